@@ -1,0 +1,164 @@
+"""What travels to and from auth's list doors (decision 3). Fields are only added at the end, with defaults.
+
+Doors: POST /v1/senders, /v1/recipients, /v1/logins, /v1/sessions. Callers: gateway (all but sessions for SMTP's
+long connections too), frontend (logins, sessions).
+"""
+
+from typing import Literal
+from uuid import UUID
+
+from mailkit.wire import Wire
+
+VERSION = 1
+
+#: Recipients without a domain: `RCPT TO:<postmaster>` (RFC 5321 4.5.1); auth knows whose postmaster that is.
+BARE_POSTMASTER = "postmaster"
+
+
+class RelayRight(Wire):
+    """Why a client may relay: SMTP AUTH (S3) or an OPEN-SMTP grant (S2), and to whose account it counts."""
+
+    how: Literal["auth", "grant"]
+    mailbox_id: UUID
+    address: str
+
+
+class SenderQuestion(Wire):
+    """Asked at MAIL. `mail_from` is "" for the null sender; `client_address` None when no grant may be honoured."""
+
+    mail_from: str
+    client_address: str | None
+    login_mailbox: UUID | None
+
+
+class SenderAnswer(Wire):
+    """`badmailfrom`: S12. `domain_local`: no DNS look-up for S16. `relay`: for 530 on 465/587 and for what is added to
+    a submission. `identity_allowed`: False when POSTRIDER_SENDER_IDENTITY binds the sender and this is not his."""
+
+    badmailfrom: bool
+    domain_local: bool
+    relay: RelayRight | None
+    identity_allowed: bool = True
+
+
+class SenderList(Wire):
+    items: list[SenderQuestion]
+    version: int = VERSION
+
+
+class SenderAnswers(Wire):
+    items: list[SenderAnswer]
+    version: int = VERSION
+
+
+class RecipientQuestion(Wire):
+    """Asked at RCPT: is it local, whose is it, and may this client send there?"""
+
+    address: str
+    mail_from: str
+    client_address: str | None
+    login_mailbox: UUID | None
+
+
+class Target(Wire):
+    """Where a recipient's mail goes: a mailbox of ours (its id, limit in bytes and the limit's version) or, with
+    `mailbox_id` None, an address elsewhere. `address` is what Delivered-To or the remote RCPT says."""
+
+    address: str
+    mailbox_id: UUID | None = None
+    quota_limit: int = 0
+    limit_version: int = 0
+
+
+RecipientVerdict = Literal[
+    "accepted",
+    "no_mailbox",  # S14: 550 5.1.1
+    "not_relayed",  # S10: 550 5.7.1
+    "loop",  # forwards in a circle, deeper than 10 or more than 100 targets: 550 5.4.6
+    "too_many",  # the account's recipients in this hour are used up: 452 4.7.1
+    "bad_address",  # 501 5.1.3
+]
+
+
+class RecipientAnswer(Wire):
+    """`targets` are final: forwards and catch-alls are expanded (decision 5). `account` is the mailbox the recipient
+    was charged to (relaying only)."""
+
+    verdict: RecipientVerdict
+    targets: list[Target]
+    account: UUID | None = None
+
+
+class RecipientList(Wire):
+    items: list[RecipientQuestion]
+    version: int = VERSION
+
+
+class RecipientAnswers(Wire):
+    items: list[RecipientAnswer]
+    version: int = VERSION
+
+
+class Login(Wire):
+    """One try to log in. `operation_id` makes a repeated question the same try for 10 minutes (decision 3).
+
+    `client_address` None: no grant is given (PROXY LOCAL/UNKNOWN). `password` never reaches a log.
+    """
+
+    operation_id: UUID
+    protocol: Literal["smtp", "pop3", "imap"]
+    login: str
+    password: str
+    client_address: str | None
+
+    def __repr__(self) -> str:
+        return f"Login({self.protocol}, {self.login!r})"
+
+
+LoginOutcome = Literal[
+    "ok",
+    "refused",  # unknown user, wrong password, disabled: one answer, one cost
+    "throttled",  # too many failures by account or address: looked at before hashing
+    "too_soon",  # P4; the password was right
+    "busy",  # the hashing queue is full
+]
+
+
+class LoginAnswer(Wire):
+    outcome: LoginOutcome
+    mailbox_id: UUID | None = None
+    address: str = ""
+    credential_version: int = 0
+    quota_limit: int = 0
+    limit_version: int = 0
+    retry_after: int = 0
+    """Seconds, for `throttled` and `too_soon`."""
+
+
+class LoginList(Wire):
+    items: list[Login]
+    version: int = VERSION
+
+
+class LoginAnswers(Wire):
+    items: list[LoginAnswer]
+    version: int = VERSION
+
+
+class SessionQuestion(Wire):
+    """Is this open session's login still good (decision 15)?"""
+
+    mailbox_id: UUID
+    credential_version: int
+
+
+class SessionList(Wire):
+    items: list[SessionQuestion]
+    version: int = VERSION
+
+
+class SessionAnswers(Wire):
+    """True: go on. False: the account is disabled or gone, or its password changed."""
+
+    items: list[bool]
+    version: int = VERSION

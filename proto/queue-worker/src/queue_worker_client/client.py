@@ -1,0 +1,23 @@
+"""The verbs of the queue's door."""
+
+from collections.abc import Sequence
+
+from mailkit.http import ServiceClient
+from queue_worker_client import wire
+
+
+class QueueClient(ServiceClient):
+    """What smtp-gateway hands over. Errors as `mailkit.http.ServiceClient.call` says; after Unanswered the same
+    submissions may be repeated to any replica."""
+
+    async def submit(self, items: Sequence[wire.Submission], *, timeout: float | None = None) -> list[wire.SubmissionAnswer]:
+        """Hand over a list (at most LIST_ITEMS and LIST_BYTES); one answer per item, in order."""
+        return (
+            await self.call("/v1/submissions", wire.SubmissionList(list(items)), wire.SubmissionAnswers, timeout=timeout)
+        ).items
+
+    async def submit_large(
+        self, head: wire.Submission, body: bytes, *, timeout: float | None = None
+    ) -> wire.SubmissionAnswer:
+        """Hand over one message whose body is over LARGE_BODY; `head.body` is empty."""
+        return await self.call_framed("/v1/submissions/large", head, body, wire.SubmissionAnswer, timeout=timeout)

@@ -1,0 +1,65 @@
+"""What travels to the queue's door. Fields are only added at the end, with defaults.
+
+Doors: POST /v1/submissions (a list, at most 100 items and 8 MB of bodies); PUT /v1/submissions/large (one, framed:
+4 bytes length, Submission with an empty body, then the body's bytes) for bodies over LARGE_BODY. Caller: gateway.
+"""
+
+from typing import Literal
+from uuid import UUID
+
+from mailkit.wire import Wire
+
+VERSION = 1
+LARGE_BODY = 256 * 1024
+LIST_ITEMS = 100
+LIST_BYTES = 8 * 1024 * 1024
+
+
+class SubmissionRecipient(Wire):
+    """One final recipient, resolved at RCPT (decision 5): a mailbox, or with `mailbox_id` None a remote address.
+
+    `original` is what the sender wrote in RCPT; bounces name it beside `address`.
+    """
+
+    address: str
+    original: str
+    mailbox_id: UUID | None = None
+    quota_limit: int = 0
+    limit_version: int = 0
+
+
+class Submission(Wire):
+    """One accepted message. `submission_id` is the hand-over's id: repeated with the same id it is the same message.
+
+    `body` is the whole message as it will be stored, our Received on top, lines ending in CRLF. `account` is the
+    mailbox whose relay right was used.
+    """
+
+    submission_id: UUID
+    mail_from: str
+    recipients: list[SubmissionRecipient]
+    body: bytes
+    client_address: str | None = None
+    account: UUID | None = None
+    eight_bit: bool = False
+    smtputf8: bool = False
+
+
+class SubmissionList(Wire):
+    items: list[Submission]
+    version: int = VERSION
+
+
+class SubmissionAnswer(Wire):
+    """`queued`: committed and flushed, `queue_id` stands in the 250 (decision 2). `no_space`: 452 4.3.1.
+
+    `failed`: this one could not be stored (451); its neighbours in the list are untouched by that.
+    """
+
+    status: Literal["queued", "no_space", "failed"]
+    queue_id: UUID | None = None
+
+
+class SubmissionAnswers(Wire):
+    items: list[SubmissionAnswer]
+    version: int = VERSION

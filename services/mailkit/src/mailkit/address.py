@@ -1,0 +1,122 @@
+"""Mail addresses, domains and client addresses, normalised once and compared as they stand (spec "Names", decision 9)."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import idna
+
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_LABEL = re.compile(r"^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$")
+_LOCAL = re.compile(r"^[^\x00-\x20\x7f]{1,64}$")
+
+
+class BadAddress(ValueError):
+    """The text is not a mail address or a domain; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A mail address with its domain normalised; `local` keeps its spelling (RFC 5321 2.4)."""
+
+    local: str
+    domain: str
+
+    def __str__(self) -> str:
+        return f"{self.local}@{self.domain}" if self.domain else self.local
+
+
+def normalise_domain(text: str) -> str:
+    """`text` lower-cased, without a trailing dot, as A-labels (IDNA 2008); address literals keep their brackets.
+
+    Raises BadAddress.
+    """
+    name = text.strip().rstrip(".") if not text.startswith("[") else text.strip().rstrip(".")
+    if name.startswith("[") and name.endswith("]"):
+        return _literal(name)
+    name = name.lower()
+    if not name.isascii():
+        try:
+            name = idna.encode(name, uts46=True).decode("ascii")
+        except (idna.IDNAError, UnicodeError) as error:
+            raise BadAddress(f"{text!r} is not a domain name") from error
+    if len(name) > 253 or not name or not all(_LABEL.match(label) for label in name.split(".")):
+        raise BadAddress(f"{text!r} is not a domain name")
+    return name
+
+
+def _literal(name: str) -> str:
+    """`[192.0.2.1]` or `[IPv6:2001:db8::1]` in its one canonical form (RFC 5321 4.1.3). Raises BadAddress."""
+    inner = name[1:-1]
+    if inner.lower().startswith("ipv6:"):
+        inner = inner[5:]
+    try:
+        ip = ipaddress.ip_address(inner)
+    except ValueError as error:
+        raise BadAddress(f"{name!r} is not an address literal") from error
+    return f"[IPv6:{ip}]" if ip.version == 6 else f"[{ip}]"
+
+
+def parse_address(text: str) -> Address:
+    """`local@domain`, as it stands between the angle brackets of MAIL and RCPT (without a source route).
+
+    The domain is what follows the last `@` outside quotes; the local part never re-routes (spec "No route tricks").
+    Raises BadAddress.
+    """
+    local, at, domain = text.rpartition("@")
+    if not at:
+        raise BadAddress(f"{text!r} has no domain")
+    if local.startswith('"') and local.endswith('"') and len(local) >= 2:
+        local = re.sub(r"\\(.)", r"\1", local[1:-1])
+        if not local or len(local) > 64 or any(ord(c) < 32 or c == "\x7f" for c in local):
+            raise BadAddress(f"{text!r} is not a mail address")
+    elif not _LOCAL.match(local):
+        raise BadAddress(f"{text!r} is not a mail address")
+    return Address(local, normalise_domain(domain))
+
+
+def parse_login(text: str) -> Address:
+    """A login name: `user%domain` or `user@domain` (P1); both parts compare without case.
+
+    Raises BadAddress.
+    """
+    if "@" not in text and "%" in text:
+        local, _, domain = text.rpartition("%")
+        text = f"{local}@{domain}"
+    address = parse_address(text.strip())
+    return Address(address.local.lower(), address.domain)
+
+
+def peer_address(text: str) -> str:
+    """A client's address in its one form: IPv4-mapped becomes IPv4, a zone is dropped (decision 9).
+
+    Raises BadAddress.
+    """
+    try:
+        ip = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError as error:
+        raise BadAddress(f"{text!r} is not an IP address") from error
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ip)
+
+
+class Networks:
+    """A list of networks asked whether an address lies in one of them."""
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        try:
+            self.networks: tuple[IPNetwork, ...] = tuple(ipaddress.ip_network(n.strip()) for n in networks if n.strip())
+        except ValueError as error:
+            raise BadAddress(str(error)) from error
+
+    def __contains__(self, address: object) -> bool:
+        if not isinstance(address, str):
+            return False
+        ip = ipaddress.ip_address(address)
+        return any(ip.version == net.version and ip in net for net in self.networks)
+
+    def __bool__(self) -> bool:
+        return bool(self.networks)

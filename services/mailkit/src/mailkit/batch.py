@@ -1,0 +1,90 @@
+"""Group commit (decision 3): a batch is what piled up while the last one was on its way. Nobody waits for a timer."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class Batcher(Generic[Q, A]):
+    """Collects single questions into list calls and hands each asker its own answer.
+
+    `send` gets up to `most` items, at most `most_bytes` by `size`, and returns one answer per item in order; an
+    exception of `send` is raised to every asker of that list. Up to `flights` lists are under way at once.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Sequence[Q]], Awaitable[Sequence[A]]],
+        *,
+        most: int = 100,
+        most_bytes: int = 8 * 1024 * 1024,
+        size: Callable[[Q], int] = lambda item: 0,
+        flights: int = 1,
+    ) -> None:
+        self._send = send
+        self._most = most
+        self._most_bytes = most_bytes
+        self._size = size
+        self._free = flights
+        self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def ask(self, item: Q) -> A:
+        """The answer for `item`; the list it travels in goes on even when the asker is cancelled."""
+        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
+        self._launch()
+        return await asyncio.shield(answer)
+
+    @property
+    def waiting(self) -> int:
+        """Items not yet on their way."""
+        return len(self._waiting)
+
+    async def idle(self) -> None:
+        """Returns when nothing waits and nothing is under way (drain)."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _launch(self) -> None:
+        if self._free and self._waiting:
+            self._free -= 1
+            task = asyncio.get_running_loop().create_task(self._run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._flush(self._take())
+        finally:
+            self._free += 1
+
+    def _take(self) -> list[tuple[Q, asyncio.Future[A]]]:
+        batch = [self._waiting.popleft()]
+        total = self._size(batch[0][0])
+        while self._waiting and len(batch) < self._most:
+            total += self._size(self._waiting[0][0])
+            if total > self._most_bytes:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _flush(self, batch: list[tuple[Q, asyncio.Future[A]]]) -> None:
+        try:
+            answers = await self._send([item for item, _ in batch])
+            if len(answers) != len(batch):
+                raise RuntimeError(f"{len(answers)} answers to {len(batch)} questions")
+        except Exception as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+                    future.exception()  # an asker that is gone must not leave a warning behind
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)

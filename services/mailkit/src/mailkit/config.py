@@ -1,0 +1,109 @@
+"""Settings: one typed object per service, from `POSTRIDER_…` variables, and none that nobody knows.
+
+pydantic-settings ignores a misspelt variable silently, so the environment itself is looked through here.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mailkit.errors import ConfigError
+
+PREFIX = "POSTRIDER_"
+
+#: Every name of the product, whichever service reads it (without the prefix). Names of other services pass.
+KNOWN_NAMES = frozenset(
+    """
+    DATABASE_URL BODIES_DATABASE_URL DATABASE_POOL AUTH_URL QUEUE_URL MAILSTORE_URL GATEWAY_URL FRONTEND_URL
+    ADMIN_TOKEN TOKEN_GATEWAY_AUTH TOKEN_GATEWAY_MAILSTORE TOKEN_GATEWAY_QUEUE TOKEN_QUEUE_MAILSTORE
+    TOKEN_FRONTEND_AUTH TOKEN_FRONTEND_MAILSTORE
+    HTTP_HOST HTTP_PORT LISTEN_HOST SMTP_PORT SMTPS_PORT SUBMISSION_PORT POP3_PORT POP3S_PORT IMAP_PORT IMAPS_PORT
+    CERTIFICATES CA_FILE HOST HELO_NAME PORT_OFFSET STATE CLI LAUNCHER_PID LAUNCHER_FD DEMO_DOMAIN DEMO_USERS
+    CLOCK_OFFSET_SECONDS SINGLE_MACHINE LOG_LEVEL DRAIN_DELAY_SECONDS GRACE_SECONDS DISK_RESERVE_BYTES DISK_PATH
+    OPEN_SMTP_SECONDS QUEUE_LIFETIME_SECONDS RETRY_FIRST_SECONDS POP3_LOGIN_DELAY_SECONDS MAX_MESSAGE_BYTES
+    GRANT_DENY_NETWORKS GRANT_ALLOW_NETWORKS LIMIT_EXEMPT_NETWORKS RECIPIENTS_PER_HOUR RECIPIENTS_PER_MESSAGE
+    TRUSTED_PROXIES SENDER_IDENTITY SMTP_PLAINTEXT_AUTH POP3_PLAINTEXT_AUTH IMAP_PLAINTEXT_AUTH PRIMARY_DOMAIN
+    DNS_SERVERS REMOTE_SMTP_PORT REMOTE_ALLOW_NETWORKS REMOTE_CONCURRENCY OWN_NAMES
+    GATEWAY_BODY_BYTES GATEWAY_CONNECTIONS CONNECTIONS_PER_ADDRESS FRONTEND_CONNECTIONS
+    SMTP_COMMAND_SECONDS SMTP_DATA_SECONDS POP3_IDLE_SECONDS IMAP_IDLE_SECONDS
+    LOGIN_FAILURES_PER_ACCOUNT LOGIN_FAILURES_PER_ADDRESS LOGIN_FAILURE_WINDOW_SECONDS HASH_QUEUE
+    QUEUE_ROLES BODY_COLLECT_SECONDS SUPERUSER_DATABASE_URL
+    """.split()
+)
+
+
+def _listed(value: Any) -> Any:
+    """`a, b,c` from the environment as a tuple of its parts."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+#: A comma-separated setting. Annotate the field with it; it reads as a tuple of strings.
+CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+class ServiceSettings(BaseSettings):
+    """What every service is told. A service's own class adds its fields; the docstring of a field is its manual."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True, frozen=True)
+
+    http_host: str = "127.0.0.1"
+    """Address the HTTP side listens on."""
+    http_port: int = Field(default=0, ge=0, le=65535)
+    """Port of the HTTP side; each service has its own default."""
+    log_level: str = "info"
+    admin_token: SecretStr = SecretStr("")
+    """Bearer token of operators and the command line; empty: the admin API refuses everybody."""
+    clock_offset_seconds: float = 0.0
+    """Added to the clock; accepted only with POSTRIDER_SINGLE_MACHINE=1 (decision 11)."""
+    single_machine: bool = False
+    """Set by the launcher of the single-machine run."""
+    drain_delay_seconds: float = 0.0
+    """How long after SIGTERM new connections are still accepted (decision 13: 5 in a cluster)."""
+    grace_seconds: float = 8.0
+    """How long work in hand may take after that (630 in the chart)."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _split_lists(cls, value: Any, info: Any) -> Any:
+        field = cls.model_fields[info.field_name]
+        return _listed(value) if field.annotation == tuple[str, ...] else value
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """The settings from the environment.
+
+        Raises ConfigError with one sentence for an unknown name, a value of the wrong form, or a clock offset
+        outside the single-machine run. Values are not repeated in it: they may be secrets.
+        """
+        refuse_unknown(os.environ if environ is None else environ)
+        try:
+            settings = cls() if environ is None else cls(**_own(cls, environ))
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            name = "_".join(str(part) for part in first["loc"]).upper()
+            raise ConfigError(f"{PREFIX}{name}: {first['msg']}") from None
+        if settings.clock_offset_seconds and not settings.single_machine:
+            raise ConfigError("POSTRIDER_CLOCK_OFFSET_SECONDS is for the single-machine run only; unset it")
+        return settings
+
+
+def _own(cls: type[ServiceSettings], environ: Mapping[str, str]) -> dict[str, Any]:
+    """The variables of `environ` that are fields of `cls`, by field name; empty values count as unset."""
+    return {
+        name: environ[PREFIX + name.upper()]
+        for name in cls.model_fields
+        if environ.get(PREFIX + name.upper(), "") != ""
+    }
+
+
+def refuse_unknown(environ: Mapping[str, str]) -> None:
+    """Raise ConfigError when a `POSTRIDER_…` variable has a name that no service knows."""
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in KNOWN_NAMES:
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), KNOWN_NAMES, n=1)
+            hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
+            raise ConfigError(f"{name} is not a setting of Postrider{hint}")

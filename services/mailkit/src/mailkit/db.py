@@ -1,0 +1,102 @@
+"""Postgres for the services that own data: pool, named queries, refusals, and errors in the product's words."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+from typing import Any
+
+import asyncpg
+
+from mailkit.errors import ConfigError, NoSpace, PostriderError, Unavailable
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.M)
+
+
+class Queries:
+    """Named SQL from a file beside the module that runs it: `-- name: claim_due`, a sentence, the statement."""
+
+    def __init__(self, package: str, file: str) -> None:
+        text = resources.files(package).joinpath(file).read_text()
+        parts = _NAME.split(text)
+        self._sql = {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+    def __getattr__(self, name: str) -> str:
+        try:
+            return self._sql[name]
+        except KeyError:
+            raise AttributeError(f"no query named {name!r}") from None
+
+    def items(self) -> list[tuple[str, str]]:
+        """(name, statement) of every query: what tests walk over."""
+        return list(self._sql.items())
+
+
+async def create_pool(dsn: str, *, service: str, size: int = 10, **kwargs: Any) -> asyncpg.Pool:
+    """A pool for `service`, after looking at the server: fsync and synchronous_commit must be on (decision 12).
+
+    Raises ConfigError (a database we must not trust with mail, or wrong credentials) and Unavailable (not there yet).
+    """
+    try:
+        pool: asyncpg.Pool = await asyncpg.create_pool(
+            dsn,
+            min_size=min(2, size),
+            max_size=size,
+            command_timeout=30,
+            timeout=10,
+            server_settings={"application_name": f"postrider-{service}"},
+            **kwargs,
+        )
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise ConfigError("the database refused the user or password in POSTRIDER_DATABASE_URL") from error
+    except (ValueError, asyncpg.InterfaceError) as error:
+        raise ConfigError("POSTRIDER_DATABASE_URL is not a Postgres URL") from error
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        raise Unavailable(f"the database does not answer ({type(error).__name__})") from error
+    settings = {
+        row["name"]: row["setting"]
+        for row in await pool.fetch(
+            "select name, setting from pg_settings where name in ('fsync', 'synchronous_commit', 'full_page_writes')"
+        )
+    }
+    for name in ("fsync", "full_page_writes"):
+        if settings.get(name) != "on":
+            await pool.close()
+            raise ConfigError(f"this database runs with {name} off and could lose mail; turn it on")
+    if settings["synchronous_commit"] in ("off",):
+        await pool.close()
+        raise ConfigError("this database runs with synchronous_commit off and could lose mail; turn it on")
+    return pool
+
+
+#: SQLSTATE classes and codes that mean "not now": connection trouble, shutting down, too many connections, lock or
+#: statement time-outs, deadlock and serialisation losers.
+_AWAY = ("08", "57", "53300", "55P03", "40001", "40P01", "25006")
+
+
+def translate(error: BaseException) -> PostriderError | None:
+    """The product's error for a database error: NoSpace for a full disk, Unavailable for what passes, else None."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        if state in ("53100", "58030"):
+            return NoSpace("the disk is full")
+        if state.startswith(_AWAY):
+            return Unavailable(f"the database is away ({state})")
+        return None
+    if isinstance(error, (OSError, asyncpg.InterfaceError, TimeoutError)):
+        return Unavailable(f"the database is away ({type(error).__name__})")
+    return None
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Turn database errors inside the block into NoSpace and Unavailable."""
+    try:
+        yield
+    except PostriderError:
+        raise
+    except Exception as error:
+        known = translate(error)
+        if known is None:
+            raise
+        raise known from error

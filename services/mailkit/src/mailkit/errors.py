@@ -1,0 +1,77 @@
+"""The errors services share. Each knows its HTTP answer; what a peer may read is apart from what we log."""
+
+
+class PostriderError(Exception):
+    """Base of all expected errors. `str(error)` is one sentence a person may read; no secrets in it."""
+
+    slug = "error"
+    status_code = 500
+
+
+class BadRequest(PostriderError):
+    """The request's content cannot be understood or breaks a rule."""
+
+    slug = "bad-request"
+    status_code = 400
+
+
+class Unauthorised(PostriderError):
+    """No valid bearer token came with the request."""
+
+    slug = "unauthorised"
+    status_code = 401
+
+
+class Forbidden(PostriderError):
+    """The token's owner may not do this."""
+
+    slug = "forbidden"
+    status_code = 403
+
+
+class NotFound(PostriderError):
+    """What the request names does not exist."""
+
+    slug = "not-found"
+    status_code = 404
+
+
+class Conflict(PostriderError):
+    """The request contradicts what exists."""
+
+    slug = "conflict"
+    status_code = 409
+
+
+class TooLarge(PostriderError):
+    """The request is larger than the door takes."""
+
+    slug = "too-large"
+    status_code = 413
+
+
+class Unavailable(PostriderError):
+    """A neighbour or the database is away or busy: nothing was done, try later (SMTP 451, [SYS/TEMP], [UNAVAILABLE])."""
+
+    slug = "unavailable"
+    status_code = 503
+
+
+class Unanswered(Unavailable):
+    """A request was sent and its answer never came: it may have been done. Repeat it with the same id (decision 3)."""
+
+    slug = "unanswered"
+    status_code = 504
+
+
+class NoSpace(PostriderError):
+    """The disk is full or its reserve is reached (decision 12): SMTP 452 4.3.1."""
+
+    slug = "no-space"
+    status_code = 507
+
+
+class ConfigError(PostriderError):
+    """A service cannot start as it is configured; printed as one sentence, exit status 78 (EX_CONFIG)."""
+
+    slug = "config"

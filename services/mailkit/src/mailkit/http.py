@@ -1,0 +1,127 @@
+"""How one service calls another: MessagePack over kept HTTP connections, with failures told apart (decision 3)."""
+
+import asyncio
+import time
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+from pydantic import SecretStr
+
+from mailkit.errors import BadRequest, Conflict, Forbidden, NoSpace, NotFound, TooLarge, Unanswered, Unavailable
+
+T = TypeVar("T")
+
+#: Kept connections are renewed after this many seconds, so that a rollout or scale-out is noticed (decision 13).
+RENEW_SECONDS = 30.0
+
+encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
+_ERRORS = {400: BadRequest, 403: Forbidden, 404: NotFound, 409: Conflict, 413: TooLarge, 422: BadRequest, 507: NoSpace}
+
+
+class ServiceClient:
+    """The base of the client packages. One per process and neighbour; `aclose` it at the end."""
+
+    def __init__(self, url: str, token: SecretStr | str, *, timeout: float = 8.0, connections: int = 8) -> None:
+        self.url = url.rstrip("/")
+        self._token = token.get_secret_value() if isinstance(token, SecretStr) else token
+        self._timeout = timeout
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+        self._born = 0.0
+        self._retired: set[asyncio.Task[None]] = set()
+
+    async def call(self, path: str, question: Any, answer: type[T], *, timeout: float | None = None) -> T:
+        """POST `question` to a MessagePack door.
+
+        Raises Unavailable when nothing was done (no connection, 503), Unanswered when it may have been done, and the
+        error classes of `mailkit.errors` for what the neighbour answered.
+        """
+        data = encoder.encode(question)
+        raw = await self.send("POST", path, data, {"content-type": "application/msgpack"}, timeout=timeout)
+        return msgspec.msgpack.decode(raw, type=answer)
+
+    async def call_framed(self, path: str, head: Any, body: bytes, answer: type[T], *, timeout: float | None = None) -> T:
+        """PUT a MessagePack head (length first, 4 bytes) and `body` streamed behind it: for what is large."""
+        packed = encoder.encode(head)
+        raw = await self.send(
+            "PUT", path, len(packed).to_bytes(4, "big") + packed + body, {"content-type": "application/octet-stream"},
+            timeout=timeout,
+        )  # fmt: skip
+        return msgspec.msgpack.decode(raw, type=answer)
+
+    async def json(self, method: str, path: str, content: Any = None, *, timeout: float | None = None) -> Any:
+        """A call of the JSON (operators') API."""
+        data = None if content is None else msgspec.json.encode(content)
+        raw = await self.send(method, path, data, {"content-type": "application/json"}, timeout=timeout)
+        return msgspec.json.decode(raw) if raw else None
+
+    async def send(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str], *, timeout: float | None = None
+    ) -> bytes:
+        """One request; the answer's bytes. Errors as `call` says."""
+        limit = aiohttp.ClientTimeout(total=timeout or self._timeout, sock_connect=3)
+        try:
+            async with self._kept().request(method, self.url + path, data=data, headers=headers, timeout=limit) as reply:
+                raw = await reply.read()
+                if reply.status < 400:
+                    return raw
+                if reply.status == 503:
+                    self.renew()
+                    raise Unavailable(_detail(raw, f"{path}: 503"))
+                kind = _ERRORS.get(reply.status)
+                if kind is not None:
+                    raise kind(_detail(raw, f"{path}: {reply.status}"))
+                if reply.status == 504:
+                    raise Unanswered(_detail(raw, f"{path}: 504"))
+                raise Unavailable(f"{path} answered {reply.status}")
+        except (aiohttp.ClientConnectorError, aiohttp.ServerConnectionError, aiohttp.ConnectionTimeoutError) as error:
+            self.renew()
+            if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ServerTimeoutError) and not isinstance(
+                error, aiohttp.ConnectionTimeoutError
+            ):
+                raise Unanswered(f"{path} did not answer") from error
+            raise Unavailable(f"{self.url} cannot be reached") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self.renew()
+            raise Unanswered(f"{path} did not answer ({type(error).__name__})") from error
+
+    def renew(self) -> None:
+        """Use new connections from now on; requests under way end on their old ones."""
+        old, self._session = self._session, None
+        if old is not None:
+            task = asyncio.get_running_loop().create_task(self._retire(old))
+            self._retired.add(task)
+            task.add_done_callback(self._retired.discard)
+
+    async def _retire(self, session: aiohttp.ClientSession) -> None:
+        await asyncio.sleep(max(self._timeout, 60))
+        await session.close()
+
+    def _kept(self) -> aiohttp.ClientSession:
+        if self._session is not None and time.monotonic() - self._born > RENEW_SECONDS:
+            self.renew()
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60),
+                headers={"authorization": f"Bearer {self._token}"},
+                auto_decompress=False,
+                trust_env=False,
+            )
+            self._born = time.monotonic()
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for task in list(self._retired):
+            task.cancel()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+def _detail(raw: bytes, otherwise: str) -> str:
+    try:
+        return str(msgspec.json.decode(raw)["detail"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return otherwise

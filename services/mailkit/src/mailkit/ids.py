@@ -1,0 +1,42 @@
+"""Time-ordered 128-bit identifiers (UUID version 7, RFC 9562 5.7); no global sequence (decision 14)."""
+
+import os
+import threading
+import time
+import uuid
+
+_lock = threading.Lock()
+_last_ms = 0
+_counter = 0
+
+
+def new_id(now: float | None = None) -> uuid.UUID:
+    """A new identifier; ids made by one process sort in the order they were made.
+
+    `now` is in seconds since the epoch. The 12 bits behind the milliseconds count up within one millisecond.
+    """
+    global _last_ms, _counter
+    ms = int((time.time() if now is None else now) * 1000)
+    with _lock:
+        if ms <= _last_ms:
+            ms = _last_ms
+            _counter += 1
+            if _counter > 0xFFF:
+                ms += 1
+                _counter = 0
+        else:
+            _counter = int.from_bytes(os.urandom(2), "big") & 0x3FF
+        _last_ms = ms
+        count = _counter
+    tail = int.from_bytes(os.urandom(8), "big") & 0x3FFFFFFFFFFFFFFF
+    return uuid.UUID(int=(ms << 80) | (0x7 << 76) | (count << 64) | (0x2 << 62) | tail)
+
+
+def id_time(value: uuid.UUID) -> float:
+    """When `value` was made, in seconds since the epoch (millisecond precision)."""
+    return (value.int >> 80) / 1000
+
+
+def id_floor(now: float) -> uuid.UUID:
+    """The smallest identifier of the millisecond `now`: what partitions are cut at."""
+    return uuid.UUID(int=int(now * 1000) << 80)

@@ -1,0 +1,98 @@
+"""How a service process lives: uvloop, start, ready, drain on SIGTERM, and an end with its launcher (decisions 12, 13)."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import uvloop
+
+from mailkit.errors import ConfigError
+from mailkit.logs import get_logger
+
+log = get_logger()
+
+EX_CONFIG = 78
+
+
+class Lifecycle:
+    """The state that `/readyz` shows and that drains follow."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run `work` beside the service; what it raises is logged as a bug, and it ends with `cancel`."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> asyncio.Task[Any]:
+        """Call `work` every `seconds` until the service stops; a failure is logged and the next turn comes."""
+        return self.spawn(self._every(seconds, work))
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()
+            except Exception as error:
+                log.warning("neighbour_away", work=getattr(work, "__qualname__", str(work)), error=describe(error))
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("bug", error=describe(task.exception()), exc_info=task.exception())
+
+    async def cancel(self) -> None:
+        """End everything that was spawned."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def describe(error: BaseException | None) -> str:
+    """An error for a log line: its kind and text; connection errors often have no text."""
+    return f"{type(error).__name__}: {error}" if error is not None else ""
+
+
+def run(service: str, serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
+    """Run `serve` until it returns; it watches `life.stopping`. A ConfigError is one sentence and status 78."""
+    try:
+        uvloop.run(_run(serve))
+    except ConfigError as error:
+        print(f"{service}: {error}", file=sys.stderr)
+        raise SystemExit(EX_CONFIG) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+async def _run(serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
+    life = Lifecycle()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, life.stopping.set)  # a second SIGTERM changes nothing
+    launcher = os.environ.get("POSTRIDER_LAUNCHER_FD")
+    if launcher:
+        _watch_launcher(loop, int(launcher), life)
+    try:
+        await serve(life)
+    finally:
+        await life.cancel()
+
+
+def _watch_launcher(loop: asyncio.AbstractEventLoop, fd: int, life: Lifecycle) -> None:
+    """Stop when the launcher is gone, however it went: its end of the pipe closes with it."""
+
+    def gone() -> None:
+        if not os.read(fd, 1):
+            loop.remove_reader(fd)
+            life.stopping.set()
+
+    loop.add_reader(fd, gone)

@@ -1,0 +1,230 @@
+"""The HTTP side every service has: health, metrics, bearer tokens, one error form (RFC 9457), MessagePack list doors."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from pydantic import SecretStr
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from mailkit.errors import BadRequest, Forbidden, PostriderError, TooLarge, Unauthorised
+from mailkit.lifecycle import Lifecycle, describe
+from mailkit.logs import get_logger
+
+log = get_logger()
+
+MSGPACK = "application/msgpack"
+#: The largest list a door takes: 8 MB of bodies (decision 3) and their envelopes.
+LARGEST_LIST = 16 * 1024 * 1024
+
+DOOR_SECONDS = Histogram(
+    "postrider_http_door_seconds", "Time from a door's request to its answer", ["door", "outcome"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)  # fmt: skip
+DOOR_REFUSED = Counter("postrider_http_refused_total", "Requests refused by token", ["reason"])
+
+T = TypeVar("T")
+Check = Callable[[], Awaitable[None]]
+
+
+class Tokens:
+    """Who may knock: bearer tokens by caller (`admin`, `gateway`, …). An empty token admits nobody."""
+
+    def __init__(self, tokens: Mapping[str, SecretStr]) -> None:
+        self._tokens = {name: token.get_secret_value().encode() for name, token in tokens.items()}
+
+    def caller(self, request: Request) -> str:
+        """The name of the caller whose token came with `request`; compared in constant time. Raises Unauthorised."""
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        found = ""
+        if kind.lower() == "bearer" and given:
+            for name, token in self._tokens.items():
+                if token and hmac.compare_digest(token, given.encode()):
+                    found = name
+        if not found:
+            DOOR_REFUSED.labels("unauthorised").inc()
+            raise Unauthorised("a valid bearer token is required")
+        return found
+
+    def require(self, request: Request, *callers: str) -> str:
+        """The caller, who has to be one of `callers`. Raises Unauthorised, Forbidden."""
+        name = self.caller(request)
+        if name not in callers:
+            DOOR_REFUSED.labels("forbidden").inc()
+            raise Forbidden(f"{name} may not use this door")
+        return name
+
+    def only(self, *callers: str) -> Callable[[Request], str]:
+        """A FastAPI dependency that requires one of `callers`."""
+
+        def check(request: Request) -> str:
+            return self.require(request, *callers)
+
+        return check
+
+
+def create_app(title: str, life: Lifecycle, checks: Mapping[str, Check] | None = None) -> FastAPI:
+    """A FastAPI application with `/healthz`, `/readyz`, `/metrics`, `/docs` and problem+json errors.
+
+    `checks` are asked by `/readyz` (the database answers …); one that raises makes the service unready.
+    """
+    app = FastAPI(title=f"Postrider {title}", version="1", redoc_url=None)
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        problems = {} if life.ready and not life.stopping.is_set() else {"service": "starting or stopping"}
+        for name, check in (checks or {}).items():
+            try:
+                await asyncio.wait_for(check(), 5)
+            except Exception as error:
+                problems[name] = type(error).__name__
+        return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_exception_handler(PostriderError, _expected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _bug)
+    return app
+
+
+def problem(slug: str, status: int, detail: str) -> JSONResponse:
+    """An RFC 9457 problem document."""
+    return JSONResponse(
+        {"type": f"urn:postrider:{slug}", "title": slug, "status": status, "detail": detail},
+        status,
+        media_type="application/problem+json",
+    )
+
+
+async def _expected(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, PostriderError)
+    return problem(error.slug, error.status_code, str(error))
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:])  # never the input: it may hold a password
+    return problem("bad-request", 422, f"{where}: {first['msg']}" if where else str(first["msg"]))
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem("http", error.status_code, str(error.detail))
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    log.error("bug", path=request.url.path, error=describe(error), exc_info=error)
+    return problem("error", 500, "internal error")
+
+
+async def read_body(request: Request, most: int = LARGEST_LIST) -> bytes:
+    """The request's body, at most `most` bytes. Raises TooLarge."""
+    chunks: list[bytes] = []
+    total = 0
+    async for chunk in request.stream():
+        total += len(chunk)
+        if total > most:
+            raise TooLarge(f"a request here holds at most {most} bytes")
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def add_door(
+    app: FastAPI,
+    path: str,
+    question: type[T],
+    answer: Callable[[T], Awaitable[Any]],
+    tokens: Tokens,
+    *callers: str,
+    encoder: msgspec.msgpack.Encoder | None = None,
+) -> None:
+    """A MessagePack door: POST `path` with a `question`, answered by what `answer` returns.
+
+    A plain Starlette route of the same app: FastAPI's dependency layer is half of a small request (libraries.md Q11).
+    """
+    decode = msgspec.msgpack.Decoder(question).decode
+    encode = (encoder or msgspec.msgpack.Encoder(uuid_format="bytes")).encode
+    ok, failed = DOOR_SECONDS.labels(path, "ok"), DOOR_SECONDS.labels(path, "failed")
+
+    async def door(request: Request) -> Response:
+        started = time.perf_counter()
+        try:
+            tokens.require(request, *callers)
+            raw = await read_body(request)
+            try:
+                asked = decode(raw)
+            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                raise BadRequest(f"not a {question.__name__}: {error}") from None
+            result = Response(encode(await answer(asked)), media_type=MSGPACK)
+        except PostriderError as error:
+            failed.observe(time.perf_counter() - started)
+            return await _expected(request, error)
+        except Exception as error:
+            failed.observe(time.perf_counter() - started)
+            return await _bug(request, error)
+        ok.observe(time.perf_counter() - started)
+        return result
+
+    app.add_route(path, door, methods=["POST"], include_in_schema=False)
+
+
+class HttpSide:
+    """uvicorn inside a service's own loop, next to its listeners, under the service's signals."""
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        config = uvicorn.Config(
+            app, host=host, port=port, http="httptools", loop="none", access_log=False, log_level="warning",
+            timeout_keep_alive=75, timeout_graceful_shutdown=3, lifespan="off", ws="none", server_header=False,
+        )  # fmt: skip
+        self._server = _Server(config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the port is taken."""
+        self._task = asyncio.get_running_loop().create_task(self._server.serve())
+        while not self._server.started:
+            if self._task.done():
+                self._task.result()
+                raise OSError(f"cannot listen on {self._server.config.host}:{self._server.config.port}")
+            await asyncio.sleep(0.005)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on (a free one when 0 was asked for)."""
+        return int(self._server.servers[0].sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Finish requests in hand, then close."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the service's lifecycle; a taken port is an exception, not an exit."""
+
+    def install_signal_handlers(self) -> None:
+        return
+
+    def capture_signals(self) -> Any:
+        import contextlib
+
+        return contextlib.nullcontext()
