@@ -1,0 +1,27 @@
+"""Couriers take messages out of the queue's hands. The remote one speaks SMTP to other providers' mail hosts.
+
+`RemoteCourier.deliver(domain, messages, report)` sends one group over one connection and reports exactly one Outcome for
+every recipient, whatever breaks. The loop calls several in parallel; `stop(grace)` ends them by decision 13.
+"""
+
+from queue_worker.couriers.models import (
+    CourierSettings,
+    Outcome,
+    RemoteMessage,
+    RemoteRecipient,
+    Report,
+    Timeouts,
+    Verdict,
+)
+from queue_worker.couriers.remote import RemoteCourier
+
+__all__ = [
+    "CourierSettings",
+    "Outcome",
+    "RemoteCourier",
+    "RemoteMessage",
+    "RemoteRecipient",
+    "Report",
+    "Timeouts",
+    "Verdict",
+]

@@ -1,0 +1,112 @@
+"""What the delivery loop hands to a courier and what it gets back; nothing here knows a socket or a table."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from uuid import UUID
+
+
+class Verdict(Enum):
+    """What became of one recipient in one attempt."""
+
+    delivered = "delivered"
+    """The remote host answered the final dot with 2xx: it has the message now (RFC 5321 4.2.5)."""
+    deferred = "deferred"
+    """Not delivered, may be tried again: 4xx, no connection, DNS trouble, S9, S11."""
+    failed = "failed"
+    """Refused for good: 5xx, no such domain, S13, S15."""
+    in_doubt = "in_doubt"
+    """The final dot went out and no reply was read: delivered or not, nobody here knows (decision 6)."""
+    returned = "returned"
+    """Nothing happened at the remote host (stopped, or the attempt was lost): the lease may be given back at once.
+    The "dot sent" mark may have been committed all the same; no dot followed it."""
+
+
+@dataclass(slots=True)
+class RemoteRecipient:
+    """One recipient of a message at the destination. `key` is the caller's own and comes back in the Outcome."""
+
+    key: object
+    address: str
+
+
+@dataclass(slots=True)
+class RemoteMessage:
+    """One message for one destination domain.
+
+    `load_body` gives the whole message, CRLF line endings, not dot-stuffed; it is called at most once a connection tried.
+    `before_dot` commits the "dot sent" mark of this attempt (decision 6) and is called at most once; recipients refused
+    at RCPT were reported before it. False: the attempt is lost, the connection is cut without a dot. `size` is in octets.
+    """
+
+    queue_id: UUID
+    mail_from: str
+    recipients: list[RemoteRecipient]
+    size: int
+    eight_bit: bool
+    smtputf8: bool
+    load_body: Callable[[], Awaitable[bytes]]
+    before_dot: Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one recipient.
+
+    `status` is an RFC 3463 code; `text` the reason a sender reads in a bounce (the spec's text, unwrapped; S13 has
+    several lines, separated by "\\n"); `diagnostic` the remote reply for Diagnostic-Code (RFC 3464 2.3.6), if there was one;
+    `tls` the protocol version the message went out under.
+    """
+
+    key: object
+    verdict: Verdict
+    status: str
+    text: str
+    remote_host: str | None = None
+    diagnostic: str | None = None
+    tls: str | None = None
+
+
+Report = Callable[[list[Outcome]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long each step of a conversation may take, in seconds (RFC 5321 4.5.3.2; connect and TLS are ours)."""
+
+    connect: float = 30.0
+    greeting: float = 300.0
+    helo: float = 300.0
+    tls: float = 60.0
+    mail: float = 300.0
+    rcpt: float = 300.0
+    data: float = 120.0
+    block: float = 180.0
+    dot: float = 600.0
+    quit: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CourierSettings:
+    """What the remote courier is told; `main.py` fills it from the service's settings."""
+
+    helo_name: str
+    """The name said in EHLO (POSTRIDER_HELO_NAME)."""
+    port: int = 25
+    """POSTRIDER_REMOTE_SMTP_PORT."""
+    dns_servers: tuple[str, ...] = ()
+    """`host:port` each (POSTRIDER_DNS_SERVERS); empty: the system's."""
+    allow_networks: tuple[str, ...] = ()
+    """Non-public networks that MX addresses may lie in (POSTRIDER_REMOTE_ALLOW_NETWORKS)."""
+    deny_networks: tuple[str, ...] = ()
+    """Public-looking networks that are the cluster's own; `allow_networks` wins."""
+    own_names: frozenset[str] = frozenset()
+    """Host names that are ourselves: an MX among them is a loop (5.4.6). `helo_name` counts too."""
+    own_listeners: frozenset[tuple[str, int]] = frozenset()
+    """Addresses and ports our own gateway listens on, as (ip, port)."""
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    messages_per_connection: int = 100
+    idle_seconds: float = 60.0
+    """How long a connection is kept for the next group."""
+    idle_connections: int = 200
+    """Kept connections in all; the oldest goes first."""
