@@ -1,0 +1,50 @@
+"""APPEND (RFC 3501 6.3.11, UIDPLUS's APPENDUID RFC 4315 3)."""
+
+import re
+
+from mailkit.ids import new_id
+from mailstore_client.wire import Append
+from pop_imap_frontend.imap.commands import LOGGED_IN, command
+from pop_imap_frontend.imap.grammar import BadCommand, Cursor
+from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.session import ImapSession
+
+_REFUSALS = {
+    "trycreate": "[TRYCREATE] there is no such mailbox",
+    "overquota": "[OVERQUOTA] the mailbox has no room for this message",
+    "limit": "[LIMIT] this mailbox has too many keywords",
+    "no_space": "[UNAVAILABLE] the server's disk is full; deleting still works",
+}
+_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+
+
+@command("APPEND", LOGGED_IN)
+async def append(session: ImapSession, cursor: Cursor) -> str:
+    cursor.space()
+    name = cursor.mailbox()
+    cursor.space()
+    flags: list[str] = []
+    date: float | None = None
+    if cursor.peek() == b"(":
+        flags = cursor.flags()
+        cursor.space()
+    if cursor.peek() == b'"':
+        date = cursor.date_time()
+        cursor.space()
+    if cursor.peek() not in (b"{", b"~"):
+        raise BadCommand("expected the message as a literal")
+    message = cursor.string()
+    cursor.end()
+    if b"\0" in message:
+        raise BadCommand("a message holds no NUL octets")
+    if _BARE.search(message):  # stored mail has CRLF line ends only, so that POP3 and copies are the same bytes
+        message = _BARE.sub(b"\r\n", message)
+    account = session.account
+    answer = await session.context.mailstore.append(
+        Append(session.mailbox_id, name, flags, date, account.quota_limit, account.limit_version, new_id()), message
+    )
+    if answer.status != "ok":
+        raise No(_REFUSALS[answer.status])
+    if session.selected is not None and session.selected.name == name:
+        session.news.set()
+    return f"[APPENDUID {answer.uidvalidity} {answer.uid}] APPEND completed"

@@ -1,0 +1,192 @@
+"""The formal syntax of IMAP commands (RFC 3501 9): one cursor over a command whose literals stand inline."""
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
+
+from pop_imap_frontend.imap.utf7 import decode_utf7
+
+#: A sequence set: inclusive ranges; None stands for `*`.
+SequenceSet = list[tuple[int | None, int | None]]
+
+_ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
+_ASTRING = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+')
+_LIST_MAILBOX = re.compile(rb'[^\x00-\x20\x7f-\xff(){"\\]+')
+_QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
+_LITERAL = re.compile(rb"~?\{(\d{1,10})\+?\}\r\n")
+_NUMBER = re.compile(rb"\d{1,20}")
+_SET = re.compile(rb"(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?(?:,(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?)*")
+_FLAG = re.compile(rb'\\?[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
+_UNQUOTE = re.compile(rb'\\(["\\])')
+_DATE = re.compile(rb"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
+_DATE_TIME = re.compile(rb"([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+_MONTHS = {name: number for number, name in enumerate(
+    (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"), 1)}  # fmt: skip
+_LARGEST = 2**32 - 1
+
+
+class BadCommand(Exception):
+    """The command cannot be parsed: BAD with this text; nothing was done."""
+
+
+class Cursor:
+    """Reads one command from left to right. Every method raises BadCommand with what was expected."""
+
+    def __init__(self, data: bytes, pos: int = 0) -> None:
+        self.data = data
+        self.pos = pos
+
+    def peek(self) -> bytes:
+        """The next byte, or b"" at the end."""
+        return self.data[self.pos : self.pos + 1]
+
+    def at_end(self) -> bool:
+        return self.pos >= len(self.data)
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if not self.at_end():
+            raise BadCommand("unexpected arguments at the end of the command")
+
+    def space(self) -> None:
+        self.literal(b" ", "a space")
+
+    def literal(self, text: bytes, what: str = "") -> None:
+        """Exactly `text` has to follow."""
+        if not self.data.startswith(text, self.pos):
+            raise BadCommand(f"expected {what or text.decode()}")
+        self.pos += len(text)
+
+    def accept(self, text: bytes) -> bool:
+        """Step over `text` when it follows."""
+        if self.data.startswith(text, self.pos):
+            self.pos += len(text)
+            return True
+        return False
+
+    def _match(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
+        match = pattern.match(self.data, self.pos)
+        if match is None:
+            raise BadCommand(f"expected {what}")
+        self.pos = match.end()
+        return match
+
+    def atom(self, what: str = "an atom") -> bytes:
+        return self._match(_ATOM, what)[0]
+
+    def keyword(self, what: str = "an atom") -> str:
+        """An atom in capitals: command and item names compare without case."""
+        return self.atom(what).decode("ascii").upper()
+
+    def string(self) -> bytes:
+        """A quoted string or a literal."""
+        if self.peek() == b'"':
+            text = self._match(_QUOTED, "a quoted string")[1]
+            return _UNQUOTE.sub(rb"\1", text) if b"\\" in text else text
+        size = int(self._match(_LITERAL, "a string")[1])
+        value = self.data[self.pos : self.pos + size]
+        if len(value) != size:
+            raise BadCommand("the literal is shorter than announced")
+        self.pos += size
+        return value
+
+    def astring(self) -> bytes:
+        if self.peek() in (b'"', b"{", b"~"):
+            return self.string()
+        return self._match(_ASTRING, "a string")[0]
+
+    def text(self, charset: str = "utf-8") -> str:
+        """An astring as text."""
+        try:
+            return self.astring().decode(charset)
+        except UnicodeDecodeError:
+            raise BadCommand(f"the string is not valid {charset}") from None
+
+    def mailbox(self) -> str:
+        """A mailbox name as UTF-8 text; INBOX in capitals (RFC 3501 5.1)."""
+        return mailbox_name(self.astring())
+
+    def list_mailbox(self) -> str:
+        """A LIST pattern: like a mailbox, with `%` and `*`."""
+        if self.peek() in (b'"', b"{"):
+            return mailbox_name(self.string())
+        return mailbox_name(self._match(_LIST_MAILBOX, "a mailbox pattern")[0])
+
+    def number(self, what: str = "a number") -> int:
+        value = int(self._match(_NUMBER, what)[0])
+        if value > 2**63 - 1:
+            raise BadCommand(f"{what} is too large")
+        return value
+
+    def sequence_set(self) -> SequenceSet:
+        ranges: SequenceSet = []
+        for part in self._match(_SET, "a sequence set")[0].split(b","):
+            first, colon, last = part.partition(b":")
+            low = _sequence_number(first)
+            ranges.append((low, _sequence_number(last) if colon else low))
+        return ranges
+
+    def flag(self) -> str:
+        r"""One flag: a system flag (in its usual spelling) or a keyword. `\Recent` cannot be set."""
+        text = self._match(_FLAG, "a flag")[0].decode("ascii")
+        if text.startswith("\\"):
+            known = {"\\answered", "\\flagged", "\\deleted", "\\seen", "\\draft"}
+            if text.lower() not in known:
+                raise BadCommand(f"{text} cannot be set")
+            return "\\" + text[1:].capitalize()
+        return text
+
+    def flags(self) -> list[str]:
+        """A flag list in parentheses."""
+        self.literal(b"(", "a list of flags")
+        found: list[str] = []
+        while not self.accept(b")"):
+            if found:
+                self.space()
+            found.append(self.flag())
+        return found
+
+    def date(self) -> date:
+        """A date, quoted or not."""
+        quoted = self.accept(b'"')
+        match = self._match(_DATE, "a date such as 23-Nov-2026")
+        if quoted:
+            self.literal(b'"')
+        try:
+            return date(int(match[3]), _MONTHS[match[2].lower()], int(match[1]))
+        except (KeyError, ValueError):
+            raise BadCommand("there is no such date") from None
+
+    def date_time(self) -> float:
+        """An APPEND date; seconds since the epoch."""
+        self.literal(b'"', "a date and time in quotes")
+        match = self._match(_DATE_TIME, 'a date and time such as "23-Nov-2026 11:20:00 +0000"')
+        self.literal(b'"')
+        offset = timedelta(hours=int(match[8]), minutes=int(match[9]))
+        try:
+            zone = timezone(-offset if match[7] == b"-" else offset) if offset else UTC
+            moment = datetime(
+                int(match[3]), _MONTHS[match[2].lower()], int(match[1]), int(match[4]), int(match[5]), min(int(match[6]), 59),
+                tzinfo=zone,
+            )  # fmt: skip
+            return moment.timestamp()
+        except (KeyError, ValueError, OverflowError):
+            raise BadCommand("there is no such date") from None
+
+
+def _sequence_number(text: bytes) -> int | None:
+    if text == b"*":
+        return None
+    value = int(text)
+    if not 1 <= value <= _LARGEST:
+        raise BadCommand("a sequence number is between 1 and 4294967295")
+    return value
+
+
+def mailbox_name(raw: bytes) -> str:
+    """A name from the wire (modified UTF-7, or UTF-8 from clients that send it) as text."""
+    try:
+        name = decode_utf7(raw)
+    except ValueError:
+        raise BadCommand("the mailbox name is not valid modified UTF-7") from None
+    head, slash, rest = name.partition("/")
+    return "INBOX" + slash + rest if head.upper() == "INBOX" else name

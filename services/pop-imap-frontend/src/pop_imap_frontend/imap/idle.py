@@ -1,0 +1,49 @@
+"""IDLE (RFC 2177): the client waits, the change feed wakes us."""
+
+import asyncio
+
+from mailkit.errors import PostriderError
+from pop_imap_frontend.imap import metrics
+from pop_imap_frontend.imap.commands import LOGGED_IN, command
+from pop_imap_frontend.imap.grammar import BadCommand, Cursor
+from pop_imap_frontend.imap.session import ImapSession
+
+#: While mailstore is away, how long until it is asked again.
+_AGAIN = 2.0
+
+
+@command("IDLE", LOGGED_IN, tells_changes=False)
+async def idle(session: ImapSession, cursor: Cursor) -> str:
+    cursor.end()
+    session.stream.write(b"+ idling\r\n")
+    done = asyncio.ensure_future(session.stream.readline(1024))
+    metrics.IDLING.inc()
+    try:
+        if session.selected is not None:
+            session.news.set()  # what happened before IDLE began is told at once
+        while not done.done():
+            news = asyncio.ensure_future(session.news.wait())
+            try:
+                await asyncio.wait({done, news}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                news.cancel()
+            if session.news.is_set() and not done.done():
+                await _tell(session, done)
+        line = await done
+    finally:
+        metrics.IDLING.dec()
+        done.cancel()
+    if line.strip().upper() != b"DONE":
+        raise BadCommand("expected DONE")
+    return "IDLE completed"
+
+
+async def _tell(session: ImapSession, done: "asyncio.Future[bytes]") -> None:
+    if session.selected is None:
+        session.news.clear()
+        return
+    try:
+        await session.tell_changes()
+        await session.stream.drain()
+    except PostriderError:
+        await asyncio.wait({done}, timeout=_AGAIN)

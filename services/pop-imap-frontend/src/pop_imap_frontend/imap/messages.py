@@ -1,0 +1,237 @@
+"""Commands about messages in the selected folder, by number and by UID (RFC 3501 6.4; RFC 4315, RFC 6851)."""
+
+from mailkit.ids import new_id
+from mailstore_client.wire import SEEN, CopyQuestion, ExpungeQuestion, FetchQuestion, SearchQuestion, StoreQuestion
+from pop_imap_frontend.imap.commands import State, command
+from pop_imap_frontend.imap.fetch import RowWriter, parse_items
+from pop_imap_frontend.imap.grammar import BadCommand, Cursor
+from pop_imap_frontend.imap.reader import Disconnect
+from pop_imap_frontend.imap.responses import No, number_set
+from pop_imap_frontend.imap.search import SearchParser
+from pop_imap_frontend.imap.selected import uids_of
+from pop_imap_frontend.imap.session import ImapSession
+
+#: Rows of FETCH responses made from the view alone go out in slices of this many.
+_SLICE = 1000
+_GONE = "the selected mailbox is no longer there; connect again"
+_COPY_REFUSALS = {
+    "trycreate": "[TRYCREATE] there is no such mailbox",
+    "overquota": "[OVERQUOTA] the mailbox has no room for these messages",
+    "no_space": "[UNAVAILABLE] the server's disk is full; deleting still works",
+}
+
+
+def _positions(session: ImapSession, cursor: Cursor, by_uid: bool) -> list[int]:
+    cursor.space()
+    return session.view.positions(cursor.sequence_set(), by_uid)
+
+
+async def _fetch(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
+    positions = _positions(session, cursor, by_uid)
+    cursor.space()
+    items = parse_items(cursor)
+    cursor.end()
+    view = session.view
+    if by_uid:
+        items.want_uid()
+    if items.marks_seen and not view.read_only:
+        unseen = [at for at in positions if not view.masks[at] & SEEN]
+        if unseen:
+            await _store(session, unseen, "add", ["\\Seen"])
+            items.want_flags()
+    writer = RowWriter(items, view)
+    if not items.asks_mailstore:
+        for start in range(0, len(positions), _SLICE):
+            session.stream.write(writer.from_view(positions[start : start + _SLICE]))
+            await session.stream.drain()
+    elif positions:
+        question = FetchQuestion(
+            session.mailbox_id, view.folder_id, view.ranges(positions), items.columns, items.sections
+        )
+        async for rows in session.context.mailstore.fetch(question):
+            session.stream.write(writer.from_rows(rows))
+            await session.stream.drain()
+    return "FETCH completed"
+
+
+@command("FETCH", State.SELECTED, tells_changes=False)
+async def fetch(session: ImapSession, cursor: Cursor) -> str:
+    return await _fetch(session, cursor, by_uid=False)
+
+
+@command("UID FETCH", State.SELECTED)
+async def uid_fetch(session: ImapSession, cursor: Cursor) -> str:
+    return await _fetch(session, cursor, by_uid=True)
+
+
+async def _store(session: ImapSession, positions: list[int], mode: str, flags: list[str]) -> None:
+    """Change flags and take the result over into the view."""
+    view = session.writable()
+    answer = await session.context.mailstore.store(
+        StoreQuestion(session.mailbox_id, view.folder_id, view.ranges(positions), mode, flags, new_id())  # type: ignore[arg-type]
+    )
+    if answer.status == "gone":
+        raise Disconnect(_GONE)
+    if answer.status == "limit":
+        raise No("[LIMIT] this mailbox has too many keywords")
+    if answer.keywords != view.names.keywords:
+        view.apply_flags(b"", b"", answer.keywords)
+        session.stream.write(view.flags_line())
+    view.apply_flags(answer.uids, answer.flags, answer.keywords)
+
+
+_MODES = {"FLAGS": "replace", "+FLAGS": "add", "-FLAGS": "remove"}
+
+
+async def _store_command(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
+    positions = _positions(session, cursor, by_uid)
+    cursor.space()
+    sign = next((s for s in (b"+", b"-") if cursor.accept(s)), b"").decode()
+    name = sign + cursor.keyword("FLAGS")
+    silent = name.endswith(".SILENT")
+    mode = _MODES.get(name.removesuffix(".SILENT"))
+    if mode is None:
+        raise BadCommand(f"{name} cannot be stored")
+    cursor.space()
+    if cursor.peek() == b"(":
+        flags = cursor.flags()
+    else:
+        flags = [cursor.flag()]
+        while not cursor.at_end():
+            cursor.space()
+            flags.append(cursor.flag())
+    cursor.end()
+    view = session.writable()
+    if positions:
+        await _store(session, positions, mode, flags)
+    if not silent:
+        label = b"* %d FETCH (UID %d FLAGS (%b))\r\n" if by_uid else b"* %d FETCH (FLAGS (%b))\r\n"
+        for start in range(0, len(positions), _SLICE):
+            session.stream.write(
+                b"".join(
+                    label % ((at + 1, view.uids[at], view.flags_text(at)) if by_uid else (at + 1, view.flags_text(at)))
+                    for at in positions[start : start + _SLICE]
+                )
+            )
+            await session.stream.drain()
+    return "STORE completed"
+
+
+@command("STORE", State.SELECTED, tells_changes=False)
+async def store(session: ImapSession, cursor: Cursor) -> str:
+    return await _store_command(session, cursor, by_uid=False)
+
+
+@command("UID STORE", State.SELECTED)
+async def uid_store(session: ImapSession, cursor: Cursor) -> str:
+    return await _store_command(session, cursor, by_uid=True)
+
+
+def _expunged(session: ImapSession, uids: bytes) -> None:
+    session.stream.write(b"".join(b"* %d EXPUNGE\r\n" % number for number in session.view.remove(uids_of(uids))))
+
+
+async def _copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: bool) -> str:
+    verb = "MOVE" if move else "COPY"
+    positions = _positions(session, cursor, by_uid)
+    cursor.space()
+    target = cursor.mailbox()
+    cursor.end()
+    view = session.writable() if move else session.view
+    if not positions:
+        return f"{verb} completed, there was nothing to do"
+    account = session.account
+    answer = await session.context.mailstore.copy(
+        CopyQuestion(
+            session.mailbox_id, view.folder_id, view.ranges(positions), target, move,
+            account.quota_limit, account.limit_version, new_id(),
+        )
+    )  # fmt: skip
+    if answer.status == "gone":
+        raise Disconnect(_GONE)
+    if answer.status != "ok":
+        raise No(_COPY_REFUSALS[answer.status])
+    old, new = uids_of(answer.uids), uids_of(answer.new_uids)
+    if not old:
+        return f"{verb} completed, there was nothing to do"
+    code = f"[COPYUID {answer.uidvalidity} {number_set(list(old)).decode()} {number_set(list(new)).decode()}]"
+    if not move:
+        return f"{code} COPY completed"
+    session.stream.write(f"* OK {code} moved\r\n".encode())  # before the EXPUNGEs (RFC 6851 4.3)
+    _expunged(session, answer.uids)
+    return "MOVE completed"
+
+
+@command("COPY", State.SELECTED)
+async def copy(session: ImapSession, cursor: Cursor) -> str:
+    return await _copy(session, cursor, by_uid=False, move=False)
+
+
+@command("UID COPY", State.SELECTED)
+async def uid_copy(session: ImapSession, cursor: Cursor) -> str:
+    return await _copy(session, cursor, by_uid=True, move=False)
+
+
+@command("MOVE", State.SELECTED)
+async def move(session: ImapSession, cursor: Cursor) -> str:
+    return await _copy(session, cursor, by_uid=False, move=True)
+
+
+@command("UID MOVE", State.SELECTED)
+async def uid_move(session: ImapSession, cursor: Cursor) -> str:
+    return await _copy(session, cursor, by_uid=True, move=True)
+
+
+@command("EXPUNGE", State.SELECTED)
+async def expunge(session: ImapSession, cursor: Cursor) -> str:
+    cursor.end()
+    view = session.writable()
+    answer = await session.context.mailstore.expunge(ExpungeQuestion(session.mailbox_id, view.folder_id, new_id()))
+    if answer.status == "gone":
+        raise Disconnect(_GONE)
+    _expunged(session, answer.uids)
+    return "EXPUNGE completed"
+
+
+@command("UID EXPUNGE", State.SELECTED)
+async def uid_expunge(session: ImapSession, cursor: Cursor) -> str:
+    """Only what is \\Deleted and named (RFC 4315 2.1)."""
+    positions = _positions(session, cursor, by_uid=True)
+    cursor.end()
+    view = session.writable()
+    if positions:
+        answer = await session.context.mailstore.expunge(
+            ExpungeQuestion(session.mailbox_id, view.folder_id, new_id(), view.ranges(positions))
+        )
+        if answer.status == "gone":
+            raise Disconnect(_GONE)
+        _expunged(session, answer.uids)
+    return "UID EXPUNGE completed"
+
+
+async def _search(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
+    cursor.space()
+    view = session.view
+    program = SearchParser(cursor, view).parse()
+    answer = await session.context.mailstore.search(SearchQuestion(session.mailbox_id, view.folder_id, program))
+    if answer.status == "gone":
+        raise Disconnect(_GONE)
+    found = []
+    for uid in uids_of(answer.uids):
+        at = view.position(uid)
+        if at is not None:
+            found.append(uid if by_uid else at + 1)
+    session.stream.write(b"* SEARCH%b\r\n" % "".join(f" {number}" for number in found).encode())
+    return "SEARCH completed"
+
+
+@command("SEARCH", State.SELECTED, tells_changes=False)
+async def search(session: ImapSession, cursor: Cursor) -> str:
+    return await _search(session, cursor, by_uid=False)
+
+
+@command("UID SEARCH", State.SELECTED)
+async def uid_search(session: ImapSession, cursor: Cursor) -> str:
+    return await _search(session, cursor, by_uid=True)
+
+

@@ -1,0 +1,88 @@
+"""Reads one command from the client: a line and the literals in it, within limits, before anything is parsed.
+
+RFC 3501 4.3 and 7.5 (synchronising literals), RFC 7888 (LITERAL+). Nothing is taken into memory that the limits
+do not allow: 64 KB a line, 4 KB a literal before login and 64 KB after, a message only for APPEND.
+"""
+
+import re
+from dataclasses import dataclass
+
+from mailkit.stream import LineTooLong, Stream
+from pop_imap_frontend.imap.grammar import BadCommand
+from pop_imap_frontend.imap.responses import No
+
+LINE = 64 * 1024
+LITERAL_BEFORE_LOGIN = 4 * 1024
+LITERAL = 64 * 1024
+#: What is still read and thrown away of a literal that is too large; beyond it the connection ends.
+DISCARD = 64 * 1024 * 1024
+
+_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}')
+_NAME = re.compile(rb"(UID +)?[A-Za-z]{1,20}", re.I)
+_LITERAL_END = re.compile(rb"~?\{(\d{1,10})(\+?)\}\Z")
+
+
+class Disconnect(Exception):
+    """The connection ends with `* BYE` and this text."""
+
+
+@dataclass(slots=True)
+class RawCommand:
+    """A command as it was read: its tag, its name in capitals ("UID FETCH"), and all bytes with literals inline."""
+
+    tag: bytes
+    name: str
+    data: bytes
+    start: int
+    """Where the arguments begin in `data`: at the space, or at the end."""
+    refusal: Exception | None = None
+    """Why it is not carried out although it was read to its end, so that the dialogue stays in step."""
+
+
+async def read_command(stream: Stream, *, logged_in: bool, append_limit: int) -> RawCommand:
+    """The next command. Raises EOFError at the end of the connection, Disconnect when it cannot go on."""
+    try:
+        line = await stream.readline(LINE)
+    except LineTooLong:
+        raise Disconnect("the command line is too long") from None
+    tag_match = _TAG.match(line)
+    tag = tag_match[0] if tag_match else b"*"
+    if tag_match is None or line[len(tag) : len(tag) + 1] != b" ":
+        return RawCommand(tag, "", line, len(line), BadCommand("a command is a tag, a space and a name"))
+    match = _NAME.match(line, len(tag) + 1)
+    name = b" ".join(match[0].upper().split()).decode() if match else ""
+    start = match.end() if match else len(line)
+    refusal: Exception | None = None
+    pieces = [line]
+    total = len(line)
+    while literal := _LITERAL_END.search(pieces[-1][-16:]):
+        size, non_sync = int(literal[1]), bool(literal[2])
+        refusal = refusal or _refuse(size, name, total, logged_in, append_limit)
+        if refusal and not non_sync:
+            break  # the client waits for a continuation and gets the tagged answer instead
+        if refusal:
+            if size > DISCARD:
+                raise Disconnect("the literal is too large")
+            await stream.discard(size)
+        else:
+            if not non_sync:
+                stream.write(b"+ go ahead\r\n")
+            pieces.append(b"\r\n" + await stream.read_exactly(size))
+        try:
+            rest = await stream.readline(LINE)
+        except LineTooLong:
+            raise Disconnect("the command line is too long") from None
+        pieces[-1] = pieces[-1] + rest if refusal is None else rest
+        total += size + len(rest)
+    return RawCommand(tag, name, pieces[0] if len(pieces) == 1 else b"".join(pieces), start, refusal)
+
+
+def _refuse(size: int, name: str, total: int, logged_in: bool, append_limit: int) -> Exception | None:
+    """Why a literal of `size` octets is not taken."""
+    if name == "APPEND" and logged_in:
+        if size > append_limit:
+            return No(f"[TOOBIG] a message has at most {append_limit} octets here")
+        return None
+    if size + total > (LITERAL if logged_in else LITERAL_BEFORE_LOGIN) + LINE or size > LITERAL:
+        return BadCommand("the literal is too large")
+    return None if logged_in or size <= LITERAL_BEFORE_LOGIN else BadCommand("the literal is too large before login")

@@ -1,0 +1,86 @@
+"""How values look in IMAP responses (RFC 3501 7 and 9)."""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from mailstore_client.wire import FIRST_KEYWORD_BIT, SYSTEM_FLAGS
+from pop_imap_frontend.imap.utf7 import encode_utf7
+
+_ATOM = re.compile(rb"[A-Za-z0-9.!#$&'+,/:;<=>?@^_`|~-]+\Z")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class No(Exception):
+    """The command cannot be carried out: NO with this text, which may begin with a response code."""
+
+
+class Away(No):
+    """A neighbour is away; nothing was done (RFC 5530 UNAVAILABLE)."""
+
+    def __init__(self) -> None:
+        super().__init__("[UNAVAILABLE] the mail store cannot be reached right now, try again")
+
+
+def quoted(text: bytes) -> bytes:
+    """`text` as a quoted string where that can hold it, else as a literal."""
+    if len(text) < 1000 and not re.search(rb"[\x00\r\n\x80-\xff]", text):
+        return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+    return literal(text)
+
+
+def literal(data: bytes) -> bytes:
+    return b"{%d}\r\n%b" % (len(data), data)
+
+
+def mailbox(name: str) -> bytes:
+    """A mailbox name as an astring."""
+    raw = encode_utf7(name)
+    return raw if _ATOM.match(raw) else quoted(raw)
+
+
+class FlagNames:
+    """Turns a folder's flag masks into the text between the parentheses; remembers each text it made."""
+
+    def __init__(self, keywords: list[str]) -> None:
+        self.keywords = keywords
+        self._texts: dict[int, bytes] = {}
+
+    def text(self, mask: int, recent: bool = False) -> bytes:
+        key = mask | 1 << 63 if recent else mask
+        found = self._texts.get(key)
+        if found is None:
+            names = [name for name, bit in SYSTEM_FLAGS.items() if mask & bit]
+            names += [name for index, name in enumerate(self.keywords) if mask >> (FIRST_KEYWORD_BIT + index) & 1]
+            if recent:
+                names.append("\\Recent")
+            found = self._texts[key] = " ".join(names).encode()
+        return found
+
+    def all_names(self) -> bytes:
+        """For FLAGS and PERMANENTFLAGS."""
+        return " ".join([*SYSTEM_FLAGS, *self.keywords]).encode()
+
+
+@lru_cache(4096)
+def internal_date(seconds: int) -> bytes:
+    """INTERNALDATE, in UTC; the day is padded with a space (RFC 3501 9 date-day-fixed)."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return (
+        f'"{moment.day:2d}-{_MONTHS[moment.month - 1]}-{moment.year:04d} '
+        f'{moment.hour:02d}:{moment.minute:02d}:{moment.second:02d} +0000"'
+    ).encode()
+
+
+def number_set(numbers: list[int]) -> bytes:
+    """Ascending numbers as a sequence set: `1:3,7`."""
+    parts: list[str] = []
+    start = previous = None
+    for number in [*numbers, None]:
+        if previous is not None and number is not None and number == previous + 1:
+            previous = number
+            continue
+        if start is not None:
+            parts.append(str(start) if start == previous else f"{start}:{previous}")
+        start = previous = number
+    return ",".join(parts).encode()

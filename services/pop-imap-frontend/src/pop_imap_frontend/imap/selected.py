@@ -1,0 +1,143 @@
+"""A session's view of its selected folder: which number is which UID, with which flags (RFC 3501 2.3.1.2).
+
+The view changes only when the client is told, so sequence numbers mean the same on both sides.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+from mailstore_client.wire import SEEN, Changes, FolderSnapshot, Ranges
+from pop_imap_frontend.imap.grammar import BadCommand, SequenceSet
+from pop_imap_frontend.imap.responses import FlagNames
+
+
+def uids_of(packed: bytes) -> "array[int]":
+    return array("I", packed)
+
+
+def masks_of(packed: bytes) -> "array[int]":
+    return array("Q", packed)
+
+
+class Selected:
+    """The selected folder. Positions are 0-based here; sequence numbers on the wire are one more."""
+
+    def __init__(self, name: str, snapshot: FolderSnapshot, read_only: bool) -> None:
+        self.name = name
+        self.read_only = read_only
+        self.folder_id = snapshot.folder_id
+        self.uidvalidity = snapshot.uidvalidity
+        self.uidnext = snapshot.uidnext
+        self.modseq = snapshot.highest_modseq
+        self.uids = uids_of(snapshot.uids)
+        self.masks = masks_of(snapshot.flags)
+        self.names = FlagNames(snapshot.keywords)
+        self._recent = [(snapshot.recent_from, snapshot.uidnext - 1)] if snapshot.recent_from else []
+
+    # -- numbers
+
+    def __len__(self) -> int:
+        return len(self.uids)
+
+    def position(self, uid: int) -> int | None:
+        """Where `uid` stands, or None."""
+        at = bisect_left(self.uids, uid)
+        return at if at < len(self.uids) and self.uids[at] == uid else None
+
+    def is_recent(self, uid: int) -> bool:
+        return any(low <= uid <= high for low, high in self._recent)
+
+    def recent_count(self) -> int:
+        return sum(1 for uid in self.uids if self.is_recent(uid)) if self._recent else 0
+
+    def flags_text(self, at: int) -> bytes:
+        return self.names.text(self.masks[at], bool(self._recent) and self.is_recent(self.uids[at]))
+
+    def positions(self, numbers: SequenceSet, by_uid: bool) -> list[int]:
+        """The positions a set names, ascending, each once. Raises BadCommand for a number beyond the last message."""
+        spans = []
+        count = len(self.uids)
+        for first, last in numbers:
+            if by_uid:
+                top = self.uids[-1] if count else 0
+                low, high = sorted((top if first is None else first, top if last is None else last))
+                spans.append((bisect_left(self.uids, low), bisect_right(self.uids, high)))
+            else:
+                open_end = first is None or last is None
+                low, high = sorted((count if first is None else first, count if last is None else last))
+                if high > count and not open_end:
+                    raise BadCommand("there is no message with that number")
+                low, high = max(min(low, count), 1), min(high, count)
+                spans.append((low - 1, high))
+        if len(spans) == 1:
+            return list(range(*spans[0]))
+        return sorted({at for span in spans for at in range(*span)})
+
+    def ranges(self, positions: list[int]) -> Ranges:
+        """Positions as UID ranges for mailstore: runs of neighbours become one range."""
+        found: Ranges = []
+        start = None
+        for index, at in enumerate(positions):
+            if start is None:
+                start = at
+            if index + 1 == len(positions) or positions[index + 1] != at + 1:
+                found.append((self.uids[start], self.uids[at]))
+                start = None
+        return found
+
+    # -- changes
+
+    def apply_flags(self, uids: bytes, masks: bytes, keywords: list[str]) -> list[int]:
+        """Take over flags of messages in the view; the positions where they are now different."""
+        if keywords != self.names.keywords:
+            self.names = FlagNames(keywords)
+        changed = []
+        for uid, mask in zip(uids_of(uids), masks_of(masks), strict=True):
+            at = self.position(uid)
+            if at is not None and self.masks[at] != mask:
+                self.masks[at] = mask
+                changed.append(at)
+        return changed
+
+    def remove(self, uids: "array[int] | list[int]") -> Iterator[int]:
+        """Take `uids` out of the view, yielding the sequence number each EXPUNGE response names (RFC 3501 7.4.1)."""
+        for uid in uids:
+            at = self.position(uid)
+            if at is not None:
+                del self.uids[at], self.masks[at]
+                yield at + 1
+
+    def apply(self, changes: Changes) -> list[bytes]:
+        """Bring the view up to `changes`; the untagged responses that say so."""
+        lines = [b"* %d EXPUNGE\r\n" % number for number in self.remove(uids_of(changes.vanished))]
+        new_keywords = changes.keywords != self.names.keywords
+        if new_keywords:
+            self.names = FlagNames(changes.keywords)
+            lines.append(self.flags_line())
+        last = self.uids[-1] if self.uids else 0
+        added = 0
+        for uid, mask in zip(uids_of(changes.uids), masks_of(changes.flags), strict=True):
+            at = self.position(uid)
+            if at is not None:
+                if self.masks[at] != mask:
+                    self.masks[at] = mask
+                    lines.append(b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (at + 1, uid, self.flags_text(at)))
+            elif uid > last:
+                self.uids.append(uid)
+                self.masks.append(mask)
+                added += 1
+        if changes.recent_from and changes.recent_from < changes.uidnext:
+            self._recent.append((changes.recent_from, changes.uidnext - 1))
+        self.modseq = max(self.modseq, changes.highest_modseq)
+        self.uidnext = max(self.uidnext, changes.uidnext)
+        if added:
+            lines.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self.uids), self.recent_count()))
+        return lines
+
+    def flags_line(self) -> bytes:
+        return b"* FLAGS (%b)\r\n" % self.names.all_names()
+
+    def first_unseen(self) -> int | None:
+        """Sequence number of the first message without \\Seen."""
+        return next((at + 1 for at, mask in enumerate(self.masks) if not mask & SEEN), None)

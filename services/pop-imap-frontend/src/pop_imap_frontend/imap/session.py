@@ -1,0 +1,224 @@
+"""One IMAP connection: read a command, check its state, run it, answer (RFC 3501 2.2, 3)."""
+
+import asyncio
+import random
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from auth_client.wire import LoginAnswer
+from mailkit.clock import Clock
+from mailkit.errors import NoSpace, PostriderError
+from mailkit.lifecycle import describe
+from mailkit.listener import Peer
+from mailkit.logs import get_logger
+from mailkit.stream import IdleTimeout, Stream
+from mailstore_client.client import MailstoreClient
+from mailstore_client.wire import ChangesQuestion
+from pop_imap_frontend.imap import metrics
+from pop_imap_frontend.imap.commands import COMMANDS, State
+from pop_imap_frontend.imap.grammar import BadCommand, Cursor
+from pop_imap_frontend.imap.reader import Disconnect, RawCommand, read_command
+from pop_imap_frontend.imap.responses import Away, No
+from pop_imap_frontend.imap.selected import Selected
+
+log = get_logger()
+
+MOST_BAD_COMMANDS = 20
+
+
+class LogIn(Protocol):
+    """How a session asks auth; shared with POP3."""
+
+    async def __call__(self, protocol: str, login: str, password: str, peer: Peer) -> LoginAnswer: ...
+
+
+@dataclass(frozen=True)
+class ImapContext:
+    """What all IMAP sessions of the process share."""
+
+    mailstore: MailstoreClient
+    log_in: LogIn
+    clock: Clock
+    tls: Callable[[], ssl.SSLContext] | None
+    """The context for STARTTLS; None without certificates."""
+    plaintext_logins: bool
+    append_limit: int
+    idle_seconds: float
+    name: str
+    watch: Callable[["ImapSession"], Callable[[], None]]
+    """Registers a logged-in session with the change feed and the re-check; the answer ends that."""
+
+
+class ImapSession:
+    """The conversation with one client. `login` and `selected` are set as it moves through the states."""
+
+    def __init__(self, stream: Stream, peer: Peer, context: ImapContext) -> None:
+        self.stream = stream
+        self.peer = peer
+        self.context = context
+        self.state = State.NOT_AUTHENTICATED
+        self.login: LoginAnswer | None = None
+        self.selected: Selected | None = None
+        self.tls = peer.implicit_tls
+        self.failed_logins = 0
+        #: Set by the feed: something changed in this mailbox since it was last asked.
+        self.news = asyncio.Event()
+        self._unwatch: Callable[[], None] | None = None
+        self._bad = 0
+        self._ending: str | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # -- the life of a connection
+
+    async def run(self) -> None:
+        """Talk until the client leaves, is silent for too long, or has to go."""
+        self._task = asyncio.current_task()
+        try:
+            self.stream.write(b"* OK [CAPABILITY %b] %b ready\r\n" % (self.capabilities(), self.context.name.encode()))
+            while self.state is not State.LOGOUT:
+                self.stream.set_idle(self.context.idle_seconds if self.login else 60)
+                raw = await read_command(
+                    self.stream, logged_in=self.login is not None, append_limit=self.context.append_limit
+                )
+                await self._answer(raw)
+                await self.stream.drain()
+        except IdleTimeout:
+            self.bye("silent for too long")
+        except Disconnect as error:
+            self.bye(str(error))
+        except asyncio.CancelledError:
+            self.bye(self._ending or "server is going down")
+        except (EOFError, OSError):
+            pass
+        finally:
+            if self._unwatch is not None:
+                self._unwatch()
+            await self.stream.aclose()
+
+    def end(self, reason: str) -> None:
+        """End the session from outside (the account changed, the server stops)."""
+        self._ending = reason
+        if self._task is not None:
+            self._task.cancel()
+
+    async def end_with_jitter(self, spread: float) -> None:
+        """End within `spread` seconds: clients of a draining server do not all come back at once (decision 13)."""
+        await asyncio.sleep(random.uniform(0, spread))  # noqa: S311
+        self.end("server is going down")
+
+    def bye(self, text: str) -> None:
+        self.stream.write(b"* BYE %b\r\n" % text.encode())
+
+    # -- one command
+
+    async def _answer(self, raw: RawCommand) -> None:
+        status, text = await self._carry_out(raw)
+        if raw.name == "STARTTLS" and status == b"OK":
+            return await self._begin_tls(raw.tag)
+        metrics.command(raw.name if raw.name in COMMANDS else "unknown", status)
+        self.stream.write(b"%b %b %b\r\n" % (raw.tag, status, text.encode()))
+        if status == b"BAD":
+            self._bad += 1
+            if self._bad >= MOST_BAD_COMMANDS:
+                raise Disconnect("too many bad commands")
+
+    async def _begin_tls(self, tag: bytes) -> None:
+        """The OK goes out in plain text, then TLS; nothing sent ahead of the handshake is believed (RFC 3501 6.2.1)."""
+        assert self.context.tls is not None
+        self.stream.write(b"%b OK begin TLS\r\n" % tag)
+        await self.stream.start_tls(self.context.tls())
+        self.tls = True
+
+    async def _carry_out(self, raw: RawCommand) -> tuple[bytes, str]:
+        """(OK, NO or BAD, the text behind it). A neighbour that is away is a NO; only we ourselves can be a bug."""
+        try:
+            command = COMMANDS.get(raw.name)
+            if raw.refusal is not None:
+                raise raw.refusal
+            if command is None:
+                raise BadCommand("unknown command")
+            if self.state not in command.allowed_in:
+                raise BadCommand("not allowed now: log in first" if not self.login else "not allowed in this state")
+            text = await command.run(self, Cursor(raw.data, raw.start))
+            if command.tells_changes and self.selected is not None and self.news.is_set():
+                await self.tell_changes()
+            return b"OK", text
+        except BadCommand as error:
+            return b"BAD", str(error)
+        except No as error:
+            return b"NO", str(error)
+        except NoSpace:
+            return b"NO", "[UNAVAILABLE] the server's disk is full; deleting still works"
+        except PostriderError as error:
+            log.warning("neighbour_away", command=raw.name, error=describe(error))
+            return b"NO", str(Away())
+        except (EOFError, OSError, IdleTimeout, Disconnect):
+            raise
+        except Exception as error:
+            log.error("bug", command=raw.name, error=describe(error), exc_info=error)
+            return b"NO", "[SERVERBUG] internal error"
+
+    # -- what commands use
+
+    def capabilities(self) -> bytes:
+        """CAPABILITY for the state the connection is in."""
+        names = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "IDLE"]
+        if self.login is not None:
+            names += ["NAMESPACE", "CHILDREN", "UIDPLUS", "UNSELECT", "SPECIAL-USE", "MOVE", f"APPENDLIMIT={self.context.append_limit}"]
+        else:
+            if not self.tls and self.context.tls is not None:
+                names.append("STARTTLS")
+            names.append("AUTH=PLAIN" if self.may_log_in() else "LOGINDISABLED")
+        return " ".join(names).encode()
+
+    def may_log_in(self) -> bool:
+        return self.tls or self.context.plaintext_logins
+
+    def logged_in(self, answer: LoginAnswer) -> None:
+        """The login was good: from here on the account's feed and re-check concern this session."""
+        self.login = answer
+        self.state = State.AUTHENTICATED
+        self._unwatch = self.context.watch(self)
+
+    def select(self, selected: Selected | None) -> None:
+        self.selected = selected
+        self.state = State.SELECTED if selected is not None else State.AUTHENTICATED
+
+    @property
+    def account(self) -> LoginAnswer:
+        assert self.login is not None
+        return self.login
+
+    @property
+    def mailbox_id(self) -> UUID:
+        assert self.account.mailbox_id is not None
+        return self.account.mailbox_id
+
+    @property
+    def view(self) -> Selected:
+        assert self.selected is not None
+        return self.selected
+
+    def writable(self) -> Selected:
+        """The selected folder, which must not be open read-only."""
+        if self.view.read_only:
+            raise No("[READ-ONLY] the mailbox was opened with EXAMINE")
+        return self.view
+
+    async def tell_changes(self) -> None:
+        """Ask what happened in the folder and tell the client. The feed is a hint, MODSEQ the truth (decision 8)."""
+        view = self.view
+        self.news.clear()
+        try:
+            changes = await self.context.mailstore.changes(
+                ChangesQuestion(self.mailbox_id, view.folder_id, view.modseq, take_recent=not view.read_only)
+            )
+        except PostriderError:
+            self.news.set()
+            raise
+        if changes.status != "ok":
+            raise Disconnect("the selected mailbox is no longer there; connect again")
+        self.stream.write(b"".join(view.apply(changes)))

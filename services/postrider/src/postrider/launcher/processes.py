@@ -1,0 +1,139 @@
+"""The services of a run as child processes: started, watched, restarted with back-off, stopped together."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import aiohttp
+
+from mailkit.errors import ConfigError
+from mailkit.lifecycle import EX_CONFIG
+from postrider.launcher.plan import SERVICES
+
+LONGEST_PAUSE = 10.0
+
+
+class Service:
+    """One service: its process, its log file, and how often it had to be started again lately."""
+
+    def __init__(self, name: str, environment: Mapping[str, str], log: Path, say: Callable[[str], None]) -> None:
+        self.name = name
+        self._env = dict(environment)
+        self._log = log
+        self._say = say
+        self._process: subprocess.Popen[bytes] | None = None
+        self._failures = 0
+        self._started = 0.0
+        self._next = 0.0
+
+    def start(self, launcher_fd: int) -> None:
+        """Start the process; it reads its end of `launcher_fd` and stops when the launcher is gone."""
+        self._started = time.monotonic()
+        env = self._env | {"POSTRIDER_LAUNCHER_FD": str(launcher_fd)}
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", SERVICES[self.name][1]],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, pass_fds=(launcher_fd,),
+            )  # fmt: skip
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def watch(self, launcher_fd: int) -> None:
+        """Restart the process when it has ended: at once, then after 0.5, 1, 2 … 10 s. Call often."""
+        if self._process is None:
+            if time.monotonic() >= self._next:
+                self.start(launcher_fd)
+                self._say(f"{self.name} is started again")
+            return
+        status = self._process.poll()
+        if status is None:
+            return
+        if time.monotonic() - self._started > 30:
+            self._failures = 0
+        pause = min(0.5 * 2 ** (self._failures - 1), LONGEST_PAUSE) if self._failures else 0.0
+        self._failures += 1
+        self._next = time.monotonic() + pause
+        self._process = None
+        self._say(f"{self.name} ended ({_cause(status)}); starting it again in {pause:g} s, its log is {self._log}")
+
+    def refused(self) -> str | None:
+        """Why the service refuses to start at all (a configuration error), when it does."""
+        if self._process is None or self._process.poll() != EX_CONFIG:
+            return None
+        return self._log.read_text(errors="replace").strip().splitlines()[-1]
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
+    async def ended(self) -> None:
+        """Returns when the process is gone."""
+        if self._process is not None:
+            await asyncio.to_thread(self._process.wait)
+
+
+def _cause(status: int) -> str:
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+
+
+async def migrate(environments: Mapping[str, Mapping[str, str]], log: Path) -> None:
+    """Bring every schema to the revision of this code, the owners side by side. Raises ConfigError."""
+
+    def one(name: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", SERVICES[name][1], "migrate"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, env=dict(environments[name]),
+        )  # fmt: skip
+        with open(log, "a") as file:
+            file.write(done.stdout + done.stderr)
+        if done.returncode:
+            lines = done.stderr.strip().splitlines()
+            raise ConfigError(f"the database of {name} could not be brought up to date: {lines[-1] if lines else log}")
+
+    await asyncio.gather(*(asyncio.to_thread(one, name) for name in environments))
+
+
+async def wait_ready(services: list[Service], urls: Mapping[str, str], seconds: float = 60.0) -> None:
+    """Returns when every service's `/readyz` says so. Raises ConfigError when one refuses or the time is over."""
+    end = time.monotonic() + seconds
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=6)) as session:
+        for service in services:
+            while not await _ready(session, urls[service.name]):
+                if sentence := service.refused():
+                    raise ConfigError(sentence)
+                if time.monotonic() > end:
+                    raise ConfigError(f"{service.name} was not ready within {seconds:g} s; its log is {service._log}")
+                await asyncio.sleep(0.05)
+
+
+async def _ready(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(f"{url}/readyz") as reply:
+            return reply.status == 200
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+
+
+async def stop_all(services: list[Service], seconds: float) -> None:
+    """SIGTERM to all, the edges first to stop taking mail; after `seconds` SIGKILL."""
+    for service in reversed(services):
+        service.send(signal.SIGTERM)
+    waiting = asyncio.gather(*(service.ended() for service in services))
+    try:
+        await asyncio.wait_for(asyncio.shield(waiting), seconds)
+    except TimeoutError:
+        for service in services:
+            service.send(signal.SIGKILL)
+        await waiting
+
+
+def pipe() -> tuple[int, int]:
+    """(read end for the services, write end the launcher holds): it closes when the launcher is gone."""
+    return os.pipe()
