@@ -1,0 +1,338 @@
+"""The one acceptor of all protocols: accept, who is it (PROXY header), caps, then TLS and the protocol (decision 9).
+
+The header is read from the socket before TLS begins, so it works in front of implicit TLS too.
+"""
+
+import asyncio
+import errno
+import ipaddress
+import socket
+import ssl
+from collections import Counter as Tally
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from prometheus_client import Counter, Gauge
+
+from mailkit.address import BadAddress, Networks, peer_address
+from mailkit.errors import ConfigError
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
+from mailkit.proxy import BadHeader, Header, parse_header
+
+log = get_logger()
+
+#: A proxy sends its header at once; later is an error (decision 9).
+HEADER_SECONDS = 5.0
+HANDSHAKE_SECONDS = 30.0
+BACKLOG = 1024
+#: Connections taken from the kernel in one turn of the loop.
+_AT_ONCE = 64
+#: Out of descriptors or memory: how long until accepting is tried again. Trying at once would spin.
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_EXHAUSTED_SECONDS = 0.5
+
+OPEN = Gauge("postrider_listener_connections_open", "Open connections", ["listener"])
+ACCEPTED = Counter("postrider_listener_accepted_total", "Connections handed to the protocol", ["listener"])
+REFUSED = Counter(
+    "postrider_listener_refused_total",
+    "Connections ended before the protocol: not_a_proxy, no_header, too_many, too_many_from_one, handshake, gone",
+    ["listener", "reason"],
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is connected. `address` is normalised (decision 9) and None when no client is known or it is one of our
+    proxies: nothing may be granted to it then. `port`: the client's, 0 if unknown."""
+
+    address: str | None
+    port: int
+    listener: str
+    implicit_tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """The protocol's last words, each a whole line with its ending; they are never said under implicit TLS."""
+
+    too_many: bytes
+    no_header: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps of one listener. `exempt`: clients that the cap per address leaves alone."""
+
+    connections: int = 10_000
+    per_address: int = 100
+    exempt: Networks = field(default_factory=Networks)
+
+
+Factory = Callable[[Peer], asyncio.Protocol]
+Context = Callable[[], ssl.SSLContext]
+
+
+class Connections:
+    """How many connections are open, in all and by client; shared by the listeners that share their caps.
+
+    IPv6 clients are counted by their /64: one host owns all of it.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.open = 0
+        self._by_client: Tally[str] = Tally()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def take(self, address: str | None) -> str | None:
+        """Count a connection of `address` in. Returns None, or the reason why it is one too many."""
+        if self.open >= self.limits.connections:
+            return "too_many"
+        if address is not None:
+            client = _client(address)
+            if self._by_client[client] >= self.limits.per_address and address not in self.limits.exempt:
+                return "too_many_from_one"
+            self._by_client[client] += 1
+        self.open += 1
+        self._idle.clear()
+        return None
+
+    def give_back(self, address: str | None) -> None:
+        """The connection that was taken has ended."""
+        self.open -= 1
+        if not self.open:
+            self._idle.set()
+        if address is not None:
+            client = _client(address)
+            self._by_client[client] -= 1
+            if self._by_client[client] <= 0:
+                del self._by_client[client]
+
+    async def idle(self) -> None:
+        """Returns when no connection is open."""
+        await self._idle.wait()
+
+
+def _client(address: str) -> str:
+    if ":" not in address:
+        return address
+    return str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(address)) >> 64 << 64))
+
+
+class Listener:
+    """One listening address. `tls` is the context for implicit TLS, asked at each connection; None: plain.
+
+    With `proxies` only they may connect, and each connection begins with their header. `factory` makes the protocol of
+    a client; instances must allow their `connection_lost` to be replaced, which is how the end is noticed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        factory: Factory,
+        refusals: Refusals,
+        connections: Connections,
+        *,
+        proxies: Networks = Networks(),  # noqa: B008 # immutable
+        tls: Context | None = None,
+    ) -> None:
+        self.name = name
+        self._factory = factory
+        self._refusals = refusals
+        self._connections = connections
+        self._proxies = proxies
+        self._tls = tls
+        self._sockets: list[socket.socket] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._open = OPEN.labels(name)
+        self._accepted = ACCEPTED.labels(name)
+
+    # -- the listening side
+
+    def start(self, host: str, port: int) -> int:
+        """Listen on `host` (a name, an address, "" or "::" for all) and `port` (0: a free one); returns the port.
+
+        Raises ConfigError in one sentence.
+        """
+        try:
+            found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            for family, _, _, _, place in sorted(set(found), key=lambda entry: entry[0] == socket.AF_INET6):
+                sock = socket.create_server(
+                    (place[0], port or self._port()), family=family, backlog=BACKLOG,
+                    dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+                )  # fmt: skip
+                sock.setblocking(False)
+                self._sockets.append(sock)
+        except OSError as error:
+            self.stop()
+            raise ConfigError(f"cannot listen on {host or '*'} port {port} ({self.name}): {error.strerror}") from None
+        for sock in self._sockets:
+            self._loop.add_reader(sock, self._accept, sock)
+        return self._port()
+
+    def _port(self) -> int:
+        return int(self._sockets[0].getsockname()[1]) if self._sockets else 0
+
+    def stop(self) -> None:
+        """Accept nobody any more; open connections go on."""
+        sockets, self._sockets = self._sockets, []
+        for sock in sockets:
+            self._loop.remove_reader(sock)
+            sock.close()
+
+    def _accept(self, server: socket.socket) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                sock, place = server.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    log.error("neighbour_away", work=f"accept on {self.name}", error=describe(error))
+                    self._loop.remove_reader(server)
+                    self._loop.call_later(_EXHAUSTED_SECONDS, self._accept_again, server)
+                    return
+                continue  # the client left before it was accepted
+            task = self._loop.create_task(self._admit(sock, place))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _accept_again(self, server: socket.socket) -> None:
+        if server in self._sockets:
+            self._loop.add_reader(server, self._accept, server)
+
+    # -- one connection
+
+    async def _admit(self, sock: socket.socket, place: tuple[str, int]) -> None:
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            peer = await self._identify(sock, place)
+            if peer is not None:
+                await self._begin(sock, peer)
+            else:
+                sock.close()
+        except asyncio.CancelledError:
+            sock.close()
+            raise
+        except Exception as error:
+            sock.close()
+            if isinstance(error, OSError | BadAddress):
+                REFUSED.labels(self.name, "gone").inc()
+            else:
+                log.error("bug", error=describe(error), exc_info=error)
+
+    async def _identify(self, sock: socket.socket, place: tuple[str, int]) -> Peer | None:
+        """Who it is; None when it was sent away."""
+        address: str | None = peer_address(place[0])
+        port = place[1]
+        if self._proxies:
+            if address not in self._proxies:
+                REFUSED.labels(self.name, "not_a_proxy").inc()
+                return None
+            try:
+                header = await asyncio.wait_for(read_header(sock), HEADER_SECONDS)
+            except (BadHeader, TimeoutError, EOFError):
+                self._refuse(sock, "no_header", self._refusals.no_header)
+                return None
+            address, port = header.address, header.port
+            if address in self._proxies:
+                address = None
+        return Peer(address, port, self.name, self._tls is not None)
+
+    def _refuse(self, sock: socket.socket, reason: str, words: bytes) -> None:
+        """Say so, as far as that can be done without waiting, and without TLS; what was sent already is read first,
+        because closing over unread bytes is a reset that would take the words along."""
+        REFUSED.labels(self.name, reason).inc()
+        if self._tls is None:
+            try:
+                sock.send(words)
+                sock.shutdown(socket.SHUT_WR)
+                sock.recv(65536)
+            except OSError:
+                pass
+
+    async def _begin(self, sock: socket.socket, peer: Peer) -> None:
+        reason = self._connections.take(peer.address)
+        if reason is not None:
+            self._refuse(sock, reason, self._refusals.too_many)
+            sock.close()
+            return
+        self._open.inc()
+        ended = False
+
+        def end() -> None:
+            nonlocal ended
+            if not ended:
+                ended = True
+                self._open.dec()
+                self._connections.give_back(peer.address)
+
+        def make() -> asyncio.Protocol:
+            protocol = self._factory(peer)
+            lost = protocol.connection_lost
+
+            def connection_lost(error: Exception | None) -> None:
+                end()
+                lost(error)
+
+            protocol.connection_lost = connection_lost  # type: ignore[method-assign, assignment]
+            self._accepted.inc()
+            return protocol
+
+        context = self._tls() if self._tls is not None else None
+        try:
+            await self._loop.connect_accepted_socket(
+                make, sock, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None
+            )
+        except (OSError, EOFError):
+            end()
+            sock.close()
+            REFUSED.labels(self.name, "handshake" if context else "gone").inc()
+        except BaseException:
+            end()
+            raise
+
+    async def cut(self) -> None:
+        """End what has not yet reached its protocol (at the end of a drain)."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def read_header(sock: socket.socket) -> Header:
+    """Take exactly the PROXY header from the socket, not one byte of what follows. Raises BadHeader, EOFError, OSError."""
+    got = b""
+    while True:
+        await _readable(sock)
+        try:
+            seen = sock.recv(4096, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            continue
+        if not seen:
+            raise EOFError
+        header = parse_header(got + seen)
+        # An unfinished header takes all that was seen; so it is consumed, and the socket is quiet until more comes.
+        piece = sock.recv(len(seen) if header is None else header.length - len(got))
+        got += piece
+        if header is not None:
+            return header
+
+
+async def _readable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def set_ready() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(sock, set_ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock)

@@ -1,0 +1,183 @@
+"""Certificates of all listeners: chosen by the name the client dialled (S4), reloaded when their files change.
+
+`<directory>/default/{tls.crt,tls.key}` is the shared one; `<directory>/<host name>/{tls.crt,tls.key}` are per name, a
+wildcard's folder is called `*.example.net`. A mounted Kubernetes secret looks the same, swapped by symlink.
+"""
+
+import asyncio
+import os
+import re
+import ssl
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from prometheus_client import Gauge
+
+from mailkit.errors import ConfigError
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
+
+log = get_logger()
+
+DEFAULT = "default"
+#: A folder's files are looked at this often at most (seconds), when a handshake asks for its name.
+LOOK_SECONDS = 1.0
+#: Names kept loaded; a context and its chain are some 50 KB.
+MOST_LOADED = 2000
+
+_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+
+CERTIFICATES = Gauge("postrider_tls_certificates", "Certificates on disk by state", ["state"])
+EXPIRY = Gauge("postrider_tls_expiry_timestamp_seconds", "When the shared certificate and the first of all expire", ["which"])
+
+#: Identity and age of both files: a change of any, a swapped symlink too, is a new signature.
+Signature = tuple[tuple[int, int, int, int], tuple[int, int, int, int]]
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """What is known of one folder. `context` None: there is no usable certificate in it."""
+
+    context: ssl.SSLContext | None
+    signature: Signature | None
+    looked: float
+
+
+class CertificateStore:
+    """The certificates in `directory`. Raises ConfigError when the shared one cannot be used.
+
+    Handshakes under way and open sessions keep the certificate they began with.
+    """
+
+    def __init__(self, directory: str | Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._directory = Path(directory)
+        self._monotonic = monotonic
+        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
+        self._expiries: dict[str, tuple[Signature, datetime]] = {}
+        signature = self._signature(DEFAULT)
+        if signature is None:
+            raise ConfigError(f"there is no certificate: {self._directory / DEFAULT}/tls.crt and tls.key are needed")
+        try:
+            self._default = self._read(DEFAULT)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"the certificate in {self._directory / DEFAULT} cannot be used: {_why(error)}") from None
+        self._loaded[DEFAULT] = _Loaded(self._default, signature, monotonic())
+        self._front = self._read(DEFAULT)
+        self._front.sni_callback = self._choose
+
+    def server_context(self) -> ssl.SSLContext:
+        """The one context for all listeners and STARTTLS, valid for ever: each handshake picks its certificate."""
+        return self._front
+
+    def context_for(self, name: str | None) -> ssl.SSLContext:
+        """The context whose certificate a client that dialled `name` is shown: exact, then wildcard, then shared."""
+        name = (name or "").lower().rstrip(".")
+        if name and name != DEFAULT and len(name) <= 253 and _NAME.fullmatch(name):
+            _, dot, parent = name.partition(".")
+            found = self._look(name) or (self._look(f"*.{parent}") if dot else None)
+            if found is not None:
+                return found
+        return self._look(DEFAULT) or self._default
+
+    def _choose(self, connection: ssl.SSLObject, name: str | None, _front: ssl.SSLContext) -> None:
+        try:
+            connection.context = self.context_for(name)
+        except Exception as error:  # a bug here must not end all handshakes
+            log.error("bug", error=describe(error), exc_info=error)
+
+    # -- one folder
+
+    def _look(self, name: str) -> ssl.SSLContext | None:
+        """The folder's context, read anew when its files changed; a broken new file leaves the old one in force."""
+        now = self._monotonic()
+        known = self._loaded.get(name)
+        if known is not None:
+            self._loaded.move_to_end(name)
+            if now - known.looked < LOOK_SECONDS:
+                return known.context
+            known.looked = now
+        signature = self._signature(name)
+        if known is None:
+            if signature is None:
+                return None  # not remembered: made-up names must not push real ones out
+            known = self._loaded[name] = _Loaded(None, None, now)
+            if len(self._loaded) > MOST_LOADED:
+                self._loaded.popitem(last=False)
+        if signature == known.signature:
+            return known.context
+        known.signature = signature
+        if signature is None:  # removed; the shared one itself stays in force
+            known.context = None
+            return None
+        try:
+            known.context = self._read(name)
+        except (OSError, ValueError) as error:
+            log.error("certificate_broken", name=name, error=_why(error), old_in_force=known.context is not None)
+        else:
+            log.info("certificate_loaded", name=name)
+            if name == DEFAULT:
+                self._default = known.context
+        return known.context
+
+    def _signature(self, name: str) -> Signature | None:
+        try:
+            certificate, key = (os.stat(self._directory / name / file) for file in ("tls.crt", "tls.key"))
+        except OSError:
+            return None
+        return _identity(certificate), _identity(key)
+
+    def _read(self, name: str) -> ssl.SSLContext:
+        """A context with the folder's chain and key. Raises OSError, ValueError."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        folder = self._directory / name
+        # A key with a pass phrase must not ask for it on the terminal.
+        context.load_cert_chain(folder / "tls.crt", folder / "tls.key", password=lambda: "")
+        return context
+
+    # -- expiry, for metrics and `certificate ls`
+
+    def expiries(self) -> dict[str, datetime]:
+        """When each certificate on disk expires, by folder name; folders without a readable one are left out."""
+        found: dict[str, tuple[Signature, datetime]] = {}
+        broken = 0
+        for name in sorted(os.listdir(self._directory)):
+            if not _NAME.fullmatch(name) or (signature := self._signature(name)) is None:
+                continue
+            known = self._expiries.get(name)
+            if known is not None and known[0] == signature:
+                found[name] = known
+                continue
+            try:
+                pem = (self._directory / name / "tls.crt").read_bytes()
+                found[name] = (signature, x509.load_pem_x509_certificate(pem).not_valid_after_utc)
+            except (OSError, ValueError):
+                broken += 1
+        self._expiries = found
+        times = {name: moment for name, (_, moment) in found.items()}
+        CERTIFICATES.labels("readable").set(len(times))
+        CERTIFICATES.labels("broken").set(broken)
+        EXPIRY.labels("soonest").set(min(times.values(), default=datetime.fromtimestamp(0, UTC)).timestamp())
+        EXPIRY.labels("default").set(times.get(DEFAULT, datetime.fromtimestamp(0, UTC)).timestamp())
+        return times
+
+    async def measure(self) -> None:
+        """Set the metrics; call it now and then (`Lifecycle.every`)."""
+        await asyncio.to_thread(self.expiries)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _why(error: Exception) -> str:
+    """The library's words without file contents; OpenSSL names its own source lines, which help nobody."""
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "not a certificate and its key").replace("_", " ").lower()
+    return error.strerror or type(error).__name__ if isinstance(error, OSError) else type(error).__name__
