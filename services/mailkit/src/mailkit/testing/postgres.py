@@ -20,6 +20,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -176,15 +177,18 @@ def _embedded() -> tuple[Databases, IO[str]]:
 
 
 def _start_guard(folder: Path) -> None:
-    guard = subprocess.Popen(
-        [sys.executable, "-m", "mailkit.testing.postgres_guard", str(folder)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
+    with open(folder / "log", "ab") as log:
+        guard = subprocess.Popen(
+            [sys.executable, "-m", "mailkit.testing.postgres_guard", str(folder)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
+        )  # fmt: skip
     assert guard.stdout is not None
     line = guard.stdout.readline()
-    if line.strip() != "ready":
-        pytest.exit(f"the tests' Postgres did not start: {line}{guard.stdout.read()}", returncode=3)
     guard.stdout.close()
+    if line.strip() != "ready":
+        reason = line or (folder / "log").read_text(errors="replace")
+        shutil.rmtree(folder, ignore_errors=True)
+        pytest.exit(f"the tests' Postgres did not start: {reason}", returncode=3)
 
 
 def _leave() -> None:

