@@ -1,0 +1,1 @@
+"""The contract of queue-worker: structs and verbs."""

@@ -1,0 +1,1 @@
+"""Mailboxes: folders, messages, flags, quota usage, POP3 leases."""

@@ -1,0 +1,1 @@
+"""Speaks POP3 and IMAP with mail clients."""

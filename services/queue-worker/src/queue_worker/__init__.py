@@ -1,0 +1,1 @@
+"""Messages under way: the one door, the delivery loop, bounces."""

@@ -1,0 +1,1 @@
+"""Speaks SMTP with clients and remote hosts; hands over to the queue."""

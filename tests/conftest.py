@@ -1,0 +1,34 @@
+"""Fixtures of the tests that cross rooms."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.run import Run
+from tests.support.world import World
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    """DNS and remote mail hosts on loopback, one set per test worker."""
+    with World() as outside:
+        yield outside
+
+
+@pytest.fixture(scope="session")
+def shared_run(world: World) -> Iterator[Run]:
+    """One running service per test worker; tests use domains of their own."""
+    run = Run(**world.settings(), LOGIN_FAILURES_PER_ADDRESS="100000")
+    try:
+        run.start()
+        yield run
+    finally:
+        run.close()
+
+
+@pytest.fixture
+def run(shared_run: Run, request: pytest.FixtureRequest) -> Iterator[Run]:
+    """The worker's running service, with a restart when a test left it dead."""
+    if shared_run.process is None or shared_run.process.poll() is not None:
+        shared_run.start()
+    yield shared_run

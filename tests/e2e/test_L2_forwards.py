@@ -1,0 +1,54 @@
+"""L2: a forward goes to one or several addresses, with or without a copy in the mailbox; circles end."""
+
+from tests.support.clients import STRANGER, inbox, refusal, smtp
+from tests.support.mail import message
+from tests.support.run import Run, wait_for
+from tests.support.world import World
+
+
+def test_several_targets_and_a_kept_copy(run: Run, world: World) -> None:
+    domain = run.domain()
+    anna, ben = run.mailbox(domain, "anna"), run.mailbox(domain, "ben")
+    far = world.remote()
+    run.cli("forward", "add", anna.address, ben.address, f"x@{far.domain}", "--keep-copy")
+    sent = message("a@far.example", anna.address)
+    with smtp(run, STRANGER) as client:
+        client.sendmail("", [anna.address], sent)
+    for account in (anna, ben):
+        arrived = wait_for(lambda account=account: inbox(run, account))
+        assert len(arrived) == 1
+        assert arrived[0].endswith(sent)
+    wait_for(far.messages)
+    assert [m.recipients for m in far.messages()] == [[f"x@{far.domain}"]]
+
+
+def test_without_a_copy(run: Run) -> None:
+    domain = run.domain()
+    anna, ben = run.mailbox(domain, "anna"), run.mailbox(domain, "ben")
+    run.cli("forward", "add", anna.address, ben.address)
+    with smtp(run, STRANGER) as client:
+        client.sendmail("", [anna.address, ben.address], message("a@far.example", anna.address))
+    assert len(wait_for(lambda: inbox(run, ben))) == 1, "one recipient reached twice gets one message"
+    assert inbox(run, anna) == []
+    assert [row["address"] for row in run.cli("forward", "ls", domain)] == [anna.address]
+    run.cli("forward", "rm", anna.address)
+    with smtp(run, STRANGER) as client:
+        client.sendmail("", [anna.address], message("a@far.example", anna.address))
+    wait_for(lambda: inbox(run, anna))
+
+
+def test_an_alias_without_a_mailbox(run: Run) -> None:
+    user = run.mailbox(run.domain())
+    run.cli("forward", "add", f"sales@{user.domain}", user.address)
+    with smtp(run, STRANGER) as client:
+        client.sendmail("", [f"sales@{user.domain}"], message("a@far.example", "sales"))
+    wait_for(lambda: inbox(run, user))
+
+
+def test_a_circle_is_refused(run: Run) -> None:
+    domain = run.domain()
+    run.cli("forward", "add", f"one@{domain}", f"two@{domain}")
+    run.cli("forward", "add", f"two@{domain}", f"one@{domain}")
+    with smtp(run, STRANGER) as client:
+        client.mail("")
+        assert refusal(client.rcpt, f"one@{domain}").split(" ")[1] == "5.4.6"

@@ -1,0 +1,67 @@
+"""S3: SMTP AUTH with the mailbox's login and password, on every connection, under TLS."""
+
+import base64
+import smtplib
+
+import pytest
+
+from tests.support.clients import STRANGER, inbox, refusal, smtp
+from tests.support.run import Account, Run, wait_for
+from tests.support.world import World
+
+
+@pytest.mark.parametrize("port", ["SMTP", "SUBMISSION", "SMTPS"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_auth_allows_relaying(run: Run, world: World, port: str, mechanism: str) -> None:
+    user = run.mailbox(run.domain())
+    with smtp(run, STRANGER, port, tls=True) as client:
+        client.user, client.password = user.login, user.password
+        client.auth(mechanism, getattr(client, f"auth_{mechanism.lower()}"))
+        assert client.mail(user.address)[0] == 250
+        assert client.rcpt(f"someone@{world.far_domain}")[0] == 250
+    with smtp(run, STRANGER) as client:
+        client.mail(user.address)
+        assert "relayed" in refusal(client.rcpt, f"someone@{world.far_domain}"), "AUTH holds for its connection only"
+
+
+def test_a_wrong_password_and_an_unknown_user_are_one_answer(run: Run) -> None:
+    user = run.mailbox(run.domain())
+    answers = set()
+    for account in (Account(user.address, "wrong"), Account(f"nobody@{user.domain}", "wrong")):
+        with pytest.raises(smtplib.SMTPAuthenticationError) as caught:
+            smtp(run, STRANGER, tls=True, login=account)
+        answers.add((caught.value.smtp_code, bytes(caught.value.smtp_error)))
+    assert len(answers) == 1
+    assert answers.pop()[0] == 535
+
+
+def test_without_tls_auth_is_not_offered_and_refused_when_tried(run: Run) -> None:
+    user = run.mailbox(run.domain())
+    for port in ("SMTP", "SUBMISSION"):
+        with smtp(run, STRANGER, port) as client:
+            assert not client.has_extn("auth")
+            code, text = client.docmd("AUTH", "PLAIN " + base64.b64encode(f"\0{user.address}\0x".encode()).decode())
+            assert code == 538
+            assert text.startswith(b"5.7.11")
+
+
+def test_submission_ports_want_a_login_or_a_grant(run: Run) -> None:
+    for port in ("SUBMISSION", "SMTPS"):
+        with smtp(run, "127.0.0.31", port, tls=True) as client:
+            assert refusal(client.mail, "anyone@far.example").startswith("530 5.7.0")
+
+
+def test_a_submission_gets_the_date_and_message_id_it_lacks(run: Run) -> None:
+    user = run.mailbox(run.domain())
+    bare = f"From: {user.address}\r\nSubject: bare\r\n\r\nx\r\n".encode()
+    with smtp(run, STRANGER, "SUBMISSION", login=user) as client:
+        client.sendmail(user.address, [user.address], bare)
+    with smtp(run, STRANGER) as client:
+        client.sendmail("", [user.address], bare.replace(b"bare", b"foreign"))
+    both = wait_for(lambda: len(found := inbox(run, user)) == 2 and found)
+    ours = next(m for m in both if b"Subject: bare" in m)
+    foreign = next(m for m in both if b"Subject: foreign" in m)
+    assert b"\r\nDate: " in ours
+    assert b"\r\nMessage-ID: <" in ours
+    assert b"\r\nDate: " not in foreign
+    assert b"\r\nMessage-I" not in foreign

@@ -1,0 +1,96 @@
+"""Standard clients, from any loopback address: an address is who a client is here (S2)."""
+
+import imaplib
+import poplib
+import smtplib
+import socket
+import ssl
+from typing import Any
+
+from tests.support.run import Account, Run
+
+HOME, OFFICE, STRANGER = "127.0.0.1", "127.0.0.2", "127.0.0.3"
+
+
+def tls_context(run: Run) -> ssl.SSLContext:
+    """Verifies against the run's CA, as a careful client does."""
+    return ssl.create_default_context(cafile=run.ca_file)
+
+
+class Pop3(poplib.POP3):
+    """poplib with a source address."""
+
+    def __init__(self, run: Run, source: str = HOME, port: str = "POP3") -> None:
+        self._source = source
+        super().__init__("localhost", run.port(port), timeout=30)
+
+    def _create_socket(self, timeout: float) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout, source_address=(self._source, 0))
+
+
+def smtp(run: Run, source: str = HOME, port: str = "SMTP", *, tls: bool = False, login: Account | None = None) -> smtplib.SMTP:
+    """A connection after EHLO; `tls` by STARTTLS (or from the start on SMTPS); with `login`, authenticated."""
+    client: smtplib.SMTP
+    if port == "SMTPS":
+        client = smtplib.SMTP_SSL(
+            "localhost", run.port(port), local_hostname="client.test", timeout=60, source_address=(source, 0), context=tls_context(run)
+        )
+    else:
+        client = smtplib.SMTP("127.0.0.1", run.port(port), local_hostname="client.test", timeout=60, source_address=(source, 0))
+    client._host = "localhost"  # type: ignore[attr-defined] # the name the certificate has to carry
+    client.ehlo()
+    if (tls or login) and port != "SMTPS":
+        client.starttls(context=tls_context(run))
+        client.ehlo()
+    if login:
+        client.login(login.address, login.password)
+    return client
+
+
+def pop3(run: Run, account: Account, source: str = HOME, *, login: str | None = None) -> Pop3:
+    """A POP3 session over STLS, logged in (which opens the OPEN-SMTP hour)."""
+    client = Pop3(run, source)
+    client.host = "localhost"
+    client.stls(tls_context(run))
+    client.user(login or account.login)
+    client.pass_(account.password)
+    return client
+
+
+class Imap(imaplib.IMAP4):
+    """imaplib with a source address."""
+
+    def __init__(self, run: Run, source: str = HOME) -> None:
+        self._source = source
+        super().__init__("localhost", run.port("IMAP"), timeout=30)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout, source_address=(self._source, 0))
+
+
+def imap(run: Run, account: Account, source: str = HOME, *, login: str | None = None, select: str | None = "INBOX") -> Imap:
+    """An IMAP session over STARTTLS, logged in."""
+    client = Imap(run, source)
+    client.starttls(tls_context(run))
+    client.login(login or account.address, account.password)
+    if select:
+        status, data = client.select(select)
+        assert status == "OK", data
+    return client
+
+
+def inbox(run: Run, account: Account) -> list[bytes]:
+    """All messages of the INBOX, byte for byte, without marking them."""
+    client = imap(run, account)
+    try:
+        _, data = client.fetch("1:*", "(BODY.PEEK[])")
+        return [part[1] for part in data if isinstance(part, tuple)]
+    finally:
+        client.logout()
+
+
+def refusal(call: Any, *arguments: Any) -> str:
+    """What an SMTP command was refused with, as one string: `550 5.7.1 Sorry, …`."""
+    code, text = call(*arguments)
+    assert code >= 400, f"accepted: {code} {text!r}"
+    return f"{code} {text.decode()}"

@@ -1,0 +1,235 @@
+"""One run of the whole service, as `make run` starts it: on ports and a state folder of its own."""
+
+import contextlib
+import itertools
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+T = TypeVar("T")
+ENV_FILE = "postrider.env"
+START_SECONDS = 60
+STOP_SECONDS = 12
+
+
+def wait_for(what: Callable[[], T], seconds: float = 20.0, why: str = "") -> T:
+    """The first true value of `what`, asked again and again; AssertionError when the time is over."""
+    end = time.monotonic() + seconds
+    while True:
+        value = what()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds:g} s: {why or what}; last seen: {value!r}")
+        time.sleep(0.03)
+
+
+def free_offset() -> int:
+    """A port offset whose ports are all free now; two test workers look in different places."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    base = 10000 + worker * 12000
+    for offset in itertools.count(base + secrets.randbelow(80) * 100, 100):
+        if offset > base + 20000:
+            raise RuntimeError("no free ports")
+        with contextlib.ExitStack() as held:
+            try:
+                for port in (2525, 2465, 2587, 2110, 2995, 2143, 2993, 8001, 8002, 8003, 8004, 8005):
+                    probe = held.enter_context(socket.socket())
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", port + offset))
+            except OSError:
+                continue
+        return offset
+    raise AssertionError
+
+
+@dataclass(frozen=True)
+class Account:
+    """A mailbox a test made."""
+
+    address: str
+    password: str
+
+    @property
+    def domain(self) -> str:
+        return self.address.partition("@")[2]
+
+    @property
+    def login(self) -> str:
+        """P1's spelling."""
+        return self.address.replace("@", "%")
+
+
+class Run:
+    """A running service. `start`, `stop`, `restart(NAME=value)` (settings without prefix), `cli(...)`."""
+
+    def __init__(self, state: Path | None = None, **settings: str) -> None:
+        self.state = state or Path(tempfile.mkdtemp(prefix="postrider-run-"))
+        self.state.chmod(0o755)
+        self.offset = free_offset()
+        self.settings = settings
+        self.env: dict[str, str] = {}
+        self.process: subprocess.Popen[bytes] | None = None
+        self._domains = itertools.count(1)
+
+    # -- the process
+
+    def environment(self) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("POSTRIDER_")}
+        own |= {"POSTRIDER_STATE": str(self.state), "POSTRIDER_PORT_OFFSET": str(self.offset)}
+        return own | {f"POSTRIDER_{name}": value for name, value in self.settings.items()}
+
+    def start(self) -> "Run":
+        """Start and wait until `postrider.env` says that everything answers."""
+        with open(self.state / "launcher.out", "ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "postrider.launcher"],
+                env=self.environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+            )  # fmt: skip
+        file = self.state / ENV_FILE
+        end = time.monotonic() + START_SECONDS
+        while not file.exists():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"the run did not start:\n{self.output()}\n{self.logs()}")
+            time.sleep(0.03)
+        self.env = dict(line.split("=", 1) for line in file.read_text().splitlines())
+        return self
+
+    def stop(self) -> int:
+        """SIGTERM; everything is gone within 10 s."""
+        if self.process is None:
+            return 0
+        children = self.processes()
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(STOP_SECONDS)
+        self.process = None
+        _, alive = psutil.wait_procs(children, 2)
+        assert not alive, f"left behind: {alive}"
+        return status
+
+    def kill(self) -> None:
+        """SIGKILL to the launcher; its services have to notice."""
+        assert self.process is not None
+        children = self.processes()
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        _, alive = psutil.wait_procs(children, 12)
+        assert not alive, f"left behind: {alive}"
+
+    def restart(self, **settings: str) -> "Run":
+        """Stop and start on the same state, with settings changed."""
+        self.stop()
+        self.settings |= settings
+        return self.start()
+
+    def processes(self) -> list[psutil.Process]:
+        assert self.process is not None
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def service(self, module: str) -> psutil.Process:
+        """The process of one service by its module, `postgres` for the database server."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                line = process.cmdline()
+                if module in line or (module == "postgres" and line and line[0].endswith("bin/postgres")):
+                    return process
+        raise AssertionError(f"no process of {module}")
+
+    def close(self) -> None:
+        """Whatever happened, nothing stays."""
+        if self.process is not None and self.process.poll() is None:
+            children = self.processes()
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+            for child in psutil.wait_procs(children, 5)[1]:
+                child.kill()
+        self.process = None
+
+    def output(self) -> str:
+        return (self.state / "launcher.out").read_text(errors="replace")
+
+    def logs(self) -> str:
+        """The ends of the services' logs: what a failed test shows."""
+        parts = []
+        for file in sorted((self.state / "logs").glob("*.log")):
+            parts.append(f"--- {file.name}\n" + "\n".join(file.read_text(errors="replace").splitlines()[-15:]))
+        return "\n".join(parts)
+
+    # -- operators
+
+    def port(self, name: str) -> int:
+        """SMTP, SMTPS, SUBMISSION, POP3, POP3S, IMAP, IMAPS."""
+        return int(self.env[f"POSTRIDER_{name}_PORT"])
+
+    @property
+    def ca_file(self) -> str:
+        return self.env["POSTRIDER_CA_FILE"]
+
+    def cli_process(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        """The command line, as an operator types it."""
+        return subprocess.run(
+            [sys.executable, "-m", "postrider.cli", *words],
+            env=self.environment(), input=text, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    def cli(self, *words: str, text: str = "") -> Any:
+        """The same with `--json`; it has to succeed."""
+        done = self.cli_process(*words, "--json", text=text)
+        assert done.returncode == 0, f"postrider {' '.join(words)}: {done.stderr}\n{self.logs()}"
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def domain(self) -> str:
+        """A new domain, the test's own."""
+        name = f"d{next(self._domains)}-{secrets.token_hex(3)}.test"
+        self.api("POST", "auth", "/v1/domains", {"name": name})
+        return name
+
+    def mailbox(self, domain: str, local: str = "user", *, quota: int | None = None) -> Account:
+        """A new mailbox with a password nobody guesses."""
+        account = Account(f"{local}@{domain}", secrets.token_urlsafe(9))
+        content: dict[str, Any] = {"address": account.address, "password": account.password}
+        if quota is not None:
+            content["quota_limit"] = quota
+        self.api("POST", "auth", "/v1/mailboxes", content)
+        return account
+
+    def api(self, method: str, service: str, path: str, content: Any = None) -> Any:
+        """An operator's REST call; it has to succeed. `service`: auth, queue, mailstore, gateway, frontend."""
+        import urllib.request  # noqa: PLC0415
+
+        request = urllib.request.Request(
+            self.env[f"POSTRIDER_{service.upper()}_URL"] + path,
+            method=method,
+            data=None if content is None else json.dumps(content).encode(),
+            headers={"authorization": f"Bearer {self.env['POSTRIDER_ADMIN_TOKEN']}", "content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=15) as reply:
+            raw = reply.read()
+        return json.loads(raw) if raw else None
+
+
+@contextlib.contextmanager
+def running(**settings: str) -> Iterator[Run]:
+    """A run for one test or module."""
+    run = Run(**settings)
+    try:
+        run.start()
+        yield run
+    finally:
+        run.close()
