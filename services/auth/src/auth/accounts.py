@@ -1,0 +1,179 @@
+"""Domains and mailboxes: the rules an operator's change has to keep (P2, P5, L1, design.md "Removing a mailbox")."""
+
+from typing import Any
+
+import asyncpg
+
+from auth import models
+from auth.addresses import Recipient, parse_own, parse_recipient
+from auth.passwords import LONGEST_PASSWORD, HashQueue, Passwords, QueueFull
+from auth.storage.accounts import Accounts, nobody
+from auth.storage.schema import MEGABYTE, QUOTA_LEAST, QUOTA_MOST
+from mailkit.address import BadAddress, normalise_domain
+from mailkit.clock import Clock
+from mailkit.errors import BadRequest, Conflict, NotFound, Unavailable
+
+#: What a mailbox gets when nobody says (P2: "by its plan").
+DEFAULT_QUOTA = 1024 * MEGABYTE
+
+
+class AccountRules:
+    """What the JSON API's domains and mailboxes do."""
+
+    def __init__(self, store: Accounts, clock: Clock, passwords: Passwords, queue: HashQueue) -> None:
+        self._store = store
+        self._clock = clock
+        self._passwords = passwords
+        self._queue = queue
+
+    async def add_domain(self, question: models.NewDomain) -> models.Domain:
+        """Makes `postmaster@` with it (P5), without a usable password."""
+        name = domain_name(question.name)
+        await self._store.add_domain(name, DEFAULT_QUOTA, self._clock.now())
+        return await self.domain(name)
+
+    async def domains(self) -> list[models.Domain]:
+        return [_domain(row) for row in await self._store.domains()]
+
+    async def domain(self, name: str) -> models.Domain:
+        rows = await self._store.domains(domain_name(name))
+        if not rows:
+            raise NotFound(f"there is no domain {name}; `postrider domain ls` shows what there is")
+        return _domain(rows[0])
+
+    async def close_domain(self, name: str) -> models.Domain:
+        """Step 1 of a removal: no more mail; the postmaster's mailbox can be purged then."""
+        await self._store.close_domain(domain_name(name))
+        return await self.domain(name)
+
+    async def delete_domain(self, name: str) -> None:
+        """The last step; refused while mailboxes other than postmaster's are left."""
+        await self._store.delete_domain(domain_name(name))
+
+    async def set_catchall(self, name: str, question: models.SetCatchall) -> models.Domain:
+        """L1."""
+        mailbox, targets = None, None
+        if question.kind == "mailbox":
+            if not question.mailbox:
+                raise BadRequest("say which mailbox the catch-all delivers to")
+            row = await self._store.mailbox(_address(question.mailbox).key)
+            if row["state"] == "purging":
+                raise nobody(row["address"])
+            mailbox = row["id"]
+        elif question.kind == "forward":
+            targets = forward_targets(question.targets or [])
+        await self._store.set_catchall(domain_name(name), question.kind, mailbox, targets)
+        return await self.domain(name)
+
+    async def add_mailbox(self, question: models.NewMailbox) -> models.Mailbox:
+        try:
+            own = parse_own(question.address)
+        except BadAddress as error:
+            raise BadRequest(str(error)) from error
+        quota = _quota(DEFAULT_QUOTA if question.quota_limit is None else question.quota_limit)
+        hashed = None
+        if question.password is not None:
+            hashed = await self._hash(question.password.get_secret_value())
+        elif question.password_hash is not None:
+            hashed = question.password_hash.get_secret_value()
+            if not self._passwords.known(hashed):
+                raise BadRequest("password_hash is of no kind known here ($1$, $5$, $6$, bcrypt, DES, SSHA or argon2)")
+        await self._store.add_mailbox(own.key, own.domain, hashed, quota, self._clock.now())
+        return await self.mailbox(own.key)
+
+    async def mailbox(self, address: str) -> models.Mailbox:
+        return models.Mailbox(**await self._store.mailbox(_address(address).key))
+
+    async def mailboxes(self, domain: str) -> list[models.Mailbox]:
+        name = (await self.domain(domain)).name
+        return [models.Mailbox(**row) for row in await self._store.mailboxes(name)]
+
+    async def set_password(self, address: str, question: models.SetPassword) -> models.Mailbox:
+        """In force at once: this mailbox's grants go, its open sessions end within seconds (decisions 9, 15)."""
+        key = _address(address).key
+        await self._store.mailbox(key)  # before the hash: nobody's password is not worth one
+        await self._store.set_password(key, await self._hash(question.password.get_secret_value()))
+        return await self.mailbox(key)
+
+    async def set_quota(self, address: str, question: models.SetQuota) -> models.Mailbox:
+        """P2."""
+        key = _address(address).key
+        await self._store.set_quota(key, _quota(question.quota_limit))
+        return await self.mailbox(key)
+
+    async def disable(self, address: str, question: models.Disable) -> models.Mailbox:
+        """Ends logins, sessions and this mailbox's grants; repeating it changes nothing."""
+        key = _address(address).key
+        _refuse_postmaster(key)
+        await self._store.disable(key, "purging" if question.removal else "disabled")
+        return await self.mailbox(key)
+
+    async def enable(self, address: str) -> models.Mailbox:
+        key = _address(address).key
+        if not await self._store.enable(key):
+            await self._store.mailbox(key)
+            raise Conflict(f"{key} is being removed; finish with `postrider mailbox rm {key}`, then add it anew")
+        return await self.mailbox(key)
+
+    async def delete_mailbox(self, address: str) -> None:
+        """The last of three steps: disabled here, purged in mailstore, deleted. Its id is never used again."""
+        key = _address(address).key
+        _refuse_postmaster(key)
+        if not await self._store.delete_mailbox(key):
+            await self._store.mailbox(key)
+            raise Conflict(f"{key} is enabled; disable it and purge its mail first (`postrider mailbox rm {key}` does)")
+
+    async def _hash(self, password: str) -> str:
+        if not password or len(password.encode()) > LONGEST_PASSWORD or any(ord(char) < 32 for char in password):
+            raise BadRequest(f"a password has 1 to {LONGEST_PASSWORD} bytes and no control characters")
+        try:
+            return await self._queue.run(lambda: self._passwords.hash(password))
+        except QueueFull:
+            raise Unavailable("too many passwords are being checked; try again in a moment") from None
+
+
+def domain_name(text: str) -> str:
+    """A domain as operators write it, normalised. Raises BadRequest."""
+    try:
+        name = normalise_domain(text)
+    except BadAddress as error:
+        raise BadRequest(str(error)) from error
+    if name.startswith("["):
+        raise BadRequest(f"{text!r} is an address, not a domain name")
+    return name
+
+
+def forward_targets(texts: list[str]) -> list[str]:
+    """The targets of a forward or catch-all, normalised, each once. Raises BadRequest."""
+    if not 1 <= len(texts) <= 100:
+        raise BadRequest("a forward has 1 to 100 targets")
+    return list(dict.fromkeys(_address(text).address for text in texts))
+
+
+def _address(text: str) -> Recipient:
+    try:
+        return parse_recipient(text)
+    except BadAddress as error:
+        raise BadRequest(str(error)) from error
+
+
+def _quota(limit: int) -> int:
+    if not QUOTA_LEAST <= limit <= QUOTA_MOST:
+        raise BadRequest(
+            f"a mailbox holds from 25 MB to 2 GB ({QUOTA_LEAST} to {QUOTA_MOST} bytes); {limit} bytes are outside"
+        )
+    return limit
+
+
+def _refuse_postmaster(address: str) -> None:
+    if address.startswith("postmaster@"):
+        raise Conflict(f"{address} always exists and cannot be deleted; it goes with its domain")
+
+
+def _domain(row: asyncpg.Record) -> models.Domain:
+    kind: Any = row["catchall"] if row["catchall"] != "mailbox" or row["catchall_mailbox"] else "bounce"
+    return models.Domain(
+        id=row["id"], name=row["name"], state=row["state"], created_at=row["created_at"],
+        catchall=models.Catchall(kind=kind, mailbox=row["catchall_mailbox"], targets=row["catchall_targets"]),
+        postmaster_id=row["postmaster_id"], mailboxes=row["mailboxes"],
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Forwards (L2), badmailfrom (S12) and grants (S2): what an operator may change about them."""
+
+from uuid import UUID
+
+from auth import models
+from auth.accounts import forward_targets
+from auth.addresses import parse_own, parse_sender
+from auth.storage.accounts import Accounts
+from auth.storage.aliases import Aliases
+from mailkit.address import BadAddress, normalise_domain, parse_login, peer_address
+from mailkit.clock import Clock
+from mailkit.errors import BadRequest, Conflict, NotFound
+from mailkit.logs import get_logger
+
+log = get_logger()
+
+
+class AliasRules:
+    """What the JSON API's forwards, badmailfrom and grants do."""
+
+    def __init__(self, store: Aliases, accounts: Accounts, clock: Clock) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._clock = clock
+
+    async def add_forward(self, question: models.NewForward) -> models.Forward:
+        try:
+            own = parse_own(question.address)
+        except BadAddress as error:
+            raise BadRequest(str(error)) from error
+        targets = forward_targets(question.targets)
+        if question.keep_copy:
+            await self._accounts.mailbox(own.key)
+        if not await self._store.add_forward(own.key, own.domain, targets, question.keep_copy, self._clock.now()):
+            if await self._store.forwards(own.key):
+                raise Conflict(f"{own.key} forwards already; remove that forward first")
+            raise NotFound(f"there is no domain {own.domain} here; add it first")
+        return (await self.forwards(address=own.key))[0]
+
+    async def forwards(self, domain: str | None = None, address: str | None = None) -> list[models.Forward]:
+        try:
+            name = normalise_domain(domain) if domain else None
+        except BadAddress as error:
+            raise BadRequest(str(error)) from error
+        return [models.Forward(**row) for row in await self._store.forwards(address, name)]
+
+    async def delete_forward(self, address: str) -> None:
+        if not await self._store.delete_forward(_lower(address)):
+            raise NotFound(f"{address} does not forward; `postrider forward ls` shows what does")
+
+    async def add_badmailfrom(self, question: models.NewBadMailFrom) -> models.BadMailFrom:
+        entry = _entry(question.entry)
+        if not await self._store.add_badmailfrom(entry, self._clock.now()):
+            raise Conflict(f"{entry} is on the list already")
+        return models.BadMailFrom(**(await self._store.badmailfrom(entry))[0])
+
+    async def badmailfrom(self) -> list[models.BadMailFrom]:
+        return [models.BadMailFrom(**row) for row in await self._store.badmailfrom()]
+
+    async def delete_badmailfrom(self, entry: str) -> None:
+        if not await self._store.delete_badmailfrom(_entry(entry)):
+            raise NotFound(f"{entry} is not on the list; `postrider badmailfrom ls` shows what is")
+
+    async def grants(
+        self, address: str | None = None, mailbox: str | None = None, grant: UUID | None = None
+    ) -> list[models.Grant]:
+        """Grants that still live, of one client address, one mailbox, one id, or all."""
+        try:
+            client = peer_address(address) if address else None
+            box = str(parse_login(mailbox)) if mailbox else None
+        except BadAddress as error:
+            raise BadRequest(str(error)) from error
+        return [models.Grant(**row) for row in await self._store.grants(self._clock.now(), client, box, grant)]
+
+    async def revoke(
+        self, address: str | None = None, mailbox: str | None = None, grant: UUID | None = None
+    ) -> list[models.Grant]:
+        """End those grants now; they are returned. Raises NotFound when there is none, BadRequest for "all"."""
+        if address is None and mailbox is None and grant is None:
+            raise BadRequest("say whose grants to revoke: an address, a mailbox or a grant's id")
+        found = await self.grants(address, mailbox, grant)
+        if not found:
+            raise NotFound("no such grant lives; `postrider grant ls` shows what does")
+        await self._store.revoke([item.id for item in found])
+        for item in found:
+            log.info("grant_revoked", client=item.address, account=item.mailbox)
+        return found
+
+
+def _lower(address: str) -> str:
+    return parse_sender(address).key
+
+
+def _entry(text: str) -> str:
+    """An address or `@domain`, as it is compared (S12). Raises BadRequest."""
+    text = text.strip()
+    try:
+        if text.startswith("@"):
+            return f"@{normalise_domain(text[1:])}"
+        sender = parse_sender(text)
+    except BadAddress as error:
+        raise BadRequest(str(error)) from error
+    if not sender.exact or not sender.key:
+        raise BadRequest(f"{text!r} is neither an address nor @domain")
+    return sender.key

@@ -1,0 +1,76 @@
+"""The HTTP application of auth, put together from its parts; also without a database, for the OpenAPI export."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import asyncpg
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
+
+from auth.accounts import AccountRules
+from auth.aliases import AliasRules
+from auth.config import AuthSettings
+from auth.handlers import accounts, aliases, doors
+from auth.logins import Checker
+from auth.passwords import HashQueue, Passwords
+from auth.recipients import Recipients
+from auth.senders import Senders
+from auth.sessions import Sessions
+from auth.storage.accounts import Accounts
+from auth.storage.aliases import Aliases
+from auth.storage.directory import Directory
+from auth.storage.logins import Logins
+from auth.throttle import Throttle
+from mailkit.clock import Clock
+from mailkit.lifecycle import Lifecycle
+from mailkit.web import Tokens, create_app
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a process has one of."""
+
+    settings: AuthSettings
+    pool: asyncpg.Pool
+    clock: Clock
+    passwords: Passwords
+    queue: HashQueue
+
+
+def build(parts: Parts, life: Lifecycle) -> FastAPI:
+    """The application: health, four list doors, the operators' API."""
+    settings, pool, clock = parts.settings, parts.pool, parts.clock
+
+    async def database() -> None:
+        await pool.fetchval("select 1", timeout=4)
+
+    app = create_app("auth", life, {"database": database})
+    tokens = Tokens(
+        {"admin": settings.admin_token, "gateway": settings.token_gateway_auth, "frontend": settings.token_frontend_auth}
+    )
+    directory = Directory(pool)
+    doors.add_doors(
+        app,
+        tokens,
+        Senders(directory, clock, settings.grants, settings.sender_identity),
+        Recipients(
+            directory, clock, settings.grants, primary_domain=settings.primary_domain,
+            per_hour=settings.recipients_per_hour, exempt=settings.exempt,
+        ),
+        Checker(
+            Logins(pool), clock, settings.grants, parts.passwords, parts.queue,
+            Throttle(
+                settings.login_failures_per_account, settings.login_failures_per_address,
+                timedelta(seconds=settings.login_failure_window_seconds),
+            ),
+            pop3_delay=timedelta(seconds=settings.pop3_login_delay_seconds),
+            grant=timedelta(seconds=settings.open_smtp_seconds),
+            exempt=settings.exempt,
+        ),
+        Sessions(directory),
+    )  # fmt: skip
+    store = Accounts(pool)
+    only_admin = [Depends(tokens.only("admin")), Depends(HTTPBearer(auto_error=False))]
+    app.include_router(accounts.router(AccountRules(store, clock, parts.passwords, parts.queue)), dependencies=only_admin)
+    app.include_router(aliases.router(AliasRules(Aliases(pool), store, clock)), dependencies=only_admin)
+    return app

@@ -1,0 +1,70 @@
+"""Settings of the auth service."""
+
+from functools import cached_property
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from auth.grants import GrantPolicy
+from mailkit.address import BadAddress, Networks
+from mailkit.config import CommaList, ServiceSettings
+from mailkit.errors import ConfigError
+
+
+class AuthSettings(ServiceSettings):
+    """What auth is told by its environment."""
+
+    http_port: int = Field(default=8001, ge=0, le=65535)
+    """Port of the HTTP side."""
+    database_url: SecretStr = SecretStr("")
+    """Postgres with the schema `auth`."""
+    database_pool: int = Field(default=10, ge=1, le=200)
+    """Connections to it."""
+    token_gateway_auth: SecretStr = SecretStr("")
+    """smtp-gateway's token: senders, recipients, logins, sessions."""
+    token_frontend_auth: SecretStr = SecretStr("")
+    """pop-imap-frontend's token: logins, sessions."""
+
+    open_smtp_seconds: int = Field(default=3600, ge=0)
+    """S2: how long an address may relay after a login."""
+    pop3_login_delay_seconds: int = Field(default=60, ge=0)
+    """P4: the least time between two POP3 logins of one mailbox; 0 switches the rule off."""
+    grant_deny_networks: CommaList = ()
+    """Networks that never hold a grant (a cluster's pod and node networks); deny wins over allow."""
+    grant_allow_networks: CommaList = ()
+    """Loopback, link-local, private and shared networks that may hold grants all the same."""
+    trusted_proxies: CommaList = ()
+    """The PROXY protocol's speakers: their own addresses never hold a grant."""
+    limit_exempt_networks: CommaList = ()
+    """Clients that login throttling and the recipients' cap leave alone; P4 holds for them too."""
+    recipients_per_hour: int = Field(default=2000, ge=0)
+    """Relayed recipients per mailbox and clock hour; 0: no cap."""
+    sender_identity: Literal["any", "domain", "mailbox"] = "any"
+    """Which MAIL FROM a login or grant may use."""
+    primary_domain: str = ""
+    """Whose postmaster `RCPT TO:<postmaster>` means; the oldest domain when unset."""
+
+    login_failures_per_account: int = Field(default=10, ge=1)
+    """Wrong passwords per account and window before logins are refused unlooked at."""
+    login_failures_per_address: int = Field(default=100, ge=1)
+    """The same per client address (an IPv6 /64 counts as one)."""
+    login_failure_window_seconds: int = Field(default=600, ge=1)
+    """The window, from its first failure."""
+    hash_queue: int = Field(default=256, ge=1)
+    """Passwords that may wait for their hash; one more is answered `busy`."""
+
+    @cached_property
+    def grants(self) -> GrantPolicy:
+        """Which addresses may hold a grant. Raises ConfigError."""
+        try:
+            return GrantPolicy(self.grant_deny_networks, self.grant_allow_networks, self.trusted_proxies)
+        except BadAddress as error:
+            raise ConfigError(f"POSTRIDER_GRANT_DENY_NETWORKS, _ALLOW_NETWORKS or TRUSTED_PROXIES: {error}") from error
+
+    @cached_property
+    def exempt(self) -> Networks:
+        """Clients that limits leave alone. Raises ConfigError."""
+        try:
+            return Networks(self.limit_exempt_networks)
+        except BadAddress as error:
+            raise ConfigError(f"POSTRIDER_LIMIT_EXEMPT_NETWORKS: {error}") from error

@@ -1,0 +1,41 @@
+"""Which client addresses may hold a grant at all (decision 9). Pure."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from mailkit.address import BadAddress, Networks, peer_address
+from mailkit.errors import ConfigError
+
+#: Loopback, link-local, RFC 1918, RFC 6598, ULA: many machines share these addresses, so a setting has to name them.
+SHARED = Networks(
+    (
+        "127.0.0.0/8", "169.254.0.0/16", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
+        "::1/128", "fe80::/10", "fc00::/7",
+    )
+)  # fmt: skip
+
+
+class GrantPolicy:
+    """Deny wins; shared address space needs an allow; unspecified and multicast addresses never hold a grant."""
+
+    def __init__(self, deny: Sequence[str] = (), allow: Sequence[str] = (), proxies: Sequence[str] = ()) -> None:
+        """Raises BadAddress for what is no network, ConfigError for an allowed /0."""
+        self._deny = Networks((*deny, *proxies))
+        self._allow = Networks(allow)
+        if any(net.prefixlen == 0 for net in self._allow.networks):
+            raise ConfigError("POSTRIDER_GRANT_ALLOW_NETWORKS names a /0, which would let everybody relay; name networks")
+
+    def holder(self, client: str | None) -> str | None:
+        """The address a grant for `client` is kept under, normalised; None when it may hold none."""
+        if client is None:
+            return None
+        try:
+            address = peer_address(client)
+        except BadAddress:
+            return None
+        ip = ipaddress.ip_address(address)
+        if address in self._deny or ip.is_unspecified or ip.is_multicast:
+            return None
+        if address in SHARED and address not in self._allow:
+            return None
+        return address

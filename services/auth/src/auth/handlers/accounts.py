@@ -1,0 +1,76 @@
+"""Domains and mailboxes for operators (JSON)."""
+
+from fastapi import APIRouter, Response
+
+from auth import models
+from auth.accounts import AccountRules
+
+
+def router(rules: AccountRules) -> APIRouter:
+    """`/v1/domains` and `/v1/mailboxes`."""
+    api = APIRouter(prefix="/v1")
+
+    @api.get("/domains", operation_id="domains", tags=["domains"])
+    async def domains() -> list[models.Domain]:
+        return await rules.domains()
+
+    @api.post("/domains", operation_id="add_domain", tags=["domains"], status_code=201)
+    async def add_domain(question: models.NewDomain) -> models.Domain:
+        return await rules.add_domain(question)
+
+    @api.get("/domains/{name}", operation_id="domain", tags=["domains"])
+    async def domain(name: str) -> models.Domain:
+        return await rules.domain(name)
+
+    @api.post("/domains/{name}/close", operation_id="close_domain", tags=["domains"])
+    async def close_domain(name: str) -> models.Domain:
+        """Step 1 of a removal: no more mail. Step 2: purge `postmaster_id` in mailstore. Step 3: DELETE."""
+        return await rules.close_domain(name)
+
+    @api.delete("/domains/{name}", operation_id="delete_domain", tags=["domains"], status_code=204)
+    async def delete_domain(name: str) -> Response:
+        """Refused (409) while mailboxes other than postmaster's are left; its forwards go with it."""
+        await rules.delete_domain(name)
+        return Response(status_code=204)
+
+    @api.put("/domains/{name}/catchall", operation_id="set_catchall", tags=["domains"])
+    async def set_catchall(name: str, question: models.SetCatchall) -> models.Domain:
+        return await rules.set_catchall(name, question)
+
+    @api.get("/domains/{name}/mailboxes", operation_id="mailboxes", tags=["mailboxes"])
+    async def mailboxes(name: str) -> list[models.Mailbox]:
+        return await rules.mailboxes(name)
+
+    @api.post("/mailboxes", operation_id="add_mailbox", tags=["mailboxes"], status_code=201)
+    async def add_mailbox(question: models.NewMailbox) -> models.Mailbox:
+        return await rules.add_mailbox(question)
+
+    @api.get("/mailboxes/{address}", operation_id="mailbox", tags=["mailboxes"])
+    async def mailbox(address: str) -> models.Mailbox:
+        return await rules.mailbox(address)
+
+    @api.put("/mailboxes/{address}/password", operation_id="set_password", tags=["mailboxes"])
+    async def set_password(address: str, question: models.SetPassword) -> models.Mailbox:
+        return await rules.set_password(address, question)
+
+    @api.put("/mailboxes/{address}/quota", operation_id="set_quota", tags=["mailboxes"])
+    async def set_quota(address: str, question: models.SetQuota) -> models.Mailbox:
+        return await rules.set_quota(address, question)
+
+    @api.post("/mailboxes/{address}/disable", operation_id="disable_mailbox", tags=["mailboxes"])
+    async def disable_mailbox(address: str, question: models.Disable | None = None) -> models.Mailbox:
+        """No logins, sessions or grants from now on. With `removal` the first of three steps: then purge in
+        mailstore, then DELETE."""
+        return await rules.disable(address, question or models.Disable())
+
+    @api.post("/mailboxes/{address}/enable", operation_id="enable_mailbox", tags=["mailboxes"])
+    async def enable_mailbox(address: str) -> models.Mailbox:
+        return await rules.enable(address)
+
+    @api.delete("/mailboxes/{address}", operation_id="delete_mailbox", tags=["mailboxes"], status_code=204)
+    async def delete_mailbox(address: str) -> Response:
+        """The last of three steps; refused (409) while the mailbox is enabled, and for postmaster (P5)."""
+        await rules.delete_mailbox(address)
+        return Response(status_code=204)
+
+    return api

@@ -1,0 +1,55 @@
+"""Forwards, badmailfrom and grants for operators (JSON)."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from auth import models
+from auth.aliases import AliasRules
+
+
+def router(rules: AliasRules) -> APIRouter:
+    """`/v1/forwards`, `/v1/badmailfrom` and `/v1/grants`."""
+    api = APIRouter(prefix="/v1")
+
+    @api.get("/forwards", operation_id="forwards", tags=["forwards"])
+    async def forwards(domain: str | None = None) -> list[models.Forward]:
+        return await rules.forwards(domain)
+
+    @api.post("/forwards", operation_id="add_forward", tags=["forwards"], status_code=201)
+    async def add_forward(question: models.NewForward) -> models.Forward:
+        return await rules.add_forward(question)
+
+    @api.delete("/forwards/{address}", operation_id="delete_forward", tags=["forwards"], status_code=204)
+    async def delete_forward(address: str) -> Response:
+        await rules.delete_forward(address)
+        return Response(status_code=204)
+
+    @api.get("/badmailfrom", operation_id="badmailfrom", tags=["badmailfrom"])
+    async def badmailfrom() -> list[models.BadMailFrom]:
+        return await rules.badmailfrom()
+
+    @api.post("/badmailfrom", operation_id="add_badmailfrom", tags=["badmailfrom"], status_code=201)
+    async def add_badmailfrom(question: models.NewBadMailFrom) -> models.BadMailFrom:
+        return await rules.add_badmailfrom(question)
+
+    @api.delete("/badmailfrom/{entry}", operation_id="delete_badmailfrom", tags=["badmailfrom"], status_code=204)
+    async def delete_badmailfrom(entry: str) -> Response:
+        await rules.delete_badmailfrom(entry)
+        return Response(status_code=204)
+
+    @api.get("/grants", operation_id="grants", tags=["grants"])
+    async def grants(address: str | None = None, mailbox: str | None = None) -> list[models.Grant]:
+        """Living grants, of one client address or one mailbox when named."""
+        return await rules.grants(address, mailbox)
+
+    @api.delete("/grants", operation_id="revoke_grants", tags=["grants"])
+    async def revoke_grants(address: str | None = None, mailbox: str | None = None) -> list[models.Grant]:
+        """End the grants of one client address, of one mailbox, or the one of both; returns what was ended."""
+        return await rules.revoke(address, mailbox)
+
+    @api.delete("/grants/{grant_id}", operation_id="revoke_grant", tags=["grants"])
+    async def revoke_grant(grant_id: UUID) -> list[models.Grant]:
+        return await rules.revoke(grant=grant_id)
+
+    return api

@@ -1,0 +1,171 @@
+"""Logins: one read, hashes where nothing is remembered, one write (P1, P4, S2, S3, I1, I2, decision 15)."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+
+from auth import metrics
+from auth.grants import GrantPolicy
+from auth.passwords import HashQueue, Passwords, QueueFull
+from auth.remembered import Remembered
+from auth.storage.logins import Change, Logins, Times, remembered_answer
+from auth.throttle import Throttle, counted_address
+from auth_client.wire import Login, LoginAnswer
+from mailkit.address import BadAddress, Networks, parse_login, peer_address
+from mailkit.clock import Clock
+from mailkit.logs import get_logger
+
+log = get_logger()
+
+Found = Literal["good", "wrong", "throttled", "busy"]
+#: A counter's key is cut here: a login name of a megabyte is still one row.
+LONGEST_KEY = 320
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A login as it is looked up: normalised names, and what it may bring about."""
+
+    login: Login
+    account: str
+    client: str | None
+    holder: str | None
+    exempt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the password check found; `better` replaces an outdated hash."""
+
+    found: Found
+    retry_after: int = 0
+    better: str | None = None
+
+
+class Checker:
+    """Answers lists of logins."""
+
+    def __init__(
+        self, store: Logins, clock: Clock, policy: GrantPolicy, passwords: Passwords, queue: HashQueue,
+        throttle: Throttle, *, pop3_delay: timedelta, grant: timedelta, exempt: Networks | None = None,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._passwords = passwords
+        self._queue = queue
+        self._throttle = throttle
+        self._pop3_delay = pop3_delay
+        self._grant = grant
+        self._exempt = exempt or Networks()
+        self._memory = Remembered()
+
+    async def answer(self, items: Sequence[Login]) -> list[LoginAnswer]:
+        """One answer per try, in order; equal operation ids get one answer. Raises Unavailable: nothing was done."""
+        unique = {item.operation_id: item for item in reversed(items)}
+        answers = dict(zip(unique, await self._answer(list(unique.values())), strict=True))
+        return [answers[item.operation_id] for item in items]
+
+    async def _answer(self, items: Sequence[Login]) -> list[LoginAnswer]:
+        times = Times(self._clock.now(), self._pop3_delay, self._grant, self._throttle.window)
+        tries = [self._try(item) for item in items]
+        rows = await self._store.read(
+            [item.operation_id for item in items], [t.account for t in tries], [t.client for t in tries], times
+        )
+        answers: list[LoginAnswer | None] = [remembered_answer(row) for row in rows]
+        new = [n for n, answer in enumerate(answers) if answer is None]
+        verdicts = await asyncio.gather(*(self._judge(tries[n], rows[n], times) for n in new))
+        changes: dict[int, Change] = {}
+        for n, verdict in zip(new, verdicts, strict=True):
+            if verdict.found in ("throttled", "busy"):
+                answers[n] = LoginAnswer("throttled" if verdict.found == "throttled" else "busy", retry_after=verdict.retry_after)
+            elif (change := _change(tries[n], rows[n], verdict)) is not None:
+                changes[n] = change
+            else:
+                answers[n] = _ok(rows[n])
+        if changes:
+            made = await self._store.commit(list(changes.values()), times)
+            for n, (answer, granted) in zip(changes, made, strict=True):
+                answers[n] = answer
+                if granted:
+                    metrics.GRANTS.inc()
+        await self._replace_outdated(
+            [(rows[n]["id"], rows[n]["password_hash"], verdict.better)
+             for n, verdict in zip(new, verdicts, strict=True) if verdict.better]
+        )  # fmt: skip
+        final = [answer for answer in answers if answer is not None]
+        for t, answer in zip(tries, final, strict=True):
+            _tell(t, answer)
+        return final
+
+    def _try(self, item: Login) -> Try:
+        try:
+            account = str(parse_login(item.login))
+        except BadAddress:
+            account = item.login.replace("\x00", "").strip().lower()
+        try:
+            client = peer_address(item.client_address) if item.client_address else None
+        except BadAddress:
+            client = None
+        exempt = client is not None and client in self._exempt
+        holder = self._policy.holder(client) if item.protocol != "smtp" else None  # S2, I2: POP3 and IMAP only
+        key = counted_address(client) if client and not exempt else None
+        return Try(item, account[:LONGEST_KEY], key, holder, exempt)
+
+    async def _judge(self, attempt: Try, row: asyncpg.Record, times: Times) -> Verdict:
+        """Counters first, then memory, then a hash: unknown, disabled and wrong all cost the same one."""
+        usable = row["id"] is not None and row["state"] == "enabled"
+        stored = row["password_hash"] if usable else None
+        tag = self._memory.tag(
+            row["id"] if usable else None, attempt.account, attempt.login.password, row["credential_version"] or 0
+        )
+        if not attempt.exempt:
+            seconds = self._throttle.wait(row, self._memory.under_way(attempt.account, tag), times.now)
+            if seconds:
+                return Verdict("throttled", seconds)
+        if stored is not None and self._memory.knows(tag):
+            return Verdict("good")
+        try:
+            checked = await self._memory.check(
+                attempt.account, tag,
+                lambda: self._queue.run(lambda: self._passwords.check(stored, attempt.login.password)),
+            )  # fmt: skip
+        except QueueFull:
+            return Verdict("busy", 1)
+        return Verdict("good" if checked.good else "wrong", better=checked.replacement)
+
+    async def _replace_outdated(self, better: list[tuple[UUID, str, str]]) -> None:
+        if better:
+            await self._store.rehash(better)
+            metrics.REHASHED.inc(len(better))
+
+
+def _change(attempt: Try, row: asyncpg.Record, verdict: Verdict) -> Change | None:
+    """What this try writes; None: nothing (a right password over SMTP, or IMAP without a grant)."""
+    good, pop3 = verdict.found == "good", attempt.login.protocol == "pop3"
+    reset = good and row["account_failures"] > 0
+    if good and not pop3 and not reset and attempt.holder is None:
+        return None
+    return Change(
+        attempt.login.operation_id, good, pop3, row["id"] if good else None, row["credential_version"] or 0,
+        None if attempt.exempt else attempt.account, attempt.client, attempt.holder if good else None, reset,
+    )  # fmt: skip
+
+
+def _ok(row: asyncpg.Record) -> LoginAnswer:
+    return LoginAnswer(
+        "ok", row["id"], row["box_address"], row["credential_version"], row["box_quota"], row["box_version"]
+    )
+
+
+def _tell(attempt: Try, answer: LoginAnswer) -> None:
+    metrics.LOGINS.labels(attempt.login.protocol, answer.outcome).inc()
+    log.info(
+        "login" if answer.outcome == "ok" else "login_refused", protocol=attempt.login.protocol,
+        account=attempt.account, client=attempt.login.client_address, outcome=answer.outcome,
+    )  # fmt: skip

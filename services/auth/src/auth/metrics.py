@@ -1,0 +1,17 @@
+"""What auth counts. No address and no domain is ever a label."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LOGINS = Counter("postrider_auth_logins_total", "Logins by what became of them", ["protocol", "outcome"])
+GRANTS = Counter("postrider_auth_grants_given_total", "OPEN-SMTP grants given or renewed by logins")
+RECIPIENTS = Counter("postrider_auth_recipients_total", "RCPT questions by verdict", ["verdict"])
+SENDERS = Counter("postrider_auth_senders_total", "MAIL questions by what was found", ["found"])
+SESSIONS_ENDED = Counter("postrider_auth_sessions_ended_total", "Open sessions found to be no longer good")
+HASH_WAITING = Gauge("postrider_auth_hash_waiting_count", "Passwords waiting for or in their hash")
+HASH_SECONDS = Histogram(
+    "postrider_auth_hash_seconds", "Time one password check took in its thread",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2.5),
+)  # fmt: skip
+REMEMBERED = Counter("postrider_auth_remembered_total", "Password checks answered from memory")
+REHASHED = Counter("postrider_auth_rehashed_total", "Legacy password hashes replaced after a login")
+REMOVED = Counter("postrider_auth_maintenance_removed_total", "Rows removed by maintenance", ["table"])

@@ -1,0 +1,120 @@
+"""What operators send and get (JSON). Records carry `id`, bare addresses and ISO 8601 times."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class _Question(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Catchall(BaseModel):
+    """L1. `bounce`: nobody (S14)."""
+
+    kind: Literal["bounce", "mailbox", "forward"]
+    mailbox: str | None = Field(default=None, description="address of the mailbox, for kind mailbox")
+    targets: list[str] | None = Field(default=None, description="addresses, for kind forward")
+
+
+class Domain(BaseModel):
+    """`state` closing: takes no mail any more. `mailboxes` counts postmaster's too."""
+
+    id: UUID
+    name: str
+    state: Literal["open", "closing"]
+    catchall: Catchall
+    postmaster_id: UUID | None
+    mailboxes: int
+    created_at: datetime
+
+
+class NewDomain(_Question):
+    name: str
+
+
+class SetCatchall(_Question):
+    """`mailbox` for kind mailbox, `targets` for kind forward, neither for bounce."""
+
+    kind: Literal["bounce", "mailbox", "forward"]
+    mailbox: str | None = None
+    targets: list[str] | None = None
+
+
+class Mailbox(BaseModel):
+    """`state` disabled: no login, mail still comes in; purging: neither, it is being removed."""
+
+    id: UUID
+    address: str
+    domain: str
+    state: Literal["enabled", "disabled", "purging"]
+    has_password: bool
+    quota_limit: int = Field(description="bytes (P2)")
+    limit_version: int
+    credential_version: int
+    last_pop3_login: datetime | None
+    created_at: datetime
+
+
+class NewMailbox(_Question):
+    """Without `password` and `password_hash` the mailbox has no usable password."""
+
+    address: str
+    password: SecretStr | None = None
+    password_hash: SecretStr | None = Field(default=None, description="a crypt hash from vpopmail, or argon2")
+    quota_limit: int | None = Field(default=None, description="bytes, 25 MB to 2 GB; 1 GB when left out")
+
+
+class SetPassword(_Question):
+    password: SecretStr
+
+
+class SetQuota(_Question):
+    quota_limit: int = Field(description="bytes, 25 MB to 2 GB")
+
+
+class Disable(_Question):
+    """`removal`: the first of the three steps of a removal; mail is refused from now on, and there is no way back."""
+
+    removal: bool = False
+
+
+class Forward(BaseModel):
+    """L2."""
+
+    id: UUID
+    address: str
+    targets: list[str]
+    keep_copy: bool
+    created_at: datetime
+
+
+class NewForward(_Question):
+    address: str
+    targets: list[str]
+    keep_copy: bool = False
+
+
+class BadMailFrom(BaseModel):
+    """S12: an address or `@domain`."""
+
+    id: UUID
+    entry: str
+    created_at: datetime
+
+
+class NewBadMailFrom(_Question):
+    entry: str
+
+
+class Grant(BaseModel):
+    """S2: `address` may relay until `expires_at` for the account of `mailbox`."""
+
+    id: UUID
+    address: str = Field(description="the client's IP address")
+    mailbox_id: UUID
+    mailbox: str
+    granted_at: datetime
+    expires_at: datetime

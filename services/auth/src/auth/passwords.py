@@ -1,0 +1,118 @@
+"""Password hashes: argon2id for ours, vpopmail's old crypt hashes verified once more and replaced. Blocking: see HashQueue."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import argon2
+from passlib.context import CryptContext
+
+from auth import metrics
+
+T = TypeVar("T")
+
+#: What a password may have, in bytes: more would only be work for us.
+LONGEST_PASSWORD = 1024
+
+
+class Hasher(Protocol):
+    """What argon2-cffi offers; tests count its calls."""
+
+    def hash(self, password: str) -> str: ...
+    def verify(self, hash: str, password: str) -> bool: ...
+    def check_needs_rehash(self, hash: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`replacement` is a better hash of the same password, to be stored in place of an outdated one."""
+
+    good: bool
+    replacement: str | None = None
+
+
+def argon2id() -> argon2.PasswordHasher:
+    """m = 19 MiB, t = 2, p = 1: 21 ms a login (libraries.md; OWASP's minimum)."""
+    return argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
+class Passwords:
+    """Makes and checks hashes. Every wrong answer costs exactly one argon2 computation, whoever was asked for."""
+
+    def __init__(self, hasher: Hasher | None = None) -> None:
+        self._hasher = hasher or argon2id()
+        self._legacy = CryptContext(["md5_crypt", "sha512_crypt", "sha256_crypt", "bcrypt", "des_crypt", "ldap_salted_sha1"])
+        self._nobody = self._hasher.hash(os.urandom(16).hex())
+
+    def hash(self, password: str) -> str:
+        """A new argon2id hash."""
+        return self._hasher.hash(password)
+
+    def known(self, stored: str) -> bool:
+        """Can we check passwords against this hash?"""
+        return stored.startswith("$argon2") or self._legacy.identify(stored) is not None
+
+    def check(self, stored: str | None, password: str) -> Checked:
+        """Is `password` the one behind `stored`? None: an account without a usable password, or no account."""
+        if len(password.encode()) > LONGEST_PASSWORD or "\x00" in password:
+            stored, password = None, ""
+        if stored is not None and not stored.startswith("$argon2"):
+            if self._verify_legacy(stored, password):
+                return Checked(True, self._hasher.hash(password))
+            stored = None  # the computation below keeps an old hash from showing in the time
+        good = self._verify(stored or self._nobody, password) and stored is not None
+        if good and stored is not None and self._hasher.check_needs_rehash(stored):
+            return Checked(True, self._hasher.hash(password))
+        return Checked(good)
+
+    def _verify(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+            return False
+
+    def _verify_legacy(self, stored: str, password: str) -> bool:
+        with contextlib.suppress(ValueError, TypeError):
+            return bool(self._legacy.verify(password, stored))
+        return False
+
+
+class QueueFull(Exception):
+    """As many passwords wait as may (decision 15: `busy`)."""
+
+
+class HashQueue:
+    """Runs hash computations in threads, off the event loop, a bounded number at a time and in waiting."""
+
+    def __init__(self, most: int, threads: int | None = None) -> None:
+        self._most = most
+        self._waiting = 0
+        self._threads = ThreadPoolExecutor(threads or max(1, os.cpu_count() or 1), thread_name_prefix="hash")
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """`work()` in a thread. Raises QueueFull at once when too many wait."""
+        if self._waiting >= self._most:
+            raise QueueFull
+        self._waiting += 1
+        metrics.HASH_WAITING.set(self._waiting)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _timed, work)
+        finally:
+            self._waiting -= 1
+            metrics.HASH_WAITING.set(self._waiting)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _timed(work: Callable[[], T]) -> T:
+    started = time.perf_counter()
+    try:
+        return work()
+    finally:
+        metrics.HASH_SECONDS.observe(time.perf_counter() - started)

@@ -1,0 +1,126 @@
+"""RCPT: is it local, whose is it, and may this client send there (S10, S14, L1-L3)?"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from auth import metrics
+from auth.addresses import Recipient, parse_recipient, parse_sender
+from auth.expand import Expansion, Loop
+from auth.grants import GrantPolicy
+from auth.storage.directory import Directory, SenderRow
+from auth_client.wire import BARE_POSTMASTER, RecipientAnswer, RecipientQuestion, Target
+from auth_client.wire import RecipientVerdict as Verdict
+from mailkit.address import BadAddress, Networks, peer_address
+from mailkit.clock import Clock
+
+
+class Recipients:
+    """Answers lists of RCPT questions: three statements, and one more per level of forwards."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        clock: Clock,
+        policy: GrantPolicy,
+        *,
+        primary_domain: str = "",
+        per_hour: int = 0,
+        exempt: Networks | None = None,
+    ) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._policy = policy
+        self._primary = primary_domain
+        self._per_hour = per_hour
+        self._exempt = exempt or Networks()
+
+    async def answer(self, items: Sequence[RecipientQuestion]) -> list[RecipientAnswer]:
+        """One answer per question, in order. Raises Unavailable."""
+        postmaster = await self._postmaster() if any(_is_bare(item.address) for item in items) else None
+        parsed = [postmaster if _is_bare(item.address) else _parse(item.address) for item in items]
+        expansion = Expansion()
+        await expansion.load([recipient for recipient in parsed if recipient], self._directory.lookup)
+        answers: list[RecipientAnswer | None] = [_local_answer(recipient, expansion) for recipient in parsed]
+        foreign = [n for n, answer in enumerate(answers) if answer is None]
+        if foreign:
+            relayed = await self._relay([items[n] for n in foreign])
+            for n, (verdict, account) in zip(foreign, relayed, strict=True):
+                recipient = parsed[n]
+                assert recipient is not None
+                targets = [Target(recipient.address)] if verdict == "accepted" else []
+                answers[n] = RecipientAnswer(verdict, targets, account)
+        final = [answer for answer in answers if answer is not None]
+        for answer in final:
+            metrics.RECIPIENTS.labels(answer.verdict).inc()
+        return final
+
+    async def _postmaster(self) -> Recipient | None:
+        """Whom a bare `postmaster` means (RFC 5321 4.5.1); None while there is no domain."""
+        domain = self._primary or await self._directory.oldest_domain()
+        return _parse(f"{BARE_POSTMASTER}@{domain}") if domain else None
+
+    async def _relay(self, items: Sequence[RecipientQuestion]) -> list[tuple[Verdict, UUID | None]]:
+        """Foreign recipients: S10 without a right; with one, charged to its account while the hour's cap lasts."""
+        rows = []
+        for item in items:
+            sender = parse_sender(item.mail_from)
+            rows.append(SenderRow(sender.key, sender.domain, self._policy.holder(item.client_address), item.login_mailbox))
+        now = self._clock.now()
+        accounts: list[UUID | None] = [row["mailbox_id"] for row in await self._directory.senders(rows, now)]
+        capped = [
+            account if self._per_hour and not self._is_exempt(item.client_address) else None
+            for item, account in zip(items, accounts, strict=True)
+        ]
+        room = await self._charge(Counter(account for account in capped if account), now)
+        answers: list[tuple[Verdict, UUID | None]] = []
+        for account, charged in zip(accounts, capped, strict=True):
+            if account is None:
+                answers.append(("not_relayed", None))
+            elif charged is None:
+                answers.append(("accepted", account))
+            else:
+                room[charged] -= 1
+                answers.append(("accepted" if room[charged] >= 0 else "too_many", account))
+        return answers
+
+    async def _charge(self, counts: Counter[UUID], now: datetime) -> dict[UUID, int]:
+        """How many of each account's recipients in this list still fit into its hour."""
+        if not counts:
+            return {}
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        sums = await self._directory.charge(dict(sorted(counts.items())), hour)
+        return {account: self._per_hour - (sums[account] - count) for account, count in counts.items()}
+
+    def _is_exempt(self, client: str | None) -> bool:
+        if client is None or not self._exempt:
+            return False
+        try:
+            return peer_address(client) in self._exempt
+        except BadAddress:
+            return False
+
+
+def _is_bare(text: str) -> bool:
+    return text.strip().lower() == BARE_POSTMASTER
+
+
+def _parse(text: str) -> Recipient | None:
+    try:
+        return parse_recipient(text)
+    except BadAddress:
+        return None
+
+
+def _local_answer(recipient: Recipient | None, expansion: Expansion) -> RecipientAnswer | None:
+    """The answer to what cannot be parsed or is local; None for a foreign recipient."""
+    if recipient is None:
+        return RecipientAnswer("bad_address", [])
+    if not expansion.local(recipient):
+        return None
+    try:
+        targets = expansion.targets(recipient)
+    except Loop:
+        return RecipientAnswer("loop", [])
+    return RecipientAnswer("accepted" if targets else "no_mailbox", targets)

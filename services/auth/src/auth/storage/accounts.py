@@ -1,0 +1,121 @@
+"""Domains and mailboxes as operators change them: one transaction per change."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from mailkit.db import Queries, translated
+from mailkit.errors import Conflict, NotFound
+from mailkit.ids import new_id
+
+queries = Queries("auth.storage", "accounts.sql")
+Row = asyncpg.Record
+
+
+class Accounts:
+    """The statements of `accounts.sql`."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        async with translated(), self._pool.acquire() as connection, connection.transaction():
+            yield connection  # type: ignore[misc]  # the pool's proxy has all of a connection's methods
+
+    async def add_domain(self, name: str, quota: int, now: datetime) -> None:
+        """The domain with its postmaster (P5). Raises Conflict."""
+        async with self._transaction() as connection:
+            if await connection.fetchval(queries.add_domain, new_id(), name, now) is None:
+                raise Conflict(f"domain {name} is here already")
+            await connection.execute(queries.add_mailbox, new_id(), f"postmaster@{name}", name, None, quota, now)
+
+    async def domains(self, name: str | None = None) -> list[Row]:
+        async with translated():
+            return list(await self._pool.fetch(queries.domains, name))
+
+    async def close_domain(self, name: str) -> None:
+        """No mail and no mailboxes from now on. Raises NotFound, Conflict (mailboxes other than postmaster's)."""
+        async with self._transaction() as connection:
+            await self._lock_empty(connection, name)
+            await connection.execute(queries.close_domain, name)
+            await connection.execute(queries.close_postmaster, name)
+
+    async def delete_domain(self, name: str) -> None:
+        """The domain, its postmaster and its forwards. Errors as `close_domain`."""
+        async with self._transaction() as connection:
+            await self._lock_empty(connection, name)
+            await connection.execute(queries.delete_mailboxes_of, name)
+            await connection.execute(queries.delete_domain, name)
+
+    async def _lock_empty(self, connection: asyncpg.Connection, name: str) -> None:
+        if await connection.fetchval(queries.lock_domain, name) is None:
+            raise NotFound(f"there is no domain {name}; `postrider domain ls` shows what there is")
+        left = await connection.fetchval(queries.others_than_postmaster, name)
+        if left:
+            raise Conflict(f"domain {name} still has {left} mailboxes besides postmaster's; remove them first")
+
+    async def set_catchall(self, name: str, kind: str, mailbox: UUID | None, targets: Sequence[str] | None) -> None:
+        """L1. Raises NotFound."""
+        async with translated():
+            if await self._pool.fetchval(queries.set_catchall, name, kind, mailbox, targets) is None:
+                raise NotFound(f"there is no domain {name}; `postrider domain ls` shows what there is")
+
+    async def add_mailbox(self, address: str, domain: str, hashed: str | None, quota: int, now: datetime) -> None:
+        """Raises NotFound (the domain), Conflict."""
+        async with self._transaction() as connection:
+            state = await connection.fetchval(queries.share_domain, domain)
+            if state != "open":
+                raise NotFound(f"there is no domain {domain} here; add it first")
+            if await connection.fetchval(queries.add_mailbox, new_id(), address, domain, hashed, quota, now) is None:
+                raise Conflict(f"mailbox {address} exists already")
+
+    async def mailbox(self, address: str) -> Row:
+        """Raises NotFound."""
+        async with translated():
+            rows = await self._pool.fetch(queries.mailboxes, address, None)
+        if not rows:
+            raise nobody(address)
+        return rows[0]
+
+    async def mailboxes(self, domain: str) -> list[Row]:
+        async with translated():
+            return list(await self._pool.fetch(queries.mailboxes, None, domain))
+
+    async def set_password(self, address: str, hashed: str) -> None:
+        """Ends this mailbox's sessions and grants (decision 9). Raises NotFound."""
+        await self._change_and_drop_grants(queries.set_password, address, hashed)
+
+    async def disable(self, address: str, state: str) -> None:
+        """No logins, no relaying; `state` purging: no mail either, for good. Raises NotFound."""
+        await self._change_and_drop_grants(queries.disable, address, state)
+
+    async def _change_and_drop_grants(self, statement: str, address: str, value: str) -> None:
+        async with self._transaction() as connection:
+            box = await connection.fetchval(statement, address, value)
+            if box is None:
+                raise nobody(address)
+            await connection.execute(queries.drop_grants, box)
+
+    async def enable(self, address: str) -> bool:
+        """False when there is no such mailbox, or it is on its way out."""
+        async with translated():
+            return await self._pool.fetchval(queries.enable, address) is not None
+
+    async def set_quota(self, address: str, quota: int) -> None:
+        """P2; the limit's version counts up, so that mailstore takes the newer one. Raises NotFound."""
+        async with translated():
+            if await self._pool.fetchval(queries.set_quota, address, quota) is None:
+                raise nobody(address)
+
+    async def delete_mailbox(self, address: str) -> bool:
+        """False when it is enabled or not there."""
+        async with translated():
+            return await self._pool.fetchval(queries.delete_mailbox, address) is not None
+
+
+def nobody(address: str) -> NotFound:
+    return NotFound(f"there is no mailbox {address}; `postrider mailbox ls {address.rpartition('@')[2]}` shows what there is")

@@ -1,0 +1,89 @@
+-- name: add_domain
+insert into auth.domains (id, name, created_at) values ($1, $2, $3)
+    on conflict (name) do nothing
+returning id
+
+-- name: domains
+-- Records of one domain or of all, each with its catch-all's mailbox and its postmaster.
+select d.id, d.name, d.state, d.catchall, c.address as catchall_mailbox, d.catchall_targets, d.created_at,
+       p.id as postmaster_id,
+       (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
+  from auth.domains d
+  left join auth.mailboxes c on c.id = d.catchall_mailbox
+  left join auth.mailboxes p on p.address = 'postmaster@' || d.name
+ where $1::text is null or d.name = $1
+ order by d.name
+
+-- name: lock_domain
+-- For a change that no new mailbox may slip into.
+select state from auth.domains where name = $1 for update
+
+-- name: share_domain
+-- For a new mailbox: the domain stays open until the transaction ends.
+select state from auth.domains where name = $1 for share
+
+-- name: others_than_postmaster
+select count(*) from auth.mailboxes where domain = $1 and address <> 'postmaster@' || $1
+
+-- name: close_domain
+update auth.domains set state = 'closing', catchall = 'bounce', catchall_mailbox = null, catchall_targets = null
+ where name = $1
+
+-- name: close_postmaster
+update auth.mailboxes
+   set state = 'purging', password_hash = null, credential_version = credential_version + 1
+ where address = 'postmaster@' || $1::text and state <> 'purging'
+
+-- name: delete_mailboxes_of
+delete from auth.mailboxes where domain = $1
+
+-- name: delete_domain
+delete from auth.domains where name = $1
+
+-- name: set_catchall
+update auth.domains set catchall = $2, catchall_mailbox = $3, catchall_targets = $4 where name = $1 and state = 'open'
+returning id
+
+-- name: add_mailbox
+insert into auth.mailboxes (id, address, domain, password_hash, quota_limit, created_at)
+values ($1, $2, $3, $4, $5, $6)
+    on conflict (address) do nothing
+returning id
+
+-- name: mailboxes
+-- Records of one mailbox, or of a domain's.
+select m.id, m.address, m.domain, m.state, m.password_hash is not null as has_password, m.credential_version,
+       m.quota_limit, m.limit_version, m.last_pop3_login, m.created_at
+  from auth.mailboxes m
+ where m.address = $1 or m.domain = $2
+ order by m.address
+
+-- name: set_password
+update auth.mailboxes set password_hash = $2, credential_version = credential_version + 1
+ where address = $1 and state <> 'purging'
+returning id
+
+-- name: set_quota
+update auth.mailboxes set quota_limit = $2, limit_version = limit_version + 1
+ where address = $1
+returning id
+
+-- name: disable
+-- Open sessions end by the new version; one already on its way out is left as it is.
+update auth.mailboxes
+   set credential_version = credential_version + case when state = 'enabled' then 1 else 0 end,
+       state = case when state = 'purging' then state else $2 end
+ where address = $1
+returning id
+
+-- name: enable
+update auth.mailboxes set state = 'enabled' where address = $1 and state <> 'purging'
+returning id
+
+-- name: drop_grants
+-- After the change, in a statement of its own: it must see a grant that a login committed while the change waited.
+delete from auth.grants where mailbox_id = $1
+
+-- name: delete_mailbox
+delete from auth.mailboxes where address = $1 and state <> 'enabled'
+returning id

@@ -1,0 +1,106 @@
+"""Reading addresses, rights and sessions: a constant number of statements per list."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from mailkit.db import Queries, translated
+
+queries = Queries("auth.storage", "directory.sql")
+#: Seconds a hot statement may take: callers give up at 8.
+PATIENCE = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class SenderRow:
+    """A MAIL question in the form the tables compare: lower case, normalised; "" where it has none."""
+
+    sender: str
+    domain: str
+    client: str | None
+    login: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A mailbox that takes mail."""
+
+    id: UUID
+    address: str
+    quota_limit: int
+    limit_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What stands at an address of a local domain."""
+
+    mailbox: Box | None
+    forward: tuple[str, ...] = ()
+    keep_copy: bool = False
+    catchall_mailbox: Box | None = None
+    catchall_forward: tuple[str, ...] = ()
+
+
+class Directory:
+    """The statements of `directory.sql`."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def senders(self, rows: Sequence[SenderRow], now: datetime) -> list[asyncpg.Record]:
+        """One record (bad, local, how, mailbox_id, address, domain) per row, in order."""
+        async with translated():
+            found: list[asyncpg.Record] = await self._pool.fetch(
+                queries.senders, range(len(rows)), [row.sender for row in rows], [row.domain for row in rows],
+                [row.client for row in rows], [row.login for row in rows], now, timeout=PATIENCE,
+            )  # fmt: skip
+        return found
+
+    async def lookup(self, addresses: Sequence[tuple[str, str]]) -> dict[str, Entry]:
+        """What stands at each (address, domain), both normalised; addresses of foreign domains are left out."""
+        async with translated():
+            rows = await self._pool.fetch(
+                queries.lookup, range(len(addresses)), [address for address, _ in addresses],
+                [domain for _, domain in addresses], timeout=PATIENCE,
+            )  # fmt: skip
+        return {addresses[row["n"]][0]: _entry(addresses[row["n"]][0], row) for row in rows}
+
+    async def charge(self, counts: Mapping[UUID, int], hour: datetime) -> dict[UUID, int]:
+        """Count relayed recipients to their accounts; each account's sum of this hour after it."""
+        async with translated():
+            rows = await self._pool.fetch(
+                queries.charge, list(counts), list(counts.values()), hour, timeout=PATIENCE
+            )  # fmt: skip
+        return {row["mailbox_id"]: row["used"] for row in rows}
+
+    async def sessions(self, items: Sequence[tuple[UUID, int]]) -> list[bool]:
+        """Whether each (mailbox, credential version) is still good, in order."""
+        async with translated():
+            rows = await self._pool.fetch(
+                queries.sessions, range(len(items)), [box for box, _ in items], [version for _, version in items],
+                timeout=PATIENCE,
+            )  # fmt: skip
+        return [row["good"] for row in rows]
+
+    async def oldest_domain(self) -> str | None:
+        async with translated():
+            name: str | None = await self._pool.fetchval(queries.oldest_domain, timeout=PATIENCE)
+        return name
+
+
+def _entry(address: str, row: asyncpg.Record) -> Entry:
+    if row["domain"] != "open":
+        return Entry(None)  # a domain on its way out takes no mail
+    box = Box(row["id"], address, row["quota_limit"], row["limit_version"]) if row["id"] is not None else None
+    catchall = (
+        Box(row["catchall_id"], row["catchall_address"], row["catchall_quota"], row["catchall_version"])
+        if row["catchall"] == "mailbox" and row["catchall_id"] is not None
+        else None
+    )
+    return Entry(
+        box, tuple(row["targets"] or ()), bool(row["keep_copy"]), catchall, tuple(row["catchall_targets"] or ())
+    )

@@ -1,0 +1,120 @@
+"""What a login reads and what it changes: two statements per list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from auth.storage.directory import PATIENCE
+from auth_client.wire import LoginAnswer
+from mailkit.db import Queries, translated
+from mailkit.ids import new_id
+
+queries = Queries("auth.storage", "logins.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The moments a list of tries is judged by, all from one look at the clock (decision 11)."""
+
+    now: datetime
+    pop3_delay: timedelta
+    grant: timedelta
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One try's outcome so far, to be made true. `good`: the password was right for `mailbox_id` at `version`.
+
+    `account` and `client` are the failure counters' keys (None: not counted); `holder` the address that gets a grant;
+    `reset`: the account's counter goes back to 0.
+    """
+
+    operation_id: UUID
+    good: bool
+    pop3: bool
+    mailbox_id: UUID | None
+    version: int
+    account: str | None
+    client: str | None
+    holder: str | None
+    reset: bool
+
+
+class Logins:
+    """The statements of `logins.sql`."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def read(
+        self, operations: Sequence[UUID], accounts: Sequence[str], clients: Sequence[str | None], times: Times
+    ) -> list[asyncpg.Record]:
+        """One record per try, in order."""
+        async with translated():
+            rows: list[asyncpg.Record] = await self._pool.fetch(
+                queries.read, range(len(operations)), operations, accounts, clients,
+                times.now - times.window, times.now + times.window, timeout=PATIENCE,
+            )  # fmt: skip
+        return rows
+
+    async def commit(self, changes: Sequence[Change], times: Times) -> list[tuple[LoginAnswer, bool]]:
+        """Make the changes and return each one's answer and whether a grant was given. One transaction."""
+        async with translated():
+            try:
+                rows = await self._commit(changes, times)
+            except asyncpg.DeadlockDetectedError:  # an operator's change in another order; once more, alone
+                rows = await self._commit(changes, times)
+            answers = {row["n"]: (_answer(row, row["version"]), bool(row["granted"])) for row in rows}
+            missing = [n for n in range(len(changes)) if n not in answers]
+            if missing:
+                others = await self._pool.fetch(
+                    queries.answers, [changes[n].operation_id for n in missing], timeout=PATIENCE
+                )
+                known = {row["operation_id"]: _answer(row, row["credential_version"]) for row in others}
+                for n in missing:
+                    answers[n] = (known.get(changes[n].operation_id, LoginAnswer("busy")), False)
+        return [answers[n] for n in range(len(changes))]
+
+    async def _commit(self, changes: Sequence[Change], times: Times) -> list[asyncpg.Record]:
+        rows: list[asyncpg.Record] = await self._pool.fetch(
+            queries.commit,
+            range(len(changes)),
+            [change.operation_id for change in changes],
+            [change.good for change in changes],
+            [change.pop3 for change in changes],
+            [change.mailbox_id for change in changes],
+            [change.version for change in changes],
+            [change.account for change in changes],
+            [change.client for change in changes],
+            [change.holder for change in changes],
+            [new_id() if change.holder else None for change in changes],
+            [change.reset for change in changes],
+            times.now,
+            times.now - times.pop3_delay,
+            times.now + times.grant,
+            times.now - times.window,
+            times.now + times.window,
+            timeout=PATIENCE,
+        )
+        return rows
+
+    async def rehash(self, better: Sequence[tuple[UUID, str, str]]) -> None:
+        """Replace (mailbox, outdated hash) by a better hash of the same password."""
+        async with translated():
+            await self._pool.execute(queries.rehash, *(list(column) for column in zip(*better, strict=True)), timeout=PATIENCE)
+
+
+def remembered_answer(row: asyncpg.Record) -> LoginAnswer | None:
+    """The answer a repeated operation was given before."""
+    return _answer(row, row["answered_version"]) if row["answered"] else None
+
+
+def _answer(row: asyncpg.Record, version: int) -> LoginAnswer:
+    outcome = row["outcome"]
+    if outcome != "ok":
+        return LoginAnswer(outcome, retry_after=row["retry_after"])
+    return LoginAnswer("ok", row["mailbox_id"], row["address"], version, row["quota_limit"], row["limit_version"])

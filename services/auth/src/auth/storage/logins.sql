@@ -1,0 +1,116 @@
+-- name: read
+-- One row per try: the answer its operation was given before, the account, and what failed lately (decision 15).
+select q.n,
+       a.operation_id is not null as answered, a.outcome, a.retry_after, a.mailbox_id, a.address,
+       a.credential_version as answered_version, a.quota_limit, a.limit_version,
+       m.id, m.state, m.password_hash, m.credential_version, m.address as box_address,
+       m.quota_limit as box_quota, m.limit_version as box_version,
+       coalesce(fa.failures, 0) as account_failures, fa.window_started as account_window,
+       coalesce(fi.failures, 0) as address_failures, fi.window_started as address_window
+  from unnest($1::int[], $2::uuid[], $3::text[], $4::text[]) as q (n, op, account, client)
+  left join auth.answers a on a.operation_id = q.op
+  left join auth.mailboxes m on m.address = q.account
+  left join auth.login_failures fa
+    on fa.kind = 'account' and fa.key = q.account and fa.window_started > $5 and fa.window_started < $6
+  left join auth.login_failures fi
+    on fi.kind = 'address' and fi.key = q.client and fi.window_started > $5 and fi.window_started < $6
+ order by q.n
+
+-- name: commit
+-- Everything a list of tries changes, in one transaction: the operations' claims, P4's time, grants (S2, I2), failure
+-- counters and the answers themselves. $12 now, $13 now less P4's delay, $14 a grant's end, $15 and $16 the bounds of a
+-- failure window that still counts. An operation claimed by somebody else has no row in the result. Every table's
+-- rows are taken in key order, so that two lists cannot wait for each other.
+with q as (
+    select * from unnest($1::int[], $2::uuid[], $3::bool[], $4::bool[], $5::uuid[], $6::int[], $7::text[], $8::text[],
+                         $9::text[], $10::uuid[], $11::bool[])
+        as q (n, op, good, pop3, mailbox_id, version, account, client, holder, grant_id, reset)
+), claimed as (
+    insert into auth.operations (id, made_at) select op, $12 from q order by op
+        on conflict (id) do nothing
+    returning id
+), locked as (
+    -- a password change or disabling under way is waited for, and what it leaves is what counts
+    select m.id, m.address, m.credential_version, m.quota_limit, m.limit_version, m.last_pop3_login
+      from auth.mailboxes m
+     where m.id in (select q.mailbox_id from q join claimed c on c.id = q.op where q.good) and m.state = 'enabled'
+     order by m.id
+       for no key update of m
+), tried as (
+    select q.*, l.id is not null as valid, l.address, l.quota_limit, l.limit_version, l.last_pop3_login,
+           row_number() over (partition by l.id, q.pop3 order by q.n) as place
+      from q
+      join claimed c on c.id = q.op
+      left join locked l on q.good and l.id = q.mailbox_id and l.credential_version = q.version
+), checked as (
+    -- P4: one of the racing logins gets the row's time; a refused one leaves it alone. A time from a clock that was
+    -- since set back does not count.
+    update auth.mailboxes m set last_pop3_login = $12
+      from tried t
+     where t.valid and t.pop3 and t.place = 1 and m.id = t.mailbox_id
+       and (m.last_pop3_login is null or m.last_pop3_login <= $13
+            or m.last_pop3_login > $12::timestamptz + ($12::timestamptz - $13::timestamptz))
+    returning m.id
+), judged as (
+    select t.*,
+           case when not t.valid then 'refused'
+                when not t.pop3 or $13 >= $12 or (t.place = 1 and t.mailbox_id in (select id from checked)) then 'ok'
+                else 'too_soon' end as outcome
+      from tried t
+), said as (
+    select j.*,
+           case when outcome <> 'too_soon' then 0
+                when place > 1 or last_pop3_login is null then ceil(extract(epoch from $12::timestamptz - $13))::int
+                else greatest(1, ceil(extract(epoch from last_pop3_login - $13)))::int end as retry_after
+      from judged j
+), kept as (
+    insert into auth.answers
+        (operation_id, outcome, retry_after, mailbox_id, address, credential_version, quota_limit, limit_version)
+    select op, outcome, retry_after,
+           case when outcome = 'ok' then mailbox_id end,
+           case when outcome = 'ok' then address else '' end,
+           case when outcome = 'ok' then version else 0 end,
+           case when outcome = 'ok' then quota_limit else 0 end,
+           case when outcome = 'ok' then limit_version else 0 end
+      from said
+), given as (
+    insert into auth.grants (id, address, mailbox_id, granted_at, expires_at)
+    select distinct on (holder, mailbox_id) grant_id, holder, mailbox_id, $12, $14
+      from said
+     where outcome = 'ok' and holder is not null
+     order by holder, mailbox_id
+        on conflict (address, mailbox_id)
+        do update set granted_at = excluded.granted_at, expires_at = excluded.expires_at
+), counted as (
+    insert into auth.login_failures as f (kind, key, failures, window_started)
+    select kind, key, sum(amount), $12
+      from (select 'account' as kind, account as key, 1 as amount from said where outcome = 'refused'
+            union all
+            select 'address', client, 1 from said where outcome = 'refused'
+            union all
+            select 'account', account, 0 from said where outcome <> 'refused' and reset) as x
+     where key is not null
+     group by kind, key
+     order by kind, key
+        on conflict (kind, key) do update
+       set failures = case when excluded.failures = 0 then 0
+                           when f.window_started > $15 and f.window_started < $16 then f.failures + excluded.failures
+                           else excluded.failures end,
+           window_started = case when f.failures > 0 and f.window_started > $15 and f.window_started < $16
+                                 then f.window_started else excluded.window_started end
+)
+select n, outcome, retry_after, mailbox_id, address, version, quota_limit, limit_version,
+       outcome = 'ok' and holder is not null as granted
+  from said
+
+-- name: answers
+-- What operations that somebody else has claimed were answered.
+select operation_id, outcome, retry_after, mailbox_id, address, credential_version, quota_limit, limit_version
+  from auth.answers
+ where operation_id = any($1::uuid[])
+
+-- name: rehash
+-- Replace outdated hashes, unless the password was changed meanwhile.
+update auth.mailboxes m set password_hash = q.better
+  from unnest($1::uuid[], $2::text[], $3::text[]) as q (id, outdated, better)
+ where m.id = q.id and m.password_hash = q.outdated

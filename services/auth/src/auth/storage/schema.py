@@ -1,0 +1,146 @@
+"""The tables of schema `auth`, defined once; `migrations/` leads to them and a test compares the two."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+SCHEMA = "auth"
+metadata = MetaData(schema=SCHEMA)
+
+MEGABYTE = 1024 * 1024
+#: P2: what a mailbox may be limited to, in bytes.
+QUOTA_LEAST = 25 * MEGABYTE
+QUOTA_MOST = 2048 * MEGABYTE
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+#: `closing`: no mail and no new mailboxes any more; what is left is purged, then the row goes.
+domains = Table(
+    "domains", metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False, server_default=text("'open'")),
+    # L1, `.qmail-default`
+    Column("catchall", Text, nullable=False, server_default=text("'bounce'")),
+    Column("catchall_mailbox", Uuid, ForeignKey("auth.mailboxes.id", ondelete="set null", use_alter=True,
+           name="domains_catchall_mailbox_fkey")),
+    Column("catchall_targets", ARRAY(Text)),
+    _time("created_at"),
+    CheckConstraint("state in ('open', 'closing')", name="domains_state"),
+    CheckConstraint("catchall in ('bounce', 'mailbox', 'forward')", name="domains_catchall"),
+    CheckConstraint("(catchall = 'forward') = (catchall_targets is not null)", name="domains_catchall_targets"),
+    CheckConstraint("catchall = 'mailbox' or catchall_mailbox is null", name="domains_catchall_mailbox"),
+)  # fmt: skip
+
+#: `enabled`; `disabled`: takes mail, no login, no relaying; `purging`: takes no mail either and never comes back.
+mailboxes = Table(
+    "mailboxes", metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("address", Text, nullable=False, unique=True),
+    Column("domain", Text, ForeignKey("auth.domains.name"), nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'enabled'")),
+    # null: no usable password
+    Column("password_hash", Text),
+    # counts up with every password change and disabling: open sessions compare it (decision 15)
+    Column("credential_version", Integer, nullable=False, server_default=text("1")),
+    Column("quota_limit", BigInteger, nullable=False),
+    Column("limit_version", Integer, nullable=False, server_default=text("1")),
+    _time("last_pop3_login", nullable=True),
+    _time("created_at"),
+    CheckConstraint("state in ('enabled', 'disabled', 'purging')", name="mailboxes_state"),
+    CheckConstraint(f"quota_limit between {QUOTA_LEAST} and {QUOTA_MOST}", name="mailboxes_quota"),
+    CheckConstraint("address = lower(address) and address like '%@' || domain", name="mailboxes_address"),
+    Index("mailboxes_domain", "domain", "address"),
+)  # fmt: skip
+
+#: L2, `.qmail-<name>`: `keep_copy` files into the mailbox of the same address as well.
+forwards = Table(
+    "forwards", metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("address", Text, nullable=False, unique=True),
+    Column("domain", Text, ForeignKey("auth.domains.name", ondelete="cascade"), nullable=False),
+    Column("targets", ARRAY(Text), nullable=False),
+    Column("keep_copy", Boolean, nullable=False),
+    _time("created_at"),
+    CheckConstraint("cardinality(targets) between 1 and 100", name="forwards_targets"),
+    Index("forwards_domain", "domain", "address"),
+)  # fmt: skip
+
+#: S12: an address or `@domain`, lower case.
+badmailfrom = Table(
+    "badmailfrom", metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("entry", Text, nullable=False, unique=True),
+    _time("created_at"),
+)  # fmt: skip
+
+#: S2: `address` may relay until `expires_at` for the account of `mailbox_id` (decision 9).
+grants = Table(
+    "grants", metadata,
+    Column("id", Uuid, nullable=False, unique=True),
+    Column("address", Text, nullable=False),
+    Column("mailbox_id", Uuid, ForeignKey("auth.mailboxes.id", ondelete="cascade"), nullable=False),
+    _time("granted_at"),
+    _time("expires_at"),
+    PrimaryKeyConstraint("address", "mailbox_id", name="grants_pkey"),
+    Index("grants_mailbox", "mailbox_id"),
+    Index("grants_expires", "expires_at"),
+)  # fmt: skip
+
+#: Wrong passwords since `window_started`, by account (a login name, existing or not) and by client address.
+login_failures = Table(
+    "login_failures", metadata,
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    _time("window_started"),
+    PrimaryKeyConstraint("kind", "key", name="login_failures_pkey"),
+    CheckConstraint("kind in ('account', 'address')", name="login_failures_kind"),
+    Index("login_failures_window", "window_started"),
+)  # fmt: skip
+
+#: Login calls that changed something, for 10 minutes (decision 3); the row is the claim, `answers` what was said.
+operations = Table(
+    "operations", metadata,
+    Column("id", Uuid, primary_key=True),
+    _time("made_at"),
+    Index("operations_made", "made_at"),
+)  # fmt: skip
+answers = Table(
+    "answers", metadata,
+    Column("operation_id", Uuid, ForeignKey("auth.operations.id", ondelete="cascade"), primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("retry_after", Integer, nullable=False),
+    Column("mailbox_id", Uuid),
+    Column("address", Text, nullable=False),
+    Column("credential_version", Integer, nullable=False),
+    Column("quota_limit", BigInteger, nullable=False),
+    Column("limit_version", Integer, nullable=False),
+)  # fmt: skip
+
+#: Relayed recipients per account and clock hour (decision 9).
+relay_use = Table(
+    "relay_use", metadata,
+    Column("mailbox_id", Uuid, nullable=False),
+    Column("hour", DateTime(timezone=True), nullable=False),
+    Column("used", BigInteger, nullable=False),
+    PrimaryKeyConstraint("mailbox_id", "hour", name="relay_use_pkey"),
+    Index("relay_use_hour", "hour"),
+)  # fmt: skip
