@@ -43,6 +43,8 @@ class Submission(Wire):
     account: UUID | None = None
     eight_bit: bool = False
     smtputf8: bool = False
+    sender_target: SubmissionRecipient | None = None
+    """Where a bounce goes when the sender is a mailbox of ours (decision 5: the queue asks nobody); None: by MX."""
 
 
 class SubmissionList(Wire):

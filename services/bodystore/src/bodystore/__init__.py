@@ -1,1 +1,5 @@
-"""The bytes of messages, written once (decision 4); linked into queue-worker and mailstore."""
+"""The bytes of messages, written once and referred to by queue and mailboxes (decision 4)."""
+
+from bodystore.store import BodyGone, BodyStore
+
+__all__ = ["BodyGone", "BodyStore"]

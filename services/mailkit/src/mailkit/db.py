@@ -7,8 +7,12 @@ from importlib import resources
 from typing import Any
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from mailkit.errors import ConfigError, NoSpace, PostriderError, Unavailable
+
+#: A connection inside or outside a pool: what functions that join a caller's transaction take.
+Connection = asyncpg.Connection | PoolConnectionProxy
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.M)
 

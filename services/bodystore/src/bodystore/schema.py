@@ -1,0 +1,44 @@
+"""The tables of schema `bodies`, defined once; `migrations/` leads to them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Uuid,
+)
+
+SCHEMA = "bodies"
+metadata = MetaData(schema=SCHEMA)
+
+#: One message's bytes. `marked_at`: the collector is about to delete it; no first reference may be made any more.
+body = Table(
+    "body", metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("marked_at", DateTime(timezone=True)),
+)  # fmt: skip
+
+#: 256 KiB of a body each, compressed alone; the first byte says how (0 not at all, 1 zstd).
+chunk = Table(
+    "chunk", metadata,
+    Column("body_id", Uuid, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("body_id", "n", name="chunk_pkey"),
+)  # fmt: skip
+
+#: Bodies that may have lost a reference, or never got one: looked at when due. Each loss writes a row of its own.
+candidate = Table(
+    "candidate", metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("body_id", Uuid, nullable=False),
+    Column("due", DateTime(timezone=True), nullable=False),
+    Index("candidate_due", "due"),
+)  # fmt: skip

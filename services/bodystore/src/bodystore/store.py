@@ -1,0 +1,136 @@
+"""Putting, reading and collecting bodies in Postgres. An S3-compatible store fits behind the same methods."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import zstandard
+
+from mailkit.db import Connection, Queries
+from mailkit.errors import NotFound
+from mailkit.ids import new_id
+
+CHUNK = 256 * 1024
+#: Bodies above this are compressed in a thread, so that the loop goes on.
+OFF_LOOP = 256 * 1024
+#: How long after `put`, or after a reference went, the collector looks at a body.
+REST = timedelta(hours=1)
+
+_sql = Queries("bodystore", "bodies.sql")
+_compress = zstandard.ZstdCompressor(level=3)
+
+
+class BodyGone(NotFound):
+    """The body does not exist (any more)."""
+
+    slug = "body-gone"
+
+
+class BodyStore:
+    """The bodies of one database. `shared`: it is the caller's own database, so `put` joins the caller's transaction."""
+
+    def __init__(self, pool: asyncpg.Pool, *, shared: bool = True) -> None:
+        self._pool = pool
+        self.shared = shared
+
+    async def put(
+        self, bodies: Sequence[tuple[UUID, bytes]], now: datetime, connection: Connection | None = None
+    ) -> None:
+        """Keep `bodies` for good, each under its new id, each with a collection candidate due in an hour.
+
+        With `connection` (only where `shared`) it is part of the caller's transaction, otherwise durable on return.
+        """
+        if not bodies:
+            return
+        total = sum(len(data) for _, data in bodies)
+        packed = await asyncio.to_thread(_pack, bodies) if total > OFF_LOOP else _pack(bodies)
+        ids = [body_id for body_id, _ in bodies]
+        await (connection or self._pool).execute(
+            _sql.put, ids, [len(data) for _, data in bodies], *packed, [new_id() for _ in ids], now, now + REST
+        )
+
+    async def read(self, body_id: UUID) -> bytes:
+        """One whole body. Raises BodyGone."""
+        found = await self.read_many([body_id])
+        if body_id not in found:
+            raise BodyGone(f"body {body_id} is gone")
+        return found[body_id]
+
+    async def read_many(
+        self, body_ids: Sequence[UUID], connection: Connection | None = None
+    ) -> dict[UUID, bytes]:
+        """Whole bodies by id; the ones that are gone or marked for deletion are missing."""
+        rows = await (connection or self._pool).fetch(_sql.chunks, list(set(body_ids)))
+        parts: dict[UUID, list[bytes]] = {}
+        if sum(len(row["data"]) for row in rows) > OFF_LOOP:
+            unpacked = await asyncio.to_thread(lambda: [_unpack(row["data"]) for row in rows])
+        else:
+            unpacked = [_unpack(row["data"]) for row in rows]
+        for row, data in zip(rows, unpacked, strict=True):
+            parts.setdefault(row["body_id"], []).append(data)
+        return {body_id: data[0] if len(data) == 1 else b"".join(data) for body_id, data in parts.items()}
+
+    async def read_span(self, body_id: UUID, offset: int, length: int) -> bytes:
+        """`length` octets from `offset`; only the chunks that hold them are read. Raises BodyGone."""
+        if length <= 0:
+            return b""
+        first, last = offset // CHUNK, (offset + length - 1) // CHUNK
+        rows = await self._pool.fetch(_sql.span, body_id, first, last)
+        if not rows:
+            raise BodyGone(f"body {body_id} is gone")
+        data = b"".join(_unpack(row["data"]) for row in rows)
+        start = offset - first * CHUNK
+        return data[start : start + length]
+
+    async def note_unreferenced(
+        self, body_ids: Sequence[UUID], now: datetime, connection: Connection | None = None
+    ) -> None:
+        """References to `body_ids` go in the transaction of `connection` (or go right after this): look at them later."""
+        if body_ids:
+            ids = list(body_ids)
+            await (connection or self._pool).execute(_sql.note, [new_id() for _ in ids], ids, now + REST)
+
+    # -- what the collector does (in queue-worker, one at a time)
+
+    async def due_candidates(self, now: datetime, most: int) -> list[tuple[UUID, UUID]]:
+        """(row id, body id) of candidates whose rest is over, oldest first."""
+        return [(row["id"], row["body_id"]) for row in await self._pool.fetch(_sql.due_candidates, now, most)]
+
+    async def mark(self, body_ids: Sequence[UUID], now: datetime) -> list[UUID]:
+        """Announce the deletion; from here on a first reference to them fails. Returns those that exist."""
+        return [row["id"] for row in await self._pool.fetch(_sql.mark, list(body_ids), now)]
+
+    async def unmark(self, body_ids: Sequence[UUID]) -> None:
+        await self._pool.execute(_sql.unmark, list(body_ids))
+
+    async def delete(self, body_ids: Sequence[UUID]) -> None:
+        """Delete marked bodies."""
+        await self._pool.execute(_sql.delete, list(body_ids))
+
+    async def clear(self, candidate_ids: Sequence[UUID]) -> None:
+        """Forget the candidate rows that were read, and only those."""
+        await self._pool.execute(_sql.clear, list(candidate_ids))
+
+
+def _pack(bodies: Sequence[tuple[UUID, bytes]]) -> tuple[list[UUID], list[int], list[bytes]]:
+    """(body ids, chunk numbers, chunk bytes) of all chunks."""
+    owners: list[UUID] = []
+    numbers: list[int] = []
+    chunks: list[bytes] = []
+    for body_id, data in bodies:
+        for number, start in enumerate(range(0, len(data) or 1, CHUNK)):
+            piece = data[start : start + CHUNK]
+            small = _compress.compress(piece)
+            owners.append(body_id)
+            numbers.append(number)
+            chunks.append(b"\x01" + small if len(small) < len(piece) else b"\x00" + piece)
+    return owners, numbers, chunks
+
+
+def _unpack(data: bytes) -> bytes:
+    # a decompressor is not shared: parts are read in threads too
+    if data[0] == 1:
+        return zstandard.ZstdDecompressor().decompress(memoryview(data)[1:], max_output_size=CHUNK)
+    return data[1:]

@@ -1,0 +1,110 @@
+"""The bounce (S8, S9, S13; RFC 3464): what a sender reads, why, and the machine-readable reasons behind it."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from uuid import UUID
+
+from queue_worker.models import Result
+from queue_worker_client.wire import Submission, SubmissionRecipient
+
+#: The original is attached whole up to this size, above it only its header.
+WHOLE_ORIGINAL = 100 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What a bounce needs of the message it is about."""
+
+    queue_id: UUID
+    mail_from: str
+    first_seen: datetime
+    sender: SubmissionRecipient
+    body: bytes
+
+
+def bounce(
+    original: Original, results: Sequence[tuple[Result, str]], helo_name: str, now: datetime, submission_id: UUID
+) -> Submission:
+    """The bounce for `results` ((attempt, final text) of each recipient given up) as a submission from `<>`."""
+    body = _render(original, results, helo_name, now)
+    return Submission(submission_id, "", [original.sender], body, eight_bit=not body.isascii(), smtputf8=False)
+
+
+def _render(original: Original, results: Sequence[tuple[Result, str]], helo_name: str, now: datetime) -> bytes:
+    boundary = f"=_{secrets.token_hex(12)}"
+    whole = len(original.body) <= WHOLE_ORIGINAL
+    header = original.body.partition(b"\r\n\r\n")[0] + b"\r\n"
+    date = format_datetime(now)
+    head = (
+        f"From: Mail Delivery System <MAILER-DAEMON@{helo_name}>\r\n"
+        f"To: {original.mail_from}\r\n"
+        f"Subject: failure notice\r\n"
+        f"Date: {date}\r\n"
+        f"Message-ID: <{secrets.token_hex(12)}@{helo_name}>\r\n"
+        "Auto-Submitted: auto-replied\r\n"
+        "MIME-Version: 1.0\r\n"
+        f'Content-Type: multipart/report; report-type=delivery-status; boundary="{boundary}"\r\n'
+        "\r\nThis is a delivery status notification in MIME format.\r\n"
+    )
+    parts = [
+        ("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit", _human(results, helo_name)),
+        ("Content-Type: message/delivery-status", _machine(original, results, helo_name, now)),
+    ]
+    pieces = [head.encode()]
+    pieces += [f"\r\n--{boundary}\r\n{kind}\r\n\r\n{text}".encode() for kind, text in parts]
+    kind = "message/rfc822" if whole else "text/rfc822-headers"
+    encoding = "" if original.body.isascii() else "\r\nContent-Transfer-Encoding: 8bit"
+    pieces.append(f"\r\n--{boundary}\r\nContent-Type: {kind}{encoding}\r\n\r\n".encode())
+    pieces.append(original.body if whole else header)
+    pieces.append(f"\r\n--{boundary}--\r\n".encode())
+    return b"".join(pieces)
+
+
+def _human(results: Sequence[tuple[Result, str]], helo_name: str) -> str:
+    """The part people read: one unwrapped line per text, the words of the spec as they are."""
+    lines = [
+        f"Hi. This is the mail program at {helo_name}.",
+        "I'm afraid I wasn't able to deliver your message to the following addresses.",
+        "This is a permanent error; I've given up. Sorry it didn't work out.",
+        "",
+    ]
+    for result, text in results:
+        claim = result.claim
+        lines.append(
+            f"<{claim.original}>:"
+            if claim.original == claim.address
+            else f"<{claim.original}> (forwarded to <{claim.address}>):"
+        )
+        lines += [*text.split("\n"), ""]
+    return "\r\n".join(lines)
+
+
+def _machine(original: Original, results: Sequence[tuple[Result, str]], helo_name: str, now: datetime) -> str:
+    """RFC 3464 2: one block about the message, one per recipient."""
+    blocks = [
+        f"Reporting-MTA: dns; {helo_name}\r\n"
+        f"X-Postrider-Queue-ID: {original.queue_id.hex}\r\n"
+        f"Arrival-Date: {format_datetime(original.first_seen)}\r\n"
+    ]
+    for result, text in results:
+        claim = result.claim
+        block = (
+            f"Original-Recipient: rfc822; {claim.original}\r\nFinal-Recipient: rfc822; {claim.address}\r\n"
+            f"Action: failed\r\nStatus: {_permanent(result.status)}\r\n"
+        )
+        if result.remote_host:
+            block += f"Remote-MTA: dns; {result.remote_host}\r\n"
+        if result.diagnostic:
+            block += f"Diagnostic-Code: smtp; {' '.join(result.diagnostic.split())}\r\n"
+        else:
+            block += f"Diagnostic-Code: X-Postrider; {' '.join(text.split())}\r\n"
+        blocks.append(block + f"Last-Attempt-Date: {format_datetime(now)}\r\n")
+    return "\r\n".join(blocks)
+
+
+def _permanent(status: str) -> str:
+    """The failure is final, whatever the last attempt's class was (RFC 3463 3: 4.4.7 would say it is not)."""
+    return "5" + status[1:] if status[:1] == "4" else status or "5.0.0"

@@ -1,0 +1,51 @@
+"""Settings of queue-worker."""
+
+import socket
+
+from pydantic import Field, SecretStr
+
+from mailkit.config import CommaList, ServiceSettings
+
+
+class QueueSettings(ServiceSettings):
+    """What queue-worker is told by its environment."""
+
+    http_port: int = Field(default=8002, ge=0, le=65535)
+    """Port of the HTTP side."""
+    database_url: SecretStr = SecretStr("")
+    """Postgres with the schema `queue`."""
+    bodies_database_url: SecretStr = SecretStr("")
+    """Postgres with the schema `bodies`; the same one when unset."""
+    database_pool: int = Field(default=12, ge=2, le=200)
+    """Connections to it."""
+    token_gateway_queue: SecretStr = SecretStr("")
+    """smtp-gateway's token here."""
+    mailstore_url: str = "http://127.0.0.1:8003"
+    token_queue_mailstore: SecretStr = SecretStr("")
+    """Our token at mailstore."""
+    queue_lifetime_seconds: int = Field(default=86400, ge=1)
+    """S8: how long delivery is tried."""
+    retry_first_seconds: int = Field(default=400, ge=1)
+    """The first remote retry comes after so long (decision 6)."""
+    max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    """S7."""
+    helo_name: str = Field(default_factory=socket.getfqdn)
+    """Our name in EHLO and in bounces."""
+    own_names: CommaList = ()
+    """Other host names that are ourselves: an MX among them is a loop."""
+    dns_servers: CommaList = ()
+    """`host:port`, …; the system's when unset."""
+    remote_smtp_port: int = Field(default=25, ge=1, le=65535)
+    remote_allow_networks: CommaList = ()
+    """Non-public networks that MX addresses may lie in."""
+    remote_concurrency: int = Field(default=20, ge=1)
+    """Conversations under way at once with one destination domain."""
+    disk_path: str = ""
+    """A folder on the disk that holds the database, where this service can see it."""
+    disk_reserve_bytes: int = Field(default=512 * 1024 * 1024, ge=0)
+    """Below this much free space new mail is refused (decision 12)."""
+    body_collect_seconds: int = Field(default=300, ge=1)
+    """How often bodies without references are looked for."""
+    listen_host: str = "127.0.0.1"
+    smtp_port: int = 25
+    """Our own listener: an MX address that leads there is a loop."""

@@ -1,0 +1,1 @@
+"""The HTTP doors: hand-overs from the gateway, and the operators' view."""

@@ -1,0 +1,50 @@
+"""The one door into the queue: lists, and large messages one by one."""
+
+import msgspec
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mailkit.errors import BadRequest, PostriderError, TooLarge
+from mailkit.web import MSGPACK, Tokens, add_door, problem, read_body
+from queue_worker.intake import Intake
+from queue_worker_client.wire import LIST_ITEMS, Submission, SubmissionAnswers, SubmissionList
+
+_head = msgspec.msgpack.Decoder(Submission).decode
+_encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
+
+
+def add(app: FastAPI, intake: Intake, tokens: Tokens, most_bytes: int) -> None:
+    """Mount the door on `app`. `most_bytes`: the largest message, with what we add on top of it."""
+
+    async def submissions(question: SubmissionList) -> SubmissionAnswers:
+        if len(question.items) > LIST_ITEMS:
+            raise TooLarge(f"a list here has at most {LIST_ITEMS} items")
+        for item in question.items:
+            _check(item)
+        return SubmissionAnswers(await intake.take(question.items))
+
+    async def large(request: Request) -> Response:
+        try:
+            tokens.require(request, "gateway")
+            raw = await read_body(request, most_bytes + 1024 * 1024)
+            size = int.from_bytes(raw[:4], "big")
+            try:
+                head = _head(raw[4 : 4 + size])
+            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                raise BadRequest(f"not a Submission: {error}") from None
+            item = msgspec.structs.replace(head, body=raw[4 + size :])
+            _check(item)
+            return Response(_encode((await intake.take([item]))[0]), media_type=MSGPACK)
+        except PostriderError as error:
+            return problem(error.slug, error.status_code, str(error))
+
+    add_door(app, "/v1/submissions", SubmissionList, submissions, tokens, "gateway")
+    app.add_route("/v1/submissions/large", large, methods=["PUT"], include_in_schema=False)
+
+
+def _check(item: Submission) -> None:
+    if not item.recipients:
+        raise BadRequest("a submission has at least one recipient")
+    if not item.body:
+        raise BadRequest("a submission has a body")

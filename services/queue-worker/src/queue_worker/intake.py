@@ -1,0 +1,102 @@
+"""The door's group commit (decision 3): lists that arrive while one is being flushed are committed together."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from bodystore import BodyStore
+from mailkit.batch import Batcher
+from mailkit.clock import Clock
+from mailkit.db import translate
+from mailkit.disk import Disk
+from mailkit.errors import NoSpace, PostriderError
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
+from queue_worker import metrics
+from queue_worker.enqueue import Entry, entry, insert
+from queue_worker.storage.queue import sql
+from queue_worker_client.wire import LIST_BYTES, Submission, SubmissionAnswer
+
+log = get_logger()
+
+
+class Intake:
+    """Takes submissions in; answers each after its transaction is flushed (decision 2)."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        bodies: BodyStore,
+        clock: Clock,
+        disk: Disk,
+        *,
+        lifetime_seconds: int,
+        wake: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._bodies = bodies
+        self._clock = clock
+        self._disk = disk
+        self._lifetime = timedelta(seconds=lifetime_seconds)
+        self._wake = wake
+        self._batch: Batcher[Submission, SubmissionAnswer] = Batcher(
+            self._flush, most=200, most_bytes=LIST_BYTES, size=lambda item: len(item.body), flights=2
+        )
+
+    async def take(self, items: Sequence[Submission]) -> list[SubmissionAnswer]:
+        """One answer per item, in order. Raises Unavailable when the database is away: nothing is known to be stored."""
+        if self._disk.is_full():
+            return [SubmissionAnswer("no_space") for _ in items]
+        return list(await asyncio.gather(*(self._batch.ask(item) for item in items)))
+
+    async def _flush(self, items: Sequence[Submission]) -> list[SubmissionAnswer]:
+        try:
+            answers = await self._commit(items)
+        except Exception as error:
+            return await self._after(items, error)
+        metrics.BATCH.observe(len(items))
+        metrics.ACCEPTED.inc(len(items))
+        self._wake()
+        return answers
+
+    async def _after(self, items: Sequence[Submission], error: Exception) -> list[SubmissionAnswer]:
+        """A batch failed as a whole: the database is away (all are told), or one item is to blame (halves are tried)."""
+        known = error if isinstance(error, PostriderError) else translate(error)
+        if isinstance(known, NoSpace):
+            return [SubmissionAnswer("no_space") for _ in items]
+        if known is not None:
+            raise known from error
+        log.error("batch_failed", size=len(items), error=describe(error), exc_info=error if len(items) == 1 else None)
+        if len(items) == 1:
+            return [SubmissionAnswer("failed")]
+        middle = len(items) // 2
+        return [*await self._flush(items[:middle]), *await self._flush(items[middle:])]
+
+    async def _commit(self, items: Sequence[Submission]) -> list[SubmissionAnswer]:
+        first: dict[UUID, Entry] = {}
+        for item in items:
+            first.setdefault(item.submission_id, entry(item))
+        entries = sorted(first.values(), key=lambda e: e.submission.submission_id)  # one order for all: no deadlock
+        now = self._clock.now()
+        if not self._bodies.shared:  # durable before its first reference; the candidate row sees to what never gets one
+            await self._bodies.put([(e.body_id, e.submission.body) for e in entries], now)
+        ids = [e.submission.submission_id for e in entries]
+        queue_ids = {e.submission.submission_id: e.queue_id for e in entries}
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(sql.take_submissions, ids, [e.queue_id for e in entries])
+            new = {row["id"] for row in rows}
+            if len(new) < len(ids):
+                known = await connection.fetch(sql.known_submissions, [i for i in ids if i not in new])
+                queue_ids |= {row["id"]: row["queue_id"] for row in known}
+            await insert(
+                connection, self._bodies, [e for e in entries if e.submission.submission_id in new], now, self._lifetime
+            )
+        for e in entries:
+            if e.submission.submission_id in new:
+                log.info(
+                    "queued", queue_id=e.queue_id, size=len(e.submission.body), recipients=len(e.submission.recipients)
+                )
+        return [SubmissionAnswer("queued", queue_ids[item.submission_id]) for item in items]

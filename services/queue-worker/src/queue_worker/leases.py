@@ -1,0 +1,63 @@
+"""What this worker holds: leases renewed while attempts run, and the "dot sent" mark (decision 6)."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from mailkit.batch import Batcher
+from mailkit.clock import Clock
+from mailkit.db import translated
+from queue_worker.models import Claim
+from queue_worker.storage.queue import sql
+
+LEASE = timedelta(seconds=60)
+RENEW_SECONDS = 20.0
+#: A lease is not trusted for its last moments: the mark has to be committed well before it ends.
+MARGIN = timedelta(seconds=5)
+
+
+class Leases:
+    """The claims in hand. `hold` and `release` them; `renew` is called every RENEW_SECONDS by a task of its own."""
+
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, worker: UUID) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._worker = worker
+        self._held: dict[tuple[UUID, int], Claim] = {}
+        self._marks: Batcher[list[Claim], bool] = Batcher(self._mark, most=200, flights=2)
+
+    def hold(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self._held[claim.message_id, claim.n] = claim
+
+    def release(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self._held.pop((claim.message_id, claim.n), None)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    async def renew(self) -> None:
+        """Prolong all leases in hand."""
+        held = list(self._held.values())
+        if held:
+            await self._pool.execute(sql.renew, *_keys(held), self._worker, self._clock.now() + LEASE)
+
+    async def mark_dot(self, claims: list[Claim]) -> bool:
+        """Commit the mark for these recipients of one message. False: the lease is lost, no dot may be sent."""
+        return await self._marks.ask(claims)
+
+    async def _mark(self, groups: Sequence[list[Claim]]) -> list[bool]:
+        """The mark must outlive this process, not the machine, so its commit does not wait for the flush."""
+        claims = [claim for group in groups for claim in group]
+        async with translated(), self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("set local synchronous_commit = off")
+            rows = await connection.fetch(sql.mark_dot, *_keys(claims), self._worker, self._clock.now() + MARGIN)
+        marked = {(row["message_id"], row["n"]) for row in rows}
+        return [all((claim.message_id, claim.n) in marked for claim in group) for group in groups]
+
+
+def _keys(claims: Sequence[Claim]) -> tuple[list[UUID], list[int], list[int]]:
+    return [c.message_id for c in claims], [c.n for c in claims], [c.attempt for c in claims]

@@ -1,0 +1,86 @@
+"""The first schema of queue-worker."""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+STATEMENTS = """
+create table queue.message (
+    id uuid primary key,
+    mail_from text not null,
+    body_id uuid not null,
+    size bigint not null,
+    first_seen timestamptz not null,
+    expires timestamptz not null,
+    account uuid,
+    client_address text,
+    eight_bit boolean not null,
+    smtputf8 boolean not null,
+    sender_mailbox uuid,
+    sender_limit bigint not null,
+    sender_limit_version integer not null
+);
+create index message_body on queue.message (body_id);
+create table queue.recipient (
+    message_id uuid not null,
+    n smallint not null,
+    destination text not null,
+    address text not null,
+    original text not null,
+    mailbox_id uuid,
+    quota_limit bigint not null,
+    limit_version integer not null,
+    state text not null constraint recipient_state check (state in ('waiting', 'claimed')),
+    due timestamptz not null,
+    attempt integer not null default 0,
+    tries integer not null default 0,
+    worker uuid,
+    claimed_at timestamptz,
+    dot_sent boolean not null default false,
+    in_doubt integer not null default 0,
+    status text not null default '',
+    reply text not null default '',
+    remote_host text,
+    diagnostic text,
+    primary key (message_id, n),
+    constraint recipient_claim check ((state = 'claimed') = (worker is not null and claimed_at is not null)),
+    constraint recipient_destination check ((destination = '') = (mailbox_id is not null))
+);
+create index recipient_local_due on queue.recipient (due) where mailbox_id is not null;
+create index recipient_remote_due on queue.recipient (due) where mailbox_id is null;
+alter table queue.recipient set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+create table queue.finished (
+    message_id uuid not null,
+    n smallint not null,
+    mail_from text not null,
+    address text not null,
+    state text not null constraint finished_state check (state in ('delivered', 'failed', 'expired')),
+    status text not null,
+    reply text not null,
+    remote_host text,
+    tries integer not null,
+    in_doubt integer not null,
+    first_seen timestamptz not null,
+    finished_at timestamptz not null,
+    primary key (message_id, n)
+);
+create index finished_at on queue.finished (finished_at);
+create table queue.submission (
+    id uuid primary key,
+    queue_id uuid not null
+) partition by range (id);
+create table queue.submission_rest partition of queue.submission default;
+create table queue.singleton (
+    name text primary key,
+    holder uuid not null,
+    fence bigint not null,
+    until timestamptz not null
+);
+"""
+
+
+def upgrade() -> None:
+    for statement in STATEMENTS.split(";\n"):
+        if statement.strip():
+            op.execute(statement)

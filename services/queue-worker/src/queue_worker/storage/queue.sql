@@ -1,0 +1,172 @@
+-- name: take_submissions
+-- Hand-over ids that are new; repeated ones are missing from the answer.
+insert into queue.submission (id, queue_id)
+select id, queue_id from unnest($1::uuid[], $2::uuid[]) as t(id, queue_id)
+on conflict (id) do nothing
+returning id
+
+-- name: known_submissions
+select id, queue_id from queue.submission where id = any($1::uuid[])
+
+-- name: insert_messages
+insert into queue.message (id, mail_from, body_id, size, first_seen, expires, account, client_address, eight_bit,
+                           smtputf8, sender_mailbox, sender_limit, sender_limit_version)
+select id, mail_from, body_id, size, $12, $13, account, client_address, eight_bit, smtputf8, sender_mailbox,
+       sender_limit, sender_limit_version
+  from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::bool[], $8::bool[],
+              $9::uuid[], $10::bigint[], $11::int[])
+    as t(id, mail_from, body_id, size, account, client_address, eight_bit, smtputf8, sender_mailbox, sender_limit,
+         sender_limit_version)
+
+-- name: insert_recipients
+insert into queue.recipient (message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version,
+                             state, due)
+select message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, 'waiting', $9
+  from unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::bigint[], $8::int[])
+    as t(message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version)
+
+-- name: claim_local
+-- Recipients with a mailbox here that are due, waiting or left by a worker whose lease ran out.
+with c as (
+    select message_id, n from queue.recipient
+     where mailbox_id is not null and due <= $1 order by due limit $4 for update skip locked
+), u as (
+    update queue.recipient r
+       set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false
+      from c where r.message_id = c.message_id and r.n = c.n
+    returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.quota_limit, r.limit_version, r.attempt, r.tries
+)
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires
+  from u join queue.message m on m.id = u.message_id
+
+-- name: claim_remote
+-- Recipients elsewhere that are due and whose domain ($5: busy ones) has room. `was_sent`: the last worker's final dot
+-- may have gone out and no reply was recorded; an attempt cut off by a crash of Postgres ($6: its start) counts as such.
+with c as (
+    select message_id, n,
+           state = 'claimed' and (dot_sent or claimed_at < $6) as was_sent
+      from queue.recipient
+     where mailbox_id is null and due <= $1 and destination <> all($5::text[])
+     order by due limit $4 for update skip locked
+), u as (
+    update queue.recipient r
+       set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false
+      from c where r.message_id = c.message_id and r.n = c.n
+    returning r.message_id, r.n, r.destination, r.address, r.original, r.attempt, r.tries, c.was_sent
+)
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.eight_bit, m.smtputf8
+  from u join queue.message m on m.id = u.message_id
+
+-- name: renew
+-- The worker still has these attempts; one whose lease was taken over is not touched.
+update queue.recipient r set due = $5
+  from unnest($1::uuid[], $2::smallint[], $3::int[]) as t(message_id, n, attempt)
+ where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
+
+-- name: mark_dot
+-- "The final dot goes out now", fenced by attempt and unexpired lease (decision 6). What is returned may be sent.
+update queue.recipient r set dot_sent = true
+  from unnest($1::uuid[], $2::smallint[], $3::int[]) as t(message_id, n, attempt)
+ where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4
+   and r.state = 'claimed' and r.due > $5
+returning r.message_id, r.n
+
+-- name: lock_messages
+-- Two workers that finish recipients of one message do it one after the other, so that the last one sees it is the last.
+select id from queue.message where id = any($1::uuid[]) order by id for update
+
+-- name: finish
+-- Recipients leave the queue for the history, fenced by their attempt.
+with o as (
+    select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[])
+        as t(message_id, n, attempt, outcome, status, reply, remote_host, doubts)
+), d as (
+    delete from queue.recipient r using o
+     where r.message_id = o.message_id and r.n = o.n and r.attempt = o.attempt and r.worker = $4 and r.state = 'claimed'
+    returning r.message_id, r.n, r.address, r.original, r.tries, r.in_doubt, o.outcome, o.status, o.reply, o.remote_host
+)
+insert into queue.finished (message_id, n, mail_from, address, state, status, reply, remote_host, tries, in_doubt,
+                            first_seen, finished_at)
+select d.message_id, d.n, m.mail_from, d.address, d.outcome, d.status, d.reply, d.remote_host, d.tries + 1, d.in_doubt,
+       m.first_seen, $10
+  from d join queue.message m on m.id = d.message_id
+returning message_id, n
+
+-- name: defer
+-- Back to waiting, fenced by attempt; `tries` and `doubts` are added.
+update queue.recipient r
+   set state = 'waiting', worker = null, claimed_at = null, dot_sent = false, due = t.due, tries = r.tries + t.tries,
+       in_doubt = r.in_doubt + t.doubts, status = t.status, reply = t.reply, remote_host = t.remote_host,
+       diagnostic = t.diagnostic
+  from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[], $6::int[], $7::int[], $8::text[], $9::text[],
+              $10::text[], $11::text[])
+    as t(message_id, n, attempt, due, tries, doubts, status, reply, remote_host, diagnostic)
+ where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
+returning r.message_id, r.n
+
+-- name: give_back
+-- Nothing happened: waiting as before, due at once.
+update queue.recipient r
+   set state = 'waiting', worker = null, claimed_at = null, dot_sent = false, due = $5
+  from unnest($1::uuid[], $2::smallint[], $3::int[]) as t(message_id, n, attempt)
+ where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
+
+-- name: drop_messages
+-- Messages without recipients leave; their bodies lose the queue's reference.
+delete from queue.message m
+ where m.id = any($1::uuid[]) and not exists (select from queue.recipient r where r.message_id = m.id)
+returning m.body_id
+
+-- name: bounce_facts
+-- What a bounce needs to know of the message.
+select id, mail_from, body_id, size, first_seen, sender_mailbox, sender_limit, sender_limit_version
+  from queue.message where id = any($1::uuid[])
+
+-- name: oldest
+-- The oldest message under way: mailstore forgets hand-overs older than it (decision 3).
+select id from queue.message order by id limit 1
+
+-- name: referenced
+-- Which of these bodies does a message under way refer to?
+select distinct body_id from queue.message where body_id = any($1::uuid[])
+
+-- name: depth
+-- For metrics: recipients by kind and state, and when the oldest due one was due.
+select mailbox_id is not null as local, state, count(*) as recipients, min(due) as oldest
+  from queue.recipient group by 1, 2
+
+-- name: postmaster_start
+select pg_postmaster_start_time()
+
+-- name: hold_singleton
+-- Take or keep the right to do `name` until $4; null when another holds it.
+insert into queue.singleton as s (name, holder, fence, until) values ($1, $2, 1, $4)
+on conflict (name) do update
+   set holder = excluded.holder, until = excluded.until,
+       fence = s.fence + case when s.holder = excluded.holder then 0 else 1 end
+ where s.holder = excluded.holder or s.until < $3
+returning fence
+
+-- name: list_messages
+-- Operators: messages under way, oldest first, after $1.
+select m.id, m.mail_from, m.size, m.first_seen, m.expires, count(*) as recipients, min(r.due) as due,
+       (array_agg(r.reply order by r.n) filter (where r.reply <> ''))[1] as reply
+  from queue.message m join queue.recipient r on r.message_id = m.id
+ where m.id > $1 group by m.id order by m.id limit $2
+
+-- name: show_message
+select * from queue.message where id = $1
+
+-- name: show_recipients
+select * from queue.recipient where message_id = $1 order by n
+
+-- name: show_finished
+select * from queue.finished where message_id = $1 order by n
+
+-- name: retry_now
+-- Operators: try waiting recipients now; null: all messages.
+update queue.recipient set due = $2 where state = 'waiting' and ($1::uuid is null or message_id = $1) and due > $2
+returning message_id
+
+-- name: forget_finished
+delete from queue.finished where finished_at < $1

@@ -1,0 +1,116 @@
+"""The tables of schema `queue`, defined once; `migrations/` leads to them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)  # fmt: skip
+
+SCHEMA = "queue"
+metadata = MetaData(schema=SCHEMA)
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+#: One accepted message with recipients still under way. `sender_*`: where its bounce goes when the sender is local.
+message = Table(
+    "message", metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("mail_from", Text, nullable=False),
+    Column("body_id", Uuid, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    _time("first_seen"),
+    _time("expires"),
+    Column("account", Uuid),
+    Column("client_address", Text),
+    Column("eight_bit", Boolean, nullable=False),
+    Column("smtputf8", Boolean, nullable=False),
+    Column("sender_mailbox", Uuid),
+    Column("sender_limit", BigInteger, nullable=False),
+    Column("sender_limit_version", Integer, nullable=False),
+    Index("message_body", "body_id"),
+)  # fmt: skip
+
+#: One recipient under way; the row leaves when it is delivered or failed. `destination` is "" for a mailbox of ours,
+#: else the remote domain. State `waiting`: `due` is when it is tried next. State `claimed`: a worker has it and `due`
+#: is the end of its lease, so whatever is due may be claimed. `attempt` is the fence: it grows with every claim, and
+#: every write names it. `dot_sent`: the final dot may have gone out (decision 6).
+recipient = Table(
+    "recipient", metadata,
+    Column("message_id", Uuid, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("original", Text, nullable=False),
+    Column("mailbox_id", Uuid),
+    Column("quota_limit", BigInteger, nullable=False),
+    Column("limit_version", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    _time("due"),
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("worker", Uuid),
+    _time("claimed_at", nullable=True),
+    Column("dot_sent", Boolean, nullable=False, server_default=text("false")),
+    Column("in_doubt", Integer, nullable=False, server_default=text("0")),
+    Column("status", Text, nullable=False, server_default=text("''")),
+    Column("reply", Text, nullable=False, server_default=text("''")),
+    Column("remote_host", Text),
+    Column("diagnostic", Text),
+    PrimaryKeyConstraint("message_id", "n", name="recipient_pkey"),
+    CheckConstraint("state in ('waiting', 'claimed')", name="recipient_state"),
+    CheckConstraint("(state = 'claimed') = (worker is not null and claimed_at is not null)", name="recipient_claim"),
+    CheckConstraint("(destination = '') = (mailbox_id is not null)", name="recipient_destination"),
+    Index("recipient_local_due", "due", postgresql_where=text("mailbox_id is not null")),
+    Index("recipient_remote_due", "due", postgresql_where=text("mailbox_id is null")),
+)  # fmt: skip
+
+#: Where finished recipients went, for a week: what `queue show` says of a message that has left.
+finished = Table(
+    "finished", metadata,
+    Column("message_id", Uuid, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    Column("mail_from", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reply", Text, nullable=False),
+    Column("remote_host", Text),
+    Column("tries", Integer, nullable=False),
+    Column("in_doubt", Integer, nullable=False),
+    _time("first_seen"),
+    _time("finished_at"),
+    PrimaryKeyConstraint("message_id", "n", name="finished_pkey"),
+    CheckConstraint("state in ('delivered', 'failed', 'expired')", name="finished_state"),
+    Index("finished_at", "finished_at"),
+)  # fmt: skip
+
+#: Hand-over ids (decision 3), in partitions by the time-ordered id itself: uniqueness holds over midnight.
+submission = Table(
+    "submission", metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("queue_id", Uuid, nullable=False),
+    postgresql_partition_by="RANGE (id)",
+)  # fmt: skip
+
+#: Work that runs once whatever the number of replicas: who holds it, until when; `fence` grows with each holder.
+singleton = Table(
+    "singleton", metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Uuid, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    _time("until"),
+)  # fmt: skip
