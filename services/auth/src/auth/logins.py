@@ -67,7 +67,9 @@ class Checker:
 
     async def answer(self, items: Sequence[Login]) -> list[LoginAnswer]:
         """One answer per try, in order; equal operation ids get one answer. Raises Unavailable: nothing was done."""
-        unique = {item.operation_id: item for item in reversed(items)}
+        unique: dict[UUID, Login] = {}
+        for item in items:
+            unique.setdefault(item.operation_id, item)
         answers = dict(zip(unique, await self._answer(list(unique.values())), strict=True))
         return [answers[item.operation_id] for item in items]
 
