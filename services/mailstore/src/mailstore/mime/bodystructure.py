@@ -1,0 +1,111 @@
+"""ENVELOPE, BODY and BODYSTRUCTURE of a scanned part, as IMAP sends them (RFC 3501 7.4.2)."""
+
+from mailstore.mime.address import address_list
+from mailstore.mime.params import Params
+from mailstore.mime.quote import NIL, nstring, one_line, text
+from mailstore.mime.structure import MESSAGE, MULTIPART, OPAQUE, TEXT, Part
+
+_DEFAULT_CHARSET = b'"charset" "us-ascii"'
+_NO_PARTS = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0'
+
+
+def envelope(fields: dict[bytes, list[bytes]]) -> bytes:
+    """`(date subject from sender reply-to to cc bcc in-reply-to message-id)`."""
+
+    def last(name: bytes) -> bytes | None:
+        values = fields.get(name)
+        return values[-1] if values else None
+
+    def addresses(name: bytes) -> bytes:
+        values = fields.get(name)
+        if not values:
+            return NIL
+        # A field that may stand once only but stands twice names all its addresses (RFC 5322 3.6).
+        return address_list(values[0]) if len(values) == 1 else _merged(values)
+
+    from_ = addresses(b"from")
+    sender = addresses(b"sender")
+    reply_to = addresses(b"reply-to")
+    return b"(%b %b %b %b %b %b %b %b %b %b)" % (
+        one_line(last(b"date")),
+        text(last(b"subject")),
+        from_,
+        # RFC 3501 7.4.2: absent or empty, they are From.
+        from_ if sender == NIL else sender,
+        from_ if reply_to == NIL else reply_to,
+        addresses(b"to"),
+        addresses(b"cc"),
+        addresses(b"bcc"),
+        one_line(last(b"in-reply-to")),
+        one_line(last(b"message-id")),
+    )
+
+
+def _merged(values: list[bytes]) -> bytes:
+    lists = [listed for value in values if (listed := address_list(value)) != NIL]
+    return b"(%b)" % b"".join([listed[1:-1] for listed in lists]) if lists else NIL
+
+
+def body_structure(data: bytes, part: Part) -> tuple[bytes, bytes]:
+    """BODY and BODYSTRUCTURE of one part, in parentheses. Recursion is bounded by `structure.MAX_DEPTH`."""
+    if part.kind == MULTIPART:
+        return _multipart(data, part)
+    size = part.end - part.body
+    if part.kind == OPAQUE:
+        head = b'"application" "octet-stream" %b' % _params(part.params)
+    elif part.kind == MESSAGE:
+        head = b'"message" "rfc822" %b' % _params(part.params)
+    elif part.type is None:
+        head = b'"text" "plain" (%b)' % _DEFAULT_CHARSET
+    else:
+        parameters = _text_params(part.params) if part.kind == TEXT else _params(part.params)
+        head = b"%b %b %b" % (nstring(part.type), nstring(part.subtype), parameters)
+    encoding = b'"7bit"' if part.encoding is None else nstring(part.encoding)
+    head = b"(%b %b %b %b %d" % (head, one_line(part.id), one_line(part.description), encoding, size)
+    body = extended = head
+    if part.kind == TEXT:
+        body = extended = b"%b %d" % (head, data.count(b"\n", part.body, part.end))
+    elif part.kind == MESSAGE:
+        child = part.children[0]
+        inner, inner_extended = body_structure(data, child)
+        lines = data.count(b"\n", part.body, part.end)
+        head = b"%b %b" % (head, envelope(child.fields))
+        body = b"%b %b %d" % (head, inner, lines)
+        extended = b"%b %b %d" % (head, inner_extended, lines)
+    return body + b")", b"%b %b %b)" % (extended, one_line(part.md5), _common(part))
+
+
+def _multipart(data: bytes, part: Part) -> tuple[bytes, bytes]:
+    subtype = nstring(part.subtype)
+    if part.children:
+        pairs = [body_structure(data, child) for child in part.children]
+        body = b"".join([pair[0] for pair in pairs])
+        extended = b"".join([pair[1] for pair in pairs])
+    else:
+        # RFC 3501 has no multipart without parts: one empty text stands in.
+        body = _NO_PARTS + b")"
+        extended = _NO_PARTS + b" NIL NIL NIL NIL)"
+    return b"(%b %b)" % (body, subtype), b"(%b %b %b %b)" % (extended, subtype, _params(part.params), _common(part))
+
+
+def _common(part: Part) -> bytes:
+    """Disposition, language, location: the end of every extended form."""
+    if part.disposition is None:
+        disposition = NIL
+    else:
+        disposition = b"(%b %b)" % (nstring(part.disposition[0]), _params(part.disposition[1]))
+    language = b"(%b)" % b" ".join([nstring(tag) for tag in part.language]) if part.language else NIL
+    return b"%b %b %b" % (disposition, language, one_line(part.location))
+
+
+def _params(pairs: Params) -> bytes:
+    if not pairs:
+        return NIL
+    return b"(%b)" % b" ".join([b"%b %b" % (nstring(name), nstring(value)) for name, value in pairs])
+
+
+def _text_params(pairs: Params) -> bytes:
+    written = [b"%b %b" % (nstring(name), nstring(value)) for name, value in pairs]
+    if not any(name.lower() == b"charset" for name, _ in pairs):
+        written.append(_DEFAULT_CHARSET)
+    return b"(%b)" % b" ".join(written)

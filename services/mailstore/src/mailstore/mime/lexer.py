@@ -1,0 +1,163 @@
+"""Tokens of structured header fields: atoms, quoted strings, comments, domains (RFC 5322 3.2, RFC 2045 5.1).
+
+Lenient the way mail in the wild needs it. Every function takes the value and a position and never raises;
+white space is space, tab, CR and LF, because values arrive folded.
+"""
+
+import re
+from collections.abc import Callable
+
+#: Result of a step: the value ended there, there is more, or the text does not fit the grammar.
+END, MORE, BAD = 0, 1, -1
+
+#: RFC 5322 3.2.3 atext, and all 8-bit bytes (RFC 6532 3.2; raw charsets in the wild).
+ATEXT = rb"!#$%&'*+\-/0-9=?A-Z^_`a-z{|}~\x80-\xff"
+#: RFC 2045 5.1 token: atext and dot without the tspecials "/", "=" and "?".
+TOKEN = rb"!#$%&'*+\-.0-9A-Z^_`a-z{|}~\x80-\xff"
+
+_atext_run = re.compile(rb"[%b]*" % ATEXT).match
+_atext_dot_run = re.compile(rb"[%b.]*" % ATEXT).match
+_token_run = re.compile(rb"[%b]*" % TOKEN).match
+_white = re.compile(rb"[ \t\r\n]*").match
+_comment_stop = re.compile(rb"[()\\]").search
+_quoted_stop = re.compile(rb'["\\]').search
+_domain_stop = re.compile(rb"[\]\\]").search
+_fold = re.compile(rb"\r?\n")
+_ATEXT_SET = frozenset(
+    b"!#$%&'*+-/0123456789=?ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz{|}~" + bytes(range(128, 256))
+)
+
+
+class Lexer:
+    """A position in one field value. Each step returns END, MORE or BAD and moves `pos` past what it took."""
+
+    __slots__ = ("comment", "end", "pos", "value")
+
+    def __init__(self, value: bytes, pos: int = 0) -> None:
+        self.value = value
+        self.pos = pos
+        self.end = len(value)
+        #: The last comment passed over, unescaped: `a@b (Name)` puts the name there.
+        self.comment = b""
+
+    def at(self, char: bytes) -> bool:
+        """True when the next byte is `char`."""
+        return self.value[self.pos : self.pos + 1] == char
+
+    def at_atext(self) -> bool:
+        """True when the next byte may start an atom."""
+        return self.pos < self.end and self.value[self.pos] in _ATEXT_SET
+
+    def skip(self) -> int:
+        """Pass white space and comments (CFWS)."""
+        while True:
+            match = _white(self.value, self.pos)
+            self.pos = match.end() if match else self.pos
+            if not self.at(b"("):
+                return MORE if self.pos < self.end else END
+            if not self._skip_comment():
+                return BAD
+
+    def _skip_comment(self) -> bool:
+        """RFC 5322 3.2.2: comments nest. False when the closing parenthesis is missing."""
+        depth, start, taken = 1, self.pos + 1, b""
+        pos = start
+        while stop := _comment_stop(self.value, pos):
+            char, pos = stop[0], stop.end()
+            if char == b"(":
+                depth += 1
+            elif char == b"\\":
+                taken += self.value[start : pos - 1]
+                start = pos
+                pos += 1
+                if pos > self.end:
+                    break
+            else:
+                depth -= 1
+                if depth == 0:
+                    self.comment = taken + self.value[start : pos - 1]
+                    self.pos = pos
+                    return True
+        self.comment = taken
+        self.pos = self.end
+        return False
+
+    def atom(self, out: list[bytes]) -> int:
+        """One atom and the CFWS behind it."""
+        return self._run(_atext_run, out) if self.at_atext() else BAD
+
+    def atom_or_dot(self, out: list[bytes]) -> int:
+        """Atoms and dots without white space between them; may be empty."""
+        return self._run(_atext_dot_run, out)
+
+    def token(self, out: list[bytes]) -> int:
+        """A MIME token (RFC 2045 5.1); may be empty."""
+        return self._run(_token_run, out)
+
+    def _run(self, run: Callable[[bytes, int], re.Match[bytes] | None], out: list[bytes]) -> int:
+        if match := run(self.value, self.pos):
+            out.append(match[0])
+            self.pos = match.end()
+        return self.skip() if self.pos < self.end else END
+
+    def dot_atom(self, out: list[bytes]) -> int:
+        """RFC 5322 3.2.3 dot-atom; also dots in odd places, and the white space around them of RFC 822."""
+        if not (self.at_atext() or self.at(b".")):
+            return BAD
+        while True:
+            if match := _atext_dot_run(self.value, self.pos):
+                out.append(match[0])
+                self.pos = match.end()
+            if self.pos >= self.end:
+                return END
+            if (step := self.skip()) != MORE:
+                return step
+            # On only where the white space stood beside a dot: "a . b", not "a b".
+            if not self.at(b".") and not (self.at_atext() and out[-1].endswith(b".")):
+                return MORE
+
+    def quoted_string(self, out: list[bytes]) -> int:
+        """RFC 5322 3.2.4, at the opening quote; line ends inside are folding and go."""
+        start = pos = self.pos + 1
+        while stop := _quoted_stop(self.value, pos):
+            out.append(_fold.sub(b"", self.value[start : stop.start()]))
+            if stop[0] == b'"':
+                self.pos = stop.end()
+                return self.skip()
+            start = stop.end()
+            pos = start + 1
+            if start >= self.end:
+                break
+        self.pos = self.end
+        return BAD
+
+    def phrase(self, out: list[bytes]) -> int:
+        """RFC 5322 3.2.5 phrase and 4.1 obs-phrase: words joined by one space."""
+        if self.pos >= self.end:
+            return END
+        while True:
+            step = self.quoted_string(out) if self.at(b'"') else self.atom_or_dot(out)
+            if step != MORE:
+                return step
+            if not (self.at_atext() or self.at(b'"') or self.at(b".")):
+                return self.skip()
+            out.append(b" ")
+
+    def domain(self, out: list[bytes]) -> int:
+        """RFC 5322 3.4.1 domain, at the "@"."""
+        self.pos += 1
+        if self.skip() != MORE:
+            return BAD
+        return self._domain_literal(out) if self.at(b"[") else self.dot_atom(out)
+
+    def _domain_literal(self, out: list[bytes]) -> int:
+        pos = self.pos
+        while stop := _domain_stop(self.value, pos):
+            pos = stop.end()
+            if stop[0] == b"]":
+                out.append(self.value[self.pos : pos])
+                self.pos = pos
+                return self.skip()
+            pos += 1
+        self.pos = self.end
+        return BAD

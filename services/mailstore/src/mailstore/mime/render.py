@@ -1,0 +1,68 @@
+"""Everything a mailbox row needs to know about a body, computed once when it is filed (decision 7)."""
+
+from datetime import date, datetime
+
+import msgspec
+
+from mailstore.mime.bodystructure import body_structure, envelope
+from mailstore.mime.dates import parse_date
+from mailstore.mime.sections import pack
+from mailstore.mime.structure import scan
+from mailstore.mime.words import header_text
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """A function of the body alone, the same on every machine and at every time."""
+
+    #: ENVELOPE, BODY and BODYSTRUCTURE as sent, parentheses and literals included (RFC 3501 7.4.2).
+    envelope: bytes
+    body: bytes
+    bodystructure: bytes
+    #: Part table for `section`.
+    parts: bytes
+    #: Bytes of the header with its blank line: the offset of the text.
+    header_len: int
+    #: Date field with its offset as written; None when absent or unreadable.
+    date_sent: datetime | None
+    #: The same day as written, what SENTBEFORE, SENTON and SENTSINCE compare.
+    sent_day: date | None
+    #: Decoded texts for SEARCH and SORT; several fields of a name are joined by LF. "" when absent.
+    subject: str
+    from_: str
+    to: str
+    cc: str
+    bcc: str
+    #: With its angle brackets, "" when absent.
+    message_id: str
+
+
+def render(body: bytes) -> Rendered:
+    """Render a message as stored (CRLF lines, no prefix). Never raises; time is linear in the size and bounded."""
+    root = scan(body)
+    fields = root.fields
+    plain, extended = body_structure(body, root)
+    dates = fields.get(b"date")
+    sent = parse_date(dates[-1]) if dates else None
+    return Rendered(
+        envelope(fields),
+        plain,
+        extended,
+        pack(root),
+        root.body,
+        sent,
+        None if sent is None else sent.date(),
+        _text(fields.get(b"subject")),
+        _text(fields.get(b"from")),
+        _text(fields.get(b"to")),
+        _text(fields.get(b"cc")),
+        _text(fields.get(b"bcc")),
+        _text(fields.get(b"message-id")).strip(),
+    )
+
+
+def _text(values: list[bytes] | None) -> str:
+    if not values:
+        return ""
+    if len(values) == 1:
+        return header_text(values[0])
+    return "\n".join([header_text(value) for value in values[:100]])

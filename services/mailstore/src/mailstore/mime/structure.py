@@ -1,0 +1,277 @@
+"""The MIME tree of a message: one pass over the body, nothing copied but headers (RFC 2046 5.1, 5.2).
+
+A delimiter line need only begin with the boundary (RFC 2046 5.1.1); where several open boundaries fit, the longest
+one is meant, the innermost of equals. Time is bounded by limits on parts, nesting and header bytes: what exceeds
+them is shown as one opaque `application/octet-stream`.
+"""
+
+from mailstore.mime import params
+from mailstore.mime.headers import blank_line, split_fields, value_of
+
+MAX_PARTS = 1000
+MAX_DEPTH = 50
+#: Header bytes of one message that are looked at, all parts together.
+MAX_HEADER_BYTES = 1024 * 1024
+#: RFC 2046 5.1.1 allows 70; longer ones are compared by their beginning.
+MAX_BOUNDARY = 80
+
+LEAF, TEXT, MULTIPART, MESSAGE, OPAQUE = range(5)
+
+_CONTENT = {
+    b"content-type": "type",
+    b"content-transfer-encoding": "encoding",
+    b"content-id": "id",
+    b"content-description": "description",
+    b"content-disposition": "disposition",
+    b"content-md5": "md5",
+    b"content-language": "language",
+    b"content-location": "location",
+    b"mime-version": "version",
+}
+#: The fields of an ENVELOPE (RFC 3501 7.4.2).
+ENVELOPE_FIELDS = frozenset(
+    (b"date", b"subject", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"in-reply-to", b"message-id")
+)
+
+
+class Part:
+    """One node: offsets into the body (bytes) and the Content-* fields as read. The root is the message itself.
+
+    `start`..`body` is the header with its blank line, `body`..`end` the content.
+    """
+
+    __slots__ = (
+        "body", "children", "description", "digest", "disposition", "encoding", "end", "fields", "id", "kind",
+        "language", "location", "md5", "params", "parent", "start", "subtype", "type",
+    )  # fmt: skip
+
+    def __init__(self, start: int, parent: "Part | None") -> None:
+        self.start = self.body = self.end = start
+        self.parent = parent
+        self.kind = TEXT
+        #: Type and subtype as written; type None means no Content-Type counts: text/plain.
+        self.type: bytes | None = None
+        self.subtype = b""
+        self.params: params.Params = []
+        self.encoding: bytes | None = None
+        self.id: bytes | None = None
+        self.description: bytes | None = None
+        self.md5: bytes | None = None
+        self.disposition: tuple[bytes, params.Params] | None = None
+        self.language: list[bytes] = []
+        self.location: bytes | None = None
+        self.digest = False
+        self.children: list[Part] = []
+        #: ENVELOPE fields of a message's own header, lower-case name to values in order.
+        self.fields: dict[bytes, list[bytes]] = {}
+
+
+class _Boundary:
+    """An open multipart: its delimiter with the LF before it, and where that was seen last (-1: not yet)."""
+
+    __slots__ = ("delimiter", "part", "seen")
+
+    def __init__(self, part: Part, boundary: bytes) -> None:
+        self.part = part
+        self.delimiter = b"\n--" + boundary
+        self.seen = -1
+
+
+class _Scan:
+    """One walk over a body; `scan` is the door."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.open: list[_Boundary] = []
+        self.parts = 1
+        self.header_bytes = 0
+
+    def next_delimiter(self, pos: int) -> tuple[int, _Boundary | None]:
+        """Offset of the LF before the next delimiter line of any open multipart, from `pos`; and which."""
+        data = self.data
+        limit, best = len(data), None
+        # Outermost first: an inner boundary is looked for only up to the next outer one.
+        for boundary in self.open:
+            seen = boundary.seen
+            size = len(boundary.delimiter)
+            if seen < pos:
+                upto = limit if best is None else limit + size
+                seen = boundary.seen = data.find(boundary.delimiter, pos, upto)
+                if seen < 0:
+                    if best is None:
+                        boundary.seen = len(data)
+                    continue
+            if seen < limit or (seen == limit and best is not None and size >= len(best.delimiter)):
+                limit, best = seen, boundary
+        return limit, best
+
+    def line_break_before(self, newline: int, floor: int) -> int:
+        """The CRLF before a delimiter belongs to it (RFC 2046 5.1.1): where the content before it ends."""
+        if newline > floor and self.data[newline - 1] == 13:
+            newline -= 1
+        return max(newline, floor)
+
+    def read_header(self, part: Part, limit: int, cut: bool) -> bool:
+        """Read the header at `part.start`, within `limit` (offset behind it). False when it has no blank line."""
+        data = self.data
+        body = blank_line(data, part.start, limit)
+        complete = body >= 0
+        if not complete:
+            body = limit
+            if cut:
+                body = self.line_break_before(limit - 1, part.start)
+        part.body = part.end = body
+        self.header_bytes += body - part.start
+        if self.header_bytes > MAX_HEADER_BYTES:
+            part.kind = OPAQUE
+            return complete
+        _read_fields(part, data[part.start : body])
+        return complete
+
+    def run(self) -> Part:
+        """The root of the tree."""
+        data = self.data
+        root = part = Part(0, None)
+        depth = 0
+        while True:
+            newline, found = self.next_delimiter(part.start - 1) if self.open else (len(data), None)
+            complete = self.read_header(part, newline + 1 if found else len(data), found is not None)
+            if part.kind in (MULTIPART, MESSAGE) and (depth >= MAX_DEPTH or self.parts >= MAX_PARTS):
+                part.kind = OPAQUE
+            pos = newline if found else part.body - 1
+            if part.kind == MESSAGE:
+                depth += 1
+                self.parts += 1
+                child = Part(part.body, part)
+                part.children.append(child)
+                part = child
+                if complete:
+                    continue
+                pos = newline
+            elif part.kind == MULTIPART and complete and (boundary := _boundary_of(part)):
+                depth += 1
+                pos = part.body - 1
+                self.open.append(_Boundary(part, boundary))
+            following = self.advance(part, pos)
+            if following is None:
+                return root
+            part, depth = following
+
+    def advance(self, part: Part, pos: int) -> tuple[Part, int] | None:
+        """Pass delimiters from `pos` until one begins a new part; the part and its depth, None at the end."""
+        data = self.data
+        while True:
+            newline, found = self.next_delimiter(pos)
+            if found is None:
+                _end_all(part, len(data))
+                return None
+            end = newline
+            while part is not found.part:
+                part.end = self.line_break_before(end, part.body)
+                if part.children:
+                    # The blank line of a message without a text may be the line end before the delimiter.
+                    part.end = max(part.end, part.children[-1].end)
+                part = part.parent  # type: ignore[assignment]
+            after = newline + len(found.delimiter)
+            closing = data.startswith(b"--", after)
+            while self.open.pop() is not found:
+                pass
+            line_end = data.find(b"\n", after)
+            if line_end < 0:
+                _end_all(part, len(data))
+                return None
+            if closing:
+                pos = line_end
+                continue
+            if self.parts >= MAX_PARTS:
+                # The rest of the message stays with the multipart, unshown.
+                _end_all(part, len(data))
+                return None
+            self.open.append(found)
+            self.parts += 1
+            child = Part(line_end + 1, part)
+            part.children.append(child)
+            return child, _depth(child)
+
+
+def scan(data: bytes) -> Part:
+    """The MIME tree of one message."""
+    return _Scan(data).run()
+
+
+def _end_all(part: Part | None, end: int) -> None:
+    while part is not None:
+        part.end = max(part.body, end)
+        part = part.parent
+
+
+def _depth(part: Part) -> int:
+    depth = 0
+    while part.parent is not None:
+        part = part.parent
+        depth += 1
+    return depth
+
+
+def _boundary_of(part: Part) -> bytes | None:
+    """The boundary parameter; none, or an empty one (RFC 2046 5.1.1 wants a character), opens nothing."""
+    for name, value in part.params:
+        if name.lower() == b"boundary":
+            return value[:MAX_BOUNDARY]
+    return None
+
+
+def _read_fields(part: Part, block: bytes) -> None:
+    """Fill `part` from its header; decide its kind."""
+    parent = part.parent
+    is_message = parent is None or parent.kind == MESSAGE
+    mime = not is_message
+    for field in split_fields(block):
+        name, colon, raw = field.partition(b":")
+        name = name.rstrip(b" \t").lower()
+        if name in ENVELOPE_FIELDS:
+            if is_message and colon:
+                part.fields.setdefault(name, []).append(value_of(raw))
+        elif (what := _CONTENT.get(name)) is not None and colon:
+            if what == "version" or what == "type":
+                mime = True
+            _content_field(part, what, value_of(raw))
+    if not mime:
+        # Neither MIME-Version nor Content-Type: Content-* says nothing (RFC 2045 4).
+        part.encoding = part.id = part.description = part.md5 = part.disposition = part.location = None
+        part.language = []
+    part.kind = _kind(part)
+
+
+def _content_field(part: Part, what: str, value: bytes) -> None:
+    """One Content-* field; the first one of a name counts."""
+    if what == "type":
+        if part.type is None:
+            part.type, part.subtype, part.params = params.content_type(value)
+    elif what == "encoding":
+        if part.encoding is None:
+            part.encoding = params.encoding(value)
+    elif what == "disposition":
+        if part.disposition is None or not part.disposition[1]:
+            part.disposition = params.disposition(value) or part.disposition
+    elif what == "language":
+        part.language = part.language or params.languages(value)
+    elif what != "version" and getattr(part, what) is None:
+        setattr(part, what, value)
+
+
+def _kind(part: Part) -> int:
+    if part.type is None:
+        # RFC 2046 5.1.5: in a digest the default is message/rfc822.
+        return MESSAGE if part.parent is not None and part.parent.digest else TEXT
+    kind = part.type.lower()
+    if kind == b"text":
+        return TEXT
+    if kind == b"multipart" and not part.subtype:
+        return OPAQUE
+    if kind == b"multipart":
+        part.digest = part.subtype.lower() == b"digest"
+        return MULTIPART
+    if kind == b"message" and part.subtype.lower() == b"rfc822":
+        return MESSAGE
+    return LEAF
