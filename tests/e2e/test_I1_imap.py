@@ -17,7 +17,9 @@ def user(run: Run) -> Account:
     account = run.mailbox(run.domain())
     with smtp(run, STRANGER) as client:
         for number in range(3):
-            client.sendmail("", [account.address], message("Anna <a@far.example>", account.address, subject=f"m{number}"))
+            client.sendmail(
+                "", [account.address], message("Anna <a@far.example>", account.address, subject=f"m{number}")
+            )
     session = imap(run, account)
     wait_for(lambda: session.select("INBOX")[1] == [b"3"])
     session.logout()
@@ -56,7 +58,10 @@ def test_authenticate_plain(run: Run) -> None:
 
 def test_fetch_items(run: Run, user: Account) -> None:
     client = imap(run, user)
-    text = b" ".join(p if isinstance(p, bytes) else b" ".join(p) for p in ok(client.fetch("1", "(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)")))  # type: ignore[arg-type]
+    text = b" ".join(
+        p if isinstance(p, bytes) else b" ".join(p)
+        for p in ok(client.fetch("1", "(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"))
+    )  # type: ignore[arg-type]
     assert b'ENVELOPE ("Mon, 23 Nov 2026 11:20:00 +0000" "m' in text
     assert b'(("Anna" NIL "a" "far.example"))' in text
     assert b'BODYSTRUCTURE ("text" "plain" ("charset" "utf-8") NIL NIL "8bit"' in text
@@ -120,7 +125,9 @@ def test_folders(run: Run, user: Account) -> None:
 
 def test_append_and_search(run: Run, user: Account) -> None:
     client = imap(run, user)
-    special = message("Zoë <z@far.example>", user.address, subject="=?utf-8?q?Gr=C3=BC=C3=9Fe?=", body="Das ist Text.\r\n")
+    special = message(
+        "Zoë <z@far.example>", user.address, subject="=?utf-8?q?Gr=C3=BC=C3=9Fe?=", body="Das ist Text.\r\n"
+    )
     status, data = client.append("INBOX", "(\\Seen)", imaplib.Time2Internaldate(time.time() - 5 * 86400), special)
     assert status == "OK"
     assert b"APPENDUID" in data[0]
@@ -193,7 +200,15 @@ def test_I2_a_login_gives_a_grant(run: Run, user: Account) -> None:
 
 def test_wrong_commands(run: Run, user: Account) -> None:
     client = imap(run, user)
-    for line in (b"x FROB", b"x FETCH", b"x FETCH 1", b"x FETCH a FLAGS", b"x FETCH 99 FLAGS", b"x STORE 1 FLAGS (\\Recent)", b"x SEARCH FOO"):
+    for line in (
+        b"x FROB",
+        b"x FETCH",
+        b"x FETCH 1",
+        b"x FETCH a FLAGS",
+        b"x FETCH 99 FLAGS",
+        b"x STORE 1 FLAGS (\\Recent)",
+        b"x SEARCH FOO",
+    ):
         client.send(line + b"\r\n")
         answer = client.readline()
         assert answer.startswith(b"x BAD"), (line, answer)

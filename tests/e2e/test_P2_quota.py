@@ -13,7 +13,9 @@ MB = 1024 * 1024
 
 @pytest.mark.parametrize(("quota", "good"), [("24MB", False), ("25MB", True), ("2GB", True), ("2049MB", False)])
 def test_the_bounds(run: Run, quota: str, good: bool) -> None:
-    done = run.cli_process("mailbox", "add", f"q@{run.domain()}", "--password-stdin", "--quota", quota, text="secret password\n")
+    done = run.cli_process(
+        "mailbox", "add", f"q@{run.domain()}", "--password-stdin", "--quota", quota, text="secret password\n"
+    )
     assert (done.returncode == 0) is good, done.stderr
     if not good:
         assert len(done.stderr.strip().splitlines()) == 1

@@ -14,7 +14,10 @@ def serial(run: Run, name: str, port: str, authority: trustme.CA | None = None) 
     context = tls_context(run)
     if authority is not None:
         authority.configure_trust(context)
-    with socket.create_connection(("127.0.0.1", run.port(port)), 10) as raw, context.wrap_socket(raw, server_hostname=name) as tls:
+    with (
+        socket.create_connection(("127.0.0.1", run.port(port)), 10) as raw,
+        context.wrap_socket(raw, server_hostname=name) as tls,
+    ):
         return int(tls.getpeercert()["serialNumber"], 16)  # type: ignore[index, arg-type]
 
 

@@ -8,7 +8,9 @@ from tests.support.run import Run, wait_for
 S12 = (554, b"5.7.1 sorry, your envelope sender is in my badmailfrom list")
 
 
-@pytest.mark.parametrize(("entry", "sender"), [("spam-{}@bad.example", "Spam-{}@bad.example"), ("@{}.bad.example", "x@{}.bad.example")])
+@pytest.mark.parametrize(
+    ("entry", "sender"), [("spam-{}@bad.example", "Spam-{}@bad.example"), ("@{}.bad.example", "x@{}.bad.example")]
+)
 def test_listed_senders(run: Run, entry: str, sender: str) -> None:
     mark = run.domain().partition(".")[0]
     run.cli("badmailfrom", "add", entry.format(mark))

@@ -28,15 +28,24 @@ class Pop3(poplib.POP3):
         return socket.create_connection(("127.0.0.1", self.port), timeout, source_address=(self._source, 0))
 
 
-def smtp(run: Run, source: str = HOME, port: str = "SMTP", *, tls: bool = False, login: Account | None = None) -> smtplib.SMTP:
+def smtp(
+    run: Run, source: str = HOME, port: str = "SMTP", *, tls: bool = False, login: Account | None = None
+) -> smtplib.SMTP:
     """A connection after EHLO; `tls` by STARTTLS (or from the start on SMTPS); with `login`, authenticated."""
     client: smtplib.SMTP
     if port == "SMTPS":
         client = smtplib.SMTP_SSL(
-            "localhost", run.port(port), local_hostname="client.test", timeout=60, source_address=(source, 0), context=tls_context(run)
+            "localhost",
+            run.port(port),
+            local_hostname="client.test",
+            timeout=60,
+            source_address=(source, 0),
+            context=tls_context(run),
         )
     else:
-        client = smtplib.SMTP("127.0.0.1", run.port(port), local_hostname="client.test", timeout=60, source_address=(source, 0))
+        client = smtplib.SMTP(
+            "127.0.0.1", run.port(port), local_hostname="client.test", timeout=60, source_address=(source, 0)
+        )
     client._host = "localhost"  # type: ignore[attr-defined] # the name the certificate has to carry
     client.ehlo()
     if (tls or login) and port != "SMTPS":
@@ -68,7 +77,9 @@ class Imap(imaplib.IMAP4):
         return socket.create_connection(("127.0.0.1", self.port), timeout, source_address=(self._source, 0))
 
 
-def imap(run: Run, account: Account, source: str = HOME, *, login: str | None = None, select: str | None = "INBOX") -> Imap:
+def imap(
+    run: Run, account: Account, source: str = HOME, *, login: str | None = None, select: str | None = "INBOX"
+) -> Imap:
     """An IMAP session over STARTTLS, logged in."""
     client = Imap(run, source)
     client.starttls(tls_context(run))

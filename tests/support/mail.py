@@ -3,7 +3,9 @@
 import secrets
 
 
-def message(sender: str, to: str, *, subject: str = "test", body: str = "Hello,\r\n.dot\r\n..two\r\n\r\nbye\r\n", mid: str = "") -> bytes:
+def message(
+    sender: str, to: str, *, subject: str = "test", body: str = "Hello,\r\n.dot\r\n..two\r\n\r\nbye\r\n", mid: str = ""
+) -> bytes:
     """A small message with CRLF line ends, lines that begin with dots, and a Message-ID of its own."""
     mid = mid or f"<{secrets.token_hex(8)}@client.test>"
     return (

@@ -121,7 +121,7 @@ INNER = (
 
 def multipart(boundary: bytes, *parts: bytes, pre: bytes = b"", close: bool = True, sub: bytes = b"mixed") -> bytes:
     """A multipart with its own header; `parts` bring theirs."""
-    lines = [b"Content-Type: multipart/%b; boundary=\"%b\"\r\n\r\n" % (sub, boundary), pre]
+    lines = [b'Content-Type: multipart/%b; boundary="%b"\r\n\r\n' % (sub, boundary), pre]
     lines += [b"--%b\r\n%b\r\n" % (boundary, part) for part in parts]
     if close:
         lines.append(b"--%b--\r\n" % boundary)
@@ -177,9 +177,13 @@ def structures() -> list[bytes]:
     ]
     cut = (b"", b"\r\n", b"\r\n\r\n", b"\r\n\r\nFrom: a@b\r\n", b"\r\n\r\nFrom: a@b\r\n\r\n")
     for kind in (b"text/plain", b"message/rfc822", b"multipart/mixed; boundary=c"):
-        found += [multipart(b"b", b"Content-Type: " + kind + tail) for tail in cut if b"From" not in tail or b"m" in kind]
+        found += [
+            multipart(b"b", b"Content-Type: " + kind + tail) for tail in cut if b"From" not in tail or b"m" in kind
+        ]
     for inside in (multipart(b"c", PLAIN, BARE), multipart(b"c", PLAIN, INNER), INNER, b"Content-ID: <x>\r\n\r\nx"):
-        found.append(multipart(b"b", b"Content-Type: message/rfc822\r\n\r\nMIME-Version: 1.0\r\nFrom: a@a\r\n" + inside))
+        found.append(
+            multipart(b"b", b"Content-Type: message/rfc822\r\n\r\nMIME-Version: 1.0\r\nFrom: a@a\r\n" + inside)
+        )
     return found + [b"From: x@y\r\nMIME-Version: 1.0\r\n" + message for message in found]
 
 
@@ -239,7 +243,7 @@ def _entity(rng: random.Random, depth: int, digest: bool = False) -> bytes:
     """Content-* fields, blank line, content."""
     extra = b""
     if rng.random() < 0.3:
-        extra += b"Content-Disposition: %b; filename=\"%b\"\r\n" % (
+        extra += b'Content-Disposition: %b; filename="%b"\r\n' % (
             rng.choice([b"inline", b"attachment"]),
             rng.choice([b"a.txt", b"a b.pdf", b'q\\"q.png', b"x"]),
         )
@@ -247,7 +251,9 @@ def _entity(rng: random.Random, depth: int, digest: bool = False) -> bytes:
         extra += b"Content-ID: <part.%d@x>\r\nContent-Description: %b\r\n" % (depth, rng.choice(_WORDS))
     kind = rng.random()
     if depth < 4 and kind < 0.45:
-        boundary = rng.choice([b"b", b"bx", b"bxy", b"=_%d" % rng.randint(0, 9), b"----=_Part_%d.%d" % (depth, rng.randint(0, 99))])
+        boundary = rng.choice(
+            [b"b", b"bx", b"bxy", b"=_%d" % rng.randint(0, 9), b"----=_Part_%d.%d" % (depth, rng.randint(0, 99))]
+        )
         sub = rng.choice([b"mixed", b"alternative", b"related", b"digest", b"report"])
         parts = [_entity(rng, depth + 1, sub == b"digest") for _ in range(rng.choice([0, 1, 2, 2, 3, 4]))]
         pre = rng.choice([b"", b"", b"This is MIME.\r\n"])
@@ -261,7 +267,9 @@ def _entity(rng: random.Random, depth: int, digest: bool = False) -> bytes:
         data = base64.encodebytes(rng.randbytes(rng.randint(0, 600))).replace(b"\n", b"\r\n")
         return extra + b"Content-Type: application/pdf; name=x\r\nContent-Transfer-Encoding: base64\r\n\r\n" + data
     lines = [b" ".join(rng.choice(_WORDS) for _ in range(rng.randint(0, 9))) for _ in range(rng.randint(0, 12))]
-    charset = rng.choice([b"", b"Content-Type: text/plain; charset=utf-8\r\n", b"Content-Type: %b\r\n" % rng.choice(_FLAT)])
+    charset = rng.choice(
+        [b"", b"Content-Type: text/plain; charset=utf-8\r\n", b"Content-Type: %b\r\n" % rng.choice(_FLAT)]
+    )
     # In a digest text without a type is a message, and lines without a blank one are its header.
     return extra + charset + b"\r\n" + (b"\r\n" if digest else b"") + b"\r\n".join(lines)
 
@@ -269,14 +277,22 @@ def _entity(rng: random.Random, depth: int, digest: bool = False) -> bytes:
 def ordinary(number: int) -> bytes:
     """The measured mix of about 4 KB: plain, alternative twice, mixed with a PDF; DKIM, two Received, encoded subject."""
     rng = random.Random(number)
-    text = b"".join(b"%b lorem ipsum dolor sit amet, consetetur sadipscing elitr.\r\n" % rng.choice(_WORDS) for _ in range(40))
+    text = b"".join(
+        b"%b lorem ipsum dolor sit amet, consetetur sadipscing elitr.\r\n" % rng.choice(_WORDS) for _ in range(40)
+    )
     head = (
         b"Return-Path: <sender@example.com>\r\n"
         b"Received: from mail.example.com (mail.example.com [192.0.2.7])\r\n\tby mx.example.org (Postfix) with ESMTPS id 4ABC\r\n"
         b"\tfor <user@example.org>; Tue, 3 Mar 2026 10:11:12 +0000 (UTC)\r\n"
         b"Received: by mail.example.com with SMTP id x1; Tue, 3 Mar 2026 10:11:11 +0000\r\n"
         b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.com; s=s1;\r\n"
-        b"\th=from:to:subject:date:message-id; bh=" + b"A" * 43 + b"=;\r\n\tb=" + b"B" * 72 + b"\r\n\t " + b"C" * 72 + b"==\r\n"
+        b"\th=from:to:subject:date:message-id; bh="
+        + b"A" * 43
+        + b"=;\r\n\tb="
+        + b"B" * 72
+        + b"\r\n\t "
+        + b"C" * 72
+        + b"==\r\n"
         b"From: =?utf-8?Q?J=C3=B6rg_M=C3=BCller?= <joerg.mueller@example.com>\r\n"
         b'To: "User, Some" <user@example.org>, Other Person <other@example.org>\r\nCc: third@example.net\r\n'
         b"Subject: =?utf-8?B?w5xiZXIgZGllIFJlY2hudW5n?= number %d\r\nDate: Tue, 3 Mar 2026 11:11:10 +0100\r\n"

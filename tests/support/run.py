@@ -217,7 +217,10 @@ class Run:
             self.env[f"POSTRIDER_{service.upper()}_URL"] + path,
             method=method,
             data=None if content is None else json.dumps(content).encode(),
-            headers={"authorization": f"Bearer {self.env['POSTRIDER_ADMIN_TOKEN']}", "content-type": "application/json"},
+            headers={
+                "authorization": f"Bearer {self.env['POSTRIDER_ADMIN_TOKEN']}",
+                "content-type": "application/json",
+            },
         )
         with urllib.request.urlopen(request, timeout=15) as reply:
             raw = reply.read()

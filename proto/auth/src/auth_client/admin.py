@@ -61,7 +61,12 @@ class AuthAdmin(ServiceClient):
         return await self._record("GET", _at("mailboxes", address))
 
     async def add_mailbox(
-        self, address: str, *, password: str | None = None, password_hash: str | None = None, quota_limit: int | None = None
+        self,
+        address: str,
+        *,
+        password: str | None = None,
+        password_hash: str | None = None,
+        quota_limit: int | None = None,
     ) -> Record:
         """`quota_limit` in bytes, 25 MB to 2 GB (P2); `password_hash`: a crypt hash brought along from vpopmail."""
         content: Record = {"address": address}

@@ -10,10 +10,14 @@ class QueueClient(ServiceClient):
     """What smtp-gateway hands over. Errors as `mailkit.http.ServiceClient.call` says; after Unanswered the same
     submissions may be repeated to any replica."""
 
-    async def submit(self, items: Sequence[wire.Submission], *, timeout: float | None = None) -> list[wire.SubmissionAnswer]:
+    async def submit(
+        self, items: Sequence[wire.Submission], *, timeout: float | None = None
+    ) -> list[wire.SubmissionAnswer]:
         """Hand over a list (at most LIST_ITEMS and LIST_BYTES); one answer per item, in order."""
         return (
-            await self.call("/v1/submissions", wire.SubmissionList(list(items)), wire.SubmissionAnswers, timeout=timeout)
+            await self.call(
+                "/v1/submissions", wire.SubmissionList(list(items)), wire.SubmissionAnswers, timeout=timeout
+            )
         ).items
 
     async def submit_large(

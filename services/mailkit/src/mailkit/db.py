@@ -1,5 +1,6 @@
 """Postgres for the services that own data: pool, named queries, refusals, and errors in the product's words."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -71,6 +72,18 @@ async def create_pool(dsn: str, *, service: str, size: int = 10, **kwargs: Any) 
         await pool.close()
         raise ConfigError("this database runs with synchronous_commit off and could lose mail; turn it on")
     return pool
+
+
+async def connect(dsn: str, service: str, size: int) -> asyncpg.Pool:
+    """A pool, waiting up to 30 s for a database that is still starting. Raises ConfigError."""
+    sentence = ""
+    for _ in range(60):
+        try:
+            return await create_pool(dsn, service=service, size=size)
+        except Unavailable as error:
+            sentence = str(error)
+            await asyncio.sleep(0.5)
+    raise ConfigError(sentence)
 
 
 #: SQLSTATE classes and codes that mean "not now": connection trouble, shutting down, too many connections, lock or

@@ -41,7 +41,9 @@ class ServiceClient:
         raw = await self.send("POST", path, data, {"content-type": "application/msgpack"}, timeout=timeout)
         return msgspec.msgpack.decode(raw, type=answer)
 
-    async def call_framed(self, path: str, head: Any, body: bytes, answer: type[T], *, timeout: float | None = None) -> T:
+    async def call_framed(
+        self, path: str, head: Any, body: bytes, answer: type[T], *, timeout: float | None = None
+    ) -> T:
         """PUT a MessagePack head (length first, 4 bytes) and `body` streamed behind it: for what is large."""
         packed = encoder.encode(head)
         raw = await self.send(
@@ -62,7 +64,9 @@ class ServiceClient:
         """One request; the answer's bytes. Errors as `call` says."""
         limit = aiohttp.ClientTimeout(total=timeout or self._timeout, sock_connect=3)
         try:
-            async with self._kept().request(method, self.url + path, data=data, headers=headers, timeout=limit) as reply:
+            async with self._kept().request(
+                method, self.url + path, data=data, headers=headers, timeout=limit
+            ) as reply:
                 raw = await reply.read()
                 if reply.status < 400:
                     return raw

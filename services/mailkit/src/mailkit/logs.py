@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import orjson
@@ -9,17 +10,47 @@ import structlog
 
 #: The events of the mail log. A line's `event` is one of these; docs/flow.md shows which service says which.
 EVENTS = frozenset(
-    """
-    starting ready draining stopped
-    connected disconnected login login_refused grant grant_revoked
-    accepted rejected queued attempt delivered deferred failed in_doubt expired bounced bounce_failed discarded
-    filed refiled filing_deferred fetched deleted collected
-    certificate_loaded certificate_broken neighbour_away neighbour_back batch_failed maintenance bug
-    """.split()
+    [
+        "starting",
+        "ready",
+        "draining",
+        "stopped",
+        "connected",
+        "disconnected",
+        "login",
+        "login_refused",
+        "grant",
+        "grant_revoked",
+        "accepted",
+        "rejected",
+        "queued",
+        "attempt",
+        "delivered",
+        "deferred",
+        "failed",
+        "in_doubt",
+        "expired",
+        "bounced",
+        "bounce_failed",
+        "discarded",
+        "filed",
+        "refiled",
+        "filing_deferred",
+        "fetched",
+        "deleted",
+        "collected",
+        "certificate_loaded",
+        "certificate_broken",
+        "neighbour_away",
+        "neighbour_back",
+        "batch_failed",
+        "maintenance",
+        "bug",
+    ]
 )
 
 
-def _render(_logger: Any, _name: str, event: dict[str, Any]) -> bytes:
+def _render(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> bytes:
     return orjson.dumps(event, default=str)
 
 
@@ -39,7 +70,9 @@ def configure(service: str, level: str = "info") -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format='{"level":"warning","event":"library","text":%(message)r}')
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format='{"level":"warning","event":"library","text":%(message)r}'
+    )
     logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd writes several lines a command
 
 

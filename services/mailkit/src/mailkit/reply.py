@@ -25,7 +25,8 @@ class Reply:
         lines = self.text.split("\n")
         last = len(lines) - 1
         return "".join(
-            f"{self.code}{'-' if i < last else ' '}{head[1:] + ' ' if head else ''}{line}\r\n" for i, line in enumerate(lines)
+            f"{self.code}{'-' if i < last else ' '}{head[1:] + ' ' if head else ''}{line}\r\n"
+            for i, line in enumerate(lines)
         ).encode("utf-8", "replace")
 
     def __str__(self) -> str:

@@ -134,6 +134,7 @@ class Stream(asyncio.Protocol):
         Raises LineTooLong (the line stays unread), EOFError when the connection ends before the line does, IdleTimeout.
         """
         start = 0
+        deadline = self._by(0)  # for the whole line: one byte now and then does not hold a connection open
         while True:
             end = self._buffer.find(self._ending, start)
             if end >= 0:
@@ -146,11 +147,12 @@ class Stream(asyncio.Protocol):
             if len(self._buffer) > limit + 1:  # one more: a CR whose LF is still under way
                 raise LineTooLong
             start = max(0, len(self._buffer) - 1)
-            await self._more(0, limit + 2, 0.0)
+            await self._more(0, limit + 2, deadline)
 
     async def skip_line(self, most: int = 1024 * 1024) -> None:
         """Throw the rest of the current line away. Raises LineTooLong above `most` bytes, EOFError, IdleTimeout."""
         skipped = 0
+        deadline = self._by(0)
         while True:
             end = self._buffer.find(self._ending)
             if end >= 0:
@@ -160,21 +162,23 @@ class Stream(asyncio.Protocol):
             self._consume(len(self._buffer) - keep)
             if skipped > most:
                 raise LineTooLong
-            await self._more(0, HIGH_WATER, 0.0)
+            await self._more(0, HIGH_WATER, deadline)
 
     async def read_exactly(self, count: int) -> bytes:
         """The next `count` bytes, all in memory: the caller has checked `count`. Raises EOFError, IdleTimeout."""
+        deadline = self._by(count)
         while len(self._buffer) < count:
-            await self._more(count, count, count / SLOWEST)
+            await self._more(count, count, deadline)
         found = bytes(self._buffer[:count])
         self._consume(count)
         return found
 
     async def discard(self, count: int) -> None:
         """Read `count` bytes and forget them, whatever their number. Raises EOFError, IdleTimeout."""
+        deadline = self._by(count)
         while count > 0:
             if not self._buffer:
-                await self._more(0, HIGH_WATER, 0.0)
+                await self._more(0, HIGH_WATER, deadline)
             piece = min(count, len(self._buffer))
             self._consume(piece)
             count -= piece
@@ -185,7 +189,7 @@ class Stream(asyncio.Protocol):
         else:
             del self._buffer[:count]
 
-    async def _more(self, need: int, room: int, extra_seconds: float) -> None:
+    async def _more(self, need: int, room: int, deadline: float) -> None:
         """Wait until something came (`need` bytes in all, or the end of the connection)."""
         if self._eof:
             raise EOFError("the connection has ended")
@@ -194,7 +198,7 @@ class Stream(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
         self._waiter = self._loop.create_future()
-        self._arm(extra_seconds)
+        self._arm(deadline)
         try:
             await self._waiter
         finally:
@@ -211,14 +215,15 @@ class Stream(asyncio.Protocol):
         """A read (a whole line) or a drain that takes longer raises IdleTimeout; 0: never."""
         self._idle = seconds
 
-    def _arm(self, extra: float) -> None:
+    def _by(self, count: int) -> float:
+        """By when `count` bytes have to be read; 0: there is no such time."""
+        return self._loop.time() + self._idle + count / SLOWEST if self._idle else 0.0
+
+    def _arm(self, deadline: float) -> None:
         """One timer a connection, moved only when it would ring too late."""
-        if not self._idle:
-            self._deadline = 0.0
-            return
-        self._deadline = self._loop.time() + self._idle + extra
-        if self._timer is None or self._timer_at > self._deadline:
-            self._ring_at(self._deadline)
+        self._deadline = deadline
+        if deadline and (self._timer is None or self._timer_at > deadline):
+            self._ring_at(deadline)
 
     def _ring_at(self, moment: float) -> None:
         if self._timer is not None:
@@ -230,7 +235,7 @@ class Stream(asyncio.Protocol):
         self._timer = None
         waiting = [future for future in (self._waiter, self._draining) if future is not None and not future.done()]
         if not waiting or not self._deadline:
-            return
+            return None
         if self._loop.time() < self._deadline:
             return self._ring_at(self._deadline)
         for future in waiting:
@@ -267,7 +272,7 @@ class Stream(asyncio.Protocol):
         IdleTimeout (the connection is aborted then) when it does not read at all."""
         if self._full is not None:
             self._flush()
-            self._arm(0.0)
+            self._arm(self._by(0))
             self._draining = self._full
             try:
                 await asyncio.shield(self._full)

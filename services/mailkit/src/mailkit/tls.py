@@ -33,7 +33,9 @@ MOST_LOADED = 2000
 _NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 CERTIFICATES = Gauge("postrider_tls_certificates", "Certificates on disk by state", ["state"])
-EXPIRY = Gauge("postrider_tls_expiry_timestamp_seconds", "When the shared certificate and the first of all expire", ["which"])
+EXPIRY = Gauge(
+    "postrider_tls_expiry_timestamp_seconds", "When the shared certificate and the first of all expire", ["which"]
+)
 
 #: Identity and age of both files: a change of any, a swapped symlink too, is a new signature.
 Signature = tuple[tuple[int, int, int, int], tuple[int, int, int, int]]

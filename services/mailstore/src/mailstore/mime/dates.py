@@ -16,7 +16,9 @@ _date = re.compile(
     rb"(?:[ \t\r\n]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?(?:[.,]\d+)?[ \t\r\n]*(?:([+-])(\d{2}):?(\d{2})|([A-Za-z]{1,5}))?)?"
 ).search
 #: ctime order, "Mon Jan 2 15:04:05 2006", of old senders.
-_ctime = re.compile(rb"([A-Za-z]{3})[ \t]+(\d{1,2})[ \t]+(\d{1,2}):(\d{2})(?::(\d{2}))?[ \t]+(?:[A-Z]{3,4}[ \t]+)?(\d{4})").search
+_ctime = re.compile(
+    rb"([A-Za-z]{3})[ \t]+(\d{1,2})[ \t]+(\d{1,2}):(\d{2})(?::(\d{2}))?[ \t]+(?:[A-Z]{3,4}[ \t]+)?(\d{4})"
+).search
 _MAX_FIELD = 256
 
 

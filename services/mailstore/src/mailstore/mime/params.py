@@ -164,9 +164,7 @@ def _join_continuations(found: Params) -> Params:
 def _joined(name: bytes, pieces: list[tuple[bytes, int, bool, bytes]]) -> Params:
     if any(number != index for index, (_, number, _, _) in enumerate(pieces)):
         # A piece is missing: show all as they came.
-        return [
-            (b"%b*%d%b" % (key, number, b"*" if encoded else b""), value) for key, number, encoded, value in pieces
-        ]
+        return [(b"%b*%d%b" % (key, number, b"*" if encoded else b""), value) for key, number, encoded, value in pieces]
     if not any(encoded for _, _, encoded, _ in pieces):
         return [(name, b"".join(value for *_, value in pieces))]
     whole = b"" if pieces[0][2] else b"''"

@@ -29,7 +29,11 @@ def header_contains(header: bytes, field: str | bytes, key: str) -> bool:
     folded = fold(key)
     for line in split_fields(header):
         own, colon, raw = line.partition(b":")
-        if colon and own.rstrip(b" \t").lower() == name and (not folded or contains(header_text(value_of(raw)), folded)):
+        if (
+            colon
+            and own.rstrip(b" \t").lower() == name
+            and (not folded or contains(header_text(value_of(raw)), folded))
+        ):
             return True
     return False
 

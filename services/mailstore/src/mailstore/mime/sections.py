@@ -43,9 +43,7 @@ def pack(root: Part) -> bytes:
     todo = [(0, root)]
     while todo:
         depth, part = todo.pop()
-        rows.append(
-            _record.pack(depth, part.kind, part.start, part.body - part.start, part.body, part.end - part.body)
-        )
+        rows.append(_record.pack(depth, part.kind, part.start, part.body - part.start, part.body, part.end - part.body))
         todo += [(depth + 1, child) for child in reversed(part.children)]
     return b"".join(rows)
 

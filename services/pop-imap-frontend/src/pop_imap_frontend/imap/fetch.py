@@ -20,7 +20,11 @@ _PART = re.compile(rb"[1-9]\d{0,5}(?:\.[1-9]\d{0,5}){0,50}")
 _PARTIAL = re.compile(rb"<(\d{1,10})\.(\d{1,10})>")
 _WHOLE = Section()
 #: The items older than BODY[…], the section each stands for, and whether it marks the message seen.
-_OLD = {"RFC822": (_WHOLE, True), "RFC822.HEADER": (Section(text="HEADER"), False), "RFC822.TEXT": (Section(text="TEXT"), True)}
+_OLD = {
+    "RFC822": (_WHOLE, True),
+    "RFC822.HEADER": (Section(text="HEADER"), False),
+    "RFC822.TEXT": (Section(text="TEXT"), True),
+}
 
 Render = Callable[[Any], bytes]
 

@@ -198,7 +198,9 @@ async def create(session: ImapSession, cursor: Cursor) -> str:
 @command("DELETE", LOGGED_IN)
 async def delete(session: ImapSession, cursor: Cursor) -> str:
     name = _one_name(cursor)
-    answer = _done("DELETE", await session.context.mailstore.delete_folder(FolderChange(session.mailbox_id, name, new_id())))
+    answer = _done(
+        "DELETE", await session.context.mailstore.delete_folder(FolderChange(session.mailbox_id, name, new_id()))
+    )
     if session.selected is not None and session.selected.name == name:
         session.select(None)
     return answer

@@ -233,5 +233,3 @@ async def search(session: ImapSession, cursor: Cursor) -> str:
 @command("UID SEARCH", State.SELECTED)
 async def uid_search(session: ImapSession, cursor: Cursor) -> str:
     return await _search(session, cursor, by_uid=True)
-
-

@@ -13,7 +13,13 @@ _FLAG_KEYS = {
 }  # fmt: skip
 _TEXT_KEYS = frozenset(("BCC", "BODY", "CC", "FROM", "SUBJECT", "TEXT", "TO"))
 _DATE_KEYS = frozenset(("BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE"))
-_CHARSETS = {"US-ASCII": "ascii", "UTF-8": "utf-8", "ISO-8859-1": "latin-1", "ISO-8859-15": "iso8859-15", "WINDOWS-1252": "cp1252"}
+_CHARSETS = {
+    "US-ASCII": "ascii",
+    "UTF-8": "utf-8",
+    "ISO-8859-1": "latin-1",
+    "ISO-8859-15": "iso8859-15",
+    "WINDOWS-1252": "cp1252",
+}
 _DEEPEST = 50
 _MOST_KEYS = 1000
 
@@ -37,7 +43,9 @@ class SearchParser:
             name = cursor.text("ascii").upper()
             cursor.space()
             if name not in _CHARSETS:
-                raise No("[BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252)] the charset is not known here")
+                raise No(
+                    "[BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252)] the charset is not known here"
+                )
             self._charset = _CHARSETS[name]
         nodes = [self._key(0)]
         while not cursor.at_end():

@@ -167,7 +167,15 @@ class ImapSession:
         """CAPABILITY for the state the connection is in."""
         names = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "IDLE"]
         if self.login is not None:
-            names += ["NAMESPACE", "CHILDREN", "UIDPLUS", "UNSELECT", "SPECIAL-USE", "MOVE", f"APPENDLIMIT={self.context.append_limit}"]
+            names += [
+                "NAMESPACE",
+                "CHILDREN",
+                "UIDPLUS",
+                "UNSELECT",
+                "SPECIAL-USE",
+                "MOVE",
+                f"APPENDLIMIT={self.context.append_limit}",
+            ]
         else:
             if not self.tls and self.context.tls is not None:
                 names.append("STARTTLS")

@@ -122,7 +122,9 @@ class EmbeddedPostgres:
         if done.returncode:
             lines = (done.stderr or done.stdout).strip().splitlines()
             shutil.rmtree(self._data, ignore_errors=True)
-            raise ConfigError(f"the database could not be made in {self._data}: {lines[-1] if lines else 'no reason given'}")
+            raise ConfigError(
+                f"the database could not be made in {self._data}: {lines[-1] if lines else 'no reason given'}"
+            )
 
     async def _end_leftover(self) -> None:
         """A server that still shuts down after its launcher was killed is waited for, and then ended."""
@@ -167,7 +169,9 @@ def _account() -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        subprocess.run(["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True)
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True
+        )
         return pwd.getpwnam(SYSTEM_USER)
 
 

@@ -52,7 +52,8 @@ async def _run(plan: Plan, console: Console) -> int:
         ca_file = state.make_certificates(plan)
         with console.status("bringing the schemas up to date"):
             await migrate(
-                {name: plan.environment(name, dsn, secrets) for name in DATABASE_OWNERS}, plan.state / "logs" / "migrate.log"
+                {name: plan.environment(name, dsn, secrets) for name in DATABASE_OWNERS},
+                plan.state / "logs" / "migrate.log",
             )
         read_end, _write_end = pipe()
         with console.status("starting the services"):
@@ -61,7 +62,9 @@ async def _run(plan: Plan, console: Console) -> int:
                 services.append(Service(name, plan.environment(name, dsn, secrets), log, console.print))
                 services[-1].start(read_end)
             ready = asyncio.create_task(wait_ready(services, {name: plan.url(name) for name in SERVICES}))
-            await asyncio.wait({ready, stop := asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {ready, stop := asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED
+            )
             if not stop.done():
                 ready.result()
             ready.cancel()

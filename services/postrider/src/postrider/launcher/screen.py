@@ -13,7 +13,9 @@ def show(console: Console, plan: Plan, users: list[tuple[str, str]], ca_file: Pa
     """Hosts and ports, the demo mailboxes, the certificate, three commands, and how to stop."""
     ports = plan.ports
     table = Table.grid(padding=(0, 2))
-    table.add_row("SMTP", f"{LISTEN}:{ports['SMTP']} (STARTTLS)", f"{ports['SMTPS']} (TLS)", f"{ports['SUBMISSION']} (submission)")
+    table.add_row(
+        "SMTP", f"{LISTEN}:{ports['SMTP']} (STARTTLS)", f"{ports['SMTPS']} (TLS)", f"{ports['SUBMISSION']} (submission)"
+    )
     table.add_row("POP3", f"{LISTEN}:{ports['POP3']} (STLS)", f"{ports['POP3S']} (TLS)", "")
     table.add_row("IMAP", f"{LISTEN}:{ports['IMAP']} (STARTTLS)", f"{ports['IMAPS']} (TLS)", "")
     console.print(Panel(table, title="Postrider is ready", expand=False))

@@ -1,0 +1,29 @@
+"""Settings of mailstore."""
+
+from pydantic import Field, SecretStr
+
+from mailkit.config import ServiceSettings
+
+
+class MailstoreSettings(ServiceSettings):
+    """What mailstore is told by its environment."""
+
+    http_port: int = Field(default=8003, ge=0, le=65535)
+    """Port of the HTTP side."""
+    database_url: SecretStr = SecretStr("")
+    """Postgres with the schema `mailstore`; the change feed needs a session connection to it."""
+    bodies_database_url: SecretStr = SecretStr("")
+    """Postgres with the schema `bodies`; the same one when unset."""
+    database_pool: int = Field(default=16, ge=2, le=200)
+    """Connections to it."""
+    token_gateway_mailstore: SecretStr = SecretStr("")
+    token_queue_mailstore: SecretStr = SecretStr("")
+    token_frontend_mailstore: SecretStr = SecretStr("")
+    max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    """S7; also the largest APPEND."""
+    queue_lifetime_seconds: int = Field(default=86400, ge=1)
+    """S8; hand-over ids are remembered so long and a day more."""
+    disk_path: str = ""
+    """A folder on the disk that holds the database, where this service can see it."""
+    disk_reserve_bytes: int = Field(default=512 * 1024 * 1024, ge=0)
+    """Below this much free space new mail is refused; reading and deleting go on (decision 12)."""

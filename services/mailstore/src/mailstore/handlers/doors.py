@@ -1,0 +1,185 @@
+"""The MessagePack doors, as `mailstore_client/wire.py` lists them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from mailkit.db import translated
+from mailkit.errors import BadRequest, PostriderError, TooLarge
+from mailkit.lifecycle import Lifecycle, describe
+from mailkit.logs import get_logger
+from mailkit.web import MSGPACK, Tokens, add_door, problem, read_body
+from mailstore.changing import Changer
+from mailstore.feed import Feed
+from mailstore.filing import Filer
+from mailstore.folders import Folders
+from mailstore.maildrop import Maildrops
+from mailstore.maintain import Maintenance
+from mailstore.quota import Account
+from mailstore.reading import Reader
+from mailstore.searching import Searcher
+from mailstore.storage.store import sql
+from mailstore_client import wire
+
+log = get_logger()
+
+MOST_ITEMS = 1000
+_encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What the doors open to."""
+
+    pool: Any
+    filer: Filer
+    folders: Folders
+    changer: Changer
+    reader: Reader
+    searcher: Searcher
+    maildrops: Maildrops
+    feed: Feed
+    maintenance: Maintenance
+
+
+def add(app: FastAPI, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
+    """Mount all doors on `app`."""
+    _add_gateway_and_queue(app, rooms, tokens)
+    _add_frontend(app, rooms, tokens)
+    _add_streams(app, rooms, tokens, life, most_bytes)
+
+
+def _add_gateway_and_queue(app: FastAPI, rooms: Rooms, tokens: Tokens) -> None:
+    async def room(question: wire.RoomList) -> wire.RoomAnswers:
+        async with translated():
+            rows = await rooms.pool.fetch(sql.sizes, [item.mailbox_id for item in question.items])
+        known = {row["mailbox_id"]: row for row in rows}
+        return wire.RoomAnswers([_room(item, known.get(item.mailbox_id)) for item in question.items])  # type: ignore[misc]
+
+    async def filings(question: wire.FilingList) -> wire.FilingAnswers:
+        if len(question.items) > MOST_ITEMS:
+            raise TooLarge(f"a list here has at most {MOST_ITEMS} items")
+        if question.oldest_queue_id is not None:
+            rooms.maintenance.oldest_queue_id = question.oldest_queue_id
+        return wire.FilingAnswers(await rooms.filer.file(question.items))
+
+    async def references(question: wire.ReferenceList) -> wire.ReferenceAnswers:
+        async with translated():
+            rows = await rooms.pool.fetch(sql.references, question.body_ids)
+        found = {row["body_id"] for row in rows}
+        return wire.ReferenceAnswers([body_id in found for body_id in question.body_ids])
+
+    add_door(app, "/v1/room", wire.RoomList, room, tokens, "gateway")
+    add_door(app, "/v1/filings", wire.FilingList, filings, tokens, "queue")
+    add_door(app, "/v1/references", wire.ReferenceList, references, tokens, "queue")
+
+
+def _room(item: wire.RoomQuestion, row: Any) -> str:
+    if row is not None and row["purged"]:
+        return "gone"
+    account = Account(row["usage"], row["quota_limit"], row["limit_version"]) if row is not None else Account(0, 0, 0)
+    account.learn(item.quota_limit, item.limit_version)
+    if item.size > account.limit:
+        return "never"
+    return "room" if account.fits(item.size) else "full"
+
+
+def _add_frontend(app: FastAPI, rooms: Rooms, tokens: Tokens) -> None:
+    async def renew(question: wire.RenewMaildrops) -> wire.RenewedMaildrops:
+        return wire.RenewedMaildrops(await rooms.maildrops.renew(question.items))
+
+    doors: list[tuple[str, type[Any], Callable[[Any], Awaitable[Any]]]] = [
+        ("/v1/folders/list", wire.MailboxQuestion, rooms.folders.list),
+        ("/v1/folders/create", wire.FolderChange, rooms.folders.create),
+        ("/v1/folders/delete", wire.FolderChange, rooms.folders.delete),
+        ("/v1/folders/rename", wire.FolderChange, rooms.folders.rename),
+        ("/v1/folders/subscribe", wire.FolderChange, rooms.folders.subscribe),
+        ("/v1/folders/unsubscribe", wire.FolderChange, rooms.folders.unsubscribe),
+        ("/v1/folders/open", wire.OpenFolder, rooms.folders.open),
+        ("/v1/folders/changes", wire.ChangesQuestion, rooms.folders.changes),
+        ("/v1/messages/store", wire.StoreQuestion, rooms.changer.store),
+        ("/v1/messages/copy", wire.CopyQuestion, rooms.changer.copy),
+        ("/v1/messages/expunge", wire.ExpungeQuestion, rooms.changer.expunge),
+        ("/v1/messages/search", wire.SearchQuestion, rooms.searcher.search),
+        ("/v1/maildrop/open", wire.OpenMaildrop, rooms.maildrops.open),
+        ("/v1/maildrop/renew", wire.RenewMaildrops, renew),
+        ("/v1/maildrop/close", wire.CloseMaildrop, rooms.maildrops.close),
+    ]
+    for path, question, answer in doors:
+        add_door(app, path, question, answer, tokens, "frontend")
+
+
+def _add_streams(app: FastAPI, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
+    async def read(request: Request) -> Response:
+        return Response(
+            await rooms.reader.message(await _asked(request, wire.ReadMaildrop)), media_type="message/rfc822"
+        )
+
+    async def fetch(request: Request) -> Response:
+        frames = rooms.reader.fetch(await _asked(request, wire.FetchQuestion))
+        first = await anext(frames, None)  # an error before the first frame is still an HTTP error
+
+        async def rest() -> Any:
+            if first is not None:
+                yield first
+                async for frame in frames:
+                    yield frame
+
+        return StreamingResponse(rest(), media_type="application/octet-stream")
+
+    async def append(request: Request) -> Response:
+        raw = await read_body(request, most_bytes + 1024 * 1024)
+        size = int.from_bytes(raw[:4], "big")
+        head = _decode(raw[4 : 4 + size], wire.Append)
+        return Response(_encode(await rooms.changer.append(head, raw[4 + size :])), media_type=MSGPACK)
+
+    async def feed(_request: Request) -> Response:
+        async def frames() -> Any:
+            subscriber = rooms.feed.join()
+            try:
+                async for frame in subscriber.frames():
+                    if life.stopping.is_set():
+                        return
+                    yield frame
+            finally:
+                rooms.feed.leave(subscriber)
+
+        return StreamingResponse(frames(), media_type="application/octet-stream")
+
+    for path, method, answer in (
+        ("/v1/maildrop/read", "POST", read), ("/v1/messages/fetch", "POST", fetch), ("/v1/messages/append", "PUT", append),
+        ("/v1/feed", "GET", feed),
+    ):  # fmt: skip
+        app.add_route(path, _guarded(answer, tokens), methods=[method], include_in_schema=False)
+
+
+def _guarded(
+    answer: Callable[[Request], Awaitable[Response]], tokens: Tokens
+) -> Callable[[Request], Awaitable[Response]]:
+    async def door(request: Request) -> Response:
+        try:
+            tokens.require(request, "frontend")
+            return await answer(request)
+        except PostriderError as error:
+            return problem(error.slug, error.status_code, str(error))
+        except Exception as error:
+            log.error("bug", path=request.url.path, error=describe(error), exc_info=error)
+            return problem("error", 500, "internal error")
+
+    return door
+
+
+async def _asked(request: Request, kind: type[Any]) -> Any:
+    return _decode(await read_body(request), kind)
+
+
+def _decode(raw: bytes, kind: type[Any]) -> Any:
+    try:
+        return msgspec.msgpack.decode(raw, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise BadRequest(f"not a {kind.__name__}: {error}") from None

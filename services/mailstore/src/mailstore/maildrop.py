@@ -1,0 +1,66 @@
+"""The maildrop of a POP3 session: a lock that is a lease, a snapshot, and removal in one step (RFC 1939 4, 6)."""
+
+from array import array
+from collections.abc import Sequence
+from datetime import timedelta
+
+import asyncpg
+
+from mailkit.clock import Clock
+from mailkit.db import translated
+from mailstore.changing import Changer
+from mailstore.folders import pack_uids
+from mailstore.storage.store import INBOX_ID, lock_mailboxes, not_purged, sql
+from mailstore_client.wire import ClosedMaildrop, CloseMaildrop, Maildrop, MaildropLease, OpenMaildrop
+
+LEASE = timedelta(seconds=60)
+
+
+class Maildrops:
+    """POP3's view of INBOX."""
+
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, changer: Changer) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._changer = changer
+
+    async def open(self, question: OpenMaildrop) -> Maildrop:
+        """Take the lock and the snapshot; a repeated call of the same session gets them again."""
+        now = self._clock.now()
+        async with translated(), self._pool.acquire() as connection, connection.transaction():
+            not_purged(await lock_mailboxes(connection, [question.mailbox_id], now), question.mailbox_id)
+            taken = await connection.fetchval(
+                sql.take_maildrop, question.mailbox_id, question.session_id, now, now + LEASE
+            )
+            if taken is None:
+                return Maildrop("in_use")
+            folder = await connection.fetchrow(sql.lock_folder, question.mailbox_id, INBOX_ID)
+            assert folder is not None
+            rows = await connection.fetch(sql.maildrop_messages, question.mailbox_id)
+        sizes = array("I", [row["size"] for row in rows]).tobytes()
+        return Maildrop("ok", folder["uidvalidity"], pack_uids(rows), sizes, INBOX_ID)
+
+    async def renew(self, items: Sequence[MaildropLease]) -> list[bool]:
+        """Which leases live on."""
+        now = self._clock.now()
+        async with translated():
+            rows = await self._pool.fetch(
+                sql.renew_maildrops, [i.mailbox_id for i in items], [i.session_id for i in items], now, now + LEASE
+            )
+        alive = {(row["mailbox_id"], row["session_id"]) for row in rows}
+        return [(item.mailbox_id, item.session_id) in alive for item in items]
+
+    async def close(self, question: CloseMaildrop) -> ClosedMaildrop:
+        """Remove the session's deletions and free the lock, fenced by the session, in one transaction."""
+        uids = list(array("I", question.uids))
+        async with translated(), self._pool.acquire() as connection, connection.transaction():
+            not_purged(await lock_mailboxes(connection, [question.mailbox_id], self._clock.now()), question.mailbox_id)
+            freed = await connection.fetchval(
+                sql.free_maildrop, question.mailbox_id, question.session_id, self._clock.now()
+            )
+            if freed is None:
+                return ClosedMaildrop("lost")
+            if uids:
+                await connection.fetchrow(sql.lock_folder, question.mailbox_id, INBOX_ID)
+                await self._changer.remove(connection, question.mailbox_id, INBOX_ID, uids)
+            return ClosedMaildrop("ok", len(uids))

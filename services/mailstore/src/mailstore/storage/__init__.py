@@ -1,0 +1,1 @@
+"""Tables and named SQL of schema `mailstore`."""

@@ -1,0 +1,150 @@
+"""The tables of schema `mailstore`, defined once; `migrations/` leads to them. Every key begins with the mailbox, so
+that the tables can be spread by it (decision 14)."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)  # fmt: skip
+
+SCHEMA = "mailstore"
+metadata = MetaData(schema=SCHEMA)
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+#: `usage` in octets, exact. `quota_limit` is the one of the highest `limit_version` seen (decision 5). `purged_at`: a
+#: tombstone; a late delivery is answered 5.1.1.
+mailbox = Table(
+    "mailbox", metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("usage", BigInteger, nullable=False, server_default=text("0")),
+    Column("quota_limit", BigInteger, nullable=False, server_default=text("0")),
+    Column("limit_version", Integer, nullable=False, server_default=text("0")),
+    Column("next_folder_id", Integer, nullable=False, server_default=text("1")),
+    _time("purged_at", nullable=True),
+    CheckConstraint("usage >= 0", name="mailbox_usage"),
+)  # fmt: skip
+
+#: Folder 1 is the INBOX. `forgotten_modseq`: tombstones up to here are gone. `recent_from`: the next read-write session
+#: gets \\Recent from this UID on.
+folder = Table(
+    "folder", metadata,
+    Column("mailbox_id", Uuid, nullable=False),
+    Column("folder_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uidnext", BigInteger, nullable=False, server_default=text("1")),
+    Column("highest_modseq", BigInteger, nullable=False, server_default=text("1")),
+    Column("forgotten_modseq", BigInteger, nullable=False, server_default=text("0")),
+    Column("recent_from", BigInteger, nullable=False, server_default=text("1")),
+    Column("special_use", Text, nullable=False, server_default=text("''")),
+    Column("keywords", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    PrimaryKeyConstraint("mailbox_id", "folder_id", name="folder_pkey"),
+    UniqueConstraint("mailbox_id", "name", name="folder_mailbox_id_name_key"),
+)  # fmt: skip
+
+subscription = Table(
+    "subscription", metadata,
+    Column("mailbox_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    PrimaryKeyConstraint("mailbox_id", "name", name="subscription_pkey"),
+)  # fmt: skip
+
+#: Narrow, since flags change; what never changes of a message is in `rendered`.
+message = Table(
+    "message", metadata,
+    Column("mailbox_id", Uuid, nullable=False),
+    Column("folder_id", Integer, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("body_id", Uuid, nullable=False),
+    Column("prefix", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("flags", BigInteger, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    _time("internaldate"),
+    PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="message_pkey"),
+    Index("message_modseq", "mailbox_id", "folder_id", "modseq"),
+    Index("message_body", "body_id"),
+)  # fmt: skip
+
+#: As IMAP sends it (decision 7), and the folded texts SEARCH compares.
+rendered = Table(
+    "rendered", metadata,
+    Column("mailbox_id", Uuid, nullable=False),
+    Column("folder_id", Integer, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("bodystructure", LargeBinary, nullable=False),
+    Column("parts", LargeBinary, nullable=False),
+    Column("sent_day", Date),
+    Column("subject", Text, nullable=False),
+    Column("from_", Text, nullable=False),
+    Column("to_", Text, nullable=False),
+    Column("cc", Text, nullable=False),
+    Column("bcc", Text, nullable=False),
+    PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="rendered_pkey"),
+)  # fmt: skip
+
+expunged = Table(
+    "expunged", metadata,
+    Column("mailbox_id", Uuid, nullable=False),
+    Column("folder_id", Integer, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    _time("at"),
+    PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="expunged_pkey"),
+    Index("expunged_modseq", "mailbox_id", "folder_id", "modseq"),
+    Index("expunged_at", "at"),
+)  # fmt: skip
+
+#: Hand-overs done (decision 3), in partitions by the time-ordered queue id.
+filed = Table(
+    "filed", metadata,
+    Column("queue_id", Uuid, nullable=False),
+    Column("mailbox_id", Uuid, nullable=False),
+    PrimaryKeyConstraint("queue_id", "mailbox_id", name="filed_pkey"),
+    postgresql_partition_by="RANGE (queue_id)",
+)  # fmt: skip
+
+maildrop_lease = Table(
+    "maildrop_lease", metadata,
+    Column("mailbox_id", Uuid, primary_key=True),
+    Column("session_id", Uuid, nullable=False),
+    _time("until"),
+)  # fmt: skip
+
+#: Answers of changes for 10 minutes: a repeated call changes nothing twice.
+operation = Table(
+    "operation", metadata,
+    Column("mailbox_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    _time("made_at"),
+    PrimaryKeyConstraint("mailbox_id", "id", name="operation_pkey"),
+    Index("operation_made", "made_at"),
+)  # fmt: skip
+
+singleton = Table(
+    "singleton", metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Uuid, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    _time("until"),
+)  # fmt: skip
