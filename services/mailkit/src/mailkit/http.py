@@ -99,8 +99,10 @@ class ServiceClient:
             task.add_done_callback(self._retired.discard)
 
     async def _retire(self, session: aiohttp.ClientSession) -> None:
-        await asyncio.sleep(max(self._timeout, 60))
-        await session.close()
+        try:
+            await asyncio.sleep(max(self._timeout, 60))
+        finally:
+            await session.close()
 
     def _kept(self) -> aiohttp.ClientSession:
         if self._session is not None and time.monotonic() - self._born > RENEW_SECONDS:
@@ -117,8 +119,10 @@ class ServiceClient:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for task in list(self._retired):
+        retired = list(self._retired)
+        for task in retired:
             task.cancel()
+        await asyncio.gather(*retired, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
             self._session = None
