@@ -131,7 +131,9 @@ async def test_shared_address_space_holds_no_grant_by_default(auth, client):
 
 
 def test_allow_names_networks_deny_wins_and_proxies_never():
-    policy = GrantPolicy(["203.0.113.0/24", "10.1.1.0/24"], ["10.1.0.0/16", "127.0.0.0/8"], ["127.0.0.9/32", "198.51.100.1"])
+    policy = GrantPolicy(
+        ["203.0.113.0/24", "10.1.1.0/24"], ["10.1.0.0/16", "127.0.0.0/8"], ["127.0.0.9/32", "198.51.100.1"]
+    )
     assert policy.holder("10.1.2.3") == "10.1.2.3"
     assert policy.holder("127.0.0.2") == "127.0.0.2"
     for refused in ("10.1.1.5", "10.2.0.1", "203.0.113.77", "127.0.0.9", "198.51.100.1", "::1", None):

@@ -11,7 +11,9 @@ from mailkit.errors import Unavailable
 from mailkit.ids import new_id
 
 
-@pytest.mark.parametrize("login", ["webmaster%site.com", "webmaster@site.com", "WebMaster@SITE.com.", "webmaster%Site.Com"])
+@pytest.mark.parametrize(
+    "login", ["webmaster%site.com", "webmaster@site.com", "WebMaster@SITE.com.", "webmaster%Site.Com"]
+)
 @pytest.mark.parametrize("protocol", ["smtp", "pop3", "imap"])
 async def test_p1_every_form_of_a_login_is_the_same_mailbox(auth, login, protocol):
     box = await auth.make("webmaster@site.com")
@@ -20,7 +22,9 @@ async def test_p1_every_form_of_a_login_is_the_same_mailbox(auth, login, protoco
     assert (answer.credential_version, answer.quota_limit, answer.limit_version) == (1, 1024**3, 1)
 
 
-@pytest.mark.parametrize("login", ["", "a", "a@", "@site.com", "a b@site.com", "a\x00@site.com", "x" * 5000, "a@site.com\r\n", "a@@b"])
+@pytest.mark.parametrize(
+    "login", ["", "a", "a@", "@site.com", "a b@site.com", "a\x00@site.com", "x" * 5000, "a@site.com\r\n", "a@@b"]
+)
 async def test_what_is_no_address_is_refused_like_an_unknown_user(auth, login):
     await auth.make("a@site.com")
     assert (await auth.login(login, "wrong")).outcome == "refused"
@@ -31,7 +35,9 @@ async def test_unknown_disabled_passwordless_and_wrong_cost_one_hash_each(auth):
     await auth.make("off@site.com")
     await auth.admin.disable_mailbox("off@site.com")
     await auth.make("old@site.com", None)
-    await auth.pool.execute("update auth.mailboxes set password_hash = $1 where address = 'old@site.com'", md5_crypt.hash("x"))
+    await auth.pool.execute(
+        "update auth.mailboxes set password_hash = $1 where address = 'old@site.com'", md5_crypt.hash("x")
+    )
     for login, password in [
         ("a@site.com", "wrong"),
         ("nobody@site.com", "wrong"),
@@ -74,7 +80,9 @@ async def test_an_address_made_again_does_not_know_the_old_password(auth):
     assert (await auth.login("a@site.com", "different")).mailbox_id == new
 
 
-@pytest.mark.parametrize("legacy", [md5_crypt.hash("correct horse"), des_crypt.hash("correct horse")], ids=["md5", "des"])
+@pytest.mark.parametrize(
+    "legacy", [md5_crypt.hash("correct horse"), des_crypt.hash("correct horse")], ids=["md5", "des"]
+)
 async def test_a_vpopmail_hash_is_verified_once_and_replaced(auth, legacy):
     await auth.admin.add_domain("site.com")
     await auth.admin.add_mailbox("a@site.com", password_hash=legacy)
@@ -103,7 +111,9 @@ async def test_p4_one_pop3_login_a_minute_and_a_refused_one_does_not_restart_it(
 async def test_p4_of_racing_logins_one_gets_in(auth):
     await auth.make("a@site.com")
     await auth.login("a@site.com", client=None)  # the password is in memory: nothing but the statement decides
-    answers = await asyncio.gather(*(auth.login("a@site.com", protocol="pop3", client=f"192.0.2.{n}") for n in range(20)))
+    answers = await asyncio.gather(
+        *(auth.login("a@site.com", protocol="pop3", client=f"192.0.2.{n}") for n in range(20))
+    )
     assert sorted(answer.outcome for answer in answers) == ["ok"] + ["too_soon"] * 19
     one_list = [wire.Login(new_id(), "pop3", "a@site.com", "correct horse", "192.0.2.1") for _ in range(5)]
     auth.pass_time(61)

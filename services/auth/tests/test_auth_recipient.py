@@ -30,7 +30,9 @@ async def test_s10_a_stranger_may_not_relay_whatever_he_calls_himself(auth):
 
 async def test_auth_and_grants_may_relay_and_are_charged(auth):
     a, b = await auth.make("a@site.com"), await auth.make("b@site.com")
-    assert await auth.rcpt("X.y@Far.test.", login=a) == wire.RecipientAnswer("accepted", [wire.Target("X.y@far.test")], a)
+    assert await auth.rcpt("X.y@Far.test.", login=a) == wire.RecipientAnswer(
+        "accepted", [wire.Target("X.y@far.test")], a
+    )
     await auth.login("b@site.com")
     assert (await auth.rcpt("x@far.test")).account == b
     assert (await auth.rcpt("x@far.test", login=a)).account == a
@@ -111,12 +113,22 @@ async def test_l2_forwards_with_and_without_a_copy(auth):
     assert (answer.verdict, answer.account) == ("accepted", None)  # nobody relays here: the mail is for us
     await auth.admin.delete_forward("a@site.com")
     await auth.admin.add_forward("a@site.com", ["x@far.test"], keep_copy=True)
-    assert {target.mailbox_id or target.address for target in (await auth.rcpt("a@site.com")).targets} == {a, "x@far.test"}
+    assert {target.mailbox_id or target.address for target in (await auth.rcpt("a@site.com")).targets} == {
+        a,
+        "x@far.test",
+    }
     await auth.admin.delete_forward("a@site.com")
     await auth.admin.add_forward("a@site.com", ["a@site.com", "x@far.test"])  # qmail's way to ask for the copy
-    assert {target.mailbox_id or target.address for target in (await auth.rcpt("a@site.com")).targets} == {a, "x@far.test"}
+    assert {target.mailbox_id or target.address for target in (await auth.rcpt("a@site.com")).targets} == {
+        a,
+        "x@far.test",
+    }
     await auth.admin.add_forward("list@site.com", ["a@site.com", "b@other.org", "nobody@site.com"])
-    assert {target.mailbox_id or target.address for target in (await auth.rcpt("list@site.com")).targets} == {a, b, "x@far.test"}
+    assert {target.mailbox_id or target.address for target in (await auth.rcpt("list@site.com")).targets} == {
+        a,
+        b,
+        "x@far.test",
+    }
     await auth.admin.add_forward("dead@site.com", ["nobody@site.com"])
     assert (await auth.rcpt("dead@site.com")).verdict == "no_mailbox"
 
@@ -191,7 +203,9 @@ async def test_a_new_limit_comes_with_a_higher_version(auth):
     assert (target.quota_limit, target.limit_version) == (25 * 1024**2, 2)
 
 
-@pytest.mark.parametrize("settings", [{"recipients_per_hour": 10, "limit_exempt_networks": "198.51.100.0/24"}], indirect=True)
+@pytest.mark.parametrize(
+    "settings", [{"recipients_per_hour": 10, "limit_exempt_networks": "198.51.100.0/24"}], indirect=True
+)
 async def test_the_hours_cap_is_exact_under_concurrency_and_only_for_relaying(auth):
     a = await auth.make("a@site.com")
     b = await auth.make("b@site.com")
@@ -204,7 +218,9 @@ async def test_the_hours_cap_is_exact_under_concurrency_and_only_for_relaying(au
     lists = await asyncio.gather(*(auth.gateway.recipients([question(n) for n in range(3)]) for _ in range(8)))
     verdicts = [answer.verdict for answers in lists for answer in answers]
     assert (verdicts.count("accepted"), verdicts.count("too_many")) == (10, 14)
-    mixed = await auth.gateway.recipients([question(1), question(2, b), question(3, None), question(4, client="198.51.100.1")])
+    mixed = await auth.gateway.recipients(
+        [question(1), question(2, b), question(3, None), question(4, client="198.51.100.1")]
+    )
     assert [answer.verdict for answer in mixed] == ["too_many", "accepted", "not_relayed", "accepted"]
     auth.pass_time(3600)
     assert (await auth.rcpt("u@far.test", login=a)).verdict == "accepted"

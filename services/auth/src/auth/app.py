@@ -46,7 +46,11 @@ def build(parts: Parts, life: Lifecycle) -> FastAPI:
 
     app = create_app("auth", life, {"database": database})
     tokens = Tokens(
-        {"admin": settings.admin_token, "gateway": settings.token_gateway_auth, "frontend": settings.token_frontend_auth}
+        {
+            "admin": settings.admin_token,
+            "gateway": settings.token_gateway_auth,
+            "frontend": settings.token_frontend_auth,
+        }
     )
     directory = Directory(pool)
     doors.add_doors(
@@ -71,6 +75,8 @@ def build(parts: Parts, life: Lifecycle) -> FastAPI:
     )  # fmt: skip
     store = Accounts(pool)
     only_admin = [Depends(tokens.only("admin")), Depends(HTTPBearer(auto_error=False))]
-    app.include_router(accounts.router(AccountRules(store, clock, parts.passwords, parts.queue)), dependencies=only_admin)
+    app.include_router(
+        accounts.router(AccountRules(store, clock, parts.passwords, parts.queue)), dependencies=only_admin
+    )
     app.include_router(aliases.router(AliasRules(Aliases(pool), store, clock)), dependencies=only_admin)
     return app

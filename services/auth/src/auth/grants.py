@@ -23,7 +23,9 @@ class GrantPolicy:
         self._deny = Networks((*deny, *proxies))
         self._allow = Networks(allow)
         if any(net.prefixlen == 0 for net in self._allow.networks):
-            raise ConfigError("POSTRIDER_GRANT_ALLOW_NETWORKS names a /0, which would let everybody relay; name networks")
+            raise ConfigError(
+                "POSTRIDER_GRANT_ALLOW_NETWORKS names a /0, which would let everybody relay; name networks"
+            )
 
     def holder(self, client: str | None) -> str | None:
         """The address a grant for `client` is kept under, normalised; None when it may hold none."""

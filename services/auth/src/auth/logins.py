@@ -85,7 +85,9 @@ class Checker:
         changes: dict[int, Change] = {}
         for n, verdict in zip(new, verdicts, strict=True):
             if verdict.found in ("throttled", "busy"):
-                answers[n] = LoginAnswer("throttled" if verdict.found == "throttled" else "busy", retry_after=verdict.retry_after)
+                answers[n] = LoginAnswer(
+                    "throttled" if verdict.found == "throttled" else "busy", retry_after=verdict.retry_after
+                )
             elif (change := _change(tries[n], rows[n], verdict)) is not None:
                 changes[n] = change
             else:

@@ -37,7 +37,9 @@ async def serve(life: Lifecycle) -> None:
         clock = DatabaseClock(pool, settings.clock_offset_seconds)
         await clock.sync()
         passwords = await asyncio.to_thread(Passwords)
-        side = HttpSide(build(Parts(settings, pool, clock, passwords, queue), life), settings.http_host, settings.http_port)
+        side = HttpSide(
+            build(Parts(settings, pool, clock, passwords, queue), life), settings.http_host, settings.http_port
+        )
         await side.start()
         life.every(60, clock.sync)
         window = timedelta(seconds=settings.login_failure_window_seconds)

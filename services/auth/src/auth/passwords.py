@@ -46,7 +46,9 @@ class Passwords:
 
     def __init__(self, hasher: Hasher | None = None) -> None:
         self._hasher = hasher or argon2id()
-        self._legacy = CryptContext(["md5_crypt", "sha512_crypt", "sha256_crypt", "bcrypt", "des_crypt", "ldap_salted_sha1"])
+        self._legacy = CryptContext(
+            ["md5_crypt", "sha512_crypt", "sha256_crypt", "bcrypt", "des_crypt", "ldap_salted_sha1"]
+        )
         self._nobody = self._hasher.hash(os.urandom(16).hex())
 
     def hash(self, password: str) -> str:

@@ -66,7 +66,9 @@ class Recipients:
         rows = []
         for item in items:
             sender = parse_sender(item.mail_from)
-            rows.append(SenderRow(sender.key, sender.domain, self._policy.holder(item.client_address), item.login_mailbox))
+            rows.append(
+                SenderRow(sender.key, sender.domain, self._policy.holder(item.client_address), item.login_mailbox)
+            )
         now = self._clock.now()
         accounts: list[UUID | None] = [row["mailbox_id"] for row in await self._directory.senders(rows, now)]
         capped = [

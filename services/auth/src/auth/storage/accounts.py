@@ -118,4 +118,6 @@ class Accounts:
 
 
 def nobody(address: str) -> NotFound:
-    return NotFound(f"there is no mailbox {address}; `postrider mailbox ls {address.rpartition('@')[2]}` shows what there is")
+    return NotFound(
+        f"there is no mailbox {address}; `postrider mailbox ls {address.rpartition('@')[2]}` shows what there is"
+    )

@@ -105,7 +105,9 @@ class Logins:
     async def rehash(self, better: Sequence[tuple[UUID, str, str]]) -> None:
         """Replace (mailbox, outdated hash) by a better hash of the same password."""
         async with translated():
-            await self._pool.execute(queries.rehash, *(list(column) for column in zip(*better, strict=True)), timeout=PATIENCE)
+            await self._pool.execute(
+                queries.rehash, *(list(column) for column in zip(*better, strict=True)), timeout=PATIENCE
+            )
 
 
 def remembered_answer(row: asyncpg.Record) -> LoginAnswer | None:

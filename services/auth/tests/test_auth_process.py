@@ -1,0 +1,146 @@
+"""The process: start, refusals in one sentence, drain, migration; the schema's two descriptions; the contract's export."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from auth.main import openapi
+from auth.maintenance import Maintenance
+from auth.storage.schema import SCHEMA, metadata
+from auth_client.admin import AuthAdmin
+from mailkit.testing.postgres import Databases
+
+EXPORT = Path(__file__).parents[3] / "proto" / "auth" / "openapi.json"
+
+
+def start(command: str, **settings: str) -> "subprocess.Popen[str]":
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("POSTRIDER_")}
+    env = clean | {f"POSTRIDER_{name.upper()}": value for name, value in settings.items()}
+    return subprocess.Popen(
+        [sys.executable, "-m", "auth", *command.split()],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def refusal(command: str, **settings: str) -> tuple[int, str]:
+    process = start(command, **settings)
+    _, errors = process.communicate(timeout=40)
+    return process.returncode, errors
+
+
+def test_it_migrates_serves_and_drains(postgres: Databases):
+    with postgres.database() as dsn:
+        code, text = refusal("serve", database_url=dsn, http_port="0")
+        assert code == 78
+        assert "schema auth is at revision none" in text
+        assert "python -m auth migrate" in text
+        for _ in range(2):
+            assert refusal("migrate", database_url=dsn)[0] == 0
+        process = start("serve", database_url=dsn, http_port="0", admin_token="t")
+        try:
+            assert process.stderr is not None
+            port = next(event["port"] for event in map(json.loads, process.stderr) if event["event"] == "ready")
+            assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+            headers = {"authorization": "Bearer t"}
+            assert httpx.get(f"http://127.0.0.1:{port}/v1/domains", headers=headers).json() == []
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, "POSTRIDER_DATABASE_URL is not set"),
+        ({"database_url": "not a url"}, "not a Postgres URL"),
+        ({"grant_allow_networks": "0.0.0.0/0"}, "names a /0"),
+        ({"grant_deny_networks": "nonsense"}, "POSTRIDER_GRANT_DENY_NETWORKS"),
+        ({"sender_identity": "everybody"}, "POSTRIDER_SENDER_IDENTITY"),
+        ({"open_smtp_second": "1"}, "POSTRIDER_OPEN_SMTP_SECOND"),
+        ({"clock_offset_seconds": "5"}, "single-machine run only"),
+    ],
+)
+def test_what_it_cannot_start_with_is_one_sentence(settings, sentence):
+    code, text = refusal("serve", **settings)
+    assert code == 78, text
+    assert sentence in text
+    assert "Traceback" not in text
+
+
+async def test_the_tables_and_the_migrations_describe_the_same_schema(database):
+    engine = create_async_engine("postgresql+asyncpg" + database.removeprefix("postgresql"))
+    async with engine.connect() as connection:
+
+        def differences(sync):
+            context = MigrationContext.configure(
+                sync,
+                opts={
+                    "include_schemas": True,
+                    "version_table_schema": SCHEMA,
+                    "version_table": "schema_version",
+                    "compare_server_default": True,
+                    "include_name": lambda name, kind, _: kind != "schema" or name == SCHEMA,
+                },
+            )
+            return compare_metadata(context, metadata)
+
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_the_checks_of_the_tables_are_the_migrations(auth):
+    rows = await auth.pool.fetch(
+        "select conname from pg_constraint where contype = 'c' and connamespace = 'auth'::regnamespace"
+    )
+    named = {
+        check.name
+        for table in metadata.tables.values()
+        for check in table.constraints
+        if "Check" in type(check).__name__
+    }
+    assert {row["conname"] for row in rows} == named
+
+
+def test_the_export_is_up_to_date():
+    assert EXPORT.read_text() == openapi(), "run `python -m auth openapi > proto/auth/openapi.json`"
+
+
+def test_every_operation_has_its_method_and_every_method_its_operation():
+    document = json.loads(EXPORT.read_text())
+    operations = {item["operationId"] for path in document["paths"].values() for item in path.values()}
+    inherited = {"call", "call_framed", "json", "send", "renew", "aclose"}
+    methods = {name for name in dir(AuthAdmin) if re.match(r"[a-z]", name)} - inherited
+    assert operations == methods
+
+
+async def test_maintenance_removes_what_is_over_and_nothing_else(auth, settings):
+    await auth.make("a@site.com")
+    await auth.login("a@site.com")
+    await auth.login("a@site.com", "wrong")
+    box = (await auth.admin.mailbox("a@site.com"))["id"]
+    from uuid import UUID
+
+    await auth.rcpt("x@far.test", login=UUID(box))
+    from datetime import timedelta
+
+    work = Maintenance(auth.pool, auth.clock, timedelta(seconds=600))
+    assert not any((await work.run()).values())
+    auth.pass_time(601)
+    assert await work.run() == {"grants": 0, "operations": 2, "login_failures": 2, "relay_use": 0}
+    auth.pass_time(3600 * 3)
+    assert await work.run() == {"grants": 1, "operations": 0, "login_failures": 0, "relay_use": 1}
