@@ -1,0 +1,130 @@
+"""Each case once on the real service and once on the fake that is shipped with the client."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from auth_client import wire
+from auth_client.fake import FakeAuth
+from mailkit.clock import ManualClock
+from mailkit.errors import Unavailable
+from mailkit.ids import new_id
+
+BOXES = ("a@site.com", "b@site.com", "c@other.org")
+
+
+@dataclass
+class Asked:
+    """Either one: the verbs, the mailboxes' ids, and how time passes."""
+
+    verbs: Any
+    ids: dict[str, UUID]
+    pass_time: Callable[[float], None]
+
+    async def login(self, login: str, password: str = "secret", protocol: str = "imap") -> wire.LoginAnswer:
+        question = wire.Login(new_id(), protocol, login, password, "192.0.2.7")  # type: ignore[arg-type]
+        return (await self.verbs.logins([question]))[0]
+
+    async def rcpt(self, address: str, sender: str = "", login: UUID | None = None) -> wire.RecipientAnswer:
+        return (await self.verbs.recipients([wire.RecipientQuestion(address, sender, "192.0.2.7", login)]))[0]
+
+
+@pytest.fixture(params=["real", "fake"])
+async def asked(request, auth):
+    if request.param == "real":
+        ids = {address: await auth.make(address, "secret") for address in BOXES}
+        await auth.admin.add_forward("list@site.com", ["a@site.com", "x@far.test"])
+        await auth.admin.add_forward("round@site.com", ["round2@site.com"])
+        await auth.admin.add_forward("round2@site.com", ["round@site.com"])
+        await auth.admin.set_catchall("other.org", "forward", targets=["c@other.org"])
+        await auth.admin.add_badmailfrom("@bad.test")
+        await auth.admin.disable_mailbox("b@site.com")
+        return Asked(auth.gateway, ids, auth.pass_time)
+    from datetime import UTC, datetime, timedelta
+
+    clock = ManualClock(datetime(2026, 3, 1, tzinfo=UTC))
+    fake = FakeAuth(now=clock.now)
+    ids = {address: fake.add_mailbox(address, "secret").id for address in BOXES}
+    fake.forwards = {
+        "list@site.com": (["a@site.com", "x@far.test"], False),
+        "round@site.com": (["round2@site.com"], False),
+        "round2@site.com": (["round@site.com"], False),
+    }
+    fake.catchall = {"other.org": ["c@other.org"]}
+    fake.badmailfrom = {"@bad.test"}
+    fake.mailboxes["b@site.com"].enabled = False
+
+    def pass_time(seconds: float) -> None:
+        clock.current += timedelta(seconds=seconds)
+
+    return Asked(fake, ids, pass_time)
+
+
+async def test_logins(asked):
+    answer = await asked.login("a%site.com")
+    assert answer == wire.LoginAnswer("ok", asked.ids["a@site.com"], "a@site.com", 1, 1024**3, 1)
+    for login, password in [("a@site.com", "wrong"), ("b@site.com", "secret"), ("nobody@site.com", "x"), ("", "")]:
+        assert await asked.login(login, password) == wire.LoginAnswer("refused")
+    assert (await asked.login("a@site.com", protocol="pop3")).outcome == "ok"
+    asked.pass_time(20)
+    again = await asked.login("a@site.com", protocol="pop3")
+    assert (again.outcome, again.retry_after) == ("too_soon", 40)
+
+
+async def test_a_repeated_operation(asked):
+    question = wire.Login(new_id(), "pop3", "a@site.com", "secret", None)
+    assert [answer.outcome for answer in await asked.verbs.logins([question, question])] == ["ok", "ok"]
+
+
+async def test_grants_and_senders(asked):
+    async def mail(sender: str, client: str | None = "192.0.2.7", login: UUID | None = None) -> wire.SenderAnswer:
+        return (await asked.verbs.senders([wire.SenderQuestion(sender, client, login)]))[0]
+
+    assert await mail("x@site.com") == wire.SenderAnswer(False, True, None)
+    assert await mail("x@BAD.test") == wire.SenderAnswer(True, False, None)
+    assert await mail("x@site.com ") == wire.SenderAnswer(False, False, None)
+    a, c = asked.ids["a@site.com"], asked.ids["c@other.org"]
+    await asked.login("a@site.com")
+    asked.pass_time(1)
+    await asked.login("c@other.org")
+    assert (await mail("")).relay == wire.RelayRight("grant", c, "c@other.org")
+    assert (await mail("x@site.com", "::ffff:192.0.2.7")).relay == wire.RelayRight("grant", a, "a@site.com")
+    assert (await mail("", login=a)).relay == wire.RelayRight("auth", a, "a@site.com")
+    assert (await mail("", login=asked.ids["b@site.com"], client=None)).relay is None
+    asked.pass_time(3599)
+    assert (await mail("x@site.com")).relay == wire.RelayRight("grant", c, "c@other.org")
+    asked.pass_time(1)
+    assert (await mail("")).relay is None
+
+
+async def test_recipients(asked):
+    a, c = asked.ids["a@site.com"], asked.ids["c@other.org"]
+    box = wire.Target("a@site.com", a, 1024**3, 1)
+    assert await asked.rcpt("A@Site.com.") == wire.RecipientAnswer("accepted", [box])
+    assert (await asked.rcpt("list@site.com")).targets == [box, wire.Target("x@far.test")]
+    assert [target.mailbox_id for target in (await asked.rcpt("any@other.org")).targets] == [c]
+    for address, verdict in [
+        ("nobody@site.com", "no_mailbox"),
+        ("a%far.test@site.com", "no_mailbox"),
+        ("@site.com:x@far.test", "not_relayed"),
+        ("x@far.test", "not_relayed"),
+        ("round@site.com", "loop"),
+        ("nonsense", "bad_address"),
+    ]:
+        assert (await asked.rcpt(address)).verdict == verdict, address
+    assert await asked.rcpt("X@far.test", login=a) == wire.RecipientAnswer("accepted", [wire.Target("X@far.test")], a)
+
+
+async def test_sessions(asked):
+    a, b = asked.ids["a@site.com"], asked.ids["b@site.com"]
+    questions = [wire.SessionQuestion(a, 1), wire.SessionQuestion(a, 2), wire.SessionQuestion(b, 1)]
+    assert await asked.verbs.sessions(questions) == [True, False, False]
+
+
+async def test_the_fake_can_be_away():
+    fake = FakeAuth(away=True)
+    with pytest.raises(Unavailable):
+        await fake.sessions([])
