@@ -11,11 +11,12 @@ insert into bodies.chunk (body_id, n, data)
 select body_id, n, data from unnest($3::uuid[], $4::int[], $5::bytea[]) as t(body_id, n, data)
 
 -- name: chunks
--- All chunks of some bodies; a body marked for deletion is not there.
-select c.body_id, c.data
-  from bodies.chunk c join bodies.body b on b.id = c.body_id
- where c.body_id = any($1::uuid[]) and b.marked_at is null
- order by c.body_id, c.n
+-- All chunks of some bodies. Marks are not looked at: the collector marks, looks again and may take the mark back.
+select body_id, data from bodies.chunk where body_id = any($1::uuid[]) order by body_id, n
+
+-- name: pin
+-- These bodies may get their first reference; until the transaction ends nobody can mark them.
+select id from bodies.body where id = any($1::uuid[]) and marked_at is null order by id for share
 
 -- name: span
 -- Some neighbouring chunks of one body: a part is read without the rest.
@@ -30,14 +31,19 @@ select id, body_id, $3 from unnest($1::uuid[], $2::uuid[]) as t(id, body_id)
 select id, body_id from bodies.candidate where due <= $1 order by due limit $2
 
 -- name: mark
+-- $2 is this round's token: what is done about a mark names the mark.
 update bodies.body set marked_at = $2 where id = any($1::uuid[]) returning id
 
 -- name: unmark
-update bodies.body set marked_at = null where id = any($1::uuid[])
+update bodies.body set marked_at = null where id = any($1::uuid[]) and marked_at = $2
 
 -- name: delete
-with c as (delete from bodies.chunk where body_id = any($1::uuid[]))
-delete from bodies.body where id = any($1::uuid[]) and marked_at is not null
+with b as (
+    delete from bodies.body where id = any($1::uuid[]) and marked_at = $2 returning id
+), c as (
+    delete from bodies.chunk c using b where c.body_id = b.id
+)
+select id from b
 
 -- name: clear
 delete from bodies.candidate where id = any($1::uuid[])

@@ -1,7 +1,9 @@
 """Putting, reading and collecting bodies in Postgres. An S3-compatible store fits behind the same methods."""
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -19,7 +21,14 @@ OFF_LOOP = 256 * 1024
 REST = timedelta(hours=1)
 
 _sql = Queries("bodystore", "bodies.sql")
-_compress = zstandard.ZstdCompressor(level=3)
+_local = threading.local()  # a compressor may be used by one thread at a time
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    if not hasattr(_local, "compressor"):
+        _local.compressor = zstandard.ZstdCompressor(level=3)
+    made: zstandard.ZstdCompressor = _local.compressor
+    return made
 
 
 class BodyGone(NotFound):
@@ -40,7 +49,8 @@ class BodyStore:
     ) -> None:
         """Keep `bodies` for good, each under its new id, each with a collection candidate due in an hour.
 
-        With `connection` (only where `shared`) it is part of the caller's transaction, otherwise durable on return.
+        With `connection` (only where `shared`) it is part of the caller's transaction, and so is their first reference.
+        Otherwise it is durable on return, and the first reference is made inside `first_reference`.
         """
         if not bodies:
             return
@@ -50,6 +60,19 @@ class BodyStore:
         await (connection or self._pool).execute(
             _sql.put, ids, [len(data) for _, data in bodies], *packed, [new_id() for _ in ids], now, now + REST
         )
+
+    @asynccontextmanager
+    async def first_reference(self, body_ids: Sequence[UUID]) -> AsyncIterator[None]:
+        """Commit the first reference to bodies put earlier inside this block: meanwhile they cannot be marked.
+
+        Raises BodyGone when the collector already has one of them: put it again. Nothing to do where `put` was part of
+        the transaction that makes the reference.
+        """
+        ids = sorted(set(body_ids))
+        async with self._pool.acquire() as connection, connection.transaction():
+            if len(await connection.fetch(_sql.pin, ids)) < len(ids):
+                raise BodyGone("a body waited too long for its first reference and is being collected")
+            yield
 
     async def read(self, body_id: UUID) -> bytes:
         """One whole body. Raises BodyGone."""
@@ -61,7 +84,7 @@ class BodyStore:
     async def read_many(
         self, body_ids: Sequence[UUID], connection: Connection | None = None
     ) -> dict[UUID, bytes]:
-        """Whole bodies by id; the ones that are gone or marked for deletion are missing."""
+        """Whole bodies by id; the ones that are gone are missing. One query for all."""
         rows = await (connection or self._pool).fetch(_sql.chunks, list(set(body_ids)))
         parts: dict[UUID, list[bytes]] = {}
         if sum(len(row["data"]) for row in rows) > OFF_LOOP:
@@ -99,15 +122,16 @@ class BodyStore:
         return [(row["id"], row["body_id"]) for row in await self._pool.fetch(_sql.due_candidates, now, most)]
 
     async def mark(self, body_ids: Sequence[UUID], now: datetime) -> list[UUID]:
-        """Announce the deletion; from here on a first reference to them fails. Returns those that exist."""
+        """Announce the deletion at `now`; from here on a first reference to them fails. Returns those that exist."""
         return [row["id"] for row in await self._pool.fetch(_sql.mark, list(body_ids), now)]
 
-    async def unmark(self, body_ids: Sequence[UUID]) -> None:
-        await self._pool.execute(_sql.unmark, list(body_ids))
+    async def unmark(self, body_ids: Sequence[UUID], marked: datetime) -> None:
+        """Take back the marks made at `marked`, and only those."""
+        await self._pool.execute(_sql.unmark, list(body_ids), marked)
 
-    async def delete(self, body_ids: Sequence[UUID]) -> None:
-        """Delete marked bodies."""
-        await self._pool.execute(_sql.delete, list(body_ids))
+    async def delete(self, body_ids: Sequence[UUID], marked: datetime) -> int:
+        """Delete the bodies that still carry the mark made at `marked`: a collector that slept deletes nothing."""
+        return len(await self._pool.fetch(_sql.delete, list(body_ids), marked))
 
     async def clear(self, candidate_ids: Sequence[UUID]) -> None:
         """Forget the candidate rows that were read, and only those."""
@@ -119,10 +143,11 @@ def _pack(bodies: Sequence[tuple[UUID, bytes]]) -> tuple[list[UUID], list[int], 
     owners: list[UUID] = []
     numbers: list[int] = []
     chunks: list[bytes] = []
+    compressor = _compressor()
     for body_id, data in bodies:
         for number, start in enumerate(range(0, len(data) or 1, CHUNK)):
             piece = data[start : start + CHUNK]
-            small = _compress.compress(piece)
+            small = compressor.compress(piece)
             owners.append(body_id)
             numbers.append(number)
             chunks.append(b"\x01" + small if len(small) < len(piece) else b"\x00" + piece)

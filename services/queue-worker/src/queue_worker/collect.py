@@ -1,5 +1,8 @@
 """The collector (decision 4): bodies that neither the queue nor a mailbox refers to are deleted an hour later."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 import asyncpg
 
 from bodystore import BodyStore
@@ -38,22 +41,26 @@ class Collector:
             deleted += await self._look_at(candidates)
         return deleted
 
-    async def _look_at(self, candidates: list[tuple]) -> int:  # type: ignore[type-arg]
-        body_ids = list({body_id for _, body_id in candidates})
-        # marked first: a reference made after this fails, one made before it is seen by the questions below
-        marked = await self._bodies.mark(body_ids, self._clock.now())
-        try:
-            queued = {row["body_id"] for row in await self._pool.fetch(sql.referenced, marked)}
-            rest = [body_id for body_id in marked if body_id not in queued]
-            answers = await self._mailstore.references(ReferenceList(rest)) if rest else []
-        except BaseException:
-            await self._bodies.unmark(marked)
-            raise
-        free = [body_id for body_id, referenced in zip(rest, answers, strict=True) if not referenced]
-        await self._bodies.unmark([body_id for body_id in marked if body_id not in set(free)])
-        await self._bodies.delete(free)
-        await self._bodies.clear([row_id for row_id, _ in candidates])
-        metrics.COLLECTED.inc(len(free))
+    async def _look_at(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
+        """Most candidates are still referred to, so the first look costs no write; what looks free is marked and
+        looked at again: a first reference made after the mark fails, one made before it is seen by the second look."""
+        free = await self._unreferenced(sorted({body_id for _, body_id in candidates}))
+        deleted = 0
         if free:
-            log.info("collected", bodies=len(free))
-        return len(free)
+            token = self._clock.now()
+            marked = await self._bodies.mark(free, token)
+            still = await self._unreferenced(marked)
+            await self._bodies.unmark([body_id for body_id in marked if body_id not in set(still)], token)
+            deleted = await self._bodies.delete(still, token)
+            metrics.COLLECTED.inc(deleted)
+            log.info("collected", bodies=deleted)
+        await self._bodies.clear([row_id for row_id, _ in candidates])
+        return deleted
+
+    async def _unreferenced(self, body_ids: Sequence[UUID]) -> list[UUID]:
+        """Those that neither the queue nor a mailbox refers to. The queue first: what it hands over between the two
+        questions is in a mailbox by the second."""
+        queued = {row["body_id"] for row in await self._pool.fetch(sql.referenced, list(body_ids))}
+        rest = [body_id for body_id in body_ids if body_id not in queued]
+        answers = await self._mailstore.references(ReferenceList(rest)) if rest else []
+        return [body_id for body_id, referenced in zip(rest, answers, strict=True) if not referenced]
