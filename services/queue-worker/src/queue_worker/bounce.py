@@ -16,7 +16,7 @@ WHOLE_ORIGINAL = 100 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """What a bounce needs of the message it is about."""
+    """What a bounce needs of the message it is about. An empty `body`: it is gone and cannot be attached."""
 
     queue_id: UUID
     mail_from: str
@@ -30,37 +30,49 @@ def bounce(
 ) -> Submission:
     """The bounce for `results` ((attempt, final text) of each recipient given up) as a submission from `<>`."""
     body = _render(original, results, helo_name, now)
-    return Submission(submission_id, "", [original.sender], body, eight_bit=not body.isascii(), smtputf8=False)
+    return Submission(
+        submission_id, "", [original.sender], body,
+        eight_bit=not body.isascii(), smtputf8=not original.mail_from.isascii(),
+    )  # fmt: skip
 
 
 def _render(original: Original, results: Sequence[tuple[Result, str]], helo_name: str, now: datetime) -> bytes:
     boundary = f"=_{secrets.token_hex(12)}"
-    whole = len(original.body) <= WHOLE_ORIGINAL
-    header = original.body.partition(b"\r\n\r\n")[0] + b"\r\n"
-    date = format_datetime(now)
+    human = _human(results, helo_name).encode("utf-8", "replace")
+    machine = _machine(original, results, helo_name, now).encode("utf-8", "replace")
+    # RFC 6533 3: addresses beyond ASCII need the global form of the report
+    report = "message/delivery-status" if machine.isascii() else "message/global-delivery-status"
+    parts = [("text/plain; charset=utf-8", human), (report, machine)]
+    if 0 < len(original.body) <= WHOLE_ORIGINAL:
+        parts.append(("message/rfc822", original.body))
+    elif original.body:
+        parts.append(("text/rfc822-headers", _header(original.body)))
+    # a multipart is as wide as its widest part (RFC 2045 6.4)
+    width = "7bit" if all(content.isascii() for _, content in parts) else "8bit"
     head = (
         f"From: Mail Delivery System <MAILER-DAEMON@{helo_name}>\r\n"
         f"To: {original.mail_from}\r\n"
-        f"Subject: failure notice\r\n"
-        f"Date: {date}\r\n"
+        "Subject: failure notice\r\n"
+        f"Date: {format_datetime(now)}\r\n"
         f"Message-ID: <{secrets.token_hex(12)}@{helo_name}>\r\n"
         "Auto-Submitted: auto-replied\r\n"
         "MIME-Version: 1.0\r\n"
-        f'Content-Type: multipart/report; report-type=delivery-status; boundary="{boundary}"\r\n'
+        f'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"\r\n'
+        f"Content-Transfer-Encoding: {width}\r\n"
         "\r\nThis is a delivery status notification in MIME format.\r\n"
     )
-    parts = [
-        ("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit", _human(results, helo_name)),
-        ("Content-Type: message/delivery-status", _machine(original, results, helo_name, now)),
-    ]
-    pieces = [head.encode()]
-    pieces += [f"\r\n--{boundary}\r\n{kind}\r\n\r\n{text}".encode() for kind, text in parts]
-    kind = "message/rfc822" if whole else "text/rfc822-headers"
-    encoding = "" if original.body.isascii() else "\r\nContent-Transfer-Encoding: 8bit"
-    pieces.append(f"\r\n--{boundary}\r\nContent-Type: {kind}{encoding}\r\n\r\n".encode())
-    pieces.append(original.body if whole else header)
+    pieces = [head.encode("utf-8", "replace")]
+    for kind, content in parts:
+        encoding = "" if content.isascii() else "Content-Transfer-Encoding: 8bit\r\n"
+        pieces += [f"\r\n--{boundary}\r\nContent-Type: {kind}\r\n{encoding}\r\n".encode(), content]
     pieces.append(f"\r\n--{boundary}--\r\n".encode())
     return b"".join(pieces)
+
+
+def _header(body: bytes) -> bytes:
+    """The header of a message too large to attach, itself bounded, ending with a whole line."""
+    header = body.partition(b"\r\n\r\n")[0] + b"\r\n"
+    return header if len(header) <= WHOLE_ORIGINAL else header[: header.rfind(b"\r\n", 0, WHOLE_ORIGINAL) + 2]
 
 
 def _human(results: Sequence[tuple[Result, str]], helo_name: str) -> str:
@@ -92,17 +104,26 @@ def _machine(original: Original, results: Sequence[tuple[Result, str]], helo_nam
     for result, text in results:
         claim = result.claim
         block = (
-            f"Original-Recipient: rfc822; {claim.original}\r\nFinal-Recipient: rfc822; {claim.address}\r\n"
+            f"Original-Recipient: {_typed(claim.original)}\r\nFinal-Recipient: {_typed(claim.address)}\r\n"
             f"Action: failed\r\nStatus: {_permanent(result.status)}\r\n"
         )
         if result.remote_host:
-            block += f"Remote-MTA: dns; {result.remote_host}\r\n"
+            block += f"Remote-MTA: dns; {_plain(result.remote_host)}\r\n"
         if result.diagnostic:
-            block += f"Diagnostic-Code: smtp; {' '.join(result.diagnostic.split())}\r\n"
+            block += f"Diagnostic-Code: smtp; {_plain(result.diagnostic)}\r\n"
         else:
-            block += f"Diagnostic-Code: X-Postrider; {' '.join(text.split())}\r\n"
+            block += f"Diagnostic-Code: X-Postrider; {_plain(text)}\r\n"
         blocks.append(block + f"Last-Attempt-Date: {format_datetime(now)}\r\n")
     return "\r\n".join(blocks)
+
+
+def _typed(address: str) -> str:
+    return f"rfc822; {address}" if address.isascii() else f"utf-8; {address}"
+
+
+def _plain(text: str) -> str:
+    """One line of ASCII, as fields of the report have to be (RFC 3464 2.1)."""
+    return " ".join(text.split()).encode("ascii", "backslashreplace").decode()[:900]
 
 
 def _permanent(status: str) -> str:

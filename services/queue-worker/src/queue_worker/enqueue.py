@@ -22,7 +22,8 @@ class Entry:
 
 
 def entry(submission: Submission) -> Entry:
-    return Entry(submission, new_id(), new_id())
+    """The hand-over's id becomes the queue id: Received, the 250 and every log line say the same."""
+    return Entry(submission, submission.submission_id, new_id())
 
 
 async def insert(

@@ -7,9 +7,8 @@ from fastapi import FastAPI
 
 from bodystore import BodyStore
 from mailkit.clock import DatabaseClock
-from mailkit.db import create_pool
+from mailkit.db import connect
 from mailkit.disk import Disk
-from mailkit.errors import ConfigError, Unavailable
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure, get_logger
@@ -38,17 +37,6 @@ async def migrate(settings: QueueSettings) -> None:
     dsn = settings.database_url.get_secret_value()
     await upgrade(settings.bodies_database_url.get_secret_value() or dsn, "bodystore", "bodies")
     await upgrade(dsn, "queue_worker", "queue")
-
-
-async def connect(dsn: str, service: str, size: int) -> asyncpg.Pool:
-    """A pool, waiting up to 30 s for a database that is still starting."""
-    for _ in range(60):
-        try:
-            return await create_pool(dsn, service=service, size=size)
-        except Unavailable as error:
-            sentence = str(error)
-            await asyncio.sleep(0.5)
-    raise ConfigError(sentence)
 
 
 async def serve(life: Lifecycle, settings: QueueSettings) -> None:

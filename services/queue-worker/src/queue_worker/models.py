@@ -22,12 +22,18 @@ class Claim:
     expires: datetime
     tries: int
     destination: str = ""
+    """The remote domain; "" for a mailbox of ours."""
     mailbox_id: UUID | None = None
     quota_limit: int = 0
     limit_version: int = 0
     eight_bit: bool = False
     smtputf8: bool = False
+    bounce: bool = False
+    """Our own bounce: exempt from quota refusal."""
+    looped: bool = False
+    """The message already carries our Delivered-To for this recipient."""
     was_sent: bool = False
+    """The final dot of the attempt before this one may have gone out, and no reply was recorded."""
 
 
 class End(Enum):
@@ -55,3 +61,14 @@ class Result:
 
 #: Follows the reason when the lifetime is over (S9).
 TOO_LONG = " I'm not going to try again; this message has been in the queue too long."
+#: A reply's text is kept up to so many lines, each with so many characters (RFC 5322 2.1.1: 998 octets in a bounce).
+_LINES, _COLUMNS = 100, 900
+
+
+def clean(text: str) -> str:
+    """`text` of a remote host as it can be stored, logged and bounced: printable, UTF-8, bounded; "\\n" between lines."""
+    if len(text) <= _COLUMNS and text.isascii() and text.isprintable():
+        return text
+    text = text.encode("utf-8", "replace").decode()
+    lines = text.replace("\r\n", "\n").split("\n")[:_LINES]
+    return "\n".join("".join(c if c.isprintable() else " " for c in line[:_COLUMNS]) for line in lines)

@@ -1,7 +1,11 @@
 """When next, and when to give up. Pure: time is an argument (decisions 6 and 11)."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isqrt
+from typing import Literal
+
+from queue_worker.models import TOO_LONG, End, Result
 
 #: Filing in our own mailstore is tried again after these seconds; it never counts as a remote attempt.
 LOCAL_PAUSES = (1, 2, 4, 8, 16, 30)
@@ -25,3 +29,31 @@ def next_filing(now: datetime, failures: int) -> datetime:
 def is_over(now: datetime, expires: datetime) -> bool:
     """S8: the message has been in the queue too long."""
     return now >= expires
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows from an attempt's end: `done` (for good, with its final text), `later` (at `due`) or `back`."""
+
+    kind: Literal["done", "later", "back"]
+    result: Result
+    outcome: Literal["delivered", "failed", "expired", "deferred", "in_doubt", "returned"]
+    text: str
+    due: datetime
+
+
+def decide(result: Result, now: datetime, retry_first: int) -> Decision:
+    """S8, decision 6: finished, tried again, or given back as if nothing had happened."""
+    claim, end = result.claim, result.end
+    if end is End.delivered:
+        return Decision("done", result, "delivered", result.text, now)
+    if end is End.failed:
+        return Decision("done", result, "failed", result.text, now)
+    if end is End.returned:
+        return Decision("back", result, "returned", result.text, now)
+    if is_over(now, claim.expires):
+        return Decision("done", result, "expired", result.text + TOO_LONG, now)  # every expiry ends with S9's sentence
+    if end is End.waiting:
+        return Decision("later", result, "deferred", result.text, min(next_filing(now, claim.tries + 1), claim.expires))
+    due = next_attempt(now, claim.first_seen, claim.expires, retry_first)
+    return Decision("later", result, "in_doubt" if end is End.in_doubt else "deferred", result.text, due)

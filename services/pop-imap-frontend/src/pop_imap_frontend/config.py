@@ -1,0 +1,43 @@
+"""Settings of pop-imap-frontend. It holds no database credentials."""
+
+from pydantic import Field, SecretStr
+
+from mailkit.config import CommaList, ServiceSettings
+
+
+class FrontendSettings(ServiceSettings):
+    """What pop-imap-frontend is told by its environment."""
+
+    http_port: int = Field(default=8005, ge=0, le=65535)
+    """Port of the HTTP side."""
+    listen_host: str = "127.0.0.1"
+    pop3_port: int = Field(default=110, ge=0, le=65535)
+    pop3s_port: int = Field(default=995, ge=0, le=65535)
+    imap_port: int = Field(default=143, ge=0, le=65535)
+    imaps_port: int = Field(default=993, ge=0, le=65535)
+    certificates: str = ""
+    """Folder with `default/` and a folder per host name, each with tls.crt and tls.key; none: no TLS."""
+    helo_name: str = "Postrider"
+    """Our name in greetings."""
+    auth_url: str = "http://127.0.0.1:8001"
+    token_frontend_auth: SecretStr = SecretStr("")
+    mailstore_url: str = "http://127.0.0.1:8003"
+    token_frontend_mailstore: SecretStr = SecretStr("")
+    max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    """S7; the largest APPEND."""
+    pop3_login_delay_seconds: int = Field(default=60, ge=0)
+    """P4, as CAPA says it; auth keeps the rule."""
+    frontend_connections: int = Field(default=20_000, ge=1)
+    connections_per_address: int = Field(default=100, ge=1)
+    limit_exempt_networks: CommaList = ()
+    """Clients that limits leave alone."""
+    trusted_proxies: CommaList = ()
+    """PROXY protocol speakers; when set, nobody else may connect (decision 9)."""
+    pop3_plaintext_auth: bool = False
+    """Allow POP3 logins without TLS, for old clients."""
+    imap_plaintext_auth: bool = False
+    """Allow IMAP logins without TLS, for old clients."""
+    pop3_idle_seconds: float = Field(default=600, gt=0)
+    """RFC 1939 3 asks for 10 minutes at least."""
+    imap_idle_seconds: float = Field(default=1860, gt=0)
+    """RFC 3501 5.4 asks for 30 minutes at least."""

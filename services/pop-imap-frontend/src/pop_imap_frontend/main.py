@@ -1,0 +1,116 @@
+"""Wiring: settings, clients, four listeners, the feed, the re-check, the HTTP side, and the end."""
+
+import asyncio
+from collections.abc import Callable
+
+from fastapi import FastAPI
+
+from auth_client.client import AuthClient
+from mailkit.address import Networks
+from mailkit.batch import Batcher
+from mailkit.clock import SystemClock
+from mailkit.lifecycle import Lifecycle
+from mailkit.listener import Connections, Limits, Listener, Peer, Refusals
+from mailkit.logs import configure, get_logger
+from mailkit.stream import Stream
+from mailkit.tls import CertificateStore
+from mailkit.web import HttpSide, create_app
+from mailstore_client.client import MailstoreClient
+from pop_imap_frontend.config import FrontendSettings
+from pop_imap_frontend.imap import ImapContext, ImapSession
+from pop_imap_frontend.logins import Logins
+from pop_imap_frontend.pop3 import Leases, Pop3Context, Pop3Session
+from pop_imap_frontend.watch import RECHECK_SECONDS, Watch
+
+log = get_logger()
+
+SERVICE = "pop-imap-frontend"
+_IMAP = Refusals(
+    too_many=b"* BYE Too many connections, try again later\r\n", no_header=b"* BYE PROXY header required\r\n"
+)
+_POP3 = Refusals(too_many=b"-ERR [SYS/TEMP] Too many connections\r\n", no_header=b"-ERR PROXY header required\r\n")
+
+
+async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
+    """Run the service until it is told to stop."""
+    configure(SERVICE, settings.log_level)
+    auth = AuthClient(settings.auth_url, settings.token_frontend_auth, timeout=8)
+    mailstore = MailstoreClient(settings.mailstore_url, settings.token_frontend_mailstore, timeout=8, connections=64)
+    certificates = CertificateStore(settings.certificates) if settings.certificates else None
+    tls = certificates.server_context if certificates else None
+    watch = Watch(mailstore, auth)
+    logins = Logins(Batcher(auth.logins, flights=4, most=20))
+    leases = Leases(mailstore)
+    sessions: set[ImapSession | Pop3Session] = set()
+    imap = ImapContext(
+        mailstore, logins, SystemClock(settings.clock_offset_seconds), tls, settings.imap_plaintext_auth,
+        settings.max_message_bytes, settings.imap_idle_seconds, settings.helo_name, watch.add,
+    )  # fmt: skip
+    pop3 = Pop3Context(
+        mailstore, logins, leases, tls, settings.pop3_plaintext_auth, settings.pop3_idle_seconds,
+        settings.pop3_login_delay_seconds, settings.helo_name, watch.add,
+    )  # fmt: skip
+
+    def protocol(make: Callable[[Stream, Peer], ImapSession | Pop3Session]) -> Callable[[Peer], Stream]:
+        def factory(peer: Peer) -> Stream:
+            async def talk(stream: Stream) -> None:
+                session = make(stream, peer)
+                sessions.add(session)
+                try:
+                    await session.run()
+                finally:
+                    sessions.discard(session)
+
+            return Stream(talk)
+
+        return factory
+
+    http = HttpSide(app(life), settings.http_host, settings.http_port)
+    await http.start()
+    limits = Limits(
+        settings.frontend_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks)
+    )
+    connections = Connections(limits)
+    proxies = Networks(settings.trusted_proxies)
+    imap_talk = protocol(lambda stream, peer: ImapSession(stream, peer, imap))
+    pop3_talk = protocol(lambda stream, peer: Pop3Session(stream, peer, pop3))
+    listeners = []
+    for name, port, talk, refusals, implicit in (
+        ("imap", settings.imap_port, imap_talk, _IMAP, False), ("imaps", settings.imaps_port, imap_talk, _IMAP, True),
+        ("pop3", settings.pop3_port, pop3_talk, _POP3, False), ("pop3s", settings.pop3s_port, pop3_talk, _POP3, True),
+    ):  # fmt: skip
+        if implicit and tls is None:
+            continue
+        listener = Listener(name, talk, refusals, connections, proxies=proxies, tls=tls if implicit else None)
+        listener.start(settings.listen_host, port)
+        listeners.append(listener)
+    life.spawn(watch.follow_feed())
+    life.every(RECHECK_SECONDS, watch.recheck)
+    life.every(20, leases.renew)
+    if certificates is not None:
+        life.every(30, certificates.measure)
+    life.ready = True
+    log.info("ready", port=http.port)
+
+    await life.stopping.wait()
+    log.info("draining")
+    await asyncio.sleep(settings.drain_delay_seconds)
+    for listener in listeners:
+        listener.stop()
+    spread = max(settings.grace_seconds - 5, 1)
+    for session in list(sessions):
+        life.spawn(session.end_with_jitter(min(spread, 1.0) if settings.single_machine else spread))
+    try:
+        await asyncio.wait_for(connections.idle(), spread + 1)
+    except TimeoutError:
+        for session in list(sessions):
+            session.stream.abort()
+    await http.stop()
+    await auth.aclose()
+    await mailstore.aclose()
+    log.info("stopped")
+
+
+def app(life: Lifecycle) -> FastAPI:
+    """The HTTP side: health and metrics."""
+    return create_app(SERVICE, life)

@@ -1,0 +1,190 @@
+"""The verbs of POP3 and the states they are allowed in (RFC 1939, RFC 2449, RFC 2595, RFC 5034)."""
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import TYPE_CHECKING
+
+from mailkit.stream import LineTooLong
+from pop_imap_frontend.pop3 import replies
+
+if TYPE_CHECKING:
+    from pop_imap_frontend.pop3.session import Pop3Session
+
+
+class State(Flag):
+    """Where a session is (RFC 1939 3)."""
+
+    AUTHORIZATION = auto()
+    TRANSACTION = auto()
+    CLOSED = auto()
+
+
+BOTH = State.AUTHORIZATION | State.TRANSACTION
+Run = Callable[["Pop3Session", str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What runs a verb, and in which states."""
+
+    allowed_in: State
+    run: Run
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def command(name: str, allowed_in: State) -> Callable[[Run], Run]:
+    """Register the function that runs `name`."""
+
+    def register(run: Run) -> Run:
+        COMMANDS[name] = Command(allowed_in, run)
+        return run
+
+    return register
+
+
+def _refused(line: str) -> Exception:
+    from pop_imap_frontend.pop3.session import Refused  # noqa: PLC0415 - the table is below the session
+
+    return Refused(line)
+
+
+@command("CAPA", BOTH)
+async def capa(session: "Pop3Session", argument: str) -> None:
+    """RFC 2449; logins are listed only where they are allowed, LOGIN-DELAY is P4."""
+    names = [
+        "TOP",
+        "UIDL",
+        "RESP-CODES",
+        "AUTH-RESP-CODE",
+        "PIPELINING",
+        "EXPIRE NEVER",
+        f"LOGIN-DELAY {session.context.login_delay}",
+    ]
+    if session.tls or session.context.plaintext_logins:
+        names += ["USER", "SASL PLAIN"]
+    if not session.tls and session.context.tls is not None:
+        names.append("STLS")
+    session.say("+OK capabilities\r\n" + "\r\n".join([*names, "IMPLEMENTATION Postrider", "."]))
+
+
+@command("STLS", State.AUTHORIZATION)
+async def stls(session: "Pop3Session", argument: str) -> None:
+    """RFC 2595 4; what was sent ahead in plain text is thrown away, and USER with it."""
+    if session.tls or session.context.tls is None:
+        raise _refused("-ERR TLS is already active" if session.tls else "-ERR TLS is not available")
+    session.say("+OK begin TLS")
+    await session.stream.start_tls(session.context.tls())
+    session.tls = True
+    session.user = ""
+
+
+@command("USER", State.AUTHORIZATION)
+async def user(session: "Pop3Session", argument: str) -> None:
+    session.require_tls()
+    if not argument:
+        raise _refused(replies.SYNTAX)
+    session.user = argument
+    session.say("+OK")
+
+
+@command("PASS", State.AUTHORIZATION)
+async def password(session: "Pop3Session", argument: str) -> None:
+    session.require_tls()
+    if not session.user:
+        raise _refused("-ERR USER first")
+    name, session.user = session.user, ""
+    await session.log_in(name, argument)
+
+
+@command("AUTH", State.AUTHORIZATION)
+async def auth(session: "Pop3Session", argument: str) -> None:
+    """SASL PLAIN (RFC 5034), with or without an initial response."""
+    mechanism, _, initial = argument.partition(" ")
+    session.require_tls()
+    if mechanism.upper() != "PLAIN":
+        raise _refused("-ERR the only mechanism here is PLAIN")
+    if not initial:
+        session.say("+ ")
+        try:
+            initial = (await session.stream.readline(4096)).decode("ascii", "replace").strip()
+        except LineTooLong:
+            await session.stream.skip_line()
+            raise _refused(replies.TOO_LONG) from None
+    if initial == "*":
+        raise _refused("-ERR cancelled")
+    try:
+        _, name, secret = base64.b64decode(initial, validate=True).decode().split("\0")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise _refused(replies.SYNTAX) from None
+    await session.log_in(name, secret)
+
+
+@command("STAT", State.TRANSACTION)
+async def stat(session: "Pop3Session", argument: str) -> None:
+    there = session.present()
+    session.say(f"+OK {len(there)} {sum(session.sizes[at] for at in there)}")
+
+
+async def _listing(session: "Pop3Session", argument: str, value: Callable[[int], str]) -> None:
+    if argument:
+        at = session.place(argument)
+        session.say(f"+OK {at + 1} {value(at)}")
+        return
+    lines = [f"{at + 1} {value(at)}" for at in session.present()]
+    session.say("\r\n".join([f"+OK {len(lines)} messages", *lines, "."]))
+
+
+@command("LIST", State.TRANSACTION)
+async def list_(session: "Pop3Session", argument: str) -> None:
+    await _listing(session, argument, lambda at: str(session.sizes[at]))
+
+
+@command("UIDL", State.TRANSACTION)
+async def uidl(session: "Pop3Session", argument: str) -> None:
+    await _listing(session, argument, lambda at: f"{session.uidvalidity}.{session.uids[at]}")
+
+
+@command("RETR", State.TRANSACTION)
+async def retr(session: "Pop3Session", argument: str) -> None:
+    await session.send_message(session.place(argument))
+
+
+@command("TOP", State.TRANSACTION)
+async def top(session: "Pop3Session", argument: str) -> None:
+    number, _, lines = argument.partition(" ")
+    lines = lines.strip()
+    if not (lines.isascii() and lines.isdecimal() and len(lines) <= 10):
+        raise _refused(replies.SYNTAX)
+    await session.send_message(session.place(number), int(lines))
+
+
+@command("DELE", State.TRANSACTION)
+async def dele(session: "Pop3Session", argument: str) -> None:
+    at = session.place(argument)
+    session.deleted.add(at)
+    session.say(f"+OK message {at + 1} marked")
+
+
+@command("RSET", State.TRANSACTION)
+async def rset(session: "Pop3Session", argument: str) -> None:
+    session.deleted.clear()
+    session.say("+OK")
+
+
+@command("NOOP", State.TRANSACTION)
+async def noop(session: "Pop3Session", argument: str) -> None:
+    session.say("+OK")
+
+
+@command("QUIT", BOTH)
+async def quit_(session: "Pop3Session", argument: str) -> None:
+    if session.state is State.TRANSACTION:
+        await session.update()
+        return
+    session.state = State.CLOSED
+    session.say("+OK bye")

@@ -1,0 +1,261 @@
+"""One POP3 connection (RFC 1939 3): AUTHORIZATION, TRANSACTION, UPDATE."""
+
+import asyncio
+import random
+import ssl
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from auth_client.wire import LoginAnswer
+from mailkit.errors import NotFound, PostriderError
+from mailkit.ids import new_id
+from mailkit.lifecycle import describe
+from mailkit.listener import Peer
+from mailkit.logs import get_logger
+from mailkit.stream import IdleTimeout, LineTooLong, Stream
+from mailstore_client.client import MailstoreClient
+from mailstore_client.wire import CloseMaildrop, OpenMaildrop, ReadMaildrop
+from pop_imap_frontend.logins import Logins
+from pop_imap_frontend.pop3 import metrics, replies
+from pop_imap_frontend.pop3.commands import COMMANDS, State
+from pop_imap_frontend.pop3.leases import Leases
+
+log = get_logger()
+
+#: RFC 2449 4: a command line has at most 255 octets; AUTH's response is longer.
+LINE = 255
+SASL_LINE = 4096
+MOST_BAD_COMMANDS = 20
+MOST_FAILED_LOGINS = 5
+LOGIN_SECONDS = 60
+
+
+class Refused(Exception):
+    """The command is answered with this -ERR line; `ends`: and the connection is closed."""
+
+    def __init__(self, line: str, *, ends: bool = False) -> None:
+        super().__init__(line)
+        self.ends = ends
+
+
+@dataclass(frozen=True)
+class Pop3Context:
+    """What all POP3 sessions of the process share."""
+
+    mailstore: MailstoreClient
+    log_in: Logins
+    leases: Leases
+    tls: Callable[[], ssl.SSLContext] | None
+    plaintext_logins: bool
+    idle_seconds: float
+    login_delay: int
+    name: str
+    watch: Callable[["Pop3Session"], Callable[[], None]]
+
+
+class Pop3Session:
+    """The conversation with one client. Deletions are marks here until QUIT."""
+
+    def __init__(self, stream: Stream, peer: Peer, context: Pop3Context) -> None:
+        self.stream = stream
+        self.peer = peer
+        self.context = context
+        self.state = State.AUTHORIZATION
+        self.tls = peer.implicit_tls
+        self.user = ""
+        self.login: LoginAnswer | None = None
+        self.session_id = new_id()
+        self.news = asyncio.Event()
+        self.uidvalidity = 0
+        self.folder_id = 0
+        self.uids: array[int] = array("I")
+        self.sizes: array[int] = array("I")
+        self.deleted: set[int] = set()
+        self._bad = 0
+        self._failed = 0
+        self._held = False
+        self._unwatch: Callable[[], None] | None = None
+        self._ending: str | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # -- the life of a connection
+
+    async def run(self) -> None:
+        """Talk until QUIT, until the client is gone, or until it has to go."""
+        self._task = asyncio.current_task()
+        metrics.SESSIONS.inc()
+        try:
+            self.say(f"+OK {self.context.name} POP3 ready")
+            while self.state is not State.CLOSED:
+                self.stream.set_idle(self.context.idle_seconds if self.login else LOGIN_SECONDS)
+                try:
+                    line = await self.stream.readline(LINE)
+                except LineTooLong:
+                    await self.stream.skip_line()
+                    self._count_bad()
+                    self.say(replies.TOO_LONG)
+                    continue
+                await self._answer(line)
+                await self.stream.drain()
+        except IdleTimeout:
+            self.say("-ERR silent for too long")  # RFC 1939 3: nothing is removed
+        except asyncio.CancelledError:
+            self.say(f"-ERR [SYS/TEMP] {self._ending or 'server is going down'}")
+        except (EOFError, OSError, LineTooLong):
+            pass
+        finally:
+            metrics.SESSIONS.dec()
+            if self._unwatch is not None:
+                self._unwatch()
+            await self._let_go()
+            await self.stream.aclose()
+
+    async def _let_go(self) -> None:
+        """Free the lock of a session that ends without QUIT."""
+        if not self._held:
+            return
+        self._held = False
+        self.context.leases.remove(self)
+        try:
+            await self.context.mailstore.close_maildrop(CloseMaildrop(self.mailbox_id, self.session_id))
+        except PostriderError as error:
+            log.warning("neighbour_away", work="free maildrop", error=describe(error))  # the lease runs out
+
+    def end(self, reason: str) -> None:
+        """End the session from outside; nothing is removed."""
+        self._ending = reason
+        if self._task is not None:
+            self._task.cancel()
+
+    async def end_with_jitter(self, spread: float) -> None:
+        """End within `spread` seconds (decision 13)."""
+        await asyncio.sleep(random.uniform(0, spread))  # noqa: S311
+        self.end("server is going down")
+
+    def say(self, line: str) -> None:
+        self.stream.write(line.encode("utf-8", "replace") + b"\r\n")
+
+    # -- one command
+
+    async def _answer(self, line: bytes) -> None:
+        name, _, argument = line.decode("utf-8", "replace").strip().partition(" ")
+        command = COMMANDS.get(name.upper())
+        try:
+            if command is None:
+                raise Refused(replies.UNKNOWN)
+            if self.state not in command.allowed_in:
+                raise Refused(replies.NOT_NOW)
+            await command.run(self, argument.strip())
+            metrics.COMMANDS.labels(name.upper(), "ok").inc()
+        except Refused as error:
+            metrics.COMMANDS.labels(name.upper() if command else "unknown", "err").inc()
+            self.say(str(error))
+            if error.ends:
+                self.state = State.CLOSED
+            if command is None or str(error) in (replies.NOT_NOW, replies.SYNTAX):
+                self._count_bad()
+        except NotFound:
+            self.say(replies.NO_SUCH)
+        except PostriderError as error:
+            log.warning("neighbour_away", command=name.upper(), error=describe(error))
+            self.say(replies.AWAY)
+        except (EOFError, OSError, IdleTimeout):
+            raise
+        except Exception as error:
+            log.error("bug", command=name.upper(), error=describe(error), exc_info=error)
+            self.say(replies.BUG)
+
+    def _count_bad(self) -> None:
+        self._bad += 1
+        if self._bad >= MOST_BAD_COMMANDS:
+            self.say("-ERR too many bad commands")
+            self.state = State.CLOSED
+
+    # -- what commands use
+
+    @property
+    def account(self) -> LoginAnswer:
+        assert self.login is not None
+        return self.login
+
+    @property
+    def mailbox_id(self) -> UUID:
+        assert self.account.mailbox_id is not None
+        return self.account.mailbox_id
+
+    def require_tls(self) -> None:
+        if not self.tls and not self.context.plaintext_logins:
+            raise Refused(replies.TLS_REQUIRED)
+
+    async def log_in(self, user: str, password: str) -> None:
+        """Ask auth, take the maildrop, say how much is in it."""
+        try:
+            answer = await self.context.log_in("pop3", user, password, self.peer)
+        except PostriderError:
+            raise Refused(replies.AWAY) from None
+        metrics.LOGINS.labels(answer.outcome).inc()
+        if answer.outcome == "too_soon":  # P4
+            raise Refused(replies.LOGIN_DELAY.format(seconds=self.context.login_delay), ends=True)
+        if answer.outcome != "ok":
+            self._failed += 1
+            lines = {"refused": replies.REFUSED, "throttled": replies.THROTTLED, "busy": replies.BUSY}
+            raise Refused(lines[answer.outcome], ends=self._failed >= MOST_FAILED_LOGINS)
+        self.login = answer
+        try:
+            drop = await self.context.mailstore.open_maildrop(OpenMaildrop(self.mailbox_id, self.session_id))
+        except PostriderError:
+            self.login = None
+            raise Refused(replies.AWAY) from None
+        if drop.status != "ok":
+            self.login = None
+            raise Refused(replies.IN_USE)
+        self._held = True
+        self.context.leases.add(self)
+        self._unwatch = self.context.watch(self)
+        self.uidvalidity, self.folder_id = drop.uidvalidity, drop.folder_id
+        self.uids, self.sizes = array("I", drop.uids), array("I", drop.sizes)
+        self.state = State.TRANSACTION
+        self.say(f"+OK {len(self.uids)} messages ({sum(self.sizes)} octets)")
+
+    def place(self, argument: str) -> int:
+        """The position of the message a command names, which must not be marked deleted. Raises Refused."""
+        if not (argument.isascii() and argument.isdecimal() and len(argument) <= 10):
+            raise Refused(replies.SYNTAX)
+        at = int(argument) - 1
+        if not 0 <= at < len(self.uids):
+            raise Refused(replies.NO_SUCH)
+        if at in self.deleted:
+            raise Refused(replies.DELETED)
+        return at
+
+    def present(self) -> list[int]:
+        """Positions of the messages that are not marked."""
+        return [at for at in range(len(self.uids)) if at not in self.deleted]
+
+    async def send_message(self, at: int, lines: int = -1) -> None:
+        """RETR and TOP: the octets with dots doubled (RFC 1939 3)."""
+        raw = await self.context.mailstore.read_maildrop(
+            ReadMaildrop(self.mailbox_id, self.folder_id, self.uids[at], lines)
+        )
+        self.say(f"+OK {len(raw)} octets" if lines < 0 else "+OK")
+        await self.stream.send(stuffed(raw))
+
+    async def update(self) -> None:
+        """QUIT in TRANSACTION: what is marked goes, and only then +OK (RFC 1939 6)."""
+        gone = array("I", [self.uids[at] for at in sorted(self.deleted)]).tobytes()
+        answer = await self.context.mailstore.close_maildrop(CloseMaildrop(self.mailbox_id, self.session_id, gone))
+        self._held = False
+        self.context.leases.remove(self)
+        self.state = State.CLOSED
+        self.say("+OK bye" if answer.status == "ok" else replies.LOST)
+
+
+def stuffed(raw: bytes) -> bytes:
+    """A multi-line response's lines and its end."""
+    if raw[:1] == b".":
+        raw = b"." + raw
+    if b"\r\n." in raw:
+        raw = raw.replace(b"\r\n.", b"\r\n..")
+    return raw + (b".\r\n" if raw.endswith(b"\r\n") or not raw else b"\r\n.\r\n")

@@ -1,0 +1,154 @@
+"""From a finished transaction to the queue: trace header, what a submission lacks, one hand-over, and only then 250."""
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from email.utils import format_datetime
+from uuid import UUID
+
+from mailkit.batch import Batcher
+from mailkit.clock import Clock
+from mailkit.errors import NoSpace, PostriderError, Unanswered
+from mailkit.ids import new_id
+from mailkit.logs import get_logger
+from mailkit.reply import Reply
+from queue_worker_client.client import QueueClient
+from queue_worker_client.wire import (
+    LARGE_BODY,
+    LIST_BYTES,
+    LIST_ITEMS,
+    Submission,
+    SubmissionAnswer,
+    SubmissionRecipient,
+)
+from smtp_gateway import metrics, replies
+from smtp_gateway.checks.content import header_of
+from smtp_gateway.transaction import Transaction
+
+log = get_logger()
+
+#: A hand-over that was sent and not answered is repeated for so long (decision 3).
+REPEAT_SECONDS = 60.0
+
+_FIELD = re.compile(rb"^(Date|Message-ID|From)[ \t]*:", re.I | re.M)
+
+
+class Acceptor:
+    """Hands messages over in lists; a large one alone."""
+
+    def __init__(self, queue: QueueClient, clock: Clock, helo_name: str) -> None:
+        self._queue = queue
+        self._clock = clock
+        self._helo_name = helo_name
+        self._batch: Batcher[Submission, SubmissionAnswer] = Batcher(
+            self._send, most=LIST_ITEMS, most_bytes=LIST_BYTES, size=lambda item: len(item.body), flights=3
+        )
+
+    async def accept(
+        self, transaction: Transaction, body: bytes, trace: str, client_address: str | None, *, complete: bool
+    ) -> Reply:
+        """Hand the message over; the reply to the final dot. `trace`: who it came from, for Received.
+
+        `complete`: it is a submission, and a missing Date or Message-ID is added (RFC 6409 8).
+        """
+        started = time.perf_counter()
+        submission_id = new_id(self._clock.timestamp())
+        submission = Submission(
+            submission_id,
+            transaction.mail_from or "",
+            recipients_of(transaction),
+            self._top(transaction, body, trace, submission_id, complete) + body,
+            client_address,
+            transaction.relay.mailbox_id if transaction.relay else None,
+            transaction.eight_bit or not body.isascii(),
+            transaction.smtputf8,
+            transaction.sender_target,
+        )
+        try:
+            if len(submission.body) > LARGE_BODY:
+                answer = (await self._repeat(self._send_large, [submission]))[0]
+            else:
+                answer = await self._batch.ask(submission)
+        except NoSpace:
+            return replies.NO_ROOM
+        except PostriderError as error:
+            log.warning("neighbour_away", work="hand-over", error=type(error).__name__)
+            return replies.TRY_LATER
+        metrics.HANDOVER.observe(time.perf_counter() - started)
+        if answer.status == "no_space":
+            return replies.NO_ROOM
+        if answer.status != "queued" or answer.queue_id is None:
+            return replies.TRY_LATER
+        log.info(
+            "accepted", queue_id=answer.queue_id, size=len(submission.body), recipients=len(submission.recipients),
+            client=client_address,
+        )  # fmt: skip
+        return replies.queued(answer.queue_id.hex)
+
+    async def idle(self) -> None:
+        """Returns when no hand-over is under way."""
+        await self._batch.idle()
+
+    # -- the hand-over
+
+    async def _send(self, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:
+        metrics.BATCH.observe(len(items))
+        return await self._repeat(self._send_list, items)
+
+    async def _send_list(self, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:
+        return await self._queue.submit(items, timeout=20)
+
+    async def _send_large(self, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:
+        import msgspec  # noqa: PLC0415
+
+        item = items[0]
+        return [await self._queue.submit_large(msgspec.structs.replace(item, body=b""), item.body, timeout=30)]
+
+    async def _repeat(self, send, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:  # type: ignore[no-untyped-def]
+        """Not sent: raised at once (451). Sent but unanswered: the same ids again, to any replica, for up to 60 s."""
+        end = time.monotonic() + REPEAT_SECONDS
+        pause, unanswered = 0.1, False
+        while True:
+            try:
+                return await send(items)  # type: ignore[no-any-return]
+            except Unanswered:
+                unanswered = True
+            except PostriderError:
+                if not unanswered:
+                    raise
+            if time.monotonic() + pause > end:
+                raise Unanswered("the queue did not answer")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+    # -- what is put on top
+
+    def _top(self, transaction: Transaction, body: bytes, trace: str, submission_id: UUID, complete: bool) -> bytes:
+        """Received (RFC 5321 4.4), and for a submission what it lacks. `for` would tell one recipient of another."""
+        now = self._clock.now()
+        only = transaction.recipients[0].written if len(transaction.recipients) == 1 else ""
+        target = f"\r\n\tfor <{only}>" if only and only.isascii() else ""
+        top = f"Received: {trace}\r\n\tby {self._helo_name} (Postrider)\r\n\tid {submission_id.hex}{target};\r\n\t{format_datetime(now)}\r\n"
+        if complete:
+            present = {match[1].lower() for match in _FIELD.finditer(header_of(body))}
+            if b"date" not in present:
+                top += f"Date: {format_datetime(now)}\r\n"
+            if b"message-id" not in present:
+                top += f"Message-ID: <{new_id().hex}@{self._helo_name}>\r\n"
+        if complete and not re.match(rb"[!-9;-~]+[ \t]*:", body):
+            top += "\r\n"  # no header at all: what follows is text
+        return top.encode()
+
+
+def recipients_of(transaction: Transaction) -> list[SubmissionRecipient]:
+    """All targets of all recipients; one that is reached twice gets one message."""
+    found: dict[object, SubmissionRecipient] = {}
+    for recipient in transaction.recipients:
+        for target in recipient.targets:
+            key = target.mailbox_id or target.address.lower()
+            if key not in found:
+                found[key] = SubmissionRecipient(
+                    target.address, recipient.written, target.mailbox_id, target.quota_limit, target.limit_version
+                )
+    return list(found.values())

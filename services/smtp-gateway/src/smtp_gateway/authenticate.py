@@ -1,0 +1,103 @@
+"""SMTP AUTH (RFC 4954): PLAIN (RFC 4616) and LOGIN, with and without an initial response."""
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from auth_client.wire import Login
+from mailkit.errors import PostriderError
+from mailkit.ids import new_id
+from mailkit.reply import Reply
+from smtp_gateway import metrics, replies
+
+if TYPE_CHECKING:
+    from smtp_gateway.session import SmtpSession
+
+MOST_FAILURES = 5
+
+_OUTCOMES = {
+    "ok": replies.LOGGED_IN, "refused": replies.LOGIN_REFUSED, "throttled": replies.LOGIN_THROTTLED,
+    "too_soon": replies.LOGIN_LATER, "busy": replies.LOGIN_LATER,
+}  # fmt: skip
+
+
+class _Cancelled(Exception):
+    """The client sent `*`."""
+
+
+async def authenticate(session: "SmtpSession", argument: str) -> Reply:
+    """Carry AUTH out; the reply. A good login is kept in the session, for this connection only (S3)."""
+    if not session.extended:
+        return replies.HELO_FIRST
+    if session.login is not None:
+        return replies.ALREADY_LOGGED_IN
+    if session.envelope.mail_from is not None:
+        return replies.AUTH_DURING_MAIL
+    if not session.may_log_in():
+        return replies.NEEDS_TLS
+    mechanism, _, initial = argument.partition(" ")
+    try:
+        if mechanism.upper() == "PLAIN":
+            user, password = await _plain(session, initial.strip())
+        elif mechanism.upper() == "LOGIN":
+            user, password = await _login(session, initial.strip())
+        else:
+            return replies.UNKNOWN_MECHANISM
+    except _Cancelled:
+        return replies.AUTH_CANCELLED
+    except ValueError:
+        return replies.BAD_AUTH
+    return await _ask(session, user, password)
+
+
+async def _ask(session: "SmtpSession", user: str, password: str) -> Reply:
+    try:
+        answer = await session.context.logins.ask(Login(new_id(), "smtp", user, password, session.peer.address))
+    except PostriderError:
+        metrics.LOGINS.labels("away").inc()
+        return replies.LOGIN_LATER
+    metrics.LOGINS.labels(answer.outcome).inc()
+    if answer.outcome == "ok":
+        session.login = answer
+    else:
+        session.failed_logins += 1
+        if session.failed_logins >= MOST_FAILURES:
+            session.errors += 1000  # 421 after this answer
+    return _OUTCOMES[answer.outcome]
+
+
+async def _plain(session: "SmtpSession", initial: str) -> tuple[str, str]:
+    text = initial if initial else await _challenge(session, b"")
+    parts = _decode(text).split("\0")
+    if len(parts) != 3:
+        raise ValueError("not a PLAIN message")
+    return parts[1], parts[2]
+
+
+async def _login(session: "SmtpSession", initial: str) -> tuple[str, str]:
+    user = _decode(initial if initial else await _challenge(session, b"Username:"))
+    return user, _decode(await _challenge(session, b"Password:"))
+
+
+async def _challenge(session: "SmtpSession", text: bytes) -> str:
+    """Send a 334 and read the client's line."""
+    session._writer.write(b"334 " + base64.b64encode(text) + b"\r\n")
+    await session._writer.drain()
+    try:
+        line = await session._reader.readuntil()
+    except Exception as error:
+        raise ConnectionResetError("the client left during AUTH") from error
+    answer: str = line.strip().decode("ascii", "replace")
+    if answer == "*":
+        raise _Cancelled
+    return answer
+
+
+def _decode(text: str) -> str:
+    """Base64 as text; `=` is the empty response (RFC 4954 4). Raises ValueError."""
+    if text == "=":
+        return ""
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise ValueError("not base64") from error

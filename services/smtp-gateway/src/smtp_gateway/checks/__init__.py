@@ -1,0 +1,1 @@
+"""What is asked before a message is taken, in running order: sender, recipient, content."""

@@ -1,0 +1,47 @@
+"""At RCPT: whose mail is it, may this client send there, and is there room? (S10, S14, L1-L3, P2)"""
+
+from auth_client.wire import BARE_POSTMASTER, RecipientAnswer, RecipientQuestion, Target
+from mailkit.address import BadAddress, parse_address
+from mailkit.batch import Batcher
+from mailkit.reply import Reply
+from mailstore_client.wire import RoomQuestion
+from smtp_gateway import replies
+
+_VERDICTS = {
+    "no_mailbox": replies.NO_MAILBOX,
+    "not_relayed": replies.NOT_RELAYED,
+    "loop": replies.FORWARD_LOOP,
+    "too_many": replies.TOO_MANY_THIS_HOUR,
+    "bad_address": replies.BAD_RECIPIENT,
+}
+_ROOM = {"full": replies.MAILBOX_FULL, "never": replies.NEVER_FITS, "gone": replies.NO_MAILBOX}
+
+
+class RecipientCheck:
+    """Asks auth and mailstore, both in lists."""
+
+    def __init__(self, ask: Batcher[RecipientQuestion, RecipientAnswer], room: Batcher[RoomQuestion, str]) -> None:
+        self._ask = ask
+        self._room = room
+
+    async def check(self, question: RecipientQuestion, size: int) -> tuple[Reply | None, list[Target]]:
+        """(refusal or None, final targets). `size` is the declared one, 0 if unknown. Raises Unavailable."""
+        if question.address.lower() != BARE_POSTMASTER:
+            try:
+                parse_address(question.address)
+            except BadAddress:
+                return replies.BAD_RECIPIENT, []
+        answer = await self._ask.ask(question)
+        if answer.verdict != "accepted":
+            return _VERDICTS[answer.verdict], []
+        targets = answer.targets
+        if size or len(targets) == 1:
+            for target in targets:
+                if target.mailbox_id is None:
+                    continue
+                room = await self._room.ask(
+                    RoomQuestion(target.mailbox_id, max(size, 1), target.quota_limit, target.limit_version)
+                )
+                if room != "room":
+                    return _ROOM[room], []
+        return None, targets

@@ -1,0 +1,51 @@
+"""At MAIL: badmailfrom (S12), the sender's identity, and whether his domain exists (S16)."""
+
+from uuid import UUID
+
+from auth_client.wire import SenderAnswer, SenderQuestion
+from mailkit.address import BadAddress, parse_address
+from mailkit.batch import Batcher
+from mailkit.dns import Existence, Resolver
+from mailkit.reply import Reply
+from smtp_gateway import replies
+
+
+class SenderCheck:
+    """Asks auth (in lists) and DNS."""
+
+    def __init__(self, ask: Batcher[SenderQuestion, SenderAnswer], resolver: Resolver) -> None:
+        self._ask = ask
+        self._resolver = resolver
+
+    async def answer(self, address: str, client_address: str | None, login: UUID | None) -> SenderAnswer:
+        """What auth knows. Raises Unavailable."""
+        return await self._ask.ask(SenderQuestion(normalised(address), client_address, login))
+
+    async def refusal(self, written: str, answer: SenderAnswer) -> Reply | None:
+        """Why this sender is not taken, or None."""
+        if answer.badmailfrom:
+            return replies.BADMAILFROM
+        if not answer.identity_allowed:
+            return replies.NOT_YOUR_SENDER
+        if not written or answer.domain_local:
+            return None
+        if written != written.strip():  # the classic cause of S16: a space at the end
+            return replies.unknown_sender_domain(written)
+        try:
+            domain = parse_address(written).domain
+        except BadAddress:
+            return replies.unknown_sender_domain(written) if " " in written else replies.BAD_SENDER
+        if domain.startswith("["):
+            return None
+        found = await self._resolver.sender_domain_exists(domain)
+        if found is Existence.temporary:
+            return replies.DNS_TROUBLE
+        return None if found is Existence.yes else replies.unknown_sender_domain(written)
+
+
+def normalised(address: str) -> str:
+    """The address with its domain in its one form; what is none stays as it is."""
+    try:
+        return str(parse_address(address.strip())) if address else ""
+    except BadAddress:
+        return address.strip()

@@ -1,0 +1,47 @@
+"""Settings of smtp-gateway. It holds no database credentials."""
+
+import socket
+
+from pydantic import Field, SecretStr
+
+from mailkit.config import CommaList, ServiceSettings
+
+
+class GatewaySettings(ServiceSettings):
+    """What smtp-gateway is told by its environment."""
+
+    http_port: int = Field(default=8004, ge=0, le=65535)
+    """Port of the HTTP side."""
+    listen_host: str = "127.0.0.1"
+    smtp_port: int = Field(default=25, ge=0, le=65535)
+    smtps_port: int = Field(default=465, ge=0, le=65535)
+    submission_port: int = Field(default=587, ge=0, le=65535)
+    certificates: str = ""
+    """Folder with `default/` and a folder per host name, each with tls.crt and tls.key; none: no TLS."""
+    helo_name: str = Field(default_factory=socket.getfqdn)
+    """Our name in the greeting and in Received."""
+    auth_url: str = "http://127.0.0.1:8001"
+    token_gateway_auth: SecretStr = SecretStr("")
+    mailstore_url: str = "http://127.0.0.1:8003"
+    token_gateway_mailstore: SecretStr = SecretStr("")
+    queue_url: str = "http://127.0.0.1:8002"
+    token_gateway_queue: SecretStr = SecretStr("")
+    max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    """S7."""
+    recipients_per_message: int = Field(default=1000, ge=100)
+    """RFC 5321 4.5.3.1.8 asks for 100 at least."""
+    gateway_body_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
+    """Bodies held in memory in all; above it DATA is answered 452 4.3.1."""
+    gateway_connections: int = Field(default=10_000, ge=1)
+    connections_per_address: int = Field(default=100, ge=1)
+    limit_exempt_networks: CommaList = ()
+    """Clients that limits leave alone."""
+    trusted_proxies: CommaList = ()
+    """PROXY protocol speakers; when set, nobody else may connect (decision 9)."""
+    smtp_plaintext_auth: bool = False
+    """Allow AUTH without TLS, for old clients."""
+    smtp_command_seconds: float = Field(default=300, gt=0)
+    """RFC 5321 4.5.3.2.7: how long a client may take for a command, or a pause within DATA."""
+    smtp_data_seconds: float = Field(default=3600, gt=0)
+    """How long one message may take in all."""
+    dns_servers: CommaList = ()

@@ -1,0 +1,103 @@
+"""Wiring: settings, clients, three listeners, the HTTP side, and the end."""
+
+import asyncio
+
+from fastapi import FastAPI
+
+from auth_client.client import AuthClient
+from mailkit.address import Networks
+from mailkit.batch import Batcher
+from mailkit.clock import SystemClock
+from mailkit.dns import Resolver
+from mailkit.lifecycle import Lifecycle
+from mailkit.listener import Connections, Limits, Listener, Refusals
+from mailkit.logs import configure, get_logger
+from mailkit.tls import CertificateStore
+from mailkit.web import HttpSide, create_app
+from mailstore_client.client import MailstoreClient
+from queue_worker_client.client import QueueClient
+from smtp_gateway.accept import Acceptor
+from smtp_gateway.checks.recipient import RecipientCheck
+from smtp_gateway.checks.sender import SenderCheck
+from smtp_gateway.config import GatewaySettings
+from smtp_gateway.context import Context, Held
+from smtp_gateway.session import SmtpSession
+
+log = get_logger()
+
+SERVICE = "smtp-gateway"
+_REFUSALS = Refusals(
+    too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 4.7.0 PROXY header required\r\n"
+)
+
+
+async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
+    """Run the service until it is told to stop."""
+    configure(SERVICE, settings.log_level)
+    auth = AuthClient(settings.auth_url, settings.token_gateway_auth, timeout=8)
+    mailstore = MailstoreClient(settings.mailstore_url, settings.token_gateway_mailstore, timeout=8)
+    queue = QueueClient(settings.queue_url, settings.token_gateway_queue, timeout=20)
+    certificates = CertificateStore(settings.certificates) if settings.certificates else None
+    tls = certificates.server_context if certificates else None
+    context = Context(
+        settings,
+        SenderCheck(Batcher(auth.senders, flights=2), Resolver(settings.dns_servers)),
+        RecipientCheck(Batcher(auth.recipients, flights=2), Batcher(mailstore.room, flights=2)),
+        Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
+        Batcher(auth.logins, flights=4, most=20),
+        Held(settings.gateway_body_bytes),
+        tls,
+    )
+    http = HttpSide(app(life), settings.http_host, settings.http_port)
+    await http.start()
+    limits = Limits(
+        settings.gateway_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks)
+    )
+    connections = Connections(limits)
+    proxies = Networks(settings.trusted_proxies)
+    listeners = []
+    for name, port, implicit in (
+        ("smtp", settings.smtp_port, False), ("submission", settings.submission_port, False), ("smtps", settings.smtps_port, True),
+    ):  # fmt: skip
+        if implicit and tls is None:
+            continue
+        listener = Listener(
+            name,
+            lambda peer: SmtpSession(peer, context),
+            _REFUSALS,
+            connections,
+            proxies=proxies,
+            tls=tls if implicit else None,
+        )
+        listener.start(settings.listen_host, port)
+        listeners.append(listener)
+    if certificates is not None:
+        life.every(30, certificates.measure)
+    life.ready = True
+    log.info("ready", port=http.port)
+
+    await life.stopping.wait()
+    log.info("draining")
+    await asyncio.sleep(settings.drain_delay_seconds)
+    for listener in listeners:
+        listener.stop()
+    context.drain()
+    try:
+        await asyncio.wait_for(connections.idle(), max(settings.grace_seconds - 4, 1))
+    except TimeoutError:
+        for session in list(context.sessions):
+            if session.transport is not None:
+                session.transport.abort()
+    try:
+        await asyncio.wait_for(context.acceptor.idle(), 2)
+    except TimeoutError:
+        log.warning("neighbour_away", work="hand-over at the end")
+    await http.stop()
+    for client in (auth, mailstore, queue):
+        await client.aclose()
+    log.info("stopped")
+
+
+def app(life: Lifecycle) -> FastAPI:
+    """The HTTP side: health and metrics."""
+    return create_app(SERVICE, life)

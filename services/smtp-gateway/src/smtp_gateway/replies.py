@@ -1,0 +1,75 @@
+"""Every text the gateway says. The spec's texts stand to the letter (S10, S12, S14, S16)."""
+
+from mailkit.reply import Reply
+
+OK = Reply(250, "2.0.0", "OK")
+SENDER_OK = Reply(250, "2.1.0", "sender OK")
+RECIPIENT_OK = Reply(250, "2.1.5", "recipient OK")
+START_DATA = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
+BYE = Reply(221, "2.0.0", "Bye")
+START_TLS = Reply(220, "2.0.0", "Ready to start TLS")
+LOGGED_IN = Reply(235, "2.7.0", "Authentication successful")
+CANNOT_VRFY = Reply(252, "2.5.0", "Cannot VRFY user, but will accept the message and attempt delivery")
+HELP = Reply(214, "2.0.0", "HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS AUTH")
+
+TOO_LONG_COMMAND = Reply(500, "5.5.2", "Command line too long")
+BAD_SYNTAX = Reply(500, "5.5.2", "Syntax error")
+UNKNOWN_COMMAND = Reply(500, "5.5.1", "Command not recognized")
+NO_ARGUMENT = Reply(501, "5.5.4", "This command takes no argument")
+HELO_SYNTAX = Reply(501, "5.5.4", "Syntax: EHLO hostname")
+MAIL_SYNTAX = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address>")
+RCPT_SYNTAX = Reply(501, "5.5.4", "Syntax: RCPT TO:<address>")
+BAD_PARAMETER = Reply(501, "5.5.4", "Syntax error in a parameter")
+UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognized")
+BAD_SENDER = Reply(501, "5.1.7", "That is not a mail address")
+BAD_RECIPIENT = Reply(501, "5.1.3", "That is not a mail address")
+NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "An address with non-ASCII characters needs SMTPUTF8")
+HELO_FIRST = Reply(503, "5.5.1", "Say EHLO first")
+NESTED_MAIL = Reply(503, "5.5.1", "Nested MAIL command")
+MAIL_FIRST = Reply(503, "5.5.1", "MAIL first")
+RCPT_FIRST = Reply(503, "5.5.1", "RCPT first")
+ALREADY_TLS = Reply(503, "5.5.1", "TLS is already active")
+ALREADY_LOGGED_IN = Reply(503, "5.5.1", "Already authenticated")
+NO_TLS_HERE = Reply(502, "5.5.1", "STARTTLS is not available")
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "Not implemented")
+
+NEEDS_LOGIN = Reply(530, "5.7.0", "Authentication required")
+NEEDS_TLS = Reply(538, "5.7.11", "Encryption required for requested authentication mechanism")
+UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Authentication mechanism not supported")
+BAD_AUTH = Reply(501, "5.5.2", "That is not a valid authentication response")
+AUTH_CANCELLED = Reply(501, "5.0.0", "Authentication cancelled")
+AUTH_DURING_MAIL = Reply(503, "5.5.1", "Not during a mail transaction")
+LOGIN_REFUSED = Reply(535, "5.7.8", "Authentication credentials invalid")
+LOGIN_LATER = Reply(454, "4.7.0", "Temporary authentication failure")
+LOGIN_THROTTLED = Reply(454, "4.7.0", "Too many failed logins, try again later")
+
+NOT_RELAYED = Reply(550, "5.7.1", "Sorry, that domain isn't allowed to be relayed thru this MTA")  # S10
+BADMAILFROM = Reply(554, "5.7.1", "sorry, your envelope sender is in my badmailfrom list")  # S12
+NO_MAILBOX = Reply(550, "5.1.1", "Sorry, no mailbox here by that name. vpopmail (#5.1.1)")  # S14
+NOT_YOUR_SENDER = Reply(550, "5.7.1", "This sender address is not yours")
+DNS_TROUBLE = Reply(451, "4.4.3", "The sender's domain cannot be looked up right now")
+FORWARD_LOOP = Reply(550, "5.4.6", "This address forwards in a circle")
+MAIL_LOOP = Reply(554, "5.4.6", "This message is going in circles")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
+TOO_MANY_THIS_HOUR = Reply(452, "4.7.1", "Too many recipients in this hour")
+MAILBOX_FULL = Reply(452, "4.2.2", "The mailbox is full")
+NEVER_FITS = Reply(552, "5.2.2", "The message is larger than the mailbox")
+
+TOO_BIG = Reply(552, "5.3.4", "Message size exceeds fixed limit")
+BARE_NEWLINE = Reply(550, "5.5.2", "A message's lines end with CR LF; bare CR or LF is not accepted")
+NO_ROOM = Reply(452, "4.3.1", "Insufficient system storage")
+TRY_LATER = Reply(451, "4.3.0", "Temporary failure, try again later")
+
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
+TIMEOUT = Reply(421, "4.4.2", "Timeout, closing connection")
+SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down, try again")
+
+
+def unknown_sender_domain(written: str) -> Reply:
+    """S16, with the address as it was written."""
+    return Reply(550, "5.1.8", f"Non-existing DNS_MX: MAIL FROM:<{written}>")
+
+
+def queued(queue_id: str) -> Reply:
+    """Responsibility changes hands here and nowhere else (decision 2)."""
+    return Reply(250, "2.0.0", f"queued as {queue_id}")
