@@ -1,0 +1,71 @@
+"""A remote host's replies (RFC 5321 4.2), read from bytes with bounds."""
+
+import re
+from dataclasses import dataclass
+
+LONGEST_LINE = 2048
+MOST_LINES = 200
+
+_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?\Z", re.S)
+_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|\Z)")
+
+
+class BadReply(Exception):
+    """What came is no SMTP reply, or has no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteReply:
+    """One reply; `lines` are all its lines as they came, code included."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def status(self) -> str:
+        """The enhanced status code, or the plain one of the reply's class (RFC 3463)."""
+        match = _STATUS.match(self.lines[-1][4:])
+        if match and match[1][0] == str(self.code)[0]:
+            return match[1]
+        return f"{self.code // 100}.0.0"
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.lines)
+
+
+class ReplyReader:
+    """Fed with bytes, gives whole replies."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._lines: list[str] = []
+
+    def feed(self, data: bytes) -> list[RemoteReply]:
+        """The replies that `data` completes. Raises BadReply."""
+        self._buffer += data
+        found: list[RemoteReply] = []
+        *lines, self._buffer = self._buffer.split(b"\n")
+        if len(self._buffer) > LONGEST_LINE:
+            raise BadReply("a reply line without end")
+        for raw in lines:
+            line = raw.rstrip(b"\r")
+            match = _LINE.match(line)
+            if match is None or len(line) > LONGEST_LINE:
+                raise BadReply(f"not an SMTP reply: {line[:80]!r}")
+            self._lines.append(_printable(line))
+            if len(self._lines) > MOST_LINES:
+                raise BadReply("a reply without end")
+            if match[2] != b"-":
+                found.append(RemoteReply(int(match[1]), tuple(self._lines)))
+                self._lines = []
+        return found
+
+    def clear(self) -> None:
+        """Forget what was read: before TLS nothing is believed."""
+        self._buffer = b""
+        self._lines = []
+
+
+def _printable(line: bytes) -> str:
+    return "".join(c if c.isprintable() else "?" for c in line.decode("utf-8", "replace"))

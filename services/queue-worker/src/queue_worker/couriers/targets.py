@@ -1,0 +1,117 @@
+"""Where a domain's mail goes: MX by preference, addresses, and why it may go nowhere (RFC 5321 5.1, S15, RFC 7505)."""
+
+import ipaddress
+import random
+from dataclasses import dataclass
+from itertools import groupby
+
+from mailkit.address import Networks
+from mailkit.dns import MX, NoRecord, NoSuchName, Resolver, TemporaryDnsError
+from queue_worker.couriers.models import CourierSettings, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address to try; `host` is its MX name, or the domain itself."""
+
+    host: str
+    address: str
+
+
+class NoTarget(Exception):
+    """There is nowhere to go: `verdict`, RFC 3463 `status`, and the text (spec S15 or ours)."""
+
+    def __init__(self, verdict: Verdict, status: str, text: str) -> None:
+        super().__init__(text)
+        self.verdict, self.status, self.text = verdict, status, text
+
+
+_LOOP = (
+    "Sorry. Although I'm listed as a best-preference MX or A for that host, "
+    "it isn't in my list of local domains, so I don't treat it as local. (#5.4.6)"
+)
+
+
+class Targets:
+    """Looks destinations up. At most `most` addresses are tried in one attempt."""
+
+    def __init__(self, settings: CourierSettings, resolver: Resolver, most: int = 20) -> None:
+        self._settings = settings
+        self._resolver = resolver
+        self._allowed = Networks(settings.allow_networks)
+        self._denied = Networks(settings.deny_networks)
+        self._own_names = {name.lower().rstrip(".") for name in (*settings.own_names, settings.helo_name)}
+        self._most = most
+
+    async def of(self, domain: str) -> list[Target]:
+        """Addresses in the order they are tried. Raises NoTarget."""
+        if domain.startswith("["):
+            return self._usable([Target(domain, domain[1:-1].removeprefix("IPv6:"))], domain)
+        exchangers = await self._exchangers(domain)
+        found: list[Target] = []
+        problem: NoTarget | None = None
+        for _, group in groupby(sorted(exchangers), key=lambda mx: mx.preference):
+            hosts = [mx.host for mx in group]
+            random.shuffle(hosts)  # RFC 5321 5.1: equal preference, spread the load
+            tier: list[Target] = []
+            for host in hosts:
+                if host in self._own_names:
+                    return self._after_ourselves(found, domain)
+                try:
+                    tier += [Target(host, address) for address in await self._resolver.addresses(host)]
+                except TemporaryDnsError:
+                    problem = problem or NoTarget(
+                        Verdict.deferred, "4.4.3", f"The address of {host} cannot be looked up right now. (#4.4.3)"
+                    )
+                except (NoRecord, NoSuchName):
+                    problem = problem or NoTarget(
+                        Verdict.failed,
+                        "5.4.4",
+                        f"Name service error for {host}: Host found but no data record of requested type",
+                    )  # S15
+            if any(self._is_ours(target) for target in tier):
+                return self._after_ourselves(found, domain)
+            found += tier
+        if not found:
+            raise problem or NoTarget(Verdict.failed, "5.4.4", f"{domain} has no mail host. (#5.4.4)")
+        return self._usable(found, domain)
+
+    async def _exchangers(self, domain: str) -> list[MX]:
+        try:
+            exchangers = list(await self._resolver.mx(domain))
+        except NoRecord:
+            return [MX(0, domain)]  # RFC 5321 5.1: the implicit MX
+        except NoSuchName:
+            raise NoTarget(
+                Verdict.failed, "5.1.2", f"Sorry, I couldn't find any host named {domain}. (#5.1.2)"
+            ) from None
+        except TemporaryDnsError:
+            raise NoTarget(
+                Verdict.deferred, "4.4.3", f"The mail hosts of {domain} cannot be looked up right now. (#4.4.3)"
+            ) from None
+        if len(exchangers) == 1 and exchangers[0].host == "":
+            raise NoTarget(Verdict.failed, "5.1.10", f"The domain {domain} does not accept mail. (#5.1.10)")  # RFC 7505
+        return [mx for mx in exchangers if mx.host]
+
+    def _after_ourselves(self, better: list[Target], domain: str) -> list[Target]:
+        """Hosts at our own preference or behind it are not tried (RFC 5321 5.1); without better ones it is a loop."""
+        if not better:
+            raise NoTarget(Verdict.failed, "5.4.6", _LOOP)
+        return self._usable(better, domain)
+
+    def _is_ours(self, target: Target) -> bool:
+        return (target.address, self._settings.port) in self._settings.own_listeners
+
+    def _usable(self, found: list[Target], domain: str) -> list[Target]:
+        """Addresses that may be connected to: public ones, and networks the operator named."""
+        usable = []
+        for target in found:
+            try:
+                ip = ipaddress.ip_address(target.address)
+            except ValueError:
+                continue
+            if str(ip) in self._allowed or (ip.is_global and not ip.is_multicast and str(ip) not in self._denied):
+                usable.append(target)
+        if not usable:
+            raise NoTarget(Verdict.deferred, "4.4.4", f"The mail hosts of {domain} have no public address. (#4.4.4)")
+        return usable[: self._most]
