@@ -209,6 +209,12 @@ def corpus() -> list[bytes]:
     return messages + structures()
 
 
+def ours_differ() -> list[bytes]:
+    """One message for each value of OUR_ADDRESSES and OUR_TYPES, in their order."""
+    addresses = [b"To: q@q, %b, w@w\r\n\r\nbody\r\n" % address for address in OUR_ADDRESSES]
+    return addresses + [b"Content-Type: %b\r\n\r\n--x\r\n\r\npart\r\n" % kind for kind in OUR_TYPES]
+
+
 #: Types of one part: a message or multipart of random lines would be cut in its header.
 _FLAT = [kind for kind in TYPES if not kind.lower().startswith((b"multipart", b"message"))]
 _WORDS = [b"alpha", b"Beta", b"gamma,", b"delta.", b"(eps)", b"ze\xc3\xa4ta", b"--", b"=?utf-8?Q?=C3=B6?=", b"theta"]
