@@ -15,6 +15,8 @@ _common = re.compile(
     rb"|([%b][%b.]*)@([%b][%b.]*))[ \t\r\n]*(,|\Z)" % ((ATEXT,) * 10)
 ).match
 
+#: Addresses of one field that are shown: a short word becomes 30 bytes, so the cut keeps envelopes bounded.
+MAX_ADDRESSES = 4096
 _END_OF_GROUP = b"(NIL NIL NIL NIL)"
 
 
@@ -30,7 +32,7 @@ def address_list(value: bytes) -> bytes:
             name = text(quoted or phrase or None)
             found.append(b"(%b NIL %b %b)" % (name, nstring(mailbox), nstring(host)))
         pos = match.end()
-        if not comma:
+        if not comma or len(found) >= MAX_ADDRESSES:
             return b"(%b)" % b"".join(found)
     _Addresses(value, pos, found).read()
     return b"(%b)" % b"".join(found) if found else NIL
@@ -60,7 +62,7 @@ class _Addresses(Lexer):
         if self.found and step == BAD:
             self._add()
         while step == MORE:
-            if self._address() == END or not self.at(b","):
+            if self._address() == END or not self.at(b",") or len(self.found) >= MAX_ADDRESSES:
                 return
             self.pos += 1
             step = self.skip()
@@ -98,7 +100,7 @@ class _Addresses(Lexer):
         if step == MORE and not self.at(b";"):
             while True:
                 self._mailbox()
-                if not self.at(b","):
+                if not self.at(b",") or len(self.found) >= MAX_ADDRESSES:
                     break
                 self.pos += 1
                 if self.skip() != MORE:

@@ -2,8 +2,13 @@
 
 from mailstore.mime.address import address_list
 from mailstore.mime.params import Params
+from mailstore.mime.part import MESSAGE, MULTIPART, OPAQUE, TEXT, Part
 from mailstore.mime.quote import NIL, nstring, one_line, text
-from mailstore.mime.structure import MESSAGE, MULTIPART, OPAQUE, TEXT, Part
+
+#: Longest BODYSTRUCTURE (bytes) of a message: one that says more of itself is shown as one opaque part.
+MAX_STRUCTURE = 1024 * 1024
+#: Bytes after which further fields of one name are not added to an address list.
+MAX_MERGED = 128 * 1024
 
 _DEFAULT_CHARSET = b'"charset" "us-ascii"'
 _NO_PARTS = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0'
@@ -42,8 +47,28 @@ def envelope(fields: dict[bytes, list[bytes]]) -> bytes:
 
 
 def _merged(values: list[bytes]) -> bytes:
-    lists = [listed for value in values if (listed := address_list(value)) != NIL]
-    return b"(%b)" % b"".join([listed[1:-1] for listed in lists]) if lists else NIL
+    """One list of several fields of a name, up to MAX_MERGED bytes."""
+    found: list[bytes] = []
+    size = 0
+    for value in values:
+        listed = address_list(value)
+        if listed != NIL:
+            found.append(listed[1:-1])
+            size += len(listed)
+        if size > MAX_MERGED:
+            break
+    return b"(%b)" % b"".join(found) if found else NIL
+
+
+def structure_of(data: bytes, root: Part) -> tuple[bytes, bytes]:
+    """BODY and BODYSTRUCTURE of a message. One beyond MAX_STRUCTURE loses its parts, in the tree too."""
+    pair = body_structure(data, root)
+    if len(pair[1]) > MAX_STRUCTURE:
+        root.kind, root.params, root.children = OPAQUE, [], []
+        root.id = root.description = root.md5 = root.disposition = root.location = None
+        root.encoding, root.language = None, []
+        pair = body_structure(data, root)
+    return pair
 
 
 def body_structure(data: bytes, part: Part) -> tuple[bytes, bytes]:

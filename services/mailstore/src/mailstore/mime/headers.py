@@ -47,7 +47,8 @@ def value_of(raw: bytes) -> bytes:
 def header_fields(header: bytes, names: Iterable[bytes | str], *, not_: bool = False) -> bytes:
     """HEADER.FIELDS, or HEADER.FIELDS.NOT with `not_` (RFC 3501 6.4.5): the fields as written, then the blank line.
 
-    `header` is a whole header block, with its blank line or without. Names are compared without regard to case.
+    `header` is a whole header block, prefix included. HEADER.FIELDS.NOT of a message that has no blank line (and no
+    text) has none, the exception RFC 3501 6.4.5 makes. Names are compared without regard to case.
     """
     wanted = {(name.encode("utf-8", "replace") if isinstance(name, str) else name).strip().lower() for name in names}
     end = blank_line(header, 0, len(header))
@@ -58,8 +59,10 @@ def header_fields(header: bytes, names: Iterable[bytes | str], *, not_: bool = F
         line = field.removesuffix(b"\r")
         if not line:
             continue
-        name = line.partition(b":")[0].rstrip(b" \t").lower()
-        if (name in wanted) is not not_:
+        name, colon, _ = line.partition(b":")
+        # A line without a colon is no field of any name.
+        if (bool(colon) and name.rstrip(b" \t").lower() in wanted) is not not_:
             picked.append(line + b"\r\n")
-    picked.append(b"\r\n")
+    if end >= 0 or not not_:
+        picked.append(b"\r\n")
     return b"".join(picked)

@@ -60,14 +60,15 @@ class Lexer:
 
     def _skip_comment(self) -> bool:
         """RFC 5322 3.2.2: comments nest. False when the closing parenthesis is missing."""
-        depth, start, taken = 1, self.pos + 1, b""
+        depth, start = 1, self.pos + 1
+        taken: list[bytes] = []
         pos = start
         while stop := _comment_stop(self.value, pos):
             char, pos = stop[0], stop.end()
             if char == b"(":
                 depth += 1
             elif char == b"\\":
-                taken += self.value[start : pos - 1]
+                taken.append(self.value[start : pos - 1])
                 start = pos
                 pos += 1
                 if pos > self.end:
@@ -75,10 +76,11 @@ class Lexer:
             else:
                 depth -= 1
                 if depth == 0:
-                    self.comment = taken + self.value[start : pos - 1]
+                    taken.append(self.value[start : pos - 1])
+                    self.comment = b"".join(taken)
                     self.pos = pos
                     return True
-        self.comment = taken
+        self.comment = b"".join(taken)
         self.pos = self.end
         return False
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from mailstore.mime.bodystructure import body_structure, envelope
+from mailstore.mime.bodystructure import envelope, structure_of
 from mailstore.mime.dates import parse_date
 from mailstore.mime.sections import pack
 from mailstore.mime.structure import scan
@@ -40,7 +40,7 @@ def render(body: bytes) -> Rendered:
     """Render a message as stored (CRLF lines, no prefix). Never raises; time is linear in the size and bounded."""
     root = scan(body)
     fields = root.fields
-    plain, extended = body_structure(body, root)
+    plain, extended = structure_of(body, root)
     dates = fields.get(b"date")
     sent = parse_date(dates[-1]) if dates else None
     return Rendered(

@@ -7,7 +7,7 @@ the header (with its blank line) and of the content, all relative to the body as
 import struct
 from typing import NamedTuple
 
-from mailstore.mime.structure import LEAF, MESSAGE, MULTIPART, OPAQUE, TEXT, Part
+from mailstore.mime.part import LEAF, MESSAGE, MULTIPART, OPAQUE, TEXT, Part
 
 __all__ = ["LEAF", "MESSAGE", "MULTIPART", "OPAQUE", "TEXT", "Entry", "Section", "pack", "section", "unpack"]
 

@@ -5,65 +5,15 @@ one is meant, the innermost of equals. Time is bounded by limits on parts, nesti
 them is shown as one opaque `application/octet-stream`.
 """
 
-from mailstore.mime import params
-from mailstore.mime.headers import blank_line, split_fields, value_of
+from mailstore.mime.headers import blank_line
+from mailstore.mime.part import MESSAGE, MULTIPART, OPAQUE, Part, read_fields
 
 MAX_PARTS = 1000
 MAX_DEPTH = 50
 #: Header bytes of one message that are looked at, all parts together.
-MAX_HEADER_BYTES = 1024 * 1024
+MAX_HEADER_BYTES = 256 * 1024
 #: RFC 2046 5.1.1 allows 70; longer ones are compared by their beginning.
 MAX_BOUNDARY = 80
-
-LEAF, TEXT, MULTIPART, MESSAGE, OPAQUE = range(5)
-
-_CONTENT = {
-    b"content-type": "type",
-    b"content-transfer-encoding": "encoding",
-    b"content-id": "id",
-    b"content-description": "description",
-    b"content-disposition": "disposition",
-    b"content-md5": "md5",
-    b"content-language": "language",
-    b"content-location": "location",
-    b"mime-version": "version",
-}
-#: The fields of an ENVELOPE (RFC 3501 7.4.2).
-ENVELOPE_FIELDS = frozenset(
-    (b"date", b"subject", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"in-reply-to", b"message-id")
-)
-
-
-class Part:
-    """One node: offsets into the body (bytes) and the Content-* fields as read. The root is the message itself.
-
-    `start`..`body` is the header with its blank line, `body`..`end` the content.
-    """
-
-    __slots__ = (
-        "body", "children", "description", "digest", "disposition", "encoding", "end", "fields", "id", "kind",
-        "language", "location", "md5", "params", "parent", "start", "subtype", "type",
-    )  # fmt: skip
-
-    def __init__(self, start: int, parent: "Part | None") -> None:
-        self.start = self.body = self.end = start
-        self.parent = parent
-        self.kind = TEXT
-        #: Type and subtype as written; type None means no Content-Type counts: text/plain.
-        self.type: bytes | None = None
-        self.subtype = b""
-        self.params: params.Params = []
-        self.encoding: bytes | None = None
-        self.id: bytes | None = None
-        self.description: bytes | None = None
-        self.md5: bytes | None = None
-        self.disposition: tuple[bytes, params.Params] | None = None
-        self.language: list[bytes] = []
-        self.location: bytes | None = None
-        self.digest = False
-        self.children: list[Part] = []
-        #: ENVELOPE fields of a message's own header, lower-case name to values in order.
-        self.fields: dict[bytes, list[bytes]] = {}
 
 
 class _Boundary:
@@ -121,11 +71,12 @@ class _Scan:
             if cut:
                 body = self.line_break_before(limit - 1, part.start)
         part.body = part.end = body
+        left = MAX_HEADER_BYTES - self.header_bytes
         self.header_bytes += body - part.start
-        if self.header_bytes > MAX_HEADER_BYTES:
+        if left <= 0:
             part.kind = OPAQUE
             return complete
-        _read_fields(part, data[part.start : body])
+        read_fields(part, data[part.start : min(body, part.start + left)])
         return complete
 
     def run(self) -> Part:
@@ -219,59 +170,3 @@ def _boundary_of(part: Part) -> bytes | None:
         if name.lower() == b"boundary":
             return value[:MAX_BOUNDARY]
     return None
-
-
-def _read_fields(part: Part, block: bytes) -> None:
-    """Fill `part` from its header; decide its kind."""
-    parent = part.parent
-    is_message = parent is None or parent.kind == MESSAGE
-    mime = not is_message
-    for field in split_fields(block):
-        name, colon, raw = field.partition(b":")
-        name = name.rstrip(b" \t").lower()
-        if name in ENVELOPE_FIELDS:
-            if is_message and colon:
-                part.fields.setdefault(name, []).append(value_of(raw))
-        elif (what := _CONTENT.get(name)) is not None and colon:
-            if what == "version" or what == "type":
-                mime = True
-            _content_field(part, what, value_of(raw))
-    if not mime:
-        # Neither MIME-Version nor Content-Type: Content-* says nothing (RFC 2045 4).
-        part.encoding = part.id = part.description = part.md5 = part.disposition = part.location = None
-        part.language = []
-    part.kind = _kind(part)
-
-
-def _content_field(part: Part, what: str, value: bytes) -> None:
-    """One Content-* field; the first one of a name counts."""
-    if what == "type":
-        if part.type is None:
-            part.type, part.subtype, part.params = params.content_type(value)
-    elif what == "encoding":
-        if part.encoding is None:
-            part.encoding = params.encoding(value)
-    elif what == "disposition":
-        if part.disposition is None or not part.disposition[1]:
-            part.disposition = params.disposition(value) or part.disposition
-    elif what == "language":
-        part.language = part.language or params.languages(value)
-    elif what != "version" and getattr(part, what) is None:
-        setattr(part, what, value)
-
-
-def _kind(part: Part) -> int:
-    if part.type is None:
-        # RFC 2046 5.1.5: in a digest the default is message/rfc822.
-        return MESSAGE if part.parent is not None and part.parent.digest else TEXT
-    kind = part.type.lower()
-    if kind == b"text":
-        return TEXT
-    if kind == b"multipart" and not part.subtype:
-        return OPAQUE
-    if kind == b"multipart":
-        part.digest = part.subtype.lower() == b"digest"
-        return MULTIPART
-    if kind == b"message" and part.subtype.lower() == b"rfc822":
-        return MESSAGE
-    return LEAF

@@ -4,19 +4,16 @@ Transfer encoding and charset are undone (RFC 3501 6.4.4 asks for it); attachmen
 """
 
 import binascii
-import re
 from collections.abc import Iterator
 
 from mailstore.mime.headers import MAX_VALUE, split_fields, value_of
 from mailstore.mime.params import content_type, encoding
-from mailstore.mime.sections import MESSAGE, MULTIPART, OPAQUE, TEXT, Entry, unpack
+from mailstore.mime.sections import TEXT, Entry, unpack
 from mailstore.mime.words import decode_base64, decode_bytes, header_text
 
 #: Encoded bytes of one part that are decoded, and of one message.
 MAX_PART = 4 * 1024 * 1024
 MAX_MESSAGE = 16 * 1024 * 1024
-
-_soft_space = re.compile(rb"[ \t]+(?=\r?\n)")
 
 
 def header_lines(header: bytes) -> Iterator[tuple[str, str]]:
@@ -34,7 +31,7 @@ def texts(body: bytes, parts: bytes, *, with_header: bool = False) -> Iterator[s
         header = body[row.header : row.header + min(row.header_len, MAX_VALUE)]
         if index or with_header:
             yield "\n".join(f"{name}: {value}" for name, value in header_lines(header))
-        if row.kind in (MULTIPART, MESSAGE, OPAQUE) or (row.kind != TEXT) or left <= 0:
+        if row.kind != TEXT or left <= 0:
             continue
         yield part_text(body, row, header)
         left -= min(row.body_len, MAX_PART)
@@ -62,8 +59,7 @@ def decode_transfer(data: bytes, transfer: bytes) -> bytes:
     if transfer == b"base64":
         return decode_base64(data)
     if transfer == b"quoted-printable":
-        # RFC 2045 6.7 rule 3: white space at the end of a line was added on the way.
-        return binascii.a2b_qp(_soft_space.sub(b"", data))
+        return binascii.a2b_qp(data)
     return data
 
 

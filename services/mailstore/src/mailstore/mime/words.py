@@ -70,7 +70,7 @@ def header_text(value: bytes) -> str:
 def _decode_words(value: bytes) -> str:
     """RFC 2047 6.2: white space between encoded-words is not shown; characters cut in two by a sender are joined."""
     out: list[str] = []
-    pending = b""
+    pending: list[bytes] = []
     charset = b""
     pos = 0
     for match in _encoded_word.finditer(value):
@@ -78,14 +78,14 @@ def _decode_words(value: bytes) -> str:
         adjacent = pos > 0 and not between.strip(b" \t\r\n")
         payload = _payload(match[2], match[3])
         if adjacent and match[1].lower() == charset:
-            pending += payload
+            pending.append(payload)
         else:
-            out.append(decode_bytes(pending, charset.decode("latin-1")))
+            out.append(decode_bytes(b"".join(pending), charset.decode("latin-1")))
             if not adjacent:
                 out.append(decode_bytes(between))
-            pending, charset = payload, match[1].lower()
+            pending, charset = [payload], match[1].lower()
         pos = match.end()
-    out.append(decode_bytes(pending, charset.decode("latin-1")))
+    out.append(decode_bytes(b"".join(pending), charset.decode("latin-1")))
     out.append(decode_bytes(value[pos:]))
     return "".join(out)
 
