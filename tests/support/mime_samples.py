@@ -209,10 +209,21 @@ def corpus() -> list[bytes]:
     return messages + structures()
 
 
+#: Messages measured otherwise, and why.
+OUR_STRUCTURES = {
+    multipart(b"b", b"Content-Type: message/rfc822\r\n\r\nFrom: a@b"): (
+        "the line end before a delimiter belongs to it (RFC 2046 5.1.1), also where it cuts a header; "
+        "there it counts as content of the message within"
+    ),
+}
+
+
 def ours_differ() -> list[bytes]:
-    """One message for each value of OUR_ADDRESSES and OUR_TYPES, in their order."""
+    """One message for each value of OUR_ADDRESSES, OUR_TYPES and OUR_STRUCTURES, in their order."""
     addresses = [b"To: q@q, %b, w@w\r\n\r\nbody\r\n" % address for address in OUR_ADDRESSES]
-    return addresses + [b"Content-Type: %b\r\n\r\n--x\r\n\r\npart\r\n" % kind for kind in OUR_TYPES]
+    return (
+        addresses + [b"Content-Type: %b\r\n\r\n--x\r\n\r\npart\r\n" % kind for kind in OUR_TYPES] + list(OUR_STRUCTURES)
+    )
 
 
 #: Types of one part: a message or multipart of random lines would be cut in its header.
