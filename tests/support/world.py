@@ -43,7 +43,9 @@ class World:
         self.dns.set("mx.far.example", A=[sink.address])
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for sink in self._sinks:
             sink.close()
         self.dns.stop()

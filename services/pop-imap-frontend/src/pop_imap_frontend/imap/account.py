@@ -77,9 +77,9 @@ async def starttls(session: ImapSession, cursor: Cursor) -> str:
 @command("LOGIN", State.NOT_AUTHENTICATED)
 async def login(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
-    user = cursor.text()
+    user = cursor.login_text()
     cursor.space()
-    password = cursor.text()
+    password = cursor.login_text()
     cursor.end()
     return await _log_in(session, user, password, "LOGIN")
 

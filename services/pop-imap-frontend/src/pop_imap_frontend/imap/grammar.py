@@ -10,6 +10,8 @@ SequenceSet = list[tuple[int | None, int | None]]
 
 _ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
 _ASTRING = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+')
+#: LOGIN's arguments: `user%domain` (P1) is sent without quotes by many clients.
+_LOGIN = re.compile(rb'[^\x00-\x20\x7f-\xff(){"\\]+')
 _LIST_MAILBOX = re.compile(rb'[^\x00-\x20\x7f-\xff(){"\\]+')
 _QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
 _LITERAL = re.compile(rb"~?\{(\d{1,10})\+?\}\r\n")
@@ -93,6 +95,14 @@ class Cursor:
         if self.peek() in (b'"', b"{", b"~"):
             return self.string()
         return self._match(_ASTRING, "a string")[0]
+
+    def login_text(self) -> str:
+        """A user name or password of LOGIN: an astring in which `%` and `*` need no quotes."""
+        raw = self.string() if self.peek() in (b'"', b"{", b"~") else self._match(_LOGIN, "a string")[0]
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            raise BadCommand("the string is not valid utf-8") from None
 
     def text(self, charset: str = "utf-8") -> str:
         """An astring as text."""

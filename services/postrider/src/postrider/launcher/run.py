@@ -76,8 +76,7 @@ async def _run(plan: Plan, console: Console) -> int:
             for service in services:
                 service.watch(read_end)
             if postgres is not None and postgres.poll() is not None:
-                console.print("the database ended; starting it again")
-                await postgres.start()
+                await _start_again(postgres, console)
             try:
                 await asyncio.wait_for(stopping.wait(), 0.2)
             except TimeoutError:
@@ -90,6 +89,18 @@ async def _run(plan: Plan, console: Console) -> int:
         await stop_all(services, STOP_SECONDS)
         if postgres is not None:
             await postgres.stop(3.0)
+
+
+async def _start_again(postgres: EmbeddedPostgres, console: Console) -> None:
+    """The database ended; its old children hold its memory for a moment, so the first tries may fail."""
+    console.print("the database ended; starting it again")
+    for _ in range(60):
+        try:
+            return await postgres.start()
+        except ConfigError as error:
+            sentence = str(error)
+            await asyncio.sleep(0.5)
+    raise ConfigError(sentence)
 
 
 def _env_values(plan: Plan, admin_token: str, ca_file: Path, users: list[tuple[str, str]]) -> dict[str, str]:

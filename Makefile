@@ -1,0 +1,56 @@
+# `make help` lists what there is. Every target does its own set-up (scripts/setup); nothing else is needed first.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+JOBS ?= 2
+
+.PHONY: help setup run test check format bench faults fuzz interop lock openapi check-openapi clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: ## make .venv from requirements.lock (the others call it)
+	@scripts/setup
+
+run: setup ## the whole service on this machine; Ctrl-C stops it
+	@exec $(BIN)/postrider run
+
+check: setup ## format, lint, types, import contracts, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy services/*/src proto/*/src
+	$(BIN)/lint-imports
+	scripts/openapi --check
+
+test: check ## check, and every test that needs no other mail program
+	$(PYTEST) -n $(JOBS) --dist loadfile -q --maxfail 10
+
+format: setup ## bring the code into its one form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## messages per second beside Postfix and Dovecot, where Debian's are installed
+	$(BIN)/python -m tests.bench
+
+faults: setup ## 60 kills under load: nothing acknowledged is lost
+	POSTRIDER_TEST_KILLS=60 $(PYTEST) -q -s --timeout 1800 tests/e2e/test_faults_kills.py
+
+fuzz: setup ## the parsers, for longer
+	HYPOTHESIS_PROFILE=long $(PYTEST) -n $(JOBS) -q --timeout 1200 services -k "fuzz or hypothesis"
+
+interop: setup ## Debian's own mail clients and servers against a running service
+	scripts/install-interop
+	$(PYTEST) -q --timeout 300 tests/interop
+
+lock: setup ## resolve requirements.lock anew
+	scripts/lock
+
+openapi: setup ## export proto/*/openapi.json from the services
+	scripts/openapi
+
+check-openapi: setup ## the exports are what the services say
+	scripts/openapi --check
+
+clean: ## remove what set-up and runs left in this folder
+	rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .hypothesis
