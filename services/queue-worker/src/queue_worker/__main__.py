@@ -9,14 +9,13 @@ from mailkit.errors import PostriderError
 from mailkit.lifecycle import EX_CONFIG, Lifecycle, run
 from queue_worker import main
 from queue_worker.config import QueueSettings
+from queue_worker.parts import web
 
 
 def openapi() -> str:
     """The OpenAPI document; nothing is started for it."""
     none = cast(Any, None)
-    return json.dumps(
-        main.app(QueueSettings(), Lifecycle(), none, none, none, none).openapi(), indent=1, sort_keys=True
-    )
+    return json.dumps(web(QueueSettings(), Lifecycle(), none, none, none).openapi(), indent=1, sort_keys=True)
 
 
 if __name__ == "__main__":

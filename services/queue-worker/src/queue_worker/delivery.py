@@ -1,8 +1,8 @@
-"""The loop: claim what is due, hand it to a courier, record how it ended."""
+"""Everybody else's mailboxes: claim by destination, hand groups to the remote courier, record how they ended."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from itertools import groupby
 from uuid import UUID
 
@@ -14,37 +14,40 @@ from mailkit.db import translate
 from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, RemoteRecipient, Verdict
-from queue_worker.couriers.local import LocalCourier
+from queue_worker.destinations import Destinations, split
 from queue_worker.leases import LEASE, Leases
-from queue_worker.models import Claim, End, Result
+from queue_worker.models import Claim, End, Result, clean
 from queue_worker.record import Recorder
 from queue_worker.storage.queue import sql
 
 log = get_logger()
 
-LOCAL_BATCH = 200
-LOCAL_FLIGHTS = 3
-REMOTE_BATCH = 200
-#: Recipients elsewhere in hand at once, and the messages one conversation is given.
-REMOTE_IN_HAND = 1000
-CONVERSATION = 25
+#: Domains claimed from by one statement, and recipients of each at most.
+DOMAINS = 50
+EACH = 100
+#: Recipients in hand and conversations under way at once, in all.
+IN_HAND = 5000
+CONVERSATIONS = 500
+#: Domains one look for due mail walks over.
+WALK = 500
 POLL_SECONDS = 1.0
 #: Bodies up to this size are fetched together for a conversation; a larger one when its turn comes.
-PREFETCH = 256 * 1024
+PREFETCH = 32 * 1024
 
 _ENDS = {
     Verdict.delivered: End.delivered, Verdict.deferred: End.deferred, Verdict.failed: End.failed,
     Verdict.in_doubt: End.in_doubt, Verdict.returned: End.returned,
 }  # fmt: skip
+_UNREACHED = "4.4.1"  # S9
 _DOUBT = "The remote host may have taken the message: its answer was lost. (#4.4.2)"
 
 
 class Delivery:
-    """One worker's delivery. `run` until cancelled; `wake` when something new is due."""
+    """The loop that empties the remote side of the queue. `wake` with domains that have something new."""
 
     def __init__(
         self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID, leases: Leases, recorder: Recorder,
-        local: LocalCourier, remote: RemoteCourier, *, per_domain: int,
+        remote: RemoteCourier, *, per_domain: int, clock_shift: timedelta = timedelta(),
     ) -> None:  # fmt: skip
         self._pool = pool
         self._bodies = bodies
@@ -52,169 +55,147 @@ class Delivery:
         self._worker = worker
         self._leases = leases
         self._recorder = recorder
-        self._local = local
         self._remote = remote
-        self._per_domain = per_domain
-        self._local_due = asyncio.Event()
-        self._remote_due = asyncio.Event()
-        self._room = asyncio.Event()
-        self._running: dict[str, int] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._shift = clock_shift
+        self._destinations = Destinations(per_domain)
+        self._due = asyncio.Event()
+        self._in_hand = 0
+        self._conversations: set[asyncio.Task[None]] = set()
+        self._records: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self.oldest: UUID | None = None
+        self._cursor = ""
 
-    def wake(self) -> None:
-        """Something was enqueued or is to be tried now."""
-        self._local_due.set()
-        self._remote_due.set()
+    def wake(self, domains: Iterable[str] = ()) -> None:
+        """Something was enqueued for `domains` ("" is none), or a slot is free."""
+        self._destinations.ready(domain for domain in domains if domain)
+        self._due.set()
 
     async def run(self) -> None:
-        """Deliver until `stop`."""
-        await asyncio.gather(*(self._local_loop() for _ in range(LOCAL_FLIGHTS)), self._remote_loop())
+        """Deliver until stopped."""
+        looked = 0.0
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            self._due.clear()
+            try:
+                if loop.time() - looked >= POLL_SECONDS and await self.look():
+                    looked = loop.time()  # a whole round over all domains is done; the next one in a second
+                if not await self.turn():
+                    await self._wait(POLL_SECONDS - (loop.time() - looked))
+            except Exception as error:
+                if translate(error) is None:
+                    log.error("bug", work="deliver", error=describe(error), exc_info=error)
+                else:
+                    log.warning("neighbour_away", work="deliver", error=describe(error))
+                await asyncio.sleep(1)
 
     async def stop(self, grace: float) -> None:
-        """Claim nothing more; finish what is in hand within `grace` seconds (decision 13)."""
+        """Claim nothing more; conversations end by decision 13 within `grace` seconds, and what they said is recorded."""
         self._stopping = True
-        self.wake()
-        self._room.set()
+        self._due.set()
         await self._remote.stop(grace)
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self.settled(grace + 1)
 
-    async def _wait(self, event: asyncio.Event) -> None:
+    async def settled(self, seconds: float) -> None:
+        """Wait until nothing is under way, at most `seconds`."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (tasks := self._conversations | self._records) and loop.time() < end:
+            await asyncio.wait(tasks, timeout=end - loop.time())
+
+    async def _wait(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(event.wait(), POLL_SECONDS)
+            await asyncio.wait_for(self._due.wait(), max(seconds, 0))
         except TimeoutError:
             pass
 
-    # -- mailboxes of ours
+    # -- claiming
 
-    async def _local_loop(self) -> None:
-        while not self._stopping:
-            self._local_due.clear()
-            try:
-                claims = await self._claim(sql.claim_local, LOCAL_BATCH)
-                if not claims:
-                    await self._wait(self._local_due)
-                    continue
-                if len(claims) == LOCAL_BATCH:
-                    self._local_due.set()
-                self._leases.hold(claims)
-                try:
-                    await self._recorder.record(await self._local.deliver(claims, self.oldest))
-                finally:
-                    self._leases.release(claims)
-            except Exception as error:
-                await self._trouble("deliver local", error)
+    async def look(self) -> bool:
+        """Walk on over the domains of the queue and note those with something due. True: the round is complete."""
+        rows = await self._pool.fetch(sql.due_destinations, self._clock.now(), self._cursor, WALK)
+        self._destinations.ready(row["destination"] for row in rows if row["is_due"])
+        self._cursor = rows[-1]["destination"] if len(rows) == WALK else ""
+        return not self._cursor
 
-    async def _claim(self, statement: str, most: int, *more: object) -> list[Claim]:
+    async def turn(self) -> int:
+        """Claim for the domains whose turn it is and begin their conversations; returns how many recipients."""
+        if self._in_hand >= IN_HAND or self._destinations.conversations >= CONVERSATIONS:
+            return 0
+        domains = self._destinations.take(DOMAINS)
+        if not domains:
+            return 0
         now = self._clock.now()
-        rows = await self._pool.fetch(statement, now, self._worker, now + LEASE, most, *more)
-        return [Claim(**dict(row)) for row in rows]
-
-    async def _trouble(self, work: str, error: Exception) -> None:
-        known = translate(error)
-        if known is None:
-            log.error("bug", work=work, error=describe(error), exc_info=error)
-        else:
-            log.warning("neighbour_away", work=work, error=describe(error))
-        await asyncio.sleep(1)
-
-    # -- everybody else's
-
-    async def _remote_loop(self) -> None:
-        while not self._stopping:
-            self._remote_due.clear()
-            self._room.clear()
-            try:
-                if len(self._leases) >= REMOTE_IN_HAND:
-                    await self._wait(self._room)
-                    continue
-                busy = [domain for domain, count in self._running.items() if count >= self._per_domain]
-                started: datetime = await self._pool.fetchval(sql.postmaster_start)
-                claims = await self._claim(sql.claim_remote, REMOTE_BATCH, busy, started)
-                if not claims:
-                    await self._wait(self._remote_due)
-                    continue
-                self._leases.hold(claims)
-                await self._start(claims)
-            except Exception as error:
-                await self._trouble("deliver remote", error)
-
-    async def _start(self, claims: list[Claim]) -> None:
+        rows = await self._pool.fetch(sql.claim_remote, now, self._worker, now + LEASE, EACH, domains, self._shift)
+        claims = [Claim(**dict(row)) for row in rows]
+        self._leases.hold(claims)
+        self._in_hand += len(claims)
         doubtful = [claim for claim in claims if claim.was_sent]
         if doubtful:
             self._end([Result(claim, End.in_doubt, "4.4.2", _DOUBT) for claim in doubtful])
         order = sorted((c for c in claims if not c.was_sent), key=lambda c: (c.destination, c.message_id, c.n))
-        for domain, of_domain in groupby(order, key=lambda c: c.destination):
-            messages = [list(group) for _, group in groupby(of_domain, key=lambda c: c.message_id)]
-            for start in range(0, len(messages), CONVERSATION):
-                self._launch(domain, messages[start : start + CONVERSATION])
+        by_domain = {domain: list(group) for domain, group in groupby(order, key=lambda c: c.destination)}
+        counts = {domain: sum(1 for c in claims if c.destination == domain) for domain in domains}
+        for domain in domains:
+            if counts[domain] >= EACH:
+                self._destinations.ready([domain])
+            messages = [list(group) for _, group in groupby(by_domain.get(domain, ()), key=lambda c: c.message_id)]
+            size = split(len(messages), self._destinations.free(domain))
+            for start in range(0, len(messages), size):
+                self._begin(domain, messages[start : start + size])
+        return len(claims)
 
-    def _launch(self, domain: str, messages: list[list[Claim]]) -> None:
-        self._running[domain] = self._running.get(domain, 0) + 1
+    # -- conversations
+
+    def _begin(self, domain: str, messages: list[list[Claim]]) -> None:
+        self._destinations.begin(domain)
         task = asyncio.get_running_loop().create_task(self._converse(domain, messages))
-        self._tasks.add(task)
-
-        def ended(task: "asyncio.Task[None]") -> None:
-            self._tasks.discard(task)
-            self._running[domain] -= 1
-            if not self._running[domain]:
-                del self._running[domain]
-            self._room.set()
-            self._remote_due.set()
-            if not task.cancelled() and task.exception():
-                log.error("bug", work="converse", error=describe(task.exception()), exc_info=task.exception())
-
-        task.add_done_callback(ended)
+        self._conversations.add(task)
+        task.add_done_callback(self._conversations.discard)
 
     async def _converse(self, domain: str, messages: list[list[Claim]]) -> None:
-        fetch = _Bodies(self._bodies, [group[0] for group in messages])
-        reported: set[int] = set()
-        remote = [
-            RemoteMessage(
-                group[0].message_id, group[0].mail_from,
-                [RemoteRecipient(claim, claim.address) for claim in group], group[0].size,
-                group[0].eight_bit, group[0].smtputf8,
-                lambda claim=group[0]: fetch.load(claim),  # type: ignore[misc]
-                lambda group=group: self._leases.mark_dot([c for c in group if id(c) not in reported]),  # type: ignore[misc]
-            )
-            for group in messages
-        ]  # fmt: skip
-        claims = [claim for group in messages for claim in group]
-        waiting: set[asyncio.Task[None]] = set()
+        bodies = _Bodies(self._bodies, [group[0] for group in messages])
+        left = {id(claim): claim for group in messages for claim in group}
+        reached = False
 
         def report(outcomes: Sequence[Outcome]) -> None:
-            results = [_result(outcome) for outcome in outcomes]
-            reported.update(id(result.claim) for result in results)
-            task = self._end(results)
-            waiting.add(task)
-            task.add_done_callback(waiting.discard)
+            nonlocal reached
+            results = [_result(outcome) for outcome in outcomes if left.pop(id(outcome.key), None) is not None]
+            reached = reached or any(r.end is not End.returned and r.status != _UNREACHED for r in results)
+            if results:
+                self._end(results)
+
+        def remote_message(group: list[Claim]) -> RemoteMessage:
+            first = group[0]
+            return RemoteMessage(
+                first.message_id, first.mail_from, [RemoteRecipient(claim, claim.address) for claim in group], first.size,
+                first.eight_bit, first.smtputf8, load_body=lambda: bodies.load(first),
+                before_dot=lambda: self._leases.mark_dot([claim for claim in group if id(claim) in left]),
+            )  # fmt: skip
 
         try:
-            await self._remote.deliver(domain, remote, report)
+            await self._remote.deliver(domain, [remote_message(group) for group in messages], report)
         except Exception as error:
-            log.error("bug", work="deliver", error=describe(error), exc_info=error)
-        left = [claim for claim in claims if id(claim) not in reported]
-        if left:
-            self._leases.release(left)  # their leases run out; the mark says whether they are in doubt
-        if waiting:
-            await asyncio.wait(waiting)
+            log.error("bug", work="converse", error=describe(error), exc_info=error)
+        finally:
+            if left:  # nothing was said about these: their leases run out, and the mark says whether they are in doubt
+                self._leases.release(list(left.values()))
+                self._in_hand -= len(left)
+            self._destinations.end(domain, reached)
+            self._due.set()
 
-    def _end(self, results: list[Result]) -> "asyncio.Task[None]":
+    def _end(self, results: list[Result]) -> None:
         """Record in the background; the leases are held until that is committed."""
         task = asyncio.get_running_loop().create_task(self._record(results))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        self._records.add(task)
+        task.add_done_callback(self._records.discard)
 
     async def _record(self, results: list[Result]) -> None:
         try:
-            await self._recorder.record(results)
-        except Exception as error:
-            log.error("bug", work="record", error=describe(error), exc_info=error)
+            await self._recorder.record_soon(results)
         finally:
             self._leases.release([result.claim for result in results])
+            self._in_hand -= len(results)
+            self._due.set()
 
 
 class _Bodies:
@@ -229,7 +210,7 @@ class _Bodies:
         """The message's bytes. Raises BodyGone."""
         if claim.size > PREFETCH:
             return await self._bodies.read(claim.body_id)
-        if self._fetched is None:
+        if self._fetched is None or (self._fetched.done() and self._fetched.exception()):
             self._fetched = asyncio.ensure_future(self._bodies.read_many(self._small))
         found = (await asyncio.shield(self._fetched)).get(claim.body_id)
         if found is None:
@@ -240,4 +221,7 @@ class _Bodies:
 def _result(outcome: Outcome) -> Result:
     claim = outcome.key
     assert isinstance(claim, Claim)
-    return Result(claim, _ENDS[outcome.verdict], outcome.status, outcome.text, outcome.remote_host, outcome.diagnostic)
+    return Result(
+        claim, _ENDS[outcome.verdict], outcome.status, clean(outcome.text),
+        outcome.remote_host and clean(outcome.remote_host), outcome.diagnostic and clean(outcome.diagnostic),
+    )  # fmt: skip

@@ -1,6 +1,7 @@
 """Which remote domain is served next, and by how many conversations at once (decision 6)."""
 
 from collections.abc import Iterable
+from itertools import islice
 
 #: Messages a conversation is given when there are enough slots for all.
 CONVERSATION = 10
@@ -35,24 +36,15 @@ class Destinations:
         """Conversations that may be begun with `domain` now."""
         return max(0, self._caps.get(domain, self._most) - self._running.get(domain, 0))
 
-    def choose(self, domains: int, each: int) -> list[str]:
-        """Up to `domains` that have something due and a free slot, in turn; `asked` says how it went on.
+    def take(self, most: int) -> list[str]:
+        """Up to `most` domains that have something due and a free slot, in turn; the others stay ready.
 
-        A domain without a free slot stays ready. `each` is what one claim takes of a domain at most.
+        Who is taken is not ready any more, unless `ready` is said again (there was more, or something new came).
         """
-        chosen: list[str] = []
-        for domain in self._ready:
-            if len(chosen) * each >= domains * each:
-                break
-            if self.free(domain):
-                chosen.append(domain)
-        return chosen
-
-    def asked(self, domain: str, more: bool) -> None:
-        """`domain` was claimed from; with `more` it goes to the end of the row."""
-        self._ready.pop(domain, None)
-        if more:
-            self._ready[domain] = None
+        taken = list(islice((domain for domain in self._ready if self.free(domain)), most))
+        for domain in taken:
+            del self._ready[domain]
+        return taken
 
     def begin(self, domain: str) -> None:
         self._running[domain] = self._running.get(domain, 0) + 1

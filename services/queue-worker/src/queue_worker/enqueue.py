@@ -1,5 +1,6 @@
 """What the door does: messages, recipients and bodies in one transaction. Bounces come in by the same function."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,25 +12,31 @@ from mailkit.ids import new_id
 from queue_worker.storage.queue import sql
 from queue_worker_client.wire import Submission
 
+_DELIVERED_TO = re.compile(rb"^Delivered-To:[ \t]*([^\r\n]+?)[ \t]*\r?$", re.I | re.M)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A submission on its way in, with the ids it gets."""
+    """A submission on its way in, with the ids it gets. `bounce`: it is one of ours."""
 
     submission: Submission
     queue_id: UUID
     body_id: UUID
+    bounce: bool = False
 
 
-def entry(submission: Submission) -> Entry:
+def entry(submission: Submission, *, bounce: bool = False) -> Entry:
     """The hand-over's id becomes the queue id: Received, the 250 and every log line say the same."""
-    return Entry(submission, submission.submission_id, new_id())
+    return Entry(submission, submission.submission_id, new_id(), bounce)
 
 
 async def insert(
     connection: Connection, bodies: BodyStore, entries: Sequence[Entry], now: datetime, lifetime: timedelta
 ) -> None:
-    """Insert `entries` in the transaction of `connection`; their hand-over ids are known to be new."""
+    """Insert `entries` in the transaction of `connection`; their hand-over ids are known to be new.
+
+    Where the body store is another database, `put` was done before and the caller is inside `first_reference`.
+    """
     if not entries:
         return
     if bodies.shared:
@@ -51,24 +58,37 @@ async def insert(
         [target.limit_version if target else 0 for target in senders],
         now,
         now + lifetime,
+        [e.bounce for e in entries],
     )
-    rows = [
-        (
-            e.queue_id,
-            n,
-            "" if r.mailbox_id else destination(r.address),
-            r.address,
-            r.original,
-            r.mailbox_id,
-            r.quota_limit,
-            r.limit_version,
-        )
-        for e in entries
-        for n, r in enumerate(e.submission.recipients)
-    ]
+    rows = []
+    for e in entries:
+        seen = delivered_to(e.submission.body)
+        rows += [
+            (
+                e.queue_id, n, "" if r.mailbox_id else destination(r.address), r.address, r.original, r.mailbox_id,
+                r.quota_limit, r.limit_version, bool(seen) and r.mailbox_id is not None and r.address.lower() in seen,
+            )
+            for n, r in enumerate(e.submission.recipients)
+        ]  # fmt: skip
     await connection.execute(sql.insert_recipients, *(list(column) for column in zip(*rows, strict=True)), now)
 
 
 def destination(address: str) -> str:
     """The domain a remote recipient's mail goes to: what attempts are grouped by."""
     return address.rpartition("@")[2].lower()
+
+
+def destinations(entries: Sequence[Entry]) -> set[str]:
+    """The remote domains of `entries`, "" for mailboxes of ours: what the delivery loop is told at once."""
+    return {
+        "" if r.mailbox_id else destination(r.address) for e in entries for r in e.submission.recipients
+    }  # fmt: skip
+
+
+def delivered_to(body: bytes) -> frozenset[str]:
+    """The addresses of the header's Delivered-To lines, lower-cased: ours among them mean a loop (spec "Loops")."""
+    end = body.find(b"\r\n\r\n")
+    header = body[: end + 2] if end >= 0 else body
+    if b"elivered-" not in header and b"ELIVERED-" not in header:
+        return frozenset()
+    return frozenset(match.decode("utf-8", "replace").lower() for match in _DELIVERED_TO.findall(header))

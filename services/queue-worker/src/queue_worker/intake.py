@@ -1,8 +1,8 @@
 """The door's group commit (decision 3): lists that arrive while one is being flushed are committed together."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -16,7 +16,7 @@ from mailkit.errors import NoSpace, PostriderError
 from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
 from queue_worker import metrics
-from queue_worker.enqueue import Entry, entry, insert
+from queue_worker.enqueue import Entry, destinations, entry, insert
 from queue_worker.storage.queue import sql
 from queue_worker_client.wire import LIST_BYTES, Submission, SubmissionAnswer
 
@@ -34,7 +34,7 @@ class Intake:
         disk: Disk,
         *,
         lifetime_seconds: int,
-        wake: Callable[[], None],
+        wake: Callable[[Iterable[str]], None],
     ) -> None:
         self._pool = pool
         self._bodies = bodies
@@ -58,8 +58,6 @@ class Intake:
         except Exception as error:
             return await self._after(items, error)
         metrics.BATCH.observe(len(items))
-        metrics.ACCEPTED.inc(len(items))
-        self._wake()
         return answers
 
     async def _after(self, items: Sequence[Submission], error: Exception) -> list[SubmissionAnswer]:
@@ -81,22 +79,32 @@ class Intake:
             first.setdefault(item.submission_id, entry(item))
         entries = sorted(first.values(), key=lambda e: e.submission.submission_id)  # one order for all: no deadlock
         now = self._clock.now()
-        if not self._bodies.shared:  # durable before its first reference; the candidate row sees to what never gets one
+        if self._bodies.shared:
+            queue_ids, new = await self._insert(entries, now)
+        else:  # durable before its first reference; the candidate row sees to what never gets one
             await self._bodies.put([(e.body_id, e.submission.body) for e in entries], now)
+            async with self._bodies.first_reference([e.body_id for e in entries]):
+                queue_ids, new = await self._insert(entries, now)
+        self._tell(new)
+        return [SubmissionAnswer("queued", queue_ids[item.submission_id]) for item in items]
+
+    async def _insert(self, entries: Sequence[Entry], now: datetime) -> tuple[dict[UUID, UUID], list[Entry]]:
+        """The queue id of every hand-over id, and the entries that are not repetitions; committed and flushed."""
         ids = [e.submission.submission_id for e in entries]
         queue_ids = {e.submission.submission_id: e.queue_id for e in entries}
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(sql.take_submissions, ids, [e.queue_id for e in entries])
-            new = {row["id"] for row in rows}
-            if len(new) < len(ids):
-                known = await connection.fetch(sql.known_submissions, [i for i in ids if i not in new])
+            taken = {row["id"] for row in rows}
+            if len(taken) < len(ids):
+                known = await connection.fetch(sql.known_submissions, [i for i in ids if i not in taken])
                 queue_ids |= {row["id"]: row["queue_id"] for row in known}
-            await insert(
-                connection, self._bodies, [e for e in entries if e.submission.submission_id in new], now, self._lifetime
-            )
-        for e in entries:
-            if e.submission.submission_id in new:
-                log.info(
-                    "queued", queue_id=e.queue_id, size=len(e.submission.body), recipients=len(e.submission.recipients)
-                )
-        return [SubmissionAnswer("queued", queue_ids[item.submission_id]) for item in items]
+            new = [e for e in entries if e.submission.submission_id in taken]
+            await insert(connection, self._bodies, new, now, self._lifetime)
+        return queue_ids, new
+
+    def _tell(self, new: Sequence[Entry]) -> None:
+        metrics.ACCEPTED.inc(len(new))
+        self._wake(destinations(new))
+        for e in new:
+            item = e.submission
+            log.info("queued", queue_id=e.queue_id, size=len(item.body), recipients=len(item.recipients))

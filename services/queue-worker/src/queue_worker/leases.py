@@ -9,8 +9,13 @@ import asyncpg
 from mailkit.batch import Batcher
 from mailkit.clock import Clock
 from mailkit.db import translated
+from mailkit.errors import PostriderError
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
 from queue_worker.models import Claim
 from queue_worker.storage.queue import sql
+
+log = get_logger()
 
 LEASE = timedelta(seconds=60)
 RENEW_SECONDS = 20.0
@@ -46,8 +51,13 @@ class Leases:
             await self._pool.execute(sql.renew, *_keys(held), self._worker, self._clock.now() + LEASE)
 
     async def mark_dot(self, claims: list[Claim]) -> bool:
-        """Commit the mark for these recipients of one message. False: the lease is lost, no dot may be sent."""
-        return await self._marks.ask(claims)
+        """Commit the mark for these recipients of one message. False: no dot may be sent, because the lease is lost or
+        the database does not answer (a mark that was committed all the same only costs an attempt in doubt)."""
+        try:
+            return await self._marks.ask(claims)
+        except PostriderError as error:
+            log.warning("neighbour_away", work="mark_dot", error=describe(error))
+            return False
 
     async def _mark(self, groups: Sequence[list[Claim]]) -> list[bool]:
         """The mark must outlive this process, not the machine, so its commit does not wait for the flush."""

@@ -1,31 +1,23 @@
-"""Wiring: settings, pools, the door, the delivery loop, what runs now and then, and the end."""
+"""How the process lives: connect, deliver, serve, and come to an end without losing anything (decision 13)."""
 
 import asyncio
+from datetime import timedelta
 
 import asyncpg
-from fastapi import FastAPI
 
 from bodystore import BodyStore
 from mailkit.clock import DatabaseClock
 from mailkit.db import connect
-from mailkit.disk import Disk
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure, get_logger
 from mailkit.migrate import require_current, upgrade
-from mailkit.web import HttpSide, Tokens, create_app
+from mailkit.web import HttpSide
 from mailstore_client.client import MailstoreClient
-from queue_worker.collect import Collector
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import CourierSettings, RemoteCourier
-from queue_worker.couriers.local import LocalCourier
-from queue_worker.delivery import Delivery
-from queue_worker.handlers import admin, submissions
-from queue_worker.intake import Intake
-from queue_worker.leases import RENEW_SECONDS, Leases
-from queue_worker.maintain import Maintenance
-from queue_worker.record import Recorder
-from queue_worker.singleton import Singleton
+from queue_worker.leases import RENEW_SECONDS
+from queue_worker.parts import Parts, assemble, web
 
 log = get_logger()
 
@@ -47,50 +39,26 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     pool = await connect(dsn, SERVICE, settings.database_pool)
     await require_current(pool, "queue_worker", "queue")
     bodies_pool = pool if bodies_dsn == dsn else await connect(bodies_dsn, SERVICE, settings.database_pool)
-    bodies = BodyStore(bodies_pool, shared=bodies_pool is pool)
+    if bodies_pool is not pool:
+        await require_current(bodies_pool, "bodystore", "bodies")
     clock = DatabaseClock(pool, settings.clock_offset_seconds)
     await clock.sync()
-    life.every(60, clock.sync)
-    worker = new_id()
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_queue_mailstore)
-    remote = RemoteCourier(
-        CourierSettings(
-            helo_name=settings.helo_name, port=settings.remote_smtp_port, dns_servers=settings.dns_servers,
-            allow_networks=settings.remote_allow_networks, own_names=frozenset(settings.own_names),
-            own_listeners=frozenset({(settings.listen_host, settings.smtp_port)}),
-        )
+    parts = assemble(
+        settings, pool, BodyStore(bodies_pool, shared=bodies_pool is pool), clock, new_id(), mailstore, courier(settings),
+        clock_shift=timedelta(seconds=settings.clock_offset_seconds),
     )  # fmt: skip
-    leases = Leases(pool, clock, worker)
-    recorder = Recorder(
-        pool, bodies, clock, worker, helo_name=settings.helo_name, lifetime=settings.queue_lifetime_seconds,
-        retry_first=settings.retry_first_seconds,
-    )  # fmt: skip
-    delivery = Delivery(
-        pool,
-        bodies,
-        clock,
-        worker,
-        leases,
-        recorder,
-        LocalCourier(mailstore),
-        remote,
-        per_domain=settings.remote_concurrency,
-    )
-    disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
-    intake = Intake(pool, bodies, clock, disk, lifetime_seconds=settings.queue_lifetime_seconds, wake=delivery.wake)
-    collector = Collector(pool, bodies, mailstore, clock, Singleton(pool, clock, worker, "collect"))
-    maintenance = Maintenance(
-        pool, clock, delivery, Singleton(pool, clock, worker, "maintain"), settings.queue_lifetime_seconds
-    )
 
-    life.every(RENEW_SECONDS, leases.renew)
-    life.every(settings.body_collect_seconds, collector.collect)
-    life.every(60, maintenance.minute)
-    life.every(5, maintenance.measure)
-    life.every(3600, maintenance.hour)
-    await maintenance.hour()
-    loop = life.spawn(delivery.run())
-    http = HttpSide(app(settings, life, pool, clock, delivery, intake), settings.http_host, settings.http_port)
+    life.every(60, clock.sync)
+    life.every(RENEW_SECONDS, parts.leases.renew)
+    life.every(settings.body_collect_seconds, parts.collector.collect)
+    life.every(60, parts.maintenance.minute)
+    life.every(10, parts.maintenance.measure)
+    life.every(3600, parts.maintenance.hour)
+    await parts.maintenance.hour()
+    await parts.maintenance.minute()
+    loops = {life.spawn(parts.filer.run()), life.spawn(parts.delivery.run())}
+    http = HttpSide(web(settings, life, pool, clock, parts), settings.http_host, settings.http_port)
     await http.start()
     life.ready = True
     log.info("ready", port=http.port)
@@ -98,30 +66,34 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     await life.stopping.wait()
     log.info("draining")
     await asyncio.sleep(settings.drain_delay_seconds)
-    await delivery.stop(max(settings.grace_seconds - 3, 1))
-    await asyncio.wait({loop}, timeout=2)
-    await http.stop()
+    await drain(http, parts, loops, max(settings.grace_seconds - 4, 1))
     await mailstore.aclose()
     await life.cancel()
-    await asyncio.wait_for(pool.close(), 2)
+    await _close(pool)
+    if bodies_pool is not pool:
+        await _close(bodies_pool)
     log.info("stopped")
 
 
-def app(
-    settings: QueueSettings,
-    life: Lifecycle,
-    pool: asyncpg.Pool,
-    clock: DatabaseClock,
-    delivery: Delivery,
-    intake: Intake,
-) -> FastAPI:
-    """The HTTP side: the door and the operators' API."""
-    tokens = Tokens({"gateway": settings.token_gateway_queue, "admin": settings.admin_token})
+def courier(settings: QueueSettings) -> RemoteCourier:
+    """The courier for other providers' addresses."""
+    return RemoteCourier(
+        CourierSettings(
+            helo_name=settings.helo_name, port=settings.remote_smtp_port, dns_servers=settings.dns_servers,
+            allow_networks=settings.remote_allow_networks, own_names=frozenset(settings.own_names),
+            own_listeners=frozenset({(settings.listen_host, settings.smtp_port)}),
+        )
+    )  # fmt: skip
 
-    async def database() -> None:
-        await pool.fetchval("select 1")
 
-    made = create_app(SERVICE, life, {"database": database})
-    submissions.add(made, intake, tokens, settings.max_message_bytes)
-    made.include_router(admin.router(pool, clock, delivery, tokens))
-    return made
+async def drain(http: HttpSide, parts: Parts, loops: set[asyncio.Task[None]], grace: float) -> None:
+    """Take nothing more in, claim nothing more, finish what is in hand within `grace` seconds."""
+    parts.filer.stop()
+    await asyncio.gather(http.stop(), parts.delivery.stop(grace), asyncio.wait(loops, timeout=grace))
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), 1)
+    except TimeoutError:
+        pool.terminate()

@@ -1,36 +1,39 @@
 """What has to be done now and then: partitions of hand-over ids, the history's end, the oldest id, the depth."""
 
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from mailkit.clock import Clock
-from mailkit.ids import id_floor
+from mailkit.ids import id_floor, id_time, new_id
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
 from queue_worker import metrics
-from queue_worker.delivery import Delivery
+from queue_worker.filing import Filer
 from queue_worker.singleton import Singleton
 from queue_worker.storage.queue import sql
 
-#: The history is kept so long.
-HISTORY = timedelta(days=7)
+log = get_logger()
+
+#: What became of a message is known for a week after its acceptance, and a day more for what took its whole lifetime.
+HISTORY = timedelta(days=8)
 AHEAD = 3
 
 
 class Maintenance:
     """Runs in every replica; what must run once asks its singleton."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, clock: Clock, delivery: Delivery, singleton: Singleton, lifetime: int
-    ) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, filer: Filer, singleton: Singleton, lifetime: int) -> None:
         self._pool = pool
         self._clock = clock
-        self._delivery = delivery
+        self._filer = filer
         self._singleton = singleton
         self._keep = timedelta(seconds=lifetime) + timedelta(hours=24)
 
     async def minute(self) -> None:
         """The oldest message under way, for mailstore (decision 3)."""
-        self._delivery.oldest = await self._pool.fetchval(sql.oldest)
+        self._filer.oldest = await self._pool.fetchval(sql.oldest)
 
     async def measure(self) -> None:
         """Depth and age for metrics."""
@@ -47,32 +50,47 @@ class Maintenance:
             metrics.OLDEST_DUE.labels(kind).set(age)
 
     async def hour(self) -> None:
-        """Partitions made ahead and dropped behind, history forgotten; once for all replicas."""
+        """Partitions made ahead and dropped behind, by the time in the ids themselves; once for all replicas."""
         if not await self._singleton.mine():
             return
-        now = self._clock.now()
-        await self._pool.execute(sql.forget_finished, now - HISTORY)
+        now = datetime.fromtimestamp(id_time(new_id()), UTC)  # not our clock: a test's offset is not in the ids
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        for day in range(AHEAD):
-            await self._make(today + timedelta(days=day + 1))
-        await self._drop(now - self._keep)
-
-    async def _make(self, day: datetime) -> None:
-        """A partition for one day; ids of days without one are in the default partition, which loses nothing."""
-        name = f"submission_{day:%Y%m%d}"
-        low, high = id_floor(day.timestamp()), id_floor((day + timedelta(days=1)).timestamp())
-        if not await self._pool.fetchval("select to_regclass($1)", f"queue.{name}"):
+        for table, keep in (("submission", self._keep), ("finished", HISTORY), ("attempt", HISTORY)):
+            for day in range(1, AHEAD + 1):
+                await self._tolerant(self._make(table, today + timedelta(days=day)))
+            for name in await self._older(table, now - keep):
+                await self._tolerant(self._run(f"drop table queue.{name}"))
+            rest = "id" if table == "submission" else "message_id"
             await self._pool.execute(
-                f"create table if not exists queue.{name} partition of queue.submission for values from ('{low}') to ('{high}')"
+                f"delete from queue.{table}_rest where {rest} < $1", id_floor((now - keep).timestamp())
             )
 
-    async def _drop(self, before: datetime) -> None:
-        rows = await self._pool.fetch(
-            "select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid "
-            "where i.inhparent = 'queue.submission'::regclass and c.relname <> 'submission_rest'"
-        )
-        for row in rows:
-            day = datetime.strptime(row["relname"].removeprefix("submission_"), "%Y%m%d").replace(tzinfo=UTC)
-            if day + timedelta(days=1) < before:
-                await self._pool.execute(f"drop table queue.{row['relname']}")
-        await self._pool.execute("delete from queue.submission_rest where id < $1", id_floor(before.timestamp()))
+    async def _tolerant(self, step: Awaitable[None]) -> None:
+        """A partition whose lock is not to be had comes an hour later; the default partition loses nothing meanwhile."""
+        try:
+            await step
+        except asyncpg.PostgresError as error:
+            log.warning("maintenance", error=describe(error))
+
+    async def _run(self, statement: str) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("set local lock_timeout = '2s'")
+            await connection.execute(statement)
+
+    async def _make(self, table: str, day: datetime) -> None:
+        """A partition for one day to come."""
+        name = f"{table}_{day:%Y%m%d}"
+        low, high = id_floor(day.timestamp()), id_floor((day + timedelta(days=1)).timestamp())
+        if not await self._pool.fetchval("select to_regclass($1) is not null", f"queue.{name}"):
+            await self._run(
+                f"create table queue.{name} partition of queue.{table} for values from ('{low}') to ('{high}')"
+            )
+
+    async def _older(self, table: str, before: datetime) -> list[str]:
+        """The partitions whose whole day is before `before`."""
+        rows = await self._pool.fetch(sql.partitions, f"queue.{table}")
+        days = {
+            row["relname"]: datetime.strptime(row["relname"].rpartition("_")[2], "%Y%m%d").replace(tzinfo=UTC)
+            for row in rows if not row["relname"].endswith("_rest")
+        }  # fmt: skip
+        return [name for name, day in days.items() if day + timedelta(days=1) < before]

@@ -4,45 +4,39 @@ Every write names the claim's attempt (decision 6): a worker that slept past its
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 
 from bodystore import BodyStore
+from mailkit.batch import Batcher
 from mailkit.clock import Clock
 from mailkit.db import Connection, translate
 from mailkit.ids import new_id
 from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
-from queue_worker import metrics
 from queue_worker.bounce import Original, bounce
-from queue_worker.enqueue import entry, insert
-from queue_worker.models import TOO_LONG, End, Result
-from queue_worker.schedule import is_over, next_attempt, next_filing
+from queue_worker.enqueue import Entry, destinations, entry, insert
+from queue_worker.models import Result
+from queue_worker.news import tell
+from queue_worker.schedule import Decision, decide
 from queue_worker.storage.queue import sql
 from queue_worker_client.wire import SubmissionRecipient
 
 log = get_logger()
 
-_OUTCOMES = {End.delivered: "delivered", End.failed: "failed"}
+Key = tuple[UUID, int]
 
 
 class Recorder:
     """Records results in batches; a database that is away is waited for, since a lost result is a second delivery."""
 
     def __init__(
-        self,
-        pool: asyncpg.Pool,
-        bodies: BodyStore,
-        clock: Clock,
-        worker: UUID,
-        *,
-        helo_name: str,
-        lifetime: int,
-        retry_first: int,
-    ) -> None:
+        self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID, *,
+        helo_name: str, lifetime: int, retry_first: int, wake: Callable[[Iterable[str]], None] = lambda domains: None,
+    ) -> None:  # fmt: skip
         self._pool = pool
         self._bodies = bodies
         self._clock = clock
@@ -50,56 +44,85 @@ class Recorder:
         self._helo_name = helo_name
         self._lifetime = timedelta(seconds=lifetime)
         self._retry_first = retry_first
+        self._wake = wake
+        self._batch: Batcher[list[Result], None] = Batcher(self._flush, most=100, flights=2)
+
+    async def record_soon(self, results: list[Result]) -> None:
+        """`record`, together with what other conversations say at the same time."""
+        await self._batch.ask(results)
+
+    async def _flush(self, lists: Sequence[list[Result]]) -> list[None]:
+        await self.record([result for results in lists for result in results])
+        return [None] * len(lists)
 
     async def record(self, results: Sequence[Result]) -> None:
-        """Write `results` down; returns when they are committed."""
+        """Write `results` down; returns when they are committed, or when one is seen to be impossible to write."""
         pause = 0.2
-        while True:
+        while results:
             try:
                 return await self._commit(list(results))
             except Exception as error:
                 if translate(error) is None:
-                    if len(results) == 1:
-                        raise
-                    log.error("batch_failed", size=len(results), error=describe(error))
-                    middle = len(results) // 2
-                    await self.record(results[:middle])
-                    return await self.record(results[middle:])
+                    return await self._apart(results, error)
                 log.warning("neighbour_away", work="record", error=describe(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5)
 
+    async def _apart(self, results: Sequence[Result], error: Exception) -> None:
+        """One result is to blame: halves are tried until it stands alone. Its lease runs out and it is tried again."""
+        log.error(
+            "batch_failed", work="record", size=len(results), queue_id=results[0].claim.message_id, error=describe(error),
+            exc_info=error if len(results) == 1 else None,
+        )  # fmt: skip
+        if len(results) > 1:
+            middle = len(results) // 2
+            await self.record(results[:middle])
+            await self.record(results[middle:])
+
     async def _commit(self, results: list[Result]) -> None:
         now = self._clock.now()
-        done: list[tuple[Result, str, str]] = []  # (result, outcome, final text)
-        later: list[tuple[Result, datetime, int, int]] = []  # (result, due, tries, doubts)
-        back: list[Result] = []
-        for result in results:
-            claim, end = result.claim, result.end
-            if end in _OUTCOMES:
-                done.append((result, _OUTCOMES[end], result.text))
-            elif end is End.returned:
-                back.append(result)
-            elif is_over(now, claim.expires):
-                done.append((result, "expired", result.text + TOO_LONG))
-            elif end is End.waiting:
-                later.append((result, next_filing(now, claim.tries + 1), 1, 0))
-            else:
-                due = next_attempt(now, claim.first_seen, claim.expires, self._retry_first)
-                later.append((result, due, 1, 1 if end is End.in_doubt else 0))
-        originals = await self._originals([r for r, outcome, _ in done if outcome != "delivered" and r.claim.mail_from])
-        bounced: list[UUID] = []
+        decisions = [decide(result, now, self._retry_first) for result in results]
+        done = [d for d in decisions if d.kind == "done"]
+        later = [d for d in decisions if d.kind == "later"]
+        back = [d for d in decisions if d.kind == "back"]
+        bounces = await self._bounces(done, now)
+        if bounces and not self._bodies.shared:
+            await self._bodies.put([(e.body_id, e.submission.body) for e in bounces.values()], now)
+            async with self._bodies.first_reference([e.body_id for e in bounces.values()]):
+                written, entries = await self._write(done, later, back, bounces, now)
+        else:
+            written, entries = await self._write(done, later, back, bounces, now)
+        if entries:
+            self._wake(destinations(entries))
+        tell([d for d in (*done, *later) if _key(d) in written], entries, now)
+
+    async def _write(
+        self,
+        done: list[Decision],
+        later: list[Decision],
+        back: list[Decision],
+        bounces: dict[UUID, Entry],
+        now: datetime,
+    ) -> tuple[set[Key], list[Entry]]:
+        """One transaction; returns what the fence let through, and the bounces that went in."""
+        written: set[Key] = set()
+        entries: list[Entry] = []
+        ids = sorted({d.result.claim.message_id for d in done})
         async with self._pool.acquire() as connection, connection.transaction():
-            ids = sorted({r.claim.message_id for r in results})
-            await connection.fetch(sql.lock_messages, ids)
-            written: set[tuple[UUID, int]] = set()
             if done:
+                await connection.execute(sql.lock_messages, ids)
                 written = await self._finish(connection, done, now)
-                bounced = await self._bounce(connection, originals, done, written, now)
+                lost = {d.result.claim.message_id for d in done if d.bounces and _key(d) not in written}
+                # a fence that held for some recipients of a message only: their bounce would name the others too
+                entries = [e for message_id, e in bounces.items() if message_id not in lost]
+                if len(entries) < len(bounces):
+                    again = await self._bounces([d for d in done if _key(d) in written], now, only=lost)
+                    entries += again.values()
+                    if not self._bodies.shared:
+                        await self._bodies.put([(e.body_id, e.submission.body) for e in again.values()], now)
+                await insert(connection, self._bodies, entries, now, self._lifetime)
             if later:
-                rows = await connection.fetch(
-                    sql.defer, *_keys([r for r, *_ in later]), self._worker, *_deferral(later)
-                )
+                rows = await connection.fetch(sql.defer, *_keys(later), self._worker, *_deferral(later), now)
                 written |= {(row["message_id"], row["n"]) for row in rows}
             if back:
                 await connection.execute(sql.give_back, *_keys(back), self._worker, now)
@@ -108,120 +131,56 @@ class Recorder:
                 await self._bodies.note_unreferenced(
                     [row["body_id"] for row in gone], now, connection if self._bodies.shared else None
                 )
-        self._tell(done, later, written, bounced, now)
+        return written, entries
 
-    async def _finish(
-        self, connection: Connection, done: list[tuple[Result, str, str]], now: datetime
-    ) -> set[tuple[UUID, int]]:
+    async def _finish(self, connection: Connection, done: list[Decision], now: datetime) -> set[Key]:
         rows = await connection.fetch(
-            sql.finish,
-            *_keys([r for r, _, _ in done]),
-            self._worker,
-            [outcome for _, outcome, _ in done],
-            [r.status for r, _, _ in done],
-            [text for _, _, text in done],
-            [r.remote_host for r, _, _ in done],
-            [0] * len(done),
-            now,
-        )
+            sql.finish, *_keys(done), self._worker,
+            [d.outcome for d in done], [d.result.status for d in done], [d.text for d in done],
+            [d.result.remote_host for d in done], now,
+        )  # fmt: skip
         return {(row["message_id"], row["n"]) for row in rows}
 
-    # -- bounces
-
-    async def _originals(self, failures: list[Result]) -> dict[UUID, Original]:
-        """What the bounces will need, read before the transaction."""
-        if not failures:
-            return {}
-        facts = await self._pool.fetch(sql.bounce_facts, list({r.claim.message_id for r in failures}))
-        bodies = await self._bodies.read_many([row["body_id"] for row in facts])
-        return {
-            row["id"]: Original(
-                row["id"], row["mail_from"], row["first_seen"],
-                SubmissionRecipient(
-                    row["mail_from"], row["mail_from"], row["sender_mailbox"], row["sender_limit"], row["sender_limit_version"]
-                ),
-                bodies.get(row["body_id"], b""),
-            )
-            for row in facts
-        }  # fmt: skip
-
-    async def _bounce(
-        self,
-        connection: Connection,
-        originals: dict[UUID, Original],
-        done: list[tuple[Result, str, str]],
-        written: set[tuple[UUID, int]],
-        now: datetime,
-    ) -> list[UUID]:
-        """One bounce per message for all its recipients given up now; returns the bounces' queue ids."""
+    async def _bounces(self, done: list[Decision], now: datetime, only: set[UUID] | None = None) -> dict[UUID, Entry]:
+        """One bounce per message for all its recipients given up now, by the message's id."""
         failed: dict[UUID, list[tuple[Result, str]]] = {}
-        for result, outcome, text in done:
-            key = (result.claim.message_id, result.claim.n)
-            if outcome != "delivered" and key in written and result.claim.message_id in originals:
-                failed.setdefault(result.claim.message_id, []).append((result, text))
-        entries = [
-            entry(bounce(originals[message_id], results, self._helo_name, now, new_id()))
-            for message_id, results in failed.items()
-        ]
-        if not self._bodies.shared and entries:
-            await self._bodies.put([(e.body_id, e.submission.body) for e in entries], now)
-        await insert(connection, self._bodies, entries, now, self._lifetime)
-        return [e.queue_id for e in entries]
-
-    # -- what is told
-
-    def _tell(
-        self,
-        done: list[tuple[Result, str, str]],
-        later: list[tuple[Result, datetime, int, int]],
-        written: set[tuple[UUID, int]],
-        bounced: list[UUID],
-        now: datetime,
-    ) -> None:
-        for result, outcome, text in done:
-            claim = result.claim
-            if (claim.message_id, claim.n) not in written:
-                continue
-            kind = "local" if claim.mailbox_id else "remote"
-            metrics.ENDED.labels(kind, outcome).inc()
-            if outcome == "delivered":
-                metrics.LATENCY.labels(kind).observe((now - claim.first_seen).total_seconds())
-                log.info("delivered", queue_id=claim.message_id, n=claim.n, kind=kind, host=result.remote_host)
-                continue
-            log.info(outcome, queue_id=claim.message_id, n=claim.n, status=result.status, text=text)
-            if not claim.mail_from:
-                metrics.BOUNCE_FAILED.inc()
-                log.warning("bounce_failed", queue_id=claim.message_id, n=claim.n, status=result.status)
-        for result, due, _, doubts in later:
-            claim = result.claim
-            if (claim.message_id, claim.n) in written:
-                kind = "local" if claim.mailbox_id else "remote"
-                metrics.ENDED.labels(kind, "in_doubt" if doubts else "deferred").inc()
-                metrics.IN_DOUBT.inc(doubts)
-                log.info(
-                    "in_doubt" if doubts else "deferred",
-                    queue_id=claim.message_id,
-                    n=claim.n,
-                    due=due,
-                    text=result.text,
-                )
-        for queue_id in bounced:
-            metrics.BOUNCED.inc()
-            log.info("bounced", queue_id=queue_id)
+        for d in done:
+            if d.bounces and (only is None or d.result.claim.message_id in only):
+                failed.setdefault(d.result.claim.message_id, []).append((d.result, d.text))
+        if not failed:
+            return {}
+        facts = await self._pool.fetch(sql.bounce_facts, list(failed))
+        bodies = await self._bodies.read_many([row["body_id"] for row in facts])
+        made: dict[UUID, Entry] = {}
+        for row in facts:
+            sender = SubmissionRecipient(
+                row["mail_from"],
+                row["mail_from"],
+                row["sender_mailbox"],
+                row["sender_limit"],
+                row["sender_limit_version"],
+            )
+            original = Original(row["id"], row["mail_from"], row["first_seen"], sender, bodies.get(row["body_id"], b""))
+            submission = bounce(original, failed[row["id"]], self._helo_name, now, new_id())
+            made[row["id"]] = entry(submission, bounce=True)
+        return made
 
 
-def _keys(results: Sequence[Result]) -> tuple[list[UUID], list[int], list[int]]:
-    claims = [r.claim for r in results]
+def _key(decision: Decision) -> Key:
+    return decision.result.claim.message_id, decision.result.claim.n
+
+
+def _keys(decisions: Sequence[Decision]) -> tuple[list[UUID], list[int], list[int]]:
+    claims = [d.result.claim for d in decisions]
     return [c.message_id for c in claims], [c.n for c in claims], [c.attempt for c in claims]
 
 
-def _deferral(later: list[tuple[Result, datetime, int, int]]) -> tuple[list[object], ...]:
+def _deferral(later: list[Decision]) -> tuple[list[object], ...]:
     return (
-        [due for _, due, _, _ in later],
-        [tries for _, _, tries, _ in later],
-        [doubts for _, _, _, doubts in later],
-        [r.status for r, *_ in later],
-        [r.text for r, *_ in later],
-        [r.remote_host for r, *_ in later],
-        [r.diagnostic for r, *_ in later],
+        [d.due for d in later],
+        [d.outcome for d in later],
+        [d.result.status for d in later],
+        [d.result.text for d in later],
+        [d.result.remote_host for d in later],
+        [d.result.diagnostic for d in later],
     )

@@ -41,6 +41,11 @@ class Decision:
     text: str
     due: datetime
 
+    @property
+    def bounces(self) -> bool:
+        """Given up, and there is a sender to tell."""
+        return self.outcome in ("failed", "expired") and "@" in self.result.claim.mail_from
+
 
 def decide(result: Result, now: datetime, retry_first: int) -> Decision:
     """S8, decision 6: finished, tried again, or given back as if nothing had happened."""

@@ -1,121 +1,73 @@
 """Operators' view: what is under way, where a message is and why, and "try now"."""
 
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
 
 from mailkit.clock import Clock
 from mailkit.errors import NotFound
 from mailkit.web import Tokens
-from queue_worker.delivery import Delivery
+from queue_worker.handlers.records import Attempt, MessageDetail, QueuedMessage, Recipient, Retried
 from queue_worker.storage.queue import sql
 
 
-class QueuedMessage(BaseModel):
-    """One message under way."""
-
-    id: str
-    sender: str
-    size: int
-    first_seen: datetime
-    expires: datetime
-    recipients: int
-    next_attempt: datetime
-    reply: str
-
-
-class QueuedRecipient(BaseModel):
-    """One recipient: under way (`waiting`, `claimed`) or finished (`delivered`, `failed`, `expired`)."""
-
-    address: str
-    original: str
-    state: str
-    next_attempt: datetime | None
-    tries: int
-    in_doubt: int
-    status: str
-    reply: str
-    """The last reply, unwrapped, one string."""
-    remote_host: str | None
-    expires: datetime | None
-    finished_at: datetime | None
-
-
-class MessageDetail(BaseModel):
-    """Where one message is and why."""
-
-    id: str
-    sender: str
-    size: int | None
-    first_seen: datetime
-    expires: datetime | None
-    recipients: list[QueuedRecipient]
-
-
-class Retried(BaseModel):
-    recipients: int
-
-
-def router(pool: asyncpg.Pool, clock: Clock, delivery: Delivery, tokens: Tokens) -> APIRouter:
+def router(pool: asyncpg.Pool, clock: Clock, tokens: Tokens, wake: Callable[[Iterable[str]], None]) -> APIRouter:
     """The routes under /v1/queue."""
     routes = APIRouter(prefix="/v1/queue", tags=["queue"], dependencies=[Depends(tokens.only("admin"))])
 
     @routes.get("", operation_id="list_queue")
     async def list_queue(
-        after: UUID = UUID(int=0), limit: int = Query(default=1000, ge=1, le=10000)
+        after: UUID = Query(default=UUID(int=0), description="the last id of the page before"),
+        limit: int = Query(default=1000, ge=1, le=10000),
+        sender: str | None = None,
+        recipient: str | None = None,
+        domain: str | None = Query(default=None, description="of a recipient"),
+        state: Literal["waiting", "claimed"] | None = None,
     ) -> list[QueuedMessage]:
-        return [
-            QueuedMessage(
-                id=row["id"].hex, sender=row["mail_from"], size=row["size"], first_seen=row["first_seen"], expires=row["expires"],
-                recipients=row["recipients"], next_attempt=row["due"], reply=row["reply"] or "",
-            )
-            for row in await pool.fetch(sql.list_messages, after, limit)
-        ]  # fmt: skip
+        """Messages under way, oldest first."""
+        rows = await pool.fetch(sql.list_messages, after, limit, sender, recipient, domain and domain.lower(), state)
+        return [QueuedMessage.of(row) for row in rows]
 
     @routes.get("/{queue_id}", operation_id="show_message")
     async def show(queue_id: UUID) -> MessageDetail:
+        """Where one message is and why; for a week after it left, too."""
         message = await pool.fetchrow(sql.show_message, queue_id)
-        recipients = [
-            QueuedRecipient(
-                address=row["address"], original=row["original"], state=row["state"], next_attempt=row["due"], tries=row["tries"],
-                in_doubt=row["in_doubt"], status=row["status"], reply=row["reply"], remote_host=row["remote_host"],
-                expires=message["expires"] if message else None, finished_at=None,
-            )
-            for row in await pool.fetch(sql.show_recipients, queue_id)
-        ]  # fmt: skip
-        history = await pool.fetch(sql.show_finished, queue_id)
-        recipients += [
-            QueuedRecipient(
-                address=row["address"], original=row["address"], state=row["state"], next_attempt=None, tries=row["tries"],
-                in_doubt=row["in_doubt"], status=row["status"], reply=row["reply"], remote_host=row["remote_host"], expires=None,
-                finished_at=row["finished_at"],
-            )
-            for row in history
-        ]  # fmt: skip
-        known = message or (history[0] if history else None)
+        waiting = await pool.fetch(sql.show_recipients, queue_id)
+        finished = await pool.fetch(sql.show_finished, queue_id)
+        known = message or (finished[0] if finished else None)
         if known is None:
             raise NotFound(f"no message {queue_id.hex} is under way or was within the last week")
+        attempts: dict[int, list[Attempt]] = {}
+        for row in await pool.fetch(sql.show_attempts, queue_id):
+            attempts.setdefault(row["n"], []).append(Attempt.of(row))
+        recipients = {row["n"]: Recipient.finished(row, attempts.get(row["n"], [])) for row in finished}
+        if message:
+            recipients |= {
+                row["n"]: Recipient.waiting(row, message["expires"], attempts.get(row["n"], [])) for row in waiting
+            }
         return MessageDetail(
-            id=queue_id.hex, sender=known["mail_from"], size=message["size"] if message else None,
-            first_seen=known["first_seen"], expires=message["expires"] if message else None, recipients=recipients,
+            id=queue_id.hex, sender=known["mail_from"], size=message["size"] if message else None, first_seen=known["first_seen"],
+            expires=message["expires"] if message else None, recipients=[recipients[n] for n in sorted(recipients)],
         )  # fmt: skip
 
     @routes.post("/retry", operation_id="retry_all")
     async def retry_all() -> Retried:
+        """Try everything that waits now."""
         return await _retry(None)
 
     @routes.post("/{queue_id}/retry", operation_id="retry_message")
     async def retry(queue_id: UUID) -> Retried:
+        """Try one message now."""
         if await pool.fetchrow(sql.show_message, queue_id) is None:
             raise NotFound(f"no message {queue_id.hex} is under way")
         return await _retry(queue_id)
 
     async def _retry(queue_id: UUID | None) -> Retried:
         rows = await pool.fetch(sql.retry_now, queue_id, clock.now())
-        delivery.wake()
+        wake({row["destination"] for row in rows})
         return Retried(recipients=len(rows))
 
     return routes

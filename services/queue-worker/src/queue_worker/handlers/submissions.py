@@ -1,5 +1,7 @@
 """The one door into the queue: lists, and large messages one by one."""
 
+from collections.abc import Callable
+
 import msgspec
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -14,7 +16,7 @@ _head = msgspec.msgpack.Decoder(Submission).decode
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
-def add(app: FastAPI, intake: Intake, tokens: Tokens, most_bytes: int) -> None:
+def add(app: FastAPI, intake: Callable[[], Intake], tokens: Tokens, most_bytes: int) -> None:
     """Mount the door on `app`. `most_bytes`: the largest message, with what we add on top of it."""
 
     async def submissions(question: SubmissionList) -> SubmissionAnswers:
@@ -22,7 +24,7 @@ def add(app: FastAPI, intake: Intake, tokens: Tokens, most_bytes: int) -> None:
             raise TooLarge(f"a list here has at most {LIST_ITEMS} items")
         for item in question.items:
             _check(item)
-        return SubmissionAnswers(await intake.take(question.items))
+        return SubmissionAnswers(await intake().take(question.items))
 
     async def large(request: Request) -> Response:
         try:
@@ -35,7 +37,7 @@ def add(app: FastAPI, intake: Intake, tokens: Tokens, most_bytes: int) -> None:
                 raise BadRequest(f"not a Submission: {error}") from None
             item = msgspec.structs.replace(head, body=raw[4 + size :])
             _check(item)
-            return Response(_encode((await intake.take([item]))[0]), media_type=MSGPACK)
+            return Response(_encode((await intake().take([item]))[0]), media_type=MSGPACK)
         except PostriderError as error:
             return problem(error.slug, error.status_code, str(error))
 

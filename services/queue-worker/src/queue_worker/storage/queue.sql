@@ -10,20 +10,21 @@ select id, queue_id from queue.submission where id = any($1::uuid[])
 
 -- name: insert_messages
 insert into queue.message (id, mail_from, body_id, size, first_seen, expires, account, client_address, eight_bit,
-                           smtputf8, sender_mailbox, sender_limit, sender_limit_version)
-select id, mail_from, body_id, size, $12, $13, account, client_address, eight_bit, smtputf8, sender_mailbox,
+                           smtputf8, bounce, sender_mailbox, sender_limit, sender_limit_version)
+select id, mail_from, body_id, size, $12, $13, account, client_address, eight_bit, smtputf8, bounce, sender_mailbox,
        sender_limit, sender_limit_version
   from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::bool[], $8::bool[],
-              $9::uuid[], $10::bigint[], $11::int[])
+              $9::uuid[], $10::bigint[], $11::int[], $14::bool[])
     as t(id, mail_from, body_id, size, account, client_address, eight_bit, smtputf8, sender_mailbox, sender_limit,
-         sender_limit_version)
+         sender_limit_version, bounce)
 
 -- name: insert_recipients
 insert into queue.recipient (message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version,
-                             state, due)
-select message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, 'waiting', $9
-  from unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::bigint[], $8::int[])
-    as t(message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version)
+                             looped, state, due)
+select message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped, 'waiting', $10
+  from unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::bigint[], $8::int[],
+              $9::bool[])
+    as t(message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped)
 
 -- name: claim_local
 -- Recipients with a mailbox here that are due, waiting or left by a worker whose lease ran out.
@@ -34,34 +35,57 @@ with c as (
     update queue.recipient r
        set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false
       from c where r.message_id = c.message_id and r.n = c.n
-    returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.quota_limit, r.limit_version, r.attempt, r.tries
+    returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.quota_limit, r.limit_version, r.attempt,
+              r.tries, r.looped
 )
-select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce
   from u join queue.message m on m.id = u.message_id
 
+-- name: due_destinations
+-- A walk over the domains after $2, one index probe each whatever their number of recipients: which have something due?
+with recursive d as (
+    (select destination, due from queue.recipient
+      where mailbox_id is null and destination > $2 order by destination, due limit 1)
+    union all
+    select next.destination, next.due
+      from d cross join lateral (
+        select r.destination, r.due from queue.recipient r
+         where r.mailbox_id is null and r.destination > d.destination order by r.destination, r.due limit 1
+      ) next
+)
+select destination, due <= $1 as is_due from d limit $3
+
 -- name: claim_remote
--- Recipients elsewhere that are due and whose domain ($5: busy ones) has room. `was_sent`: the last worker's final dot
--- may have gone out and no reply was recorded; an attempt cut off by a crash of Postgres ($6: its start) counts as such.
+-- Recipients elsewhere that are due, up to $4 for each of the domains $5. `was_sent`: the last worker's final dot may
+-- have gone out and no reply was recorded; an attempt cut off by a crash of Postgres counts as such ($6: our clock's
+-- distance from the server's, which tells its start).
 with c as (
-    select message_id, n,
-           state = 'claimed' and (dot_sent or claimed_at < $6) as was_sent
-      from queue.recipient
-     where mailbox_id is null and due <= $1 and destination <> all($5::text[])
-     order by due limit $4 for update skip locked
+    select r.message_id, r.n, r.was_sent
+      from unnest($5::text[]) as d(destination) cross join lateral (
+        select message_id, n,
+               state = 'claimed' and (dot_sent or claimed_at < pg_postmaster_start_time() + $6::interval) as was_sent
+          from queue.recipient
+         where mailbox_id is null and destination = d.destination and due <= $1
+         order by due limit $4 for update skip locked
+      ) r
 ), u as (
     update queue.recipient r
        set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false
       from c where r.message_id = c.message_id and r.n = c.n
     returning r.message_id, r.n, r.destination, r.address, r.original, r.attempt, r.tries, c.was_sent
 )
-select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.eight_bit, m.smtputf8
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.eight_bit, m.smtputf8, m.bounce
   from u join queue.message m on m.id = u.message_id
 
 -- name: renew
--- The worker still has these attempts; one whose lease was taken over is not touched.
-update queue.recipient r set due = $5
-  from unnest($1::uuid[], $2::smallint[], $3::int[]) as t(message_id, n, attempt)
- where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
+-- The worker still has these attempts; one whose lease was taken over is not touched, nor one just being written.
+with c as (
+    select r.message_id, r.n from queue.recipient r
+      join unnest($1::uuid[], $2::smallint[], $3::int[]) as t(message_id, n, attempt)
+        on r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt
+     where r.worker = $4 and r.state = 'claimed' for update of r skip locked
+)
+update queue.recipient r set due = $5 from c where r.message_id = c.message_id and r.n = c.n
 
 -- name: mark_dot
 -- "The final dot goes out now", fenced by attempt and unexpired lease (decision 6). What is returned may be sent.
@@ -78,31 +102,39 @@ select id from queue.message where id = any($1::uuid[]) order by id for update
 -- name: finish
 -- Recipients leave the queue for the history, fenced by their attempt.
 with o as (
-    select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[])
-        as t(message_id, n, attempt, outcome, status, reply, remote_host, doubts)
+    select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::text[], $6::text[], $7::text[], $8::text[])
+        as t(message_id, n, attempt, outcome, status, reply, remote_host)
 ), d as (
     delete from queue.recipient r using o
      where r.message_id = o.message_id and r.n = o.n and r.attempt = o.attempt and r.worker = $4 and r.state = 'claimed'
-    returning r.message_id, r.n, r.address, r.original, r.tries, r.in_doubt, o.outcome, o.status, o.reply, o.remote_host
+    returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.tries, r.in_doubt, o.outcome, o.status, o.reply,
+              o.remote_host
 )
-insert into queue.finished (message_id, n, mail_from, address, state, status, reply, remote_host, tries, in_doubt,
-                            first_seen, finished_at)
-select d.message_id, d.n, m.mail_from, d.address, d.outcome, d.status, d.reply, d.remote_host, d.tries + 1, d.in_doubt,
-       m.first_seen, $10
+insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
+                            tries, in_doubt, first_seen, finished_at)
+select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, d.outcome, d.status, d.reply, d.remote_host,
+       d.tries + 1, d.in_doubt, m.first_seen, $9
   from d join queue.message m on m.id = d.message_id
 returning message_id, n
 
 -- name: defer
--- Back to waiting, fenced by attempt; `tries` and `doubts` are added.
-update queue.recipient r
-   set state = 'waiting', worker = null, claimed_at = null, dot_sent = false, due = t.due, tries = r.tries + t.tries,
-       in_doubt = r.in_doubt + t.doubts, status = t.status, reply = t.reply, remote_host = t.remote_host,
-       diagnostic = t.diagnostic
-  from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[], $6::int[], $7::int[], $8::text[], $9::text[],
-              $10::text[], $11::text[])
-    as t(message_id, n, attempt, due, tries, doubts, status, reply, remote_host, diagnostic)
- where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
-returning r.message_id, r.n
+-- Back to waiting, fenced by attempt, and a line for the message's history.
+with t as (
+    select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
+                         $9::text[], $10::text[])
+        as t(message_id, n, attempt, due, outcome, status, reply, remote_host, diagnostic)
+), w as (
+    update queue.recipient r
+       set state = 'waiting', worker = null, claimed_at = null, dot_sent = false, due = t.due, tries = r.tries + 1,
+           in_doubt = r.in_doubt + (t.outcome = 'in_doubt')::int, status = t.status, reply = t.reply,
+           remote_host = t.remote_host, diagnostic = t.diagnostic
+      from t
+     where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
+    returning r.message_id, r.n, t.attempt, t.outcome, t.status, t.reply, t.remote_host
+)
+insert into queue.attempt (message_id, n, attempt, at, outcome, status, reply, remote_host)
+select message_id, n, attempt, $11, outcome, status, reply, remote_host from w
+returning message_id, n
 
 -- name: give_back
 -- Nothing happened: waiting as before, due at once.
@@ -135,9 +167,6 @@ select distinct body_id from queue.message where body_id = any($1::uuid[])
 select mailbox_id is not null as local, state, count(*) as recipients, min(due) as oldest
   from queue.recipient group by 1, 2
 
--- name: postmaster_start
-select pg_postmaster_start_time()
-
 -- name: hold_singleton
 -- Take or keep the right to do `name` until $4; null when another holds it.
 insert into queue.singleton as s (name, holder, fence, until) values ($1, $2, 1, $4)
@@ -148,11 +177,16 @@ on conflict (name) do update
 returning fence
 
 -- name: list_messages
--- Operators: messages under way, oldest first, after $1.
+-- Operators: messages under way, oldest first, after $1; of sender $3, with a recipient $4, for domain $5, in state $6.
 select m.id, m.mail_from, m.size, m.first_seen, m.expires, count(*) as recipients, min(r.due) as due,
+       sum(r.in_doubt) as in_doubt, array_agg(distinct r.state) as states,
        (array_agg(r.reply order by r.n) filter (where r.reply <> ''))[1] as reply
   from queue.message m join queue.recipient r on r.message_id = m.id
- where m.id > $1 group by m.id order by m.id limit $2
+ where m.id > $1 and ($3::text is null or m.mail_from = $3)
+   and exists (select from queue.recipient x
+                where x.message_id = m.id and ($4::text is null or x.address = $4 or x.original = $4)
+                  and ($5::text is null or x.address like '%@' || $5) and ($6::text is null or x.state = $6))
+ group by m.id order by m.id limit $2
 
 -- name: show_message
 select * from queue.message where id = $1
@@ -163,10 +197,18 @@ select * from queue.recipient where message_id = $1 order by n
 -- name: show_finished
 select * from queue.finished where message_id = $1 order by n
 
--- name: retry_now
--- Operators: try waiting recipients now; null: all messages.
-update queue.recipient set due = $2 where state = 'waiting' and ($1::uuid is null or message_id = $1) and due > $2
-returning message_id
+-- name: show_attempts
+select * from queue.attempt where message_id = $1 order by n, attempt
 
--- name: forget_finished
-delete from queue.finished where finished_at < $1
+-- name: retry_now
+-- Operators: try waiting recipients now; null: all messages. Those being claimed this moment need no help.
+with c as (
+    select message_id, n from queue.recipient
+     where state = 'waiting' and ($1::uuid is null or message_id = $1) for update skip locked
+)
+update queue.recipient r set due = least(r.due, $2) from c where r.message_id = c.message_id and r.n = c.n
+returning r.destination
+
+-- name: partitions
+-- The partitions of a table, for maintenance.
+select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = $1::text::regclass

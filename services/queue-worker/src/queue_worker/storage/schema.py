@@ -38,6 +38,7 @@ message = Table(
     Column("client_address", Text),
     Column("eight_bit", Boolean, nullable=False),
     Column("smtputf8", Boolean, nullable=False),
+    Column("bounce", Boolean, nullable=False),
     Column("sender_mailbox", Uuid),
     Column("sender_limit", BigInteger, nullable=False),
     Column("sender_limit_version", Integer, nullable=False),
@@ -52,12 +53,13 @@ recipient = Table(
     "recipient", metadata,
     Column("message_id", Uuid, nullable=False),
     Column("n", SmallInteger, nullable=False),
-    Column("destination", Text, nullable=False),
+    Column("destination", Text(collation="C"), nullable=False),
     Column("address", Text, nullable=False),
     Column("original", Text, nullable=False),
     Column("mailbox_id", Uuid),
     Column("quota_limit", BigInteger, nullable=False),
     Column("limit_version", Integer, nullable=False),
+    Column("looped", Boolean, nullable=False),
     Column("state", Text, nullable=False),
     _time("due"),
     Column("attempt", Integer, nullable=False, server_default=text("0")),
@@ -75,16 +77,19 @@ recipient = Table(
     CheckConstraint("(state = 'claimed') = (worker is not null and claimed_at is not null)", name="recipient_claim"),
     CheckConstraint("(destination = '') = (mailbox_id is not null)", name="recipient_destination"),
     Index("recipient_local_due", "due", postgresql_where=text("mailbox_id is not null")),
-    Index("recipient_remote_due", "due", postgresql_where=text("mailbox_id is null")),
+    Index("recipient_remote_due", "destination", "due", postgresql_where=text("mailbox_id is null")),
 )  # fmt: skip
 
-#: Where finished recipients went, for a week: what `queue show` says of a message that has left.
+#: Where finished recipients went, for a week: what `queue show` says of a message that has left. In partitions by the
+#: message's time-ordered id, dropped whole.
 finished = Table(
     "finished", metadata,
     Column("message_id", Uuid, nullable=False),
     Column("n", SmallInteger, nullable=False),
     Column("mail_from", Text, nullable=False),
     Column("address", Text, nullable=False),
+    Column("original", Text, nullable=False),
+    Column("mailbox_id", Uuid),
     Column("state", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("reply", Text, nullable=False),
@@ -95,7 +100,23 @@ finished = Table(
     _time("finished_at"),
     PrimaryKeyConstraint("message_id", "n", name="finished_pkey"),
     CheckConstraint("state in ('delivered', 'failed', 'expired')", name="finished_state"),
-    Index("finished_at", "finished_at"),
+    postgresql_partition_by="RANGE (message_id)",
+)  # fmt: skip
+
+#: Attempts that did not end the matter, in partitions like `finished`: what a host said before the last reply.
+attempt = Table(
+    "attempt", metadata,
+    Column("message_id", Uuid, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    _time("at"),
+    Column("outcome", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reply", Text, nullable=False),
+    Column("remote_host", Text),
+    PrimaryKeyConstraint("message_id", "n", "attempt", name="attempt_pkey"),
+    CheckConstraint("outcome in ('deferred', 'in_doubt')", name="attempt_outcome"),
+    postgresql_partition_by="RANGE (message_id)",
 )  # fmt: skip
 
 #: Hand-over ids (decision 3), in partitions by the time-ordered id itself: uniqueness holds over midnight.

@@ -1,0 +1,96 @@
+"""Mailboxes of ours: claim what is due in lists, hand them to mailstore, record how it ended."""
+
+import asyncio
+from uuid import UUID
+
+import asyncpg
+
+from mailkit.clock import Clock
+from mailkit.db import translate
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
+from queue_worker.couriers.local import LocalCourier
+from queue_worker.leases import LEASE, Leases
+from queue_worker.models import Claim
+from queue_worker.record import Recorder
+from queue_worker.schedule import LOCAL_PAUSES
+from queue_worker.storage.queue import sql
+
+log = get_logger()
+
+BATCH = 200
+FLIGHTS = 3
+#: While mailstore is away one flight asks with so few, at most so many seconds apart, and all else stays due.
+PROBE = 10
+PROBE_PAUSE = 5
+POLL_SECONDS = 1.0
+
+
+class Filer:
+    """The loops that empty the local side of the queue. `wake` when something new is due."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, clock: Clock, worker: UUID, leases: Leases, recorder: Recorder, local: LocalCourier
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._worker = worker
+        self._leases = leases
+        self._recorder = recorder
+        self._local = local
+        self._due = asyncio.Event()
+        self._stopping = False
+        self.oldest: UUID | None = None
+        """The oldest message under way; kept up by maintenance."""
+
+    def wake(self) -> None:
+        self._due.set()
+
+    def stop(self) -> None:
+        """Claim nothing more; what is in hand is finished by `run`."""
+        self._stopping = True
+        self._due.set()
+
+    async def run(self) -> None:
+        """File until stopped and nothing is in hand."""
+        await asyncio.gather(*(self._loop(number) for number in range(FLIGHTS)))
+
+    async def _loop(self, number: int) -> None:
+        while not self._stopping:
+            if self._local.away and number:
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            self._due.clear()
+            try:
+                if not await self.turn():
+                    await self._wait(POLL_SECONDS)
+                if self._local.away:
+                    pause = LOCAL_PAUSES[min(self._local.away, len(LOCAL_PAUSES)) - 1]
+                    await asyncio.sleep(min(pause, PROBE_PAUSE))
+            except Exception as error:
+                if translate(error) is None:
+                    log.error("bug", work="file", error=describe(error), exc_info=error)
+                else:
+                    log.warning("neighbour_away", work="file", error=describe(error))
+                await asyncio.sleep(1)
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._due.wait(), seconds)
+        except TimeoutError:
+            pass
+
+    async def turn(self) -> int:
+        """Claim, file and record one list; returns how many recipients it had."""
+        now = self._clock.now()
+        most = PROBE if self._local.away else BATCH
+        rows = await self._pool.fetch(sql.claim_local, now, self._worker, now + LEASE, most)
+        claims = [Claim(**dict(row)) for row in rows]
+        if not claims:
+            return 0
+        self._leases.hold(claims)
+        try:
+            await self._recorder.record(await self._local.deliver(claims, self.oldest))
+        finally:
+            self._leases.release(claims)
+        return len(claims)

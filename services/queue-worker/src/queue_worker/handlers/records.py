@@ -1,0 +1,104 @@
+"""The records of the operators' API."""
+
+from datetime import datetime
+from typing import Any, Self
+
+import asyncpg
+from pydantic import BaseModel
+
+
+class QueuedMessage(BaseModel):
+    """One message under way."""
+
+    id: str
+    sender: str
+    size: int
+    first_seen: datetime
+    expires: datetime
+    recipients: int
+    """Those still under way."""
+    state: str
+    """`claimed` while one of them is being tried, else `waiting`."""
+    next_attempt: datetime
+    in_doubt: int
+    """Attempts that may have delivered it: the answer was lost."""
+    reply: str
+    """The last reply of the first recipient that has one."""
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> Self:
+        return cls(
+            id=row["id"].hex, sender=row["mail_from"], size=row["size"], first_seen=row["first_seen"],
+            expires=row["expires"], recipients=row["recipients"], next_attempt=row["due"], in_doubt=row["in_doubt"],
+            state="claimed" if "claimed" in row["states"] else "waiting", reply=row["reply"] or "",
+        )  # fmt: skip
+
+
+class Attempt(BaseModel):
+    """One earlier attempt that did not end the matter."""
+
+    attempt: int
+    at: datetime
+    outcome: str
+    status: str
+    reply: str
+    remote_host: str | None
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> Self:
+        return cls(**{name: row[name] for name in cls.model_fields})
+
+
+class Recipient(BaseModel):
+    """One recipient: under way (`waiting`, `claimed`) or finished (`delivered`, `failed`, `expired`)."""
+
+    address: str
+    original: str
+    """What the sender wrote; another address when it was forwarded."""
+    kind: str
+    """`local`: a mailbox of ours, or `remote`."""
+    state: str
+    next_attempt: datetime | None
+    expires: datetime | None
+    tries: int
+    in_doubt: int
+    status: str
+    reply: str
+    """The last reply, unwrapped, one string; a refusal's lines (S13) are separated by newlines."""
+    remote_host: str | None
+    finished_at: datetime | None
+    attempts: list[Attempt]
+
+    @classmethod
+    def waiting(cls, row: asyncpg.Record, expires: datetime, attempts: list[Attempt]) -> Self:
+        return cls(
+            **_common(row), next_attempt=row["due"] if row["state"] == "waiting" else None, expires=expires,
+            finished_at=None, attempts=attempts,
+        )  # fmt: skip
+
+    @classmethod
+    def finished(cls, row: asyncpg.Record, attempts: list[Attempt]) -> Self:
+        return cls(
+            **_common(row), next_attempt=None, expires=None, finished_at=row["finished_at"], attempts=attempts
+        )  # fmt: skip
+
+
+def _common(row: asyncpg.Record) -> dict[str, Any]:
+    names = ("address", "original", "state", "tries", "in_doubt", "status", "reply", "remote_host")
+    return {name: row[name] for name in names} | {"kind": "local" if row["mailbox_id"] else "remote"}
+
+
+class MessageDetail(BaseModel):
+    """Where one message is and why."""
+
+    id: str
+    sender: str
+    size: int | None
+    first_seen: datetime
+    expires: datetime | None
+    recipients: list[Recipient]
+
+
+class Retried(BaseModel):
+    recipients: int
+    """How many are tried now."""

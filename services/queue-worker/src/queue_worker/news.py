@@ -1,0 +1,35 @@
+"""What the log and the metrics say of recorded attempts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from mailkit.logs import get_logger
+from queue_worker import metrics
+from queue_worker.enqueue import Entry
+from queue_worker.schedule import Decision
+
+log = get_logger()
+
+
+def tell(decisions: Sequence[Decision], bounces: Sequence[Entry], now: datetime) -> None:
+    """One line and one count for each attempt that was written down, and for each bounce queued."""
+    for decision in decisions:
+        result, outcome = decision.result, decision.outcome
+        claim = result.claim
+        kind = "local" if claim.mailbox_id else "remote"
+        metrics.ENDED.labels(kind, outcome).inc()
+        if outcome == "delivered":
+            metrics.LATENCY.labels(kind).observe((now - claim.first_seen).total_seconds())
+            log.info("delivered", queue_id=claim.message_id, n=claim.n, kind=kind, host=result.remote_host)
+        elif decision.kind == "later":
+            if outcome == "in_doubt":
+                metrics.IN_DOUBT.inc()
+            log.info(outcome, queue_id=claim.message_id, n=claim.n, due=decision.due, text=result.text)
+        else:
+            log.info(outcome, queue_id=claim.message_id, n=claim.n, status=result.status, text=decision.text)
+            if not decision.bounces:  # a failed bounce, or nobody to tell: never bounced
+                metrics.BOUNCE_FAILED.inc()
+                log.warning("bounce_failed", queue_id=claim.message_id, n=claim.n, status=result.status)
+    for made in bounces:
+        metrics.BOUNCED.inc()
+        log.info("bounced", queue_id=made.queue_id)

@@ -1,0 +1,88 @@
+"""The service put together from its settings, a database, a clock and its neighbours; nothing runs yet."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+from fastapi import FastAPI
+
+from bodystore import BodyStore
+from mailkit.clock import Clock
+from mailkit.disk import Disk
+from mailkit.lifecycle import Lifecycle
+from mailkit.web import Tokens, create_app
+from mailstore_client.client import MailstoreClient
+from queue_worker.collect import Collector
+from queue_worker.config import QueueSettings
+from queue_worker.couriers import RemoteCourier
+from queue_worker.couriers.local import LocalCourier
+from queue_worker.delivery import Delivery
+from queue_worker.filing import Filer
+from queue_worker.handlers import admin, submissions
+from queue_worker.intake import Intake
+from queue_worker.leases import Leases
+from queue_worker.maintain import Maintenance
+from queue_worker.record import Recorder
+from queue_worker.singleton import Singleton
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one worker consists of."""
+
+    leases: Leases
+    recorder: Recorder
+    filer: Filer
+    delivery: Delivery
+    intake: Intake
+    collector: Collector
+    maintenance: Maintenance
+
+
+def assemble(
+    settings: QueueSettings, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID,
+    mailstore: MailstoreClient, remote: RemoteCourier, *, clock_shift: timedelta = timedelta(),
+) -> Parts:  # fmt: skip
+    """One worker. `clock_shift`: how far `clock` is ahead of the database server's."""
+
+    def wake(domains: Iterable[str]) -> None:
+        domains = set(domains)
+        if "" in domains:
+            filer.wake()
+        delivery.wake(domains)
+
+    leases = Leases(pool, clock, worker)
+    recorder = Recorder(
+        pool, bodies, clock, worker, helo_name=settings.helo_name, lifetime=settings.queue_lifetime_seconds,
+        retry_first=settings.retry_first_seconds, wake=wake,
+    )  # fmt: skip
+    filer = Filer(pool, clock, worker, leases, recorder, LocalCourier(mailstore))
+    delivery = Delivery(
+        pool, bodies, clock, worker, leases, recorder, remote, per_domain=settings.remote_concurrency,
+        clock_shift=clock_shift,
+    )  # fmt: skip
+    disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
+    intake = Intake(pool, bodies, clock, disk, lifetime_seconds=settings.queue_lifetime_seconds, wake=wake)
+    collector = Collector(pool, bodies, mailstore, clock, Singleton(pool, clock, worker, "collect"))
+    keep = settings.queue_lifetime_seconds
+    maintenance = Maintenance(pool, clock, filer, Singleton(pool, clock, worker, "maintain"), keep)
+    return Parts(leases, recorder, filer, delivery, intake, collector, maintenance)
+
+
+def web(settings: QueueSettings, life: Lifecycle, pool: asyncpg.Pool, clock: Clock, parts: Parts) -> FastAPI:
+    """The HTTP side: the door and the operators' API."""
+    tokens = Tokens({"gateway": settings.token_gateway_queue, "admin": settings.admin_token})
+
+    async def database() -> None:
+        await pool.fetchval("select 1")
+
+    def wake(domains: Iterable[str]) -> None:
+        parts.filer.wake()
+        parts.delivery.wake(domains)
+
+    app = create_app("queue-worker", life, {"database": database})
+    submissions.add(app, lambda: parts.intake, tokens, settings.max_message_bytes)
+    app.include_router(admin.router(pool, clock, tokens, wake))
+    return app

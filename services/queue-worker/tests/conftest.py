@@ -1,0 +1,190 @@
+"""Workers on a real database, with a clock, a mailstore and a remote world that the test commands."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from bodystore import BodyStore
+from mailkit.clock import ManualClock
+from mailkit.errors import Unavailable
+from mailkit.ids import new_id
+from mailkit.testing.postgres import Databases
+from mailkit.testing.postgres import postgres as postgres
+from mailstore_client.client import MailstoreClient
+from mailstore_client.wire import Filing, FilingAnswer, FilingList, ReferenceList
+from queue_worker.config import QueueSettings
+from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, Report, Verdict
+from queue_worker.parts import Parts, assemble
+from queue_worker_client.wire import Submission, SubmissionAnswer, SubmissionRecipient
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+BODY = b"Received: by mx\r\nFrom: a@far.test\r\nSubject: hello\r\n\r\nHello.\r\n"
+
+
+class Killed(BaseException):
+    """SIGKILL at this line: nothing after it runs."""
+
+
+class FakeMailstore:
+    """Keeps filings by (mailbox, queue id), as the real one does; `says` changes its mind per filing."""
+
+    def __init__(self) -> None:
+        self.filed: dict[tuple[UUID, UUID], Filing] = {}
+        self.lists: list[FilingList] = []
+        self.says: Callable[[Filing], str | None] = lambda filing: None
+        self.away = False
+        self.referenced: set[UUID] = set()
+        self.asked: list[list[UUID]] = []
+        self.after_filing: Callable[[], None] = lambda: None
+
+    async def file(self, question: FilingList, *, timeout: float | None = None) -> list[FilingAnswer]:
+        if self.away:
+            raise Unavailable("mailstore cannot be reached")
+        self.lists.append(question)
+        answers = []
+        for filing in question.items:
+            status = self.says(filing)
+            if status is None:
+                status = "already" if (filing.mailbox_id, filing.queue_id) in self.filed else "filed"
+                self.filed.setdefault((filing.mailbox_id, filing.queue_id), filing)
+            answers.append(FilingAnswer(cast(Any, status)))
+        self.after_filing()
+        return answers
+
+    async def references(self, question: ReferenceList) -> list[bool]:
+        if self.away:
+            raise Unavailable("mailstore cannot be reached")
+        self.asked.append(list(question.body_ids))
+        return [body_id in self.referenced for body_id in question.body_ids]
+
+
+@dataclass
+class Received:
+    """What the sink took with a final dot."""
+
+    domain: str
+    mail_from: str
+    recipients: list[str]
+    body: bytes
+
+
+class Sink(RemoteCourier):
+    """A remote world: takes everything, unless `says` gives another outcome for an address."""
+
+    def __init__(self) -> None:
+        self.got: list[Received] = []
+        self.groups: list[tuple[str, int]] = []
+        self.says: Callable[[str], tuple[Verdict, str, str] | None] = lambda address: None
+        self.before_dot_hook: Callable[[], None] = lambda: None
+        self.after_dot_hook: Callable[[], None] = lambda: None
+
+    async def deliver(self, domain: str, messages: Sequence[RemoteMessage], report: Report) -> None:
+        self.groups.append((domain, len(messages)))
+        for message in messages:
+            taken = []
+            for recipient in message.recipients:
+                said = self.says(recipient.address)
+                if said is None:
+                    taken.append(recipient)
+                else:
+                    report([Outcome(recipient.key, *said, remote_host=None if said[1] == "4.4.1" else "mx.far.test")])
+            if not taken:
+                continue
+            body = await message.load_body()
+            self.before_dot_hook()
+            if not await message.before_dot():
+                report([Outcome(r.key, Verdict.returned, "4.3.0", "the attempt was lost") for r in taken])
+                continue
+            self.got.append(Received(domain, message.mail_from, [r.address for r in taken], body))
+            self.after_dot_hook()
+            report([Outcome(r.key, Verdict.delivered, "2.0.0", "250 ok", "mx.far.test", "250 ok") for r in taken])
+
+    async def stop(self, grace: float) -> None:
+        return
+
+
+@dataclass
+class World:
+    """The queue's database and everything around it."""
+
+    pool: asyncpg.Pool
+    settings: QueueSettings
+    bodies: BodyStore
+    clock: ManualClock = field(default_factory=lambda: ManualClock(START))
+    mailstore: FakeMailstore = field(default_factory=FakeMailstore)
+    sink: Sink = field(default_factory=Sink)
+
+    def worker(self) -> Parts:
+        """A worker of its own; several may share the queue."""
+        shift = self.clock.now() - datetime.now(UTC)
+        return assemble(
+            self.settings, self.pool, self.bodies, self.clock, new_id(), cast(MailstoreClient, self.mailstore), self.sink,
+            clock_shift=shift,
+        )  # fmt: skip
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.current += timedelta(seconds=seconds)
+
+    async def submit(self, *items: Submission, worker: Parts | None = None) -> list[SubmissionAnswer]:
+        return await (worker or self.worker()).intake.take(items)
+
+    async def work(self, worker: Parts | None = None) -> Parts:
+        """One round of everything that is due."""
+        worker = worker or self.worker()
+        while await worker.filer.turn():
+            pass
+        await worker.delivery.look()
+        while await worker.delivery.turn():
+            await worker.delivery.settled(20)
+        await worker.delivery.settled(20)
+        return worker
+
+    @staticmethod
+    def message(*recipients: SubmissionRecipient | str, body: bytes = BODY, sender: str = "a@far.test", **more: Any) -> Submission:
+        """A submission; strings are remote addresses."""
+        given = [SubmissionRecipient(r, r) if isinstance(r, str) else r for r in recipients]
+        return Submission(new_id(), sender, given, body, **more)
+
+    @staticmethod
+    def mailbox(address: str, *, original: str | None = None) -> SubmissionRecipient:
+        """A recipient with a mailbox here."""
+        return SubmissionRecipient(address, original or address, new_id(), 25 * 1024 * 1024, 1)
+
+    def kill(self) -> None:
+        """For a hook: the process dies here."""
+        raise Killed
+
+    async def rows(self, table: str) -> list[dict[str, Any]]:
+        return [dict(row) for row in await self.pool.fetch(f"select * from queue.{table} order by 1, 2")]
+
+    async def the(self, table: str) -> dict[str, Any]:
+        """The only row of a table."""
+        (row,) = await self.rows(table)
+        return row
+
+
+@pytest.fixture
+def database(postgres: Databases) -> Iterator[str]:
+    with postgres.database(("bodystore", "bodies"), ("queue_worker", "queue")) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def settings(database: str) -> QueueSettings:
+    return QueueSettings(
+        database_url=SecretStr(database), http_port=0, admin_token=SecretStr("admin-token"),
+        token_gateway_queue=SecretStr("gateway-token"), helo_name="mx.here.test",
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def world(settings: QueueSettings) -> AsyncIterator[World]:
+    pool = await asyncpg.create_pool(settings.database_url.get_secret_value(), min_size=1, max_size=8)
+    yield World(pool, settings, BodyStore(pool))
+    await pool.close()
