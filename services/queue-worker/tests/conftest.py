@@ -119,13 +119,14 @@ class World:
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
     mailstore: FakeMailstore = field(default_factory=FakeMailstore)
     sink: Sink = field(default_factory=Sink)
+    shift: timedelta = field(default_factory=lambda: START - datetime.now(UTC))
+    """How far our clock was ahead of the server's before the test moved it."""
 
     def worker(self) -> Parts:
         """A worker of its own; several may share the queue."""
-        shift = self.clock.now() - datetime.now(UTC)
         return assemble(
             self.settings, self.pool, self.bodies, self.clock, new_id(), cast(MailstoreClient, self.mailstore), self.sink,
-            clock_shift=shift,
+            clock_shift=self.shift,
         )  # fmt: skip
 
     def pass_time(self, seconds: float) -> None:
@@ -143,6 +144,8 @@ class World:
         while await worker.delivery.turn():
             await worker.delivery.settled(20)
         await worker.delivery.settled(20)
+        while await worker.filer.turn():  # bounces to mailboxes of ours
+            pass
         return worker
 
     @staticmethod

@@ -173,7 +173,7 @@ insert into queue.singleton as s (name, holder, fence, until) values ($1, $2, 1,
 on conflict (name) do update
    set holder = excluded.holder, until = excluded.until,
        fence = s.fence + case when s.holder = excluded.holder then 0 else 1 end
- where s.holder = excluded.holder or s.until < $3
+ where s.holder = excluded.holder or s.until <= $3
 returning fence
 
 -- name: list_messages

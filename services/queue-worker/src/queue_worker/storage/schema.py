@@ -21,8 +21,8 @@ SCHEMA = "queue"
 metadata = MetaData(schema=SCHEMA)
 
 
-def _time(name: str, *, nullable: bool = False) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=nullable)
+def _time(name: str, *, nullable: bool = False, comment: str | None = None) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable, comment=comment)
 
 
 #: One accepted message with recipients still under way. `sender_*`: where its bounce goes when the sender is local.
@@ -33,16 +33,17 @@ message = Table(
     Column("body_id", Uuid, nullable=False),
     Column("size", BigInteger, nullable=False),
     _time("first_seen"),
-    _time("expires"),
+    _time("expires", comment="When delivery is given up (S8)"),
     Column("account", Uuid),
     Column("client_address", Text),
     Column("eight_bit", Boolean, nullable=False),
     Column("smtputf8", Boolean, nullable=False),
     Column("bounce", Boolean, nullable=False),
-    Column("sender_mailbox", Uuid),
+    Column("sender_mailbox", Uuid, comment="Where a bounce goes when the sender is a mailbox of ours"),
     Column("sender_limit", BigInteger, nullable=False),
     Column("sender_limit_version", Integer, nullable=False),
     Index("message_body", "body_id"),
+    comment="Messages with recipients under way; the row leaves with the last of them",
 )  # fmt: skip
 
 #: One recipient under way; the row leaves when it is delivered or failed. `destination` is "" for a mailbox of ours,
@@ -53,21 +54,22 @@ recipient = Table(
     "recipient", metadata,
     Column("message_id", Uuid, nullable=False),
     Column("n", SmallInteger, nullable=False),
-    Column("destination", Text(collation="C"), nullable=False),
+    Column("destination", Text(collation="C"), nullable=False, comment="Remote domain; empty for a mailbox of ours"),
     Column("address", Text, nullable=False),
     Column("original", Text, nullable=False),
     Column("mailbox_id", Uuid),
     Column("quota_limit", BigInteger, nullable=False),
     Column("limit_version", Integer, nullable=False),
-    Column("looped", Boolean, nullable=False),
-    Column("state", Text, nullable=False),
-    _time("due"),
-    Column("attempt", Integer, nullable=False, server_default=text("0")),
-    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("looped", Boolean, nullable=False, comment="The message came with our Delivered-To for this recipient"),
+    Column("state", Text, nullable=False, comment="waiting: tried when due; claimed: a worker has it until its lease ends"),
+    _time("due", comment="waiting: the next try; claimed: the end of the lease. What is due may be claimed"),
+    Column("attempt", Integer, nullable=False, server_default=text("0"), comment="The fence: grows with every claim, every write names it"),
+    Column("tries", Integer, nullable=False, server_default=text("0"), comment="Attempts that ended and did not end the matter"),
     Column("worker", Uuid),
     _time("claimed_at", nullable=True),
-    Column("dot_sent", Boolean, nullable=False, server_default=text("false")),
-    Column("in_doubt", Integer, nullable=False, server_default=text("0")),
+    Column("dot_sent", Boolean, nullable=False, server_default=text("false"), comment="The final dot of this attempt may have gone out"),
+    Column("in_doubt", Integer, nullable=False, server_default=text("0"),
+           comment="Attempts that may have delivered: the reply to their dot is unknown"),
     Column("status", Text, nullable=False, server_default=text("''")),
     Column("reply", Text, nullable=False, server_default=text("''")),
     Column("remote_host", Text),
@@ -78,6 +80,7 @@ recipient = Table(
     CheckConstraint("(destination = '') = (mailbox_id is not null)", name="recipient_destination"),
     Index("recipient_local_due", "due", postgresql_where=text("mailbox_id is not null")),
     Index("recipient_remote_due", "destination", "due", postgresql_where=text("mailbox_id is null")),
+    comment="Recipients under way; a row leaves for queue.finished",
 )  # fmt: skip
 
 #: Where finished recipients went, for a week: what `queue show` says of a message that has left. In partitions by the
@@ -101,6 +104,7 @@ finished = Table(
     PrimaryKeyConstraint("message_id", "n", name="finished_pkey"),
     CheckConstraint("state in ('delivered', 'failed', 'expired')", name="finished_state"),
     postgresql_partition_by="RANGE (message_id)",
+    comment="Where recipients that left went, for a week",
 )  # fmt: skip
 
 #: Attempts that did not end the matter, in partitions like `finished`: what a host said before the last reply.
@@ -117,6 +121,7 @@ attempt = Table(
     PrimaryKeyConstraint("message_id", "n", "attempt", name="attempt_pkey"),
     CheckConstraint("outcome in ('deferred', 'in_doubt')", name="attempt_outcome"),
     postgresql_partition_by="RANGE (message_id)",
+    comment="Earlier attempts, for a week",
 )  # fmt: skip
 
 #: Hand-over ids (decision 3), in partitions by the time-ordered id itself: uniqueness holds over midnight.
@@ -125,6 +130,7 @@ submission = Table(
     Column("id", Uuid, primary_key=True),
     Column("queue_id", Uuid, nullable=False),
     postgresql_partition_by="RANGE (id)",
+    comment="Hand-over ids by their own time: a repeated hand-over is the same message",
 )  # fmt: skip
 
 #: Work that runs once whatever the number of replicas: who holds it, until when; `fence` grows with each holder.
@@ -134,4 +140,5 @@ singleton = Table(
     Column("holder", Uuid, nullable=False),
     Column("fence", BigInteger, nullable=False),
     _time("until"),
+    comment="Work that one replica does: who, until when",
 )  # fmt: skip

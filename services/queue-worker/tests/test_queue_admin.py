@@ -1,0 +1,126 @@
+"""The operators' API through its client: where each message is and why, and "try now"."""
+
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+
+import queue_worker_client
+from mailkit.errors import BadRequest, Forbidden, NotFound
+from mailkit.ids import new_id
+from mailkit.lifecycle import Lifecycle
+from mailkit.web import HttpSide
+from queue_worker.__main__ import openapi
+from queue_worker.couriers import Verdict
+from queue_worker.parts import web
+from queue_worker_client.admin import QueueAdmin
+
+EXPORT = Path(queue_worker_client.__file__).parents[2] / "openapi.json"
+
+
+@pytest.fixture
+async def admin(world):
+    side = HttpSide(web(world.settings, Lifecycle(), world.pool, world.clock, world.worker()), "127.0.0.1", 0)
+    await side.start()
+    client = QueueAdmin(f"http://127.0.0.1:{side.port}", "admin-token")
+    yield client
+    await client.aclose()
+    await side.stop()
+
+
+async def deferred(world, *recipients, sender="a@sender.test", reply="450 try later"):
+    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", reply)
+    (answer,) = await world.submit(world.message(*recipients, sender=sender))
+    await world.work()
+    return answer.queue_id.hex
+
+
+async def test_the_list_says_what_waits_and_why(world, admin):
+    assert await admin.list_queue() == []
+    queue_id = await deferred(world, "b@far.test", "c@far.test")
+    (record,) = await admin.list_queue()
+    assert record == {
+        "id": queue_id, "sender": "a@sender.test", "size": 61, "recipients": 2, "state": "waiting", "in_doubt": 0,
+        "reply": "450 try later", "first_seen": "2026-03-01T12:00:00Z", "expires": "2026-03-02T12:00:00Z",
+        "next_attempt": "2026-03-01T12:06:40Z",
+    }  # fmt: skip
+
+
+async def test_the_list_is_filtered_and_comes_in_pages(world, admin):
+    one = await deferred(world, "b@far.test", sender="a@one.test")
+    two = await deferred(world, "b@far.test", "c@else.test", sender="a@two.test")
+    three = await deferred(world, "d@far.test", sender="a@two.test")
+
+    async def ids(**given):
+        return [record["id"] for record in await admin.list_queue(**given)]
+
+    assert await ids() == [one, two, three]
+    assert await ids(limit=2) == [one, two] and await ids(after=two) == [three]
+    assert await ids(sender="a@two.test") == [two, three]
+    assert await ids(recipient="b@far.test") == [one, two]
+    assert await ids(domain="Else.test") == [two]
+    assert await ids(state="waiting") == [one, two, three] and await ids(state="claimed") == []
+    with pytest.raises(BadRequest):
+        await ids(state="nonsense")
+
+
+async def test_a_message_shows_each_recipients_state_reply_and_history(world, admin):
+    queue_id = await deferred(world, "b@far.test", world.mailbox("c@here.test", original="info@here.test"))
+    world.pass_time(400)
+    await deferred(world, "z@elsewhere.test", reply="450 still not")
+    shown = await admin.show_message(queue_id)
+    assert (shown["id"], shown["sender"], shown["size"]) == (queue_id, "a@sender.test", 61)
+    far, here = shown["recipients"]
+    assert (far["address"], far["kind"], far["state"], far["tries"]) == ("b@far.test", "remote", "waiting", 2)
+    assert far["reply"] == "450 still not" and far["expires"] == "2026-03-02T12:00:00Z"
+    assert [(a["at"], a["reply"]) for a in far["attempts"]] == [
+        ("2026-03-01T12:00:00Z", "450 try later"), ("2026-03-01T12:06:40Z", "450 still not"),
+    ]  # fmt: skip
+    assert (here["address"], here["original"], here["kind"]) == ("c@here.test", "info@here.test", "local")
+    assert (here["state"], here["finished_at"]) == ("delivered", "2026-03-01T12:00:00Z")
+
+
+async def test_a_message_that_left_is_still_known(world, admin):
+    (answer,) = await world.submit(world.message("b@far.test"))
+    await world.work()
+    assert await admin.list_queue() == []
+    shown = await admin.show_message(answer.queue_id.hex)
+    (recipient,) = shown["recipients"]
+    assert (recipient["state"], recipient["reply"], recipient["remote_host"]) == ("delivered", "250 ok", "mx.far.test")
+
+
+async def test_retry_makes_it_due_now(world, admin):
+    queue_id = await deferred(world, "b@far.test", "c@far.test")
+    other = await deferred(world, "b@else.test")
+    assert await admin.retry_message(queue_id) == 2
+    world.sink.says = lambda address: None
+    await world.work()
+    assert [record["id"] for record in await admin.list_queue()] == [other]
+    assert await admin.retry_all() == 1
+    await world.work()
+    assert await admin.list_queue() == []
+
+
+async def test_what_it_refuses(world, admin):
+    with pytest.raises(NotFound, match="is under way"):
+        await admin.show_message(new_id().hex)
+    with pytest.raises(NotFound):
+        await admin.retry_message(new_id().hex)
+    with pytest.raises(BadRequest):
+        await admin.show_message("nonsense")
+    gateway = QueueAdmin(admin.url, "gateway-token")
+    with pytest.raises(Forbidden):
+        await gateway.list_queue()
+    await gateway.aclose()
+
+
+def test_the_export_is_what_the_app_says():
+    assert EXPORT.read_text() == openapi() + "\n"
+
+
+def test_the_client_has_one_verb_per_operation():
+    paths = json.loads(openapi())["paths"]
+    operations = {verb["operationId"] for path in paths.values() for verb in path.values()}
+    verbs = {name for name, _ in inspect.getmembers(QueueAdmin, inspect.isfunction) if name in QueueAdmin.__dict__}
+    assert {name for name in verbs if not name.startswith("_")} == operations

@@ -1,0 +1,190 @@
+"""Decision 6 at its worst moments: a worker killed at each line, one that slept past its lease, Postgres itself gone."""
+
+import asyncio
+from datetime import timedelta
+
+from queue_worker.couriers import Verdict
+from queue_worker.leases import LEASE
+from queue_worker.models import End, Result
+
+
+async def die(work):
+    """Run `work`, in which the process is killed; what it left in the database is all that counts."""
+    try:
+        await work
+    except BaseException as error:
+        assert type(error).__name__ == "Killed"
+
+
+async def claimed_by_the_dead(world, hook):
+    """A remote message whose worker was killed where `hook` hangs. Returns the dead worker."""
+    setattr(world.sink, hook, world.kill)
+    dead = world.worker()
+    await dead.delivery.look()
+    await dead.delivery.turn()
+    for task in list(dead.delivery._conversations):
+        await die(task)
+    setattr(world.sink, hook, lambda: None)
+    return dead
+
+
+async def test_killed_after_the_claim_the_message_is_simply_claimed_again(world):
+    await world.submit(world.message("b@far.test"))
+    await claimed_by_the_dead(world, "before_dot_hook")
+    row = await world.the("recipient")
+    assert (row["state"], row["attempt"], row["dot_sent"]) == ("claimed", 1, False)
+    await world.work()
+    assert world.sink.got == [], "the lease was not respected"
+    world.pass_time(LEASE.total_seconds())
+    await world.work()
+    assert len(world.sink.got) == 1
+    assert (await world.the("finished"))["in_doubt"] == 0
+
+
+async def test_killed_after_the_dot_the_attempt_is_in_doubt_and_retried_by_policy(world):
+    await world.submit(world.message("b@far.test"))
+    await claimed_by_the_dead(world, "after_dot_hook")
+    assert len(world.sink.got) == 1 and (await world.the("recipient"))["dot_sent"]
+    world.pass_time(LEASE.total_seconds())
+    await world.work()
+    row = await world.the("recipient")
+    assert (row["state"], row["in_doubt"], row["status"]) == ("waiting", 1, "4.4.2")
+    assert row["due"] > world.clock.now() and len(world.sink.got) == 1
+    assert (await world.the("attempt"))["outcome"] == "in_doubt"
+    world.pass_time(700)
+    await world.work()
+    assert len(world.sink.got) == 2  # the duplicate that decision 6 counts
+    done = await world.the("finished")
+    assert (done["state"], done["in_doubt"]) == ("delivered", 1)
+
+
+async def test_after_a_crash_of_postgres_attempts_under_way_are_in_doubt(world):
+    await world.submit(world.message("b@far.test"))
+    await claimed_by_the_dead(world, "before_dot_hook")
+    # the mark may have been lost with the server's memory: the attempt began before its present start
+    world.pass_time(LEASE.total_seconds())
+    reborn = world.worker()
+    started = await world.pool.fetchval("select pg_postmaster_start_time()")
+    reborn.delivery._shift = world.clock.now() - started - timedelta(seconds=10)  # ten seconds ago on our clock
+    await world.work(reborn)
+    row = await world.the("recipient")
+    assert (row["state"], row["in_doubt"]) == ("waiting", 1) and world.sink.got == []
+
+
+async def test_killed_between_filing_and_recording_the_repeat_is_already_filed(world):
+    await world.submit(world.message(world.mailbox("b@here.test")))
+    world.mailstore.after_filing = world.kill
+    await die(world.worker().filer.turn())
+    world.mailstore.after_filing = lambda: None
+    assert len(world.mailstore.filed) == 1
+    world.pass_time(LEASE.total_seconds())
+    await world.work()
+    assert len(world.mailstore.filed) == 1 and len(world.mailstore.lists) == 2
+    assert (await world.the("finished"))["state"] == "delivered" and await world.rows("message") == []
+
+
+async def test_killed_between_claim_and_filing_it_is_filed_by_the_next(world):
+    await world.submit(world.message(world.mailbox("b@here.test")))
+
+    def kill_first(filing):
+        world.kill()
+
+    world.mailstore.says = kill_first
+    await die(world.worker().filer.turn())
+    world.mailstore.says = lambda filing: None
+    await world.work()
+    assert world.mailstore.filed == {}
+    world.pass_time(LEASE.total_seconds())
+    await world.work()
+    assert len(world.mailstore.filed) == 1
+
+
+async def test_a_worker_that_slept_past_its_lease_writes_nothing(world):
+    """Delivered, refused, deferred, given back and marked: all fall through the fence."""
+    await world.submit(world.message("b@far.test"))
+    sleeper, other = world.worker(), world.worker()
+    said = {}
+
+    async def sleep_through(domain, messages, report):
+        world.pass_time(LEASE.total_seconds() + 1)
+        world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "try later")
+        world.sink.deliver = type(world.sink).deliver.__get__(world.sink)
+        await world.work(other)
+        said["marked"] = await messages[0].before_dot()
+        for verdict in (Verdict.delivered, Verdict.failed, Verdict.deferred, Verdict.returned, Verdict.in_doubt):
+            await sleeper.recorder.record([Result(messages[0].recipients[0].key, End[verdict.name], "5.0.0", "late")])
+
+    world.sink.deliver = sleep_through
+    await sleeper.delivery.look()
+    await sleeper.delivery.turn()
+    await sleeper.delivery.settled(10)
+    assert said == {"marked": False}
+    row = await world.the("recipient")
+    assert (row["state"], row["attempt"], row["tries"], row["reply"]) == ("waiting", 2, 1, "try later")
+    assert await world.rows("finished") == [] and world.sink.got == []
+
+
+async def test_no_mark_once_the_lease_has_run_out_even_if_nobody_took_it(world):
+    await world.submit(world.message("b@far.test"))
+    world.sink.before_dot_hook = lambda: world.pass_time(LEASE.total_seconds() - 4)
+    await world.work()
+    assert world.sink.got == []
+
+
+async def test_a_renewed_lease_lasts(world):
+    await world.submit(world.message("b@far.test"))
+    worker, other = world.worker(), world.worker()
+    go, here = asyncio.Event(), asyncio.Event()
+    deliver = world.sink.deliver
+
+    async def slow(domain, messages, report):
+        here.set()
+        await go.wait()
+        await deliver(domain, messages, report)
+
+    world.sink.deliver = slow
+    await worker.delivery.look()
+    await worker.delivery.turn()
+    await here.wait()
+    for _ in range(6):
+        world.pass_time(20)
+        await worker.leases.renew()
+        await other.delivery.look()
+        assert await other.delivery.turn() == 0
+    go.set()
+    await worker.delivery.settled(10)
+    assert len(world.sink.got) == 1 and (await world.the("finished"))["state"] == "delivered"
+    assert len(worker.leases) == 0
+
+
+async def test_two_workers_share_the_queue_and_deliver_everything_once(world):
+    await world.submit(*(world.message(f"{n}@d{n % 7}.test") for n in range(150)))
+    await world.submit(*(world.message(world.mailbox(f"{n}@here.test")) for n in range(150)))
+    await asyncio.gather(*(world.work() for _ in range(3)))
+    world.pass_time(1)
+    await world.work()
+    assert sorted(r for got in world.sink.got for r in got.recipients) == sorted(f"{n}@d{n % 7}.test" for n in range(150))
+    assert len(world.mailstore.filed) == 150 and await world.rows("message") == []
+
+
+async def test_recipients_finished_by_two_workers_take_the_message_with_them(world):
+    """Each sees the other's recipient still there unless they go one after the other."""
+    for _ in range(10):
+        await world.submit(world.message("b@one.test", "b@two.test", world.mailbox("b@here.test")))
+        await asyncio.gather(*(world.work() for _ in range(3)))
+        await world.work()
+        assert await world.rows("message") == []
+
+
+async def test_what_was_cut_off_is_given_back_and_due_at_once(world):
+    await world.submit(world.message("b@far.test"))
+    world.sink.says = lambda address: (Verdict.returned, "4.3.2", "shutting down")
+    worker = world.worker()
+    await worker.delivery.look()
+    await worker.delivery.turn()
+    await worker.delivery.settled(10)
+    row = await world.the("recipient")
+    assert (row["state"], row["due"], row["tries"], row["worker"]) == ("waiting", world.clock.now(), 0, None)
+    world.sink.says = lambda address: None
+    await world.work()
+    assert len(world.sink.got) == 1

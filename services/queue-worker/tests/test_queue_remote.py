@@ -1,0 +1,117 @@
+"""Mail for everybody else: grouped by destination, in turn, within caps; a domain that is away costs little."""
+
+import asyncio
+
+from queue_worker import delivery
+from queue_worker.couriers import Verdict
+from queue_worker.destinations import CONVERSATION, Destinations, split
+
+
+async def test_what_arrives_is_what_was_accepted(world):
+    item = world.message("b@far.test", "c@FAR.test", "d@other.test", body=b"Subject: x\r\n\r\n.\r\n..dots\r\n\xff\r\n")
+    await world.submit(item)
+    await world.work()
+    assert sorted((got.domain, got.recipients) for got in world.sink.got) == [
+        ("far.test", ["b@far.test", "c@FAR.test"]), ("other.test", ["d@other.test"]),
+    ]  # fmt: skip
+    assert {got.body for got in world.sink.got} == {item.body}
+    assert {got.mail_from for got in world.sink.got} == {item.mail_from}
+
+
+async def test_only_the_recipients_that_failed_are_tried_again(world):
+    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "450 later") if address == "c@far.test" else None
+    await world.submit(world.message("b@far.test", "c@far.test"))
+    await world.work()
+    assert [got.recipients for got in world.sink.got] == [["b@far.test"]]
+    row = await world.the("recipient")
+    assert (row["address"], row["reply"], row["remote_host"]) == ("c@far.test", "450 later", "mx.far.test")
+    world.sink.says = lambda address: None
+    world.pass_time(400)
+    await world.work()
+    assert [got.recipients for got in world.sink.got] == [["b@far.test"], ["c@far.test"]]
+
+
+async def test_a_courier_that_says_nothing_leaves_the_lease_to_run_out(world):
+    await world.submit(world.message("b@far.test"))
+    deliver = world.sink.deliver
+
+    async def broken(domain, messages, report):
+        raise RuntimeError("a bug")
+
+    world.sink.deliver = broken
+    worker = await world.work()
+    assert len(worker.leases) == 0 and (await world.the("recipient"))["state"] == "claimed"
+    world.sink.deliver = deliver
+    world.pass_time(60)
+    await world.work(worker)
+    assert len(world.sink.got) == 1
+
+
+async def test_a_domain_without_limits_does_not_starve_the_others(world):
+    await world.submit(*(world.message(f"{n}@big.test") for n in range(1000)))
+    await world.submit(*(world.message(f"x@small{n}.test") for n in range(5)))
+    go = asyncio.Event()
+    begun, take = [], world.sink.deliver
+
+    async def slow(domain, messages, report):
+        begun.append(domain)
+        if domain == "big.test":
+            await go.wait()
+        await take(domain, messages, report)
+
+    world.sink.deliver = slow
+    worker = world.worker()
+    running = asyncio.create_task(worker.delivery.run())
+    async with asyncio.timeout(20):
+        while len(world.sink.got) < 5:
+            await asyncio.sleep(0.01)
+        assert {got.domain for got in world.sink.got} == {f"small{n}.test" for n in range(5)}
+        assert begun.count("big.test") <= world.settings.remote_concurrency
+        go.set()
+        while await world.rows("message"):
+            await asyncio.sleep(0.01)
+    await worker.delivery.stop(1)
+    await asyncio.wait_for(running, 5)
+    assert len(world.sink.got) == 1005
+
+
+async def test_the_walk_finds_every_domain_whatever_their_number(world, monkeypatch):
+    monkeypatch.setattr(delivery, "WALK", 7)
+    await world.submit(*(world.message(f"x@d{n:03}.test", f"y@d{n:03}.test") for n in range(60)))
+    await world.pool.execute("update queue.recipient set due = due + interval '1 hour' where destination < 'd010'")
+    worker = world.worker()
+    rounds = 1
+    while not await worker.delivery.look():
+        rounds += 1
+    assert rounds == 9
+    assert set(worker.delivery._destinations._ready) == {f"d{n:03}.test" for n in range(10, 60)}
+
+
+def test_a_domain_that_is_away_gets_one_conversation_at_a_time_and_recovers():
+    row = Destinations(8)
+    for cap in (8, 4, 2, 1, 1):
+        assert row.free("away.test") == cap
+        row.begin("away.test")
+        assert row.free("away.test") == cap - 1
+        row.end("away.test", reached=False)
+    for cap in (2, 3, 4, 5, 6, 7, 8, 8):
+        row.begin("away.test")
+        row.end("away.test", reached=True)
+        assert row.free("away.test") == cap
+    assert row._caps == {} and row.conversations == 0
+
+
+def test_domains_take_turns():
+    row = Destinations(1)
+    row.ready(["a", "b", "c"])
+    row.begin("a")
+    assert row.take(1) == ["b"]
+    row.ready(["b"])
+    assert row.take(9) == ["c", "b"]
+    row.end("a", reached=True)
+    assert row.take(9) == ["a"] and row.take(9) == []
+
+
+def test_a_conversation_gets_ten_messages_or_its_share():
+    assert split(3, 20) == CONVERSATION and split(100, 20) == CONVERSATION
+    assert split(100, 2) == 50 and split(100, 1) == 100 and split(101, 2) == 51

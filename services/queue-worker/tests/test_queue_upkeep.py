@@ -1,0 +1,170 @@
+"""What runs now and then: the collector, partitions by the ids' own time, and work that one replica does."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from mailkit.errors import Unavailable
+from mailkit.ids import id_floor, id_time, new_id
+from queue_worker.couriers import Verdict
+from queue_worker.singleton import Singleton
+from queue_worker.storage.queue import sql
+from queue_worker.storage.schema import metadata
+
+
+async def bodies(world):
+    return await world.pool.fetchval("select count(*) from bodies.body")
+
+
+async def test_a_relayed_body_is_deleted_an_hour_after_it_left(world):
+    await world.submit(world.message("b@far.test"))
+    await world.work()
+    worker = world.worker()
+    world.pass_time(3599)
+    assert await worker.collector.collect() == 0 and await bodies(world) == 1
+    world.pass_time(2)
+    assert await worker.collector.collect() == 1 and await bodies(world) == 0
+    assert await world.pool.fetchval("select count(*) from bodies.chunk") == 0
+    assert await world.pool.fetchval("select count(*) from bodies.candidate") == 0
+
+
+async def test_a_body_that_a_mailbox_refers_to_stays(world):
+    await world.submit(world.message(world.mailbox("b@here.test")), world.message("b@far.test"))
+    await world.work()
+    (filing,) = world.mailstore.filed.values()
+    world.mailstore.referenced = {filing.body_id}
+    world.pass_time(3601)
+    assert await world.worker().collector.collect() == 1
+    assert await world.bodies.read(filing.body_id)
+    world.mailstore.referenced = set()
+    await world.bodies.note_unreferenced([filing.body_id], world.clock.now())  # mailstore, when it goes
+    world.pass_time(3601)
+    assert await world.worker().collector.collect() == 1 and await bodies(world) == 0
+
+
+async def test_a_body_that_waits_in_the_queue_stays_and_mailstore_is_not_even_asked(world):
+    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "later")
+    await world.submit(world.message("b@far.test"))
+    await world.work()
+    world.pass_time(3601)
+    assert await world.worker().collector.collect() == 0
+    assert await bodies(world) == 1 and world.mailstore.asked == []
+
+
+async def test_a_reference_made_between_the_two_looks_is_seen(world):
+    """What looks free is marked and looked at again before it goes."""
+    body_id = new_id()
+    await world.bodies.put([(body_id, b"x")], world.clock.now())
+    world.pass_time(3601)
+    ask = world.mailstore.references
+
+    async def and_then_filed(question):
+        answer = await ask(question)
+        world.mailstore.referenced = {body_id}
+        return answer
+
+    world.mailstore.references = and_then_filed
+    assert await world.worker().collector.collect() == 0
+    assert await world.bodies.read(body_id) == b"x"
+    async with world.bodies.first_reference([body_id]):
+        pass  # and the mark was taken back
+
+
+async def test_nothing_is_deleted_while_mailstore_cannot_be_asked(world):
+    await world.submit(world.message("b@far.test"))
+    await world.work()
+    world.pass_time(3601)
+    world.mailstore.away = True
+    with pytest.raises(Unavailable):
+        await world.worker().collector.collect()
+    world.mailstore.away = False
+    assert await bodies(world) == 1
+    assert await world.worker().collector.collect() == 0, "another worker holds the collector's lease"
+    world.pass_time(60)
+    assert await world.worker().collector.collect() == 1
+
+
+async def test_one_replica_at_a_time_and_the_next_when_it_is_gone(world):
+    one, two = (Singleton(world.pool, world.clock, new_id(), "work") for _ in range(2))
+    assert await one.mine() and await one.mine() and not await two.mine()
+    world.pass_time(61)
+    assert await two.mine() and not await one.mine()
+    assert await world.pool.fetchval("select fence from queue.singleton") == 2
+
+
+async def test_partitions_are_made_ahead_and_dropped_behind(world):
+    worker = world.worker()
+    await worker.maintenance.hour()
+    today = datetime.fromtimestamp(id_time(new_id()), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    old = today - timedelta(days=3)
+    for table in ("submission", "finished", "attempt"):
+        names = {row["relname"] for row in await world.pool.fetch(sql.partitions, f"queue.{table}")}
+        assert names == {f"{table}_rest"} | {f"{table}_{today + timedelta(days=n):%Y%m%d}" for n in (1, 2, 3)}
+        await worker.maintenance._make(table, old)
+    item = world.message(world.mailbox("b@here.test"))
+    await world.submit(item, worker=worker)
+    await world.pool.execute(
+        "insert into queue.submission values ($1, $1), ($2, $2)",
+        id_floor((old + timedelta(hours=5)).timestamp()), id_floor((old - timedelta(days=30)).timestamp()),
+    )  # fmt: skip
+    await worker.maintenance.hour()
+    names = {row["relname"] for row in await world.pool.fetch(sql.partitions, "queue.submission")}
+    assert f"submission_{old:%Y%m%d}" not in names, "older than the lifetime and a day"
+    assert [row["id"] for row in await world.rows("submission")] == [item.submission_id]
+    names = {row["relname"] for row in await world.pool.fetch(sql.partitions, "queue.finished")}
+    assert f"finished_{old:%Y%m%d}" in names, "the history lasts a week"
+
+
+async def test_a_partition_that_cannot_be_made_does_not_stop_the_rest(world):
+    """A hand-over with an id from the future lies in the default partition, in the way of its day's own."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    await world.pool.execute("insert into queue.submission values ($1, $1)", id_floor(tomorrow.timestamp()))
+    await world.worker().maintenance.hour()
+    assert len(await world.pool.fetch(sql.partitions, "queue.submission")) >= 3
+    assert len(await world.pool.fetch(sql.partitions, "queue.attempt")) == 4
+
+
+async def test_the_oldest_message_under_way_goes_with_the_filings(world):
+    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "later")
+    (first, _) = await world.submit(world.message("b@far.test"), world.message(world.mailbox("b@here.test")))
+    worker = world.worker()
+    await worker.maintenance.minute()
+    await world.work(worker)
+    assert world.mailstore.lists[0].oldest_queue_id == first.queue_id
+
+
+async def test_depth_and_age_are_measured(world):
+    from prometheus_client import REGISTRY  # noqa: PLC0415
+
+    await world.submit(world.message("b@far.test", "c@far.test", world.mailbox("b@here.test")))
+    world.pass_time(30)
+    await world.worker().maintenance.measure()
+
+    def value(name, **labels):
+        return REGISTRY.get_sample_value(f"postrider_queue_{name}", labels)
+
+    assert value("recipients", kind="remote", state="waiting") == 2
+    assert value("recipients", kind="local", state="waiting") == 1
+    assert value("oldest_due_seconds", kind="remote") == 30
+
+
+async def test_the_migrations_lead_to_the_tables_as_they_are_defined(world, database):
+    engine = create_async_engine(database.replace("postgresql://", "postgresql+asyncpg://"))
+
+    def differences(connection):
+        options = {"include_schemas": True, "include_name": lambda name, kind, _: kind != "schema" or name == "queue",
+                   "include_object": lambda _, name, kind, *__: not (name or "").endswith("_rest") and name != "schema_version"}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+def test_time_is_always_an_argument():
+    """Decision 11."""
+    for name, statement in sql.items():
+        assert "now()" not in statement.replace("postmaster_start_time()", ""), name
