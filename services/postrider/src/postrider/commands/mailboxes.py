@@ -1,0 +1,98 @@
+"""Mailboxes: made, listed, changed, and removed in three steps."""
+
+from typing import Annotated
+
+import typer
+
+from postrider.commands.common import Json, auth, mailstore, parse_size, read_password, show, table
+
+app = typer.Typer(help="Mailboxes: addresses that can log in.", no_args_is_help=True)
+
+Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+@app.command("add")
+def add(
+    address: str,
+    password_stdin: Stdin = False,
+    quota: Annotated[str, typer.Option(help="25MB to 2GB.")] = "",
+    json: Json = False,
+) -> None:
+    """Add a mailbox."""
+    limit = parse_size(quota) if quota else None
+    password = read_password(password_stdin)
+    record = auth(lambda client: client.add_mailbox(address, password=password, quota_limit=limit))
+    show(record, json, f"{record['address']} is added, with room for {record['quota_limit'] // 1024 // 1024} MB")
+
+
+@app.command("ls")
+def ls(domain: str, json: Json = False) -> None:
+    """List the mailboxes of a domain."""
+    rows = auth(lambda client: client.mailboxes(domain))
+    columns = {
+        "address": "ADDRESS",
+        "state": "STATE",
+        "has_password": "PASSWORD",
+        "quota_limit": "QUOTA",
+        "last_pop3_login": "LAST POP3 LOGIN",
+    }
+    table(rows, json, columns, f"{domain} has no mailboxes")
+
+
+@app.command("show")
+def show_one(address: str, json: Json = False) -> None:
+    """Show a mailbox and how full it is."""
+    record = auth(lambda client: client.mailbox(address))
+    record |= {"usage": mailstore(lambda client: client.show_usage(record["id"]))["usage"]}
+    show(
+        record,
+        json,
+        f"{record['address']}: {record['state']}, {record['usage']} of {record['quota_limit']} octets used",
+    )
+
+
+@app.command("rm")
+def rm(
+    address: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, json: Json = False
+) -> None:
+    """Remove a mailbox and its mail. Repeating the command finishes what was begun."""
+    if not yes and not json:
+        typer.confirm(f"Remove {address} and all its mail?", abort=True)
+    record = auth(lambda client: client.disable_mailbox(address, removal=True))
+    removed = mailstore(lambda client: client.purge_mailbox(record["id"]))
+    auth(lambda client: client.delete_mailbox(address))
+    show(
+        {"address": address, "id": record["id"], "removed": removed},
+        json,
+        f"{address} is removed, {removed} messages with it",
+    )
+
+
+@app.command("passwd")
+def passwd(address: str, password_stdin: Stdin = False, json: Json = False) -> None:
+    """Set a password; the mailbox's grants end at once, its sessions within seconds."""
+    password = read_password(password_stdin)
+    show(auth(lambda client: client.set_password(address, password)), json, f"the password of {address} is set")
+
+
+@app.command("quota")
+def quota(address: str, size: str, json: Json = False) -> None:
+    """Set how much a mailbox holds, 25MB to 2GB."""
+    limit = parse_size(size)
+    show(
+        auth(lambda client: client.set_quota(address, limit)),
+        json,
+        f"{address} has room for {limit // 1024 // 1024} MB",
+    )
+
+
+@app.command("disable")
+def disable(address: str, json: Json = False) -> None:
+    """No logins and no relaying; mail still comes in."""
+    show(auth(lambda client: client.disable_mailbox(address)), json, f"{address} is disabled")
+
+
+@app.command("enable")
+def enable(address: str, json: Json = False) -> None:
+    """Undo `disable`."""
+    show(auth(lambda client: client.enable_mailbox(address)), json, f"{address} is enabled")
