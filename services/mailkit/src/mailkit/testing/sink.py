@@ -54,11 +54,17 @@ class Sink:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
         """Stop listening and end open conversations."""
+        try:
+            self._server.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept, which would take one more client
+        except OSError:
+            pass
         self._server.close()
         with self._lock:
             for sock in self._live:

@@ -172,8 +172,8 @@ class Conversation(asyncio.Protocol):
         reply = await self._ask("STARTTLS", self._times.helo)
         if reply.code != 220:
             raise trouble.refused_session(self.host, "STARTTLS", reply)
-        if self._transport is None:
-            raise Lost(self._why)
+        if self._transport is None:  # it hung up right behind its "go ahead"
+            raise trouble.tls_failed(self.host, ConnectionError(self._why))
         self._reader.clear()
         try:
             secure = await asyncio.wait_for(
