@@ -10,7 +10,9 @@ def test_every_reply_line(run: Run, world: World) -> None:
     user = run.mailbox(run.domain())
     remote = world.remote()
     bad = f"bad@{remote.domain}"
-    remote.sink.behaviour.rcpt = lambda address: ["550-MAILBOX NOT FOUND", "550-ask postmaster", "550 5.1.1 bye"] if address == bad else None
+    remote.sink.behaviour.rcpt = lambda address: (
+        ["550-MAILBOX NOT FOUND", "550-ask postmaster", "550 5.1.1 bye"] if address == bad else None
+    )
     with smtp(run, STRANGER, "SUBMISSION", login=user) as client:
         client.sendmail(user.address, [bad, f"good@{remote.domain}"], message(user.address, "x"))
     bounce = wait_for(lambda: inbox(run, user))[0].decode()

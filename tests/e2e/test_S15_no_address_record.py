@@ -13,7 +13,10 @@ def test_the_text(run: Run, world: World) -> None:
     with smtp(run, STRANGER, "SUBMISSION", login=user) as client:
         client.sendmail(user.address, ["a@noaddress.example"], message(user.address, "x"))
     bounce = wait_for(lambda: inbox(run, user))[0].decode()
-    assert "\r\nName service error for mail.noaddress.example: Host found but no data record of requested type\r\n" in bounce
+    assert (
+        "\r\nName service error for mail.noaddress.example: Host found but no data record of requested type\r\n"
+        in bounce
+    )
 
 
 def test_another_host_with_an_address_is_enough(run: Run, world: World) -> None:

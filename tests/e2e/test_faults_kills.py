@@ -99,13 +99,19 @@ def test_kills_under_load(world: World) -> None:
         for number in range(KILLS):
             victim = VICTIMS[number % len(VICTIMS)]
             before = len(load.acknowledged)
-            wait_for(lambda before=before: len(load.acknowledged) > before + choice.randrange(20, 120), 60, "the load goes on")
+            wait_for(
+                lambda before=before: len(load.acknowledged) > before + choice.randrange(20, 120),
+                60,
+                "the load goes on",
+            )
             run.service(victim).kill()
             time.sleep(choice.random() * 0.2)  # a moment, so that the kill is seen before readiness is asked
             wait_for(lambda: ready(run), 40, f"ready again after {victim} was killed")
         load.stop()
         wait_for(lambda: run.api("GET", "queue", "/v1/queue") == [], 150, "the queue is empty")
-        _judge(run, load, Counter(_ids(inbox(run, user))), Counter(_ids([m.data for m in remote.messages()])), user.address)
+        _judge(
+            run, load, Counter(_ids(inbox(run, user))), Counter(_ids([m.data for m in remote.messages()])), user.address
+        )
     finally:
         run.close()
 
@@ -116,7 +122,9 @@ def _ids(messages: list[bytes]) -> list[str]:
 
 def _judge(run: Run, load: Load, local: Counter[str], far: Counter[str], address: str) -> None:
     missing = [
-        (mid, queue_id) for mid, (recipient, queue_id) in load.acknowledged.items() if not (local if recipient == address else far)[mid]
+        (mid, queue_id)
+        for mid, (recipient, queue_id) in load.acknowledged.items()
+        if not (local if recipient == address else far)[mid]
     ]
     unasked = [mid for mid in [*local, *far] if mid not in load.acknowledged]
     twice_local = [mid for mid, count in local.items() if count > 1]

@@ -149,7 +149,9 @@ class World:
         return worker
 
     @staticmethod
-    def message(*recipients: SubmissionRecipient | str, body: bytes = BODY, sender: str = "a@far.test", **more: Any) -> Submission:
+    def message(
+        *recipients: SubmissionRecipient | str, body: bytes = BODY, sender: str = "a@far.test", **more: Any
+    ) -> Submission:
         """A submission; strings are remote addresses."""
         given = [SubmissionRecipient(r, r) if isinstance(r, str) else r for r in recipients]
         return Submission(new_id(), sender, given, body, **more)

@@ -125,5 +125,3 @@ async def test_bodies_in_a_database_of_their_own(world, postgres):
         assert world.sink.got[0].recipients == ["x@far.test"]  # the bounce
         assert await world.pool.fetchval("select count(*) from bodies.body") == 0
         await pool.close()
-
-

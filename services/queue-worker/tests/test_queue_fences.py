@@ -163,7 +163,9 @@ async def test_two_workers_share_the_queue_and_deliver_everything_once(world):
     await asyncio.gather(*(world.work() for _ in range(3)))
     world.pass_time(1)
     await world.work()
-    assert sorted(r for got in world.sink.got for r in got.recipients) == sorted(f"{n}@d{n % 7}.test" for n in range(150))
+    assert sorted(r for got in world.sink.got for r in got.recipients) == sorted(
+        f"{n}@d{n % 7}.test" for n in range(150)
+    )
     assert len(world.mailstore.filed) == 150 and await world.rows("message") == []
 
 

@@ -155,8 +155,13 @@ async def test_the_migrations_lead_to_the_tables_as_they_are_defined(world, data
     engine = create_async_engine(database.replace("postgresql://", "postgresql+asyncpg://"))
 
     def differences(connection):
-        options = {"include_schemas": True, "include_name": lambda name, kind, _: kind != "schema" or name == "queue",
-                   "include_object": lambda _, name, kind, *__: not (name or "").endswith("_rest") and name != "schema_version"}
+        options = {
+            "include_schemas": True,
+            "include_name": lambda name, kind, _: kind != "schema" or name == "queue",
+            "include_object": lambda _, name, kind, *__: (
+                not (name or "").endswith("_rest") and name != "schema_version"
+            ),
+        }
         return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
     async with engine.connect() as connection:

@@ -81,9 +81,7 @@ class BodyStore:
             raise BodyGone(f"body {body_id} is gone")
         return found[body_id]
 
-    async def read_many(
-        self, body_ids: Sequence[UUID], connection: Connection | None = None
-    ) -> dict[UUID, bytes]:
+    async def read_many(self, body_ids: Sequence[UUID], connection: Connection | None = None) -> dict[UUID, bytes]:
         """Whole bodies by id; the ones that are gone are missing. One query for all."""
         rows = await (connection or self._pool).fetch(_sql.chunks, list(set(body_ids)))
         parts: dict[UUID, list[bytes]] = {}

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Any
@@ -37,8 +37,20 @@ class Queries:
         return list(self._sql.items())
 
 
-async def create_pool(dsn: str, *, service: str, size: int = 10, **kwargs: Any) -> asyncpg.Pool:
+class _Session(asyncpg.Connection):
+    """A pooled session. Nothing here leaves state in one (settings are `set local`, LISTEN has sessions of its own), so
+    a released one is not reset: that was one more round trip for every statement. Open transactions are still ended."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+async def create_pool(
+    dsn: str, *, service: str, size: int = 10, settings: Mapping[str, str] | None = None, **kwargs: Any
+) -> asyncpg.Pool:
     """A pool for `service`, after looking at the server: fsync and synchronous_commit must be on (decision 12).
+
+    `settings` are the sessions' own (planner switches …).
 
     Raises ConfigError (a database we must not trust with mail, or wrong credentials) and Unavailable (not there yet).
     """
@@ -49,7 +61,9 @@ async def create_pool(dsn: str, *, service: str, size: int = 10, **kwargs: Any) 
             max_size=size,
             command_timeout=30,
             timeout=10,
-            server_settings={"application_name": f"postrider-{service}"},
+            max_queries=1_000_000,
+            connection_class=_Session,
+            server_settings={"application_name": f"postrider-{service}", **(settings or {})},
             **kwargs,
         )
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
@@ -58,28 +72,28 @@ async def create_pool(dsn: str, *, service: str, size: int = 10, **kwargs: Any) 
         raise ConfigError("POSTRIDER_DATABASE_URL is not a Postgres URL") from error
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         raise Unavailable(f"the database does not answer ({type(error).__name__})") from error
-    settings = {
+    found = {
         row["name"]: row["setting"]
         for row in await pool.fetch(
             "select name, setting from pg_settings where name in ('fsync', 'synchronous_commit', 'full_page_writes')"
         )
     }
     for name in ("fsync", "full_page_writes"):
-        if settings.get(name) != "on":
+        if found.get(name) != "on":
             await pool.close()
             raise ConfigError(f"this database runs with {name} off and could lose mail; turn it on")
-    if settings["synchronous_commit"] in ("off",):
+    if found["synchronous_commit"] in ("off",):
         await pool.close()
         raise ConfigError("this database runs with synchronous_commit off and could lose mail; turn it on")
     return pool
 
 
-async def connect(dsn: str, service: str, size: int) -> asyncpg.Pool:
+async def connect(dsn: str, service: str, size: int, settings: Mapping[str, str] | None = None) -> asyncpg.Pool:
     """A pool, waiting up to 30 s for a database that is still starting. Raises ConfigError."""
     sentence = ""
     for _ in range(60):
         try:
-            return await create_pool(dsn, service=service, size=size)
+            return await create_pool(dsn, service=service, size=size, settings=settings)
         except Unavailable as error:
             sentence = str(error)
             await asyncio.sleep(0.5)

@@ -8,7 +8,17 @@ import aiohttp
 import msgspec
 from pydantic import SecretStr
 
-from mailkit.errors import BadRequest, Conflict, Forbidden, NoSpace, NotFound, TooLarge, Unanswered, Unauthorised, Unavailable
+from mailkit.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NoSpace,
+    NotFound,
+    TooLarge,
+    Unanswered,
+    Unauthorised,
+    Unavailable,
+)
 
 T = TypeVar("T")
 
@@ -16,7 +26,16 @@ T = TypeVar("T")
 RENEW_SECONDS = 30.0
 
 encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
-_ERRORS = {400: BadRequest, 401: Unauthorised, 403: Forbidden, 404: NotFound, 409: Conflict, 413: TooLarge, 422: BadRequest, 507: NoSpace}
+_ERRORS = {
+    400: BadRequest,
+    401: Unauthorised,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: TooLarge,
+    422: BadRequest,
+    507: NoSpace,
+}
 
 
 class ServiceClient:

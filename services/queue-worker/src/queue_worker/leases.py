@@ -60,11 +60,9 @@ class Leases:
             return False
 
     async def _mark(self, groups: Sequence[list[Claim]]) -> list[bool]:
-        """The mark must outlive this process, not the machine, so its commit does not wait for the flush."""
         claims = [claim for group in groups for claim in group]
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
-            await connection.execute("set local synchronous_commit = off")
-            rows = await connection.fetch(sql.mark_dot, *_keys(claims), self._worker, self._clock.now() + MARGIN)
+        async with translated():
+            rows = await self._pool.fetch(sql.mark_dot, *_keys(claims), self._worker, self._clock.now() + MARGIN)
         marked = {(row["message_id"], row["n"]) for row in rows}
         return [all((claim.message_id, claim.n) in marked for claim in group) for group in groups]
 

@@ -23,6 +23,9 @@ log = get_logger()
 
 SERVICE = "queue-worker"
 
+#: The queue is empty one minute and has a million rows the next: plans made for empty tables must use the indexes too.
+PLANNER = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+
 
 async def migrate(settings: QueueSettings) -> None:
     """Bring the schemas `bodies` and `queue` up to date."""
@@ -36,9 +39,9 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     configure(SERVICE, settings.log_level)
     dsn = settings.database_url.get_secret_value()
     bodies_dsn = settings.bodies_database_url.get_secret_value() or dsn
-    pool = await connect(dsn, SERVICE, settings.database_pool)
+    pool = await connect(dsn, SERVICE, settings.database_pool, PLANNER)
     await require_current(pool, "queue_worker", "queue")
-    bodies_pool = pool if bodies_dsn == dsn else await connect(bodies_dsn, SERVICE, settings.database_pool)
+    bodies_pool = pool if bodies_dsn == dsn else await connect(bodies_dsn, SERVICE, settings.database_pool, PLANNER)
     if bodies_pool is not pool:
         await require_current(bodies_pool, "bodystore", "bodies")
     clock = DatabaseClock(pool, settings.clock_offset_seconds)

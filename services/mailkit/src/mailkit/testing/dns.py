@@ -31,7 +31,9 @@ class FakeDns:
     `fail(name, "SERVFAIL" | "REFUSED" | "TIMEOUT")` makes trouble, `queries` counts (name, type), both while it runs.
     """
 
-    def __init__(self, zones: Mapping[str, Records] | None = None, *, address: str = "127.0.0.1", port: int = 0, ttl: int = 60) -> None:
+    def __init__(
+        self, zones: Mapping[str, Records] | None = None, *, address: str = "127.0.0.1", port: int = 0, ttl: int = 60
+    ) -> None:
         self.zones: dict[str, dict[str, list[str]]] = {}
         self.queries: Counter[tuple[str, str]] = Counter()
         self.transports: Counter[str] = Counter()
@@ -89,7 +91,9 @@ class FakeDns:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def _serve(self) -> None:

@@ -89,8 +89,10 @@ update queue.recipient r set due = $5 from c where r.message_id = c.message_id a
 
 -- name: mark_dot
 -- "The final dot goes out now", fenced by attempt and unexpired lease (decision 6). What is returned may be sent.
+-- The mark must outlive this worker, not the machine: its commit does not wait for the flush.
 update queue.recipient r set dot_sent = true
-  from unnest($1::uuid[], $2::smallint[], $3::int[]) as t(message_id, n, attempt)
+  from unnest($1::uuid[], $2::smallint[], $3::int[]) as t(message_id, n, attempt),
+       (select set_config('synchronous_commit', 'off', true)) as this_transaction
  where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4
    and r.state = 'claimed' and r.due > $5
 returning r.message_id, r.n
