@@ -190,3 +190,16 @@ async def test_what_was_cut_off_is_given_back_and_due_at_once(world):
     world.sink.says = lambda address: None
     await world.work()
     assert len(world.sink.got) == 1
+
+
+async def test_the_only_worker_of_a_machine_takes_over_at_once_and_doubts_what_it_must(world):
+    await world.submit(world.message("b@far.test"))
+    await claimed_by_the_dead(world, "after_dot_hook")
+    await world.submit(world.message("c@far.test"))
+    await claimed_by_the_dead(world, "before_dot_hook")
+    reborn = world.worker()
+    await reborn.leases.take_over()
+    await world.work(reborn)
+    assert [got.recipients for got in world.sink.got] == [["b@far.test"], ["c@far.test"]]
+    row = await world.the("recipient")
+    assert (row["address"], row["state"], row["in_doubt"]) == ("b@far.test", "waiting", 1)

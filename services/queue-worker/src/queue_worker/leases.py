@@ -50,6 +50,10 @@ class Leases:
         if held:
             await self._pool.execute(sql.renew, *_keys(held), self._worker, self._clock.now() + LEASE)
 
+    async def take_over(self) -> None:
+        """Let every lease end now; only where no other worker can be (the single-machine run), to lose no minute."""
+        await self._pool.execute(sql.take_over, self._clock.now())
+
     async def mark_dot(self, claims: list[Claim]) -> bool:
         """Commit the mark for these recipients of one message. False: no dot may be sent, because the lease is lost or
         the database does not answer (a mark that was committed all the same only costs an attempt in doubt)."""

@@ -52,6 +52,8 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
         clock_shift=timedelta(seconds=settings.clock_offset_seconds),
     )  # fmt: skip
 
+    if settings.single_machine:
+        await parts.leases.take_over()
     life.every(60, clock.sync)
     life.every(RENEW_SECONDS, parts.leases.renew)
     life.every(settings.body_collect_seconds, parts.collector.collect)

@@ -87,6 +87,10 @@ with c as (
 )
 update queue.recipient r set due = $5 from c where r.message_id = c.message_id and r.n = c.n
 
+-- name: take_over
+-- The single machine's only worker begins: what one before it held is due now. The fence holds if that one still lives.
+update queue.recipient set due = $1 where state = 'claimed' and due > $1
+
 -- name: mark_dot
 -- "The final dot goes out now", fenced by attempt and unexpired lease (decision 6). What is returned may be sent.
 -- The mark must outlive this worker, not the machine: its commit does not wait for the flush.
