@@ -6,7 +6,7 @@ import resource
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trustme
@@ -31,7 +31,7 @@ class Hello(asyncio.Protocol):
         self.peer = peer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
+        transport = cast(asyncio.WriteTransport, transport)
         self.transport = transport
         Hello.open += 1
         transport.write(f"{self.peer.address} {self.peer.port} {self.peer.listener}\r\n".encode())

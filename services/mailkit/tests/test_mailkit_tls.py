@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trustme
@@ -211,7 +212,7 @@ def test_under_uvloop_open_sessions_outlive_a_reload(
 
     class Echo(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            assert isinstance(transport, asyncio.WriteTransport)
+            transport = cast(asyncio.WriteTransport, transport)
             self.transport = transport
 
         def data_received(self, data: bytes) -> None:

@@ -248,13 +248,13 @@ class Listener:
         """Say so, as far as that can be done without waiting, and without TLS; what was sent already is read first,
         because closing over unread bytes is a reset that would take the words along."""
         REFUSED.labels(self.name, reason).inc()
-        if self._tls is None:
-            try:
+        try:
+            if self._tls is None:
                 sock.send(words)
-                sock.shutdown(socket.SHUT_WR)
-                sock.recv(65536)
-            except OSError:
-                pass
+            sock.shutdown(socket.SHUT_WR)
+            sock.recv(65536)
+        except OSError:
+            pass
 
     async def _begin(self, sock: socket.socket, peer: Peer) -> None:
         reason = self._connections.take(peer.address)
