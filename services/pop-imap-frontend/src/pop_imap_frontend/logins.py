@@ -1,10 +1,15 @@
 """Logins of both protocols: one question to auth, with the client's address, for whom the grant is (S2, I2)."""
 
+import asyncio
+
 from auth_client.wire import Login, LoginAnswer
 from mailkit.batch import Batcher
-from mailkit.errors import Unanswered
+from mailkit.errors import Unanswered, Unavailable
 from mailkit.ids import new_id
 from mailkit.listener import Peer
+
+#: A client hears within 10 s that auth is away, the repetition included.
+LOGIN_SECONDS = 9.0
 
 
 class Logins:
@@ -17,6 +22,10 @@ class Logins:
         """Auth's answer. Raises Unavailable."""
         question = Login(new_id(), protocol, login, password, peer.address)  # type: ignore[arg-type]
         try:
-            return await self._ask.ask(question)
-        except Unanswered:
-            return await self._ask.ask(question)
+            async with asyncio.timeout(LOGIN_SECONDS):
+                try:
+                    return await self._ask.ask(question)
+                except Unanswered:
+                    return await self._ask.ask(question)
+        except TimeoutError:
+            raise Unavailable("auth does not answer") from None

@@ -19,6 +19,7 @@ from mailstore_client.client import MailstoreClient
 from pop_imap_frontend.config import FrontendSettings
 from pop_imap_frontend.imap import ImapContext, ImapSession
 from pop_imap_frontend.logins import Logins
+from pop_imap_frontend.metrics import count_bytes
 from pop_imap_frontend.pop3 import Leases, Pop3Context, Pop3Session
 from pop_imap_frontend.watch import RECHECK_SECONDS, Watch
 
@@ -60,6 +61,7 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
                     await session.run()
                 finally:
                     sessions.discard(session)
+                    count_bytes(peer.listener, stream.received, stream.sent)
 
             return Stream(talk)
 
@@ -105,6 +107,8 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
     except TimeoutError:
         for session in list(sessions):
             session.stream.abort()
+    for listener in listeners:
+        await listener.cut()
     await http.stop()
     await auth.aclose()
     await mailstore.aclose()

@@ -28,20 +28,21 @@ Run = Callable[["Pop3Session", str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What runs a verb, and in which states."""
+    """What runs a verb, and in which states. `verbatim`: spaces around the argument belong to it (RFC 1939 7, PASS)."""
 
     allowed_in: State
     run: Run
+    verbatim: bool = False
 
 
 COMMANDS: dict[str, Command] = {}
 
 
-def command(name: str, allowed_in: State) -> Callable[[Run], Run]:
+def command(name: str, allowed_in: State, *, verbatim: bool = False) -> Callable[[Run], Run]:
     """Register the function that runs `name`."""
 
     def register(run: Run) -> Run:
-        COMMANDS[name] = Command(allowed_in, run)
+        COMMANDS[name] = Command(allowed_in, run, verbatim)
         return run
 
     return register
@@ -92,7 +93,7 @@ async def user(session: "Pop3Session", argument: str) -> None:
     session.say("+OK")
 
 
-@command("PASS", State.AUTHORIZATION)
+@command("PASS", State.AUTHORIZATION, verbatim=True)
 async def password(session: "Pop3Session", argument: str) -> None:
     session.require_tls()
     if not session.user:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from auth_client.wire import LoginAnswer
-from mailkit.errors import NotFound, PostriderError
+from mailkit.errors import NotFound, PostriderError, Unanswered
 from mailkit.ids import new_id
 from mailkit.lifecycle import describe
 from mailkit.listener import Peer
 from mailkit.logs import get_logger
 from mailkit.stream import IdleTimeout, LineTooLong, Stream
 from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import CloseMaildrop, OpenMaildrop, ReadMaildrop
+from mailstore_client.wire import CloseMaildrop, Maildrop, OpenMaildrop, ReadMaildrop
 from pop_imap_frontend.logins import Logins
 from pop_imap_frontend.pop3 import metrics, replies
 from pop_imap_frontend.pop3.commands import COMMANDS, State
@@ -76,6 +76,8 @@ class Pop3Session:
         self._bad = 0
         self._failed = 0
         self._held = False
+        self._drop = UUID(int=0)  # the mailbox whose lock is, or may be, ours
+        self._updating = False
         self._unwatch: Callable[[], None] | None = None
         self._ending: str | None = None
         self._task: asyncio.Task[None] | None = None
@@ -100,7 +102,7 @@ class Pop3Session:
                 await self._answer(line)
                 await self.stream.drain()
         except IdleTimeout:
-            self.say("-ERR silent for too long")  # RFC 1939 3: nothing is removed
+            pass  # RFC 1939 3: closed without a response, nothing is removed
         except asyncio.CancelledError:
             self.say(f"-ERR [SYS/TEMP] {self._ending or 'server is going down'}")
         except (EOFError, OSError, LineTooLong):
@@ -109,6 +111,7 @@ class Pop3Session:
             metrics.SESSIONS.dec()
             if self._unwatch is not None:
                 self._unwatch()
+            self.context.leases.remove(self)
             await self._let_go()
             await self.stream.aclose()
 
@@ -117,21 +120,22 @@ class Pop3Session:
         if not self._held:
             return
         self._held = False
-        self.context.leases.remove(self)
         try:
-            await self.context.mailstore.close_maildrop(CloseMaildrop(self.mailbox_id, self.session_id))
+            await self.context.mailstore.close_maildrop(CloseMaildrop(self._drop, self.session_id))
+        except NotFound:
+            pass  # the mailbox was removed, and its lock with it
         except PostriderError as error:
             log.warning("neighbour_away", work="free maildrop", error=describe(error))  # the lease runs out
 
     def end(self, reason: str) -> None:
         """End the session from outside; nothing is removed."""
         self._ending = reason
-        if self._task is not None:
+        if self._task is not None and not self._updating:
             self._task.cancel()
 
     async def end_with_jitter(self, spread: float) -> None:
-        """End within `spread` seconds (decision 13)."""
-        await asyncio.sleep(random.uniform(0, spread))  # noqa: S311
+        """End within `spread` seconds: a session under way has until then to QUIT (decision 13)."""
+        await asyncio.sleep(spread if self.login else random.uniform(0, spread))  # noqa: S311
         self.end("server is going down")
 
     def say(self, line: str) -> None:
@@ -140,14 +144,15 @@ class Pop3Session:
     # -- one command
 
     async def _answer(self, line: bytes) -> None:
-        name, _, argument = line.decode("utf-8", "replace").strip().partition(" ")
+        name, _, argument = line.decode("utf-8", "replace").partition(" ")
+        name = name.strip()
         command = COMMANDS.get(name.upper())
         try:
             if command is None:
                 raise Refused(replies.UNKNOWN)
             if self.state not in command.allowed_in:
                 raise Refused(replies.NOT_NOW)
-            await command.run(self, argument.strip())
+            await command.run(self, argument if command.verbatim else argument.strip())
             metrics.COMMANDS.labels(name.upper(), "ok").inc()
         except Refused as error:
             metrics.COMMANDS.labels(name.upper() if command else "unknown", "err").inc()
@@ -202,22 +207,32 @@ class Pop3Session:
             self._failed += 1
             lines = {"refused": replies.REFUSED, "throttled": replies.THROTTLED, "busy": replies.BUSY}
             raise Refused(lines[answer.outcome], ends=self._failed >= MOST_FAILED_LOGINS)
+        drop = await self._take_maildrop(answer)
         self.login = answer
-        try:
-            drop = await self.context.mailstore.open_maildrop(OpenMaildrop(self.mailbox_id, self.session_id))
-        except PostriderError:
-            self.login = None
-            raise Refused(replies.AWAY) from None
-        if drop.status != "ok":
-            self.login = None
-            raise Refused(replies.IN_USE)
-        self._held = True
         self.context.leases.add(self)
         self._unwatch = self.context.watch(self)
         self.uidvalidity, self.folder_id = drop.uidvalidity, drop.folder_id
         self.uids, self.sizes = array("I", drop.uids), array("I", drop.sizes)
         self.state = State.TRANSACTION
         self.say(f"+OK {len(self.uids)} messages ({sum(self.sizes)} octets)")
+
+    async def _take_maildrop(self, answer: LoginAnswer) -> Maildrop:
+        """The lock and the snapshot. Raises Refused; a lock that may have been taken is freed at the end."""
+        assert answer.mailbox_id is not None
+        self._drop = answer.mailbox_id
+        try:
+            drop = await self.context.mailstore.open_maildrop(OpenMaildrop(self._drop, self.session_id))
+        except Unanswered:
+            self._held = True
+            raise Refused(replies.AWAY) from None
+        except NotFound:
+            raise Refused(replies.REFUSED) from None  # removed since auth was asked
+        except PostriderError:
+            raise Refused(replies.AWAY) from None
+        self._held = drop.status == "ok"
+        if not self._held:
+            raise Refused(replies.IN_USE)
+        return drop
 
     def place(self, argument: str) -> int:
         """The position of the message a command names, which must not be marked deleted. Raises Refused."""
@@ -243,13 +258,34 @@ class Pop3Session:
         await self.stream.send(stuffed(raw))
 
     async def update(self) -> None:
-        """QUIT in TRANSACTION: what is marked goes, and only then +OK (RFC 1939 6)."""
+        """QUIT in TRANSACTION: what is marked goes, and only then +OK; whatever comes, the session ends (RFC 1939 6)."""
         gone = array("I", [self.uids[at] for at in sorted(self.deleted)]).tobytes()
-        answer = await self.context.mailstore.close_maildrop(CloseMaildrop(self.mailbox_id, self.session_id, gone))
-        self._held = False
-        self.context.leases.remove(self)
         self.state = State.CLOSED
-        self.say("+OK bye" if answer.status == "ok" else replies.LOST)
+        self._updating = True  # from here on nothing ends the session but this
+        self.context.leases.remove(self)
+        try:
+            answer = await self._close(CloseMaildrop(self.mailbox_id, self.session_id, gone))
+        except NotFound:
+            self._held = False
+            answer = "+OK bye" if not gone else replies.LOST
+        except PostriderError as error:
+            log.warning("neighbour_away", work="remove messages", error=describe(error))
+            answer = replies.NOT_REMOVED if gone else "+OK bye"
+        self.say(answer)
+
+    async def _close(self, question: CloseMaildrop) -> str:
+        """What to answer to QUIT. A call whose answer was lost is repeated; if the first had freed the lock already, the
+        second cannot say what it removed, and neither can we."""
+        repeated = False
+        try:
+            closed = await self.context.mailstore.close_maildrop(question)
+        except Unanswered:
+            repeated = True
+            closed = await self.context.mailstore.close_maildrop(question)
+        self._held = False
+        if closed.status == "ok" or not question.uids:
+            return "+OK bye"
+        return replies.NOT_KNOWN if repeated else replies.LOST
 
 
 def stuffed(raw: bytes) -> bytes:
