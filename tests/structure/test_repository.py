@@ -1,0 +1,61 @@
+"""What documents say of files, settings and RFCs is so; what must not be in the repository is not."""
+
+import importlib
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mailkit.config import KNOWN_NAMES, ServiceSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+def tracked(*patterns: str) -> list[Path]:
+    done = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / line for line in done.stdout.splitlines() if (ROOT / line).exists()]
+
+
+def test_files_named_in_the_flow_exist() -> None:
+    named = re.findall(r"`([\w./-]+\.\w+)`", (ROOT / "docs" / "flow.md").read_text())
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_rfc_cited_is_in_the_index() -> None:
+    index = set(re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "rfcs.md").read_text(), re.M))
+    cited = {
+        number
+        for file in tracked("services/*/src/*.py", "proto/*.py")
+        for number in re.findall(r"RFC ?(\d{3,5})", file.read_text())
+    }
+    cited -= {"822", "1918"}  # header form's old name in MIME types; private networks
+    assert cited - index == set()
+
+
+@pytest.mark.parametrize("package", ["auth", "queue_worker", "mailstore", "smtp_gateway", "pop_imap_frontend"])
+def test_every_setting_is_a_known_name(package: str) -> None:
+    module = importlib.import_module(f"{package}.config")
+    classes = [
+        c
+        for c in vars(module).values()
+        if isinstance(c, type) and issubclass(c, ServiceSettings) and c is not ServiceSettings
+    ]
+    (settings,) = classes
+    assert {name.upper() for name in settings.model_fields} - KNOWN_NAMES == set()
+
+
+def test_the_lock_names_no_registry() -> None:
+    assert "://" not in (ROOT / "requirements.lock").read_text()
+
+
+def test_internet_facing_services_know_no_database() -> None:
+    for package in ("smtp_gateway", "pop_imap_frontend"):
+        module = importlib.import_module(f"{package}.config")
+        (settings,) = [
+            c
+            for c in vars(module).values()
+            if isinstance(c, type) and issubclass(c, ServiceSettings) and c is not ServiceSettings
+        ]
+        assert [name for name in settings.model_fields if "database" in name] == []
