@@ -75,22 +75,6 @@ def test_fetchmail_takes_and_deletes(run: Run, user: Account, sent: list[bytes],
     assert inbox(run, user) == []
 
 
-def test_mutt_reads_and_saves(run: Run, user: Account, sent: list[bytes], tmp_path: Path) -> None:
-    config = tmp_path / "muttrc"
-    config.write_text(
-        f'set ssl_ca_certificates_file="{run.ca_file}"\nset imap_pass="{user.password}"\nset ssl_verify_host=yes\n'
-        "set confirmcreate=no\nset quit=yes\nset delete=yes\nset move=no\nset confirmappend=no\nset sleep_time=0\n"
-        f'push "<copy-message>{tmp_path}/saved<enter><exit>"\n'
-    )
-    folder = f"imaps://{user.address}@localhost:{run.port('IMAPS')}/INBOX"
-    subprocess.run(
-        ["script", "-qec", f"mutt -F {config} -f '{folder}'", "/dev/null"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
-        env=os.environ | {"HOME": str(tmp_path), "TERM": "xterm"},
-    )  # fmt: skip
-    (saved,) = mailbox.mbox(tmp_path / "saved")
-    assert saved["subject"] in ("m0", "m1", "m2")
-
-
 async def test_aioimaplib(run: Run, user: Account, sent: list[bytes]) -> None:
     client = aioimaplib.IMAP4_SSL("localhost", run.port("IMAPS"), ssl_context=tls_context(run))
     await asyncio.wait_for(client.wait_hello_from_server(), 10)

@@ -93,6 +93,7 @@ class Run:
 
     def start(self) -> "Run":
         """Start and wait until `postrider.env` says that everything answers."""
+        (self.state / ENV_FILE).unlink(missing_ok=True)  # left by a run that was killed
         with open(self.state / "launcher.out", "ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "postrider.launcher"],
