@@ -5,6 +5,7 @@ wildcard's folder is called `*.example.net`. A mounted Kubernetes secret looks t
 """
 
 import asyncio
+import ctypes
 import os
 import re
 import ssl
@@ -29,6 +30,8 @@ DEFAULT = "default"
 LOOK_SECONDS = 1.0
 #: Names kept loaded; a context and its chain are some 50 KB.
 MOST_LOADED = 2000
+
+_M_MMAP_THRESHOLD = -3  # malloc.h
 
 _NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
@@ -57,6 +60,7 @@ class CertificateStore:
     """
 
     def __init__(self, directory: str | Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        keep_idle_connections_small()
         self._directory = Path(directory)
         self._monotonic = monotonic
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
@@ -172,6 +176,18 @@ class CertificateStore:
     async def measure(self) -> None:
         """Set the metrics; call it now and then (`Lifecycle.every`)."""
         await asyncio.to_thread(self.expiries)
+
+
+def keep_idle_connections_small() -> None:
+    """Let glibc map every block over 128 KB on its own, for the life of the process.
+
+    uvloop gives each TLS connection a buffer of 256 KB, hardly any of which is touched. glibc moves such blocks to the
+    heap, where their pages are, as soon as one has been freed: 50 KB of memory per idle connection instead of 27.
+    """
+    try:
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
+    except (OSError, AttributeError):
+        pass  # another C library: its own ways
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
