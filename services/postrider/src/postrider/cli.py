@@ -1,12 +1,16 @@
 """`postrider`: the operators' command line, over the REST APIs; and `postrider run`, the single-machine service."""
 
+import os
+import sys
+
 import typer
 
 from postrider.commands import certificates, domains, mailboxes, queue, routing
+from postrider.commands.common import fail
 
 app = typer.Typer(
     name="postrider",
-    help="Postrider, a mail service for hosting providers. Every command takes --json for scripts.",
+    help="Postrider, a mail service for hosting providers. Every command but run takes --json for scripts.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,8 +34,33 @@ def run() -> None:
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """The console script. Status 0: done; 1: refused; 2: not a command of ours; 78: no service is configured."""
+    try:
+        sys.exit(_run())
+    except BrokenPipeError:  # `postrider queue ls | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _run() -> int:
+    """Typer's own error boxes are for people only; scripts are promised one sentence."""
+    try:
+        status = app(standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except typer.Abort:
+        print("postrider: stopped, nothing more was changed", file=sys.stderr)
+        return 130
+    except Exception as error:
+        say = getattr(error, "format_message", None)  # of a usage error; its class is typer's own affair
+        if say is None:
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return 2  # the help has been printed
+        try:
+            fail(f"{str(say()).rstrip('.')}; `--help` shows how", 2)
+        except typer.Exit as end:
+            return end.exit_code
 
 
 if __name__ == "__main__":

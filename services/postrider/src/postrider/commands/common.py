@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from mailkit.errors import PostriderError
+from mailkit.errors import NotFound, PostriderError, Unauthorised, Unavailable
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -18,52 +18,68 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value, for sc
 
 EX_CONFIG = 78
 
+#: P2, in bytes.
+QUOTA_LEAST = 25 << 20
+QUOTA_MOST = 2 << 30
+
+
+#: What `postrider.env` of a running service says about reaching it. Taken together or not at all: half of one service
+#: and half of another would disable a mailbox here and purge it there, and show one's token to the other.
+_ENDPOINTS = ("AUTH_URL", "QUEUE_URL", "MAILSTORE_URL", "ADMIN_TOKEN")
+
 
 def settings() -> dict[str, str]:
-    """`POSTRIDER_…` without the prefix: `postrider.env` of the running service, and the environment above it."""
-    state = Path(os.environ.get("POSTRIDER_STATE") or ".run")
-    file = state / "postrider.env"
-    found: dict[str, str] = {}
-    try:
-        lines = file.read_text().splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        name, _, value = line.partition("=")
-        found[name.removeprefix("POSTRIDER_")] = value
-    found |= {
+    """`POSTRIDER_…` without the prefix: the environment, and under it `postrider.env` of the running service.
+
+    When the environment names any of the services, the file's endpoints and token are not used.
+    """
+    own = {
         name.removeprefix("POSTRIDER_"): value
         for name, value in os.environ.items()
         if name.startswith("POSTRIDER_") and value
     }
-    found.setdefault("STATE", str(state))
-    return found
+    own.setdefault("STATE", ".run")
+    try:
+        lines = (Path(own["STATE"]) / "postrider.env").read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    found = {name.removeprefix("POSTRIDER_"): value for name, _, value in (line.partition("=") for line in lines)}
+    if any(name in own for name in _ENDPOINTS if name.endswith("_URL")):
+        found = {name: value for name, value in found.items() if name not in _ENDPOINTS}
+    return found | own
 
 
 def endpoint(name: str) -> tuple[str, str]:
     """(URL, admin token) of AUTH, QUEUE or MAILSTORE. Ends the command when there is none."""
     known = settings()
     url, token = known.get(f"{name}_URL"), known.get("ADMIN_TOKEN")
-    if not url or not token:
-        fail(
-            f"no running service is known here: start one with `make run`, or set POSTRIDER_{name}_URL and POSTRIDER_ADMIN_TOKEN",
-            EX_CONFIG,
-        )
-    assert url and token
-    return url, token
+    if url and token:
+        return url, token
+    missing = " and ".join(
+        f"POSTRIDER_{part}" for part, value in ((f"{name}_URL", url), ("ADMIN_TOKEN", token)) if not value
+    )
+    fail(f"no running service is known here: start one with `make run`, or set {missing}", EX_CONFIG)
 
 
-def fail(sentence: str, status: int = 1) -> None:
-    """End with one sentence on standard error."""
-    print(f"postrider: {sentence}", file=sys.stderr)
+def fail(sentence: str, status: int = 1) -> NoReturn:
+    """End with one sentence on standard error: one line, whatever a service or a file put into it."""
+    print(f"postrider: {printable(' '.join(sentence.split()))}", file=sys.stderr)
     raise typer.Exit(status)
+
+
+def printable(text: str) -> str:
+    """`text` without characters that a terminal obeys: replies of remote hosts are shown to operators."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def call(client_type: Any, name: str, work: Callable[[Any], Awaitable[T]]) -> T:
     """Run `work` with a client of the service `name`; what it refuses is one sentence and status 1."""
+    from msgspec import MsgspecError  # noqa: PLC0415 - `--help` needs no codec
+
+    url, token = endpoint(name)
 
     async def run() -> T:
-        client = client_type(*endpoint(name))
+        client = client_type(url, token)
         try:
             return await work(client)
         finally:
@@ -71,9 +87,22 @@ def call(client_type: Any, name: str, work: Callable[[Any], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(run())
+    except Unauthorised:
+        fail(f"{url} refuses this token; set POSTRIDER_ADMIN_TOKEN to the one it was started with")
+    except Unavailable as error:
+        fail(f"{error}; is the service running, and is POSTRIDER_{name}_URL ({url}) right?")
     except PostriderError as error:
         fail(str(error))
-        raise AssertionError from error
+    except (MsgspecError, ValueError) as error:
+        fail(f"{url} does not answer as a Postrider service does ({type(error).__name__})")
+
+
+async def gone(deletion: Awaitable[None]) -> None:
+    """A last step that somebody else, or an earlier try whose answer was lost, has already done is done."""
+    try:
+        await deletion
+    except NotFound:
+        pass
 
 
 def auth(work: Callable[[Any], Awaitable[T]]) -> T:
@@ -101,7 +130,7 @@ def show(value: Any, as_json: bool, sentence: str = "") -> None:
 
         print(json.dumps(value, default=str))
     elif sentence:
-        print(sentence)
+        print(printable(sentence))
 
 
 def table(rows: Sequence[Record], as_json: bool, columns: dict[str, str], empty: str) -> None:
@@ -114,10 +143,14 @@ def table(rows: Sequence[Record], as_json: bool, columns: dict[str, str], empty:
         return
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    made = Table(*columns.values(), box=None, header_style="bold")
+    made = Table(box=None, header_style="bold")
+    for heading in columns.values():
+        made.add_column(heading, overflow="fold")
     for row in rows:
-        made.add_row(*(_cell(row.get(key)) for key in columns))
+        # Text, not str: "[/x]" in a remote reply is no markup of ours.
+        made.add_row(*(Text(printable(_cell(row.get(key)))) for key in columns))
     Console(width=None if sys.stdout.isatty() else 200).print(made, highlight=False)
 
 
@@ -130,21 +163,42 @@ def _cell(value: Any) -> str:
 
 
 def read_password(from_stdin: bool) -> str:
-    """A password: one line of standard input, or typed twice and not shown."""
+    """A password: one line of standard input without its end, or typed twice and not shown."""
     if from_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
+        try:
+            line = sys.stdin.buffer.readline().decode()
+        except UnicodeDecodeError:
+            fail("the password is not UTF-8")
+        password = line.removesuffix("\n").removesuffix("\r")
+    elif sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        fail("there is no terminal to ask for the password; give it with --password-stdin")
     if not password:
         fail("the password is empty")
     return password
 
 
+def confirm(question: str, yes: bool) -> None:
+    """Ask before mail is deleted, unless `--yes` was given. Without a terminal nobody is there to ask."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        fail("this deletes mail for good; say --yes when there is no terminal to ask")
+    if not typer.confirm(question, err=True):
+        fail("nothing was changed")
+
+
 def parse_size(text: str) -> int:
-    """`25MB`, `2GB` or a number of octets (binary multiples). Ends the command for anything else."""
+    """`25MB`, `2GB` or a number of bytes (binary multiples) as bytes, 25 MB to 2 GB (P2). Ends the command otherwise."""
     units = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
-    digits = text.strip().upper().rstrip("BKMG")
-    unit = text.strip().upper()[len(digits) :]
-    if not digits.strip().isdecimal() or unit not in units:
-        fail(f"{text} is not a size; write for example 25MB or 2GB")
-    return int(digits) * units[unit]
+    plain = text.strip().upper()
+    digits = plain.rstrip("BKMG")
+    unit = plain[len(digits) :]
+    digits = digits.strip()
+    if not (digits.isascii() and digits.isdecimal()) or unit not in units:
+        fail(f"{text!r} is not a size; write for example 25MB or 2GB")
+    size = int(digits[:20]) * units[unit]
+    if not QUOTA_LEAST <= size <= QUOTA_MOST:
+        fail(f"a mailbox holds from 25 MB to 2 GB; {text} is outside")
+    return size

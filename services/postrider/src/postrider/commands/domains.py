@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from postrider.commands.common import Json, Record, auth, fail, mailstore, show, table
+from postrider.commands.common import Json, Record, auth, confirm, endpoint, fail, gone, mailstore, show, table
 
 app = typer.Typer(help="Domains we receive mail for.", no_args_is_help=True)
 catchall = typer.Typer(help="Where mail for unknown names of a domain goes (L1).", no_args_is_help=True)
@@ -36,13 +36,13 @@ def ls(json: Json = False) -> None:
 @app.command("rm")
 def rm(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, json: Json = False) -> None:
     """Remove a domain whose mailboxes are gone; postmaster's mail is deleted. Repeating it finishes it."""
-    if not yes and not json:
-        typer.confirm(f"Remove {name} and postmaster's mail?", abort=True)
+    confirm(f"Remove {name} and postmaster's mail?", yes)
+    endpoint("MAILSTORE")  # before the first step, not between two
     closed = auth(lambda client: client.close_domain(name))
     if closed.get("postmaster_id"):
         mailstore(lambda client: client.purge_mailbox(closed["postmaster_id"]))
-    auth(lambda client: client.delete_domain(name))
-    show({"name": name}, json, f"{name} is removed")
+    auth(lambda client: gone(client.delete_domain(name)))
+    show({"id": closed["id"], "name": closed["name"]}, json, f"{closed['name']} is removed")
 
 
 @catchall.command("set")

@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from postrider.commands.common import Json, auth, mailstore, parse_size, read_password, show, table
+from postrider.commands.common import (
+    Json,
+    auth,
+    confirm,
+    endpoint,
+    gone,
+    mailstore,
+    parse_size,
+    read_password,
+    show,
+    table,
+)
 
 app = typer.Typer(help="Mailboxes: addresses that can log in.", no_args_is_help=True)
 
@@ -56,15 +67,15 @@ def rm(
     address: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, json: Json = False
 ) -> None:
     """Remove a mailbox and its mail. Repeating the command finishes what was begun."""
-    if not yes and not json:
-        typer.confirm(f"Remove {address} and all its mail?", abort=True)
+    confirm(f"Remove {address} and all its mail?", yes)
+    endpoint("MAILSTORE")  # before the first step, not between two
     record = auth(lambda client: client.disable_mailbox(address, removal=True))
     removed = mailstore(lambda client: client.purge_mailbox(record["id"]))
-    auth(lambda client: client.delete_mailbox(address))
+    auth(lambda client: gone(client.delete_mailbox(address)))
     show(
-        {"address": address, "id": record["id"], "removed": removed},
+        {"address": record["address"], "id": record["id"], "removed": removed},
         json,
-        f"{address} is removed, {removed} messages with it",
+        f"{record['address']} is removed, {removed} messages with it",
     )
 
 

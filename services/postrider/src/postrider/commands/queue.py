@@ -1,6 +1,8 @@
 """The queue: what is under way, where a message is and why, and "try now"."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -10,22 +12,53 @@ from postrider.commands.common import Json, fail, show, table
 app = typer.Typer(help="Messages under way.", no_args_is_help=True)
 
 
+#: One page of the list: what a service answers well within the client's time.
+PAGE = 1000
+
+
 @app.command("ls")
-def ls(json: Json = False) -> None:
+def ls(
+    sender: Annotated[str, typer.Option(help="Only from this address.")] = "",
+    recipient: Annotated[str, typer.Option(help="Only with this recipient.")] = "",
+    domain: Annotated[str, typer.Option(help="Only with a recipient in this domain.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many; all when left out.")] = sys.maxsize,
+    json: Json = False,
+) -> None:
     """List messages under way, oldest first."""
-    rows = common.queue(lambda client: client.list_queue())
+    rows = common.queue(lambda client: _pages(client, limit, sender or None, recipient or None, domain or None))
     columns = {"id": "ID", "sender": "SENDER", "recipients": "LEFT", "next_attempt": "NEXT TRY", "reply": "LAST REPLY"}
     table(rows, json, columns, "the queue is empty")
+
+
+async def _pages(
+    client: Any, limit: int, sender: str | None, recipient: str | None, domain: str | None
+) -> list[common.Record]:
+    rows: list[common.Record] = []
+    while len(rows) < limit:
+        size = min(PAGE, limit - len(rows))
+        after = rows[-1]["id"] if rows else None
+        page = await client.list_queue(after=after, limit=size, sender=sender, recipient=recipient, domain=domain)
+        rows += page
+        if len(page) < size:
+            break
+    return rows
+
+
+def _known(queue_id: str) -> str:
+    try:
+        return UUID(queue_id).hex
+    except ValueError:
+        fail(f"{queue_id!r} is not a queue id; `postrider queue ls` shows them")
 
 
 @app.command("show")
 def show_message(queue_id: str, json: Json = False) -> None:
     """Show where a message is and why; finished ones too, for a week."""
-    record = common.queue(lambda client: client.show_message(queue_id))
+    record = common.queue(lambda client: client.show_message(_known(queue_id)))
     if json:
         show(record, True)
         return
-    print(f"{record['id']} from <{record['sender']}>, since {record['first_seen']}")
+    show(record, False, f"{record['id']} from <{record['sender']}>, since {record['first_seen']}")
     columns = {
         "address": "RECIPIENT", "state": "STATE", "tries": "TRIES", "next_attempt": "NEXT TRY", "remote_host": "HOST", "reply": "LAST REPLY",
     }  # fmt: skip
@@ -41,5 +74,5 @@ def retry(
     """Try a message's waiting recipients now, or all with --all."""
     if bool(queue_id) == every:
         fail("name one message, or say --all")
-    count = common.queue(lambda client: client.retry_all() if every else client.retry_message(queue_id))
-    show({"recipients": count}, json, f"{count} recipients are tried now")
+    count = common.queue(lambda client: client.retry_all() if every else client.retry_message(_known(queue_id)))
+    show({"recipients": count}, json, f"recipients tried now: {count}")

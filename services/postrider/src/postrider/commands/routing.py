@@ -73,4 +73,4 @@ def revoke(
 ) -> None:
     """End the grants of a client address, of a mailbox, or the one of both."""
     rows = auth(lambda client: client.revoke_grants(address=address or None, mailbox=mailbox or None))
-    show(rows, json, f"{len(rows)} grants ended")
+    show(rows, json, f"grants ended: {len(rows)}")
