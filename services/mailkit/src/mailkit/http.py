@@ -48,7 +48,7 @@ class ServiceClient:
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
         self._born = 0.0
-        self._retired: set[asyncio.Task[None]] = set()
+        self._retired: dict[asyncio.Task[None], aiohttp.ClientSession] = {}
 
     async def call(self, path: str, question: Any, answer: type[T], *, timeout: float | None = None) -> T:
         """POST `question` to a MessagePack door.
@@ -114,8 +114,8 @@ class ServiceClient:
         old, self._session = self._session, None
         if old is not None:
             task = asyncio.get_running_loop().create_task(self._retire(old))
-            self._retired.add(task)
-            task.add_done_callback(self._retired.discard)
+            self._retired[task] = old
+            task.add_done_callback(lambda task: self._retired.pop(task, None))
 
     async def _retire(self, session: aiohttp.ClientSession) -> None:
         try:
@@ -138,10 +138,12 @@ class ServiceClient:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        retired = list(self._retired)
+        retired = dict(self._retired)
         for task in retired:
             task.cancel()
         await asyncio.gather(*retired, return_exceptions=True)
+        for old in retired.values():
+            await old.close()  # a task cancelled before its first step has closed nothing
         if self._session is not None:
             await self._session.close()
             self._session = None
