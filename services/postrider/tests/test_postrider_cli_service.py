@@ -1,0 +1,183 @@
+"""Every command against the running service: what it changes, and what scripts read back."""
+
+import datetime
+import json
+import smtplib
+import ssl
+import subprocess
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.run import Run, running, wait_for
+
+MB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Run]:
+    # No DNS answers there: mail to others waits in the queue.
+    with running(DNS_SERVERS="127.0.0.1:9") as run:
+        yield run
+
+
+@pytest.fixture
+def domain(service: Run) -> str:
+    return str(service.cli("domain", "add", f"d{uuid.uuid4().hex[:8]}.test")["name"])
+
+
+def refused(service: Run, *words: str, text: str = "") -> str:
+    done: subprocess.CompletedProcess[str] = service.cli_process(*words, "--json", text=text)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
+    return done.stderr
+
+
+def moment(text: str) -> datetime.datetime:
+    found = datetime.datetime.fromisoformat(text)
+    assert found.tzinfo is not None
+    return found
+
+
+def mailbox(service: Run, address: str) -> Any:
+    return service.cli("mailbox", "add", address, "--password-stdin", "--quota", "25MB", text="first password\n")
+
+
+def test_domains(service: Run, domain: str) -> None:
+    (record,) = [row for row in service.cli("domain", "ls") if row["name"] == domain]
+    assert uuid.UUID(record["id"]) and moment(record["created_at"]) and record["state"]
+    assert [row["address"] for row in service.cli("mailbox", "ls", domain)] == [f"postmaster@{domain}"]
+    assert domain in service.cli_process("domain", "ls").stdout
+    assert "domain" in refused(service, "domain", "add", domain)
+    anna = mailbox(service, f"anna@{domain}")["address"]
+    refused(service, "domain", "rm", domain, "--yes")
+    service.cli("mailbox", "rm", anna, "--yes")
+    assert service.cli("domain", "rm", domain, "--yes") == {"id": record["id"], "name": domain}
+    assert domain not in {row["name"] for row in service.cli("domain", "ls")}
+    assert domain in refused(service, "domain", "rm", domain, "--yes")
+
+
+def test_a_mailbox_from_its_first_to_its_last_day(service: Run, domain: str) -> None:
+    address = f"anna@{domain}"
+    made = mailbox(service, address)
+    assert (made["address"], made["quota_limit"]) == (address, 25 * MB) and uuid.UUID(made["id"])
+    assert service.cli("mailbox", "show", address)["usage"] == 0
+    assert service.cli("mailbox", "quota", address, "2GB")["quota_limit"] == 2048 * MB
+
+    def logs_in(password: str) -> bool:
+        context = ssl.create_default_context(cafile=service.ca_file)
+        with smtplib.SMTP("127.0.0.1", service.port("SUBMISSION"), timeout=20) as client:
+            client._host = "localhost"  # type: ignore[attr-defined] - the name in the certificate
+            client.starttls(context=context)
+            try:
+                return client.login(address, password)[0] == 235
+            except smtplib.SMTPAuthenticationError:
+                return False
+
+    assert logs_in("first password")
+    service.cli("mailbox", "passwd", address, "--password-stdin", text=" spaces stay \r\n")
+    wait_for(lambda: logs_in(" spaces stay "), 5)
+    assert not logs_in("first password")
+    assert service.cli("mailbox", "disable", address)["state"] == "disabled"
+    wait_for(lambda: not logs_in(" spaces stay "), 5)
+    service.cli("mailbox", "enable", address)
+    wait_for(lambda: logs_in(" spaces stay "), 5)
+
+    assert service.cli("mailbox", "rm", address, "--yes") == {"address": address, "id": made["id"], "removed": 0}
+    assert address in refused(service, "mailbox", "rm", address, "--yes")
+    assert mailbox(service, address)["id"] != made["id"]
+
+
+def test_a_removal_is_finished_whichever_step_it_stopped_at(service: Run, domain: str) -> None:
+    for steps in (1, 2):
+        address = f"m{steps}@{domain}"
+        made = mailbox(service, address)
+        service.api("POST", "auth", f"/v1/mailboxes/{address}/disable", {"removal": True})
+        if steps == 2:
+            service.api("DELETE", "mailstore", f"/v1/mailboxes/{made['id']}")
+        assert "mailbox rm" in refused(service, "mailbox", "enable", address)
+        service.cli("mailbox", "rm", address, "--yes")
+        assert address not in {row["address"] for row in service.cli("mailbox", "ls", domain)}
+
+
+def test_routing(service: Run, domain: str) -> None:
+    anna = mailbox(service, f"anna@{domain}")["address"]
+    added = service.cli("forward", "add", anna, f"b@{domain}", "c@far.test", "--keep-copy")
+    assert service.cli("forward", "ls", domain) == [added]
+    assert added["targets"] == [f"b@{domain}", "c@far.test"] and added["keep_copy"] is True
+    service.cli("forward", "rm", anna)
+    assert service.cli("forward", "ls", domain) == []
+    assert anna in refused(service, "forward", "rm", anna)
+
+    for words, found in (
+        (["mailbox", anna], ("mailbox", anna, None)),
+        (["forward", "x@far.test"], ("forward", None, ["x@far.test"])),
+        (["bounce"], ("bounce", None, None)),
+    ):
+        service.cli("catchall", "set", domain, *words)
+        record = service.cli("catchall", "show", domain)
+        assert (record["kind"], record["mailbox"], record["targets"] or None) == found
+    assert "mailbox, forward or bounce" in refused(service, "catchall", "set", domain, "drop")
+    assert "needs an address" in refused(service, "catchall", "set", domain, "mailbox")
+
+    for entry in (f"@{domain}", f"bad@{domain}"):
+        service.cli("badmailfrom", "add", entry)
+        assert entry in {row["entry"] for row in service.cli("badmailfrom", "ls")}
+        service.cli("badmailfrom", "rm", entry)
+        assert entry not in {row["entry"] for row in service.cli("badmailfrom", "ls")}
+
+
+def test_grants(service: Run, domain: str) -> None:
+    import poplib  # noqa: PLC0415
+
+    both = [mailbox(service, f"{name}@{domain}")["address"] for name in ("anna", "ben")]
+    for address in both:
+        client = poplib.POP3_SSL(
+            "localhost", service.port("POP3S"), context=ssl.create_default_context(cafile=service.ca_file), timeout=20
+        )
+        client.user(address)
+        client.pass_("first password")
+        client.quit()
+    rows = [row for row in service.cli("grant", "ls") if row["mailbox"] in both]
+    assert {row["mailbox"] for row in rows} == set(both)
+    ip = rows[0]["address"]
+    assert uuid.UUID(rows[0]["id"]) and moment(rows[0]["expires_at"]) > moment(rows[0]["granted_at"])
+    assert [row["mailbox"] for row in service.cli("grant", "revoke", ip, "--mailbox", both[0])] == [both[0]]
+    assert [row["mailbox"] for row in service.cli("grant", "ls") if row["mailbox"] in both] == [both[1]]
+    service.cli("grant", "revoke", ip)
+    assert service.cli("grant", "ls") == []
+    assert "grant" in refused(service, "grant", "revoke", ip)
+    refused(service, "grant", "revoke")
+
+
+def test_the_queue(service: Run, domain: str) -> None:
+    sender = mailbox(service, f"anna@{domain}")["address"]
+    context = ssl.create_default_context(cafile=service.ca_file)
+    with smtplib.SMTP_SSL("localhost", service.port("SMTPS"), context=context, timeout=20) as client:
+        client.login(sender, "first password")
+        client.sendmail(sender, ["x@far.test"], f"From: {sender}\r\nSubject: waits\r\n\r\nHello.\r\n")
+    (entry,) = wait_for(lambda: service.cli("queue", "ls", "--sender", sender))
+    assert service.cli("queue", "ls", "--domain", "else.test") == []
+    assert len(service.cli("queue", "ls", "--limit", "1")) == 1
+
+    def recipient() -> Any:
+        return service.cli("queue", "show", entry["id"])["recipients"][0]
+
+    wait_for(lambda: recipient()["reply"])
+    found = recipient()
+    assert found["address"] == "x@far.test" and moment(found["expires"]) and "\n" not in found["reply"]
+    assert "x@far.test" in service.cli_process("queue", "show", entry["id"]).stdout
+    for words in ([entry["id"]], ["--all"]):
+        tries = recipient()["tries"]
+        assert service.cli("queue", "retry", *words)["recipients"] >= 1
+        wait_for(lambda tries=tries: recipient()["tries"] > tries)
+    assert "queue id" in refused(service, "queue", "show", "nothing")
+    assert "no message" in refused(service, "queue", "show", uuid.uuid4().hex)
+    assert "no message" in refused(service, "queue", "retry", uuid.uuid4().hex)
+    refused(service, "queue", "retry", entry["id"], "--all")
+
+
+def test_the_certificate_of_the_run_is_listed(service: Run) -> None:
+    (shared,) = [row for row in service.cli("certificate", "ls") if row["name"] == "default"]
+    assert moment(shared["expires"]) and json.dumps(shared["path"])
