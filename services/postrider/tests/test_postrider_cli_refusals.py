@@ -230,7 +230,7 @@ def test_a_removal_that_another_finished_is_finished(cli: Cli, service: tuple[st
             self.status, self.body = 404, b'{"detail": "nobody"}'
         Answers.do_GET(self)
 
-    answers.do_DELETE = do_delete  # type: ignore[method-assign]
+    answers.do_DELETE = do_delete
     done = cli("mailbox", "rm", "a@x.test", "--yes", "--json", AUTH_URL=url, MAILSTORE_URL=url, ADMIN_TOKEN="t")
     assert json.loads(done.stdout) == {"address": "a@x.test", "id": "1", "removed": 3}
     assert [(method, path) for method, path, _ in answers.asked] == [
