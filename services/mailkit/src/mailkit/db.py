@@ -19,10 +19,10 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.M)
 
 
 class Queries:
-    """Named SQL from a file beside the module that runs it: `-- name: claim_due`, a sentence, the statement."""
+    """Named SQL from files beside the module that runs it: `-- name: claim_due`, a sentence, the statement."""
 
-    def __init__(self, package: str, file: str) -> None:
-        text = resources.files(package).joinpath(file).read_text()
+    def __init__(self, package: str, *files: str) -> None:
+        text = "\n".join(resources.files(package).joinpath(file).read_text() for file in files)
         parts = _NAME.split(text)
         self._sql = {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
