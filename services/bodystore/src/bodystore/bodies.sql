@@ -18,6 +18,12 @@ select body_id, data from bodies.chunk where body_id = any($1::uuid[]) order by 
 -- These bodies may get their first reference; until the transaction ends nobody can mark them.
 select id from bodies.body where id = any($1::uuid[]) and marked_at is null order by id for share
 
+-- name: heads
+select body_id, data from bodies.chunk where body_id = any($1::uuid[]) and n = 0
+
+-- name: sizes
+select id, size from bodies.body where id = any($1::uuid[])
+
 -- name: span
 -- Some neighbouring chunks of one body: a part is read without the rest.
 select data from bodies.chunk where body_id = $1 and n between $2 and $3 order by n

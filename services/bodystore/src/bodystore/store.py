@@ -21,7 +21,7 @@ OFF_LOOP = 256 * 1024
 REST = timedelta(hours=1)
 
 _sql = Queries("bodystore", "bodies.sql")
-_local = threading.local()  # a compressor may be used by one thread at a time
+_local = threading.local()  # a compressor, and a decompressor, may be used by one thread at a time
 
 
 def _compressor() -> zstandard.ZstdCompressor:
@@ -68,11 +68,30 @@ class BodyStore:
         Raises BodyGone when the collector already has one of them: put it again. Nothing to do where `put` was part of
         the transaction that makes the reference.
         """
-        ids = sorted(set(body_ids))
-        async with self._pool.acquire() as connection, connection.transaction():
-            if len(await connection.fetch(_sql.pin, ids)) < len(ids):
+        async with self.pinned(body_ids) as alive:
+            if not alive.issuperset(body_ids):
                 raise BodyGone("a body waited too long for its first reference and is being collected")
             yield
+
+    async def pin(self, body_ids: Sequence[UUID], connection: Connection) -> set[UUID]:
+        """Those of `body_ids` that may get another reference in the transaction of `connection` (only where `shared`):
+        until it ends nobody can mark them. The others are gone or being collected."""
+        return {row["id"] for row in await connection.fetch(_sql.pin, sorted(set(body_ids)))}
+
+    @asynccontextmanager
+    async def pinned(self, body_ids: Sequence[UUID]) -> AsyncIterator[set[UUID]]:
+        """The same where the bodies are in another database: commit the references inside this block."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield await self.pin(body_ids, connection)
+
+    async def sizes(self, body_ids: Sequence[UUID]) -> dict[UUID, int]:
+        """Octets of each body; the ones that are gone are missing."""
+        return {row["id"]: row["size"] for row in await self._pool.fetch(_sql.sizes, list(set(body_ids)))}
+
+    async def read_heads(self, body_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+        """The first chunk of each body, CHUNK octets or all of it: enough for most headers."""
+        rows = await self._pool.fetch(_sql.heads, list(set(body_ids)))
+        return dict(zip([row["body_id"] for row in rows], await _unpack_all(rows), strict=True))
 
     async def read(self, body_id: UUID) -> bytes:
         """One whole body. Raises BodyGone."""
@@ -85,11 +104,7 @@ class BodyStore:
         """Whole bodies by id; the ones that are gone are missing. One query for all."""
         rows = await (connection or self._pool).fetch(_sql.chunks, list(set(body_ids)))
         parts: dict[UUID, list[bytes]] = {}
-        if sum(len(row["data"]) for row in rows) > OFF_LOOP:
-            unpacked = await asyncio.to_thread(lambda: [_unpack(row["data"]) for row in rows])
-        else:
-            unpacked = [_unpack(row["data"]) for row in rows]
-        for row, data in zip(rows, unpacked, strict=True):
+        for row, data in zip(rows, await _unpack_all(rows), strict=True):
             parts.setdefault(row["body_id"], []).append(data)
         return {body_id: data[0] if len(data) == 1 else b"".join(data) for body_id, data in parts.items()}
 
@@ -101,7 +116,7 @@ class BodyStore:
         rows = await self._pool.fetch(_sql.span, body_id, first, last)
         if not rows:
             raise BodyGone(f"body {body_id} is gone")
-        data = b"".join(_unpack(row["data"]) for row in rows)
+        data = b"".join(await _unpack_all(rows))
         start = offset - first * CHUNK
         return data[start : start + length]
 
@@ -152,8 +167,16 @@ def _pack(bodies: Sequence[tuple[UUID, bytes]]) -> tuple[list[UUID], list[int], 
     return owners, numbers, chunks
 
 
+async def _unpack_all(rows: Sequence[asyncpg.Record]) -> list[bytes]:
+    if sum(len(row["data"]) for row in rows) > OFF_LOOP:
+        return await asyncio.to_thread(lambda: [_unpack(row["data"]) for row in rows])
+    return [_unpack(row["data"]) for row in rows]
+
+
 def _unpack(data: bytes) -> bytes:
-    # a decompressor is not shared: parts are read in threads too
-    if data[0] == 1:
-        return zstandard.ZstdDecompressor().decompress(memoryview(data)[1:], max_output_size=CHUNK)
-    return data[1:]
+    if data[0] != 1:
+        return data[1:]
+    if not hasattr(_local, "decompressor"):
+        _local.decompressor = zstandard.ZstdDecompressor()
+    piece: bytes = _local.decompressor.decompress(memoryview(data)[1:], max_output_size=CHUNK)
+    return piece
