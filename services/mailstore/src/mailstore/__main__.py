@@ -3,21 +3,21 @@
 import asyncio
 import json
 import sys
-from typing import Any
-from unittest.mock import MagicMock
+from typing import Any, cast
 
+from mailkit.clock import SystemClock
 from mailkit.errors import PostriderError
 from mailkit.lifecycle import EX_CONFIG, Lifecycle, run
 from mailstore import main
 from mailstore.config import MailstoreSettings
+from mailstore.parts import SERVICE, assemble, web
 
 
 def openapi() -> str:
-    """The OpenAPI document; nothing is started for it."""
-    nothing: Any = MagicMock()
-    return json.dumps(
-        main.app(MailstoreSettings(), Lifecycle(), nothing, nothing, nothing).openapi(), indent=1, sort_keys=True
-    )
+    """The OpenAPI document; nothing is started or asked for it."""
+    no_database = cast(Any, None)
+    parts = assemble(MailstoreSettings(), no_database, no_database, SystemClock())
+    return json.dumps(web(MailstoreSettings(), Lifecycle(), parts).openapi(), indent=1, sort_keys=True)
 
 
 if __name__ == "__main__":
@@ -31,4 +31,4 @@ if __name__ == "__main__":
             print(f"mailstore: {error}", file=sys.stderr)
             raise SystemExit(EX_CONFIG) from None
     else:
-        run(main.SERVICE, lambda life: main.serve(life, MailstoreSettings.load()))
+        run(SERVICE, lambda life: main.serve(life, MailstoreSettings.load()))

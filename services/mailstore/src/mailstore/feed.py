@@ -22,12 +22,13 @@ _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
 class Subscriber:
-    """One front end's stream."""
+    """One front end's stream. It begins with "everything": what changed before it joined is not lost between the two."""
 
     def __init__(self) -> None:
         self._ids: set[UUID] = set()
-        self._everything = False
+        self._everything = True
         self._news = asyncio.Event()
+        self._news.set()
 
     def put(self, ids: list[UUID] | None) -> None:
         """None: everything."""

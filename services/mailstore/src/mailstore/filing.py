@@ -2,84 +2,115 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from uuid import UUID
 
 import asyncpg
 
 from bodystore import BodyStore
+from mailkit.batch import Batcher
 from mailkit.clock import Clock
-from mailkit.db import Connection, translate
+from mailkit.db import Connection, translate, translated
 from mailkit.disk import Disk
 from mailkit.errors import NoSpace, PostriderError
 from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
 from mailstore import metrics
 from mailstore.mime import Rendered, render
-from mailstore.mime.search import fold
 from mailstore.quota import Account
-from mailstore.storage.store import INBOX_ID, lock_mailboxes, notify, sql
+from mailstore.storage.rows import columns, moment, row
+from mailstore.storage.store import INBOX_ID, locked, notify, sql
 from mailstore_client.wire import Filing, FilingAnswer
 
 log = get_logger()
 
-#: Above this many octets a batch is rendered in a thread.
+#: Above this many octets bodies are rendered in a thread.
 OFF_LOOP = 512 * 1024
+#: A transaction's items, and the octets of its bodies: they are in memory together.
+MOST_ITEMS = 500
+MOST_BYTES = 16 * 1024 * 1024
+#: Transactions under way at once. Two: one is prepared while the other one is flushed.
+FLIGHTS = 2
+
+Statuses = list[FilingAnswer]
 
 
 class Filer:
-    """Files lists."""
+    """Files lists; what arrives while others are being flushed shares a transaction."""
 
     def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, disk: Disk) -> None:
         self._pool = pool
         self._bodies = bodies
         self._clock = clock
         self._disk = disk
+        self._lists: Batcher[Sequence[Filing], Statuses] = Batcher(
+            self._file_lists, most=50, most_bytes=MOST_ITEMS, size=len, flights=FLIGHTS
+        )
 
-    async def file(self, items: Sequence[Filing]) -> list[FilingAnswer]:
-        """One answer per item, in order. Raises Unavailable when the database is away."""
-        if not items:
-            return []
+    async def file(self, items: Sequence[Filing]) -> Statuses:
+        """One answer per item, in order. Raises Unavailable when the database is away: repeat the list."""
+        return await self._lists.ask(items) if items else []
+
+    async def _file_lists(self, lists: Sequence[Sequence[Filing]]) -> list[Statuses]:
+        items = [item for each in lists for item in each]
         if self._disk.is_full():
-            return [FilingAnswer("no_space") for _ in items]
+            answers = [FilingAnswer("no_space") for _ in items]
+        else:
+            answers = await self._file(items)
+        for status, count in Counter(answer.status for answer in answers).items():
+            metrics.FILED.labels(status).inc(count)
+        given = iter(answers)
+        return [[next(given) for _ in each] for each in lists]
+
+    async def _file(self, items: Sequence[Filing]) -> Statuses:
+        """Bodies' sizes first, so that what is in memory at once has a bound."""
+        async with translated():
+            sizes = await self._bodies.sizes([item.body_id for item in items])
+        answers: Statuses = []
+        for group in _groups(items, sizes):
+            answers += await self._attempt(group)
+        return answers
+
+    async def _attempt(self, items: Sequence[Filing]) -> Statuses:
+        """One transaction; a list that cannot be committed is tried in halves until the item to blame stands alone."""
         try:
-            answers = await self._commit(items)
+            with metrics.FILING_SECONDS.time():
+                answers = await self._commit(items)
         except Exception as error:
             known = error if isinstance(error, PostriderError) else translate(error)
             if isinstance(known, NoSpace):
                 return [FilingAnswer("no_space") for _ in items]
             if known is not None:
                 raise known from error
-            log.error(
-                "batch_failed", size=len(items), error=describe(error), exc_info=error if len(items) == 1 else None
-            )
-            if len(items) == 1:
+            alone = len(items) == 1
+            log.error("batch_failed", size=len(items), error=describe(error), exc_info=error if alone else None)
+            if alone:
                 return [FilingAnswer("failed")]
             middle = len(items) // 2
-            return [*await self.file(items[:middle]), *await self.file(items[middle:])]
-        for answer in answers:
-            metrics.FILED.labels(answer.status).inc()
+            return [*await self._attempt(items[:middle]), *await self._attempt(items[middle:])]
         metrics.BATCH.observe(len(items))
         return answers
 
-    async def _commit(self, items: Sequence[Filing]) -> list[FilingAnswer]:
+    async def _commit(self, items: Sequence[Filing]) -> Statuses:
         bodies = await self._bodies.read_many([item.body_id for item in items])
         if sum(map(len, bodies.values())) > OFF_LOOP:
-            views = await asyncio.to_thread(lambda: {key: render(body) for key, body in bodies.items()})
+            views = await asyncio.to_thread(_render_all, bodies)
         else:
-            views = {key: render(body) for key, body in bodies.items()}
-        now = self._clock.now()
-        async with self._pool.acquire() as connection, connection.transaction():
-            mailboxes = await lock_mailboxes(connection, (item.mailbox_id for item in items), now)
-            rows = await connection.fetch(
-                sql.known_filed, [item.queue_id for item in items], [item.mailbox_id for item in items]
-            )
-            filed = {(row["queue_id"], row["mailbox_id"]) for row in rows}
+            views = _render_all(bodies)
+        async with (
+            nullcontext() if self._bodies.shared else self._bodies.pinned(list(bodies)) as pinned,
+            locked(self._pool, (item.mailbox_id for item in items), self._clock.now()) as (connection, mailboxes),
+        ):
+            alive = pinned if pinned is not None else await self._bodies.pin(list(bodies), connection)
+            given = [item.queue_id for item in items], [item.mailbox_id for item in items]
+            known = await connection.fetch(sql.known_filed, *given)
+            filed = {(each["queue_id"], each["mailbox_id"]) for each in known}
             rooms = {
-                key: Account(row["usage"], row["quota_limit"], row["limit_version"]) for key, row in mailboxes.items()
+                key: Account(each["usage"], each["quota_limit"], each["limit_version"])
+                for key, each in mailboxes.items()
             }
-            answers: list[FilingAnswer] = []
+            answers: Statuses = []
             accepted: list[tuple[Filing, int]] = []
             for item in items:
                 room = rooms[item.mailbox_id]
@@ -88,7 +119,7 @@ class Filer:
                     answers.append(FilingAnswer("already"))
                 elif mailboxes[item.mailbox_id]["purged_at"] is not None:
                     answers.append(FilingAnswer("gone"))
-                elif item.body_id not in bodies:
+                elif item.body_id not in alive or item.body_id not in bodies:
                     answers.append(FilingAnswer("failed"))
                 elif not room.fits(size := len(item.prefix) + len(bodies[item.body_id])) and not item.exempt:
                     answers.append(FilingAnswer("full"))
@@ -98,70 +129,53 @@ class Filer:
                     accepted.append((item, size))
                     answers.append(FilingAnswer("filed"))
             if accepted:
-                await self._insert(connection, accepted, views, rooms)
+                await _insert(connection, accepted, views, rooms)
+        for item, size in accepted:
+            log.info("filed", queue_id=item.queue_id, mailbox_id=item.mailbox_id, size=size)
         return answers
 
-    async def _insert(
-        self,
-        connection: Connection,
-        accepted: list[tuple[Filing, int]],
-        views: dict[UUID, Rendered],
-        rooms: dict[UUID, Account],
-    ) -> None:
-        counts = Counter(item.mailbox_id for item, _ in accepted)
-        ids = sorted(counts)
-        given = await connection.fetch(sql.take_uids, ids, [INBOX_ID] * len(ids), [counts[i] for i in ids])
-        uids = {row["mailbox_id"]: row["first_uid"] for row in given}
-        modseqs = {row["mailbox_id"]: row["modseq"] for row in given}
-        new = []
-        for item, size in accepted:
-            uid = uids[item.mailbox_id]
-            uids[item.mailbox_id] = uid + 1
-            date = datetime.fromtimestamp(item.received_at, UTC)
-            new.append(
-                row(
-                    item.mailbox_id,
-                    INBOX_ID,
-                    uid,
-                    item.body_id,
-                    item.prefix,
-                    size,
-                    0,
-                    modseqs[item.mailbox_id],
-                    date,
-                    views[item.body_id],
-                )
-            )
-        await connection.execute(sql.insert_messages, *columns(new))
-        await connection.execute(
-            sql.insert_filed, [item.queue_id for item, _ in accepted], [item.mailbox_id for item, _ in accepted]
-        )
-        await connection.execute(
-            sql.add_usage,
-            ids,
-            [rooms[i].added for i in ids],
-            [rooms[i].limit for i in ids],
-            [rooms[i].version for i in ids],
-        )
-        await notify(connection, ids)
 
-
-def row(
-    mailbox_id: UUID, folder_id: int, uid: int, body_id: UUID, prefix: bytes, size: int, flags: int, modseq: int,
-    internaldate: datetime, view: Rendered,
-) -> tuple[object, ...]:  # fmt: skip
-    """One new message, in the order `insert_messages` takes its arrays."""
-    return (
-        mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate,
-        view.envelope, view.body, view.bodystructure, view.parts, view.sent_day,
-        _text(view.subject), _text(view.from_), _text(view.to), _text(view.cc), _text(view.bcc),
+async def _insert(
+    connection: Connection, accepted: list[tuple[Filing, int]], views: dict[UUID, Rendered], rooms: dict[UUID, Account]
+) -> None:
+    """The rows of what was accepted; mailboxes are locked."""
+    counts = Counter(item.mailbox_id for item, _ in accepted)
+    ids = sorted(counts)
+    given = await connection.fetch(
+        sql.take_uids_and_room, ids, [counts[i] for i in ids], [rooms[i].added for i in ids],
+        [rooms[i].limit for i in ids], [rooms[i].version for i in ids],
     )  # fmt: skip
+    uids = {each["mailbox_id"]: each["first_uid"] for each in given}
+    modseqs = {each["mailbox_id"]: each["modseq"] for each in given}
+    new = []
+    for item, size in accepted:
+        mailbox_id = item.mailbox_id
+        uid = uids[mailbox_id]
+        uids[mailbox_id] = uid + 1
+        date = moment(item.received_at)
+        new.append(
+            row(mailbox_id, INBOX_ID, uid, item.body_id, item.prefix, size, 0, modseqs[mailbox_id], date, views[item.body_id])
+        )  # fmt: skip
+    await connection.execute(sql.insert_messages, *columns(new))
+    await connection.execute(
+        sql.insert_filed, [item.queue_id for item, _ in accepted], [item.mailbox_id for item, _ in accepted]
+    )
+    await notify(connection, ids)
 
 
-def columns(rows: list[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _render_all(bodies: dict[UUID, bytes]) -> dict[UUID, Rendered]:
+    return {body_id: render(body) for body_id, body in bodies.items()}
 
 
-def _text(value: str) -> str:
-    """As SEARCH compares it; Postgres takes neither NUL nor lone surrogates."""
-    return fold(value).replace("\0", "").encode("utf-8", "replace").decode()
+def _groups(items: Sequence[Filing], sizes: dict[UUID, int]) -> Iterator[Sequence[Filing]]:
+    """`items` in order, cut so that the bodies of each group together stay within bounds (one may be larger)."""
+    start, total = 0, 0
+    seen: set[UUID] = set()
+    for at, item in enumerate(items):
+        size = 0 if item.body_id in seen else sizes.get(item.body_id, 0)
+        if at > start and (total + size > MOST_BYTES or at - start >= MOST_ITEMS):
+            yield items[start:at]
+            start, total, seen, size = at, 0, set(), sizes.get(item.body_id, 0)
+        total += size
+        seen.add(item.body_id)
+    yield items[start:]

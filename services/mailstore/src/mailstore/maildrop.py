@@ -9,8 +9,7 @@ import asyncpg
 from mailkit.clock import Clock
 from mailkit.db import translated
 from mailstore.changing import Changer
-from mailstore.folders import pack_uids
-from mailstore.storage.store import INBOX_ID, lock_mailboxes, not_purged, sql
+from mailstore.storage.store import INBOX_ID, locked, not_purged, pack_uids, remember, remembered, sql
 from mailstore_client.wire import ClosedMaildrop, CloseMaildrop, Maildrop, MaildropLease, OpenMaildrop
 
 LEASE = timedelta(seconds=60)
@@ -27,8 +26,8 @@ class Maildrops:
     async def open(self, question: OpenMaildrop) -> Maildrop:
         """Take the lock and the snapshot; a repeated call of the same session gets them again."""
         now = self._clock.now()
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
-            not_purged(await lock_mailboxes(connection, [question.mailbox_id], now), question.mailbox_id)
+        async with translated(), locked(self._pool, [question.mailbox_id], now) as (connection, mailboxes):
+            not_purged(mailboxes, question.mailbox_id)
             taken = await connection.fetchval(
                 sql.take_maildrop, question.mailbox_id, question.session_id, now, now + LEASE
             )
@@ -51,16 +50,20 @@ class Maildrops:
         return [(item.mailbox_id, item.session_id) in alive for item in items]
 
     async def close(self, question: CloseMaildrop) -> ClosedMaildrop:
-        """Remove the session's deletions and free the lock, fenced by the session, in one transaction."""
+        """Remove the session's deletions and free the lock, fenced by the session, in one transaction.
+
+        The session's id is the operation's: a repeated close is answered as the first one was (decision 3)."""
+        mailbox_id, session_id, now = question.mailbox_id, question.session_id, self._clock.now()
         uids = list(array("I", question.uids))
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
-            not_purged(await lock_mailboxes(connection, [question.mailbox_id], self._clock.now()), question.mailbox_id)
-            freed = await connection.fetchval(
-                sql.free_maildrop, question.mailbox_id, question.session_id, self._clock.now()
-            )
-            if freed is None:
+        async with translated(), locked(self._pool, [mailbox_id], now) as (connection, mailboxes):
+            not_purged(mailboxes, mailbox_id)
+            known = await remembered(connection, mailbox_id, session_id, ClosedMaildrop)
+            if known is not None:
+                return known
+            if await connection.fetchval(sql.free_maildrop, mailbox_id, session_id, now) is None:
                 return ClosedMaildrop("lost")
-            if uids:
-                await connection.fetchrow(sql.lock_folder, question.mailbox_id, INBOX_ID)
-                await self._changer.remove(connection, question.mailbox_id, INBOX_ID, uids)
-            return ClosedMaildrop("ok", len(uids))
+            if not uids:
+                return ClosedMaildrop("ok")
+            await connection.fetchrow(sql.lock_folder, mailbox_id, INBOX_ID)
+            removed, _ = await self._changer.remove(connection, mailbox_id, INBOX_ID, uids)
+            return await remember(connection, mailbox_id, session_id, ClosedMaildrop("ok", removed), now)

@@ -2,32 +2,21 @@
 
 import asyncio
 
-import asyncpg
-from fastapi import FastAPI
-
 from bodystore import BodyStore
 from mailkit.clock import DatabaseClock
 from mailkit.db import connect
-from mailkit.disk import Disk
-from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure, get_logger
 from mailkit.migrate import require_current, upgrade
-from mailkit.web import HttpSide, Tokens, create_app
-from mailstore.changing import Changer
+from mailkit.web import HttpSide
 from mailstore.config import MailstoreSettings
-from mailstore.feed import Feed
-from mailstore.filing import Filer
-from mailstore.folders import Folders
-from mailstore.handlers import admin, doors
-from mailstore.maildrop import Maildrops
-from mailstore.maintain import Maintenance
-from mailstore.reading import Reader
-from mailstore.searching import Searcher
+from mailstore.parts import SERVICE, assemble, web
 
 log = get_logger()
 
-SERVICE = "mailstore"
+#: Plans are kept for a session's life, and were perhaps made when the tables were empty: every hot statement has its
+#: index, so the others are never right.
+PLANNER = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 
 async def migrate(settings: MailstoreSettings) -> None:
@@ -42,24 +31,17 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     configure(SERVICE, settings.log_level)
     dsn = settings.database_url.get_secret_value()
     bodies_dsn = settings.bodies_database_url.get_secret_value() or dsn
-    pool = await connect(dsn, SERVICE, settings.database_pool)
+    pool = await connect(dsn, SERVICE, settings.database_pool, PLANNER)
     await require_current(pool, "mailstore", "mailstore")
-    bodies_pool = pool if bodies_dsn == dsn else await connect(bodies_dsn, SERVICE, settings.database_pool)
-    bodies = BodyStore(bodies_pool, shared=bodies_pool is pool)
+    bodies_pool = pool if bodies_dsn == dsn else await connect(bodies_dsn, SERVICE, settings.database_pool, PLANNER)
+    await require_current(bodies_pool, "bodystore", "bodies")
     clock = DatabaseClock(pool, settings.clock_offset_seconds)
     await clock.sync()
     life.every(60, clock.sync)
-    disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
-    changer = Changer(pool, bodies, clock, disk)
-    maintenance = Maintenance(pool, clock, new_id(), settings.queue_lifetime_seconds)
-    feed = Feed(dsn)
-    rooms = doors.Rooms(
-        pool, Filer(pool, bodies, clock, disk), Folders(pool, bodies, clock), changer, Reader(pool, bodies),
-        Searcher(pool, bodies), Maildrops(pool, clock, changer), feed, maintenance,
-    )  # fmt: skip
-    life.spawn(feed.run())
-    life.every(300, maintenance.round)
-    http = HttpSide(app(settings, life, rooms, bodies, clock), settings.http_host, settings.http_port)
+    parts = assemble(settings, pool, BodyStore(bodies_pool, shared=bodies_pool is pool), clock)
+    life.spawn(parts.feed.run())
+    life.spawn(parts.maintenance.run())
+    http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port)
     await http.start()
     life.ready = True
     log.info("ready", port=http.port)
@@ -69,26 +51,9 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     await asyncio.sleep(settings.drain_delay_seconds)
     await http.stop()
     await life.cancel()
-    await asyncio.wait_for(pool.close(), 2)
+    for each in {pool, bodies_pool}:
+        try:
+            await asyncio.wait_for(each.close(), 2)
+        except TimeoutError:
+            each.terminate()
     log.info("stopped")
-
-
-def app(
-    settings: MailstoreSettings, life: Lifecycle, rooms: doors.Rooms, bodies: BodyStore, clock: DatabaseClock
-) -> FastAPI:
-    """The HTTP side: doors and the operators' API."""
-    tokens = Tokens(
-        {
-            "gateway": settings.token_gateway_mailstore, "queue": settings.token_queue_mailstore,
-            "frontend": settings.token_frontend_mailstore, "admin": settings.admin_token,
-        }
-    )  # fmt: skip
-    pool: asyncpg.Pool = rooms.pool
-
-    async def database() -> None:
-        await pool.fetchval("select 1")
-
-    made = create_app(SERVICE, life, {"database": database})
-    doors.add(made, rooms, tokens, life, settings.max_message_bytes)
-    made.include_router(admin.router(pool, bodies, clock, tokens))
-    return made

@@ -1,5 +1,6 @@
 """Retention: operations after 10 minutes, tombstones after a week, hand-over ids when nothing so old is under way."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -7,15 +8,22 @@ import asyncpg
 
 from mailkit.clock import Clock
 from mailkit.ids import id_floor
-from mailstore.storage.store import sql
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
+from mailstore.storage.store import upkeep
 
+log = get_logger()
+
+PERIOD_SECONDS = 300.0
 HOLD = timedelta(seconds=60)
 OPERATIONS = timedelta(minutes=10)
 TOMBSTONES = timedelta(days=7)
+#: Rows a transaction forgets at most.
+SLICE = 5000
 
 
 class Maintenance:
-    """Once for all replicas, by a fenced lease."""
+    """Once for all replicas, by a fenced lease that every step renews; each step may be done twice without harm."""
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock, holder: UUID, lifetime: int) -> None:
         self._pool = pool
@@ -25,35 +33,71 @@ class Maintenance:
         self.oldest_queue_id: UUID | None = None
         """The oldest queue id under way, as the last filing list said."""
 
-    async def round(self) -> None:
-        now = self._clock.now()
-        if await self._pool.fetchval(sql.hold_singleton, "maintain", self._holder, now, now + HOLD) is None:
-            return
-        await self._pool.execute(sql.forget_operations, now - OPERATIONS)
-        await self._pool.execute(sql.forget_tombstones, now - TOMBSTONES)
-        await self._partitions()
+    async def run(self) -> None:
+        """A round now and every few minutes, for ever."""
+        while True:
+            try:
+                await self.round()
+            except Exception as error:
+                log.warning("neighbour_away", work="maintenance", error=describe(error))
+            await asyncio.sleep(PERIOD_SECONDS)
 
-    async def _partitions(self) -> None:
-        """A partition of `filed` per day, made ahead; one that is old enough, and older than all under way, goes."""
+    async def _mine(self) -> bool:
         now = self._clock.now()
-        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        for ahead in (1, 2):
+        fence = await self._pool.fetchval(upkeep.hold_singleton, "maintain", self._holder, now, now + HOLD)
+        return fence is not None
+
+    async def round(self) -> None:
+        """Everything that is old enough goes, in slices; does nothing while another replica is at it."""
+        for step in (self._operations, self._tombstones):
+            while await self._mine():
+                if await step() < SLICE:
+                    break
+        if await self._mine():
+            await self._make_partitions()
+            await self._drop_partitions()
+
+    async def _operations(self) -> int:
+        return len(await self._pool.fetch(upkeep.forget_operations, self._clock.now() - OPERATIONS, SLICE))
+
+    async def _tombstones(self) -> int:
+        """`forgotten_modseq` goes up with them: who knows less has to open the folder anew."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            old = await connection.fetch(upkeep.old_tombstones, self._clock.now() - TOMBSTONES, SLICE)
+            if old:
+                keys = [row["mailbox_id"] for row in old], [row["folder_id"] for row in old]
+                await connection.fetch(upkeep.lock_folders, *keys)
+                await connection.execute(upkeep.forget_tombstones, *keys, [row["uid"] for row in old])
+        return len(old)
+
+    async def _make_partitions(self) -> None:
+        """A partition of `filed` per day, made ahead. What has rows in the default one already stays there."""
+        today = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        for ahead in (0, 1, 2):
             day = today + timedelta(days=ahead)
             low, high = id_floor(day.timestamp()), id_floor((day + timedelta(days=1)).timestamp())
-            await self._pool.execute(
-                f"create table if not exists mailstore.filed_{day:%Y%m%d} partition of mailstore.filed "
-                f"for values from ('{low}') to ('{high}')"
-            )
+            try:
+                await self._alter(
+                    f"create table if not exists mailstore.filed_{day:%Y%m%d} partition of mailstore.filed "
+                    f"for values from ('{low}') to ('{high}')"
+                )
+            except asyncpg.CheckViolationError:
+                log.info("maintenance", step="partition", day=f"{day:%Y-%m-%d}", error="rows came before it")
+
+    async def _drop_partitions(self) -> None:
+        """A partition goes when all of it is older than the queue's lifetime and a day, and than all under way."""
         if self.oldest_queue_id is None:
             return
-        limit = min(id_floor((now - self._keep).timestamp()), self.oldest_queue_id)
-        rows = await self._pool.fetch(
-            "select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid "
-            "where i.inhparent = 'mailstore.filed'::regclass and c.relname <> 'filed_rest'"
-        )
-        for row in rows:
-            newest = await self._pool.fetchval(f"select max(queue_id::text)::uuid from mailstore.{row['relname']}")
-            name_day = row["relname"].removeprefix("filed_")
-            if name_day < f"{now - self._keep - timedelta(days=1):%Y%m%d}" and (newest is None or newest < limit):
-                await self._pool.execute(f"drop table mailstore.{row['relname']}")
-        await self._pool.execute("delete from mailstore.filed_rest where queue_id < $1", limit)
+        limit = min(id_floor((self._clock.now() - self._keep).timestamp()), self.oldest_queue_id)
+        for row in await self._pool.fetch(upkeep.filed_partitions):
+            name, bound = row["name"], row["bound"]
+            if bound is not None and UUID(bound) <= limit:
+                await self._alter(f"drop table mailstore.{name}")
+                log.info("maintenance", step="partition", dropped=name)
+        await self._pool.execute(upkeep.forget_filed_rest, limit)
+
+    async def _alter(self, statement: str) -> None:
+        """DDL waits for nobody long: filings queue up behind it."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("set local lock_timeout = '1s'")
+            await connection.execute(statement)

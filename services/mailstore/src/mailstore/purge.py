@@ -7,6 +7,7 @@ import asyncpg
 from bodystore import BodyStore
 from mailkit.clock import Clock
 from mailkit.db import translated
+from mailstore import metrics
 from mailstore.storage.store import notify, sql
 
 SLICE = 1000
@@ -29,3 +30,4 @@ async def purge(pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, mailbox_id:
                     await notify(connection, [mailbox_id])
                     return removed
             removed += len(rows)
+            metrics.CHANGES.labels("purged").inc(len(rows))

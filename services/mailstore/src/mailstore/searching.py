@@ -5,7 +5,6 @@ that the statement cannot rule out, in bounded batches.
 """
 
 import asyncio
-from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,24 +16,33 @@ import asyncpg
 from bodystore import BodyStore
 from mailkit.db import translated
 from mailkit.errors import BadRequest
+from mailstore.keywords import mask_of
+from mailstore.mime import section
 from mailstore.mime.search import body_contains, fold, header_contains, text_contains
-from mailstore.storage.store import sql
-from mailstore_client.wire import FIRST_KEYWORD_BIT, SYSTEM_FLAGS, Found, SearchQuestion
+from mailstore.storage.store import pack, pack_uids, sql
+from mailstore_client.wire import Found, SearchQuestion
 
 DEEPEST = 60
+MOST_NODES = 2000
 #: Candidates whose bodies are in memory at once, and their octets.
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024
 
 _TEXTS = {"FROM": "r.from_", "TO": "r.to_", "CC": "r.cc", "BCC": "r.bcc", "SUBJECT": "r.subject"}
 _DAYS = {"BEFORE": "<", "ON": "=", "SINCE": ">="}
+_IN_BODY = {"BODY": 1, "TEXT": 1, "HEADER": 2}
+_JOINED = {"AND": " and ", "OR": " or "}
 
+Node = list[Any]
 Test = Callable[[asyncpg.Record, bytes], bool]
 
 
 @dataclass
-class _Compiler:
-    """Turns a program into SQL for what columns know and Python for what they do not."""
+class Compiler:
+    """Turns a program into SQL for what columns know and Python for what they do not.
+
+    `arguments` are those of the statement from $3 on; each is bound where its SQL is written, so none is left over.
+    """
 
     keywords: list[str]
     arguments: list[Any] = field(default_factory=list)
@@ -44,85 +52,118 @@ class _Compiler:
         self.arguments.append(value)
         return f"${len(self.arguments) + 2}"
 
-    def exact(self, node: Any, depth: int = 0) -> str | None:
-        """SQL that answers `node` exactly, or None when a body has to be looked at. Raises BadRequest."""
-        if depth > DEEPEST or not isinstance(node, list) or not node:
-            raise BadRequest("not a search program")
+    def sql(self, node: Node) -> str:
+        """SQL that answers `node`, which is exact; never null."""
         key, *rest = node
-        try:
-            if key in ("AND", "OR", "NOT"):
-                parts = [self.exact(part, depth + 1) for part in rest]
-                if any(part is None for part in parts):
-                    return None
-                known = [part for part in parts if part]
-                return (
-                    f"not coalesce({known[0]}, false)" if key == "NOT" else "(" + f" {key.lower()} ".join(known) + ")"
-                )
-            return self._leaf(key, rest)
-        except (ValueError, TypeError, IndexError) as error:
-            raise BadRequest(f"not a search program: {key}") from error
-
-    def _leaf(self, key: str, rest: list[Any]) -> str | None:
+        if key in _JOINED:
+            return "(" + _JOINED[key].join(self.sql(part) for part in rest) + ")"
+        if key == "NOT":
+            return f"(not {self.sql(rest[0])})"
         if key == "ALL":
             return "true"
         if key == "UID":
-            low, high = self.bind([int(a) for a, _ in rest[0]]), self.bind([int(b) for _, b in rest[0]])
+            low, high = self.bind([low for low, _ in rest[0]]), self.bind([high for _, high in rest[0]])
             return (
                 f"exists (select from unnest({low}::bigint[], {high}::bigint[]) as t(a, b) where m.uid between a and b)"
             )
+        if key == "RECENT":
+            return f"m.uid >= {self.bind(rest[0])}::bigint"
         if key == "FLAG":
-            return f"m.flags & {self.bind(self._bit(rest[0]))}::bigint <> 0"
+            return f"m.flags & {self.bind(mask_of(self.keywords, rest, grow=False)[1])}::bigint <> 0"
         if key in _DAYS:
-            return (
-                f"(m.internaldate at time zone 'UTC')::date {_DAYS[key]} {self.bind(date.fromisoformat(rest[0]))}::date"
-            )
-        if key.startswith("SENT") and key[4:] in _DAYS:
-            return f"r.sent_day {_DAYS[key[4:]]} {self.bind(date.fromisoformat(rest[0]))}::date"
+            return f"(m.internaldate at time zone 'UTC')::date {_DAYS[key]} {self.bind(_day(rest[0]))}::date"
         if key in ("LARGER", "SMALLER"):
-            return f"m.size {'>' if key == 'LARGER' else '<'} {self.bind(min(int(rest[0]), 2**62))}::bigint"
+            return f"m.size {'>' if key == 'LARGER' else '<'} {self.bind(min(rest[0], 2**62))}::bigint"
         if key in _TEXTS:
             return f"position({self.bind(fold(rest[0]).replace(chr(0), ''))}::text in {_TEXTS[key]}) > 0"
-        if key in ("BODY", "TEXT", "HEADER"):
-            return None
-        raise BadRequest(f"{key} is not a search key")
+        return f"coalesce(r.sent_day {_DAYS[key[4:]]} {self.bind(_day(rest[0]))}::date, false)"
 
-    def _bit(self, name: str) -> int:
-        if name in SYSTEM_FLAGS:
-            return SYSTEM_FLAGS[name]
-        for place, keyword in enumerate(self.keywords):
-            if keyword.lower() == name.lower():
-                return 1 << (FIRST_KEYWORD_BIT + place)
-        return 0
-
-    def bound(self, node: list[Any]) -> str:
+    def bound(self, node: Node) -> str:
         """SQL that is true wherever `node` may be: rules candidates out."""
-        exact = self.exact(node)
-        if exact is not None:
-            return exact
-        if node[0] in ("AND", "OR"):
-            return "(" + f" {node[0].lower()} ".join(self.bound(part) for part in node[1:]) + ")"
+        if is_exact(node):
+            return self.sql(node)
+        if node[0] in _JOINED:
+            return "(" + _JOINED[node[0]].join(self.bound(part) for part in node[1:]) + ")"
         return "true"
 
-    def test(self, node: list[Any]) -> Test:
+    def test(self, node: Node) -> Test:
         """Python that answers `node` for a candidate's row and body; exact subtrees are columns of the row."""
-        exact = self.exact(node)
-        if exact is not None:
+        if is_exact(node):
             name = f"e{len(self.columns)}"
-            self.columns.append(f"coalesce({exact}, false) as {name}")
+            self.columns.append(f"{self.sql(node)} as {name}")
             return lambda row, body: bool(row[name])
         key, *rest = node
         if key == "NOT":
             inner = self.test(rest[0])
             return lambda row, body: not inner(row, body)
-        if key in ("AND", "OR"):
-            tests = [self.test(part) for part in rest]
+        if key in _JOINED:
+            tests = [self.test(part) for part in sorted(rest, key=is_exact, reverse=True)]  # columns before bodies
             combine = all if key == "AND" else any
             return lambda row, body: combine(test(row, body) for test in tests)
         if key == "HEADER":
-            return lambda row, body: header_contains(row["prefix"] + body, rest[0], rest[1])
+            return lambda row, body: header_contains(_header(row, body), rest[0], rest[1])
         if key == "BODY":
             return lambda row, body: body_contains(body, row["parts"], rest[0])
         return lambda row, body: text_contains(body, row["parts"], rest[0], row["prefix"])
+
+
+def _header(row: asyncpg.Record, body: bytes) -> bytes:
+    found = section(row["parts"], "HEADER")
+    end = 0 if found is None else found.size
+    prefix: bytes = row["prefix"]
+    return prefix + body[:end]
+
+
+def is_exact(node: Node) -> bool:
+    """Columns answer it."""
+    if node[0] in ("AND", "OR", "NOT"):
+        return all(is_exact(part) for part in node[1:])
+    return node[0] not in _IN_BODY
+
+
+def checked(program: Any) -> Node:
+    """`program` when it has the form of one (mailstore_client.wire.SearchQuestion). Raises BadRequest."""
+    todo = [(program, 0)]
+    nodes = 0
+    while todo:
+        node, depth = todo.pop()
+        nodes += 1
+        if depth > DEEPEST or nodes > MOST_NODES or not isinstance(node, list) or not node:
+            raise BadRequest("not a search program, or one too large")
+        key, *rest = node
+        if key in ("AND", "OR", "NOT"):
+            if not rest or (key == "NOT" and len(rest) != 1):
+                raise BadRequest(f"not a search program: {key}")
+            todo += [(part, depth + 1) for part in rest]
+        elif not _good_leaf(key, rest):
+            raise BadRequest(f"not a search program: {key}")
+    found: Node = program
+    return found
+
+
+def _good_leaf(key: Any, rest: list[Any]) -> bool:
+    if key == "ALL":
+        return not rest
+    if key == "UID":
+        return len(rest) == 1 and isinstance(rest[0], list) and all(map(_good_range, rest[0]))
+    if key in ("LARGER", "SMALLER", "RECENT"):
+        return len(rest) == 1 and type(rest[0]) is int and 0 <= rest[0] < 2**63
+    if key in _IN_BODY or key in _TEXTS or key == "FLAG":
+        return len(rest) == _IN_BODY.get(key, 1) and all(isinstance(text, str) for text in rest)
+    if key in _DAYS or (isinstance(key, str) and key.startswith("SENT") and key[4:] in _DAYS):
+        return len(rest) == 1 and isinstance(rest[0], str) and _day(rest[0]) is not None
+    return False
+
+
+def _good_range(each: Any) -> bool:
+    return isinstance(each, list) and len(each) == 2 and all(type(n) is int and 0 <= n < 2**63 for n in each)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 _FROM = (
@@ -141,38 +182,33 @@ class Searcher:
 
     async def search(self, question: SearchQuestion) -> Found:
         """The UIDs that match, ascending. Raises BadRequest for a program that is none."""
+        program = checked(question.program)
+        where = question.mailbox_id, question.folder_id
         async with translated():
-            folder = await self._pool.fetchrow(sql.list_one, question.mailbox_id, question.folder_id)
-            if folder is None:
+            keywords = await self._pool.fetchval(sql.folder_keywords, *where)
+            if keywords is None:
                 return Found("gone")
-            compiler = _Compiler(folder["keywords"])
-            condition = compiler.exact(question.program)
-            if condition is not None:
-                rows = await self._pool.fetch(
-                    f"select m.uid {_FROM} and {condition} order by m.uid",
-                    question.mailbox_id, question.folder_id, *compiler.arguments,
-                )  # fmt: skip
-                return Found("ok", array("I", [row["uid"] for row in rows]).tobytes())
-            return await self._scan(question, folder["keywords"])
+            compiler = Compiler(keywords)
+            if not is_exact(program):
+                return Found("ok", pack(await self._scan(compiler, program, where)))
+            statement = f"select m.uid {_FROM} and {compiler.sql(program)} order by m.uid"
+            return Found("ok", pack_uids(await self._pool.fetch(statement, *where, *compiler.arguments)))
 
-    async def _scan(self, question: SearchQuestion, keywords: list[str]) -> Found:
-        compiler = _Compiler(keywords)
-        bound = compiler.bound(question.program)
-        test = compiler.test(question.program)
+    async def _scan(self, compiler: Compiler, program: Node, where: tuple[UUID, int]) -> list[int]:
+        bound, test = compiler.bound(program), compiler.test(program)
         extra = "".join(f", {column}" for column in compiler.columns)
-        last = compiler.bind(0)
         statement = (
             f"select m.uid, m.body_id, m.prefix, m.size, r.parts{extra} {_FROM} and {bound} "
-            f"and m.uid > {last}::bigint order by m.uid limit {BATCH}"
+            f"and m.uid > {compiler.bind(0)}::bigint order by m.uid limit {BATCH}"
         )
         found: list[int] = []
         while True:
-            rows = await self._pool.fetch(statement, question.mailbox_id, question.folder_id, *compiler.arguments)
+            rows = await self._pool.fetch(statement, *where, *compiler.arguments)
             for group in _groups(rows):
                 bodies = await self._bodies.read_many([row["body_id"] for row in group])
                 found += await asyncio.to_thread(_matching, test, group, bodies)
             if len(rows) < BATCH:
-                return Found("ok", array("I", found).tobytes())
+                return found
             compiler.arguments[-1] = rows[-1]["uid"]
 
 

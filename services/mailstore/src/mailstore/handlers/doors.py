@@ -14,7 +14,10 @@ from mailkit.errors import BadRequest, PostriderError, TooLarge
 from mailkit.lifecycle import Lifecycle, describe
 from mailkit.logs import get_logger
 from mailkit.web import MSGPACK, Tokens, add_door, problem, read_body
+from mailstore.appending import Appender
+from mailstore.arranging import Arranger
 from mailstore.changing import Changer
+from mailstore.copying import Copier
 from mailstore.feed import Feed
 from mailstore.filing import Filer
 from mailstore.folders import Folders
@@ -23,6 +26,7 @@ from mailstore.maintain import Maintenance
 from mailstore.quota import Account
 from mailstore.reading import Reader
 from mailstore.searching import Searcher
+from mailstore.sections import Sections
 from mailstore.storage.store import sql
 from mailstore_client import wire
 
@@ -39,8 +43,12 @@ class Rooms:
     pool: Any
     filer: Filer
     folders: Folders
+    arranger: Arranger
     changer: Changer
+    copier: Copier
+    appender: Appender
     reader: Reader
+    sections: Sections
     searcher: Searcher
     maildrops: Maildrops
     feed: Feed
@@ -95,15 +103,15 @@ def _add_frontend(app: FastAPI, rooms: Rooms, tokens: Tokens) -> None:
 
     doors: list[tuple[str, type[Any], Callable[[Any], Awaitable[Any]]]] = [
         ("/v1/folders/list", wire.MailboxQuestion, rooms.folders.list),
-        ("/v1/folders/create", wire.FolderChange, rooms.folders.create),
-        ("/v1/folders/delete", wire.FolderChange, rooms.folders.delete),
-        ("/v1/folders/rename", wire.FolderChange, rooms.folders.rename),
-        ("/v1/folders/subscribe", wire.FolderChange, rooms.folders.subscribe),
-        ("/v1/folders/unsubscribe", wire.FolderChange, rooms.folders.unsubscribe),
+        ("/v1/folders/create", wire.FolderChange, rooms.arranger.create),
+        ("/v1/folders/delete", wire.FolderChange, rooms.arranger.delete),
+        ("/v1/folders/rename", wire.FolderChange, rooms.arranger.rename),
+        ("/v1/folders/subscribe", wire.FolderChange, rooms.arranger.subscribe),
+        ("/v1/folders/unsubscribe", wire.FolderChange, rooms.arranger.unsubscribe),
         ("/v1/folders/open", wire.OpenFolder, rooms.folders.open),
         ("/v1/folders/changes", wire.ChangesQuestion, rooms.folders.changes),
         ("/v1/messages/store", wire.StoreQuestion, rooms.changer.store),
-        ("/v1/messages/copy", wire.CopyQuestion, rooms.changer.copy),
+        ("/v1/messages/copy", wire.CopyQuestion, rooms.copier.copy),
         ("/v1/messages/expunge", wire.ExpungeQuestion, rooms.changer.expunge),
         ("/v1/messages/search", wire.SearchQuestion, rooms.searcher.search),
         ("/v1/maildrop/open", wire.OpenMaildrop, rooms.maildrops.open),
@@ -117,7 +125,7 @@ def _add_frontend(app: FastAPI, rooms: Rooms, tokens: Tokens) -> None:
 def _add_streams(app: FastAPI, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
     async def read(request: Request) -> Response:
         return Response(
-            await rooms.reader.message(await _asked(request, wire.ReadMaildrop)), media_type="message/rfc822"
+            await rooms.sections.message(await _asked(request, wire.ReadMaildrop)), media_type="message/rfc822"
         )
 
     async def fetch(request: Request) -> Response:
@@ -136,7 +144,7 @@ def _add_streams(app: FastAPI, rooms: Rooms, tokens: Tokens, life: Lifecycle, mo
         raw = await read_body(request, most_bytes + 1024 * 1024)
         size = int.from_bytes(raw[:4], "big")
         head = _decode(raw[4 : 4 + size], wire.Append)
-        return Response(_encode(await rooms.changer.append(head, raw[4 + size :])), media_type=MSGPACK)
+        return Response(_encode(await rooms.appender.append(head, raw[4 + size :])), media_type=MSGPACK)
 
     async def feed(_request: Request) -> Response:
         async def frames() -> Any:

@@ -37,6 +37,7 @@ mailbox = Table(
     Column("quota_limit", BigInteger, nullable=False, server_default=text("0")),
     Column("limit_version", Integer, nullable=False, server_default=text("0")),
     Column("next_folder_id", Integer, nullable=False, server_default=text("1")),
+    Column("last_uidvalidity", BigInteger, nullable=False, server_default=text("0")),
     _time("purged_at", nullable=True),
     CheckConstraint("usage >= 0", name="mailbox_usage"),
 )  # fmt: skip

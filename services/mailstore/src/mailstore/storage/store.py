@@ -1,23 +1,29 @@
 """The named SQL of mailstore, and what several steps need around it."""
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from mailkit.db import Connection, Queries
-from mailkit.errors import NotFound
+from mailkit.errors import BadRequest, NotFound, Unavailable
 from mailstore_client.wire import Ranges
 
-sql = Queries("mailstore.storage", "mailstore.sql")
+sql = Queries("mailstore.storage", "filing.sql", "folders.sql", "messages.sql", "maildrop.sql")
+#: What maintenance does, the one that looks at all mailboxes.
+upkeep = Queries("mailstore.storage", "maintain.sql")
 
 T = TypeVar("T")
 
 #: The folders of every mailbox, INBOX first (folder id 1), with their special use (RFC 6154).
 FOLDERS = {"INBOX": "", "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk", "Trash": "\\Trash"}
 INBOX_ID = 1
+LAST_UID = 2**32 - 1
 
 #: Payloads stay under 7,900 bytes; above so many mailboxes `*` says "anything" (decision 8).
 _IDS_A_PAYLOAD = 235
@@ -26,15 +32,25 @@ _MOST_NAMED = 5000
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
-async def lock_mailboxes(connection: Connection, mailbox_ids: Iterable[UUID], now: datetime) -> dict[UUID, Any]:
-    """Lock these mailboxes' rows in the order of their ids; the ones never seen before are made with their folders."""
+@asynccontextmanager
+async def locked(
+    pool: asyncpg.Pool, mailbox_ids: Iterable[UUID], now: datetime
+) -> AsyncIterator[tuple[Connection, dict[UUID, Any]]]:
+    """A transaction that holds these mailboxes' rows, taken in the order of their ids: (connection, rows by id).
+
+    The ones never seen before are made with their folders, in a transaction before this one: a transaction that holds
+    rows and waits for somebody who makes others could close a circle.
+    """
     ids = sorted(set(mailbox_ids))
-    rows = await connection.fetch(sql.lock_mailboxes, ids)
-    if len(rows) < len(ids):
-        found = {row["mailbox_id"] for row in rows}
-        await make_mailboxes(connection, [i for i in ids if i not in found], now)
-        rows = await connection.fetch(sql.lock_mailboxes, ids)
-    return {row["mailbox_id"]: row for row in rows}
+    async with pool.acquire() as connection:
+        for _ in range(2):
+            async with connection.transaction():
+                found = {row["mailbox_id"]: row for row in await connection.fetch(sql.lock_mailboxes, ids)}
+                if len(found) == len(ids):
+                    yield connection, found
+                    return
+            await make_mailboxes(connection, [i for i in ids if i not in found], now)
+    raise Unavailable("mailboxes vanish while they are made")
 
 
 async def make_mailboxes(connection: Connection, mailbox_ids: Sequence[UUID], now: datetime) -> None:
@@ -54,8 +70,25 @@ async def notify(connection: Connection, mailbox_ids: Iterable[UUID]) -> None:
     await connection.execute(sql.notify, payloads)
 
 
+def pack(uids: Iterable[int]) -> bytes:
+    return array("I", uids).tobytes()
+
+
+def pack_uids(rows: Sequence[asyncpg.Record]) -> bytes:
+    return array("I", [row["uid"] for row in rows]).tobytes()
+
+
+def pack_flags(rows: Sequence[asyncpg.Record]) -> bytes:
+    return array("Q", [row["flags"] for row in rows]).tobytes()
+
+
 def split(ranges: Ranges) -> tuple[list[int], list[int]]:
-    """Ranges as the two arrays that the statements take."""
+    """Ranges as the two arrays that the statements take. Raises BadRequest unless they ascend without meeting."""
+    last = 0
+    for low, high in ranges:
+        if low <= last or high < low or high > LAST_UID:
+            raise BadRequest("ranges ascend and do not meet")
+        last = high
     return [low for low, _ in ranges], [high for _, high in ranges]
 
 

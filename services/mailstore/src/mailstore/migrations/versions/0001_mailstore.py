@@ -12,6 +12,7 @@ create table mailstore.mailbox (
     quota_limit bigint not null default 0,
     limit_version integer not null default 0,
     next_folder_id integer not null default 1,
+    last_uidvalidity bigint not null default 0,
     purged_at timestamptz
 );
 create table mailstore.folder (

@@ -1,0 +1,169 @@
+"""Folders made, removed, renamed, subscribed (RFC 3501 6.3.3 to 6.3.7), each in one transaction, the mailbox locked."""
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+
+from bodystore import BodyStore
+from mailkit.clock import Clock
+from mailkit.db import Connection, translated
+from mailstore.copying import copy_rows, take_away
+from mailstore.folders import parents
+from mailstore.storage.store import INBOX_ID, LAST_UID, locked, not_purged, notify, remember, remembered, sql
+from mailstore_client.wire import DELIMITER, FolderChange, FolderChanged
+
+MOST_FOLDERS = 1000
+MOST_SUBSCRIPTIONS = 2000
+LONGEST_NAME = 400
+DEEPEST = 20
+
+Status = Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren"]
+
+
+class Arranger:
+    """Changes the tree of folders."""
+
+    def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock) -> None:
+        self._pool = pool
+        self._bodies = bodies
+        self._clock = clock
+
+    async def create(self, change: FolderChange) -> FolderChanged:
+        """CREATE, with the levels above it (RFC 3501 6.3.3)."""
+
+        async def do(connection: Connection, mailbox_id: UUID) -> Status:
+            if not good_name(change.name):
+                return "cannot"
+            if change.name in await self._names(connection, mailbox_id):
+                return "alreadyexists"
+            return await self._make(connection, mailbox_id, change.name)
+
+        return await self._change(change, do)
+
+    async def delete(self, change: FolderChange) -> FolderChanged:
+        """DELETE: the folder and its messages go; children stay below a name that cannot be selected (6.3.4)."""
+
+        async def do(connection: Connection, mailbox_id: UUID) -> Status:
+            folder = await connection.fetchrow(sql.lock_folder_named, mailbox_id, change.name)
+            if folder is None:
+                names = await self._names(connection, mailbox_id)
+                return "haschildren" if _below(change.name, names) else "nonexistent"
+            if folder["folder_id"] == INBOX_ID:
+                return "cannot"
+            rows = await connection.fetch(sql.take_folder_messages, mailbox_id, folder["folder_id"])
+            await connection.execute(sql.drop_folder, mailbox_id, folder["folder_id"])
+            await connection.execute(sql.drop_folder_tombstones, mailbox_id, folder["folder_id"])
+            await self._bodies.note_unreferenced(
+                [row["body_id"] for row in rows], self._clock.now(), connection if self._bodies.shared else None
+            )
+            return "ok"
+
+        return await self._change(change, do)
+
+    async def rename(self, change: FolderChange) -> FolderChanged:
+        """RENAME, children too; INBOX's messages move to the new folder, it and its children stay (6.3.5)."""
+
+        async def do(connection: Connection, mailbox_id: UUID) -> Status:
+            old, new = change.name, change.new_name
+            names = await self._names(connection, mailbox_id)
+            is_inbox = names.get(old) == INBOX_ID
+            moved = [] if is_inbox else _below(old, names)
+            if old not in names and not moved:
+                return "nonexistent"
+            if not is_inbox and (new + DELIMITER).startswith(old + DELIMITER):
+                return "cannot"
+            targets = {name: new + name[len(old) :] for name in [*moved, *([old] if old in names else [])]}
+            if not good_name(new) or not all(map(good_name, targets.values())):
+                return "cannot"
+            if new in names or any(target in names for target in targets.values()):
+                return "alreadyexists"
+            if is_inbox:
+                return await self._rename_inbox(connection, mailbox_id, new)
+            parent = new.rpartition(DELIMITER)[0]
+            if parent and parent not in names and (made := await self._make(connection, mailbox_id, parent)) != "ok":
+                return made
+            for name, target in targets.items():
+                await connection.execute(sql.rename_folder, mailbox_id, names[name], target)
+            return "ok"
+
+        return await self._change(change, do)
+
+    async def _rename_inbox(self, connection: Connection, mailbox_id: UUID, new: str) -> Status:
+        made = await self._make(connection, mailbox_id, new)
+        if made != "ok":
+            return made
+        inbox = await connection.fetchrow(sql.lock_folder, mailbox_id, INBOX_ID)
+        target = await connection.fetchrow(sql.lock_folder_named, mailbox_id, new)
+        assert inbox is not None and target is not None
+        rows = await connection.fetch(sql.messages_of, mailbox_id, INBOX_ID, [1], [LAST_UID])
+        if rows:
+            await copy_rows(connection, inbox, target, rows)
+            size = sum(row["size"] for row in rows)
+            await connection.execute(sql.add_usage, [mailbox_id], [size], [0], [0])  # taking them away takes it off
+            await take_away(connection, inbox, rows, self._clock)
+        return "ok"
+
+    async def subscribe(self, change: FolderChange) -> FolderChanged:
+        """A name may be subscribed that does not exist (yet, or any more: 6.3.6)."""
+
+        async def do(connection: Connection, mailbox_id: UUID) -> Status:
+            if not good_name(change.name):
+                return "cannot"
+            if await connection.fetchval(sql.count_subscriptions, mailbox_id) >= MOST_SUBSCRIPTIONS:
+                return "limit"
+            await connection.execute(sql.subscribe, mailbox_id, change.name)
+            return "ok"
+
+        return await self._change(change, do)
+
+    async def unsubscribe(self, change: FolderChange) -> FolderChanged:
+        async def do(connection: Connection, mailbox_id: UUID) -> Status:
+            await connection.execute(sql.unsubscribe, mailbox_id, change.name)
+            return "ok"
+
+        return await self._change(change, do)
+
+    async def _names(self, connection: Connection, mailbox_id: UUID) -> dict[str, int]:
+        return {row["name"]: row["folder_id"] for row in await connection.fetch(sql.folder_names, mailbox_id)}
+
+    async def _make(self, connection: Connection, mailbox_id: UUID, name: str) -> Status:
+        """Make `name` and what is missing above it."""
+        names = await self._names(connection, mailbox_id)
+        missing = [level for level in [*parents(name), name] if level not in names]
+        if len(names) + len(missing) > MOST_FOLDERS:
+            return "limit"
+        for one in missing:
+            await connection.fetchval(sql.make_folder, mailbox_id, one, int(self._clock.timestamp()))
+        return "ok"
+
+    async def _change(self, change: FolderChange, do: Callable[[Connection, UUID], Awaitable[Status]]) -> FolderChanged:
+        mailbox_id, now = change.mailbox_id, self._clock.now()
+        async with translated(), locked(self._pool, [mailbox_id], now) as (connection, mailboxes):
+            not_purged(mailboxes, mailbox_id)
+            known = await remembered(connection, mailbox_id, change.operation_id, FolderChanged)
+            if known is not None:
+                return known
+            answer = FolderChanged(await do(connection, mailbox_id))
+            if answer.status == "ok":
+                await notify(connection, [mailbox_id])
+                await remember(connection, mailbox_id, change.operation_id, answer, now)
+            return answer
+
+
+def _below(name: str, names: dict[str, int]) -> list[str]:
+    return [each for each in names if each.startswith(name + DELIMITER)]
+
+
+def good_name(name: str) -> bool:
+    """A name a folder may have: no empty level, no control characters or wildcards, not too long or deep, and INBOX
+    in its one spelling (RFC 3501 5.1)."""
+    levels = name.split(DELIMITER)
+    return (
+        0 < len(name) <= LONGEST_NAME
+        and len(levels) <= DEEPEST
+        and all(level and level == level.strip() for level in levels)
+        and not any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 or c in "*%" for c in name)
+        and (levels[0].upper() != "INBOX" or levels[0] == "INBOX")
+    )

@@ -1,0 +1,78 @@
+"""The service put together from its settings, pools and a clock; nothing runs yet."""
+
+from dataclasses import dataclass
+
+import asyncpg
+from fastapi import FastAPI
+
+from bodystore import BodyStore
+from mailkit.clock import Clock
+from mailkit.disk import Disk
+from mailkit.ids import new_id
+from mailkit.lifecycle import Lifecycle
+from mailkit.web import Tokens, create_app
+from mailstore.appending import Appender
+from mailstore.arranging import Arranger
+from mailstore.changing import Changer
+from mailstore.config import MailstoreSettings
+from mailstore.copying import Copier
+from mailstore.feed import Feed
+from mailstore.filing import Filer
+from mailstore.folders import Folders
+from mailstore.handlers import admin, doors
+from mailstore.maildrop import Maildrops
+from mailstore.maintain import Maintenance
+from mailstore.reading import Reader
+from mailstore.searching import Searcher
+from mailstore.sections import Sections
+
+SERVICE = "mailstore"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one replica consists of."""
+
+    pool: asyncpg.Pool
+    bodies: BodyStore
+    clock: Clock
+    filer: Filer
+    feed: Feed
+    maintenance: Maintenance
+    rooms: doors.Rooms
+
+
+def assemble(
+    settings: MailstoreSettings, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, *, disk: Disk | None = None
+) -> Parts:
+    """One replica."""
+    disk = disk or Disk(settings.disk_path, settings.disk_reserve_bytes)
+    filer = Filer(pool, bodies, clock, disk)
+    changer = Changer(pool, bodies, clock)
+    sections = Sections(pool, bodies)
+    feed = Feed(settings.database_url.get_secret_value())
+    maintenance = Maintenance(pool, clock, new_id(), settings.queue_lifetime_seconds)
+    rooms = doors.Rooms(
+        pool, filer, Folders(pool, clock), Arranger(pool, bodies, clock), changer, Copier(pool, clock, disk),
+        Appender(pool, bodies, clock, disk), Reader(pool, sections), sections, Searcher(pool, bodies),
+        Maildrops(pool, clock, changer), feed, maintenance,
+    )  # fmt: skip
+    return Parts(pool, bodies, clock, filer, feed, maintenance, rooms)
+
+
+def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> FastAPI:
+    """The HTTP side: doors and the operators' API."""
+    tokens = Tokens(
+        {
+            "gateway": settings.token_gateway_mailstore, "queue": settings.token_queue_mailstore,
+            "frontend": settings.token_frontend_mailstore, "admin": settings.admin_token,
+        }
+    )  # fmt: skip
+
+    async def database() -> None:
+        await parts.pool.fetchval("select 1")
+
+    made = create_app(SERVICE, life, {"database": database})
+    doors.add(made, parts.rooms, tokens, life, settings.max_message_bytes)
+    made.include_router(admin.router(parts.pool, parts.bodies, parts.clock, tokens))
+    return made

@@ -1,0 +1,105 @@
+-- name: list_folders
+select f.*, coalesce(m.messages, 0) as messages, coalesce(m.unseen, 0) as unseen, coalesce(m.size, 0)::bigint as size,
+       coalesce(m.recent, 0) as recent, s.name is not null as subscribed
+  from mailstore.folder f
+  left join lateral (
+       select count(*) as messages, count(*) filter (where flags & 8 = 0) as unseen, sum(size) as size,
+              count(*) filter (where uid >= f.recent_from) as recent
+         from mailstore.message m where m.mailbox_id = f.mailbox_id and m.folder_id = f.folder_id) m on true
+  left join mailstore.subscription s on s.mailbox_id = f.mailbox_id and s.name = f.name
+ where f.mailbox_id = $1 order by f.name
+
+-- name: lost_subscriptions
+-- Names that are subscribed and do not exist (RFC 3501 6.3.9).
+select s.name from mailstore.subscription s
+ where s.mailbox_id = $1 and not exists (
+       select from mailstore.folder f where f.mailbox_id = $1 and f.name = s.name)
+
+-- name: folder_named
+select * from mailstore.folder where mailbox_id = $1 and name = $2
+
+-- name: lock_folder
+select * from mailstore.folder where mailbox_id = $1 and folder_id = $2 for update
+
+-- name: lock_folder_named
+select * from mailstore.folder where mailbox_id = $1 and name = $2 for update
+
+-- name: folder_names
+select folder_id, name from mailstore.folder where mailbox_id = $1 order by name
+
+-- name: make_folder
+-- A later folder has a later UIDVALIDITY, also when a name comes again within a second or the clock went back.
+with m as (
+    update mailstore.mailbox
+       set next_folder_id = next_folder_id + 1, last_uidvalidity = greatest(last_uidvalidity + 1, $3::bigint)
+     where id = $1 returning id as mailbox_id, next_folder_id - 1 as n, last_uidvalidity
+)
+insert into mailstore.folder (mailbox_id, folder_id, name, uidvalidity)
+select mailbox_id, n, $2, last_uidvalidity from m returning folder_id
+
+-- name: rename_folder
+update mailstore.folder set name = $3 where mailbox_id = $1 and folder_id = $2
+
+-- name: drop_folder
+delete from mailstore.folder where mailbox_id = $1 and folder_id = $2
+
+-- name: drop_folder_tombstones
+delete from mailstore.expunged where mailbox_id = $1 and folder_id = $2
+
+-- name: take_folder_messages
+-- A folder goes: its messages with it, without tombstones. Answers the bodies.
+with d as (
+    delete from mailstore.message where mailbox_id = $1 and folder_id = $2 returning body_id, size
+), r as (
+    delete from mailstore.rendered where mailbox_id = $1 and folder_id = $2
+), u as (
+    update mailstore.mailbox set usage = usage - (select coalesce(sum(size), 0) from d) where id = $1
+)
+select body_id from d
+
+-- name: subscribe
+insert into mailstore.subscription (mailbox_id, name) values ($1, $2) on conflict do nothing
+
+-- name: count_subscriptions
+select count(*) from mailstore.subscription where mailbox_id = $1
+
+-- name: unsubscribe
+delete from mailstore.subscription where mailbox_id = $1 and name = $2
+
+-- name: snapshot
+-- A folder by its name and its messages, all at one moment without a lock: UIDs and MODSEQs are given out under the
+-- folder's row, so what it says and the messages agree (decision 8).
+select f.folder_id, f.uidvalidity, f.uidnext, f.highest_modseq, f.recent_from, f.keywords, m.uids, m.masks
+  from mailstore.folder f
+  left join lateral (
+       select array_agg(uid order by uid) as uids, array_agg(flags order by uid) as masks
+         from mailstore.message m where m.mailbox_id = $1 and m.folder_id = f.folder_id) m on true
+ where f.mailbox_id = $1 and f.name = $2
+
+-- name: changes
+-- The same for what happened after MODSEQ $3.
+select f.uidnext, f.highest_modseq, f.forgotten_modseq, f.recent_from, f.keywords, m.uids, m.masks, e.uids as vanished
+  from mailstore.folder f
+  left join lateral (
+       select array_agg(uid order by uid) as uids, array_agg(flags order by uid) as masks
+         from mailstore.message m
+        where m.mailbox_id = $1 and m.folder_id = $2 and m.modseq > $3 and f.highest_modseq > $3) m on true
+  left join lateral (
+       select array_agg(uid order by uid) as uids from mailstore.expunged e
+        where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3 and f.highest_modseq > $3) e on true
+ where f.mailbox_id = $1 and f.folder_id = $2
+
+-- name: take_recent
+-- Messages from $3 to $4 become this session's \Recent ones, unless another session was faster.
+update mailstore.folder set recent_from = $4 where mailbox_id = $1 and folder_id = $2 and recent_from = $3
+returning folder_id
+
+-- name: new_modseq
+update mailstore.folder set highest_modseq = highest_modseq + 1 where mailbox_id = $1 and folder_id = $2
+returning highest_modseq
+
+-- name: set_keywords
+update mailstore.folder set keywords = $3 where mailbox_id = $1 and folder_id = $2
+
+-- name: folder_keywords
+select keywords from mailstore.folder where mailbox_id = $1 and folder_id = $2

@@ -1,0 +1,41 @@
+-- name: hold_singleton
+insert into mailstore.singleton as s (name, holder, fence, until) values ($1, $2, 1, $4)
+on conflict (name) do update
+   set holder = excluded.holder, until = excluded.until,
+       fence = s.fence + case when s.holder = excluded.holder then 0 else 1 end
+ where s.holder = excluded.holder or s.until < $3
+returning fence
+
+-- name: forget_operations
+delete from mailstore.operation o
+ using (select mailbox_id, id from mailstore.operation where made_at < $1 order by made_at limit $2) as old
+ where o.mailbox_id = old.mailbox_id and o.id = old.id returning o.id
+
+-- name: old_tombstones
+select mailbox_id, folder_id, uid from mailstore.expunged where at < $1 order by at limit $2
+
+-- name: lock_folders
+-- In the order everybody locks them.
+select folder_id from mailstore.folder
+ where (mailbox_id, folder_id) in (select * from unnest($1::uuid[], $2::int[]))
+ order by mailbox_id, folder_id for update
+
+-- name: forget_tombstones
+with d as (
+    delete from mailstore.expunged e using unnest($1::uuid[], $2::int[], $3::bigint[]) as t(mailbox_id, folder_id, uid)
+     where e.mailbox_id = t.mailbox_id and e.folder_id = t.folder_id and e.uid = t.uid
+    returning e.mailbox_id, e.folder_id, e.modseq
+), g as (
+    select mailbox_id, folder_id, max(modseq) as modseq from d group by 1, 2
+)
+update mailstore.folder f set forgotten_modseq = greatest(f.forgotten_modseq, g.modseq)
+  from g where f.mailbox_id = g.mailbox_id and f.folder_id = g.folder_id
+
+-- name: filed_partitions
+-- Each with the id it ends before; the default one has none.
+select c.relname as name, substring(pg_get_expr(c.relpartbound, c.oid) from 'TO \(''([0-9a-f-]+)''\)') as bound
+  from pg_inherits i join pg_class c on c.oid = i.inhrelid
+ where i.inhparent = 'mailstore.filed'::regclass
+
+-- name: forget_filed_rest
+delete from mailstore.filed_rest where queue_id < $1

@@ -1,0 +1,89 @@
+-- name: store_flags
+-- Only messages whose flags become different are written, and only then there is a new MODSEQ, the answer. $5 keeps,
+-- $6 adds. The folder's row is locked.
+with f as (
+    select highest_modseq + 1 as modseq from mailstore.folder where mailbox_id = $1 and folder_id = $2
+), m as (
+    update mailstore.message m set flags = (m.flags & $5) | $6, modseq = f.modseq
+      from f, unnest($3::bigint[], $4::bigint[]) as t(low, high)
+     where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high and (m.flags & $5) | $6 <> m.flags
+    returning m.uid
+)
+update mailstore.folder set highest_modseq = highest_modseq + 1
+ where mailbox_id = $1 and folder_id = $2 and exists (select from m) returning highest_modseq
+
+-- name: flags_of
+select m.uid, m.flags from unnest($3::bigint[], $4::bigint[]) as t(low, high)
+  join mailstore.message m on m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high
+ order by m.uid
+
+-- name: messages_of
+select m.* from unnest($3::bigint[], $4::bigint[]) as t(low, high)
+  join mailstore.message m on m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high
+ order by m.uid
+
+-- name: copy_messages
+-- $4 source uids, $5 their new uids in folder $3, $6 the modseq there, $7 their masks there.
+with t as (
+    select * from unnest($4::bigint[], $5::bigint[], $7::bigint[]) as t(old, new, mask)
+), r as (
+    insert into mailstore.rendered (mailbox_id, folder_id, uid, envelope, body, bodystructure, parts, sent_day, subject,
+                                    from_, to_, cc, bcc)
+    select r.mailbox_id, $3, t.new, r.envelope, r.body, r.bodystructure, r.parts, r.sent_day, r.subject, r.from_, r.to_,
+           r.cc, r.bcc
+      from t join mailstore.rendered r on r.mailbox_id = $1 and r.folder_id = $2 and r.uid = t.old
+)
+insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate)
+select m.mailbox_id, $3, t.new, m.body_id, m.prefix, m.size, t.mask, $6, m.internaldate
+  from t join mailstore.message m on m.mailbox_id = $1 and m.folder_id = $2 and m.uid = t.old
+
+-- name: deleted_uids
+select uid, flags from mailstore.message where mailbox_id = $1 and folder_id = $2 and flags & 4 <> 0 order by uid
+
+-- name: expunge
+-- Messages leave; tombstones stay (sessions that have not heard of it), usage shrinks. Answers what went.
+with d as (
+    delete from mailstore.message where mailbox_id = $1 and folder_id = $2 and uid = any($3::bigint[])
+    returning uid, body_id, size
+), r as (
+    delete from mailstore.rendered where mailbox_id = $1 and folder_id = $2 and uid = any($3::bigint[])
+), e as (
+    insert into mailstore.expunged (mailbox_id, folder_id, uid, modseq, at)
+    select $1, $2, uid, $4, $5 from d
+), u as (
+    update mailstore.mailbox set usage = usage - (select coalesce(sum(size), 0) from d) where id = $1
+)
+select uid, body_id from d order by uid
+
+-- name: fetch
+-- $columns is replaced by what was asked for (reading.py): a row is sent as it comes.
+select $columns
+  from mailstore.message m
+ where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between $3 and $4 order by m.uid limit $5
+
+-- name: fetch_wide
+-- The same with what was rendered at filing.
+select $columns
+  from mailstore.message m
+  join mailstore.rendered r on r.mailbox_id = m.mailbox_id and r.folder_id = m.folder_id and r.uid = m.uid
+ where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between $3 and $4 order by m.uid limit $5
+
+-- name: fetch_some
+-- The same for many short ranges, of at most $5 messages together.
+select $columns
+  from unnest($3::bigint[], $4::bigint[]) as t(low, high)
+  join mailstore.message m on m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high
+ order by m.uid limit $5
+
+-- name: fetch_some_wide
+select $columns
+  from unnest($3::bigint[], $4::bigint[]) as t(low, high)
+  join mailstore.message m on m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high
+  join mailstore.rendered r on r.mailbox_id = m.mailbox_id and r.folder_id = m.folder_id and r.uid = m.uid
+ order by m.uid limit $5
+
+-- name: one_message
+select m.body_id, m.prefix, m.size, r.parts
+  from mailstore.message m
+  join mailstore.rendered r on r.mailbox_id = m.mailbox_id and r.folder_id = m.folder_id and r.uid = m.uid
+ where m.mailbox_id = $1 and m.folder_id = $2 and m.uid = $3

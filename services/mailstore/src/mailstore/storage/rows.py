@@ -1,0 +1,36 @@
+"""A new message as the arrays that `insert_messages` takes."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from mailstore.mime import Rendered
+from mailstore.mime.search import fold
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(seconds: float) -> datetime:
+    """Seconds since the epoch as a time. Raises OverflowError or ValueError, never an error that looks like the
+    database's."""
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def row(
+    mailbox_id: UUID, folder_id: int, uid: int, body_id: UUID, prefix: bytes, size: int, flags: int, modseq: int,
+    internaldate: datetime, view: Rendered,
+) -> tuple[object, ...]:  # fmt: skip
+    """One new message, in the order of the arrays."""
+    return (
+        mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate,
+        view.envelope, view.body, view.bodystructure, view.parts, view.sent_day,
+        _text(view.subject), _text(view.from_), _text(view.to), _text(view.cc), _text(view.bcc),
+    )  # fmt: skip
+
+
+def columns(rows: list[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _text(value: str) -> str:
+    """As SEARCH compares it; Postgres takes neither NUL nor lone surrogates."""
+    return fold(value).replace("\0", "").encode("utf-8", "replace").decode()

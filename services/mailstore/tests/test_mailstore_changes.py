@@ -1,0 +1,217 @@
+"""Flags, copies, moves, expunges, appends; what other sessions are told of them; repeats; the limit."""
+
+import asyncio
+
+import pytest
+
+from mailkit.errors import BadRequest, TooLarge
+from mailkit.ids import new_id
+from mailstore_client.wire import DELETED, FLAGGED, MOST_KEYWORDS, SEEN, ChangesQuestion
+
+from .conftest import PREFIX, ROOM, masks, message, uids
+
+
+async def changes(store, mailbox_id, since, folder_id=1, **more):
+    return await store.front.changes(ChangesQuestion(mailbox_id, folder_id, since, **more))
+
+
+async def test_store_replaces_adds_and_removes(store, mailbox_id):
+    await store.deliver(mailbox_id, message(), message(), message())
+    answer = await store.store(mailbox_id, [(1, 2)], "add", "\\Seen", "Work")
+    assert (uids(answer.uids), masks(answer.flags), answer.keywords) == ([1, 2], [SEEN | 256] * 2, ["Work"])
+    answer = await store.store(mailbox_id, [(2, 3)], "replace", "\\FLAGGED", "work", "Home")
+    assert masks(answer.flags) == [FLAGGED | 256 | 512] * 2 and answer.keywords == ["Work", "Home"]
+    answer = await store.store(mailbox_id, [(1, 3)], "remove", "WORK", "unknown", "\\Flagged")
+    assert masks(answer.flags) == [SEEN, 512, 512] and answer.keywords == ["Work", "Home"]
+
+
+async def test_recent_cannot_be_stored(store, mailbox_id):
+    await store.deliver(mailbox_id, message())
+    answer = await store.store(mailbox_id, [(1, 1)], "add", "\\Recent", "\\Other", "\\Deleted")
+    assert masks(answer.flags) == [DELETED] and answer.keywords == []
+
+
+async def test_a_store_that_changes_nothing_is_no_news(store, mailbox_id):
+    await store.deliver(mailbox_id, message(), message())
+    first = await store.store(mailbox_id, [(1, 1)], "add", "\\Seen")
+    again = await store.store(mailbox_id, [(1, 1)], "add", "\\Seen")
+    both = await store.store(mailbox_id, [(1, 2)], "add", "\\Seen")
+    assert first.highest_modseq == again.highest_modseq == both.highest_modseq - 1
+    assert uids((await changes(store, mailbox_id, again.highest_modseq)).uids) == [2]
+
+
+async def test_keywords_come_to_an_end(store, mailbox_id):
+    await store.deliver(mailbox_id, message())
+    names = [f"k{n}" for n in range(MOST_KEYWORDS)]
+    answer = await store.store(mailbox_id, [(1, 1)], "add", *names)
+    assert masks(answer.flags) == [((1 << MOST_KEYWORDS) - 1) << 8]
+    assert (await store.store(mailbox_id, [(1, 1)], "add", "one more")).status == "limit"
+    assert (await store.append(mailbox_id, message(), flags=["one more"])).status == "limit"
+    assert masks((await store.store(mailbox_id, [(1, 1)], "remove", *names)).flags) == [0]
+
+
+async def test_keywords_met_at_the_same_moment_get_bits_of_their_own(store, mailbox_id):
+    await store.deliver(mailbox_id, *[message()] * 10)
+    await asyncio.gather(*(store.store(mailbox_id, [(n + 1, n + 1)], "add", f"k{n}") for n in range(10)))
+    inbox = await store.open(mailbox_id)
+    names = [inbox.keywords[mask.bit_length() - 9] for mask in masks(inbox.flags)]
+    assert names == [f"k{n}" for n in range(10)]
+
+
+async def test_other_sessions_are_told(store, mailbox_id):
+    await store.deliver(mailbox_id, message(), message(), message())
+    since = (await store.open(mailbox_id)).highest_modseq
+    await store.store(mailbox_id, [(1, 1)], "add", "\\Deleted", "x")
+    await store.store(mailbox_id, [(3, 3)], "add", "\\Flagged")
+    await store.expunge(mailbox_id)
+    await store.deliver(mailbox_id, message())
+    news = await changes(store, mailbox_id, since, take_recent=True)
+    assert (uids(news.uids), masks(news.flags), uids(news.vanished)) == ([3, 4], [FLAGGED, 0], [1])
+    assert (news.keywords, news.uidnext, news.recent_from) == (["x"], 5, 1)
+    quiet = await changes(store, mailbox_id, news.highest_modseq, take_recent=True)
+    assert (quiet.uids, quiet.vanished, quiet.highest_modseq) == (b"", b"", news.highest_modseq)
+    assert (await changes(store, mailbox_id, since, folder_id=99)).status == "gone"
+
+
+async def test_expunge_removes_what_is_deleted_and_named(store, mailbox_id):
+    await store.deliver(mailbox_id, *[message()] * 4)
+    await store.store(mailbox_id, [(1, 3)], "add", "\\Deleted")
+    assert uids((await store.expunge(mailbox_id, [(2, 4)])).uids) == [2, 3]
+    operation_id = new_id()
+    for _ in range(2):
+        answer = await store.expunge(mailbox_id, operation_id=operation_id)
+        assert uids(answer.uids) == [1]
+    assert (await store.expunge(mailbox_id)).uids == b""
+    assert uids((await store.open(mailbox_id)).uids) == [4]
+    assert await store.usage(mailbox_id) == len(PREFIX + message())
+    assert (await store.expunge(mailbox_id, folder_id=77)).status == "gone"
+
+
+async def test_bodies_without_references_become_candidates(store, mailbox_id):
+    await store.deliver(mailbox_id, message("kept"), message("gone"))
+    await store.pool.execute("delete from bodies.candidate")
+    await store.store(mailbox_id, [(2, 2)], "add", "\\Deleted")
+    await store.expunge(mailbox_id)
+    rows = await store.pool.fetch("select body_id from bodies.candidate")
+    left = await store.pool.fetch("select body_id from mailstore.message")
+    assert len(rows) == 1 and rows[0]["body_id"] not in [row["body_id"] for row in left]
+
+
+async def test_copies_share_the_body_and_carry_flags_and_keywords(store, mailbox_id):
+    await store.deliver(mailbox_id, message("one"), message("two"), message("three"))
+    await store.store(mailbox_id, [(1, 1)], "add", "first")
+    await store.store(mailbox_id, [(2, 2)], "add", "\\Seen", "second")
+    sent = (await store.folders(mailbox_id))["Sent"]
+    await store.append(mailbox_id, message("there"), "Sent", ["other"])
+    answer = await store.copy(mailbox_id, [(2, 3)], "Sent")
+    assert (uids(answer.uids), uids(answer.new_uids), answer.uidvalidity) == ([2, 3], [2, 3], sent.uidvalidity)
+    there = await store.open(mailbox_id, "Sent")
+    assert there.keywords == ["other", "second"] and masks(there.flags) == [256, SEEN | 512, 0]
+    assert (await store.texts(mailbox_id, sent.folder_id))[2] == PREFIX + message("two")
+    rows = await store.fetch(mailbox_id, ["ENVELOPE", "INTERNALDATE"], folder_id=sent.folder_id)
+    assert rows[1][1:] == (await store.fetch(mailbox_id, ["ENVELOPE", "INTERNALDATE"]))[1][1:]
+    assert await store.pool.fetchval("select count(*) from bodies.body") == 4
+    await store.usage(mailbox_id)
+
+
+async def test_copies_count_and_moves_do_not(store, mailbox_id):
+    await store.deliver(mailbox_id, message(size=1000), message(size=1000))
+    usage = await store.usage(mailbox_id)
+    limit = {"quota_limit": usage + 500, "limit_version": 2}
+    assert (await store.copy(mailbox_id, [(1, 1)], "Trash", **limit)).status == "overquota"
+    moved = await store.copy(mailbox_id, [(1, 2)], "Trash", move=True, **limit)
+    assert moved.status == "ok" and await store.usage(mailbox_id) == usage
+    assert uids((await store.open(mailbox_id)).uids) == []
+    assert uids((await store.open(mailbox_id, "Trash")).uids) == [1, 2]
+    assert (await store.copy(mailbox_id, [(1, 1)], "Nowhere", **limit)).status == "trycreate"
+    assert (await store.copy(mailbox_id, [(1, 9)], "Trash", **limit)).uids == b""
+    assert (await store.copy(mailbox_id, [(1, 1)], "Trash", folder_id=50)).status == "gone"
+
+
+async def test_copy_and_move_within_a_folder(store, mailbox_id):
+    await store.deliver(mailbox_id, message("one"), message("two"))
+    assert uids((await store.copy(mailbox_id, [(1, 1)], "INBOX")).new_uids) == [3]
+    assert uids((await store.copy(mailbox_id, [(2, 2)], "INBOX", move=True)).new_uids) == [4]
+    assert list(await store.texts(mailbox_id)) == [1, 3, 4]
+    await store.usage(mailbox_id)
+
+
+async def test_a_repeated_copy_copies_once(store, mailbox_id):
+    await store.deliver(mailbox_id, message())
+    for move in (False, True):
+        operation_id = new_id()
+        answers = await asyncio.gather(
+            *(store.copy(mailbox_id, [(1, 1)], "Sent", move=move, operation_id=operation_id) for _ in range(4))
+        )
+        assert len({(answer.uids, answer.new_uids) for answer in answers}) == 1
+    assert uids((await store.open(mailbox_id, "Sent")).uids) == [1, 2]
+
+
+async def test_moves_both_ways_at_once_lose_nothing(store, mailbox_id):
+    await store.deliver(mailbox_id, *[message(str(n)) for n in range(10)])
+    for n in range(10):
+        await store.append(mailbox_id, message(f"s{n}"), "Sent")
+    sent = (await store.folders(mailbox_id))["Sent"].folder_id
+    work = [store.copy(mailbox_id, [(n, n)], "Sent", move=True) for n in range(1, 11)]
+    work += [store.copy(mailbox_id, [(n, n)], "INBOX", move=True, folder_id=sent) for n in range(1, 11)]
+    assert {answer.status for answer in await asyncio.gather(*work)} == {"ok"}
+    here, there = await store.open(mailbox_id), await store.open(mailbox_id, "Sent")
+    assert len(uids(here.uids)) == len(uids(there.uids)) == 10
+    await store.usage(mailbox_id)
+
+
+async def test_append_and_its_repeat(store, mailbox_id):
+    operation_id = new_id()
+    data = message("draft")
+    date = 1_700_000_000.0
+    answers = await asyncio.gather(
+        *(
+            store.append(mailbox_id, data, "Drafts", ["\\Draft", "k"], operation_id=operation_id, internal_date=date)
+            for _ in range(5)
+        )
+    )
+    assert {(answer.status, answer.uid) for answer in answers} == {("ok", 1)}
+    drafts = await store.open(mailbox_id, "Drafts")
+    assert masks(drafts.flags) == [16 | 256] and answers[0].uidvalidity == drafts.uidvalidity
+    rows = await store.fetch(mailbox_id, ["INTERNALDATE", "RFC822.SIZE"], folder_id=drafts.folder_id)
+    assert rows == [[1, int(date), len(data)]]
+    assert await store.texts(mailbox_id, drafts.folder_id) == {1: data}
+
+
+async def test_append_to_nowhere_over_quota_and_without_a_date(store, mailbox_id):
+    assert (await store.append(mailbox_id, message(), "Nowhere")).status == "trycreate"
+    assert (await store.append(mailbox_id, message(), quota_limit=10, limit_version=2)).status == "overquota"
+    with pytest.raises(BadRequest):
+        await store.append(mailbox_id, message(), internal_date=1e18)
+    assert await store.pool.fetchval("select count(*) from bodies.body") == 0
+
+
+async def test_append_takes_the_largest_message_and_no_larger_one(store, mailbox_id):
+    data = message(size=store.settings.max_message_bytes)
+    assert (await store.append(mailbox_id, data)).status == "ok"
+    assert await store.texts(mailbox_id) == {1: data}
+    with pytest.raises(TooLarge):
+        await store.append(mailbox_id, data + b"x" * 1024 * 1024)
+
+
+async def test_ranges_that_are_none(store, mailbox_id):
+    await store.deliver(mailbox_id, message())
+    for ranges in ([(2, 1)], [(0, 1)], [(1, 5), (5, 6)], [(1, 2**32)]):
+        with pytest.raises(BadRequest):
+            await store.store(mailbox_id, ranges, "add", "\\Seen")
+        with pytest.raises(BadRequest):
+            await store.copy(mailbox_id, ranges, "Sent")
+        with pytest.raises(BadRequest):
+            await store.fetch(mailbox_id, ["RFC822.SIZE"], ranges=ranges)
+
+
+async def test_twenty_appends_at_the_limit(store, mailbox_id):
+    data = message(size=1000)
+    answers = await asyncio.gather(
+        *(store.append(mailbox_id, data, quota_limit=7500, limit_version=2) for _ in range(20))
+    )
+    statuses = [answer.status for answer in answers]
+    assert (statuses.count("ok"), statuses.count("overquota")) == (7, 13)
+    assert await store.usage(mailbox_id) == 7000
+    assert sorted(answer.uid for answer in answers if answer.status == "ok") == list(range(1, 8))
+    assert ROOM > 7500

@@ -1,0 +1,233 @@
+"""/v1/filings: what is filed, answered and counted; quotas to the octet; repeats; what is wrong with one of many."""
+
+import asyncio
+
+import pytest
+
+from bodystore import BodyStore
+from mailkit.db import create_pool
+from mailkit.errors import Forbidden, Unauthorised
+from mailkit.ids import new_id
+from mailstore.filing import Filer
+from mailstore.main import PLANNER
+from mailstore_client.client import MailstoreClient
+from mailstore_client.wire import ChangesQuestion, FilingList, OpenFolder, ReferenceList, RoomQuestion, Section
+
+from .conftest import PREFIX, ROOM, START, message, uids
+
+
+async def test_a_message_is_filed_once_and_read_with_its_prefix(store, mailbox_id):
+    (body_id,) = await store.put(message("first"))
+    item = store.filing(mailbox_id, body_id)
+    assert await store.file(item, item) == ["filed", "already"]
+    assert await store.file(item) == ["already"]
+    inbox = await store.open(mailbox_id)
+    assert (uids(inbox.uids), inbox.uidnext, inbox.highest_modseq) == ([1], 2, 2)
+    assert await store.texts(mailbox_id) == {1: PREFIX + message("first")}
+    (row,) = await store.fetch(mailbox_id, ["RFC822.SIZE", "INTERNALDATE", "ENVELOPE"])
+    assert row[:3] == [1, len(PREFIX + message("first")), int(START.timestamp())] and b'"first"' in row[3]
+    assert await store.usage(mailbox_id) == len(PREFIX + message("first"))
+
+
+async def test_one_body_to_many_mailboxes_is_one_body(store):
+    (body_id,) = await store.put(message())
+    mailboxes = [new_id() for _ in range(300)]
+    assert set(await store.file(*(store.filing(m, body_id) for m in mailboxes))) == {"filed"}
+    assert await store.pool.fetchval("select count(*) from bodies.body") == 1
+    assert await store.pool.fetchval("select count(distinct mailbox_id) from mailstore.message") == 300
+
+
+async def test_a_list_is_a_constant_number_of_statements(store):
+    seen = []
+
+    async def watch(connection):
+        connection.add_query_logger(lambda record: seen.append(record.query))
+
+    watched = await create_pool(store.dsn, service="watched", size=2, settings=PLANNER, init=watch)
+    filer = Filer(watched, BodyStore(watched), store.clock, store.disk)
+
+    async def statements(count):
+        body_ids = await store.put(*(message(str(n)) for n in range(count)))
+        mailboxes = [new_id() for _ in body_ids]
+        assert {a.status for a in await filer.file([store.filing(m, body_ids[0]) for m in mailboxes])} == {"filed"}
+        seen.clear()
+        items = [store.filing(m, b) for m, b in zip(mailboxes, body_ids, strict=True)]
+        assert {a.status for a in await filer.file(items)} == {"filed"}
+        return len(seen)
+
+    assert await statements(2) == await statements(50) > 5
+    await watched.close()
+
+
+async def test_quota_is_exact_among_twenty_lists_at_once(store, mailbox_id):
+    body = message(size=1000)
+    size = len(PREFIX) + len(body)
+    limit = size * 13 + 7
+    body_ids = await store.put(*([body] * 20))
+    lists = [[store.filing(mailbox_id, b, quota_limit=limit)] for b in body_ids]
+    answers = await asyncio.gather(*(store.file(*items) for items in lists))
+    statuses = [answer[0] for answer in answers]
+    assert (statuses.count("filed"), statuses.count("full")) == (13, 7)
+    assert await store.usage(mailbox_id) == size * 13
+    again = await asyncio.gather(*(store.file(*items) for items in lists))
+    assert sorted(a[0] for a in again) == ["already"] * 13 + ["full"] * 7
+
+
+async def test_filings_appends_and_copies_together_never_pass_the_limit(store, mailbox_id):
+    body = message(size=2000)
+    await store.deliver(mailbox_id, body)
+    limit = await store.usage(mailbox_id) + 2000 * 9 + 100
+    body_ids = await store.put(*([body[: 2000 - len(PREFIX)]] * 10))
+    work = [store.file(store.filing(mailbox_id, b, quota_limit=limit, limit_version=2)) for b in body_ids]
+    work += [store.append(mailbox_id, body, "Sent", quota_limit=limit, limit_version=2) for _ in range(10)]
+    work += [store.copy(mailbox_id, [(1, 1)], "Trash", quota_limit=limit, limit_version=2) for _ in range(10)]
+    answers = await asyncio.gather(*work)
+    good = sum(1 for a in answers if a == ["filed"] or getattr(a, "status", "") == "ok")
+    usage = await store.usage(mailbox_id)
+    assert good in (8, 9) and limit - 2100 < usage <= limit
+
+
+async def test_the_limit_of_the_highest_version_decides(store, mailbox_id):
+    body_ids = await store.put(*([message(size=1000)] * 4))
+    assert await store.file(store.filing(mailbox_id, body_ids[0], quota_limit=ROOM, limit_version=5)) == ["filed"]
+    assert await store.file(store.filing(mailbox_id, body_ids[1], quota_limit=10, limit_version=4)) == ["filed"]
+    assert await store.file(store.filing(mailbox_id, body_ids[2], quota_limit=10, limit_version=6)) == ["full"]
+    assert await store.file(store.filing(mailbox_id, body_ids[3], quota_limit=10, limit_version=6, exempt=True)) == [
+        "filed"
+    ]
+
+
+async def test_room_says_now_never_and_gone(store, mailbox_id):
+    await store.deliver(mailbox_id, message(size=5000), quota_limit=10_000)
+    purged = new_id()
+    await store.admin.purge_mailbox(str(purged))
+
+    def ask(box, size, limit=10_000, version=1):
+        return RoomQuestion(box, size, limit, version)
+
+    questions = [
+        ask(mailbox_id, 4000),
+        ask(mailbox_id, 5000),
+        ask(mailbox_id, 10_001),
+        ask(purged, 1),
+        ask(new_id(), 10_000),
+    ]
+    assert await store.gateway.room(questions) == ["room", "full", "never", "gone", "room"]
+    assert await store.gateway.room([ask(mailbox_id, 5000, 20_000, 2)]) == ["room"]
+
+
+async def test_a_body_that_is_gone_or_being_collected_fails_alone(store, mailbox_id):
+    good, marked = await store.put(message("good"), message("marked"))
+    await store.bodies.mark([marked], store.clock.now())
+    items = [store.filing(mailbox_id, body_id) for body_id in (marked, good, new_id())]
+    assert await store.file(*items) == ["failed", "filed", "failed"]
+    await store.bodies.unmark([marked], store.clock.now())
+    assert await store.file(items[0]) == ["filed"]
+
+
+async def test_one_poisoned_item_fails_alone(store, mailbox_id):
+    body_ids = await store.put(*(message(str(n)) for n in range(9)))
+    items = [store.filing(mailbox_id, body_id) for body_id in body_ids]
+    items[4] = store.filing(mailbox_id, body_ids[4], received_at=1e18)  # no date of this world
+    assert await store.file(*items) == ["filed"] * 4 + ["failed"] + ["filed"] * 4
+    inbox = await store.open(mailbox_id)
+    assert uids(inbox.uids) == list(range(1, 9))
+
+
+async def test_a_full_disk_refuses_mail_while_reading_and_deleting_go_on(store, mailbox_id):
+    await store.deliver(mailbox_id, message())
+    (body_id,) = await store.put(message())
+    item = store.filing(mailbox_id, body_id)
+    store.disk.full = True
+    assert await store.file(item) == ["no_space"]
+    assert (await store.append(mailbox_id, message())).status == "no_space"
+    assert (await store.copy(mailbox_id, [(1, 1)], "Sent")).status == "no_space"
+    assert len(await store.texts(mailbox_id)) == 1
+    assert (await store.copy(mailbox_id, [(1, 1)], "Trash", move=True)).status == "ok"
+    assert (await store.store(mailbox_id, [(1, 1)], "add", "\\Deleted", folder_id=5)).status == "ok"
+    assert uids((await store.expunge(mailbox_id, folder_id=5)).uids) == [1]
+    store.disk.full = False
+    assert await store.file(item) == ["filed"]
+
+
+async def test_large_bodies_go_in_transactions_of_bounded_size(store, mailbox_id, monkeypatch):
+    monkeypatch.setattr("mailstore.filing.MOST_BYTES", 500_000)
+    bodies = [message(str(n), size=300_000) for n in range(4)]
+    await store.deliver(mailbox_id, *bodies)
+    assert await store.texts(mailbox_id) == {n: PREFIX + body for n, body in enumerate(bodies, 1)}
+    assert await store.pool.fetchval("select count(distinct xmin::text) from mailstore.message") == 4
+
+
+async def test_uids_and_modseqs_rise_under_concurrent_filings_and_nobody_sees_a_gap(store, mailbox_id):
+    """A reader that asks "what since?" while others file is told of every message exactly once."""
+    body_ids = await store.put(*(message(str(n)) for n in range(120)))
+    await store.open(mailbox_id)
+    told, since, done = [], 1, asyncio.Event()
+
+    async def read():
+        nonlocal since
+        while True:
+            last = done.is_set()
+            news = await store.front.changes(ChangesQuestion(mailbox_id, 1, since))
+            told.extend(uids(news.uids))
+            since = news.highest_modseq
+            if last:
+                return
+
+    async def write(part):
+        for body_id in part:
+            assert await store.file(store.filing(mailbox_id, body_id)) == ["filed"]
+
+    reader = asyncio.create_task(read())
+    await asyncio.gather(*(write(body_ids[n::6]) for n in range(6)))
+    done.set()
+    await reader
+    assert sorted(told) == list(range(1, 121)) and told == sorted(told)
+
+
+async def test_new_mailboxes_met_by_many_lists_at_once(store):
+    """Lists that make overlapping new mailboxes never wait for each other in a circle."""
+    mailboxes = [new_id() for _ in range(150)]
+    (body_id,) = await store.put(message())
+    another = Filer(store.pool, store.bodies, store.clock, store.disk)
+    work = []
+    for n in range(12):
+        items = [store.filing(m, body_id) for m in (mailboxes if n % 2 else reversed(mailboxes))][n : n + 100]
+        work.append((store.parts.filer if n % 3 else another).file(items))
+    answers = await asyncio.gather(*work)
+    assert {answer.status for part in answers for answer in part} == {"filed"}
+    made = await store.pool.fetchval("select count(*) from mailstore.mailbox")
+    assert await store.pool.fetchval("select count(*) from mailstore.folder") == made * 5
+    assert await store.pool.fetchval("select count(*) from mailstore.message") == 12 * 100
+
+
+async def test_which_bodies_mailboxes_refer_to(store, mailbox_id):
+    kept, loose = await store.put(message("kept"), message("loose"))
+    await store.file(store.filing(mailbox_id, kept))
+    assert await store.queue.references(ReferenceList([loose, kept, new_id()])) == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("caller", "refused"),
+    [("gateway", Forbidden), ("frontend", Forbidden), ("admin", Forbidden), ("nobody", Unauthorised)],
+)
+async def test_only_the_queue_files(store, caller, refused):
+    with pytest.raises(refused):
+        await store.client(caller).file(FilingList([]))
+
+
+async def test_the_queue_and_the_gateway_do_not_read(store, mailbox_id):
+    for caller in ("queue", "gateway"):
+        client: MailstoreClient = store.client(caller)
+        with pytest.raises(Forbidden):
+            await client.open_folder(OpenFolder(mailbox_id, "INBOX", True))
+
+
+async def test_a_lost_body_does_not_make_the_others_unreadable(store, mailbox_id):
+    await store.deliver(mailbox_id, message("one"), message("two"), message("three"))
+    await store.pool.execute(
+        "delete from bodies.chunk where body_id = (select body_id from mailstore.message where mailbox_id = $1 and uid = 2)",
+        mailbox_id,
+    )
+    rows = await store.fetch(mailbox_id, sections=[Section(), Section(text="HEADER")])
+    assert [row[0] for row in rows] == [1, 2, 3] and rows[1][1:] == [None, None] and rows[2][1].endswith(b"Hello.\r\n")
