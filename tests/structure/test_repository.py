@@ -50,6 +50,19 @@ def test_the_lock_names_no_registry() -> None:
     assert "://" not in (ROOT / "requirements.lock").read_text()
 
 
+def test_no_file_names_a_registry_or_a_machine() -> None:
+    """Hosts of package registries and paths of one person's machine, joined here so that this file does not hit."""
+    hosts = ["pypi" + ".org", "python" + "hosted.org", "registry." + "npmjs", "deb." + "debian.org"]
+    paths = ["/" + "work/", "/" + "root/", "/" + "tmp/brief", ".py" + "env/"]
+    found = []
+    for file in tracked():
+        if file.is_symlink() or not file.is_file():
+            continue
+        content = file.read_bytes()
+        found += [f"{file.relative_to(ROOT)}: {word}" for word in hosts + paths if word.encode() in content]
+    assert found == []
+
+
 def test_internet_facing_services_know_no_database() -> None:
     for package in ("smtp_gateway", "pop_imap_frontend"):
         module = importlib.import_module(f"{package}.config")
