@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import aiohttp
 import msgspec
 
-from mailkit.errors import Unanswered, Unavailable
 from mailkit.http import ServiceClient, encoder
 from mailstore_client import wire
 
@@ -83,31 +81,10 @@ class MailstoreClient(ServiceClient):
 
     async def fetch(self, question: wire.FetchQuestion) -> AsyncIterator[list[list[Any]]]:
         """Slices of rows [uid, *columns, *sections], as they come."""
-        async for frame in self._frames("POST", "/v1/messages/fetch", encoder.encode(question), sock_read=60):
+        async for frame in self.frames("POST", "/v1/messages/fetch", encoder.encode(question), sock_read=60):
             yield _rows.decode(frame)
 
     async def feed(self) -> AsyncIterator[wire.FeedNews]:
         """The change feed until the connection ends; heartbeats come every 10 s (decision 8)."""
-        async for frame in self._frames("GET", "/v1/feed", None, sock_read=25):
+        async for frame in self.frames("GET", "/v1/feed", None, sock_read=25):
             yield _news.decode(frame)
-
-    async def _frames(self, method: str, path: str, data: bytes | None, sock_read: float) -> AsyncIterator[bytes]:
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=sock_read)
-        try:
-            async with self._kept().request(method, self.url + path, data=data, timeout=limit) as reply:
-                if reply.status != 200:
-                    raise Unavailable(f"{path} answered {reply.status}")
-                buffer = bytearray()
-                async for chunk in reply.content.iter_any():
-                    buffer += chunk
-                    while len(buffer) >= 4 and len(buffer) >= (end := 4 + int.from_bytes(buffer[:4], "big")):
-                        yield bytes(buffer[4:end])
-                        del buffer[:end]
-                if buffer:
-                    raise Unanswered(f"{path} broke off")
-        except aiohttp.ClientConnectorError as error:
-            self.renew()
-            raise Unavailable(f"{self.url} cannot be reached") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self.renew()
-            raise Unanswered(f"{path} broke off ({type(error).__name__})") from error

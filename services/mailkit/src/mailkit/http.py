@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
 import aiohttp
@@ -14,6 +16,7 @@ from mailkit.errors import (
     Forbidden,
     NoSpace,
     NotFound,
+    PostriderError,
     TooLarge,
     Unanswered,
     Unauthorised,
@@ -48,6 +51,7 @@ class ServiceClient:
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
         self._born = 0.0
+        self._streams: Counter[aiohttp.ClientSession] = Counter()
         self._retired: dict[asyncio.Task[None], aiohttp.ClientSession] = {}
 
     async def call(self, path: str, question: Any, answer: type[T], *, timeout: float | None = None) -> T:
@@ -89,15 +93,7 @@ class ServiceClient:
                 raw = await reply.read()
                 if reply.status < 400:
                     return raw
-                if reply.status == 503:
-                    self.renew()
-                    raise Unavailable(_detail(raw, f"{path}: 503"))
-                kind = _ERRORS.get(reply.status)
-                if kind is not None:
-                    raise kind(_detail(raw, f"{path}: {reply.status}"))
-                if reply.status == 504:
-                    raise Unanswered(_detail(raw, f"{path}: 504"))
-                raise Unavailable(f"{path} answered {reply.status}")
+                raise self._refusal(reply.status, raw, path)
         except (aiohttp.ClientConnectorError, aiohttp.ServerConnectionError, aiohttp.ConnectionTimeoutError) as error:
             self.renew()
             if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ServerTimeoutError) and not isinstance(
@@ -108,6 +104,46 @@ class ServiceClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self.renew()
             raise Unanswered(f"{path} did not answer ({type(error).__name__})") from error
+
+    async def frames(self, method: str, path: str, data: bytes | None, *, sock_read: float) -> AsyncIterator[bytes]:
+        """The frames of a stream (4 bytes length, then so many octets) as they come; it may last for hours.
+
+        Raises what `send` raises, and Unanswered when the stream breaks off or is silent for `sock_read` seconds.
+        """
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=sock_read)
+        session = self._kept()
+        self._streams[session] += 1
+        try:
+            async with session.request(method, self.url + path, data=data, timeout=limit) as reply:
+                if reply.status >= 400:
+                    raise self._refusal(reply.status, await reply.read(), path)
+                buffer = bytearray()
+                async for chunk in reply.content.iter_any():
+                    buffer += chunk
+                    while len(buffer) >= 4 and len(buffer) >= (end := 4 + int.from_bytes(buffer[:4], "big")):
+                        yield bytes(buffer[4:end])
+                        del buffer[:end]
+                if buffer:
+                    raise Unanswered(f"{path} broke off")
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            self.renew()
+            raise Unavailable(f"{self.url} cannot be reached") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self.renew()
+            raise Unanswered(f"{path} broke off ({type(error).__name__})") from error
+        finally:
+            self._streams[session] -= 1
+            self._streams += Counter()  # keeps only those with streams
+
+    def _refusal(self, status: int, raw: bytes, path: str) -> PostriderError:
+        """The error an answer stands for."""
+        if status == 503:
+            self.renew()
+            return Unavailable(_detail(raw, f"{path}: 503"))
+        if status == 504:
+            return Unanswered(_detail(raw, f"{path}: 504"))
+        kind = _ERRORS.get(status)
+        return kind(_detail(raw, f"{path}: {status}")) if kind else Unavailable(f"{path} answered {status}")
 
     def renew(self) -> None:
         """Use new connections from now on; requests under way end on their old ones."""
@@ -120,6 +156,8 @@ class ServiceClient:
     async def _retire(self, session: aiohttp.ClientSession) -> None:
         try:
             await asyncio.sleep(max(self._timeout, 60))
+            while self._streams[session]:
+                await asyncio.sleep(5)
         finally:
             await session.close()
 
