@@ -35,7 +35,7 @@ class Subscriber:
         if ids is None or len(self._ids) > MOST_WAITING:
             self._everything = True
             self._ids.clear()
-        else:
+        elif not self._everything:
             self._ids.update(ids)
         self._news.set()
 

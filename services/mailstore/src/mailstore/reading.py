@@ -1,6 +1,6 @@
 """FETCH as a stream of frames: which rows a question asks for, in slices, columns as they were rendered (decision 7)."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -15,6 +15,8 @@ from mailstore_client.wire import Column, FetchQuestion, Ranges, Section
 #: Rows in a frame, and about how many octets.
 SLICE = 1000
 FRAME_BYTES = 1024 * 1024
+#: Rows in a slice where some row is big (`has_big_rows`): up to 2 MB each, made on purpose by somebody.
+SLICE_OF_BIG = 16
 
 _COLUMNS = {
     "ENVELOPE": "r.envelope",
@@ -41,35 +43,40 @@ class Reader:
             async for rows in self._slices(question):
                 metrics.ROWS.inc(len(rows))
                 if question.sections:
-                    async for answer in self._with_sections(rows, len(question.columns), question.sections):
-                        yield _frame(answer)
+                    async for group in self._with_sections(rows, len(question.columns), question.sections):
+                        for answer in _cut(group):
+                            yield _frame(answer)
                 else:
                     for answer in _cut(rows):
                         yield _frame(answer)
 
     async def _slices(self, question: FetchQuestion) -> AsyncIterator[list[asyncpg.Record]]:
-        """The rows, at most SLICE at a time."""
+        """The rows, a slice at a time."""
         where = question.mailbox_id, question.folder_id
-        alone, together = _statements(question.columns, bool(question.sections))
-        for ranges in _groups(question.ranges):
+        alone, together, is_wide = _statements(question.columns, bool(question.sections))
+        most = SLICE
+        if is_wide and question.ranges:
+            ends = question.ranges[0][0], question.ranges[-1][1]
+            most = SLICE_OF_BIG if await self._pool.fetchval(sql.has_big_rows, *where, *ends) else SLICE
+        for ranges in _groups(question.ranges, most):
             if len(ranges) > 1:
-                rows = await self._pool.fetch(together, *where, *split(ranges), SLICE)
+                rows = await self._pool.fetch(together, *where, *split(ranges), most)
                 if rows:
                     yield rows
                 continue
             low, high = ranges[0]
             while low <= high:
-                rows = await self._pool.fetch(alone, *where, low, high, SLICE)
+                rows = await self._pool.fetch(alone, *where, low, high, most)
                 if rows:
                     yield rows
-                if len(rows) < SLICE:
+                if len(rows) < most:
                     break
                 low = rows[-1][0] + 1
 
     async def _with_sections(
         self, rows: list[asyncpg.Record], columns: int, sections: list[Section]
     ) -> AsyncIterator[list[Any]]:
-        """Rows grouped so that the bodies in memory, and the frames, stay within bounds."""
+        """Rows grouped so that the bodies in memory stay within bounds."""
         start, total = 0, 0
         most, weigh = self._sections.weight(sections, FRAME_BYTES)
         for at in range(len(rows) + 1):
@@ -84,22 +91,22 @@ class Reader:
             total += size
 
 
-def _statements(columns: list[Column], with_sections: bool) -> tuple[str, str]:
-    """(for one range, for several short ones), with the columns in the order they were asked for."""
+def _statements(columns: list[Column], with_sections: bool) -> tuple[str, str, bool]:
+    """(for one range, for several short ones), with the columns in the order they were asked for; are they wide?"""
     names = ["m.uid", *(_COLUMNS[column] for column in columns), *([_NEEDED] if with_sections else [])]
     listed = ", ".join(names)
     if "r." in listed:
-        return sql.fetch_wide.replace("$columns", listed), sql.fetch_some_wide.replace("$columns", listed)
-    return sql.fetch.replace("$columns", listed), sql.fetch_some.replace("$columns", listed)
+        return sql.fetch_wide.replace("$columns", listed), sql.fetch_some_wide.replace("$columns", listed), True
+    return sql.fetch.replace("$columns", listed), sql.fetch_some.replace("$columns", listed), False
 
 
-def _groups(ranges: Ranges) -> Iterator[Ranges]:
-    """Long ranges alone; short ones together, as many as hold at most SLICE UIDs."""
+def _groups(ranges: Ranges, most: int) -> Iterator[Ranges]:
+    """Long ranges alone; short ones together, as many as hold at most `most` UIDs."""
     group: Ranges = []
     total = 0
     for low, high in ranges:
         width = high - low + 1
-        if group and total + width > SLICE:
+        if group and total + width > most:
             yield group
             group, total = [], 0
         group.append((low, high))
@@ -108,15 +115,16 @@ def _groups(ranges: Ranges) -> Iterator[Ranges]:
         yield group
 
 
-def _cut(rows: list[asyncpg.Record]) -> Iterator[list[Any]]:
-    """Frames of about FRAME_BYTES: rendered columns are short, but not of every message."""
+def _cut(rows: Sequence[Any]) -> Iterator[list[Any]]:
+    """Frames of about FRAME_BYTES: most rows are short, but not of every message."""
     answer: list[Any] = []
-    size = 0
+    total = 0
     for row in map(tuple, rows):
-        size += sum([len(value) for value in row if type(value) is bytes])
-        if size > FRAME_BYTES and answer:
+        size = sum([len(value) for value in row if type(value) is bytes])
+        total += size
+        if total > FRAME_BYTES and answer:
             yield answer
-            answer, size = [], 0
+            answer, total = [], size
         answer.append(row)
     yield answer
 

@@ -131,6 +131,8 @@ def checked(program: Any) -> Node:
         if depth > DEEPEST or nodes > MOST_NODES or not isinstance(node, list) or not node:
             raise BadRequest("not a search program, or one too large")
         key, *rest = node
+        if not isinstance(key, str):
+            raise BadRequest("not a search program")
         if key in ("AND", "OR", "NOT"):
             if not rest or (key == "NOT" and len(rest) != 1):
                 raise BadRequest(f"not a search program: {key}")
@@ -141,7 +143,7 @@ def checked(program: Any) -> Node:
     return found
 
 
-def _good_leaf(key: Any, rest: list[Any]) -> bool:
+def _good_leaf(key: str, rest: list[Any]) -> bool:
     if key == "ALL":
         return not rest
     if key == "UID":
@@ -150,7 +152,7 @@ def _good_leaf(key: Any, rest: list[Any]) -> bool:
         return len(rest) == 1 and type(rest[0]) is int and 0 <= rest[0] < 2**63
     if key in _IN_BODY or key in _TEXTS or key == "FLAG":
         return len(rest) == _IN_BODY.get(key, 1) and all(isinstance(text, str) for text in rest)
-    if key in _DAYS or (isinstance(key, str) and key.startswith("SENT") and key[4:] in _DAYS):
+    if key in _DAYS or (key.startswith("SENT") and key[4:] in _DAYS):
         return len(rest) == 1 and isinstance(rest[0], str) and _day(rest[0]) is not None
     return False
 

@@ -55,6 +55,12 @@ with d as (
 )
 select uid, body_id from d order by uid
 
+-- name: has_big_rows
+-- Answered by an index of the few such rows (schema.py).
+select exists (
+    select from mailstore.rendered where mailbox_id = $1 and folder_id = $2 and uid between $3 and $4
+       and octet_length(envelope) + octet_length(body) + octet_length(bodystructure) > 65536)
+
 -- name: fetch
 -- $columns is replaced by what was asked for (reading.py): a row is sent as it comes.
 select $columns

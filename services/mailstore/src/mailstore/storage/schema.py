@@ -101,6 +101,10 @@ rendered = Table(
     Column("cc", Text, nullable=False),
     Column("bcc", Text, nullable=False),
     PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="rendered_pkey"),
+    Index(
+        "rendered_big", "mailbox_id", "folder_id", "uid",
+        postgresql_where=text("octet_length(envelope) + octet_length(body) + octet_length(bodystructure) > 65536"),
+    ),
 )  # fmt: skip
 
 expunged = Table(

@@ -64,6 +64,8 @@ create table mailstore.rendered (
     bcc text not null,
     primary key (mailbox_id, folder_id, uid)
 );
+create index rendered_big on mailstore.rendered (mailbox_id, folder_id, uid)
+    where octet_length(envelope) + octet_length(body) + octet_length(bodystructure) > 65536;
 alter table mailstore.rendered set (toast_tuple_target = 4080);
 create table mailstore.expunged (
     mailbox_id uuid not null,

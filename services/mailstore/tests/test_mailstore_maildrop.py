@@ -1,0 +1,105 @@
+"""POP3's side: the lock as a lease, stealing it when it ran out, reading, and leaving in one step."""
+
+import asyncio
+from array import array
+
+import pytest
+
+from mailkit.errors import NotFound
+from mailkit.ids import new_id
+from mailstore_client.wire import CloseMaildrop, MaildropLease, OpenMaildrop, ReadMaildrop
+
+from .conftest import PREFIX, message, uids
+
+
+def packed(*numbers):
+    return array("I", numbers).tobytes()
+
+
+async def test_a_session_from_open_to_close(store, mailbox_id):
+    bodies = [message("one"), message("two"), message("three", size=900)]
+    await store.deliver(mailbox_id, *bodies)
+    session = new_id()
+    drop = await store.front.open_maildrop(OpenMaildrop(mailbox_id, session))
+    assert (drop.status, uids(drop.uids), drop.folder_id) == ("ok", [1, 2, 3], 1)
+    assert list(array("I", drop.sizes)) == [len(PREFIX + body) for body in bodies]
+    assert drop.uidvalidity == (await store.open(mailbox_id)).uidvalidity
+    for uid, body in enumerate(bodies, 1):
+        assert await store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, uid)) == PREFIX + body
+    closed = await store.front.close_maildrop(CloseMaildrop(mailbox_id, session, packed(1, 3)))
+    assert (closed.status, closed.removed) == ("ok", 2)
+    again = await store.front.close_maildrop(CloseMaildrop(mailbox_id, session, packed(1, 3)))
+    assert again == closed  # the first answer was lost on its way
+    assert uids((await store.open(mailbox_id)).uids) == [2]
+    assert await store.usage(mailbox_id) == len(PREFIX + bodies[1])
+    with pytest.raises(NotFound):
+        await store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, 1))
+
+
+async def test_top(store, mailbox_id):
+    long = message("long", "first\r\nsecond\r\n" + "line of it\r\n" * 60_000)
+    await store.deliver(mailbox_id, message("t", "first\r\nsecond\r\nthird"), long)
+    head = PREFIX + message("t", "")[:-2]
+    for lines, text in [(0, b""), (1, b"first\r\n"), (2, b"first\r\nsecond\r\n"), (9, b"first\r\nsecond\r\nthird\r\n")]:
+        assert await store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, 1, lines)) == head + text
+    whole = PREFIX + long
+    for lines in (0, 2, 30_000, 70_000):
+        top = await store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, 2, lines))
+        assert whole.startswith(top) and top[len(PREFIX) :].partition(b"\r\n\r\n")[2].count(b"\r\n") == min(
+            lines, 60_003
+        )
+
+
+async def test_only_one_of_many_gets_the_lock(store, mailbox_id):
+    sessions = [new_id() for _ in range(8)]
+    answers = await asyncio.gather(*(store.front.open_maildrop(OpenMaildrop(mailbox_id, s)) for s in sessions))
+    assert sorted(answer.status for answer in answers) == ["in_use"] * 7 + ["ok"]
+    winner = sessions[[answer.status for answer in answers].index("ok")]
+    assert (await store.front.open_maildrop(OpenMaildrop(mailbox_id, winner))).status == "ok"  # its own repeat
+
+
+async def test_a_lease_that_ran_out_is_taken_and_its_session_deletes_nothing(store, mailbox_id):
+    await store.deliver(mailbox_id, message())
+    dead, alive = new_id(), new_id()
+    assert (await store.front.open_maildrop(OpenMaildrop(mailbox_id, dead))).status == "ok"
+    store.pass_time(40)
+    assert await store.front.renew_maildrops([MaildropLease(mailbox_id, dead)]) == [True]
+    store.pass_time(59)
+    assert (await store.front.open_maildrop(OpenMaildrop(mailbox_id, alive))).status == "in_use"
+    store.pass_time(2)
+    assert (await store.front.open_maildrop(OpenMaildrop(mailbox_id, alive))).status == "ok"
+    leases = [MaildropLease(mailbox_id, dead), MaildropLease(mailbox_id, alive), MaildropLease(new_id(), alive)]
+    assert await store.front.renew_maildrops(leases) == [False, True, False]
+    lost = await store.front.close_maildrop(CloseMaildrop(mailbox_id, dead, packed(1)))
+    assert lost.status == "lost" and uids((await store.open(mailbox_id)).uids) == [1]
+    assert (await store.front.close_maildrop(CloseMaildrop(mailbox_id, alive, packed(1)))).removed == 1
+
+
+async def test_a_lease_that_ran_out_is_no_lock_for_its_own_close(store, mailbox_id):
+    await store.deliver(mailbox_id, message())
+    session = new_id()
+    await store.front.open_maildrop(OpenMaildrop(mailbox_id, session))
+    store.pass_time(61)
+    assert await store.front.renew_maildrops([MaildropLease(mailbox_id, session)]) == [False]
+    assert (await store.front.close_maildrop(CloseMaildrop(mailbox_id, session, packed(1)))).status == "lost"
+    assert uids((await store.open(mailbox_id)).uids) == [1]
+
+
+async def test_what_imap_removed_meanwhile_is_not_counted(store, mailbox_id):
+    await store.deliver(mailbox_id, message(), message())
+    session = new_id()
+    await store.front.open_maildrop(OpenMaildrop(mailbox_id, session))
+    await store.store(mailbox_id, [(1, 1)], "add", "\\Deleted")
+    await store.expunge(mailbox_id)
+    closed = await store.front.close_maildrop(CloseMaildrop(mailbox_id, session, packed(1, 2)))
+    assert (closed.status, closed.removed) == ("ok", 1)
+    assert await store.usage(mailbox_id) == 0
+
+
+async def test_new_mail_comes_in_while_the_drop_is_locked(store, mailbox_id):
+    await store.deliver(mailbox_id, message())
+    session = new_id()
+    await store.front.open_maildrop(OpenMaildrop(mailbox_id, session))
+    await store.deliver(mailbox_id, message("new"))
+    assert (await store.front.close_maildrop(CloseMaildrop(mailbox_id, session, packed(1)))).removed == 1
+    assert uids((await store.open(mailbox_id)).uids) == [2]

@@ -1,0 +1,152 @@
+"""/v1/messages/fetch: slices and the whole, ranges, columns in their order, sections and pieces of them, large bodies."""
+
+import random
+
+import pytest
+
+from mailkit.ids import new_id
+from mailstore import reading
+from mailstore_client.wire import FetchQuestion, Section
+
+from .conftest import ALL, PREFIX, message
+
+PARTS = (
+    b"From: a@far.test\r\nSubject: parts\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"before\r\n--b\r\nContent-Type: text/plain\r\n\r\nfirst part\r\n--b\r\nContent-Type: application/x; name=n\r\n\r\n"
+    b"%b\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninner text\r\n--b--\r\n"
+)
+
+
+async def frames(store, mailbox_id, columns=(), sections=(), ranges=ALL):
+    return [
+        rows async for rows in store.front.fetch(FetchQuestion(mailbox_id, 1, ranges, list(columns), list(sections)))
+    ]
+
+
+async def test_slices_are_the_whole(store, mailbox_id, monkeypatch):
+    await store.deliver(mailbox_id, *[message(f"number {n}") for n in range(1, 48)])
+    await store.store(mailbox_id, [(10, 20)], "add", "\\Deleted")
+    await store.expunge(mailbox_id)
+    whole = await store.fetch(mailbox_id, ["ENVELOPE", "RFC822.SIZE"], [Section(), Section(text="HEADER")])
+    assert [row[0] for row in whole] == [*range(1, 10), *range(21, 48)]
+    monkeypatch.setattr("mailstore.reading.SLICE", 7)
+    monkeypatch.setattr("mailstore.reading.FRAME_BYTES", 500)
+    sliced = await frames(store, mailbox_id, ["ENVELOPE", "RFC822.SIZE"], [Section(), Section(text="HEADER")])
+    assert [row for rows in sliced for row in rows] == whole
+    assert len(sliced) > 10 and all(0 < len(rows) <= 7 for rows in sliced)
+    wide = await frames(store, mailbox_id, ["BODYSTRUCTURE", "ENVELOPE"])
+    assert [row[2] for rows in wide for row in rows] == [row[1] for row in whole]
+    assert all(sum(len(row[1]) + len(row[2]) for row in rows) < 500 or len(rows) == 1 for rows in wide)
+
+
+async def test_ranges_of_all_kinds_give_what_is_there(store, mailbox_id, monkeypatch):
+    monkeypatch.setattr("mailstore.reading.SLICE", 5)
+    await store.deliver(mailbox_id, *[message(str(n)) for n in range(1, 41)])
+    chance = random.Random(7)
+    for _ in range(30):
+        points = sorted(chance.sample(range(1, 60), 2 * chance.randint(1, 9)))
+        ranges = [(low, high - 1) for low, high in zip(points[::2], points[1::2], strict=True)]
+        there = [uid for low, high in ranges for uid in range(low, min(high, 40) + 1)]
+        for columns in (["RFC822.SIZE"], ["ENVELOPE"]):
+            assert [row[0] for row in await store.fetch(mailbox_id, columns, ranges=ranges)] == there
+    assert await store.fetch(mailbox_id, ["RFC822.SIZE"], ranges=[(41, 50)]) == []
+    assert await store.fetch(new_id(), ["ENVELOPE"]) == []
+
+
+async def test_columns_come_in_the_order_they_are_asked_for(store, mailbox_id):
+    await store.deliver(mailbox_id, message())
+    one = await store.fetch(mailbox_id, ["RFC822.SIZE", "BODY", "INTERNALDATE", "ENVELOPE", "BODYSTRUCTURE"])
+    other = await store.fetch(mailbox_id, ["BODYSTRUCTURE", "ENVELOPE", "INTERNALDATE", "BODY", "RFC822.SIZE"])
+    assert one[0][1:] == other[0][:0:-1]
+    assert one[0][1] == len(PREFIX + message()) and one[0][4].startswith(b'("Sun, 1 Mar 2026 10:00:00 +0000" "hello"')
+
+
+@pytest.mark.parametrize(
+    "filler", [b"x" * 10, random.Random(3).randbytes(700_000).hex().encode()], ids=["small", "large"]
+)
+async def test_sections_and_pieces(store, mailbox_id, filler):
+    raw = PARTS % filler
+    await store.deliver(mailbox_id, raw)
+    whole = PREFIX + raw
+    end = whole.index(b"\r\n\r\n") + 4
+    fields = b"Subject: parts\r\n\r\n"
+    expected = {
+        Section: whole,
+        "HEADER": whole[:end],
+        "TEXT": whole[end:],
+        "1": b"first part",
+        "1.MIME": b"Content-Type: text/plain\r\n\r\n",
+        "2": filler,
+        "3.HEADER": b"Subject: inner\r\n\r\n",
+        "3.TEXT": b"inner text",
+        "4": None,
+        "1.HEADER": None,
+    }
+    wanted = []
+    for spec in expected:
+        part, _, text = (
+            ("", "", "") if spec is Section else spec.partition(".") if spec[0].isdigit() else ("", "", spec)
+        )
+        wanted.append(Section(part, text))
+    (row,) = await store.fetch(mailbox_id, sections=wanted)
+    assert row[1:] == list(expected.values())
+    (row,) = await store.fetch(
+        mailbox_id,
+        sections=[
+            Section(text="HEADER.FIELDS", fields=["SUBJECT"]),
+            Section(text="HEADER.FIELDS", fields=["return-path"], offset=2, count=6),
+            Section(
+                text="HEADER.FIELDS.NOT", fields=["From", "Return-Path", "Delivered-To", "MIME-Version", "Content-Type"]
+            ),
+        ],
+    )
+    assert row[1:] == [fields, b"turn-P", fields]
+    chance = random.Random(5)
+    pieces = [(chance.randrange(len(whole) + 50), chance.choice([0, 1, 50, 300_000, 10**9])) for _ in range(25)]
+    pieces += [(0, len(whole)), (len(PREFIX) - 3, 10), (len(whole), 5)]
+    got = await store.fetch(mailbox_id, sections=[Section(offset=a, count=n) for a, n in pieces])
+    assert got[0][1:] == [whole[a : a + n] for a, n in pieces]
+    got = await store.fetch(mailbox_id, sections=[Section("2", offset=a, count=n) for a, n in pieces])
+    assert got[0][1:] == [filler[a : a + n] for a, n in pieces]
+    got = await store.fetch(mailbox_id, sections=[Section(text="TEXT", offset=7)])
+    assert got[0][1] == whole[end + 7 :]
+
+
+async def test_a_header_longer_than_a_chunk(store, mailbox_id):
+    long = b"Subject: long\r\n" + b"".join(b"X-Line-%d: %b\r\n" % (n, b"y" * 60) for n in range(5000)) + b"\r\nbody\r\n"
+    await store.deliver(mailbox_id, long, message("short"))
+    rows = await store.fetch(mailbox_id, sections=[Section(text="HEADER")])
+    assert rows[0][1] == PREFIX + long[: -len(b"body\r\n")] and rows[1][1].endswith(b"\r\n\r\n")
+    rows = await store.fetch(mailbox_id, sections=[Section(text="HEADER.FIELDS", fields=["x-line-4999"])])
+    assert rows[0][1] == b"X-Line-4999: " + b"y" * 60 + b"\r\n\r\n"
+
+
+async def test_messages_without_header_or_text(store, mailbox_id):
+    bodies = [b"\r\nonly text\r\n", b"Subject: only header\r\n", b"Subject: x\r\n\r\n", b"no header at all"]
+    for body in bodies:
+        assert (await store.append(mailbox_id, body)).status == "ok"
+    assert list((await store.texts(mailbox_id)).values()) == bodies
+    rows = await store.fetch(mailbox_id, sections=[Section(text="HEADER"), Section(text="TEXT")])
+    assert [row[1] + row[2] for row in rows] == bodies
+
+
+async def test_many_mailboxes_do_not_see_each_other(store):
+    first, second = new_id(), new_id()
+    await store.deliver(first, message("of the first"))
+    await store.deliver(second, message("of the second"))
+    assert [b"first" in text for text in (await store.texts(first)).values()] == [True]
+    assert [b"second" in text for text in (await store.texts(second)).values()] == [True]
+
+
+async def test_big_structures_come_in_small_slices(store, mailbox_id, monkeypatch):
+    seen = []
+    cut = reading._cut
+    monkeypatch.setattr(reading, "_cut", lambda rows: seen.append(len(rows)) or cut(rows))
+    lines = b"".join(b"--b\r\nContent-Type: text/plain; name=%d\r\n\r\nx\r\n" % n for n in range(900))
+    big = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + lines + b"--b--\r\n"
+    await store.deliver(mailbox_id, *[message()] * 30, big, *[message()] * 20)
+    rows = await store.fetch(mailbox_id, ["BODYSTRUCTURE"])
+    assert [row[0] for row in rows] == list(range(1, 52)) and len(rows[30][1]) > 65536 and max(seen) == 16
+    seen.clear()
+    assert len(await store.fetch(mailbox_id, ["BODYSTRUCTURE"], ranges=[(1, 20), (22, 30)])) == 29
+    assert seen == [29]

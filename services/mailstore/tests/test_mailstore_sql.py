@@ -1,0 +1,73 @@
+"""What holds for every named statement: it names the mailbox (decision 14), time is an argument (11); the schema is what
+the migrations lead to."""
+
+import asyncio
+import re
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from mailstore.storage.schema import metadata
+from mailstore.storage.store import sql, upkeep
+
+TABLE = re.compile(r"\bmailstore\.(\w+)")
+#: Asked about bodies of any mailbox, by the collector alone (decision 4).
+ACROSS = {"references"}
+
+
+def test_every_statement_names_the_mailbox():
+    for name, statement in sql.items():
+        tables = set(TABLE.findall(statement))
+        if not tables or name in ACROSS:
+            continue
+        assert "mailbox_id" in statement or tables == {"mailbox"}, name
+        for table in tables - {"mailbox"}:
+            # joined or compared by the mailbox, not only selected
+            assert re.search(r"mailbox_id\b", statement.split(f"mailstore.{table}", 1)[1]), (name, table)
+
+
+def test_time_is_an_argument():
+    for name, statement in [*sql.items(), *upkeep.items()]:
+        code = re.sub(r"--.*", "", statement)
+        assert not re.search(r"\bnow\(|current_timestamp|clock_timestamp|localtime", code, re.I), name
+
+
+def test_no_statement_is_there_for_nobody():
+    from importlib import resources
+
+    code = "".join(
+        path.read_text() for path in resources.files("mailstore").rglob("*.py")  # type: ignore[attr-defined]
+    )  # fmt: skip
+    for name, _ in [*sql.items(), *upkeep.items()]:
+        assert re.search(rf"\b(sql|upkeep)\.{name}\b", code), name
+
+
+def test_the_migrations_lead_to_the_schema(database):
+    def differences(connection: Connection) -> list[object]:
+        options = {
+            "include_schemas": True, "version_table_schema": "mailstore", "version_table": "schema_version",
+            "include_name": lambda name, kind, parents: kind != "schema" or name == "mailstore",
+            "include_object": lambda item, name, kind, reflected, other: (
+                not (kind == "table" and reflected and name.startswith("filed_"))
+            ),
+        }  # fmt: skip
+        return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+    async def compare() -> list[object]:
+        engine = create_async_engine(database.replace("postgresql://", "postgresql+asyncpg://"))
+        async with engine.connect() as connection:
+            found = await connection.run_sync(differences)
+        await engine.dispose()
+        return found
+
+    assert asyncio.run(compare()) == []
+
+
+def test_every_key_begins_with_the_mailbox():
+    for table in metadata.tables.values():
+        columns = [column.name for column in table.primary_key.columns]
+        if table.name in ("singleton", "filed"):
+            continue
+        assert columns[0] in ("mailbox_id", "id") and (columns[0] == "mailbox_id" or table.name == "mailbox")
