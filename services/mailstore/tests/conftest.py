@@ -184,13 +184,21 @@ class Store:
         return {row[0]: row[1] for row in await self.fetch(mailbox_id, sections=[Section()], folder_id=folder_id)}
 
     async def usage(self, mailbox_id: UUID) -> int:
-        """What the mailbox's row says it holds; it has to be what its messages say."""
+        """What the mailbox's row says it holds; it and the folders' counts have to be what the messages say."""
         row = await self.pool.fetchrow(
             "select usage, (select coalesce(sum(size), 0) from mailstore.message m where m.mailbox_id = b.id) as really "
             "from mailstore.mailbox b where id = $1",
             mailbox_id,
         )
         assert row is not None and row["usage"] == row["really"], row
+        wrong = await self.pool.fetch(
+            "select f.name, f.messages, f.unseen, f.octets from mailstore.folder f cross join lateral (select count(*) as n, "
+            "count(*) filter (where flags & 8 = 0) as u, coalesce(sum(size), 0) as o from mailstore.message m "
+            "where m.mailbox_id = f.mailbox_id and m.folder_id = f.folder_id) r "
+            "where f.mailbox_id = $1 and (f.messages, f.unseen, f.octets) is distinct from (r.n, r.u, r.o)",
+            mailbox_id,
+        )
+        assert not wrong, wrong
         return int(row["usage"])
 
 

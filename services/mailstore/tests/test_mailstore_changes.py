@@ -1,6 +1,7 @@
 """Flags, copies, moves, expunges, appends; what other sessions are told of them; repeats; the limit."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -215,3 +216,27 @@ async def test_twenty_appends_at_the_limit(store, mailbox_id):
     assert await store.usage(mailbox_id) == 7000
     assert sorted(answer.uid for answer in answers if answer.status == "ok") == list(range(1, 8))
     assert ROOM > 7500
+
+
+async def test_counts_are_exact_whatever_happens(store, mailbox_id):
+    """A random walk of everything that changes messages; `usage` compares the counts with the messages."""
+    chance = random.Random(17)
+    names = ["INBOX", "Sent", "Trash"]
+    ids = {name: (await store.open(mailbox_id, name)).folder_id for name in names}
+    for _ in range(25):
+        folder_id = ids[chance.choice(names)]
+        low = chance.randint(1, 30)
+        ranges = [(low, low + chance.randint(0, 10))]
+        flags = chance.sample(["\\Seen", "\\Deleted", "\\Flagged", "k"], chance.randint(1, 3))
+        work = [
+            store.deliver(mailbox_id, *[message(size=chance.randint(200, 900)) for _ in range(chance.randint(1, 4))]),
+            store.append(mailbox_id, message(), chance.choice(names), flags),
+            store.store(mailbox_id, ranges, chance.choice(["add", "remove", "replace"]), *flags, folder_id=folder_id),
+            store.copy(mailbox_id, ranges, chance.choice(names), folder_id=folder_id, move=chance.random() < 0.5),
+            store.expunge(mailbox_id, chance.choice([None, ranges]), folder_id=folder_id),
+        ]
+        chance.shuffle(work)
+        await asyncio.gather(*work)
+        await store.usage(mailbox_id)
+    await store.change("rename", mailbox_id, "INBOX", "old")
+    await store.usage(mailbox_id)

@@ -134,6 +134,6 @@ async def test_streams_end_when_the_service_stops(store):
     listener = Listener(store.front)
     await listener.until(lambda: listener.everything)
     store.life.stopping.set()
-    store.parts.feed._tell(None)
+    store.parts.feed.end()
     async with asyncio.timeout(20):
         await asyncio.wait([listener._task])

@@ -19,7 +19,7 @@ from mailstore.mime import Rendered, render
 from mailstore.quota import Account
 from mailstore.storage.rows import columns, moment, row
 from mailstore.storage.store import locked, not_purged, notify, remember, remembered, sql
-from mailstore_client.wire import Append, Appended
+from mailstore_client.wire import SEEN, Append, Appended
 
 #: The last second of the year 9999: RFC 3501's date-year has four digits.
 LAST_SECOND = 253402300799
@@ -81,7 +81,8 @@ class Appender:
             await connection.execute(sql.set_keywords, mailbox_id, folder["folder_id"], keywords)
         if self._bodies.shared:
             await self._bodies.put([(body_id, message)], now, connection)
-        given = await connection.fetchrow(sql.take_uids, mailbox_id, folder["folder_id"], 1)
+        unseen = 0 if mask & SEEN else 1
+        given = await connection.fetchrow(sql.take_uids, mailbox_id, folder["folder_id"], 1, unseen, len(message))
         assert given is not None
         date = now if head.internal_date is None else moment(head.internal_date)
         uid = given["first_uid"]

@@ -10,7 +10,7 @@ from mailstore import metrics
 from mailstore.keywords import TooManyKeywords, carry
 from mailstore.quota import Account
 from mailstore.storage.store import locked, not_purged, notify, pack, pack_uids, remember, remembered, split, sql
-from mailstore_client.wire import Copied, CopyQuestion
+from mailstore_client.wire import SEEN, Copied, CopyQuestion
 
 Rows = list[asyncpg.Record]
 
@@ -78,7 +78,9 @@ async def copy_rows(connection: Connection, source: asyncpg.Record, target: asyn
     keywords, masks = carry(source["keywords"], target["keywords"], [r["flags"] for r in rows])
     if len(keywords) > len(target["keywords"]):
         await connection.execute(sql.set_keywords, mailbox_id, target["folder_id"], keywords)
-    given = await connection.fetchrow(sql.take_uids, mailbox_id, target["folder_id"], len(rows))
+    unseen = sum(1 for mask in masks if not mask & SEEN)
+    size = sum(r["size"] for r in rows)
+    given = await connection.fetchrow(sql.take_uids, mailbox_id, target["folder_id"], len(rows), unseen, size)
     assert given is not None
     new_uids = list(range(given["first_uid"], given["first_uid"] + len(rows)))
     await connection.execute(

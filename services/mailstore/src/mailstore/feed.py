@@ -90,6 +90,10 @@ class Feed:
                 log.warning("neighbour_away", work="feed", error=describe(error))
             await asyncio.sleep(0.5)
 
+    def end(self) -> None:
+        """Wake every stream, so that it looks whether the service is stopping."""
+        self._tell(None)
+
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         metrics.NEWS.inc()
         text = str(payload)

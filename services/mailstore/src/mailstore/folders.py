@@ -44,7 +44,7 @@ class Folders:
         folders = [
             FolderInfo(
                 row["name"], row["folder_id"], row["special_use"], row["subscribed"], True, row["uidvalidity"], row["uidnext"],
-                row["highest_modseq"], row["messages"], row["unseen"], row["recent"], row["size"],
+                row["highest_modseq"], row["messages"], row["unseen"], row["recent"], row["octets"],
             )
             for row in rows
         ]  # fmt: skip

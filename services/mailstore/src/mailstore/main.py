@@ -49,6 +49,7 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     await life.stopping.wait()
     log.info("draining")
     await asyncio.sleep(settings.drain_delay_seconds)
+    parts.feed.end()
     await http.stop()
     await life.cancel()
     for each in {pool, bodies_pool}:

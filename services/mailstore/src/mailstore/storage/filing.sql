@@ -38,13 +38,15 @@ with t as (
            limit_version = greatest(m.limit_version, t.limit_version)
       from t where m.id = t.mailbox_id
 )
-update mailstore.folder f set uidnext = f.uidnext + t.n, highest_modseq = f.highest_modseq + 1
+update mailstore.folder f set uidnext = f.uidnext + t.n, highest_modseq = f.highest_modseq + 1,
+       messages = f.messages + t.n, unseen = f.unseen + t.n, octets = f.octets + t.added
   from t where f.mailbox_id = t.mailbox_id and f.folder_id = 1
 returning f.mailbox_id, f.uidnext - t.n as first_uid, f.highest_modseq as modseq
 
 -- name: take_uids
--- UIDs and one MODSEQ for $3 new messages in a folder; answers the first UID.
-update mailstore.folder set uidnext = uidnext + $3::int, highest_modseq = highest_modseq + 1
+-- UIDs and one MODSEQ for $3 new messages in a folder, $4 of them unseen, $5 octets; answers the first UID.
+update mailstore.folder set uidnext = uidnext + $3::int, highest_modseq = highest_modseq + 1,
+       messages = messages + $3::int, unseen = unseen + $4::int, octets = octets + $5::bigint
  where mailbox_id = $1 and folder_id = $2
 returning uidnext - $3::int as first_uid, highest_modseq as modseq, uidvalidity
 

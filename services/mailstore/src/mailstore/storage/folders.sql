@@ -1,11 +1,9 @@
 -- name: list_folders
-select f.*, coalesce(m.messages, 0) as messages, coalesce(m.unseen, 0) as unseen, coalesce(m.size, 0)::bigint as size,
-       coalesce(m.recent, 0) as recent, s.name is not null as subscribed
+select f.*, coalesce(m.recent, 0) as recent, s.name is not null as subscribed
   from mailstore.folder f
   left join lateral (
-       select count(*) as messages, count(*) filter (where flags & 8 = 0) as unseen, sum(size) as size,
-              count(*) filter (where uid >= f.recent_from) as recent
-         from mailstore.message m where m.mailbox_id = f.mailbox_id and m.folder_id = f.folder_id) m on true
+       select count(*) as recent from mailstore.message m
+        where m.mailbox_id = f.mailbox_id and m.folder_id = f.folder_id and m.uid >= f.recent_from) m on true
   left join mailstore.subscription s on s.mailbox_id = f.mailbox_id and s.name = f.name
  where f.mailbox_id = $1 order by f.name
 

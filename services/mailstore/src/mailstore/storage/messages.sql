@@ -3,14 +3,19 @@
 -- $6 adds. The folder's row is locked.
 with f as (
     select highest_modseq + 1 as modseq from mailstore.folder where mailbox_id = $1 and folder_id = $2
+), o as (
+    select m.uid, m.flags as old, (m.flags & $5) | $6 as new
+      from unnest($3::bigint[], $4::bigint[]) as t(low, high)
+      join mailstore.message m on m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high
+     where (m.flags & $5) | $6 <> m.flags
 ), m as (
-    update mailstore.message m set flags = (m.flags & $5) | $6, modseq = f.modseq
-      from f, unnest($3::bigint[], $4::bigint[]) as t(low, high)
-     where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high and (m.flags & $5) | $6 <> m.flags
-    returning m.uid
+    update mailstore.message m set flags = o.new, modseq = f.modseq
+      from f, o where m.mailbox_id = $1 and m.folder_id = $2 and m.uid = o.uid
 )
-update mailstore.folder set highest_modseq = highest_modseq + 1
- where mailbox_id = $1 and folder_id = $2 and exists (select from m) returning highest_modseq
+update mailstore.folder
+   set highest_modseq = highest_modseq + 1,
+       unseen = unseen + (select coalesce(sum((old & 8)::int - (new & 8)::int) / 8, 0)::int from o)
+ where mailbox_id = $1 and folder_id = $2 and exists (select from o) returning highest_modseq
 
 -- name: flags_of
 select m.uid, m.flags from unnest($3::bigint[], $4::bigint[]) as t(low, high)
@@ -44,12 +49,17 @@ select uid, flags from mailstore.message where mailbox_id = $1 and folder_id = $
 -- Messages leave; tombstones stay (sessions that have not heard of it), usage shrinks. Answers what went.
 with d as (
     delete from mailstore.message where mailbox_id = $1 and folder_id = $2 and uid = any($3::bigint[])
-    returning uid, body_id, size
+    returning uid, body_id, size, flags
 ), r as (
     delete from mailstore.rendered where mailbox_id = $1 and folder_id = $2 and uid = any($3::bigint[])
 ), e as (
     insert into mailstore.expunged (mailbox_id, folder_id, uid, modseq, at)
     select $1, $2, uid, $4, $5 from d
+), f as (
+    update mailstore.folder
+       set messages = messages - (select count(*) from d), octets = octets - (select coalesce(sum(size), 0) from d),
+           unseen = unseen - (select count(*) from d where flags & 8 = 0)
+     where mailbox_id = $1 and folder_id = $2
 ), u as (
     update mailstore.mailbox set usage = usage - (select coalesce(sum(size), 0) from d) where id = $1
 )

@@ -43,7 +43,7 @@ mailbox = Table(
 )  # fmt: skip
 
 #: Folder 1 is the INBOX. `forgotten_modseq`: tombstones up to here are gone. `recent_from`: the next read-write session
-#: gets \\Recent from this UID on.
+#: gets \\Recent from this UID on. `messages`, `unseen` and `octets` change in the statements that change messages.
 folder = Table(
     "folder", metadata,
     Column("mailbox_id", Uuid, nullable=False),
@@ -54,10 +54,14 @@ folder = Table(
     Column("highest_modseq", BigInteger, nullable=False, server_default=text("1")),
     Column("forgotten_modseq", BigInteger, nullable=False, server_default=text("0")),
     Column("recent_from", BigInteger, nullable=False, server_default=text("1")),
+    Column("messages", Integer, nullable=False, server_default=text("0")),
+    Column("unseen", Integer, nullable=False, server_default=text("0")),
+    Column("octets", BigInteger, nullable=False, server_default=text("0")),
     Column("special_use", Text, nullable=False, server_default=text("''")),
     Column("keywords", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     PrimaryKeyConstraint("mailbox_id", "folder_id", name="folder_pkey"),
     UniqueConstraint("mailbox_id", "name", name="folder_mailbox_id_name_key"),
+    CheckConstraint("unseen between 0 and messages and octets >= 0", name="folder_counts"),
 )  # fmt: skip
 
 subscription = Table(

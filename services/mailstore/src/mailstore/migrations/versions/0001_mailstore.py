@@ -24,10 +24,14 @@ create table mailstore.folder (
     highest_modseq bigint not null default 1,
     forgotten_modseq bigint not null default 0,
     recent_from bigint not null default 1,
+    messages integer not null default 0,
+    unseen integer not null default 0,
+    octets bigint not null default 0,
     special_use text not null default '',
     keywords text[] not null default '{}',
     primary key (mailbox_id, folder_id),
-    unique (mailbox_id, name)
+    unique (mailbox_id, name),
+    constraint folder_counts check (unseen between 0 and messages and octets >= 0)
 );
 create table mailstore.subscription (
     mailbox_id uuid not null,
