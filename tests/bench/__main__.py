@@ -1,79 +1,107 @@
-"""`make bench`: messages per second of the whole service, driven by Postfix's smtp-source and smtp-sink.
+"""`make bench`: the whole service under load, beside Debian's Postfix and Dovecot where they are installed.
 
-The comparison with Postfix and Dovecot themselves is not here yet; the figures are this machine's, in this minute.
+The figures are this machine's in this minute; the ratios say more, both sides did the same work one after the other.
 """
 
+import argparse
+import contextlib
+import io
 import os
-import shutil
-import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
-from tests.support.clients import imap
-from tests.support.run import Run, wait_for
-from tests.support.world import World
+from tests.bench.memory import Peaks
+from tests.bench.readers import imap_rows, pop3_rate
+from tests.bench.senders import OCTETS, SESSIONS, flood, send
+from tests.bench.sides import Side, installed, postfix_dovecot, postrider
+from tests.bench.table import Table
+from tests.support.run import wait_for
 
-MESSAGES = int(os.environ.get("POSTRIDER_BENCH_MESSAGES", "5000"))
-SESSIONS = 20
-OCTETS = 4096
-
-
-def submit(run: Run, recipient: str) -> float:
-    """Seconds until all messages were answered 250."""
-    started = time.perf_counter()
-    subprocess.run(
-        [tool("smtp-source"), "-d", "-s", str(SESSIONS), "-l", str(OCTETS), "-m", str(MESSAGES), "-f", "", "-t", recipient,
-         f"127.0.0.1:{run.port('SMTP')}"],
-        check=True,
-    )  # fmt: skip
-    return time.perf_counter() - started
+LIMIT = 300.0
 
 
-def measure(run: Run, name: str, recipient: str) -> None:
-    """One row: accepted per second, and per second until the queue was empty."""
-    started = time.perf_counter()
-    accepted = submit(run, recipient)
-    wait_for(lambda: run.api("GET", "queue", "/v1/queue?limit=1") == [], 300, "the queue is empty")
-    whole = time.perf_counter() - started
-    print(f"{name:<22} accepted {MESSAGES / accepted:7.0f}/s   done {MESSAGES / whole:7.0f}/s", flush=True)
+@dataclass(frozen=True)
+class Sizes:
+    """How much is done."""
+
+    messages: int = 5000
+    maildrop: int = 1000
+    folder: int = 10000
+
+    def tenth(self) -> "Sizes":
+        return Sizes(self.messages // 10, self.maildrop // 10, self.folder // 10)
 
 
-def tool(name: str) -> str:
-    found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
-    if found is None:
-        sys.exit(f"{name} is missing: apt-get install postfix (it need not run), or `make interop` as root")
-    return found
+def measure(side: Side, table: Table, sizes: Sizes) -> None:
+    """All rows of one side."""
+
+    def put(what: str, value: float, unit: str, better: str = "more") -> None:
+        table.put(side.name, what, value, unit, better)
+
+    def drained() -> float:
+        wait_for(side.queue_empty, LIMIT, "the queue is empty")
+        return time.monotonic()
+
+    boxes = side.boxes()
+    send(side.smtp_port, boxes)  # so that nobody is measured while waking up
+    drained()
+    with Peaks(side.processes) as peaks:
+        sent = send(side.smtp_port, [boxes[number % len(boxes)] for number in range(sizes.messages)], limit=LIMIT)
+        ended = drained()
+        put("accepted", sent.rate, "messages/s")
+        put("accepted, latency p50", sent.percentile(0.50) * 1000, "ms", "less")
+        put("accepted, latency p99", sent.percentile(0.99) * 1000, "ms", "less")
+        put("filed in 100 mailboxes", sizes.messages / (ended - sent.started), "messages/s")
+
+        before = side.sink.count
+        began = flood(side.smtp_port, sizes.messages, side.far, side.sender, LIMIT)
+        wait_for(lambda: side.sink.count - before >= sizes.messages, LIMIT, "the sink has all")
+        put("relayed to another host", sizes.messages / (time.monotonic() - began), "messages/s")
+        drained()
+
+        address, _, login, password = side.reader("popper")
+        send(side.smtp_port, [address] * sizes.maildrop, limit=LIMIT)
+        drained()
+        put("POP3 RETR", pop3_rate(side.pop3_port, login, password, sizes.maildrop), "messages/s")
+
+        address, login, _, password = side.reader("reader")
+        send(side.smtp_port, [address] * sizes.folder, limit=LIMIT)
+        drained()
+        for what, milliseconds in imap_rows(side.imap_port, login, password, sizes.folder).items():
+            put(what, milliseconds, "ms", "less")
+    for name, megabytes in sorted(peaks.megabytes.items()):
+        put(f"peak memory, {name}", megabytes, "MB", "less")
+    put("peak memory, sum", sum(peaks.megabytes.values()), "MB", "less")
 
 
-def main() -> None:
-    """Run all rows."""
-    tool("smtp-source")
-    sink_words = [tool("smtp-sink"), *(["-u", "nobody"] if os.geteuid() == 0 else [])]
-    with World() as world:
-        run = Run(**world.settings(), LIMIT_EXEMPT_NETWORKS="127.0.0.0/8", RECIPIENTS_PER_HOUR="0")
-        sink = None
-        try:
-            run.start()
-            user = run.mailbox(run.domain(), quota=2048 * 1024 * 1024)
-            imap(run, user).logout()  # the grant that lets this address relay
-            address = world.address()
-            world.dns.set("mx.bench.example", A=[address])
-            world.dns.set("bench.example", MX=["10 mx.bench.example"])
-            sink = subprocess.Popen(
-                [*sink_words, "-c", f"{address}:{world.smtp_port}", "1000"], stdout=subprocess.DEVNULL
-            )
-            print(f"{MESSAGES} messages of {OCTETS} octets, {SESSIONS} sessions")
-            measure(run, "filed in one mailbox", user.address)
-            measure(run, "relayed to a sink", "x@bench.example")
-            for process in run.processes():
-                line = process.cmdline()
-                if len(line) > 2 and line[1] == "-m":
-                    print(f"{line[2]:<22} {process.memory_info().rss // 1024 // 1024} MB")
-        finally:
-            if sink is not None:
-                sink.terminate()
-            run.close()
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the sizes")
+    parser.add_argument("--json", action="store_true", help="the result as JSON, nothing else on standard output")
+    words = parser.parse_args()
+    sizes = Sizes().tenth() if words.quick else Sizes()
+    table = Table()
+    failed = False
+    with contextlib.redirect_stdout(sys.stderr) if words.json else contextlib.nullcontext(io.StringIO()):
+        print(f"{sizes.messages} messages of {OCTETS} octets over {SESSIONS} sessions, {os.cpu_count()} cores, "
+              f"load {os.getloadavg()[0]:.1f}; folders of {sizes.maildrop} (POP3) and {sizes.folder} (IMAP) messages")  # fmt: skip
+        sides = {"Postrider": postrider, "Postfix and Dovecot": postfix_dovecot}
+        if why := installed():
+            print(f"no comparison: {why}")
+            del sides["Postfix and Dovecot"]
+        for title, start in sides.items():
+            print(title, flush=True)
+            try:
+                with start() as side:
+                    measure(side, table, sizes)
+            except (AssertionError, RuntimeError, OSError) as error:
+                print(f"  {title} failed: {error!r}", flush=True)
+                failed = True
+    print(table.json() if words.json else "\n" + table.text())
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
