@@ -19,6 +19,10 @@ class Received:
     recipients: list[str]
     data: bytes
     tls: bool
+    parameters: str = ""
+    """What stood behind the sender in MAIL."""
+    connection: int = 0
+    """Number of the connection, from 1."""
 
 
 @dataclass
@@ -34,7 +38,27 @@ class Behaviour:
     data: list[str] | None = None
     dot: list[str] | None = None
     drop_at: str = ""
-    """Close without a word at: "connect", "MAIL", "RCPT", "DATA", "dot"."""
+    """Close without a word at: "connect", "EHLO", "MAIL", "RCPT", "DATA", "body" (behind its first line), "dot"."""
+    ehlo: list[str] | None = None
+    """Instead of the extensions; a refusal makes clients fall back to HELO."""
+    tls_refusal: list[str] | None = None
+    """The answer to STARTTLS instead of 220."""
+    tls_injection: bytes = b""
+    """Plain text right behind the 220, as an attacker in the middle adds it."""
+    dots: list[list[str]] = field(default_factory=list)
+    """Answers to the next final dots, used up one by one before `dot`."""
+    early: list[str] | None = None
+    """Said behind the first line of a body, and nothing more until the client goes."""
+    unasked: list[str] | None = None
+    """Said right behind the answer to a final dot."""
+    always_354: bool = False
+    """Asks for a message though nobody was accepted."""
+    limit: int = 0
+    """A connection that has taken so many answers MAIL with 421 and closes; 0: no limit."""
+    hold: dict[str, threading.Event] = field(default_factory=dict)
+    """Waits for the event before it answers: by verb, "greeting", "body", "dot"."""
+    context: ssl.SSLContext | None = None
+    """TLS otherwise than with a certificate that nobody trusts."""
 
 
 class Sink:
@@ -44,10 +68,15 @@ class Sink:
         self.behaviour = Behaviour()
         self.messages: list[Received] = []
         self.connections = 0
+        self.commands: list[str] = []
+        """Command lines of all connections, as they came; "." for a lone dot, "(cut)" for a body without its dot."""
+        self.names: list[str | None] = []
+        """Names that clients asked for under TLS (SNI)."""
         self._server = socket.create_server((address, port), backlog=200)
         self.address, self.port = self._server.getsockname()[:2]
         self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
+        self._came = threading.Condition(self._lock)
         self._live: set[socket.socket] = set()
         threading.Thread(target=self._accept, name="sink", daemon=True).start()
 
@@ -73,6 +102,17 @@ class Sink:
                 except OSError:
                     pass
 
+    def saw(self, command: str, count: int = 1, seconds: float = 15.0) -> None:
+        """Wait until `command` (the beginning of a line) came `count` times. Raises TimeoutError."""
+        with self._came:
+            if not self._came.wait_for(lambda: sum(c.startswith(command) for c in self.commands) >= count, seconds):
+                raise TimeoutError(f"{command} did not come {count} times: {self.commands}")
+
+    def _note(self, command: str) -> None:
+        with self._came:
+            self.commands.append(command)
+            self._came.notify_all()
+
     def _accept(self) -> None:
         while True:
             try:
@@ -84,9 +124,12 @@ class Sink:
             threading.Thread(target=self._talk, args=(sock,), daemon=True).start()
 
     def _tls(self) -> ssl.SSLContext:
+        if self.behaviour.context is not None:
+            return self.behaviour.context
         if self._context is None:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             trustme.CA().issue_cert("sink.test").configure_cert(self._context)
+            self._context.sni_callback = lambda _, name, __: self.names.append(name)
         return self._context
 
     def _talk(self, sock: socket.socket) -> None:
@@ -108,21 +151,31 @@ class _Conversation:
         self._sock = sock
         self._file = sock.makefile("rb")
         self._secure = False
-        self._sender = ""
+        self._sender = self._parameters = ""
+        self._named = False
+        self._number, self._taken = sink.connections, 0
         self._recipients: list[str] = []
 
     def _say(self, lines: list[str]) -> None:
         self._sock.sendall("".join(f"{line}\r\n" for line in lines).encode())
 
+    def _hold(self, stage: str) -> None:
+        event = self._sink.behaviour.hold.get(stage)
+        if event is not None:
+            event.wait(60)
+
     def run(self) -> None:
         does = self._sink.behaviour
         if does.drop_at == "connect":
             return
+        self._hold("greeting")
         self._say(does.greeting or ["220 sink.test ESMTP"])
         if does.greeting and not does.greeting[0].startswith("2"):
             return
         while line := self._file.readline(4096):
             verb, _, argument = line.decode("utf-8", "replace").strip().partition(" ")
+            self._sink._note(f"{verb} {argument}".strip())
+            self._hold(verb.upper())
             if does.drop_at == verb.upper():
                 return
             if not self._verb(verb.upper(), argument, does):
@@ -134,20 +187,30 @@ class _Conversation:
             names = list(does.extensions) if verb == "EHLO" else []
             if does.starttls and not self._secure and verb == "EHLO":
                 names.append("STARTTLS")
+            if verb.upper() == "EHLO" and does.ehlo is not None:
+                self._say(does.ehlo)
+                return not does.ehlo[0].startswith("421")
             lines = ["sink.test", *names]
             self._say([f"250{'-' if i + 1 < len(lines) else ' '}{text}" for i, text in enumerate(lines)])
         elif verb == "STARTTLS":
             return self._start_tls(does)
         elif verb == "MAIL":
+            if does.limit and self._taken >= does.limit:
+                self._say(["421 4.7.0 enough for one connection"])
+                return False
             self._sender, self._recipients = address, []
+            self._parameters = argument.rpartition(">")[2].strip()
+            self._named = not does.mail or does.mail[0].startswith("2")
             self._say(does.mail or ["250 2.1.0 ok"])
+            return not (does.mail and does.mail[0].startswith("421"))
         elif verb == "RCPT":
-            refused = does.rcpt(address)
+            refused = does.rcpt(address) if self._named else ["503 5.5.1 MAIL first"]
             if refused is None:
                 self._recipients.append(address)
             self._say(refused or ["250 2.1.5 ok"])
+            return not (refused and refused[0].startswith("421"))
         elif verb == "DATA":
-            if does.data or not self._recipients:
+            if does.data or (not self._recipients and not does.always_354):
                 self._say(does.data or ["503 5.5.1 no recipients"])
             else:
                 self._say(["354 go ahead"])
@@ -163,7 +226,10 @@ class _Conversation:
         return True
 
     def _start_tls(self, does: Behaviour) -> bool:
-        self._say(["220 2.0.0 go ahead"])
+        if does.tls_refusal is not None:
+            self._say(does.tls_refusal)
+            return True
+        self._sock.sendall(b"220 2.0.0 go ahead\r\n" + does.tls_injection)
         if does.break_tls:
             self._sock.sendall(b"\x15\x03\x03\x00\x02\x02\x28")  # a fatal handshake_failure alert
             return False
@@ -172,16 +238,43 @@ class _Conversation:
         self._secure = True
         return True
 
+    def _line(self) -> bytes:
+        """A line of a body. Raises EOFError when the client goes before the dot."""
+        try:
+            line = self._file.readline()
+        except OSError:
+            line = b""
+        if not line.endswith(b"\n"):
+            self._sink._note("(cut)")
+            raise EOFError
+        return line
+
     def _data(self, does: Behaviour) -> bool:
-        lines = []
-        while (line := self._file.readline()) != b".\r\n":
-            if not line:
-                raise EOFError
+        lines: list[bytes] = []
+        while (line := self._line()) != b".\r\n":
+            if not lines and does.drop_at == "body":
+                return False
+            if not lines and does.early:
+                self._say(does.early)
+                while True:
+                    self._line()
+            if not lines:
+                self._hold("body")
             lines.append(line[1:] if line.startswith(b".") else line)
+        if not self._recipients:
+            self._sink._note(".")
+            self._say(["554 5.5.1 no valid recipients"])
+            return True
         if does.drop_at == "dot":
             return False
-        if not does.dot:
+        self._hold("dot")
+        reply = does.dots.pop(0) if does.dots else does.dot
+        if not reply or reply[0].startswith("2"):
+            self._taken += 1
+            message = Received(
+                self._sender, self._recipients, b"".join(lines), self._secure, self._parameters, self._number
+            )
             with self._sink._lock:
-                self._sink.messages.append(Received(self._sender, self._recipients, b"".join(lines), self._secure))
-        self._say(does.dot or ["250 2.0.0 taken"])
-        return True
+                self._sink.messages.append(message)
+        self._say((reply or ["250 2.0.0 taken"]) + (does.unasked or []))
+        return not (reply and reply[0].startswith("421"))
