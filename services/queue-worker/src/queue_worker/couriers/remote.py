@@ -1,15 +1,25 @@
 """The remote courier: one group of messages to one destination domain, host by host."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 
 from mailkit.dns import Resolver
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
 from queue_worker.couriers import trouble
 from queue_worker.couriers.conversation import Conversation
+from queue_worker.couriers.kept import Kept
+from queue_worker.couriers.ledger import Ledger
 from queue_worker.couriers.models import CourierSettings, Outcome, RemoteMessage, Report
 from queue_worker.couriers.targets import NoTarget, Target, Targets
-from queue_worker.couriers.trouble import Trouble
+from queue_worker.couriers.transfer import Broken, Transfer
+from queue_worker.couriers.trouble import Telling, Trouble
+
+log = get_logger()
+
+#: Connections to one address that may break in a row without a single recipient settled, before the next is tried.
+FRUITLESS = 2
 
 
 class RemoteCourier:
@@ -18,116 +28,118 @@ class RemoteCourier:
     def __init__(self, settings: CourierSettings, resolver: Resolver | None = None) -> None:
         self._settings = settings
         self._targets = Targets(settings, resolver or Resolver(settings.dns_servers))
-        self._idle: dict[Target, list[Conversation]] = defaultdict(list)
-        self._open: set[Conversation] = set()
-        self._sweeper: asyncio.Task[None] | None = None
+        self._kept = Kept(settings)
+        self._groups: dict[asyncio.Task[None], Ledger] = {}
         self._stopping = False
 
     async def deliver(self, domain: str, messages: Sequence[RemoteMessage], report: Report) -> None:
         """Send `messages` to `domain`; `report` hears of every recipient exactly once before this returns."""
-        left = list(messages)
-        last: Trouble = trouble.no_connection()
+        ledger = Ledger(messages, report)
+        if self._stopping:
+            return ledger.close_returned("the service stops")
+        # a task of its own: `stop` can end it without ending the caller
+        group = asyncio.get_running_loop().create_task(self._group(domain, ledger))
+        self._groups[group] = ledger
         try:
-            if not self._stopping:
-                left, last = await self._try_all(await self._targets.of(domain), left, report)
-        except NoTarget as none:
-            report(
-                [Outcome(r.key, none.verdict, none.status, none.text) for message in left for r in message.recipients]
-            )
-            return
-        for message in left:
-            if self._stopping:
-                report([trouble.returned(recipient) for recipient in message.recipients])
-            else:
-                report([trouble.deferred(recipient, last) for recipient in message.recipients])
-
-    async def _try_all(
-        self, targets: list[Target], left: list[RemoteMessage], report: Report
-    ) -> tuple[list[RemoteMessage], Trouble]:
-        """Host after host until nothing is left; what no host took, and the most telling trouble."""
-        worst: Trouble | None = None
-        for target in targets:
-            rounds = 0
-            while left and rounds < 50 and not self._stopping:
-                rounds += 1
-                try:
-                    conversation = await self._conversation(target)
-                except Trouble as problem:
-                    # that no connection could be made says least; a broken TLS session or a refusal says more
-                    if worst is None or worst.text == trouble.NO_CONNECTION:
-                        worst = problem
-                    break
-                before = len(left)
-                try:
-                    left = await conversation.send(left, report)
-                finally:
-                    self._keep(target, conversation)
-                if left and len(left) == before:
-                    break
-            if not left or self._stopping:
-                break
-        return left, worst or trouble.no_connection()
-
-    # -- connections
-
-    async def _conversation(self, target: Target) -> Conversation:
-        """A kept connection, or a new one. Raises Trouble."""
-        kept = self._idle.get(target, [])
-        while kept:
-            conversation = kept.pop()
-            if not conversation.closing:
-                return conversation
-            self._open.discard(conversation)
-        conversation = Conversation(self._settings, target)
-        self._open.add(conversation)
-        try:
-            await conversation.open()
-        except BaseException:
-            self._open.discard(conversation)
+            await asyncio.wait([group])
+        except asyncio.CancelledError:
+            group.cancel()
+            await asyncio.wait([group])
             raise
-        return conversation
-
-    def _keep(self, target: Target, conversation: Conversation) -> None:
-        if conversation.closing or self._stopping:
-            self._open.discard(conversation)
-            conversation.cut()
-            return
-        if conversation.sent >= self._settings.messages_per_connection:
-            asyncio.get_running_loop().create_task(self._leave(conversation))
-            return
-        conversation.idle_since = asyncio.get_running_loop().time()
-        self._idle[target].append(conversation)
-        if self._sweeper is None or self._sweeper.done():
-            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
-
-    async def _leave(self, conversation: Conversation) -> None:
-        self._open.discard(conversation)
-        await conversation.quit()
-
-    async def _sweep(self) -> None:
-        """End connections that nobody needed for a while; ends itself when none is left."""
-        while any(self._idle.values()):
-            await asyncio.sleep(min(self._settings.idle_seconds, 5.0))
-            limit = asyncio.get_running_loop().time() - self._settings.idle_seconds
-            for target, kept in list(self._idle.items()):
-                old = [c for c in kept if c.idle_since <= limit or c.closing]
-                self._idle[target] = [c for c in kept if c not in old]
-                if not self._idle[target]:
-                    del self._idle[target]
-                await asyncio.gather(*(self._leave(c) for c in old))
+        finally:
+            del self._groups[group]
+        return None
 
     async def stop(self, grace: float) -> None:
         """Decision 13: cut what has no final dot (returned), wait up to `grace` seconds for dots under way (else in doubt)."""
         self._stopping = True
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        for conversation in list(self._open):
-            if not conversation.dots:
-                conversation.cut()
-        end = asyncio.get_running_loop().time() + grace
-        while any(c.dots for c in self._open) and asyncio.get_running_loop().time() < end:
-            await asyncio.sleep(0.05)
-        for conversation in list(self._open):
-            conversation.cut()
-        self._open.clear()
-        self._idle.clear()
+        groups = dict(self._groups)
+        for group, ledger in groups.items():
+            if not ledger.dots:
+                group.cancel()
+        if groups:
+            _, late = await asyncio.wait(groups, timeout=grace)
+            for group in late:
+                group.cancel()
+            if late:
+                await asyncio.wait(late)
+        await self._kept.close()
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
+    async def _group(self, domain: str, ledger: Ledger) -> None:
+        """Everything for one group; in the end nobody is open, whatever happened."""
+        try:
+            worst = await self._try_all(await self._targets.of(domain), ledger)
+            if not self._stopping:
+                ledger.close_deferred(worst)
+        except NoTarget as none:
+            ending = none
+            ledger.close_all(lambda r: Outcome(r.key, ending.verdict, ending.status, ending.text))
+        except asyncio.CancelledError:
+            pass  # what became of them is said below
+        except Exception as error:
+            log.error("bug", work="deliver", error=describe(error), exc_info=error)
+            ledger.close_deferred(trouble.local("The message could not be sent because of an error of ours."))
+        finally:
+            ledger.close_returned("the service stopped before its answer came")
+
+    async def _try_all(self, targets: list[Target], ledger: Ledger) -> Trouble:
+        """Host after host until nobody is open; the most telling trouble of those that took nothing."""
+        worst = trouble.no_connection()
+        tls_failed: dict[str, Trouble] = {}
+        for target in targets:
+            if not ledger or self._stopping:
+                break
+            found = await self._at(target, ledger, tls_failed.get(target.host))
+            if found is not None:
+                worst = trouble.worse(worst, found)
+                if found.telling is Telling.tls:
+                    tls_failed[target.host] = found  # S11: its other addresses get no plain text either
+        return worst
+
+    async def _at(self, target: Target, ledger: Ledger, tls_failed: Trouble | None) -> Trouble | None:
+        """One address: connections are made anew while they settle something. The last trouble, if there was one.
+
+        A message that was begun when a connection broke goes behind the others, and when it broke two that had settled
+        nothing to the next address, lest it break every one.
+        """
+        begun: Counter[int] = Counter()
+        broke: Counter[int] = Counter()
+        fruitless = 0
+        last: Trouble | None = None
+        while not self._stopping:
+            work = sorted((m for m in ledger.messages() if broke[id(m)] < 2), key=lambda m: begun[id(m)])
+            if not work:
+                break
+            kept = self._kept.take(target, tls_failed is not None)
+            talk = kept or Conversation(self._settings, target)
+            settled = ledger.settled
+            try:
+                if kept is None:
+                    await talk.open(tls_failed)
+                await Transfer(talk, work, ledger, self._settings.messages_per_connection, self._is_stopping).run()
+            except Trouble as found:
+                return trouble.worse(last, found)
+            except Broken as broken:
+                talk.cut()
+                if kept is not None and not talk.answered:
+                    self._kept.forget(target)  # it had gone while nobody looked: that says nothing about the host
+                    continue
+                last = broken.trouble
+                if broken.message is not None:
+                    begun[id(broken.message)] += 1
+                    broke[id(broken.message)] += ledger.settled == settled
+                    ledger.note(broken.message, last)
+                fruitless = 0 if ledger.settled > settled else fruitless + 1
+                if fruitless >= FRUITLESS:
+                    break
+            except BaseException:
+                talk.cut()
+                raise
+            else:
+                if self._stopping:
+                    talk.cut()
+                self._kept.give(talk)
+        return last

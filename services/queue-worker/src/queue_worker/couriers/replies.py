@@ -68,4 +68,5 @@ class ReplyReader:
 
 
 def _printable(line: bytes) -> str:
-    return "".join(c if c.isprintable() else "?" for c in line.decode("utf-8", "replace"))
+    text = line.decode("utf-8", "replace")
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

@@ -60,7 +60,8 @@ class Targets:
                 try:
                     tier += [Target(host, address) for address in await self._resolver.addresses(host)]
                 except TemporaryDnsError:
-                    problem = problem or NoTarget(
+                    # it may have an address after all: nothing is final while one host is in question
+                    problem = NoTarget(
                         Verdict.deferred, "4.4.3", f"The address of {host} cannot be looked up right now. (#4.4.3)"
                     )
                 except (NoRecord, NoSuchName):
@@ -110,8 +111,22 @@ class Targets:
                 ip = ipaddress.ip_address(target.address)
             except ValueError:
                 continue
-            if str(ip) in self._allowed or (ip.is_global and not ip.is_multicast and str(ip) not in self._denied):
+            if str(ip) in self._allowed or (str(ip) not in self._denied and _is_public(ip)):
                 usable.append(target)
         if not usable:
             raise NoTarget(Verdict.deferred, "4.4.4", f"The mail hosts of {domain} have no public address. (#4.4.4)")
         return usable[: self._most]
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 2.1
+
+
+def _is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether `ip` is a unicast address of the public Internet, and so is the IPv4 address inside an IPv6 one."""
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return _is_public(inner)
+    return ip.is_global and not ip.is_multicast

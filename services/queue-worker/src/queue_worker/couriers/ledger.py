@@ -1,0 +1,88 @@
+"""Who of a group still waits for an outcome: each recipient is reported exactly once, whatever breaks."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from queue_worker.couriers import trouble
+from queue_worker.couriers.models import Outcome, RemoteMessage, RemoteRecipient, Report
+from queue_worker.couriers.trouble import Trouble
+
+
+class Ledger:
+    """The open recipients of one group, by message, in order."""
+
+    def __init__(self, messages: Sequence[RemoteMessage], report: Report) -> None:
+        self._report = report
+        self._open = {id(m): (m, {id(r): r for r in m.recipients}) for m in messages if m.recipients}
+        self._dotted: dict[int, str] = {}
+        self._troubles: dict[int, Trouble] = {}
+        self.settled = 0
+        """Recipients reported so far."""
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    def messages(self) -> list[RemoteMessage]:
+        """Messages that have open recipients."""
+        return [message for message, _ in self._open.values()]
+
+    def recipients(self, message: RemoteMessage) -> list[RemoteRecipient]:
+        """The open recipients of `message`."""
+        entry = self._open.get(id(message))
+        return list(entry[1].values()) if entry is not None else []
+
+    def tell(self, message: RemoteMessage, found: Iterable[tuple[RemoteRecipient, Outcome]]) -> None:
+        """Report these; recipients that were reported before are passed over."""
+        entry = self._open.get(id(message))
+        if entry is None:
+            return
+        waiting = entry[1]
+        outcomes = [outcome for recipient, outcome in found if waiting.pop(id(recipient), None) is not None]
+        self._dotted.pop(id(message), None)
+        if not waiting:
+            del self._open[id(message)]
+        self.settled += len(outcomes)
+        if outcomes:
+            self._report(outcomes)
+
+    def dot(self, message: RemoteMessage, host: str) -> None:
+        """The final dot goes out now: until `tell`, `message` is in doubt."""
+        self._dotted[id(message)] = host
+
+    def undot(self, message: RemoteMessage) -> None:
+        """The dot could not be written after all."""
+        self._dotted.pop(id(message), None)
+
+    @property
+    def dots(self) -> bool:
+        """Whether any final dot waits for its answer."""
+        return bool(self._dotted)
+
+    def note(self, message: RemoteMessage, found: Trouble) -> None:
+        """What stopped `message` at one host; the most telling is reported when no other host takes it."""
+        self._troubles[id(message)] = trouble.worse(self._troubles.get(id(message)), found)
+
+    def close_deferred(self, found: Trouble) -> None:
+        """Report all that are open: deferred for what was noted, or for `found` where that says more."""
+        for message in self.messages():
+            if not self._doubt(message, found.text):
+                noted = self._troubles.get(id(message))
+                why = trouble.worse(found, noted) if noted is not None else found
+                self.tell(message, [(r, trouble.deferred(r, why)) for r in self.recipients(message)])
+
+    def close_returned(self, why: str) -> None:
+        """Report all that are open: in doubt behind a dot, else returned."""
+        for message in self.messages():
+            if not self._doubt(message, why):
+                self.tell(message, [(r, trouble.returned(r)) for r in self.recipients(message)])
+
+    def close_all(self, make: Callable[[RemoteRecipient], Outcome]) -> None:
+        """Report all that are open as `make` says."""
+        for message in self.messages():
+            self.tell(message, [(r, make(r)) for r in self.recipients(message)])
+
+    def _doubt(self, message: RemoteMessage, why: str) -> bool:
+        host = self._dotted.get(id(message))
+        if host is None:
+            return False
+        self.tell(message, [(r, trouble.in_doubt(r, host, why)) for r in self.recipients(message)])
+        return True

@@ -1,0 +1,30 @@
+"""How the connection to a remote host is secured: opportunistic TLS (S6, S11, decision 10)."""
+
+import functools
+import ssl
+
+#: OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT; the module names it from Python 3.12 on.
+_LEGACY_SERVER_CONNECT = 0x4
+
+
+@functools.cache
+def opportunistic() -> ssl.SSLContext:
+    """Neither name nor chain is verified (RFC 7435 3), and what old servers still speak is accepted.
+
+    Weak encryption is better than the plain text that the same host would get without STARTTLS.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.options |= _LEGACY_SERVER_CONNECT  # servers without secure renegotiation (RFC 5746)
+    try:
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # SHA-1 signatures, short keys
+    except ssl.SSLError:
+        context.set_ciphers("DEFAULT")
+    return context
+
+
+def server_name(host: str) -> str | None:
+    """The name to ask for (SNI): the MX's; none for an address literal (RFC 6066 3)."""
+    return None if host.startswith("[") else host

@@ -1,0 +1,131 @@
+"""A courier between real sockets: DNS and mail hosts on loopback, messages that remember what was asked of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import uvloop
+
+from mailkit.ids import new_id
+from mailkit.testing.dns import FakeDns
+from mailkit.testing.sink import Sink
+from queue_worker.couriers import (
+    CourierSettings,
+    Outcome,
+    RemoteCourier,
+    RemoteMessage,
+    RemoteRecipient,
+)
+
+BODY = b"From: a@here.test\r\nSubject: hello\r\n\r\nHello.\r\n"
+
+
+@dataclass
+class Outside:
+    """The world outside and a courier in it."""
+
+    dns: FakeDns
+    port: int
+    sinks: list[Sink]
+    couriers: list[RemoteCourier] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    _address: int = 1
+
+    def address(self) -> str:
+        """A loopback address where nobody listens."""
+        self._address += 1
+        return f"127.77.0.{self._address}"
+
+    def sink(self) -> Sink:
+        sink = Sink(self.address(), self.port)
+        self.sinks.append(sink)
+        return sink
+
+    def remote(self, domain: str, *, preference: int = 10) -> Sink:
+        """One more mail host for `domain`; its name is `mx<preference>.<domain>`."""
+        sink = self.sink()
+        host = f"mx{preference}.{domain}"
+        known = self.dns.zones.get(domain, {}).get("MX", [])
+        self.dns.set(domain, MX=[*known, f"{preference} {host}"])
+        self.dns.set(host, A=[sink.address])
+        return sink
+
+    def courier(self, **changes: Any) -> RemoteCourier:
+        settings = CourierSettings(
+            helo_name="mx.here.test", port=self.port, dns_servers=(self.dns.server,), allow_networks=("127.0.0.0/8",)
+        )
+        courier = RemoteCourier(replace(settings, **changes))
+        self.couriers.append(courier)
+        return courier
+
+    def message(
+        self, *addresses: str, body: bytes = BODY, sender: str = "a@here.test", **changes: Any
+    ) -> RemoteMessage:
+        name = addresses[0] if addresses else "nobody"
+
+        async def load() -> bytes:
+            self.events.append(f"load {name}")
+            return body
+
+        async def mark() -> bool:
+            self.events.append(f"mark {name}")
+            return True
+
+        message = RemoteMessage(
+            new_id(), sender, [RemoteRecipient(address, address) for address in addresses], len(body),
+            not body.isascii(), False, load, mark,
+        )  # fmt: skip
+        return replace(message, **changes)
+
+    def report(self, outcomes: Sequence[Outcome]) -> None:
+        assert outcomes
+        self.outcomes += outcomes
+        self.events += [f"{outcome.verdict.value} {outcome.key}" for outcome in outcomes]
+
+    async def deliver(
+        self, *messages: RemoteMessage, domain: str = "far.test", **changes: Any
+    ) -> dict[object, Outcome]:
+        """Deliver once with a courier of these settings; every recipient has exactly one outcome."""
+        courier = self.couriers[-1] if self.couriers and not changes else self.courier(**changes)
+        before = len(self.outcomes)
+        async with asyncio.timeout(30):
+            await courier.deliver(domain, list(messages), self.report)
+        told = self.outcomes[before:]
+        assert sorted(str(o.key) for o in told) == sorted(r.address for m in messages for r in m.recipients)
+        return {outcome.key: outcome for outcome in told}
+
+    async def outcome(self, *, domain: str = "far.test", **changes: Any) -> Outcome:
+        """The one outcome of one message to `b@<domain>`."""
+        (outcome,) = (await self.deliver(self.message(f"b@{domain}"), domain=domain, **changes)).values()
+        return outcome
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy() -> uvloop.EventLoopPolicy:
+    return uvloop.EventLoopPolicy()
+
+
+@pytest.fixture
+def dns() -> Iterator[FakeDns]:
+    with FakeDns() as server:
+        yield server
+
+
+@pytest.fixture
+async def outside(dns: FakeDns) -> AsyncIterator[Outside]:
+    first = Sink("127.77.0.1")
+    world = Outside(dns, first.port, [first])
+    yield world
+    for courier in world.couriers:
+        await courier.stop(0)
+    for sink in world.sinks:
+        sink.close()
+
+
+@pytest.fixture
+def far(outside: Outside) -> Sink:
+    """The only mail host of far.test."""
+    return outside.remote("far.test")
