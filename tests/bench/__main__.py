@@ -55,6 +55,8 @@ def measure(side: Side, table: Table, sizes: Sizes) -> None:
         put("filed in 100 mailboxes", sizes.messages / (ended - sent.started), "messages/s")
 
         before = side.sink.count
+        if before:
+            raise RuntimeError(f"{before} messages for the mailboxes went to the other host: bounces")
         began = flood(side.smtp_port, sizes.messages, side.far, side.sender, LIMIT)
         wait_for(lambda: side.sink.count - before >= sizes.messages, LIMIT, "the sink has all")
         put("relayed to another host", sizes.messages / (time.monotonic() - began), "messages/s")

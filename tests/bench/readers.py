@@ -89,19 +89,21 @@ class ImapLine(_Line):
 
 def imap_rows(port: int, user: str, password: str, count: int) -> dict[str, float]:
     """Milliseconds of each command, best of three; one of each before, so that indexes are there."""
-    commands = {
-        "IMAP SELECT": "SELECT INBOX",
-        "IMAP FETCH 1:* (FLAGS)": "FETCH 1:* (FLAGS)",
-        "IMAP FETCH 1:* (ENVELOPE)": "FETCH 1:* (ENVELOPE)",
-        "IMAP FETCH 1:* (BODY.PEEK[])": "FETCH 1:* (BODY.PEEK[])",
+    commands = {  # and the least octets each message has in an honest answer
+        "IMAP SELECT": ("SELECT INBOX", 0),
+        "IMAP FETCH 1:* (FLAGS)": ("FETCH 1:* (FLAGS)", 16),
+        "IMAP FETCH 1:* (ENVELOPE)": ("FETCH 1:* (ENVELOPE)", 100),
+        "IMAP FETCH 1:* (BODY.PEEK[])": ("FETCH 1:* (BODY.PEEK[])", 4000),
     }
     with ImapLine(port, user, password) as client:
         found = client.exists()
         if found != count:
             raise RuntimeError(f"{found} messages instead of {count}")
-        for command in commands.values():
-            client.command(command)
-        return {what: client.best(command) * 1000 for what, command in commands.items()}
+        for command, least in commands.values():
+            _, octets, _ = client.command(command)
+            if octets < least * count:
+                raise RuntimeError(f"{command}: only {octets} octets")
+        return {what: client.best(command) * 1000 for what, (command, _) in commands.items()}
 
 
 def pop3_rate(port: int, user: str, password: str, count: int) -> float:

@@ -20,6 +20,7 @@ from tests.support.run import Run
 from tests.support.world import World
 
 BOXES = 100
+READERS = ("popper", "reader")
 QUOTA = 2048 * 1024 * 1024
 
 
@@ -38,7 +39,7 @@ class Side(Protocol):
         """Addresses of the hundred mailboxes."""
 
     def reader(self, name: str) -> tuple[str, str, str, str]:
-        """Address, IMAP login, POP3 login and password of a new mailbox."""
+        """Address, IMAP login, POP3 login and password of a new mailbox, one of READERS."""
 
     def queue_empty(self) -> bool:
         """Whether everything accepted is filed or relayed."""
@@ -130,7 +131,8 @@ class PostfixDovecot:
 
     def _write_postfix(self, nobody: int) -> None:
         etc = self.folder / "etc"
-        (etc / "boxes").write_text("/^([a-z0-9]+)@/ $1/\n")
+        names = [*(f"box{number}" for number in range(BOXES)), *READERS]
+        (etc / "boxes").write_text("".join(f"{name}@bench.test {name}/\n" for name in names))
         (etc / "main.cf").write_text(
             f"""compatibility_level = 3.6
 queue_directory = {self.queue}
@@ -147,10 +149,8 @@ smtpd_peername_lookup = no
 alias_maps =
 alias_database =
 relayhost = [{self.sink.address}]:{self.sink.port}
-smtp_host_lookup = native
-smtp_bind_address =
 virtual_mailbox_domains = bench.test
-virtual_mailbox_maps = regexp:{etc / "boxes"}
+virtual_mailbox_maps = texthash:{etc / "boxes"}
 virtual_mailbox_base = {self.mail}
 virtual_uid_maps = static:{nobody}
 virtual_gid_maps = static:{nobody}
