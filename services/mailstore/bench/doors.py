@@ -130,7 +130,6 @@ async def reading(parts: Parts, url: str, count: int) -> None:
         part = body_ids[start : start + 500]
         await parts.bodies.put([(i, message(n)) for n, i in enumerate(part, start)], parts.clock.now())
         await parts.filer.file([filing(mailbox_id, body_id) for body_id in part])
-    await parts.pool.execute("analyze")
 
     async def timed(what: str, work: Callable[[], Awaitable[None]]) -> None:
         took = []

@@ -71,3 +71,18 @@ def test_every_key_begins_with_the_mailbox():
         if table.name in ("singleton", "filed"):
             continue
         assert columns[0] in ("mailbox_id", "id") and (columns[0] == "mailbox_id" or table.name == "mailbox")
+
+
+async def test_plans_made_while_the_tables_are_empty_are_good_when_they_are_full(store):
+    """Sessions keep plans: every table is reached by a whole key or one ordered range of it, whatever the sizes."""
+    async with store.pool.acquire() as connection:
+        await connection.execute("set plan_cache_mode = force_generic_plan")
+        for name, statement in sql.items():
+            query = statement.replace("$columns", "m.uid")
+            count = max(map(int, re.findall(r"\$(\d+)", query)), default=0)
+            await connection.execute(f"prepare p_{name} as {query}")
+            given = f"({', '.join(['null'] * count)})" if count else ""
+            plan = "\n".join(row[0] for row in await connection.fetch(f"explain (costs off) execute p_{name}{given}"))
+            assert not re.search(r"Join Filter|Seq Scan|Filter:.*\buid\b", plan), f"{name}\n{plan}"
+        await connection.execute("deallocate all")
+        await connection.execute("reset plan_cache_mode")

@@ -169,8 +169,8 @@ def _day(text: str) -> date | None:
 
 
 _FROM = (
-    "from mailstore.message m join mailstore.rendered r "
-    "on r.mailbox_id = m.mailbox_id and r.folder_id = m.folder_id and r.uid = m.uid "
+    "from mailstore.message m cross join lateral (select * from mailstore.rendered r "
+    "where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = m.uid offset 0) as r "
     "where m.mailbox_id = $1 and m.folder_id = $2"
 )
 

@@ -30,7 +30,7 @@ select queue_id, mailbox_id from mailstore.filed
 -- name: take_uids_and_room
 -- For filings into folder 1: UIDs and a MODSEQ, usage and the highest limit seen, $2 messages and $3 octets each.
 with t as (
-    select * from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::int[])
+    select *, 1 as folder_id from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::int[])
         as t(mailbox_id, n, added, quota_limit, limit_version)
 ), u as (
     update mailstore.mailbox m set usage = m.usage + t.added,
@@ -40,7 +40,7 @@ with t as (
 )
 update mailstore.folder f set uidnext = f.uidnext + t.n, highest_modseq = f.highest_modseq + 1,
        messages = f.messages + t.n, unseen = f.unseen + t.n, octets = f.octets + t.added
-  from t where f.mailbox_id = t.mailbox_id and f.folder_id = 1
+  from t where f.mailbox_id = t.mailbox_id and f.folder_id = t.folder_id
 returning f.mailbox_id, f.uidnext - t.n as first_uid, f.highest_modseq as modseq
 
 -- name: take_uids

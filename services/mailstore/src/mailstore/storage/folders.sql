@@ -1,17 +1,17 @@
 -- name: list_folders
-select f.*, coalesce(m.recent, 0) as recent, s.name is not null as subscribed
+select f.*, m.recent, exists (
+           select from mailstore.subscription s where s.mailbox_id = $1 and s.name = f.name offset 0) as subscribed
   from mailstore.folder f
-  left join lateral (
+ cross join lateral (
        select count(*) as recent from mailstore.message m
-        where m.mailbox_id = f.mailbox_id and m.folder_id = f.folder_id and m.uid >= f.recent_from) m on true
-  left join mailstore.subscription s on s.mailbox_id = f.mailbox_id and s.name = f.name
+        where m.mailbox_id = $1 and m.folder_id = f.folder_id and m.uid >= f.recent_from) as m
  where f.mailbox_id = $1 order by f.name
 
 -- name: lost_subscriptions
 -- Names that are subscribed and do not exist (RFC 3501 6.3.9).
 select s.name from mailstore.subscription s
  where s.mailbox_id = $1 and not exists (
-       select from mailstore.folder f where f.mailbox_id = $1 and f.name = s.name)
+       select from mailstore.folder f where f.mailbox_id = $1 and f.name = s.name offset 0)
 
 -- name: folder_named
 select * from mailstore.folder where mailbox_id = $1 and name = $2
@@ -80,11 +80,14 @@ select f.uidnext, f.highest_modseq, f.forgotten_modseq, f.recent_from, f.keyword
   from mailstore.folder f
   left join lateral (
        select array_agg(uid order by uid) as uids, array_agg(flags order by uid) as masks
-         from mailstore.message m
-        where m.mailbox_id = $1 and m.folder_id = $2 and m.modseq > $3 and f.highest_modseq > $3) m on true
+         from (select uid, flags from mailstore.message m
+                where m.mailbox_id = $1 and m.folder_id = $2 and m.modseq > $3 and f.highest_modseq > $3
+                order by m.modseq offset 0) as m) m on true
   left join lateral (
-       select array_agg(uid order by uid) as uids from mailstore.expunged e
-        where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3 and f.highest_modseq > $3) e on true
+       select array_agg(uid order by uid) as uids
+         from (select uid from mailstore.expunged e
+                where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3 and f.highest_modseq > $3
+                order by e.modseq offset 0) as e) e on true
  where f.mailbox_id = $1 and f.folder_id = $2
 
 -- name: take_recent

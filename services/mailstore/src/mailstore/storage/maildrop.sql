@@ -24,13 +24,14 @@ on conflict (id) do update set purged_at = coalesce(m.purged_at, excluded.purged
 returning id as mailbox_id
 
 -- name: purge_slice
-with v as (
-    select folder_id, uid from mailstore.message where mailbox_id = $1 limit $2
+with v as materialized (
+    select mailbox_id, folder_id, uid from mailstore.message where mailbox_id = $1 limit $2
 ), d as (
     delete from mailstore.message m using v
-     where m.mailbox_id = $1 and m.folder_id = v.folder_id and m.uid = v.uid returning m.body_id, m.size
+     where m.mailbox_id = v.mailbox_id and m.folder_id = v.folder_id and m.uid = v.uid returning m.body_id, m.size
 ), r as (
-    delete from mailstore.rendered r using v where r.mailbox_id = $1 and r.folder_id = v.folder_id and r.uid = v.uid
+    delete from mailstore.rendered r using v
+     where r.mailbox_id = v.mailbox_id and r.folder_id = v.folder_id and r.uid = v.uid
 ), u as (
     update mailstore.mailbox set usage = usage - (select coalesce(sum(size), 0) from d) where id = $1
 )

@@ -5,6 +5,8 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+# Primary keys come after a table's other indexes: where both cost the same, which is so while the table is empty, the planner
+# takes the newest, and sessions keep their plans.
 STATEMENTS = """
 create table mailstore.mailbox (
     id uuid primary key,
@@ -47,11 +49,11 @@ create table mailstore.message (
     size bigint not null,
     flags bigint not null,
     modseq bigint not null,
-    internaldate timestamptz not null,
-    primary key (mailbox_id, folder_id, uid)
+    internaldate timestamptz not null
 );
 create index message_modseq on mailstore.message (mailbox_id, folder_id, modseq);
 create index message_body on mailstore.message (body_id);
+alter table mailstore.message add primary key (mailbox_id, folder_id, uid);
 create table mailstore.rendered (
     mailbox_id uuid not null,
     folder_id integer not null,
@@ -65,22 +67,22 @@ create table mailstore.rendered (
     from_ text not null,
     to_ text not null,
     cc text not null,
-    bcc text not null,
-    primary key (mailbox_id, folder_id, uid)
+    bcc text not null
 );
 create index rendered_big on mailstore.rendered (mailbox_id, folder_id, uid)
     where octet_length(envelope) + octet_length(body) + octet_length(bodystructure) > 65536;
+alter table mailstore.rendered add primary key (mailbox_id, folder_id, uid);
 alter table mailstore.rendered set (toast_tuple_target = 4080);
 create table mailstore.expunged (
     mailbox_id uuid not null,
     folder_id integer not null,
     uid bigint not null,
     modseq bigint not null,
-    at timestamptz not null,
-    primary key (mailbox_id, folder_id, uid)
+    at timestamptz not null
 );
 create index expunged_modseq on mailstore.expunged (mailbox_id, folder_id, modseq);
 create index expunged_at on mailstore.expunged (at);
+alter table mailstore.expunged add primary key (mailbox_id, folder_id, uid);
 create table mailstore.filed (
     queue_id uuid not null,
     mailbox_id uuid not null,
