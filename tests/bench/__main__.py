@@ -5,11 +5,12 @@ The figures are this machine's in this minute; the ratios say more, both sides d
 
 import argparse
 import contextlib
-import io
 import os
+import signal
 import sys
 import time
 from dataclasses import dataclass
+from types import FrameType
 
 from tests.bench.memory import Peaks
 from tests.bench.readers import imap_rows, pop3_rate
@@ -19,6 +20,7 @@ from tests.bench.table import Table
 from tests.support.run import wait_for
 
 LIMIT = 300.0
+WHOLE_LIMIT = 1800
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,18 @@ def measure(side: Side, table: Table, sizes: Sizes) -> None:
     put("peak memory, sum", sum(peaks.megabytes.values()), "MB", "less")
 
 
+def leave(number: int, frame: FrameType | None) -> None:
+    """Told to end, or too late: an exception, so that everything started is stopped on the way out."""
+    if number == signal.SIGALRM:
+        raise TimeoutError(f"not done in {WHOLE_LIMIT} s")
+    sys.exit(128 + number)
+
+
 def main() -> int:
     """Measure and print."""
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGALRM, leave)
+    signal.alarm(WHOLE_LIMIT)
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the sizes")
     parser.add_argument("--json", action="store_true", help="the result as JSON, nothing else on standard output")
@@ -86,7 +98,7 @@ def main() -> int:
     sizes = Sizes().tenth() if words.quick else Sizes()
     table = Table()
     failed = False
-    with contextlib.redirect_stdout(sys.stderr) if words.json else contextlib.nullcontext(io.StringIO()):
+    with contextlib.redirect_stdout(sys.stderr) if words.json else contextlib.nullcontext():
         print(f"{sizes.messages} messages of {OCTETS} octets over {SESSIONS} sessions, {os.cpu_count()} cores, "
               f"load {os.getloadavg()[0]:.1f}; folders of {sizes.maildrop} (POP3) and {sizes.folder} (IMAP) messages")  # fmt: skip
         sides = {"Postrider": postrider, "Postfix and Dovecot": postfix_dovecot}

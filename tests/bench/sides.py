@@ -87,6 +87,7 @@ def postrider() -> Iterator[Side]:
     with World() as world, CountingSink(world.address(), world.smtp_port) as sink:
         world.dns.set("mx.far.example", A=[sink.address])
         run = Run(
+            None,
             **world.settings(),
             LIMIT_EXEMPT_NETWORKS="127.0.0.0/8",
             POP3_LOGIN_DELAY_SECONDS="0",
