@@ -94,9 +94,7 @@ KNOWN_NAMES = frozenset(
         "LOGIN_FAILURES_PER_ADDRESS",
         "LOGIN_FAILURE_WINDOW_SECONDS",
         "HASH_QUEUE",
-        "QUEUE_ROLES",
         "BODY_COLLECT_SECONDS",
-        "SUPERUSER_DATABASE_URL",
     ]
 )
 

@@ -36,7 +36,16 @@ TOKENS = {
 DATABASE_OWNERS = ("auth", "mailstore", "queue-worker")
 SECRET_NAMES = tuple(sorted({name for names in TOKENS.values() for name in names} | {"ADMIN_TOKEN"}))
 #: Set by the launcher itself; a value from the user's environment never reaches a service unseen.
-_OURS = {"DATABASE_URL", "BODIES_DATABASE_URL", "HTTP_PORT", "LAUNCHER_FD", "PORT_OFFSET", "STATE", *SECRET_NAMES}
+_OURS = {
+    "DATABASE_URL",
+    "BODIES_DATABASE_URL",
+    "HTTP_PORT",
+    "LAUNCHER_FD",
+    "PORT_OFFSET",
+    "STATE",
+    "DEMO_USERS",
+    *SECRET_NAMES,
+}
 
 
 @dataclass(frozen=True)
@@ -90,9 +99,10 @@ class Plan:
             ours[f"{name}_PORT"] = str(self.ports[name])
         for other, (_, _, prefix) in SERVICES.items():
             ours[f"{prefix}_URL"] = self.url(other)
-        for name in (*TOKENS[service], "ADMIN_TOKEN"):
+        for name in TOKENS[service]:
             ours[name] = secrets[name]
-        if service in DATABASE_OWNERS:
+        if service in DATABASE_OWNERS:  # they have the operators' API; the two that face the internet have neither
+            ours["ADMIN_TOKEN"] = secrets["ADMIN_TOKEN"]
             ours["DATABASE_URL"] = dsn
             ours["BODIES_DATABASE_URL"] = self.environ.get("POSTRIDER_BODIES_DATABASE_URL") or dsn
         env |= {f"POSTRIDER_{name}": value for name, value in ours.items()}
