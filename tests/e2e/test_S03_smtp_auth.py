@@ -65,3 +65,19 @@ def test_a_submission_gets_the_date_and_message_id_it_lacks(run: Run) -> None:
     assert b"\r\nMessage-ID: <" in ours
     assert b"\r\nDate: " not in foreign
     assert b"\r\nMessage-I" not in foreign
+
+
+def test_a_password_change_ends_open_sessions(run: Run) -> None:
+    """Decision 15: an open session lives no longer than the password it was opened with."""
+    user = run.mailbox(run.domain())
+    client = smtp(run, STRANGER, "SUBMISSION", login=user)
+    assert client.noop()[0] == 250
+    run.cli("mailbox", "passwd", user.address, "--password-stdin", text="another password\n")
+
+    def ended() -> bool:
+        try:
+            return client.noop()[0] == 421
+        except (smtplib.SMTPServerDisconnected, OSError):
+            return True
+
+    wait_for(ended, 15, "the session was ended")

@@ -1,9 +1,11 @@
 """S13, S12: a remote host refused: the bounce shows which host, what was said to it and all its reply lines."""
 
-from tests.support.clients import STRANGER, inbox, smtp
-from tests.support.mail import message
+from tests.support.clients import STRANGER, imap, inbox, smtp
+from tests.support.mail import message, sized
 from tests.support.run import Run, wait_for
 from tests.support.world import World
+
+MB = 1024 * 1024
 
 
 def test_every_reply_line(run: Run, world: World) -> None:
@@ -65,3 +67,21 @@ def test_a_lost_answer_to_the_final_dot_is_in_doubt(run: Run, world: World) -> N
     (entry,) = wait_for(lambda: [row for row in run.cli("queue", "ls") if row["sender"] == user.address])
     recipient = wait_for(lambda: (r := run.cli("queue", "show", entry["id"])["recipients"][0])["in_doubt"] and r)
     assert recipient["in_doubt"] == 1
+
+
+def test_a_sender_whose_mailbox_is_full_still_gets_his_bounce(run: Run, world: World) -> None:
+    """Bounces are exempt from quota refusal, all the way from MAIL to the mailbox."""
+    user = run.mailbox(run.domain(), quota=25 * MB)
+    client = imap(run, user)
+    for size in (9, 9, 7):
+        assert client.append("INBOX", "", None, sized("a@far.example", "x", size * MB))[0] == "OK"  # type: ignore[arg-type]
+    remote = world.remote()
+    remote.sink.behaviour.rcpt = lambda address: ["550 5.1.1 nobody"]
+    with smtp(run, STRANGER, "SUBMISSION", login=user) as sender:
+        sender.sendmail(user.address, [f"a@{remote.domain}"], message(user.address, "x"))
+    wait_for(
+        lambda: client.noop()[0] == "OK" and len(client.search(None, "ALL")[1][0].split()) == 4,
+        why="the bounce is filed",
+    )
+    assert b"User unknown" in client.fetch("4", "(BODY.PEEK[])")[1][0][1]
+    client.logout()

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from email.utils import format_datetime
 from uuid import UUID
 
+import msgspec
+
 from mailkit.batch import Batcher
 from mailkit.clock import Clock
 from mailkit.errors import NoSpace, PostriderError, Unanswered
@@ -100,8 +102,6 @@ class Acceptor:
         return await self._queue.submit(items, timeout=20)
 
     async def _send_large(self, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:
-        import msgspec  # noqa: PLC0415
-
         item = items[0]
         return [await self._queue.submit_large(msgspec.structs.replace(item, body=b""), item.body, timeout=30)]
 

@@ -21,6 +21,7 @@ from smtp_gateway.checks.recipient import RecipientCheck
 from smtp_gateway.checks.sender import SenderCheck
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.context import Context, Held
+from smtp_gateway.recheck import RECHECK_SECONDS, recheck
 from smtp_gateway.session import SmtpSession
 
 log = get_logger()
@@ -71,6 +72,7 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
         )
         listener.start(settings.listen_host, port)
         listeners.append(listener)
+    life.every(RECHECK_SECONDS, lambda: recheck(context, auth))
     if certificates is not None:
         life.every(30, certificates.measure)
     life.ready = True

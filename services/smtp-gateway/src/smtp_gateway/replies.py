@@ -62,6 +62,7 @@ TRY_LATER = Reply(451, "4.3.0", "Temporary failure, try again later")
 
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
 TIMEOUT = Reply(421, "4.4.2", "Timeout, closing connection")
+ACCOUNT_CHANGED = Reply(421, "4.7.0", "The account was changed, log in again")
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down, try again")
 
 

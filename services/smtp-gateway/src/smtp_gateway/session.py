@@ -107,6 +107,14 @@ class SmtpSession(SMTP):
             self.transport.write(replies.SHUTTING_DOWN.render())
             self.transport.close()
 
+    def revoke(self) -> None:
+        """The account was disabled or its password changed: the session ends (decision 15)."""
+        self.login = None
+        if self.transport is not None:
+            self.closing = True
+            self.transport.write(replies.ACCOUNT_CHANGED.render())
+            self.transport.close()
+
     def _create_envelope(self) -> Any:
         return Transaction()
 
@@ -296,8 +304,8 @@ class SmtpSession(SMTP):
         if not self.context.held.take(1):
             return await self.say(replies.NO_ROOM, "DATA")
         self.context.held.give_back(1)
-        body, refusal = await self._read()
-        try:
+        try:  # from the first octet on: a client may be gone before its message is looked at
+            body, refusal = await self._read()
             self.envelope = Transaction()
             reply = refusal or await self._take(transaction, body)
         finally:
@@ -336,7 +344,7 @@ class SmtpSession(SMTP):
     async def _sender_target(self, transaction: Transaction) -> SubmissionRecipient | None:
         """Where a bounce to a sender of ours goes: the queue asks nobody later (decision 5)."""
         sender = transaction.mail_from or ""
-        _, targets = await self.context.recipients.check(RecipientQuestion(sender, "", None, None), 0)
+        targets = await self.context.recipients.targets(RecipientQuestion(sender, "", None, None))
         if not targets:
             return None
         first = next((t for t in targets if t.mailbox_id), targets[0])

@@ -34,14 +34,15 @@ class RecipientCheck:
         answer = await self._ask.ask(question)
         if answer.verdict != "accepted":
             return _VERDICTS[answer.verdict], []
-        targets = answer.targets
-        if size or len(targets) == 1:
-            for target in targets:
-                if target.mailbox_id is None:
-                    continue
-                room = await self._room.ask(
-                    RoomQuestion(target.mailbox_id, max(size, 1), target.quota_limit, target.limit_version)
-                )
-                if room != "room":
-                    return _ROOM[room], []
-        return None, targets
+        # a forward to several is not held up by one that is full: each mailbox's filing decides (P2, S8)
+        if len(answer.targets) == 1 and (mailbox := answer.targets[0]).mailbox_id is not None:
+            room = await self._room.ask(
+                RoomQuestion(mailbox.mailbox_id, max(size, 1), mailbox.quota_limit, mailbox.limit_version)
+            )
+            if room != "room":
+                return _ROOM[room], []
+        return None, answer.targets
+
+    async def targets(self, question: RecipientQuestion) -> list[Target]:
+        """Where mail for an address goes, room or not: bounces are exempt from quota. Raises Unavailable."""
+        return (await self._ask.ask(question)).targets

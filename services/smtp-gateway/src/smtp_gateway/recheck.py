@@ -1,0 +1,18 @@
+"""Open sessions that logged in are asked about every few seconds, in one list call (decision 15)."""
+
+from auth_client.client import AuthClient
+from auth_client.wire import SessionQuestion
+from smtp_gateway.context import Context
+
+RECHECK_SECONDS = 5.0
+
+
+async def recheck(context: Context, auth: AuthClient) -> None:
+    """End the sessions whose account was disabled or whose password changed. Raises Unavailable."""
+    asked = [(session, login) for session in context.sessions if (login := session.login) and login.mailbox_id]
+    if not asked:
+        return
+    questions = [SessionQuestion(login.mailbox_id, login.credential_version) for _, login in asked if login.mailbox_id]
+    for (session, _), good in zip(asked, await auth.sessions(questions), strict=True):
+        if not good:
+            session.revoke()
