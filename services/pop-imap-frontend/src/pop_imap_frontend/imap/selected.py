@@ -128,7 +128,10 @@ class Selected:
                 self.masks.append(mask)
                 added += 1
         if changes.recent_from and changes.recent_from < changes.uidnext:
-            self._recent.append((changes.recent_from, changes.uidnext - 1))
+            grown = (changes.recent_from, changes.uidnext - 1)
+            if self._recent and self._recent[-1][0] == grown[0]:  # EXAMINE takes no \\Recent: the same range, longer
+                self._recent.pop()
+            self._recent.append(grown)
         self.modseq = max(self.modseq, changes.highest_modseq)
         self.uidnext = max(self.uidnext, changes.uidnext)
         if added:

@@ -14,7 +14,7 @@ from mailkit.errors import NoSpace, PostriderError
 from mailkit.lifecycle import describe
 from mailkit.listener import Peer
 from mailkit.logs import get_logger
-from mailkit.stream import IdleTimeout, Stream
+from mailkit.stream import IdleTimeout, LineTooLong, Stream
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import ChangesQuestion
 from pop_imap_frontend.imap import metrics
@@ -146,6 +146,8 @@ class ImapSession:
             if command.tells_changes and self.selected is not None and self.news.is_set():
                 await self.tell_changes()
             return b"OK", text
+        except LineTooLong:
+            raise Disconnect("the line is too long") from None
         except BadCommand as error:
             return b"BAD", str(error)
         except No as error:
