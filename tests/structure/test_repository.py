@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailkit.config import KNOWN_NAMES, ServiceSettings
+from mailkit.logs import EVENTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,3 +73,14 @@ def test_internet_facing_services_know_no_database() -> None:
             if isinstance(c, type) and issubclass(c, ServiceSettings) and c is not ServiceSettings
         ]
         assert [name for name in settings.model_fields if "database" in name] == []
+
+
+def test_log_lines_use_the_vocabulary() -> None:
+    """An event that is not in `mailkit.logs.EVENTS` is one that no operator knows to look for."""
+    said = {
+        event
+        for file in tracked("services/*/src/*.py")
+        for event in re.findall(r"\blog\.(?:debug|info|warning|error)\(\s*\"([a-z_]+)\"", file.read_text())
+    }
+    assert len(said) > 10
+    assert said - EVENTS == set()

@@ -6,7 +6,7 @@ the reader (style 2.12), and a STARTTLS that is known to forget what was sent ah
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from mailkit.lifecycle import describe
@@ -254,10 +254,6 @@ class Stream(asyncio.Protocol):
         elif not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
-
-    def writelines(self, pieces: Iterable[bytes]) -> None:
-        for piece in pieces:
-            self.write(piece)
 
     def _flush(self) -> None:
         self._flushing = False
