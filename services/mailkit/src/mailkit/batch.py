@@ -9,11 +9,30 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
+class Pace:
+    """Turns at least `spacing` seconds apart; one after a longer quiet begins at once."""
+
+    def __init__(self, spacing: float) -> None:
+        self._spacing = spacing
+        self._next = 0.0
+
+    async def wait(self) -> None:
+        """Returns when the next turn may begin."""
+        if not self._spacing:
+            return
+        loop = asyncio.get_running_loop()
+        pause = self._next - loop.time()
+        self._next = max(self._next, loop.time()) + self._spacing
+        if pause > 0:
+            await asyncio.sleep(pause)
+
+
 class Batcher(Generic[Q, A]):
     """Collects single questions into list calls and hands each asker its own answer.
 
     `send` gets up to `most` items, at most `most_bytes` by `size`, and returns one answer per item in order; an
-    exception of `send` is raised to every asker of that list. Up to `flights` lists are under way at once.
+    exception of `send` is raised to every asker of that list. Up to `flights` lists are under way at once. `spacing`: for
+    work that nobody waits for, the seconds at least between the starts of two lists, so that busy times make long ones.
     """
 
     def __init__(
@@ -24,12 +43,14 @@ class Batcher(Generic[Q, A]):
         most_bytes: int = 8 * 1024 * 1024,
         size: Callable[[Q], int] = lambda item: 0,
         flights: int = 1,
+        spacing: float = 0.0,
     ) -> None:
         self._send = send
         self._most = most
         self._most_bytes = most_bytes
         self._size = size
         self._free = flights
+        self._pace = Pace(spacing)
         self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -60,7 +81,9 @@ class Batcher(Generic[Q, A]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._flush(self._take())
+                await self._pace.wait()
+                if self._waiting:  # another flight may have taken them meanwhile
+                    await self._flush(self._take())
         finally:
             self._free += 1
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyGone, BodyStore
+from mailkit.batch import Pace
 from mailkit.clock import Clock
 from mailkit.db import translate
 from mailkit.lifecycle import describe
@@ -18,6 +19,7 @@ from queue_worker.destinations import Destinations, split
 from queue_worker.leases import LEASE, Leases
 from queue_worker.models import Claim, End, Result, clean
 from queue_worker.record import Recorder
+from queue_worker.schedule import TURN_SECONDS
 from queue_worker.storage.queue import sql
 
 log = get_logger()
@@ -74,11 +76,13 @@ class Delivery:
         """Deliver until stopped."""
         looked = 0.0
         loop = asyncio.get_running_loop()
+        pace = Pace(TURN_SECONDS)
         while not self._stopping:
             self._due.clear()
             try:
                 if loop.time() - looked >= POLL_SECONDS and await self.look():
                     looked = loop.time()  # a whole round over all domains is done; the next one in a second
+                await pace.wait()
                 if not await self.turn():
                     await self._wait(POLL_SECONDS - (loop.time() - looked))
             except Exception as error:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
+from mailkit.batch import Pace
 from mailkit.clock import Clock
 from mailkit.db import translate
 from mailkit.lifecycle import describe
@@ -13,14 +14,13 @@ from queue_worker.couriers.local import LocalCourier
 from queue_worker.leases import LEASE, Leases
 from queue_worker.models import Claim
 from queue_worker.record import Recorder
-from queue_worker.schedule import LOCAL_PAUSES
+from queue_worker.schedule import LOCAL_PAUSES, TURN_SECONDS
 from queue_worker.storage.queue import sql
 
 log = get_logger()
 
 BATCH = 200
-FLIGHTS = 3
-#: While mailstore is away one flight asks with so few, at most so many seconds apart, and all else stays due.
+#: While mailstore is away it is asked with so few, at most so many seconds apart, and all else stays due.
 PROBE = 10
 PROBE_PAUSE = 5
 POLL_SECONDS = 1.0
@@ -39,6 +39,7 @@ class Filer:
         self._recorder = recorder
         self._local = local
         self._due = asyncio.Event()
+        self._pace = Pace(TURN_SECONDS)
         self._stopping = False
         self.oldest: UUID | None = None
         """The oldest message under way; kept up by maintenance."""
@@ -52,16 +53,11 @@ class Filer:
         self._due.set()
 
     async def run(self) -> None:
-        """File until stopped and nothing is in hand."""
-        await asyncio.gather(*(self._loop(number) for number in range(FLIGHTS)))
-
-    async def _loop(self, number: int) -> None:
+        """File until stopped and nothing is in hand. One list at a time: the next is what came meanwhile."""
         while not self._stopping:
-            if self._local.away and number:
-                await asyncio.sleep(POLL_SECONDS)
-                continue
             self._due.clear()
             try:
+                await self._pace.wait()
                 if not await self.turn():
                     await self._wait(POLL_SECONDS)
                 if self._local.away:

@@ -43,7 +43,7 @@ class Intake:
         self._lifetime = timedelta(seconds=lifetime_seconds)
         self._wake = wake
         self._batch: Batcher[Submission, SubmissionAnswer] = Batcher(
-            self._flush, most=200, most_bytes=LIST_BYTES, size=lambda item: len(item.body), flights=2
+            self._flush, most=200, most_bytes=LIST_BYTES, size=lambda item: len(item.body)
         )
 
     async def take(self, items: Sequence[Submission]) -> list[SubmissionAnswer]:

@@ -21,7 +21,7 @@ from queue_worker.bounce import Original, bounce
 from queue_worker.enqueue import Entry, destinations, entry, insert
 from queue_worker.models import Result
 from queue_worker.news import tell
-from queue_worker.schedule import Decision, decide
+from queue_worker.schedule import TURN_SECONDS, Decision, decide
 from queue_worker.storage.queue import sql
 from queue_worker_client.wire import SubmissionRecipient
 
@@ -45,7 +45,7 @@ class Recorder:
         self._lifetime = timedelta(seconds=lifetime)
         self._retry_first = retry_first
         self._wake = wake
-        self._batch: Batcher[list[Result], None] = Batcher(self._flush, most=100, flights=2)
+        self._batch: Batcher[list[Result], None] = Batcher(self._flush, most=200, spacing=TURN_SECONDS)
 
     async def record_soon(self, results: list[Result]) -> None:
         """`record`, together with what other conversations say at the same time."""

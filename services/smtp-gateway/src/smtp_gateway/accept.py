@@ -44,7 +44,7 @@ class Acceptor:
         self._clock = clock
         self._helo_name = helo_name
         self._batch: Batcher[Submission, SubmissionAnswer] = Batcher(
-            self._send, most=LIST_ITEMS, most_bytes=LIST_BYTES, size=lambda item: len(item.body), flights=3
+            self._send, most=LIST_ITEMS, most_bytes=LIST_BYTES, size=lambda item: len(item.body)
         )
 
     async def accept(

@@ -42,10 +42,10 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     tls = certificates.server_context if certificates else None
     context = Context(
         settings,
-        SenderCheck(Batcher(auth.senders, flights=2), Resolver(settings.dns_servers)),
-        RecipientCheck(Batcher(auth.recipients, flights=2), Batcher(mailstore.room, flights=2)),
+        SenderCheck(Batcher(auth.senders), Resolver(settings.dns_servers)),
+        RecipientCheck(Batcher(auth.recipients), Batcher(mailstore.room, flights=2)),
         Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
-        Batcher(auth.logins, flights=4, most=20),
+        Batcher(auth.logins, flights=1, most=20),
         Held(settings.gateway_body_bytes),
         tls,
     )

@@ -3,22 +3,20 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from fastapi import FastAPI
-
 from auth.logins import Checker
 from auth.recipients import Recipients
 from auth.senders import Senders
 from auth.sessions import Sessions
 from auth_client import wire
 from mailkit.errors import BadRequest
-from mailkit.web import Tokens, add_door
+from mailkit.web import App, Tokens, add_door
 
 #: Decision 3: what a list carries at most.
 MOST_ITEMS = 100
 
 
 def add_doors(
-    app: FastAPI, tokens: Tokens, senders: Senders, recipients: Recipients, logins: Checker, sessions: Sessions
+    app: App, tokens: Tokens, senders: Senders, recipients: Recipients, logins: Checker, sessions: Sessions
 ) -> None:
     """Mount the four doors, each for its callers."""
 

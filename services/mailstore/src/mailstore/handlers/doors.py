@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -13,7 +12,7 @@ from mailkit.db import translated
 from mailkit.errors import BadRequest, PostriderError, TooLarge
 from mailkit.lifecycle import Lifecycle, describe
 from mailkit.logs import get_logger
-from mailkit.web import MSGPACK, Tokens, add_door, problem, read_body
+from mailkit.web import MSGPACK, App, Tokens, add_door, problem, read_body
 from mailstore.appending import Appender
 from mailstore.arranging import Arranger
 from mailstore.changing import Changer
@@ -55,14 +54,14 @@ class Rooms:
     maintenance: Maintenance
 
 
-def add(app: FastAPI, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
+def add(app: App, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
     """Mount all doors on `app`."""
     _add_gateway_and_queue(app, rooms, tokens)
     _add_frontend(app, rooms, tokens)
     _add_streams(app, rooms, tokens, life, most_bytes)
 
 
-def _add_gateway_and_queue(app: FastAPI, rooms: Rooms, tokens: Tokens) -> None:
+def _add_gateway_and_queue(app: App, rooms: Rooms, tokens: Tokens) -> None:
     async def room(question: wire.RoomList) -> wire.RoomAnswers:
         async with translated():
             rows = await rooms.pool.fetch(sql.sizes, [item.mailbox_id for item in question.items])
@@ -97,7 +96,7 @@ def _room(item: wire.RoomQuestion, row: Any) -> str:
     return "room" if account.fits(item.size) else "full"
 
 
-def _add_frontend(app: FastAPI, rooms: Rooms, tokens: Tokens) -> None:
+def _add_frontend(app: App, rooms: Rooms, tokens: Tokens) -> None:
     async def renew(question: wire.RenewMaildrops) -> wire.RenewedMaildrops:
         return wire.RenewedMaildrops(await rooms.maildrops.renew(question.items))
 
@@ -122,7 +121,7 @@ def _add_frontend(app: FastAPI, rooms: Rooms, tokens: Tokens) -> None:
         add_door(app, path, question, answer, tokens, "frontend")
 
 
-def _add_streams(app: FastAPI, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
+def _add_streams(app: App, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
     async def read(request: Request) -> Response:
         return Response(
             await rooms.sections.message(await _asked(request, wire.ReadMaildrop)), media_type="message/rfc822"

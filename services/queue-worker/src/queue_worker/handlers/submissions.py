@@ -3,12 +3,11 @@
 from collections.abc import Callable
 
 import msgspec
-from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mailkit.errors import BadRequest, PostriderError, TooLarge
-from mailkit.web import MSGPACK, Tokens, add_door, problem, read_body
+from mailkit.web import MSGPACK, App, Tokens, add_door, problem, read_body
 from queue_worker.intake import Intake
 from queue_worker_client.wire import LIST_ITEMS, Submission, SubmissionAnswers, SubmissionList
 
@@ -16,7 +15,7 @@ _head = msgspec.msgpack.Decoder(Submission).decode
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
-def add(app: FastAPI, intake: Callable[[], Intake], tokens: Tokens, most_bytes: int) -> None:
+def add(app: App, intake: Callable[[], Intake], tokens: Tokens, most_bytes: int) -> None:
     """Mount the door on `app`. `most_bytes`: the largest message, with what we add on top of it."""
 
     async def submissions(question: SubmissionList) -> SubmissionAnswers:

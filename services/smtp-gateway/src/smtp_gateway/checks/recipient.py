@@ -6,6 +6,7 @@ from mailkit.batch import Batcher
 from mailkit.reply import Reply
 from mailstore_client.wire import RoomQuestion
 from smtp_gateway import replies
+from smtp_gateway.remembered import Remembered
 
 _VERDICTS = {
     "no_mailbox": replies.NO_MAILBOX,
@@ -21,8 +22,11 @@ class RecipientCheck:
     """Asks auth and mailstore, both in lists."""
 
     def __init__(self, ask: Batcher[RecipientQuestion, RecipientAnswer], room: Batcher[RoomQuestion, str]) -> None:
-        self._ask = ask
-        self._room = room
+        self._room = Remembered(
+            room, key=lambda asked: (asked.mailbox_id, asked.size), keeps=lambda said: said == "room"
+        )
+        # whose mail it is does not depend on the client; whether he may relay does, and is charged: never remembered
+        self._ask = Remembered(ask, key=lambda asked: asked.address, keeps=_is_local)
 
     async def check(self, question: RecipientQuestion, size: int) -> tuple[Reply | None, list[Target]]:
         """(refusal or None, final targets). `size` is the declared one, 0 if unknown. Raises Unavailable."""
@@ -46,3 +50,7 @@ class RecipientCheck:
     async def targets(self, question: RecipientQuestion) -> list[Target]:
         """Where mail for an address goes, room or not: bounces are exempt from quota. Raises Unavailable."""
         return (await self._ask.ask(question)).targets
+
+
+def _is_local(answer: RecipientAnswer) -> bool:
+    return answer.verdict == "accepted" and answer.account is None
