@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from mailkit.batch import Batcher
+from mailkit.errors import Unavailable
 
 
 async def test_spaced_lists_hold_what_came_meanwhile_and_the_first_goes_at_once() -> None:
@@ -21,3 +24,30 @@ async def test_spaced_lists_hold_what_came_meanwhile_and_the_first_goes_at_once(
     await asyncio.gather(*(batch.ask(number) for number in range(1, 9)))
     assert lists == [[0], list(range(1, 9))]
     assert loop.time() - started >= 0.05
+
+
+async def test_patience_counts_the_time_in_line_too() -> None:
+    hangs = asyncio.Event()
+
+    async def send(items: Sequence[int]) -> Sequence[int]:
+        await hangs.wait()
+        return items
+
+    batch: Batcher[int, int] = Batcher(send, most=1, patience=0.1)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    answers = await asyncio.gather(*(batch.ask(number) for number in range(3)), return_exceptions=True)
+    assert loop.time() - started < 0.2
+    assert [type(answer) for answer in answers] == [Unavailable] * 3
+    hangs.set()
+    await batch.idle()
+    assert await batch.ask(7) == 7
+
+
+async def test_a_time_out_of_the_work_itself_is_told_as_it_is() -> None:
+    async def send(items: Sequence[int]) -> Sequence[int]:
+        raise TimeoutError("inside")
+
+    batch: Batcher[int, int] = Batcher(send)
+    with pytest.raises(TimeoutError, match="inside"):
+        await batch.ask(1)

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from mailkit.errors import Unavailable
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -32,7 +34,8 @@ class Batcher(Generic[Q, A]):
 
     `send` gets up to `most` items, at most `most_bytes` by `size`, and returns one answer per item in order; an
     exception of `send` is raised to every asker of that list. Up to `flights` lists are under way at once. `spacing`: for
-    work that nobody waits for, the seconds at least between the starts of two lists, so that busy times make long ones.
+    work that nobody waits for, the seconds at least between the starts of two lists, so that busy times make long ones. `patience`: seconds an asker
+    waits at most, in line and for the answer; then Unavailable.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Batcher(Generic[Q, A]):
         size: Callable[[Q], int] = lambda item: 0,
         flights: int = 1,
         spacing: float = 0.0,
+        patience: float | None = None,
     ) -> None:
         self._send = send
         self._most = most
@@ -51,6 +55,7 @@ class Batcher(Generic[Q, A]):
         self._size = size
         self._free = flights
         self._pace = Pace(spacing)
+        self._patience = patience
         self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -59,7 +64,13 @@ class Batcher(Generic[Q, A]):
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         self._launch()
-        return await asyncio.shield(answer)
+        try:
+            async with asyncio.timeout(self._patience) as limit:
+                return await asyncio.shield(answer)
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the work's own
+            raise Unavailable(f"no answer in {self._patience:g} s") from None
 
     @property
     def waiting(self) -> int:

@@ -27,6 +27,8 @@ from smtp_gateway.session import SmtpSession
 log = get_logger()
 
 SERVICE = "smtp-gateway"
+#: Seconds a client waits for a neighbour's answer, the waiting for a list before it included: 451 within 10 s.
+PATIENCE = 9.0
 _REFUSALS = Refusals(
     too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 4.7.0 PROXY header required\r\n"
 )
@@ -42,10 +44,10 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     tls = certificates.server_context if certificates else None
     context = Context(
         settings,
-        SenderCheck(Batcher(auth.senders), Resolver(settings.dns_servers)),
-        RecipientCheck(Batcher(auth.recipients), Batcher(mailstore.room, flights=2)),
+        SenderCheck(Batcher(auth.senders, patience=PATIENCE), Resolver(settings.dns_servers)),
+        RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), Batcher(mailstore.room, patience=PATIENCE)),
         Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
-        Batcher(auth.logins, flights=1, most=20),
+        Batcher(auth.logins, flights=4, most=20, patience=PATIENCE),
         Held(settings.gateway_body_bytes),
         tls,
     )
