@@ -1,3 +1,7 @@
-from auth.main import main
+"""`python -m auth [serve|migrate|wait-schema|openapi]`."""
 
-main()
+from auth.main import PROGRAM
+from mailkit.command import main
+
+if __name__ == "__main__":
+    main(PROGRAM)

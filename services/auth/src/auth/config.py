@@ -7,19 +7,18 @@ from pydantic import Field, SecretStr
 
 from auth.grants import GrantPolicy
 from mailkit.address import BadAddress, Networks
-from mailkit.config import CommaList, ServiceSettings
+from mailkit.config import CommaList
+from mailkit.dsn import DatabaseSettings
 from mailkit.errors import ConfigError
 
 
-class AuthSettings(ServiceSettings):
+class AuthSettings(DatabaseSettings):
     """What auth is told by its environment."""
 
     http_port: int = Field(default=8001, ge=0, le=65535)
     """Port of the HTTP side."""
-    database_url: SecretStr = SecretStr("")
-    """Postgres with the schema `auth`."""
     database_pool: int = Field(default=10, ge=1, le=200)
-    """Connections to it."""
+    """Connections to the Postgres with the schema `auth`."""
     token_gateway_auth: SecretStr = SecretStr("")
     """smtp-gateway's token: senders, recipients, logins, sessions."""
     token_frontend_auth: SecretStr = SecretStr("")

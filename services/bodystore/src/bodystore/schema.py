@@ -2,6 +2,8 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Index,
@@ -11,6 +13,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Uuid,
+    text,
 )
 
 SCHEMA = "bodies"
@@ -41,4 +44,13 @@ candidate = Table(
     Column("body_id", Uuid, nullable=False),
     Column("due", DateTime(timezone=True), nullable=False),
     Index("candidate_due", "due"),
+)  # fmt: skip
+
+#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0006). `mailkit.migrate` keeps it.
+schema_min_code = Table(
+    "schema_min_code", metadata,
+    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("version", Integer, nullable=False),
+    Column("min_code", Integer, nullable=False),
+    CheckConstraint("only_row", name="schema_min_code_one_row"),
 )  # fmt: skip

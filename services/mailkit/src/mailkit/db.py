@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -10,6 +11,7 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from mailkit.dsn import where
 from mailkit.errors import ConfigError, NoSpace, PostriderError, Unavailable
 
 #: A connection inside or outside a pool: what functions that join a caller's transaction take.
@@ -54,6 +56,12 @@ async def create_pool(
 
     Raises ConfigError (a database we must not trust with mail, or wrong credentials) and Unavailable (not there yet).
     """
+    if not dsn:
+        raise ConfigError(
+            "POSTRIDER_DATABASE_URL is not set, and neither is POSTRIDER_DATABASE_SECRET, the folder of a secret; "
+            "one of them names the Postgres to use"
+        )
+    place = where(dsn)
     try:
         pool: asyncpg.Pool = await asyncpg.create_pool(
             dsn,
@@ -66,12 +74,14 @@ async def create_pool(
             server_settings={"application_name": f"postrider-{service}", **(settings or {})},
             **kwargs,
         )
-    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
-        raise ConfigError("the database refused the user or password in POSTRIDER_DATABASE_URL") from error
-    except (ValueError, asyncpg.InterfaceError) as error:
-        raise ConfigError("POSTRIDER_DATABASE_URL is not a Postgres URL") from error
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+        raise ConfigError(f"the database refused the user or password: {place}") from None
+    except asyncpg.InvalidCatalogNameError:
+        raise ConfigError(f"there is no such database: {place}") from None
+    except (ValueError, asyncpg.InterfaceError):  # their text may hold the URL
+        raise ConfigError(f"POSTRIDER_DATABASE_URL or _SECRET is not usable as a Postgres URL: {place}") from None
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-        raise Unavailable(f"the database does not answer ({type(error).__name__})") from error
+        raise Unavailable(f"the database does not answer ({type(error).__name__}): {place}") from error
     found = {
         row["name"]: row["setting"]
         for row in await pool.fetch(
@@ -88,16 +98,22 @@ async def create_pool(
     return pool
 
 
-async def connect(dsn: str, service: str, size: int, settings: Mapping[str, str] | None = None) -> asyncpg.Pool:
-    """A pool, waiting up to 30 s for a database that is still starting. Raises ConfigError."""
-    sentence = ""
-    for _ in range(60):
+#: How long a start waits for a database that is still starting (seconds).
+PATIENCE = 30.0
+
+
+async def connect(
+    dsn: str, service: str, size: int, settings: Mapping[str, str] | None = None, *, patience: float = PATIENCE
+) -> asyncpg.Pool:
+    """A pool, waiting for a database that is still starting. Raises ConfigError."""
+    end = time.monotonic() + patience
+    while True:
         try:
             return await create_pool(dsn, service=service, size=size, settings=settings)
         except Unavailable as error:
-            sentence = str(error)
-            await asyncio.sleep(0.5)
-    raise ConfigError(sentence)
+            if time.monotonic() >= end:
+                raise ConfigError(f"{error} (waited {patience:g} s)" if patience else str(error)) from error
+        await asyncio.sleep(0.5)
 
 
 #: SQLSTATE classes and codes that mean "not now": connection trouble, shutting down, too many connections, lock or

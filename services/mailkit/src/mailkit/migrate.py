@@ -1,22 +1,58 @@
-"""Schema migrations: alembic scripts inside a service's package, run under an advisory lock (design.md "Inside a service").
+"""Schema migrations: alembic scripts inside a service's package, run under an advisory lock (docs/decisions/0006).
 
-A package that owns a schema holds `migrations/versions/NNNN_what.py` and its metadata. `upgrade` is called by
-`python -m <service> migrate`; `require_current` by the service at its start.
+A package that owns a schema holds `migrations/versions/NNNN_what.py`, numbered without gaps, and its metadata. The number
+of the newest is the code's own. Each script says:
+
+    min_code = 3     # the oldest code that may run on the schema after it
+    needed = False   # this code also runs on the schema before it; True when unsaid
+
+`upgrade` keeps the highest `min_code` in the schema's one-row table `schema_min_code`, with the schema's number.
 """
 
 import asyncio
 import zlib
+from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import asyncpg
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from mailkit.errors import ConfigError
+
+#: A lock that a running service holds on a table is waited for so long at most: whatever comes after waits behind us.
+LOCK_TIMEOUT = "10s"
+#: A step that takes longer is one that stops the mail; it has to be written in slices (docs/decisions/0006).
+STATEMENT_TIMEOUT = "10min"
+#: Another `migrate` of the same schema is waited for so long.
+TURN_TIMEOUT = "15min"
+
+
+class CodeTooOld(ConfigError):
+    """The schema has moved on to where this code cannot follow: waiting will not help."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """What the scripts of an installed package say: its own number, and the schema it cannot do without."""
+
+    number: int
+    needs: int
+
+
+@dataclass(frozen=True)
+class State:
+    """What a database says. `version` 0: there is no schema yet."""
+
+    version: int
+    min_code: int
 
 
 def _scripts(package: str) -> ScriptDirectory:
@@ -25,36 +61,63 @@ def _scripts(package: str) -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
-def _sqlalchemy_url(dsn: str) -> str:
-    kind, _, rest = dsn.partition("://")
-    return f"postgresql+asyncpg://{rest}" if kind in ("postgres", "postgresql") else dsn
+def code_of(package: str) -> Code:
+    """The numbers of the code that is installed."""
+    scripts = list(_scripts(package).walk_revisions())
+    return Code(
+        max(int(script.revision) for script in scripts),
+        max(int(script.revision) for script in scripts if getattr(script.module, "needed", True)),
+    )
 
 
-def head(package: str) -> str:
-    """The newest revision that `package` brings."""
-    return str(_scripts(package).get_current_head())
+def _refuse_newer(package: str, schema: str, state: State, code: Code) -> None:
+    """Raises CodeTooOld when the schema does not allow this code."""
+    if code.number < state.min_code:
+        raise CodeTooOld(
+            f"schema {schema} is at revision {state.version:04} and takes code {state.min_code:04} or newer, "
+            f"this code is {code.number:04}; start a newer release"
+        )
 
 
 async def upgrade(dsn: str, package: str, schema: str) -> list[str]:
-    """Bring `schema` to the newest revision; returns the revisions that were run.
+    """Bring `schema` to the newest revision; returns the revisions that were run. A newer schema is left as it is.
 
-    Services that start together wait for each other (advisory lock); a lock that a running service holds on a table
-    is waited for 10 s at most, so that an upgrade never stops the mail.
+    Those that start together wait for each other (advisory lock). Each step is a transaction, and waits for no lock
+    longer than LOCK_TIMEOUT, so that an upgrade never stops the mail. Raises ConfigError in one sentence.
     """
-    engine = create_async_engine(_sqlalchemy_url(dsn))
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(dsn, timeout=30, server_settings={"application_name": "postrider-migrate"})
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(_upgrade, package, schema)
+    except DBAPIError as error:
+        raise ConfigError(f"schema {schema} could not be brought up to date: {_reason(error)}") from error
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        raise ConfigError(
+            f"schema {schema} could not be brought up to date: the database went away ({type(error).__name__})"
+        ) from error
     finally:
         await engine.dispose()
+
+
+def _reason(error: DBAPIError) -> str:
+    """The server's own words on one line; a lock that was not to be had is no fault of anybody's."""
+    words = str(getattr(error.orig, "__cause__", None) or error.orig).splitlines()[0]
+    state = getattr(error.orig, "sqlstate", None)
+    again = "; nothing of this step was changed, run it again" if state in ("55P03", "57014", "40P01") else ""
+    return f"{words} ({state}){again}"
 
 
 def _upgrade(connection: Connection, package: str, schema: str) -> list[str]:
     scripts = _scripts(package)
     lock = zlib.crc32(f"postrider {schema}".encode())
+    connection.execute(text(f"set lock_timeout = '{TURN_TIMEOUT}'"))
     connection.execute(text("select pg_advisory_lock(:key)"), {"key": lock})
-    connection.execute(text(f'create schema if not exists "{schema}"'))
-    connection.execute(text("set lock_timeout = '10s'"))
+    connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.execute(text(f"set statement_timeout = '{STATEMENT_TIMEOUT}'"))
     connection.commit()
     done: list[str] = []
 
@@ -63,11 +126,29 @@ def _upgrade(connection: Connection, package: str, schema: str) -> list[str]:
         done.extend(str(step.doc) for step in chosen)
         return list(chosen)
 
+    def record(ctx: MigrationContext, step: MigrationInfo, heads: Any, run_args: Any) -> None:
+        """In the step's own transaction: the schema's number, and who may run on it."""
+        revision = scripts.get_revision(str(step.up_revision_id))
+        assert revision is not None and ctx.connection is not None
+        if not ctx.connection.scalar(text("select to_regclass(:name)"), {"name": f"{schema}.schema_min_code"}):
+            return  # before the revision that makes it
+        ctx.connection.execute(
+            text(f'update "{schema}".schema_min_code set version = :version, min_code = greatest(min_code, :least)'),
+            {"version": int(revision.revision), "least": int(revision.module.min_code)},
+        )
+
     try:
+        if not connection.scalar(text("select to_regnamespace(:name)"), {"name": f'"{schema}"'}):
+            connection.execute(text(f'create schema "{schema}"'))
+        state, code = _state(connection, schema), code_of(package)
+        connection.commit()
+        if state.version > code.number:
+            _refuse_newer(package, schema, state, code)
+            return []
         with EnvironmentContext(Config(), scripts, fn=steps) as environment:
             environment.configure(
                 connection=connection, version_table="schema_version", version_table_schema=schema,
-                transaction_per_migration=True,
+                transaction_per_migration=True, on_version_apply=record,
             )  # fmt: skip
             with environment.begin_transaction():
                 environment.run_migrations()
@@ -79,18 +160,47 @@ def _upgrade(connection: Connection, package: str, schema: str) -> list[str]:
     return done
 
 
-async def require_current(pool: asyncpg.Pool, package: str, schema: str) -> None:
-    """Refuse a database whose `schema` is not at the revision this code was made for.
+def _state(connection: Connection, schema: str) -> State:
+    def there(table: str) -> bool:
+        return bool(connection.scalar(text("select to_regclass(:name)"), {"name": f"{schema}.{table}"}))
 
-    Raises ConfigError that says what to type.
+    version = there("schema_version") and connection.scalar(text(f'select version_num from "{schema}".schema_version'))
+    least = there("schema_min_code") and connection.scalar(text(f'select min_code from "{schema}".schema_min_code'))
+    return State(int(version or 0), int(least or 0))
+
+
+async def read_state(pool: asyncpg.Pool, schema: str) -> State:
+    """The numbers that the database holds. Raises what asyncpg raises."""
+    try:
+        version = await pool.fetchval(f'select version_num from "{schema}".schema_version')
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        version = None
+    try:
+        least = await pool.fetchval(f'select min_code from "{schema}".schema_min_code')
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        least = None
+    return State(int(version or 0), int(least or 0))
+
+
+async def require_current(pool: asyncpg.Pool, package: str, schema: str, command: str) -> None:
+    """Refuse a database whose `schema` this code may not run on, or which lacks what this code needs.
+
+    `command`: the package whose `migrate` brings it up to date. Raises ConfigError that says what to do.
     """
     try:
-        found = await pool.fetchval(f'select version_num from "{schema}".schema_version')
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        found = None
-    wanted = await asyncio.to_thread(head, package)
-    if found != wanted:
+        state = await read_state(pool, schema)
+    except asyncpg.InsufficientPrivilegeError:
         raise ConfigError(
-            f"schema {schema} is at revision {found or 'none'}, this code needs {wanted}; "
-            f"run `python -m {package} migrate`"
+            f"this database user may not read schema {schema}; "
+            f"run `python -m {command} migrate` with POSTRIDER_DATABASE_ROLES, or grant it the rights"
+        ) from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        raise ConfigError(f"the database went away ({type(error).__name__})") from error
+    code = await asyncio.to_thread(code_of, package)
+    _refuse_newer(package, schema, state, code)
+    if state.version < code.needs:
+        found = f"{state.version:04}" if state.version else "none"
+        raise ConfigError(
+            f"schema {schema} is at revision {found}, this code needs {code.needs:04}; "
+            f"run `python -m {command} migrate`"
         )

@@ -1,13 +1,11 @@
-"""`python -m mailstore` serves; `… migrate` brings the schemas up to date; `… openapi` prints the export."""
+"""`python -m mailstore [serve|migrate|wait-schema|openapi]`."""
 
-import asyncio
 import json
-import sys
 from typing import Any, cast
 
+from mailkit import command
 from mailkit.clock import SystemClock
-from mailkit.errors import PostriderError
-from mailkit.lifecycle import EX_CONFIG, Lifecycle, run
+from mailkit.lifecycle import Lifecycle
 from mailstore import main
 from mailstore.config import MailstoreSettings
 from mailstore.parts import SERVICE, assemble, web
@@ -21,14 +19,4 @@ def openapi() -> str:
 
 
 if __name__ == "__main__":
-    verb = sys.argv[1] if len(sys.argv) > 1 else "serve"
-    if verb == "openapi":
-        print(openapi())
-    elif verb == "migrate":
-        try:
-            asyncio.run(main.migrate(MailstoreSettings.load()))
-        except PostriderError as error:
-            print(f"mailstore: {error}", file=sys.stderr)
-            raise SystemExit(EX_CONFIG) from None
-    else:
-        run(SERVICE, lambda life: main.serve(life, MailstoreSettings.load()))
+    command.main(command.Program(SERVICE, "mailstore", MailstoreSettings, main.serve, main.schemas, openapi))

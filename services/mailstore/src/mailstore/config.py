@@ -2,20 +2,16 @@
 
 from pydantic import Field, SecretStr
 
-from mailkit.config import ServiceSettings
+from mailkit.dsn import BodiesSettings
 
 
-class MailstoreSettings(ServiceSettings):
+class MailstoreSettings(BodiesSettings):
     """What mailstore is told by its environment."""
 
     http_port: int = Field(default=8003, ge=0, le=65535)
     """Port of the HTTP side."""
-    database_url: SecretStr = SecretStr("")
-    """Postgres with the schema `mailstore`; the change feed needs a session connection to it."""
-    bodies_database_url: SecretStr = SecretStr("")
-    """Postgres with the schema `bodies`; the same one when unset."""
     database_pool: int = Field(default=16, ge=2, le=200)
-    """Connections to it."""
+    """Connections to the Postgres with the schema `mailstore`."""
     token_gateway_mailstore: SecretStr = SecretStr("")
     token_queue_mailstore: SecretStr = SecretStr("")
     token_frontend_mailstore: SecretStr = SecretStr("")

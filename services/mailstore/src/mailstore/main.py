@@ -4,10 +4,11 @@ import asyncio
 
 from bodystore import BodyStore
 from mailkit.clock import DatabaseClock
+from mailkit.command import Owned
 from mailkit.db import connect
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure, get_logger
-from mailkit.migrate import require_current, upgrade
+from mailkit.migrate import require_current
 from mailkit.web import HttpSide
 from mailstore.config import MailstoreSettings
 from mailstore.parts import SERVICE, assemble, web
@@ -19,22 +20,19 @@ log = get_logger()
 PLANNER = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 
-async def migrate(settings: MailstoreSettings) -> None:
-    """Bring the schemas `bodies` and `mailstore` up to date."""
-    dsn = settings.database_url.get_secret_value()
-    await upgrade(settings.bodies_database_url.get_secret_value() or dsn, "bodystore", "bodies")
-    await upgrade(dsn, "mailstore", "mailstore")
+def schemas(settings: MailstoreSettings) -> list[Owned]:
+    """`bodies`, then our own."""
+    return [Owned(settings.bodies_dsn, "bodystore", "bodies"), Owned(settings.dsn, "mailstore", "mailstore")]
 
 
 async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     """Run the service until it is told to stop."""
     configure(SERVICE, settings.log_level)
-    dsn = settings.database_url.get_secret_value()
-    bodies_dsn = settings.bodies_database_url.get_secret_value() or dsn
+    dsn, bodies_dsn = settings.dsn, settings.bodies_dsn
     pool = await connect(dsn, SERVICE, settings.database_pool, PLANNER)
-    await require_current(pool, "mailstore", "mailstore")
+    await require_current(pool, "mailstore", "mailstore", "mailstore")
     bodies_pool = pool if bodies_dsn == dsn else await connect(bodies_dsn, SERVICE, settings.database_pool, PLANNER)
-    await require_current(bodies_pool, "bodystore", "bodies")
+    await require_current(bodies_pool, "bodystore", "bodies", "mailstore")
     clock = DatabaseClock(pool, settings.clock_offset_seconds)
     await clock.sync()
     life.every(60, clock.sync)

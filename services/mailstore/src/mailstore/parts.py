@@ -50,7 +50,7 @@ def assemble(
     filer = Filer(pool, bodies, clock, disk)
     changer = Changer(pool, bodies, clock)
     sections = Sections(pool, bodies)
-    feed = Feed(settings.database_url.get_secret_value())
+    feed = Feed(settings.dsn)
     maintenance = Maintenance(pool, clock, new_id(), settings.queue_lifetime_seconds)
     rooms = doors.Rooms(
         pool, filer, Folders(pool, clock), Arranger(pool, bodies, clock), changer, Copier(pool, clock, disk),

@@ -1,8 +1,8 @@
-"""`python -m pop_imap_frontend` serves."""
+"""`python -m pop_imap_frontend [serve]`."""
 
-from mailkit.lifecycle import run
+from mailkit import command
 from pop_imap_frontend import main
 from pop_imap_frontend.config import FrontendSettings
 
 if __name__ == "__main__":
-    run(main.SERVICE, lambda life: main.serve(life, FrontendSettings.load()))
+    command.main(command.Program(main.SERVICE, "pop_imap_frontend", FrontendSettings, main.serve))

@@ -1,12 +1,10 @@
-"""`python -m queue_worker` serves; `… migrate` brings the schemas up to date; `… openapi` prints the export."""
+"""`python -m queue_worker [serve|migrate|wait-schema|openapi]`."""
 
-import asyncio
 import json
-import sys
 from typing import Any, cast
 
-from mailkit.errors import PostriderError
-from mailkit.lifecycle import EX_CONFIG, Lifecycle, run
+from mailkit import command
+from mailkit.lifecycle import Lifecycle
 from queue_worker import main
 from queue_worker.config import QueueSettings
 from queue_worker.parts import web
@@ -19,14 +17,4 @@ def openapi() -> str:
 
 
 if __name__ == "__main__":
-    verb = sys.argv[1] if len(sys.argv) > 1 else "serve"
-    if verb == "openapi":
-        print(openapi())
-    elif verb == "migrate":
-        try:
-            asyncio.run(main.migrate(QueueSettings.load()))
-        except PostriderError as error:
-            print(f"queue-worker: {error}", file=sys.stderr)
-            raise SystemExit(EX_CONFIG) from None
-    else:
-        run(main.SERVICE, lambda life: main.serve(life, QueueSettings.load()))
+    command.main(command.Program(main.SERVICE, "queue_worker", QueueSettings, main.serve, main.schemas, openapi))

@@ -4,20 +4,17 @@ import socket
 
 from pydantic import Field, SecretStr
 
-from mailkit.config import CommaList, ServiceSettings
+from mailkit.config import CommaList
+from mailkit.dsn import BodiesSettings
 
 
-class QueueSettings(ServiceSettings):
+class QueueSettings(BodiesSettings):
     """What queue-worker is told by its environment."""
 
     http_port: int = Field(default=8002, ge=0, le=65535)
     """Port of the HTTP side."""
-    database_url: SecretStr = SecretStr("")
-    """Postgres with the schema `queue`."""
-    bodies_database_url: SecretStr = SecretStr("")
-    """Postgres with the schema `bodies`; the same one when unset."""
     database_pool: int = Field(default=12, ge=2, le=200)
-    """Connections to it."""
+    """Connections to the Postgres with the schema `queue`."""
     token_gateway_queue: SecretStr = SecretStr("")
     """smtp-gateway's token here."""
     mailstore_url: str = "http://127.0.0.1:8003"

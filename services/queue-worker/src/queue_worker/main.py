@@ -7,11 +7,12 @@ import asyncpg
 
 from bodystore import BodyStore
 from mailkit.clock import DatabaseClock
+from mailkit.command import Owned
 from mailkit.db import connect
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure, get_logger
-from mailkit.migrate import require_current, upgrade
+from mailkit.migrate import require_current
 from mailkit.web import HttpSide
 from mailstore_client.client import MailstoreClient
 from queue_worker.config import QueueSettings
@@ -27,23 +28,19 @@ SERVICE = "queue-worker"
 PLANNER = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 
-async def migrate(settings: QueueSettings) -> None:
-    """Bring the schemas `bodies` and `queue` up to date."""
-    dsn = settings.database_url.get_secret_value()
-    await upgrade(settings.bodies_database_url.get_secret_value() or dsn, "bodystore", "bodies")
-    await upgrade(dsn, "queue_worker", "queue")
+def schemas(settings: QueueSettings) -> list[Owned]:
+    """`bodies`, then our own."""
+    return [Owned(settings.bodies_dsn, "bodystore", "bodies"), Owned(settings.dsn, "queue_worker", "queue")]
 
 
 async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     """Run the service until it is told to stop."""
     configure(SERVICE, settings.log_level)
-    dsn = settings.database_url.get_secret_value()
-    bodies_dsn = settings.bodies_database_url.get_secret_value() or dsn
+    dsn, bodies_dsn = settings.dsn, settings.bodies_dsn
     pool = await connect(dsn, SERVICE, settings.database_pool, PLANNER)
-    await require_current(pool, "queue_worker", "queue")
+    await require_current(pool, "queue_worker", "queue", "queue_worker")
     bodies_pool = pool if bodies_dsn == dsn else await connect(bodies_dsn, SERVICE, settings.database_pool, PLANNER)
-    if bodies_pool is not pool:
-        await require_current(bodies_pool, "bodystore", "bodies")
+    await require_current(bodies_pool, "bodystore", "bodies", "queue_worker")
     clock = DatabaseClock(pool, settings.clock_offset_seconds)
     await clock.sync()
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_queue_mailstore)

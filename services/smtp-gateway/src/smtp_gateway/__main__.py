@@ -1,8 +1,8 @@
-"""`python -m smtp_gateway` serves."""
+"""`python -m smtp_gateway [serve]`."""
 
-from mailkit.lifecycle import run
+from mailkit import command
 from smtp_gateway import main
 from smtp_gateway.config import GatewaySettings
 
 if __name__ == "__main__":
-    run(main.SERVICE, lambda life: main.serve(life, GatewaySettings.load()))
+    command.main(command.Program(main.SERVICE, "smtp_gateway", GatewaySettings, main.serve))

@@ -4,6 +4,7 @@ that the tables can be spread by it (decision 14)."""
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -156,4 +157,13 @@ singleton = Table(
     Column("holder", Uuid, nullable=False),
     Column("fence", BigInteger, nullable=False),
     _time("until"),
+)  # fmt: skip
+
+#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0006). `mailkit.migrate` keeps it.
+schema_min_code = Table(
+    "schema_min_code", metadata,
+    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("version", Integer, nullable=False),
+    Column("min_code", Integer, nullable=False),
+    CheckConstraint("only_row", name="schema_min_code_one_row"),
 )  # fmt: skip

@@ -39,6 +39,12 @@ SECRET_NAMES = tuple(sorted({name for names in TOKENS.values() for name in names
 _OURS = {
     "DATABASE_URL",
     "BODIES_DATABASE_URL",
+    "DATABASE_SECRET",
+    "DATABASE_HOST",
+    "DATABASE_PORT",
+    "DATABASE_NAME",
+    "DATABASE_SSLMODE",
+    "DATABASE_ROLES",
     "HTTP_PORT",
     "LAUNCHER_FD",
     "PORT_OFFSET",

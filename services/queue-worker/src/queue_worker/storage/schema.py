@@ -142,3 +142,12 @@ singleton = Table(
     _time("until"),
     comment="Work that one replica does: who, until when",
 )  # fmt: skip
+
+#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0006). `mailkit.migrate` keeps it.
+schema_min_code = Table(
+    "schema_min_code", metadata,
+    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("version", Integer, nullable=False),
+    Column("min_code", Integer, nullable=False),
+    CheckConstraint("only_row", name="schema_min_code_one_row"),
+)  # fmt: skip

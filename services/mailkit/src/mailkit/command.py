@@ -1,0 +1,120 @@
+"""`python -m <service> [serve|migrate|wait-schema|openapi]`: one entry for all services.
+
+Whatever cannot be done is one sentence on standard error and status 78 (EX_CONFIG).
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from mailkit import lifecycle
+from mailkit.config import ServiceSettings
+from mailkit.errors import ConfigError
+from mailkit.lifecycle import Lifecycle
+
+S = TypeVar("S", bound=ServiceSettings)
+
+EX_USAGE = 64
+#: `wait-schema` looks so often (seconds).
+LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A schema that a service reads and writes: the package whose migrations make it, and where it lies."""
+
+    dsn: str
+    package: str
+    schema: str
+
+
+@dataclass(frozen=True)
+class Program(Generic[S]):
+    """A service's process. `schemas`: those it needs, in the order in which they are made; None: it has no database."""
+
+    service: str
+    package: str
+    settings: type[S]
+    serve: Callable[[Lifecycle, S], Awaitable[None]]
+    schemas: Callable[[S], Sequence[Owned]] | None = None
+    openapi: Callable[[], str] | None = None
+
+
+def main(program: Program[Any]) -> None:
+    """The service's process, by its command line."""
+    load = program.settings.load
+    match sys.argv[1:]:
+        case [] | ["serve"]:
+            lifecycle.run(program.service, lambda life: program.serve(life, load()))
+        case ["migrate"] if program.schemas:
+            lifecycle.run(program.service, lambda life: _until_told(life, _migrate(program, load())))
+        case ["wait-schema"] if program.schemas:
+            lifecycle.run(program.service, lambda life: _until_told(life, _wait_schema(program, load())))
+        case ["openapi"] if program.openapi:
+            sys.stdout.write(program.openapi().rstrip("\n") + "\n")
+        case _:
+            verbs = ["serve", *(["migrate", "wait-schema"] if program.schemas else [])]
+            print(f"usage: python -m {program.package} [{'|'.join(verbs + ['openapi'] * bool(program.openapi))}]",
+                  file=sys.stderr)  # fmt: skip
+            raise SystemExit(EX_USAGE)
+
+
+async def _until_told(life: Lifecycle, work: Awaitable[None]) -> None:
+    """`work` to its end; a signal cuts it short: a migration's open step is rolled back."""
+    task = asyncio.ensure_future(work)
+    told = asyncio.ensure_future(life.stopping.wait())
+    await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    raise ConfigError("told to stop before it was done; run it again")
+
+
+async def _migrate(program: Program[Any], settings: Any) -> None:
+    """Bring the schemas to what this code was made for; one that is newer is left as it is."""
+    from mailkit import db, migrate  # noqa: PLC0415 - alembic costs 0.4 s, which serving need not pay
+
+    assert program.schemas is not None
+    owned = program.schemas(settings)
+    for dsn in {each.dsn for each in owned}:
+        pool = await db.connect(dsn, program.service, 1)
+        await pool.close()
+    for each in owned:
+        for step in await migrate.upgrade(each.dsn, each.package, each.schema):
+            print(f"{program.service}: {each.schema}: {step}", flush=True)
+
+
+async def _wait_schema(program: Program[Any], settings: Any) -> None:
+    """Until every schema is one this code may run on. Raises ConfigError when that takes too long, or cannot come true.
+
+    Everything else is waited for, a wrong password too: the roles themselves are made by `migrate`. What is waited for
+    is said whenever it changes.
+    """
+    from mailkit import db, migrate  # noqa: PLC0415 - as above
+
+    assert program.schemas is not None
+    end = time.monotonic() + settings.schema_wait_seconds
+    said = ""
+    while True:
+        try:
+            for each in program.schemas(settings):
+                pool = await db.connect(each.dsn, program.service, 1, patience=0)
+                try:
+                    await migrate.require_current(pool, each.package, each.schema, program.package)
+                finally:
+                    pool.terminate()
+            return
+        except migrate.CodeTooOld:
+            raise
+        except ConfigError as error:
+            if time.monotonic() + LOOK_SECONDS > end:
+                raise ConfigError(f"{error} (waited {settings.schema_wait_seconds:g} s)") from error
+            if str(error) != said:
+                said = str(error)
+                print(f"{program.service}: waiting: {said}", file=sys.stderr, flush=True)
+        await asyncio.sleep(LOOK_SECONDS)
