@@ -1,0 +1,3 @@
+module postrider.test/cluster/pause
+
+go 1.26.0
