@@ -58,7 +58,7 @@
           name: {{ $secret }}
           optional: true # operators differ in which of these keys they write
           items:
-            {{- range list "host" "port" "dbname" "database" }}
+            {{- range list "host" "endpoint" "port" "dbname" "database" "ca.crt" }}
             - {key: {{ . }}, path: {{ . }}}
             {{- end }}
       - secret:
@@ -114,5 +114,15 @@
 {{- end }}
 {{- range $key, $value := .fixed }}
 {{ $key }}: {{ $value | b64enc }}
+{{- end }}
+{{- end }}
+
+{{/* extraEnv, a list, as YAML; the product's own settings have a place where relaying is looked after. */}}
+{{- define "postrider.extraEnv" -}}
+{{- range . }}
+{{- if hasPrefix "POSTRIDER_" .name }}{{ fail (printf "extraEnv: %s is a setting of the product; give it in settings, without POSTRIDER_. What decides who may relay is set by openSmtp, network and proxyProtocol only." .name) }}{{ end }}
+{{- end }}
+{{- with . }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}

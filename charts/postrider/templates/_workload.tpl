@@ -156,7 +156,5 @@ volumeMounts:
 - name: POSTRIDER_{{ . }}
   valueFrom: {secretKeyRef: {name: {{ include "postrider.tokensSecret" $.root }}, key: POSTRIDER_{{ . }}}}
 {{- end }}
-{{- with concat $values.extraEnv $own.extraEnv }}
-{{ toYaml . }}
-{{- end }}
+{{- include "postrider.extraEnv" (concat $values.extraEnv $own.extraEnv) }}
 {{- end }}
