@@ -6,6 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
 
 .PHONY: help setup run test check format bench faults fuzz interop lock openapi check-openapi clean
+.PHONY: images cluster cluster-down cluster-test
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,6 +43,18 @@ fuzz: setup ## the parsers, for longer
 interop: setup ## Debian's own mail clients and servers against a running service
 	scripts/install-interop
 	$(PYTEST) -q --timeout 300 tests/interop
+
+images: ## the five images, with Docker's BuildKit
+	scripts/images
+
+cluster: setup ## a one-node Kubernetes of our own with the images in it, for hands-on work
+	scripts/cluster up
+
+cluster-down: setup ## the end of it
+	scripts/cluster down
+
+cluster-test: setup ## the chart on that Kubernetes, or on yours: KUBE_CONTEXT=current make cluster-test
+	$(PYTEST) -q -s --timeout 1800 tests/cluster
 
 lock: setup ## resolve requirements.lock anew
 	scripts/lock

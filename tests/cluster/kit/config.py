@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 NODE = "node"
-NODE_ADDRESS = "10.199.0.2"
-POD_NETWORK = "10.198.0.0/16"
+NODE_ADDRESS = "192.168.77.2"
+POD_NETWORK = "10.244.0.0/16"
 SERVICE_NETWORK = "10.96.0.0/16"
 API_SERVICE, DNS_SERVICE = "10.96.0.1", "10.96.0.10"
 #: Outside: addresses that Postrider takes for the internet's. They exist in the two namespaces of the test only.
@@ -126,7 +126,7 @@ def cni() -> str:
                     "ipam": {
                         "type": "host-local",
                         "dataDir": f"{RUN}/ipam",
-                        "ranges": [[{"subnet": "10.198.0.0/24"}]],
+                        "ranges": [[{"subnet": "10.244.0.0/24"}]],
                         "routes": [{"dst": "0.0.0.0/0"}],
                     },
                 },
@@ -175,4 +175,22 @@ def files(programs: Mapping[str, Path]) -> dict[str, str]:
         "cni/10-pods.conflist": cni(),
         "kubelet.yaml": kubelet(),
         "resolv.conf": "nameserver 127.0.0.1\n",
+    }
+
+
+def volume(number: int) -> dict[str, object]:
+    """A volume that is a folder of the run: there is nothing here that provisions them."""
+    terms = [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE]}]}]
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"local-{number}"},
+        "spec": {
+            "capacity": {"storage": "20Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": "local",
+            "local": {"path": f"{RUN}/volumes/{number}"},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": terms}},
+        },
     }

@@ -20,6 +20,7 @@ from tests.cluster.kit import config, pki
 from tests.cluster.kit.build import KitError, cache, install, say
 
 STATE = Path("/run/postrider-cluster.json")
+VOLUMES = 4
 MANIFESTS = Path(__file__).parent / "manifests"
 
 
@@ -143,7 +144,7 @@ def _network(node: int, client: int) -> None:
         ip(node, f"ip link set {link} up")
     ip(node, f"ip address add {config.NODE_ADDRESS}/24 dev uplink")
     ip(node, f"ip address add {config.OUTSIDE_GATEWAY}/24 dev outside")
-    ip(node, "ip route add default via 10.199.0.1 dev uplink")
+    ip(node, "ip route add default via 192.168.77.1 dev uplink")
     ip(node, "sysctl -qw net.ipv4.ip_forward=1")
     ip(client, "ip link set eth0 up")
     ip(client, f"ip address add {config.CLIENT_ADDRESS}/24 dev eth0")
@@ -220,9 +221,11 @@ def start(programs: Mapping[str, Path], images: Iterable[bytes | Path]) -> Clust
     for name in late:
         daemons[name] = _daemon(cluster, name, all_commands[name])
     cluster.load(images)
+    for number in range(VOLUMES):
+        (folder / f"volumes/{number}").mkdir(exist_ok=True)
+        cluster.kubectl("apply", "--server-side", "-f", "-", data=json.dumps(config.volume(number)).encode())
     for manifest in sorted(MANIFESTS.glob("*.yaml")):
-        text = manifest.read_text().replace("FOLDER", config.RUN)
-        cluster.kubectl("apply", "--server-side", "-f", "-", data=text.encode())
+        cluster.kubectl("apply", "--server-side", "-f", str(manifest))
 
     def ready() -> bool:
         alive()
