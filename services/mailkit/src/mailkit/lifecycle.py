@@ -1,6 +1,7 @@
 """How a service process lives: uvloop, start, ready, drain on SIGTERM, and an end with its launcher (decisions 12, 13)."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -75,6 +76,8 @@ def run(service: str, serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
 
 async def _run(serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
     life = Lifecycle()
+    gc.freeze()  # modules and classes live as long as the process: the collector need not look at them again
+    gc.set_threshold(20_000, 20, 20)  # with the default of 700 it took 5 % of the time under load (decision 0010)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, life.stopping.set)  # a second SIGTERM changes nothing
