@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
 
-.PHONY: help setup run test check format bench faults fuzz interop lock openapi check-openapi clean
+.PHONY: help setup run test check format bench faults fuzz interop chart-test lock openapi check-openapi clean
 .PHONY: images cluster cluster-down cluster-test
 
 help: ## show this list
@@ -23,6 +23,7 @@ check: setup ## format, lint, types, import contracts, generated files
 	$(BIN)/mypy services/*/src proto/*/src
 	$(BIN)/lint-imports
 	scripts/openapi --check
+	scripts/chart-readme --check
 
 test: check ## check, and every test that needs no other mail program
 	$(PYTEST) -n $(JOBS) --dist loadfile -q --maxfail 10
@@ -55,6 +56,9 @@ cluster-down: setup ## the end of it
 
 cluster-test: setup ## the chart on that Kubernetes, or on yours: KUBE_CONTEXT=current make cluster-test
 	$(PYTEST) -q -s --timeout 1800 tests/cluster
+
+chart-test: setup ## what the chart renders, in all its ways of use (needs helm)
+	$(PYTEST) -n $(JOBS) -q tests/chart
 
 lock: setup ## resolve requirements.lock anew
 	scripts/lock
