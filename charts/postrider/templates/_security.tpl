@@ -8,8 +8,8 @@
 
 {{/* Networks that never hold a grant: from values, otherwise from the cluster's nodes, otherwise no install. */}}
 {{- define "postrider.denyNetworks" -}}
-{{- $pods := .Values.network.podNetworks }}
-{{- $nodes := .Values.network.nodeNetworks }}
+{{- $pods := .Values.network.podNetworks | default list }}
+{{- $nodes := .Values.network.nodeNetworks | default list }}
 {{- if not (and $pods $nodes) }}
 {{- range (lookup "v1" "Node" "" "").items }}
 {{- if not $.Values.network.podNetworks }}{{ $pods = concat $pods (.spec.podCIDRs | default list) }}{{ end }}
