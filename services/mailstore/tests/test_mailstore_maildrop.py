@@ -5,9 +5,9 @@ from array import array
 
 import pytest
 
-from mailkit.errors import NotFound
+from mailkit.errors import BadRequest, NotFound
 from mailkit.ids import new_id
-from mailstore_client.wire import CloseMaildrop, MaildropLease, OpenMaildrop, ReadMaildrop
+from mailstore_client.wire import CloseMaildrop, MaildropLease, OpenMaildrop, ReadAhead, ReadMaildrop
 
 from .conftest import PREFIX, message, uids
 
@@ -34,6 +34,17 @@ async def test_a_session_from_open_to_close(store, mailbox_id):
     assert await store.usage(mailbox_id) == len(PREFIX + bodies[1])
     with pytest.raises(NotFound):
         await store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, 1))
+
+
+async def test_reading_ahead_gives_what_reading_one_by_one_gives(store, mailbox_id):
+    bodies = [message("one"), message("two", size=900), message("large", size=300_000), message("four")]
+    await store.deliver(mailbox_id, *bodies)
+    found = await store.front.read_ahead(ReadAhead(mailbox_id, 1, packed(1, 2, 9)))
+    assert found == [PREFIX + bodies[0], PREFIX + bodies[1], None]
+    assert await store.front.read_ahead(ReadAhead(mailbox_id, 1, packed(2, 3, 4))) == [PREFIX + bodies[1], None, None]
+    for wrong in (b"", b"123", packed(*range(1, 102))):
+        with pytest.raises(BadRequest):
+            await store.front.read_ahead(ReadAhead(mailbox_id, 1, wrong))
 
 
 async def test_top(store, mailbox_id):

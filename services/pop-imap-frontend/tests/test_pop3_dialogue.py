@@ -29,6 +29,7 @@ from mailstore_client.wire import (
     Maildrop,
     MaildropLease,
     OpenMaildrop,
+    ReadAhead,
     ReadMaildrop,
 )
 from pop_imap_frontend.logins import Logins
@@ -48,6 +49,7 @@ class OneMailbox:
     messages: dict[int, bytes] = field(default_factory=lambda: dict(TWO))
     holder: UUID | None = None
     trouble: dict[str, list[Exception]] = field(default_factory=dict)
+    read_ahead_calls: int = 0
     before_close: Callable[[], None] = lambda: None
 
     def _try(self, verb: str) -> None:
@@ -72,6 +74,11 @@ class OneMailbox:
         head, _, body = self.messages[question.uid].partition(b"\r\n\r\n")
         lines = body.splitlines(keepends=True)
         return head + b"\r\n\r\n" + b"".join(lines if question.lines < 0 else lines[: question.lines])
+
+    async def read_ahead(self, question: ReadAhead) -> list[bytes | None]:
+        self._try("ahead")
+        self.read_ahead_calls += 1
+        return [self.messages.get(uid) for uid in array("I", question.uids)]
 
     async def close_maildrop(self, question: CloseMaildrop) -> ClosedMaildrop:
         self.before_close()
@@ -514,3 +521,46 @@ def test_any_conversation_is_survived(lines: list[bytes]) -> None:
     if not any(line.strip().upper() == b"QUIT" for raw in lines for line in raw.split(b"\n")):
         assert world.store.messages == TWO
     assert world.store.holder is None
+
+
+def _many(count: int, octets: int = 1000) -> dict[int, bytes]:
+    return {uid: b"Subject: %d\r\n\r\n" % uid + b"x" * octets + b"\r\n" for uid in range(1, count + 1)}
+
+
+async def _retrieve(client: Client, number: int) -> str:
+    await client.say(f"RETR {number}", "+OK")
+    subject = (await client.reader.readline()).decode().strip()
+    while await client.reader.readline() != b".\r\n":
+        pass
+    return subject
+
+
+def test_a_maildrop_read_from_front_to_back_is_read_ahead_in_few_calls() -> None:
+    async def talk(world: World, client: Client) -> None:
+        world.store.messages = _many(40)
+        await client.log_in()
+        for number in range(1, 41):
+            assert await _retrieve(client, number) == f"Subject: {number}"
+        assert world.store.read_ahead_calls == 3
+        for number in (7, 3, 9):  # out of order: each for itself
+            assert await _retrieve(client, number) == f"Subject: {number}"
+        assert world.store.read_ahead_calls == 3
+
+    dialogue(talk)
+
+
+def test_reading_ahead_leaves_out_what_is_marked_gone_or_large() -> None:
+    async def talk(world: World, client: Client) -> None:
+        world.store.messages = _many(6) | {4: _many(1, 100_000)[1]}
+        await client.log_in()
+        assert await _retrieve(client, 1) == "Subject: 1"
+        await client.say("DELE 3", "+OK")
+        assert await _retrieve(client, 2) == "Subject: 2"
+        await client.say("RETR 3", "-ERR")
+        assert await _retrieve(client, 4) == "Subject: 1"  # the large one, alone
+        world.store.trouble["ahead"] = [Unavailable("away")]
+        assert await _retrieve(client, 5) == "Subject: 5"
+        del world.store.messages[6]
+        await client.say("RETR 6", "-ERR")
+
+    dialogue(talk)

@@ -76,6 +76,9 @@ class MailstoreClient(ServiceClient):
             "POST", "/v1/maildrop/read", encoder.encode(question), {"content-type": "application/msgpack"}, timeout=60
         )
 
+    async def read_ahead(self, question: wire.ReadAhead) -> list[bytes | None]:
+        return (await self.call("/v1/maildrop/ahead", question, wire.MessagesAhead, timeout=60)).items
+
     async def close_maildrop(self, question: wire.CloseMaildrop) -> wire.ClosedMaildrop:
         return await self.call("/v1/maildrop/close", question, wire.ClosedMaildrop)
 

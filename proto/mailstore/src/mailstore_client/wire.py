@@ -399,6 +399,22 @@ class ReadMaildrop(Wire):
     version: int = VERSION
 
 
+class ReadAhead(Wire):
+    """Whole messages of a maildrop that is being read from front to back: up to 100 `uids`, smallish together."""
+
+    mailbox_id: UUID
+    folder_id: int
+    uids: bytes
+    version: int = VERSION
+
+
+class MessagesAhead(Wire):
+    """In the order of `uids`; None for one that is gone, lost or did not fit: ask for it alone."""
+
+    items: list[bytes | None]
+    version: int = VERSION
+
+
 class CloseMaildrop(Wire):
     """QUIT: remove `uids` and free the lock in one transaction, fenced by the session; an empty list only frees it."""
 

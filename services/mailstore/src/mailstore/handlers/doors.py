@@ -115,6 +115,7 @@ def _add_frontend(app: App, rooms: Rooms, tokens: Tokens) -> None:
         ("/v1/messages/search", wire.SearchQuestion, rooms.searcher.search),
         ("/v1/maildrop/open", wire.OpenMaildrop, rooms.maildrops.open),
         ("/v1/maildrop/renew", wire.RenewMaildrops, renew),
+        ("/v1/maildrop/ahead", wire.ReadAhead, rooms.sections.ahead),
         ("/v1/maildrop/close", wire.CloseMaildrop, rooms.maildrops.close),
     ]
     for path, question, answer in doors:

@@ -116,6 +116,10 @@ select $columns
        select * from mailstore.rendered r where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = m.uid offset 0) as r
  order by m.uid limit $5
 
+-- name: some_messages
+select uid, body_id, prefix, size from mailstore.message
+ where mailbox_id = $1 and folder_id = $2 and uid = any($3::bigint[])
+
 -- name: one_message
 select m.body_id, m.prefix, m.size, r.parts
   from mailstore.message m

@@ -19,6 +19,7 @@ from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import CloseMaildrop, Maildrop, OpenMaildrop, ReadMaildrop
 from pop_imap_frontend.logins import Logins
 from pop_imap_frontend.pop3 import metrics, replies
+from pop_imap_frontend.pop3.ahead import Ahead
 from pop_imap_frontend.pop3.commands import COMMANDS, State
 from pop_imap_frontend.pop3.leases import Leases
 
@@ -73,6 +74,7 @@ class Pop3Session:
         self.uids: array[int] = array("I")
         self.sizes: array[int] = array("I")
         self.deleted: set[int] = set()
+        self._ahead = Ahead(self)
         self._bad = 0
         self._failed = 0
         self._held = False
@@ -251,9 +253,11 @@ class Pop3Session:
 
     async def send_message(self, at: int, lines: int = -1) -> None:
         """RETR and TOP: the octets with dots doubled (RFC 1939 3)."""
-        raw = await self.context.mailstore.read_maildrop(
-            ReadMaildrop(self.mailbox_id, self.folder_id, self.uids[at], lines)
-        )
+        raw = await self._ahead.read(at) if lines < 0 else None
+        if raw is None:
+            raw = await self.context.mailstore.read_maildrop(
+                ReadMaildrop(self.mailbox_id, self.folder_id, self.uids[at], lines)
+            )
         self.say(f"+OK {len(raw)} octets" if lines < 0 else "+OK")
         await self.stream.send(stuffed(raw))
 

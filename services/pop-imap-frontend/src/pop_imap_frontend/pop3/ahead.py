@@ -1,0 +1,56 @@
+"""A client that fetches one message after the other gets the next ones read with it: one call for a dozen RETRs."""
+
+from array import array
+from typing import TYPE_CHECKING
+
+from mailkit.errors import PostriderError
+from mailstore_client.wire import ReadAhead
+
+if TYPE_CHECKING:
+    from pop_imap_frontend.pop3.session import Pop3Session
+
+#: What a session holds at most: it is multiplied by the sessions that fetch at this moment.
+MOST_MESSAGES = 16
+MOST_BYTES = 64 * 1024
+
+
+class Ahead:
+    """The next messages of one session, as long as it goes from front to back."""
+
+    def __init__(self, session: "Pop3Session") -> None:
+        self._session = session
+        self._held: dict[int, bytes] = {}
+        self._last = -2  # the first RETR is not the second of a row: many clients fetch the one new message only
+
+    async def read(self, at: int) -> bytes | None:
+        """The message at position `at`; None: ask for it alone."""
+        follows, self._last = at == self._last + 1, at
+        raw = self._held.pop(at, None)
+        if raw is not None:
+            return raw
+        self._held.clear()
+        return await self._fetch(self._next(at)) if follows else None
+
+    def _next(self, at: int) -> list[int]:
+        """Positions from `at` on that are not marked deleted and fit together."""
+        session, total, chosen = self._session, 0, []
+        for position in range(at, min(at + MOST_MESSAGES, len(session.uids))):
+            total += session.sizes[position]
+            if total > MOST_BYTES:
+                break
+            if position not in session.deleted:
+                chosen.append(position)
+        return chosen
+
+    async def _fetch(self, positions: list[int]) -> bytes | None:
+        session = self._session
+        if len(positions) < 2:
+            return None
+        uids = array("I", [session.uids[position] for position in positions]).tobytes()
+        try:
+            found = await session.context.mailstore.read_ahead(ReadAhead(session.mailbox_id, session.folder_id, uids))
+        except PostriderError:
+            return None  # asked for alone, it says what is wrong
+        held = {position: raw for position, raw in zip(positions, found, strict=True) if raw is not None}
+        self._held = held
+        return held.pop(positions[0], None)
