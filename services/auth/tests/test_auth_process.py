@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -15,10 +16,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from auth.main import openapi
-from auth.maintenance import Maintenance
+from auth.maintenance import PERIOD, Maintenance
 from auth.storage.schema import SCHEMA, metadata
 from auth_client.admin import AuthAdmin
 from mailkit.http import ServiceClient
+from mailkit.ids import new_id
+from mailkit.singleton import Singleton
 from mailkit.testing.postgres import Databases
 
 EXPORT = Path(__file__).parents[3] / "proto" / "auth" / "openapi.json"
@@ -128,6 +131,22 @@ def test_every_operation_has_its_method_and_every_method_its_operation():
     assert operations == methods
 
 
+def maintenance(auth):
+    """One replica's."""
+    lease = Singleton(auth.pool, auth.clock, new_id(), SCHEMA, "maintain", period=PERIOD)
+    return Maintenance(auth.clock, timedelta(seconds=600), lease)
+
+
+async def test_one_replica_maintains_and_another_takes_over(auth):
+    one, two = maintenance(auth), maintenance(auth)
+    assert await one.run() and not await two.run() and await one.run()
+    await one.end()
+    assert await two.run() and not await one.run()  # given back at a drain: no wait
+    auth.pass_time(PERIOD.total_seconds() + 61)
+    assert await one.run() and not await two.run()  # killed: its lease runs out
+    assert await auth.pool.fetchval("select fence from auth.singleton") == 3
+
+
 async def test_maintenance_removes_what_is_over_and_nothing_else(auth, settings):
     await auth.make("a@site.com")
     await auth.login("a@site.com")
@@ -136,9 +155,7 @@ async def test_maintenance_removes_what_is_over_and_nothing_else(auth, settings)
     from uuid import UUID
 
     await auth.rcpt("x@far.test", login=UUID(box))
-    from datetime import timedelta
-
-    work = Maintenance(auth.pool, auth.clock, timedelta(seconds=600))
+    work = maintenance(auth)
     assert not any((await work.run()).values())
     auth.pass_time(601)
     assert await work.run() == {"grants": 0, "operations": 2, "login_failures": 2, "relay_use": 0}

@@ -1,17 +1,16 @@
 """Where the database is: operators' secrets, single settings over them, and no password in what is said."""
 
 import asyncio
-import os
 import socket
 import struct
-import subprocess
-import sys
 
 import asyncpg
 import pytest
 
 from mailkit.dsn import BodiesSettings, DatabaseSettings, where
 from mailkit.errors import ConfigError
+
+from .conftest import run
 
 #: The keys of each operator's secret, and where it leads.
 SECRETS = {
@@ -136,17 +135,6 @@ class Refusing:
         writer.write(b"E" + struct.pack("!I", len(fields) + 4) + fields)
         await writer.drain()
         writer.close()
-
-
-async def run(package, *arguments, **values):
-    """A service's process; its status and what it said."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("POSTRIDER_")}
-    env = clean | {f"POSTRIDER_{name.upper()}": value for name, value in values.items()}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", package, *arguments, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    out, errors = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode, (out + errors).decode()
 
 
 @pytest.mark.parametrize("package", ["auth", "mailstore", "queue_worker"])

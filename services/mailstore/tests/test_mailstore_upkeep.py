@@ -11,8 +11,9 @@ from bodystore import BodyStore
 from mailkit.db import create_pool
 from mailkit.errors import Forbidden
 from mailkit.ids import id_floor, new_id
+from mailkit.singleton import Lost
 from mailstore.main import PLANNER
-from mailstore.maintain import Maintenance
+from mailstore.maintain import PERIOD_SECONDS, Maintenance
 from mailstore.parts import assemble
 from mailstore_client.admin import MailstoreAdmin
 from mailstore_client.wire import Append, ChangesQuestion, ExpungeQuestion, FilingList
@@ -106,10 +107,27 @@ async def test_one_replica_maintains_and_another_takes_over(store):
     first = await store.pool.fetchrow("select holder, fence from mailstore.singleton")
     await other.round()
     assert await store.pool.fetchrow("select holder, fence from mailstore.singleton") == first
-    store.pass_time(61)
+    store.pass_time(PERIOD_SECONDS + 61)
     await other.round()
     second = await store.pool.fetchrow("select holder, fence from mailstore.singleton")
     assert second["holder"] != first["holder"] and second["fence"] == first["fence"] + 1
+    await other.end()  # a drain gives it back at once
+    await store.parts.maintenance.round()
+    assert await store.pool.fetchval("select holder from mailstore.singleton") == first["holder"]
+
+
+async def test_a_replica_that_slept_through_its_lease_writes_nothing(store):
+    other = Maintenance(store.pool, store.clock, new_id(), 86400)
+    await store.pool.execute("insert into mailstore.operation (mailbox_id, id, made_at, answer) "
+                             "values ($1, $1, $2, '')", new_id(), store.clock.now() - timedelta(hours=1))  # fmt: skip
+    mine = store.parts.maintenance
+    assert await mine._singleton.mine()
+    store.pass_time(PERIOD_SECONDS + 61)
+    assert await other._singleton.mine()
+    with pytest.raises(Lost):
+        await mine._operations()
+    assert await store.pool.fetchval("select count(*) from mailstore.operation") == 1
+    assert await other._operations() == 1
 
 
 async def test_a_purge_goes_in_slices_and_its_repeat_finishes_it(store, mailbox_id, monkeypatch):

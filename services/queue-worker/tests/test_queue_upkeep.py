@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from mailkit.errors import Unavailable
 from mailkit.ids import id_floor, id_time, new_id
+from mailkit.singleton import Lost, Singleton
 from queue_worker.couriers import Verdict
-from queue_worker.singleton import Singleton
+from queue_worker.maintain import MAINTAIN_SECONDS
 from queue_worker.storage.queue import sql
 from queue_worker.storage.schema import metadata
 
@@ -83,16 +84,35 @@ async def test_nothing_is_deleted_while_mailstore_cannot_be_asked(world):
     world.mailstore.away = False
     assert await bodies(world) == 1
     assert await world.worker().collector.collect() == 0, "another worker holds the collector's lease"
-    world.pass_time(60)
+    world.pass_time(world.settings.body_collect_seconds + 60)
     assert await world.worker().collector.collect() == 1
 
 
 async def test_one_replica_at_a_time_and_the_next_when_it_is_gone(world):
-    one, two = (Singleton(world.pool, world.clock, new_id(), "work") for _ in range(2))
+    one, two = (Singleton(world.pool, world.clock, new_id(), "queue", "work") for _ in range(2))
     assert await one.mine() and await one.mine() and not await two.mine()
     world.pass_time(61)
     assert await two.mine() and not await one.mine()
     assert await world.pool.fetchval("select fence from queue.singleton") == 2
+    await two.release()  # a drain gives it back at once; who does not hold it gives nothing back
+    await two.release()
+    assert await one.mine() and not await two.mine()
+
+
+async def test_the_work_is_done_once_for_two_replicas_and_never_after_the_lease(world):
+    one, two = world.worker(), world.worker()
+    rounds = []
+    for worker in (one, two, one, two):
+        before = await world.pool.fetchval("select xmin::text from queue.singleton where name = 'maintain'")
+        await worker.maintenance.hour()
+        after = await world.pool.fetchval("select xmin::text from queue.singleton where name = 'maintain'")
+        rounds.append(before != after)
+    assert rounds == [True, False, True, False]
+    world.pass_time(MAINTAIN_SECONDS + 61)
+    await two.maintenance.hour()
+    with pytest.raises(Lost):  # one was stopped in the middle of its round and goes on
+        await one.maintenance._make("attempt", datetime(2031, 1, 1, tzinfo=UTC))
+    assert await world.pool.fetchval("select to_regclass('queue.attempt_20310101')") is None
 
 
 async def test_partitions_are_made_ahead_and_dropped_behind(world):

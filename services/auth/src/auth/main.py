@@ -6,14 +6,16 @@ from datetime import timedelta
 
 from auth.app import Parts, build
 from auth.config import AuthSettings
-from auth.maintenance import Maintenance
+from auth.maintenance import PERIOD, Maintenance
 from auth.passwords import HashQueue, Passwords
 from auth.storage.schema import SCHEMA
 from mailkit import logs, migrate
 from mailkit.clock import DatabaseClock, SystemClock
 from mailkit.command import Owned, Program
 from mailkit.db import connect
+from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
+from mailkit.singleton import Singleton
 from mailkit.web import HttpSide
 
 SERVICE = "auth"
@@ -36,13 +38,16 @@ async def serve(life: Lifecycle, settings: AuthSettings) -> None:
         await side.start()
         life.every(60, clock.sync)
         window = timedelta(seconds=settings.login_failure_window_seconds)
-        life.every(60, Maintenance(pool, clock, window).run)
+        maintenance = Maintenance(clock, window, Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD))
+        life.every(PERIOD.total_seconds(), maintenance.run)
         life.ready = True
         logs.get_logger().info("ready", port=side.port)
         await life.stopping.wait()
         logs.get_logger().info("draining")
         await asyncio.sleep(settings.drain_delay_seconds)
         await side.stop()
+        await life.cancel()
+        await maintenance.end()
     finally:
         queue.close()
         pool.terminate()
@@ -56,5 +61,5 @@ def openapi() -> str:
 
 
 PROGRAM = Program(
-    SERVICE, "auth", AuthSettings, serve, lambda settings: [Owned(settings.dsn, "auth", SCHEMA)], openapi
+    SERVICE, "auth", AuthSettings, serve, lambda settings: [Owned(settings.dsn, "auth", SCHEMA)], openapi, role="auth"
 )  # fmt: skip

@@ -1,17 +1,18 @@
-"""What is over is removed. Every statement may run on every replica at any time: removing twice removes once."""
+"""What is over is removed, by one replica for all."""
 
 from datetime import timedelta
-
-import asyncpg
 
 from auth import metrics
 from mailkit.clock import Clock
 from mailkit.db import Queries, translated
+from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.singleton import Lost, Singleton
 
 log = get_logger()
 queries = Queries("auth.storage", "maintenance.sql")
 
+PERIOD = timedelta(seconds=60)
 #: Decision 3: how long an operation's answer is remembered.
 REMEMBERED = timedelta(minutes=10)
 #: Nobody asks about an earlier hour's recipients.
@@ -19,11 +20,11 @@ RELAY_USE = timedelta(hours=2)
 
 
 class Maintenance:
-    """Called every minute; see `mailkit.lifecycle.Lifecycle.every`."""
+    """Called every PERIOD; see `mailkit.lifecycle.Lifecycle.every`."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, failure_window: timedelta) -> None:
-        self._pool = pool
+    def __init__(self, clock: Clock, failure_window: timedelta, singleton: Singleton) -> None:
         self._clock = clock
+        self._singleton = singleton
         self._ages = {
             "grants": timedelta(0),
             "operations": REMEMBERED,
@@ -32,14 +33,27 @@ class Maintenance:
         }
 
     async def run(self) -> dict[str, int]:
-        """Remove what is over; how many rows of each table. Raises Unavailable."""
-        now = self._clock.now()
-        removed = {}
+        """Remove what is over; how many rows of each table, none where another replica does it. Raises Unavailable."""
+        removed: dict[str, int] = {}
         async with translated():
+            if not await self._singleton.mine():
+                return removed
+            now = self._clock.now()
             for table, age in self._ages.items():
-                status = await self._pool.execute(getattr(queries, table), now - age)
+                try:
+                    async with self._singleton.step() as connection:
+                        status = await connection.execute(getattr(queries, table), now - age)
+                except Lost:
+                    break
                 removed[table] = int(status.rpartition(" ")[2])
                 metrics.REMOVED.labels(table).inc(removed[table])
         if any(removed.values()):
             log.info("maintenance", **removed)
         return removed
+
+    async def end(self) -> None:
+        """Give the work up at our end; a database that is away gives it up by itself."""
+        try:
+            await self._singleton.release()
+        except Exception as error:
+            log.info("neighbour_away", work="maintenance", error=describe(error))

@@ -33,7 +33,8 @@ class Owned:
 
 @dataclass(frozen=True)
 class Program(Generic[S]):
-    """A service's process. `schemas`: those it needs, in the order in which they are made; None: it has no database."""
+    """A service's process. `schemas`: those it needs, in the order in which they are made; None: it has no database.
+    `role`: the short name of its database role."""
 
     service: str
     package: str
@@ -41,6 +42,7 @@ class Program(Generic[S]):
     serve: Callable[[Lifecycle, S], Awaitable[None]]
     schemas: Callable[[S], Sequence[Owned]] | None = None
     openapi: Callable[[], str] | None = None
+    role: str = ""
 
 
 def main(program: Program[Any]) -> None:
@@ -77,7 +79,7 @@ async def _until_told(life: Lifecycle, work: Awaitable[None]) -> None:
 
 async def _migrate(program: Program[Any], settings: Any) -> None:
     """Bring the schemas to what this code was made for; one that is newer is left as it is."""
-    from mailkit import db, migrate  # noqa: PLC0415 - alembic costs 0.4 s, which serving need not pay
+    from mailkit import db, migrate, roles  # noqa: PLC0415 - alembic costs 0.4 s, which the edges need not pay
 
     assert program.schemas is not None
     owned = program.schemas(settings)
@@ -87,6 +89,12 @@ async def _migrate(program: Program[Any], settings: Any) -> None:
     for each in owned:
         for step in await migrate.upgrade(each.dsn, each.package, each.schema):
             print(f"{program.service}: {each.schema}: {step}", flush=True)
+    if settings.database_roles:
+        password = roles.read_password(settings.database_roles, program.role)
+        for dsn in dict.fromkeys(each.dsn for each in owned):
+            schemas = [each.schema for each in owned if each.dsn == dsn]
+            await roles.ensure_role(dsn, program.role, password, schemas)
+            print(f"{program.service}: role postrider_{program.role}: {', '.join(schemas)}", flush=True)
 
 
 async def _wait_schema(program: Program[Any], settings: Any) -> None:

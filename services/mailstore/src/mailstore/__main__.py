@@ -19,4 +19,4 @@ def openapi() -> str:
 
 
 if __name__ == "__main__":
-    command.main(command.Program(SERVICE, "mailstore", MailstoreSettings, main.serve, main.schemas, openapi))
+    command.main(command.Program(SERVICE, "mailstore", MailstoreSettings, main.serve, main.schemas, openapi, role="mailstore"))

@@ -50,6 +50,7 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     parts.feed.end()
     await http.stop()
     await life.cancel()
+    await parts.maintenance.end()
     for each in {pool, bodies_pool}:
         try:
             await asyncio.wait_for(each.close(), 2)

@@ -1,7 +1,7 @@
 """Retention: operations after 10 minutes, tombstones after a week, hand-over ids when nothing so old is under way."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -10,12 +10,12 @@ from mailkit.clock import Clock
 from mailkit.ids import id_floor
 from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.singleton import Lost, Singleton
 from mailstore.storage.store import upkeep
 
 log = get_logger()
 
 PERIOD_SECONDS = 300.0
-HOLD = timedelta(seconds=60)
 OPERATIONS = timedelta(minutes=10)
 TOMBSTONES = timedelta(days=7)
 #: Rows a transaction forgets at most.
@@ -23,12 +23,14 @@ SLICE = 5000
 
 
 class Maintenance:
-    """Once for all replicas, by a fenced lease that every step renews; each step may be done twice without harm."""
+    """Once for all replicas, by a fenced lease that every step renews."""
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock, holder: UUID, lifetime: int) -> None:
         self._pool = pool
         self._clock = clock
-        self._holder = holder
+        self._singleton = Singleton(
+            pool, clock, holder, "mailstore", "maintain", period=timedelta(seconds=PERIOD_SECONDS)
+        )
         self._keep = timedelta(seconds=lifetime) + timedelta(hours=24)
         self.oldest_queue_id: UUID | None = None
         """The oldest queue id under way, as the last filing list said."""
@@ -42,27 +44,33 @@ class Maintenance:
                 log.warning("neighbour_away", work="maintenance", error=describe(error))
             await asyncio.sleep(PERIOD_SECONDS)
 
-    async def _mine(self) -> bool:
-        now = self._clock.now()
-        fence = await self._pool.fetchval(upkeep.hold_singleton, "maintain", self._holder, now, now + HOLD)
-        return fence is not None
-
     async def round(self) -> None:
         """Everything that is old enough goes, in slices; does nothing while another replica is at it."""
-        for step in (self._operations, self._tombstones):
-            while await self._mine():
-                if await step() < SLICE:
-                    break
-        if await self._mine():
-            await self._make_partitions()
-            await self._drop_partitions()
+        try:
+            for step in (self._operations, self._tombstones):
+                while await self._singleton.mine():
+                    if await step() < SLICE:
+                        break
+            if await self._singleton.mine():
+                await self._make_partitions()
+                await self._drop_partitions()
+        except Lost:
+            log.info("maintenance", error="another replica does it")
+
+    async def end(self) -> None:
+        """Give the work up at our end; a database that is away gives it up by itself."""
+        try:
+            await self._singleton.release()
+        except Exception as error:
+            log.info("neighbour_away", work="maintenance", error=describe(error))
 
     async def _operations(self) -> int:
-        return len(await self._pool.fetch(upkeep.forget_operations, self._clock.now() - OPERATIONS, SLICE))
+        async with self._singleton.step() as connection:
+            return len(await connection.fetch(upkeep.forget_operations, self._clock.now() - OPERATIONS, SLICE))
 
     async def _tombstones(self) -> int:
         """`forgotten_modseq` goes up with them: who knows less has to open the folder anew."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._singleton.step() as connection:
             old = await connection.fetch(upkeep.old_tombstones, self._clock.now() - TOMBSTONES, SLICE)
             if old:
                 keys = [row["mailbox_id"] for row in old], [row["folder_id"] for row in old]
@@ -77,10 +85,7 @@ class Maintenance:
             day = today + timedelta(days=ahead)
             low, high = id_floor(day.timestamp()), id_floor((day + timedelta(days=1)).timestamp())
             try:
-                await self._alter(
-                    f"create table if not exists mailstore.filed_{day:%Y%m%d} partition of mailstore.filed "
-                    f"for values from ('{low}') to ('{high}')"
-                )
+                await self._alter("select mailstore.make_filed_partition($1, $2, $3)", day.date(), low, high)
             except asyncpg.CheckViolationError:
                 log.info("maintenance", step="partition", day=f"{day:%Y-%m-%d}", error="rows came before it")
 
@@ -92,12 +97,14 @@ class Maintenance:
         for row in await self._pool.fetch(upkeep.filed_partitions):
             name, bound = row["name"], row["bound"]
             if bound is not None and UUID(bound) <= limit:
-                await self._alter(f"drop table mailstore.{name}")
+                day = datetime.strptime(name.rpartition("_")[2], "%Y%m%d").date()  # noqa: DTZ007 - a day's name
+                await self._alter("select mailstore.drop_filed_partition($1)", day)
                 log.info("maintenance", step="partition", dropped=name)
-        await self._pool.execute(upkeep.forget_filed_rest, limit)
+        async with self._singleton.step() as connection:
+            await connection.execute(upkeep.forget_filed_rest, limit)
 
-    async def _alter(self, statement: str) -> None:
+    async def _alter(self, statement: str, *arguments: object) -> None:
         """DDL waits for nobody long: filings queue up behind it."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._singleton.step() as connection:
             await connection.execute("set local lock_timeout = '1s'")
-            await connection.execute(statement)
+            await connection.execute(statement, *arguments)

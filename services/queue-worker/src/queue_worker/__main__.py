@@ -17,4 +17,4 @@ def openapi() -> str:
 
 
 if __name__ == "__main__":
-    command.main(command.Program(main.SERVICE, "queue_worker", QueueSettings, main.serve, main.schemas, openapi))
+    command.main(command.Program(main.SERVICE, "queue_worker", QueueSettings, main.serve, main.schemas, openapi, role="queue"))

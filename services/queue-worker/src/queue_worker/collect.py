@@ -7,11 +7,12 @@ import asyncpg
 
 from bodystore import BodyStore
 from mailkit.clock import Clock
+from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.singleton import Singleton
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import ReferenceList
 from queue_worker import metrics
-from queue_worker.singleton import Singleton
 from queue_worker.storage.queue import sql
 
 log = get_logger()
@@ -20,7 +21,8 @@ BATCH = 500
 
 
 class Collector:
-    """Looks at due candidates: the queue's references first, then the mailboxes'."""
+    """Looks at due candidates: the queue's references first, then the mailboxes'. One replica for all; the bodies may
+    lie in another database than its lease, so what it deletes carries the mark of this very round."""
 
     def __init__(
         self, pool: asyncpg.Pool, bodies: BodyStore, mailstore: MailstoreClient, clock: Clock, singleton: Singleton
@@ -40,6 +42,13 @@ class Collector:
                 break
             deleted += await self._look_at(candidates)
         return deleted
+
+    async def end(self) -> None:
+        """Give the work up at our end; a database that is away gives it up by itself."""
+        try:
+            await self._singleton.release()
+        except Exception as error:
+            log.info("neighbour_away", work="collector", error=describe(error))
 
     async def _look_at(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
         """Most candidates are still referred to, so the first look costs no write; what looks free is marked and

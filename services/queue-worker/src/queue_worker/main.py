@@ -18,6 +18,7 @@ from mailstore_client.client import MailstoreClient
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import CourierSettings, RemoteCourier
 from queue_worker.leases import RENEW_SECONDS
+from queue_worker.maintain import MAINTAIN_SECONDS
 from queue_worker.parts import Parts, assemble, web
 
 log = get_logger()
@@ -56,7 +57,7 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     life.every(settings.body_collect_seconds, parts.collector.collect)
     life.every(60, parts.maintenance.minute)
     life.every(10, parts.maintenance.measure)
-    life.every(3600, parts.maintenance.hour)
+    life.every(MAINTAIN_SECONDS, parts.maintenance.hour)
     await parts.maintenance.hour()
     await parts.maintenance.minute()
     loops = {life.spawn(parts.filer.run()), life.spawn(parts.delivery.run())}
@@ -71,6 +72,7 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     await drain(http, parts, loops, max(settings.grace_seconds - 4, 1))
     await mailstore.aclose()
     await life.cancel()
+    await asyncio.gather(parts.maintenance.end(), parts.collector.end())
     await _close(pool)
     if bodies_pool is not pool:
         await _close(bodies_pool)

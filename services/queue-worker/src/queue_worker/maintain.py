@@ -1,7 +1,7 @@
 """What has to be done now and then: partitions of hand-over ids, the history's end, the oldest id, the depth."""
 
 from collections.abc import Awaitable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 
@@ -9,9 +9,9 @@ from mailkit.clock import Clock
 from mailkit.ids import id_floor, id_time, new_id
 from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.singleton import Lost, Singleton
 from queue_worker import metrics
 from queue_worker.filing import Filer
-from queue_worker.singleton import Singleton
 from queue_worker.storage.queue import sql
 
 log = get_logger()
@@ -19,6 +19,7 @@ log = get_logger()
 #: What became of a message is known for a week after its acceptance, and a day more for what took its whole lifetime.
 HISTORY = timedelta(days=8)
 AHEAD = 3
+MAINTAIN_SECONDS = 3600.0
 
 
 class Maintenance:
@@ -51,19 +52,31 @@ class Maintenance:
 
     async def hour(self) -> None:
         """Partitions made ahead and dropped behind, by the time in the ids themselves; once for all replicas."""
-        if not await self._singleton.mine():
-            return
+        try:
+            await self._partitions()
+        except Lost:
+            log.info("maintenance", error="another replica does it")
+
+    async def _partitions(self) -> None:
         now = datetime.fromtimestamp(id_time(new_id()), UTC)  # not our clock: a test's offset is not in the ids
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         for table, keep in (("submission", self._keep), ("finished", HISTORY), ("attempt", HISTORY)):
-            for day in range(1, AHEAD + 1):
-                await self._tolerant(self._make(table, today + timedelta(days=day)))
-            for name in await self._older(table, now - keep):
-                await self._tolerant(self._run(f"drop table queue.{name}"))
+            if not await self._singleton.mine():
+                return
+            for ahead in range(1, AHEAD + 1):
+                await self._tolerant(self._make(table, today + timedelta(days=ahead)))
+            for day in await self._older(table, now - keep):
+                await self._tolerant(self._run("select queue.drop_partition($1, $2)", table, day))
             rest = "id" if table == "submission" else "message_id"
-            await self._pool.execute(
-                f"delete from queue.{table}_rest where {rest} < $1", id_floor((now - keep).timestamp())
-            )
+            floor = id_floor((now - keep).timestamp())
+            await self._tolerant(self._run(f"delete from queue.{table}_rest where {rest} < $1", floor))
+
+    async def end(self) -> None:
+        """Give the work up at our end; a database that is away gives it up by itself."""
+        try:
+            await self._singleton.release()
+        except Exception as error:
+            log.info("neighbour_away", work="maintenance", error=describe(error))
 
     async def _tolerant(self, step: Awaitable[None]) -> None:
         """A partition whose lock is not to be had comes an hour later; the default partition loses nothing meanwhile."""
@@ -72,25 +85,22 @@ class Maintenance:
         except asyncpg.PostgresError as error:
             log.warning("maintenance", error=describe(error))
 
-    async def _run(self, statement: str) -> None:
-        async with self._pool.acquire() as connection, connection.transaction():
+    async def _run(self, statement: str, *arguments: object) -> None:
+        async with self._singleton.step() as connection:
             await connection.execute("set local lock_timeout = '2s'")
-            await connection.execute(statement)
+            await connection.execute(statement, *arguments)
 
     async def _make(self, table: str, day: datetime) -> None:
         """A partition for one day to come."""
-        name = f"{table}_{day:%Y%m%d}"
         low, high = id_floor(day.timestamp()), id_floor((day + timedelta(days=1)).timestamp())
-        if not await self._pool.fetchval("select to_regclass($1) is not null", f"queue.{name}"):
-            await self._run(
-                f"create table queue.{name} partition of queue.{table} for values from ('{low}') to ('{high}')"
-            )
+        if not await self._pool.fetchval("select to_regclass($1) is not null", f"queue.{table}_{day:%Y%m%d}"):
+            await self._run("select queue.make_partition($1, $2, $3, $4)", table, day.date(), low, high)
 
-    async def _older(self, table: str, before: datetime) -> list[str]:
-        """The partitions whose whole day is before `before`."""
+    async def _older(self, table: str, before: datetime) -> list[date]:
+        """The days that have a partition and are wholly before `before`."""
         rows = await self._pool.fetch(sql.partitions, f"queue.{table}")
-        days = {
-            row["relname"]: datetime.strptime(row["relname"].rpartition("_")[2], "%Y%m%d").replace(tzinfo=UTC)
+        days = [
+            datetime.strptime(row["relname"].rpartition("_")[2], "%Y%m%d").replace(tzinfo=UTC)
             for row in rows if not row["relname"].endswith("_rest")
-        }  # fmt: skip
-        return [name for name, day in days.items() if day + timedelta(days=1) < before]
+        ]  # fmt: skip
+        return [day.date() for day in days if day + timedelta(days=1) < before]

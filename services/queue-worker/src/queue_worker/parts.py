@@ -12,6 +12,7 @@ from bodystore import BodyStore
 from mailkit.clock import Clock
 from mailkit.disk import Disk
 from mailkit.lifecycle import Lifecycle
+from mailkit.singleton import Singleton
 from mailkit.web import Tokens, create_app
 from mailstore_client.client import MailstoreClient
 from queue_worker.collect import Collector
@@ -23,9 +24,8 @@ from queue_worker.filing import Filer
 from queue_worker.handlers import admin, submissions
 from queue_worker.intake import Intake
 from queue_worker.leases import Leases
-from queue_worker.maintain import Maintenance
+from queue_worker.maintain import MAINTAIN_SECONDS, Maintenance
 from queue_worker.record import Recorder
-from queue_worker.singleton import Singleton
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,13 @@ def assemble(
     )  # fmt: skip
     disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
     intake = Intake(pool, bodies, clock, disk, lifetime_seconds=settings.queue_lifetime_seconds, wake=wake)
-    collector = Collector(pool, bodies, mailstore, clock, Singleton(pool, clock, worker, "collect"))
+
+    def once(work: str, seconds: float) -> Singleton:
+        return Singleton(pool, clock, worker, "queue", work, period=timedelta(seconds=seconds))
+
+    collector = Collector(pool, bodies, mailstore, clock, once("collect", settings.body_collect_seconds))
     keep = settings.queue_lifetime_seconds
-    maintenance = Maintenance(pool, clock, filer, Singleton(pool, clock, worker, "maintain"), keep)
+    maintenance = Maintenance(pool, clock, filer, once("maintain", MAINTAIN_SECONDS), keep)
     return Parts(leases, recorder, filer, delivery, intake, collector, maintenance)
 
 

@@ -145,6 +145,15 @@ relay_use = Table(
     Index("relay_use_hour", "hour"),
 )  # fmt: skip
 
+#: Work that one replica does: who, until when (`mailkit.singleton`).
+singleton = Table(
+    "singleton", metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Uuid, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    _time("until"),
+)  # fmt: skip
+
 #: One row: the schema's number and the oldest code that may run on it (docs/decisions/0006). `mailkit.migrate` keeps it.
 schema_min_code = Table(
     "schema_min_code", metadata,

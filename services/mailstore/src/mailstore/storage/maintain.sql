@@ -1,11 +1,3 @@
--- name: hold_singleton
-insert into mailstore.singleton as s (name, holder, fence, until) values ($1, $2, 1, $4)
-on conflict (name) do update
-   set holder = excluded.holder, until = excluded.until,
-       fence = s.fence + case when s.holder = excluded.holder then 0 else 1 end
- where s.holder = excluded.holder or s.until < $3
-returning fence
-
 -- name: forget_operations
 delete from mailstore.operation o
  using (select mailbox_id, id from mailstore.operation where made_at < $1 order by made_at limit $2) as old

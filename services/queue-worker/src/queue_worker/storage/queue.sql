@@ -173,15 +173,6 @@ select distinct body_id from queue.message where body_id = any($1::uuid[])
 select mailbox_id is not null as local, state, count(*) as recipients, min(due) as oldest
   from queue.recipient group by 1, 2
 
--- name: hold_singleton
--- Take or keep the right to do `name` until $4; null when another holds it.
-insert into queue.singleton as s (name, holder, fence, until) values ($1, $2, 1, $4)
-on conflict (name) do update
-   set holder = excluded.holder, until = excluded.until,
-       fence = s.fence + case when s.holder = excluded.holder then 0 else 1 end
- where s.holder = excluded.holder or s.until <= $3
-returning fence
-
 -- name: list_messages
 -- Operators: messages under way, oldest first, after $1; of sender $3, with a recipient $4, for domain $5, in state $6.
 select m.id, m.mail_from, m.size, m.first_seen, m.expires, count(*) as recipients, min(r.due) as due,
