@@ -12,8 +12,9 @@ POD_NETWORK = "10.244.0.0/16"
 SERVICE_NETWORK = "10.96.0.0/16"
 API_SERVICE, DNS_SERVICE = "10.96.0.1", "10.96.0.10"
 #: Outside: addresses that Postrider takes for the internet's. They exist in the two namespaces of the test only.
-OUTSIDE_GATEWAY, CLIENT_ADDRESS = "45.45.0.1", "45.45.0.10"
-BALANCER_NETWORK = "45.45.1.0/24"
+OUTSIDE_GATEWAY = "45.45.0.1"
+CLIENT_ADDRESSES = ("45.45.0.10", "45.45.0.11", "45.45.0.12")
+BALANCER = "45.45.1."
 #: Inside the node's mount namespace the run's folder is here, so that sockets have short paths.
 RUN = "/run/node"
 CGROUP = "postrider-cluster"

@@ -97,7 +97,9 @@ def _remove_cgroup(path: Path) -> None:
 
 def unmount_below(*folders: Path) -> None:
     """Take away every mount in these folders, the innermost first."""
-    mounts = [line.split()[1].encode().decode("unicode_escape") for line in Path("/proc/mounts").read_text().splitlines()]
+    mounts = [
+        line.split()[1].encode().decode("unicode_escape") for line in Path("/proc/mounts").read_text().splitlines()
+    ]
     for mount in reversed(mounts):
         if any(mount == str(folder) or mount.startswith(f"{folder}/") for folder in folders):
             subprocess.run(["umount", "--lazy", mount], capture_output=True)
@@ -128,7 +130,13 @@ def base(client: list[str]) -> None:
     def bootstrap() -> None:
         with tempfile.TemporaryDirectory(prefix="base-", dir=cache()) as folder:
             _run(["debootstrap", "--variant=minbase", f"--include={_BASE_PACKAGES}", "bookworm", folder, _MIRROR])
-            for part in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
+            for part in (
+                "var/cache/apt/archives",
+                "var/lib/apt/lists",
+                "usr/share/doc",
+                "usr/share/man",
+                "usr/share/locale",
+            ):
                 shutil.rmtree(Path(folder, part), ignore_errors=True)
             tar = subprocess.Popen(["tar", "-C", folder, "-c", "."], stdout=subprocess.PIPE)
             subprocess.run([*client, "import", "-", BASE], stdin=tar.stdout, check=True, capture_output=True)
@@ -141,9 +149,10 @@ def base(client: list[str]) -> None:
 def build(client: list[str], tag: str, revision: str = "") -> None:
     """All five images; what they share is built once."""
     base(client)
-    revision = revision or subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True
-    ).stdout.strip()
+    revision = (
+        revision
+        or subprocess.run(["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
+    )
     for service in SERVICES:
         command = [*client, "build", "--network", "host", "--tag", f"{REGISTRY}/{service}:{tag}"]
         for name, value in {"BASE_IMAGE": BASE, "SERVICE": service, "VERSION": tag, "REVISION": revision}.items():
@@ -164,7 +173,9 @@ def build_postgres(client: list[str]) -> None:
 def sources() -> str:
     """A hash of everything that goes into the five images and Postgres."""
     digest = hashlib.sha256(app_version().encode())
-    paths = [REPOSITORY / name for name in ("Dockerfile", ".dockerignore", "requirements.lock", "requirements-runtime.lock")]
+    paths = [
+        REPOSITORY / name for name in ("Dockerfile", ".dockerignore", "requirements.lock", "requirements-runtime.lock")
+    ]
     for pattern in ("services/*/src", "proto/*/src", "tests/cluster/kit/postgres"):
         for folder in sorted(REPOSITORY.glob(pattern)):
             paths += sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")

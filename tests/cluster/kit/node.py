@@ -110,7 +110,9 @@ class Cluster:
 def _hold(programs: Mapping[str, Path], *flags: str, before: str = "") -> int:
     """A process with namespaces of its own; returns its pid as seen from here. It outlives the one who started it."""
     command = ["unshare", *flags, "sh", "-c", f"set -e; {before} exec {programs['pause']}"]
-    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+    log = (cache() / "node" / "logs" / "namespaces.log").open("ab")
+    with log:
+        process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     pid = process.pid
     if "--fork" in flags:
         until("a namespace", lambda: process.poll() is not None or _child(pid))
@@ -147,7 +149,8 @@ def _network(node: int, client: int) -> None:
     ip(node, "ip route add default via 192.168.77.1 dev uplink")
     ip(node, "sysctl -qw net.ipv4.ip_forward=1")
     ip(client, "ip link set eth0 up")
-    ip(client, f"ip address add {config.CLIENT_ADDRESS}/24 dev eth0")
+    for address in config.CLIENT_ADDRESSES:
+        ip(client, f"ip address add {address}/24 dev eth0")
     ip(client, f"ip route add default via {config.OUTSIDE_GATEWAY}")
 
 

@@ -79,9 +79,7 @@ class Authority:
 def write_key(path: Path, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
     path.touch(0o600)
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
 
 
@@ -101,9 +99,7 @@ def make(folder: Path, node: str, node_address: str, service_address: str) -> No
     account = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     write_key(folder / "account.key", account)
     (folder / "account.pub").write_bytes(
-        account.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        account.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
     for name in ("admin", "controller-manager", "scheduler", "proxy", "kubelet"):
         (folder / f"{name}.conf").write_text(kubeconfig(folder, name, f"https://{node_address}:6443"))
@@ -112,6 +108,7 @@ def make(folder: Path, node: str, node_address: str, service_address: str) -> No
 
 def kubeconfig(folder: Path, name: str, server: str) -> str:
     """With everything inside, so that the file may be copied anywhere."""
+
     def data(file: str) -> str:
         return base64.b64encode((folder / file).read_bytes()).decode()
 

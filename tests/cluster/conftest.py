@@ -1,0 +1,77 @@
+"""One cluster for all tests of this folder, ended whatever happens."""
+
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.kit import cli, node
+from tests.cluster.kit.build import KitError
+from tests.cluster.world import Balancer, Release
+from tests.support.run import Account
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[node.Cluster]:
+    def ask(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        try:
+            running = cli.up()
+        except KitError as error:
+            pytest.exit(f"cluster: {error}", returncode=1)
+        yield running
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if os.geteuid() == 0 and not os.environ.get("POSTRIDER_TEST_KEEP_CLUSTER"):
+            node.stop()
+
+
+@pytest.fixture(scope="session")
+def balancer(cluster: node.Cluster) -> Iterator[Balancer]:
+    controller = Balancer(cluster)
+    yield controller
+    controller.close()
+
+
+@pytest.fixture(scope="session")
+def release(cluster: node.Cluster, balancer: Balancer) -> Release:
+    """The release that most tests share, installed once."""
+    made = Release(cluster, balancer)
+    try:
+        made.install()
+    except (KitError, subprocess.TimeoutExpired) as error:
+        pytest.fail(f"{error}\n{made.logs()}", pytrace=False)
+    return made
+
+
+@pytest.fixture
+def domain(release: Release) -> str:
+    name = f"d{secrets.token_hex(4)}.example"
+    release.admin("POST", "auth", "domains", {"name": name})
+    return name
+
+
+@pytest.fixture
+def account(release: Release, domain: str) -> Account:
+    made = Account(f"anna@{domain}", secrets.token_urlsafe(12))
+    release.admin("POST", "auth", "mailboxes", {"address": made.address, "password": made.password})
+    return made
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failed test shows the pods and their last words."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    shared = getattr(item, "funcargs", {}).get("release")
+    if report.when == "call" and report.failed and isinstance(shared, Release):
+        try:
+            report.sections.append(("pods", shared.logs()))
+        except KitError as error:
+            report.sections.append(("pods", str(error)))
