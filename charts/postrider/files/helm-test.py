@@ -20,6 +20,10 @@ ADDRESS = f"probe@{DOMAIN}"
 PASSWORD = secrets.token_urlsafe(18)
 MARK = secrets.token_hex(8)
 TLS = ssl._create_unverified_context()
+# where the service runs on other ports (on one machine)
+SUBMISSION, IMAPS, POP3S = (
+    int(os.environ.get(name, port)) for name, port in (("SUBMISSION", 587), ("IMAPS", 993), ("POP3S", 995))
+)
 
 
 def ask(method: str, url: str, body: object = None) -> dict:
@@ -32,7 +36,7 @@ def ask(method: str, url: str, body: object = None) -> dict:
 
 
 def send() -> None:
-    with smtplib.SMTP(os.environ["SMTP_HOST"], 587, timeout=30) as smtp:
+    with smtplib.SMTP(os.environ["SMTP_HOST"], SUBMISSION, timeout=30) as smtp:
         smtp.starttls(context=TLS)
         smtp.login(ADDRESS, PASSWORD)
         smtp.sendmail(ADDRESS, [ADDRESS], f"From: {ADDRESS}\r\nTo: {ADDRESS}\r\nSubject: {MARK}\r\n\r\nhelm test\r\n")
@@ -40,7 +44,7 @@ def send() -> None:
 
 def read_by_imap() -> None:
     until = time.monotonic() + 60
-    with imaplib.IMAP4_SSL(os.environ["READ_HOST"], 993, ssl_context=TLS, timeout=30) as imap:
+    with imaplib.IMAP4_SSL(os.environ["READ_HOST"], IMAPS, ssl_context=TLS, timeout=30) as imap:
         imap.login(ADDRESS, PASSWORD)
         while True:
             imap.select("INBOX", readonly=True)
@@ -53,7 +57,7 @@ def read_by_imap() -> None:
 
 
 def read_by_pop3() -> None:
-    pop3 = poplib.POP3_SSL(os.environ["READ_HOST"], 995, context=TLS, timeout=30)
+    pop3 = poplib.POP3_SSL(os.environ["READ_HOST"], POP3S, context=TLS, timeout=30)
     pop3.user(ADDRESS)
     pop3.pass_(PASSWORD)
     text = b"\n".join(pop3.retr(1)[1]).decode()
