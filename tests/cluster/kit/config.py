@@ -22,7 +22,7 @@ SOCKET = f"{RUN}/containerd.sock"
 
 
 def commands(programs: Mapping[str, Path]) -> dict[str, list[str]]:
-    """The command lines in the order of their start; the kubelet's and kube-proxy's need the API server."""
+    """The command lines in the order of their start; all after the API server need it."""
     pki = f"{RUN}/pki"
 
     def program(name: str, *arguments: str) -> list[str]:

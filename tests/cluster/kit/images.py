@@ -64,6 +64,8 @@ def engine() -> Iterator[list[str]]:
     command += ["--exec-root", f"{run}/exec", "--pidfile", f"{run}/pid", "-H", socket]
     with (cache() / "dockerd.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    optional = Path("/opt/containerd")  # the engine's containerd makes it, whatever it is told
+    was_there = optional.exists()
     client = ["/usr/bin/docker", "-H", socket]  # the engine's own: a newer client wants a buildx beside it
     try:
         for _ in range(300):
@@ -83,12 +85,15 @@ def engine() -> Iterator[list[str]]:
         unmount_below(run, root)
         for hierarchy in Path("/sys/fs/cgroup").glob("*"):
             for path in sorted((hierarchy / "docker").rglob("*"), reverse=True):
-                _remove_cgroup(path)
-            _remove_cgroup(hierarchy / "docker")
+                _remove_empty(path)
+            _remove_empty(hierarchy / "docker")
         shutil.rmtree(run, ignore_errors=True)
+        if not was_there:
+            for folder in (*sorted(optional.rglob("*"), reverse=True), optional):
+                _remove_empty(folder)
 
 
-def _remove_cgroup(path: Path) -> None:
+def _remove_empty(path: Path) -> None:
     try:
         path.rmdir()
     except OSError:

@@ -204,7 +204,7 @@ def start(programs: Mapping[str, Path], images: Iterable[bytes | Path]) -> Clust
     for name, text in config.files(programs).items():
         (folder / name).write_text(text)
     daemons = {}
-    late = ("kubelet", "kube-proxy")
+    late = ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
     all_commands = config.commands(programs)
     for name, command in all_commands.items():
         if name not in late:
