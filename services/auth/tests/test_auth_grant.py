@@ -1,6 +1,7 @@
 """OPEN-SMTP (S2, I2) and sender questions: grants, whose they are, who may never hold one (decision 9), S12."""
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -211,3 +212,19 @@ async def test_a_grant_can_be_revoked_by_id(auth):
     assert (grant["granted_at"], grant["expires_at"]) == ("2026-03-01T12:00:00Z", "2026-03-01T13:00:00Z")
     await auth.admin.revoke_grant(grant["id"])
     assert await auth.admin.grants() == []
+
+
+@pytest.mark.parametrize("settings", [{"open_smtp": False}], indirect=True)
+async def test_switched_off_nothing_is_given_and_nothing_honoured(auth):
+    """POSTRIDER_OPEN_SMTP=false: a cluster where clients' addresses cannot be known."""
+    box = await auth.make("a@site.com")
+    for protocol in ("pop3", "imap"):
+        assert (await auth.login("a@site.com", protocol=protocol)).outcome == "ok"
+    assert await auth.pool.fetchval("select count(*) from auth.grants") == 0
+    await auth.pool.execute(  # given before it was switched off
+        "insert into auth.grants (id, address, mailbox_id, granted_at, expires_at) values ($1, '192.0.2.7', $1, $2, $3)",
+        box, auth.clock.now(), auth.clock.now() + timedelta(hours=1),
+    )  # fmt: skip
+    assert (await auth.rcpt("x@far.test")).verdict == "not_relayed"
+    assert (await auth.mail("a@site.com")).relay is None
+    assert (await auth.rcpt("x@far.test", login=box)).verdict == "accepted"

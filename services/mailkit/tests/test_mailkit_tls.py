@@ -174,6 +174,48 @@ def test_a_mounted_secret_is_swapped_by_symlink(tmp_path: Path, ticks: Ticks) ->
     assert shown(store.server_context(), None) != before
 
 
+def mount_secret(folder: Path, *names: str) -> None:
+    """As the kubelet writes a secret, first and every other time: a new folder, and one rename that swaps `..data`."""
+    folder.mkdir(exist_ok=True)
+    version = f"..2026_{len(list(folder.iterdir()))}"
+    install(folder / version, *names)
+    (folder / "..data_tmp").symlink_to(version)
+    os.rename(folder / "..data_tmp", folder / "..data")
+    for file in ("tls.crt", "tls.key"):
+        if not (folder / file).is_symlink():
+            (folder / file).symlink_to(f"..data/{file}")
+    for old in folder.glob("..2026_*"):
+        if old.name != version:
+            shutil.rmtree(old)
+
+
+def test_secrets_of_any_name_serve_the_names_they_were_issued_for(tmp_path: Path, ticks: Ticks) -> None:
+    mount_secret(tmp_path / "default", "ns0.provider.example")
+    mount_secret(tmp_path / "customer-tls", "smtp.customer.example", "pop3.customer.example")
+    mount_secret(tmp_path / "wild-tls", "*.wild.example")
+    install(tmp_path / "smtp.customer.example", "smtp.customer.example")
+    (tmp_path / "..data").mkdir()  # a mount's own links are no names
+    store = CertificateStore(tmp_path, monotonic=ticks)
+    assert set(store.expiries()) == {"default", "customer-tls", "wild-tls", "smtp.customer.example"}
+    context = store.server_context()
+    for dialled, expected in {
+        "POP3.customer.example": ["smtp.customer.example", "pop3.customer.example"],
+        "smtp.customer.example": ["smtp.customer.example"],  # the folder of that name wins
+        "a.wild.example": ["*.wild.example"],
+        "a.b.wild.example": ["ns0.provider.example"],
+        "customer.example": ["ns0.provider.example"],
+    }.items():
+        assert sorted(names(shown(context, dialled))) == sorted(expected), dialled
+    mount_secret(tmp_path / "customer-tls", "imap.customer.example")  # renewed for other names
+    store.expiries()
+    ticks.now += 1.01
+    assert names(shown(context, "imap.customer.example")) == ["imap.customer.example"]
+    assert names(shown(context, "pop3.customer.example")) == ["ns0.provider.example"]
+    shutil.rmtree(tmp_path / "customer-tls")
+    ticks.now += 1.01
+    assert names(shown(context, "imap.customer.example")) == ["ns0.provider.example"]
+
+
 def test_without_a_shared_certificate_nothing_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no certificate"):
         CertificateStore(tmp_path)
@@ -221,7 +263,24 @@ def test_under_uvloop_open_sessions_outlive_a_reload(
     def dial(port: int, name: str) -> ssl.SSLSocket:
         return trusting.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname=name)
 
+    mount_secret(tmp_path / "mounted-tls", "pop3.mounted.example")
+    store.expiries()
+
+    def rotated(port: int) -> None:
+        """A secret's swap, with a session open and another in the middle of its handshake."""
+        name = "pop3.mounted.example"
+        with dial(port, name) as old, socket.create_connection(("127.0.0.1", port), 10) as half:
+            mount_secret(tmp_path / "mounted-tls", name)
+            ticks.now += 1.01
+            with dial(port, name) as new, trusting.wrap_socket(half, server_hostname=name) as late:
+                assert new.getpeercert(True) != old.getpeercert(True) and late.getpeercert(True) == new.getpeercert(
+                    True
+                )
+            old.sendall(b"still here")
+            assert old.recv(100) == b"still here"
+
     def client(port: int) -> None:
+        rotated(port)
         name = "smtp.customer.example"
         with dial(port, name) as old, dial(port, "any.wild.example"), dial(port, "ns0.provider.example"):
             install(tmp_path / name, name)

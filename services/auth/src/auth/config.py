@@ -24,6 +24,8 @@ class AuthSettings(DatabaseSettings):
     token_frontend_auth: SecretStr = SecretStr("")
     """pop-imap-frontend's token: logins, sessions."""
 
+    open_smtp: bool = True
+    """S2. Switched off, no grant is given and none is honoured; AUTH goes on."""
     open_smtp_seconds: int = Field(default=3600, ge=0)
     """S2: how long an address may relay after a login."""
     pop3_login_delay_seconds: int = Field(default=60, ge=0)
@@ -56,7 +58,9 @@ class AuthSettings(DatabaseSettings):
     def grants(self) -> GrantPolicy:
         """Which addresses may hold a grant. Raises ConfigError."""
         try:
-            return GrantPolicy(self.grant_deny_networks, self.grant_allow_networks, self.trusted_proxies)
+            return GrantPolicy(
+                self.grant_deny_networks, self.grant_allow_networks, self.trusted_proxies, on=self.open_smtp
+            )
         except BadAddress as error:
             raise ConfigError(f"POSTRIDER_GRANT_DENY_NETWORKS, _ALLOW_NETWORKS or TRUSTED_PROXIES: {error}") from error
 

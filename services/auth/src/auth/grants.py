@@ -16,10 +16,15 @@ SHARED = Networks(
 
 
 class GrantPolicy:
-    """Deny wins; shared address space needs an allow; unspecified and multicast addresses never hold a grant."""
+    """Deny wins; shared address space needs an allow; unspecified and multicast addresses never hold a grant.
 
-    def __init__(self, deny: Sequence[str] = (), allow: Sequence[str] = (), proxies: Sequence[str] = ()) -> None:
+    `on` False: nobody does, whatever was given before (POSTRIDER_OPEN_SMTP)."""
+
+    def __init__(
+        self, deny: Sequence[str] = (), allow: Sequence[str] = (), proxies: Sequence[str] = (), *, on: bool = True
+    ) -> None:
         """Raises BadAddress for what is no network, ConfigError for an allowed /0."""
+        self._on = on
         self._deny = Networks((*deny, *proxies))
         self._allow = Networks(allow)
         if any(net.prefixlen == 0 for net in self._allow.networks):
@@ -29,7 +34,7 @@ class GrantPolicy:
 
     def holder(self, client: str | None) -> str | None:
         """The address a grant for `client` is kept under, normalised; None when it may hold none."""
-        if client is None:
+        if client is None or not self._on:
             return None
         try:
             address = peer_address(client)

@@ -44,12 +44,14 @@ REFUSED = Counter(
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Who is connected. `address` is normalised (decision 9) and None when no client is known or it is one of our
-    proxies: nothing may be granted to it then. `port`: the client's, 0 if unknown."""
+    proxies: nothing may be granted to it then. `port`: the client's, 0 if unknown. `direct`: it came past the proxies
+    (`mailkit.ports`): no grant is given to it or honoured for it, whatever its address."""
 
     address: str | None
     port: int
     listener: str
     implicit_tls: bool
+    direct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,10 @@ class Listener:
         *,
         proxies: Networks = Networks(),  # noqa: B008 # immutable
         tls: Context | None = None,
+        direct: bool = False,
     ) -> None:
         self.name = name
+        self._direct = direct
         self._factory = factory
         self._refusals = refusals
         self._connections = connections
@@ -242,7 +246,7 @@ class Listener:
             address, port = header.address, header.port
             if address in self._proxies:
                 address = None
-        return Peer(address, port, self.name, self._tls is not None)
+        return Peer(address, port, self.name, self._tls is not None, self._direct)
 
     def _refuse(self, sock: socket.socket, reason: str, words: bytes) -> None:
         """Say so, as far as that can be done without waiting, and without TLS; what was sent already is read first,

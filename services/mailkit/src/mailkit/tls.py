@@ -1,7 +1,8 @@
 """Certificates of all listeners: chosen by the name the client dialled (S4), reloaded when their files change.
 
 `<directory>/default/{tls.crt,tls.key}` is the shared one; `<directory>/<host name>/{tls.crt,tls.key}` are per name, a
-wildcard's folder is called `*.example.net`. A mounted Kubernetes secret looks the same, swapped by symlink.
+wildcard's folder is called `*.example.net`. A mounted Kubernetes secret looks the same, swapped by symlink; its folder has
+the secret's name, and the certificate serves the names it was issued for. A folder called as a name wins over those.
 """
 
 import asyncio
@@ -53,6 +54,15 @@ class _Loaded:
     looked: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a certificate says, as its files were at `signature`."""
+
+    signature: Signature
+    expires: datetime
+    names: tuple[str, ...]
+
+
 class CertificateStore:
     """The certificates in `directory`. Raises ConfigError when the shared one cannot be used.
 
@@ -64,7 +74,8 @@ class CertificateStore:
         self._directory = Path(directory)
         self._monotonic = monotonic
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
-        self._expiries: dict[str, tuple[Signature, datetime]] = {}
+        self._facts: dict[str, _Facts] = {}
+        self._issued_for: dict[str, str] = {}
         signature = self._signature(DEFAULT)
         if signature is None:
             raise ConfigError(f"there is no certificate: {self._directory / DEFAULT}/tls.crt and tls.key are needed")
@@ -81,13 +92,17 @@ class CertificateStore:
         return self._front
 
     def context_for(self, name: str | None) -> ssl.SSLContext:
-        """The context whose certificate a client that dialled `name` is shown: exact, then wildcard, then shared."""
+        """The context whose certificate a client that dialled `name` is shown: exact, then wildcard, then shared; each by
+        its folder's name, then by the names in a certificate (as `expiries` saw them last)."""
         name = (name or "").lower().rstrip(".")
         if name and name != DEFAULT and len(name) <= 253 and _NAME.fullmatch(name):
             _, dot, parent = name.partition(".")
-            found = self._look(name) or (self._look(f"*.{parent}") if dot else None)
-            if found is not None:
-                return found
+            for wanted in (name, f"*.{parent}") if dot else (name,):
+                found = self._look(wanted)
+                if found is None and (folder := self._issued_for.get(wanted)) is not None:
+                    found = self._look(folder)
+                if found is not None:
+                    return found
         return self._look(DEFAULT) or self._default
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _front: ssl.SSLContext) -> None:
@@ -151,22 +166,24 @@ class CertificateStore:
 
     def expiries(self) -> dict[str, datetime]:
         """When each certificate on disk expires, by folder name; folders without a readable one are left out."""
-        found: dict[str, tuple[Signature, datetime]] = {}
+        found: dict[str, _Facts] = {}
         broken = 0
         for name in sorted(os.listdir(self._directory)):
             if not _NAME.fullmatch(name) or (signature := self._signature(name)) is None:
                 continue
-            known = self._expiries.get(name)
-            if known is not None and known[0] == signature:
-                found[name] = known
-                continue
-            try:
-                pem = (self._directory / name / "tls.crt").read_bytes()
-                found[name] = (signature, x509.load_pem_x509_certificate(pem).not_valid_after_utc)
-            except (OSError, ValueError):
-                broken += 1
-        self._expiries = found
-        times = {name: moment for name, (_, moment) in found.items()}
+            known = self._facts.get(name)
+            if known is None or known.signature != signature:
+                try:
+                    known = _read_facts(self._directory / name / "tls.crt", signature)
+                except (OSError, ValueError):
+                    broken += 1
+                    continue
+            found[name] = known
+        self._facts = found
+        # the one that lasts longest, where several are for a name
+        by_expiry = sorted(found.items(), key=lambda item: item[1].expires)
+        self._issued_for = {dns: folder for folder, facts in by_expiry for dns in facts.names}
+        times = {name: facts.expires for name, facts in found.items()}
         CERTIFICATES.labels("readable").set(len(times))
         CERTIFICATES.labels("broken").set(broken)
         EXPIRY.labels("soonest").set(min(times.values(), default=datetime.fromtimestamp(0, UTC)).timestamp())
@@ -174,8 +191,20 @@ class CertificateStore:
         return times
 
     async def measure(self) -> None:
-        """Set the metrics; call it now and then (`Lifecycle.every`)."""
+        """Look at all folders: which names their certificates are for, and the metrics. Call it at the start and now and
+        then (`Lifecycle.every`)."""
         await asyncio.to_thread(self.expiries)
+
+
+def _read_facts(path: Path, signature: Signature) -> _Facts:
+    """Raises OSError, ValueError."""
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return _Facts(signature, certificate.not_valid_after_utc, ())
+    dns = tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
+    return _Facts(signature, certificate.not_valid_after_utc, dns)
 
 
 def keep_idle_connections_small() -> None:

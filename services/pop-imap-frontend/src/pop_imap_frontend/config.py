@@ -33,6 +33,8 @@ class FrontendSettings(ServiceSettings):
     """Clients that limits leave alone."""
     trusted_proxies: CommaList = ()
     """PROXY protocol speakers; when set, nobody else may connect (decision 9)."""
+    direct_port_offset: int = Field(default=0, ge=0, le=60000)
+    """With proxies: listen so much higher too, without PROXY and without OPEN-SMTP; 0: not."""
     pop3_plaintext_auth: bool = False
     """Allow POP3 logins without TLS, for old clients."""
     imap_plaintext_auth: bool = False

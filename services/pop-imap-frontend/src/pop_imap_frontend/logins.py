@@ -8,8 +8,13 @@ from mailkit.errors import Unanswered, Unavailable
 from mailkit.ids import new_id
 from mailkit.listener import Peer
 
-#: A client hears within 10 s that auth is away, the repetition included.
+#: A client hears within 10 s what became of his login: auth's answer, its repetition and POP3's maildrop together.
 LOGIN_SECONDS = 9.0
+
+
+def login_ends() -> float:
+    """When a login that begins now has to be answered, by the loop's clock."""
+    return asyncio.get_running_loop().time() + LOGIN_SECONDS
 
 
 class Logins:
@@ -18,11 +23,14 @@ class Logins:
     def __init__(self, ask: Batcher[Login, LoginAnswer]) -> None:
         self._ask = ask
 
-    async def __call__(self, protocol: str, login: str, password: str, peer: Peer) -> LoginAnswer:
-        """Auth's answer. Raises Unavailable."""
-        question = Login(new_id(), protocol, login, password, peer.address)  # type: ignore[arg-type]
+    async def __call__(
+        self, protocol: str, login: str, password: str, peer: Peer, *, ends: float | None = None
+    ) -> LoginAnswer:
+        """Auth's answer, before `ends`. A direct client's address is not told: no grant (decision 9). Raises Unavailable."""
+        holder = None if peer.direct else peer.address
+        question = Login(new_id(), protocol, login, password, holder)  # type: ignore[arg-type]
         try:
-            async with asyncio.timeout(LOGIN_SECONDS):
+            async with asyncio.timeout_at(login_ends() if ends is None else ends):
                 try:
                     return await self._ask.ask(question)
                 except Unanswered:

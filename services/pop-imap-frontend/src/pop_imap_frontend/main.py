@@ -10,8 +10,9 @@ from mailkit.address import Networks
 from mailkit.batch import Batcher
 from mailkit.clock import SystemClock
 from mailkit.lifecycle import Lifecycle
-from mailkit.listener import Connections, Limits, Listener, Peer, Refusals
+from mailkit.listener import Connections, Limits, Peer, Refusals
 from mailkit.logs import configure, get_logger
+from mailkit.ports import Public, open_ports
 from mailkit.stream import Stream
 from mailkit.tls import CertificateStore
 from mailkit.web import HttpSide, create_app
@@ -73,19 +74,23 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
         settings.frontend_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks)
     )
     connections = Connections(limits)
-    proxies = Networks(settings.trusted_proxies)
     imap_talk = protocol(lambda stream, peer: ImapSession(stream, peer, imap))
     pop3_talk = protocol(lambda stream, peer: Pop3Session(stream, peer, pop3))
-    listeners = []
-    for name, port, talk, refusals, implicit in (
-        ("imap", settings.imap_port, imap_talk, _IMAP, False), ("imaps", settings.imaps_port, imap_talk, _IMAP, True),
-        ("pop3", settings.pop3_port, pop3_talk, _POP3, False), ("pop3s", settings.pop3s_port, pop3_talk, _POP3, True),
-    ):  # fmt: skip
-        if implicit and tls is None:
-            continue
-        listener = Listener(name, talk, refusals, connections, proxies=proxies, tls=tls if implicit else None)
-        listener.start(settings.listen_host, port)
-        listeners.append(listener)
+    if certificates is not None:
+        await certificates.measure()  # which names they are for
+    ports = [
+        Public("imap", settings.imap_port, imap_talk, _IMAP),
+        Public("pop3", settings.pop3_port, pop3_talk, _POP3),
+    ]
+    if tls is not None:
+        ports += [
+            Public("imaps", settings.imaps_port, imap_talk, _IMAP, tls),
+            Public("pop3s", settings.pop3s_port, pop3_talk, _POP3, tls),
+        ]
+    listeners = open_ports(
+        ports, settings.listen_host, connections,
+        proxies=settings.trusted_proxies, direct_offset=settings.direct_port_offset,
+    )  # fmt: skip
     life.spawn(watch.follow_feed())
     life.every(RECHECK_SECONDS, watch.recheck)
     life.every(20, leases.renew)

@@ -38,6 +38,10 @@ class GatewaySettings(ServiceSettings):
     """Clients that limits leave alone."""
     trusted_proxies: CommaList = ()
     """PROXY protocol speakers; when set, nobody else may connect (decision 9)."""
+    direct_port_offset: int = Field(default=0, ge=0, le=60000)
+    """With proxies: listen so much higher too, without PROXY and without OPEN-SMTP; 0: not."""
+    open_smtp: bool = True
+    """S2. Switched off, no address may relay; AUTH goes on."""
     smtp_plaintext_auth: bool = False
     """Allow AUTH without TLS, for old clients."""
     smtp_command_seconds: float = Field(default=300, gt=0)

@@ -1,20 +1,26 @@
 """Wiring: settings, clients, three listeners, the HTTP side, and the end."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import FastAPI
+from msgspec import structs
 
 from auth_client.client import AuthClient
+from auth_client.wire import RecipientAnswer, RecipientQuestion, SenderAnswer, SenderQuestion
 from mailkit.address import Networks
 from mailkit.batch import Batcher
 from mailkit.clock import SystemClock
 from mailkit.dns import Resolver
 from mailkit.lifecycle import Lifecycle
-from mailkit.listener import Connections, Limits, Listener, Refusals
+from mailkit.listener import Connections, Limits, Peer, Refusals
 from mailkit.logs import configure, get_logger
+from mailkit.ports import Public, open_ports
 from mailkit.tls import CertificateStore
 from mailkit.web import HttpSide, create_app
 from mailstore_client.client import MailstoreClient
+from mailstore_client.wire import RoomQuestion
 from queue_worker_client.client import QueueClient
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.checks.recipient import RecipientCheck
@@ -42,38 +48,40 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     queue = QueueClient(settings.queue_url, settings.token_gateway_queue, timeout=20)
     certificates = CertificateStore(settings.certificates) if settings.certificates else None
     tls = certificates.server_context if certificates else None
+    resolver, room = Resolver(settings.dns_servers), Batcher(mailstore.room, patience=PATIENCE)
     context = Context(
         settings,
-        SenderCheck(Batcher(auth.senders, patience=PATIENCE), Resolver(settings.dns_servers)),
-        RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), Batcher(mailstore.room, patience=PATIENCE)),
+        SenderCheck(Batcher(auth.senders, patience=PATIENCE), resolver),
+        RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), room),
         Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
         Batcher(auth.logins, flights=4, most=20, patience=PATIENCE),
         Held(settings.gateway_body_bytes),
         tls,
     )
+    direct = without_grants(context, auth, resolver, room)
+    if not settings.open_smtp:
+        context = direct
     http = HttpSide(app(life), settings.http_host, settings.http_port)
     await http.start()
     limits = Limits(
         settings.gateway_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks)
     )
     connections = Connections(limits)
-    proxies = Networks(settings.trusted_proxies)
-    listeners = []
-    for name, port, implicit in (
-        ("smtp", settings.smtp_port, False), ("submission", settings.submission_port, False), ("smtps", settings.smtps_port, True),
-    ):  # fmt: skip
-        if implicit and tls is None:
-            continue
-        listener = Listener(
-            name,
-            lambda peer: SmtpSession(peer, context),
-            _REFUSALS,
-            connections,
-            proxies=proxies,
-            tls=tls if implicit else None,
-        )
-        listener.start(settings.listen_host, port)
-        listeners.append(listener)
+    if certificates is not None:
+        await certificates.measure()  # which names they are for
+
+    def talk(peer: Peer) -> SmtpSession:
+        return SmtpSession(peer, direct if peer.direct else context)
+
+    ports = [
+        Public("smtp", settings.smtp_port, talk, _REFUSALS),
+        Public("submission", settings.submission_port, talk, _REFUSALS),
+        *([Public("smtps", settings.smtps_port, talk, _REFUSALS, tls)] if tls else []),
+    ]
+    listeners = open_ports(
+        ports, settings.listen_host, connections,
+        proxies=settings.trusted_proxies, direct_offset=settings.direct_port_offset,
+    )  # fmt: skip
     life.every(RECHECK_SECONDS, lambda: recheck(context, auth))
     if certificates is not None:
         life.every(30, certificates.measure)
@@ -85,6 +93,7 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     await asyncio.sleep(settings.drain_delay_seconds)
     for listener in listeners:
         listener.stop()
+    direct.draining = True
     context.drain()
     try:
         await asyncio.wait_for(connections.idle(), max(settings.grace_seconds - 4, 1))
@@ -100,6 +109,22 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     for client in (auth, mailstore, queue):
         await client.aclose()
     log.info("stopped")
+
+
+def without_grants(context: Context, auth: AuthClient, resolver: Resolver, room: Batcher[RoomQuestion, str]) -> Context:
+    """The same service for clients whose address gives them no right: auth is not told it when rights are asked for."""
+
+    async def senders(asked: Sequence[SenderQuestion]) -> Sequence[SenderAnswer]:
+        return await auth.senders([structs.replace(each, client_address=None) for each in asked])
+
+    async def recipients(asked: Sequence[RecipientQuestion]) -> Sequence[RecipientAnswer]:
+        return await auth.recipients([structs.replace(each, client_address=None) for each in asked])
+
+    return replace(
+        context,
+        senders=SenderCheck(Batcher(senders, patience=PATIENCE), resolver),
+        recipients=RecipientCheck(Batcher(recipients, patience=PATIENCE), room),
+    )
 
 
 def app(life: Lifecycle) -> FastAPI:

@@ -17,7 +17,7 @@ from mailkit.logs import get_logger
 from mailkit.stream import IdleTimeout, LineTooLong, Stream
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import CloseMaildrop, Maildrop, OpenMaildrop, ReadMaildrop
-from pop_imap_frontend.logins import Logins
+from pop_imap_frontend.logins import Logins, login_ends
 from pop_imap_frontend.pop3 import metrics, replies
 from pop_imap_frontend.pop3.ahead import Ahead
 from pop_imap_frontend.pop3.commands import COMMANDS, State
@@ -197,9 +197,10 @@ class Pop3Session:
             raise Refused(replies.TLS_REQUIRED)
 
     async def log_in(self, user: str, password: str) -> None:
-        """Ask auth, take the maildrop, say how much is in it."""
+        """Ask auth, take the maildrop, say how much is in it; all within one deadline."""
+        ends = login_ends()
         try:
-            answer = await self.context.log_in("pop3", user, password, self.peer)
+            answer = await self.context.log_in("pop3", user, password, self.peer, ends=ends)
         except PostriderError:
             raise Refused(replies.AWAY) from None
         metrics.LOGINS.labels(answer.outcome).inc()
@@ -209,7 +210,7 @@ class Pop3Session:
             self._failed += 1
             lines = {"refused": replies.REFUSED, "throttled": replies.THROTTLED, "busy": replies.BUSY}
             raise Refused(lines[answer.outcome], ends=self._failed >= MOST_FAILED_LOGINS)
-        drop = await self._take_maildrop(answer)
+        drop = await self._take_maildrop(answer, ends)
         self.login = answer
         self.context.leases.add(self)
         self._unwatch = self.context.watch(self)
@@ -218,13 +219,14 @@ class Pop3Session:
         self.state = State.TRANSACTION
         self.say(f"+OK {len(self.uids)} messages ({sum(self.sizes)} octets)")
 
-    async def _take_maildrop(self, answer: LoginAnswer) -> Maildrop:
+    async def _take_maildrop(self, answer: LoginAnswer, ends: float) -> Maildrop:
         """The lock and the snapshot. Raises Refused; a lock that may have been taken is freed at the end."""
         assert answer.mailbox_id is not None
         self._drop = answer.mailbox_id
         try:
-            drop = await self.context.mailstore.open_maildrop(OpenMaildrop(self._drop, self.session_id))
-        except Unanswered:
+            async with asyncio.timeout_at(ends):
+                drop = await self.context.mailstore.open_maildrop(OpenMaildrop(self._drop, self.session_id))
+        except (Unanswered, TimeoutError):
             self._held = True
             raise Refused(replies.AWAY) from None
         except NotFound:

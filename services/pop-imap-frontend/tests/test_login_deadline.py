@@ -1,0 +1,99 @@
+"""A login is answered in time whoever of the neighbours hangs, and a direct client's login names nobody."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from auth_client.fake import FakeAuth
+from auth_client.wire import Login
+from mailkit.batch import Batcher
+from mailkit.errors import Unavailable
+from mailkit.listener import Peer
+from mailstore_client.wire import Maildrop, OpenMaildrop
+from pop_imap_frontend import logins
+from pop_imap_frontend.logins import Logins
+
+from .test_pop3_dialogue import Client, World, dialogue
+
+LIMIT = 0.6
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logins, "LOGIN_SECONDS", LIMIT)
+
+
+def slowly(answer: Any, seconds: float) -> Any:
+    async def answers(items: Any) -> Any:
+        await asyncio.sleep(seconds)
+        return await answer(items)
+
+    return answers
+
+
+def test_pop3_answers_in_time_when_auth_is_slow_and_mailstore_hangs() -> None:
+    """Each alone had its own time-out: 17 s together."""
+
+    async def talk(world: World, client: Client) -> None:
+        never: asyncio.Future[Maildrop] = asyncio.get_running_loop().create_future()
+        asked = []
+
+        async def hangs(question: OpenMaildrop) -> Maildrop:
+            asked.append(question)
+            return await never
+
+        opens, world.store.open_maildrop = world.store.open_maildrop, hangs  # type: ignore[method-assign]
+        world.context.log_in._ask = Batcher(slowly(world.auth.logins, LIMIT * 0.8))
+        await client.say("USER user%site.example", "+OK")
+        started = time.monotonic()
+        await client.say("PASS  pass word ", "-ERR [SYS/TEMP]")
+        assert LIMIT * 0.8 <= time.monotonic() - started < LIMIT * 1.5
+        assert len(asked) == 1
+        world.store.open_maildrop = opens  # type: ignore[method-assign]
+        await client.say("NOOP", "-ERR")  # not logged in, and still talking
+
+    dialogue(talk)
+
+
+def test_a_lock_that_was_perhaps_taken_is_given_back() -> None:
+    async def talk(world: World, client: Client) -> None:
+        never: asyncio.Future[Maildrop] = asyncio.get_running_loop().create_future()
+        opens = world.store.open_maildrop
+
+        async def takes_and_hangs(question: OpenMaildrop) -> Maildrop:
+            await opens(question)
+            return await never
+
+        world.store.open_maildrop = takes_and_hangs  # type: ignore[method-assign]
+        await client.say("USER user%site.example", "+OK")
+        await client.say("PASS  pass word ", "-ERR [SYS/TEMP]")
+        assert world.store.holder is not None
+        await client.say("QUIT", "+OK", "")
+
+    assert dialogue(talk).store.holder is None
+
+
+async def test_auth_that_hangs_is_one_deadline_too() -> None:
+    async def hangs(items: Any) -> Any:
+        await asyncio.get_running_loop().create_future()
+
+    started = time.monotonic()
+    with pytest.raises(Unavailable):
+        await Logins(Batcher(hangs))("imap", "u", "p", Peer("192.0.2.7", 1, "imap", True))
+    assert time.monotonic() - started < LIMIT * 1.5
+
+
+@pytest.mark.parametrize(("direct", "told"), [(False, "192.0.2.7"), (True, None)])
+async def test_a_direct_clients_address_is_not_told(direct: bool, told: str | None) -> None:
+    seen: list[Login] = []
+    auth = FakeAuth()
+
+    async def asked(items: Any) -> Any:
+        seen.extend(items)
+        return await auth.logins(items)
+
+    for protocol in ("pop3", "imap"):
+        await Logins(Batcher(asked))(protocol, "u@x.example", "p", Peer("192.0.2.7", 1, protocol, True, direct))
+    assert [item.client_address for item in seen] == [told, told]
