@@ -1,4 +1,7 @@
-"""One cluster for all tests of this folder, ended whatever happens."""
+"""One cluster for all tests of this folder, ended whatever happens.
+
+With POSTRIDER_TEST_KEEP_CLUSTER=1 the cluster and the release stay up, and those that are up are used.
+"""
 
 import os
 import secrets
@@ -9,9 +12,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.kit import cli, node
-from tests.cluster.kit.build import KitError
+from tests.cluster.kit.build import KitError, binaries
 from tests.cluster.world import Balancer, Release
 from tests.support.run import Account
+
+KEEP = os.environ.get("POSTRIDER_TEST_KEEP_CLUSTER") == "1"
 
 
 @pytest.fixture(scope="session")
@@ -22,13 +27,13 @@ def cluster() -> Iterator[node.Cluster]:
     before = signal.signal(signal.SIGTERM, ask)
     try:
         try:
-            running = cli.up()
+            running = (node.current(binaries()) if KEEP else None) or cli.up()
         except KitError as error:
             pytest.exit(f"cluster: {error}", returncode=1)
         yield running
     finally:
         signal.signal(signal.SIGTERM, before)
-        if os.geteuid() == 0 and not os.environ.get("POSTRIDER_TEST_KEEP_CLUSTER"):
+        if os.geteuid() == 0 and not KEEP:
             node.stop()
 
 
@@ -43,6 +48,8 @@ def balancer(cluster: node.Cluster) -> Iterator[Balancer]:
 def release(cluster: node.Cluster, balancer: Balancer) -> Release:
     """The release that most tests share, installed once."""
     made = Release(cluster, balancer)
+    if KEEP and "STATUS: deployed" in made.helm("status", check=False):
+        return made
     try:
         made.install()
     except (KitError, subprocess.TimeoutExpired) as error:

@@ -1,0 +1,33 @@
+"""3: every Deployment is restarted in turn under load; clients see a clean 421 or BYE and nothing is lost.
+
+POSTRIDER_TEST_ROUNDS says how often (CI: once).
+"""
+
+import os
+import time
+
+from tests.cluster.under_load import load
+from tests.cluster.world import DEPLOYMENTS, Release
+from tests.support.run import wait_for
+
+
+def test_a_rolling_restart_is_not_noticed(release: Release) -> None:
+    rounds = int(os.environ.get("POSTRIDER_TEST_ROUNDS", "2"))
+    with load(release) as running:
+        for _ in range(rounds):
+            for name in DEPLOYMENTS:
+                started = time.monotonic()
+                old = {pod["metadata"]["uid"] for pod in release.pods(name)}
+                release.kubectl("rollout", "restart", f"deployment/{release.prefix}-{name}")
+                release.kubectl("rollout", "status", f"deployment/{release.prefix}-{name}", "--timeout=180s")
+                ready = time.monotonic() - started
+
+                def gone(name: str = name, old: set[str] = old) -> bool:
+                    return not old & {pod["metadata"]["uid"] for pod in release.pods(name)}
+
+                wait_for(gone, 120, f"the end of the old {name}")
+                print(
+                    f"{name}: new one ready after {ready:.1f} s, old one gone after {time.monotonic() - started:.1f} s"
+                )
+    running.check()
+    assert not running.report["unclean"], running.report["unclean"][:10]
