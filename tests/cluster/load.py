@@ -96,7 +96,8 @@ class Load:
         async def answer(sent: str = "", seconds: float = 60) -> tuple[int, str]:
             if sent:
                 writer.write(sent.encode() + b"\r\n")
-                await writer.drain()
+                with contextlib.suppress(ConnectionError):  # a 421 said meanwhile is still to be read
+                    await writer.drain()
             while True:
                 line = await asyncio.wait_for(reader.readline(), seconds)
                 if not line.endswith(b"\n"):
@@ -176,7 +177,8 @@ class Load:
 
         async def command(text: str) -> list[str]:
             writer.write(f"a {text}\r\n".encode())
-            await writer.drain()
+            with contextlib.suppress(ConnectionError):  # a BYE said meanwhile is still to be read
+                await writer.drain()
             lines = []
             while True:
                 lines.append(await line())

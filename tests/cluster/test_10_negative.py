@@ -68,7 +68,7 @@ def test_a_wrong_password_fails_the_release_and_is_said_in_one_sentence(release:
     started = time.monotonic()
     with pytest.raises(KitError) as failed:
         other.helm(
-            "install", str(CHART), "-f", str(VALUES), "--wait", "--wait-for-jobs", "--timeout", "3m",
+            "install", str(CHART), "-f", str(VALUES), "--wait", "--wait-for-jobs", "--timeout", "60s",
             "--set", "postgres.bundled=false", "--set", "database.existingSecret=database",
             "--set", "migrations.backoffLimit=1",
         )  # fmt: skip

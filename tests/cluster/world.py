@@ -69,7 +69,10 @@ class Balancer:
         assert self.process.stdout
         for line in self.process.stdout:
             words = line.split()
-            if len(words) != 3 or words[2] != "LoadBalancer":  # the fourth word is the address it has already
+            if words[2] != "LoadBalancer":
+                continue
+            if len(words) == 4:  # it has its address already
+                self.addresses[f"{words[0]}/{words[1]}"] = words[3]
                 continue
             address = self.addresses.setdefault(f"{words[0]}/{words[1]}", f"{config.BALANCER}{len(self.addresses) + 1}")
             status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}

@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from mailkit.errors import BadRequest, Forbidden, PostriderError, TooLarge, Unauthorised
 from mailkit.lifecycle import Lifecycle, describe
@@ -94,12 +94,28 @@ class App(FastAPI):
         super().__init__(**settings)
         self.doors: dict[str, Door] = {}
         """What answers POST, by path."""
+        self.life: Lifecycle | None = None
+        """Its drain asks callers to go: see `_last`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.life is not None and self.life.stopping.is_set():
+            send = _last(send)
         if scope["type"] == "http" and scope["method"] == "POST" and (door := self.doors.get(scope["path"])):
             await door(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+
+def _last(send: Send) -> Send:
+    """While a service drains, each answer is its connection's last: kept connections move to another replica before
+    this one closes, and no request meets a closing one (decision 13)."""
+
+    async def closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return closing
 
 
 def create_app(title: str, life: Lifecycle, checks: Mapping[str, Check] | None = None) -> App:
@@ -108,6 +124,7 @@ def create_app(title: str, life: Lifecycle, checks: Mapping[str, Check] | None =
     `checks` are asked by `/readyz` (the database answers …); one that raises makes the service unready.
     """
     app = App(title=f"Postrider {title}", version="1", redoc_url=None)
+    app.life = life
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
