@@ -3,11 +3,14 @@
 import asyncio
 import socket
 
+import httpx
 import pytest
 
 from mailkit.errors import ConfigError
+from mailkit.lifecycle import Lifecycle
 from mailkit.listener import Connections, Limits, Peer, Refusals
 from mailkit.ports import Public, direct_port, open_ports
+from mailkit.web import HttpSide, create_app
 
 REFUSALS = Refusals(b"many\r\n", b"header\r\n")
 
@@ -58,6 +61,18 @@ async def test_all_addresses_of_a_pod(host: str, dial: str) -> None:
     (opened,) = open_ports([public()], host, Connections(Limits()))
     assert await greeted(dial, opened._port()) == f"{dial} False"
     opened.stop()
+
+
+@pytest.mark.parametrize(("host", "dial"), [("0.0.0.0", "127.0.0.1"), ("::", "127.0.0.1"), ("::", "[::1]")])
+async def test_the_probes_reach_the_http_side_by_both_families(host: str, dial: str) -> None:
+    """asyncio's own socket for "::" takes IPv6 only."""
+    life = Lifecycle()
+    life.ready = True
+    side = HttpSide(create_app("sample", life), host, 0)
+    await side.start()
+    async with httpx.AsyncClient() as http:
+        assert (await http.get(f"http://{dial}:{side.port}/readyz")).status_code == 200
+    await side.stop()
 
 
 async def test_what_cannot_be_opened_is_one_sentence_and_leaves_nothing_open() -> None:

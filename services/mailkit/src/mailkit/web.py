@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -273,8 +274,12 @@ class HttpSide:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the port is taken."""
-        self._task = asyncio.get_running_loop().create_task(self._server.serve())
+        """Listen; on "::" for IPv4 too, which the loop alone would not. Raises OSError when the port is taken."""
+        config, sockets = self._server.config, None
+        if config.host == "::" and socket.has_dualstack_ipv6():
+            address = (config.host, config.port)
+            sockets = [socket.create_server(address, family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048)]
+        self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets))
         while not self._server.started:
             if self._task.done():
                 self._task.result()
