@@ -123,6 +123,8 @@ def test_the_edge_is_daemon_sets_on_host_ports() -> None:
     }
     assert ports == {25, 465, 587, 110, 995, 143, 993}
     assert not [name for name in kind(objects, "Service") if name.endswith("-public")]
+    budgets = set(kind(objects, "PodDisruptionBudget"))  # they cannot count a DaemonSet's pods
+    assert budgets == {"postrider-auth", "postrider-mailstore", "postrider-queue-worker"}
 
 
 def test_scrape_annotations_where_nothing_else_finds_the_metrics() -> None:

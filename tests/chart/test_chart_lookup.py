@@ -151,7 +151,7 @@ def test_networks_come_from_the_nodes(cluster: Cluster) -> None:
 
 def test_values_win_over_what_the_nodes_say(cluster: Cluster) -> None:
     cluster.node(["10.9.0.0/24"], ("InternalIP", "192.168.7.2"))
-    objects = cluster.render("--set-json", 'network.nodeNetworks=[]')
+    objects = cluster.render("--set-json", "network.nodeNetworks=[]")
     deny = environment(workloads(objects)["auth"])["POSTRIDER_GRANT_DENY_NETWORKS"]
     assert deny == "10.244.0.0/16,192.168.7.2"
 
