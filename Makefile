@@ -54,7 +54,7 @@ cluster: setup ## a one-node Kubernetes of our own with the images in it, for ha
 cluster-down: setup ## the end of it
 	scripts/cluster down
 
-cluster-test: setup ## the chart on that Kubernetes, or on yours: KUBE_CONTEXT=current make cluster-test
+cluster-test: setup ## the chart on such a Kubernetes: install, restarts, kills, upgrades under load
 	$(PYTEST) -q -s --timeout 1800 tests/cluster
 
 chart-test: setup ## what the chart renders, in all its ways of use (needs helm)
