@@ -4,16 +4,16 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
 ENV PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 UV_NO_CONFIG=1 UV_SYSTEM_CERTS=1 \
-    UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
+    UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never PIP_CACHE_DIR=/cache/pip UV_CACHE_DIR=/cache/uv
 WORKDIR /src
 # uv itself comes out of the lock, by hash, into a folder that is left behind
 COPY requirements.lock requirements-runtime.lock ./
-RUN --mount=type=secret,id=ca-bundle,target=/run/ca-bundle.crt --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=secret,id=ca-bundle,target=/run/ca-bundle.crt --mount=type=cache,target=/cache/pip \
     if [ -s /run/ca-bundle.crt ]; then export PIP_CERT=/run/ca-bundle.crt; fi && \
     awk '/^[^ ]/ {on = /^uv==/} on' requirements.lock > uv.txt && \
     python3 -m venv /opt/uv && /opt/uv/bin/python -m pip install --quiet --require-hashes -r uv.txt && \
     python3 -m venv --without-pip /opt/postrider
-RUN --mount=type=secret,id=ca-bundle,target=/run/ca-bundle.crt --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=secret,id=ca-bundle,target=/run/ca-bundle.crt --mount=type=cache,target=/cache/uv \
     if [ -s /run/ca-bundle.crt ]; then export SSL_CERT_FILE=/run/ca-bundle.crt; fi && \
     /opt/uv/bin/uv pip sync --quiet --python /opt/postrider/bin/python --require-hashes --only-binary :all: \
         requirements-runtime.lock && \

@@ -29,7 +29,6 @@ REGISTRY = "postrider"
 BASE = "python:3.11-slim-bookworm"
 POSTGRES = "postgres:15"
 _BASE_PACKAGES = "python3,python3-venv,ca-certificates,tzdata,libpython3.11-stdlib"
-_MIRROR = "http://deb.debian.org/debian"
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -134,7 +133,7 @@ def base(client: list[str]) -> None:
 
     def bootstrap() -> None:
         with tempfile.TemporaryDirectory(prefix="base-", dir=cache()) as folder:
-            _run(["debootstrap", "--variant=minbase", f"--include={_BASE_PACKAGES}", "bookworm", folder, _MIRROR])
+            _run(["debootstrap", "--variant=minbase", f"--include={_BASE_PACKAGES}", "bookworm", folder])
             for part in (
                 "var/cache/apt/archives",
                 "var/lib/apt/lists",
