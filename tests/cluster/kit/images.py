@@ -150,20 +150,18 @@ def base(client: list[str]) -> None:
     _timed(f"base {BASE}", bootstrap)
 
 
-def build(client: list[str], tag: str, revision: str = "") -> None:
+def build(client: list[str], tag: str, context: Path = REPOSITORY) -> None:
     """All five images; what they share is built once."""
     base(client)
-    revision = (
-        revision
-        or subprocess.run(["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
-    )
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True)
+    revision = asked.stdout.strip()
     for service in SERVICES:
         command = [*client, "build", "--network", "host", "--tag", f"{REGISTRY}/{service}:{tag}"]
         for name, value in {"BASE_IMAGE": BASE, "SERVICE": service, "VERSION": tag, "REVISION": revision}.items():
             command += ["--build-arg", f"{name}={value}"]
         if _CA_BUNDLE.exists():
             command += ["--secret", f"id=ca-bundle,src={_CA_BUNDLE}"]
-        command.append(".")
+        command.append(str(context))
         _timed(f"image {service}", lambda command=command: _run(command, env={"DOCKER_BUILDKIT": "1"}))
 
 
@@ -199,9 +197,26 @@ def archive() -> Path:
         build_postgres(client)
         part = path.with_suffix(".part")
         _timed("archive", lambda: _run([*client, "save", "-o", str(part), *names(), POSTGRES]))
-    for old in path.parent.glob("*.tar"):
-        old.unlink()
+    for old in path.parent.glob("*.*"):
+        if old != part:
+            old.unlink()
     part.rename(path)
+    return path
+
+
+def changed_archive(tag: str, change: Callable[[Path], None]) -> Path:
+    """The five images under another tag, of sources that `change` has changed: the next release, or the one before."""
+    path = cache() / "images" / f"{tag}.tar"
+    with tempfile.TemporaryDirectory(prefix="sources-", dir=cache()) as folder, engine() as client:
+        context = Path(folder)
+        for name in ("Dockerfile", ".dockerignore", "requirements.lock", "requirements-runtime.lock"):
+            shutil.copy(REPOSITORY / name, context / name)
+        ignored = shutil.ignore_patterns("__pycache__", "tests", "bench")
+        for name in ("services", "proto"):
+            shutil.copytree(REPOSITORY / name, context / name, ignore=ignored)
+        change(context)
+        build(client, tag, context)
+        _timed(f"archive {tag}", lambda: _run([*client, "save", "-o", str(path), *names(tag)]))
     return path
 
 
