@@ -19,4 +19,6 @@ def openapi() -> str:
 
 
 if __name__ == "__main__":
-    command.main(command.Program(SERVICE, "mailstore", MailstoreSettings, main.serve, main.schemas, openapi, role="mailstore"))
+    command.main(
+        command.Program(SERVICE, "mailstore", MailstoreSettings, main.serve, main.schemas, openapi, role="mailstore")
+    )

@@ -17,4 +17,6 @@ def openapi() -> str:
 
 
 if __name__ == "__main__":
-    command.main(command.Program(main.SERVICE, "queue_worker", QueueSettings, main.serve, main.schemas, openapi, role="queue"))
+    command.main(
+        command.Program(main.SERVICE, "queue_worker", QueueSettings, main.serve, main.schemas, openapi, role="queue")
+    )
