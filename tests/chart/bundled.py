@@ -32,8 +32,6 @@ class Bundled:
         (folder / "start.sh").write_text(text.replace("listen_addresses='*'", "listen_addresses="))
         if os.geteuid() == 0:
             subprocess.run(["chown", "-R", "nobody", folder], check=True)
-            for each in (folder, *folder.parents[:3]):
-                each.chmod(0o755)
 
     def start(self) -> None:
         user = {"user": "nobody"} if os.geteuid() == 0 else {}
@@ -61,5 +59,5 @@ class Bundled:
 
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
-            self.process.kill()
+            self.process.send_signal(signal.SIGQUIT)  # at once, its children too
             self.process.wait()

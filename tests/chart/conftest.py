@@ -1,5 +1,6 @@
 """Fixtures of the chart's tests."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from tests.chart.bundled import Bundled
 
 
 @pytest.fixture
-def bundled(tmp_path: Path) -> Iterator[Bundled]:
-    server = Bundled(tmp_path)
-    try:
-        yield server
-    finally:
-        server.close()
+def bundled() -> Iterator[Bundled]:
+    # not pytest's folder: every start of pytest takes it from other users, and Postgres runs as one
+    with tempfile.TemporaryDirectory(prefix="postrider-chart-") as folder:
+        server = Bundled(Path(folder))
+        try:
+            yield server
+        finally:
+            server.close()
