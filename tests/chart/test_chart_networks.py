@@ -101,6 +101,12 @@ def test_another_remote_port_is_let_out() -> None:
     }  # fmt: skip
 
 
+def test_named_dns_servers_are_reached_on_their_ports() -> None:
+    out = said(render(settings={"DNS_SERVERS": ["192.0.2.53", "192.0.2.54:5353", "[2001:db8::53]:1053"]}), "egress")
+    gateway = {port for source, target, port in out if (source, target) == ("smtp-gateway", "anywhere")}
+    assert gateway == {53, 5353, 1053}
+
+
 @pytest.mark.parametrize("ci", CI)
 def test_every_pod_has_one_policy(ci: str) -> None:
     objects = render(ci)
