@@ -32,12 +32,7 @@ def up() -> node.Cluster:
 def main(arguments: list[str]) -> None:
     match arguments:
         case ["up"]:
-            try:
-                up()
-            except BaseException:
-                if not os.geteuid():
-                    node.stop()
-                raise
+            up()
             print(_HELP)
         case ["down"]:
             node.stop()

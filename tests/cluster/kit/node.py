@@ -12,8 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from tests.cluster.kit import config, pki
@@ -170,9 +169,17 @@ def _daemon(cluster: Cluster, name: str, command: list[str]) -> subprocess.Popen
 
 
 def start(programs: Mapping[str, Path], images: Iterable[bytes | Path]) -> Cluster:
-    """Start a fresh cluster; one that an earlier run left is removed first."""
+    """Start a fresh cluster; one that an earlier run left is removed first, and so is one that did not come up."""
     check_root()
     stop()
+    try:
+        return _start(programs, images)
+    except BaseException:
+        stop()
+        raise
+
+
+def _start(programs: Mapping[str, Path], images: Iterable[bytes | Path]) -> Cluster:
     missing = [package for tool, package in {"nft": "nftables", "ip": "iproute2"}.items() if not shutil.which(tool)]
     if missing:
         install(*missing)
@@ -299,18 +306,3 @@ def _zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except (OSError, IndexError):
         return True
-
-
-@contextmanager
-def cluster(programs: Mapping[str, Path], images: Iterable[bytes | Path]) -> Iterator[Cluster]:
-    """A cluster for the time of a `with`, ended also by Ctrl-C and SIGTERM."""
-
-    def ask(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, ask)
-    try:
-        yield start(programs, images)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        stop()
