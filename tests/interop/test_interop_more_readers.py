@@ -1,13 +1,13 @@
 """offlineimap, getmail and mutt against a running service: fetch, flags, delete."""
 
 import mailbox
-import shlex
 from pathlib import Path
 
 from tests.support.clients import imap, inbox, smtp
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
 
+from .terminal import in_terminal
 from .test_interop_readers import sh
 
 
@@ -74,14 +74,13 @@ def test_mutt_saves_flags_and_deletes(run: Run, user: Account, tmp_path: Path) -
     rc = tmp_path / "muttrc"
     rc.write_text(
         f'set folder="imaps://localhost:{run.port("IMAPS")}/"\nset imap_user="{user.address}"\n'
-        f'set imap_pass="{user.password}"\nset ssl_starttls=yes\nset ssl_use_system_certs=no\n'
+        f'set imap_pass="{user.password}"\nset ssl_starttls=yes\n\n'
         f'set certificate_file="{run.ca_file}"\nset ssl_verify_host=no\nset header_cache=""\nset spoolfile="+INBOX"\n'
         f"set delete=yes\nset quit=yes\nset confirmappend=no\nset confirmcreate=no\nset wait_key=no\nset sort=mailbox-order\n"
         f'set mbox_type=mbox\npush "<first-entry><flag-message><next-entry><copy-message>{tmp_path}/saved<enter>'
         f'<last-entry><delete-message><sync-mailbox><quit>"\n'
     )
-    words = shlex.join(["timeout", "60", "mutt", "-n", "-F", str(rc), "-f", "=INBOX"])
-    sh("env", "TERM=xterm", "script", "-qec", words, "/dev/null", home=tmp_path)
+    in_terminal("mutt", "-n", "-F", str(rc), "-f", "=INBOX", home=tmp_path)
     assert len(inbox(run, user)) == 2
     assert flagged(run, user, "FLAGGED") == [1]
     saved = (tmp_path / "saved").read_bytes()
