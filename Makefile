@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
 
 .PHONY: help setup run test check format bench faults fuzz interop chart-test lock openapi check-openapi clean
-.PHONY: images cluster cluster-down cluster-test
+.PHONY: images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,7 +57,10 @@ cluster-down: setup ## the end of it
 cluster-test: setup ## the chart on such a Kubernetes: install, restarts, kills, upgrades under load
 	$(PYTEST) -q -s --timeout 1800 tests/cluster
 
-chart-test: setup ## what the chart renders, in all its ways of use (needs helm)
+cluster-test-short: setup ## its tests 1, 3 with one round, 9 and 10
+	POSTRIDER_TEST_ROUNDS=1 $(PYTEST) -q -s --timeout 1800 tests/cluster/test_{01,03,09,10}_*.py
+
+chart-test: setup ## what the chart renders, in all its ways of use (builds the pinned helm where none is found)
 	$(PYTEST) -n $(JOBS) -q tests/chart
 
 lock: setup ## resolve requirements.lock anew
