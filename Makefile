@@ -61,6 +61,7 @@ cluster-test-short: setup ## its tests 1, 3 with one round, 9 and 10
 	POSTRIDER_TEST_ROUNDS=1 $(PYTEST) -q -s --timeout 1800 tests/cluster/test_{01,03,09,10}_*.py
 
 chart-test: setup ## what the chart renders, in all its ways of use (builds the pinned helm where none is found)
+	@command -v helm >/dev/null || $(BIN)/python -m tests.cluster.kit.build helm >/dev/null
 	$(PYTEST) -n $(JOBS) -q tests/chart
 
 lock: setup ## resolve requirements.lock anew

@@ -1,7 +1,6 @@
 """The chart as Helm renders it, as Python objects. Nothing here needs a cluster."""
 
 import functools
-import glob
 import json
 import os
 import shutil
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.cluster.kit.build import binaries
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "postrider"
@@ -20,13 +21,8 @@ Object = dict[str, Any]
 
 @functools.cache
 def helm() -> str:
-    """POSTRIDER_HELM, the one on PATH, or the newest that the project's own cluster was built with."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    built = glob.glob(f"{cache}/postrider/cluster/**/helm", recursive=True)
-    built = sorted((path for path in built if os.access(path, os.X_OK) and os.path.isfile(path)), key=os.path.getmtime)
-    found = os.environ.get("POSTRIDER_HELM") or shutil.which("helm") or (built[-1] if built else None)
-    assert found, "these tests need helm: put it on PATH, name it in POSTRIDER_HELM, or run `make cluster` once"
-    return found
+    """POSTRIDER_HELM, the one on PATH, or the pinned one of the project's own cluster, built where it is missing."""
+    return os.environ.get("POSTRIDER_HELM") or shutil.which("helm") or str(binaries(["helm"])["helm"])
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
