@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import release
 from tests.support.run import Run
 from tests.support.world import World
 
@@ -11,13 +12,17 @@ from tests.support.world import World
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     """DNS and remote mail hosts on loopback, one set per test worker."""
-    with World() as outside:
+    found = release.given()
+    with release.world_of(found) if found else World() as outside:
         yield outside
 
 
 @pytest.fixture(scope="session")
-def shared_run(world: World) -> Iterator[Run]:
+def shared_run(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """One running service per test worker; tests use domains of their own."""
+    if found := release.given():
+        yield release.ReleaseRun(found, tmp_path_factory.mktemp("release"))
+        return
     run = Run(**world.settings(), LOGIN_FAILURES_PER_ADDRESS="100000")
     try:
         run.start()
@@ -29,6 +34,6 @@ def shared_run(world: World) -> Iterator[Run]:
 @pytest.fixture
 def run(shared_run: Run, request: pytest.FixtureRequest) -> Iterator[Run]:
     """The worker's running service, with a restart when a test left it dead."""
-    if shared_run.process is None or shared_run.process.poll() is not None:
+    if not release.given() and (shared_run.process is None or shared_run.process.poll() is not None):
         shared_run.start()
     yield shared_run

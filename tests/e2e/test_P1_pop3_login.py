@@ -2,11 +2,10 @@
 
 import base64
 import poplib
-import socket
 
 import pytest
 
-from tests.support.clients import STRANGER, Pop3, inbox, pop3, smtp, tls_context
+from tests.support.clients import STRANGER, Pop3, dial, inbox, pop3, smtp, tls_context
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
 
@@ -65,8 +64,8 @@ def test_without_quit_nothing_is_removed(run: Run) -> None:
 
 def test_sasl_plain_over_implicit_tls(run: Run) -> None:
     user = run.mailbox(run.domain())
-    with socket.create_connection(("127.0.0.1", run.port("POP3S")), 10) as raw:
-        tls = tls_context(run).wrap_socket(raw, server_hostname="localhost")
+    with dial(run, "POP3S") as raw:
+        tls = tls_context(run).wrap_socket(raw, server_hostname=run.name)
         file = tls.makefile("rb")
         assert file.readline().startswith(b"+OK")
         secret = base64.b64encode(f"\0{user.login}\0{user.password}".encode())

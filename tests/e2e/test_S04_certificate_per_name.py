@@ -1,11 +1,11 @@
 """S4: SNI chooses the certificate of the dialled name; the shared one is the default; files are reloaded."""
 
-import socket
 import ssl
 
+import pytest
 import trustme
 
-from tests.support.clients import tls_context
+from tests.support.clients import dial, tls_context
 from tests.support.run import Run, wait_for
 
 
@@ -15,12 +15,13 @@ def serial(run: Run, name: str, port: str, authority: trustme.CA | None = None) 
     if authority is not None:
         authority.configure_trust(context)
     with (
-        socket.create_connection(("127.0.0.1", run.port(port)), 10) as raw,
+        dial(run, port) as raw,
         context.wrap_socket(raw, server_hostname=name) as tls,
     ):
         return int(tls.getpeercert()["serialNumber"], 16)  # type: ignore[index, arg-type]
 
 
+@pytest.mark.single_machine
 def test_each_name_its_certificate_and_a_replaced_file_is_in_force(run: Run, tmp_path) -> None:  # type: ignore[no-untyped-def]
     authority = trustme.CA()
     name = f"smtp.{run.domain()}"
@@ -31,7 +32,7 @@ def test_each_name_its_certificate_and_a_replaced_file_is_in_force(run: Run, tmp
         (tmp_path / "tls.key").write_bytes(issued.private_key_pem.bytes())
         run.cli("certificate", "add", name, "--cert", str(tmp_path / "tls.crt"), "--key", str(tmp_path / "tls.key"))
 
-    shared = serial(run, "localhost", "SMTPS")
+    shared = serial(run, run.name, "SMTPS")
     install()
 
     def served(port: str) -> int | None:
@@ -43,8 +44,8 @@ def test_each_name_its_certificate_and_a_replaced_file_is_in_force(run: Run, tmp
     first = {port: wait_for(lambda port=port: served(port), 5) for port in ("SMTPS", "POP3S", "IMAPS")}
     assert len(set(first.values())) == 1
     assert first["SMTPS"] != shared
-    assert serial(run, "localhost", "IMAPS") == shared
-    with socket.create_connection(("127.0.0.1", run.port("IMAPS")), 10) as raw:
+    assert serial(run, run.name, "IMAPS") == shared
+    with dial(run, "IMAPS") as raw:
         context = tls_context(run)
         authority.configure_trust(context)
         old = context.wrap_socket(raw, server_hostname=name)

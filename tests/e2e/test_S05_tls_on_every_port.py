@@ -1,11 +1,10 @@
 """S5: STARTTLS on 25 and 587, implicit TLS on 465; nothing sent ahead of the handshake is believed."""
 
-import socket
 import ssl
 
 import pytest
 
-from tests.support.clients import smtp, tls_context
+from tests.support.clients import dial, smtp, tls_context
 from tests.support.run import Run
 
 
@@ -26,7 +25,7 @@ def test_implicit_tls(run: Run) -> None:
 
 
 def test_commands_pipelined_before_the_handshake_are_thrown_away(run: Run) -> None:
-    with socket.create_connection(("127.0.0.1", run.port("SMTP")), 10) as raw:
+    with dial(run, "SMTP") as raw:
         file = raw.makefile("rb")
         assert file.readline().startswith(b"220")
         raw.sendall(b"EHLO client.test\r\n")
@@ -34,7 +33,7 @@ def test_commands_pipelined_before_the_handshake_are_thrown_away(run: Run) -> No
             pass
         raw.sendall(b"STARTTLS\r\nMAIL FROM:<injected@far.example>\r\n")
         assert file.readline().startswith(b"220")
-        tls = tls_context(run).wrap_socket(raw, server_hostname="localhost")
+        tls = tls_context(run).wrap_socket(raw, server_hostname=run.name)
         tls.sendall(b"EHLO client.test\r\nRCPT TO:<postmaster>\r\n")
         lines = tls.makefile("rb")
         while not (line := lines.readline()).startswith(b"250 "):

@@ -9,6 +9,7 @@ from tests.support.mail import message
 from tests.support.run import Run, wait_for
 from tests.support.world import World
 
+pytestmark = pytest.mark.single_machine
 S9 = "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)"
 TOO_LONG = " I'm not going to try again; this message has been in the queue too long."
 

@@ -21,32 +21,42 @@ class Pop3(poplib.POP3):
     """poplib with a source address."""
 
     def __init__(self, run: Run, source: str = HOME, port: str = "POP3") -> None:
-        self._source = source
-        super().__init__("localhost", run.port(port), timeout=30)
+        self._source = run.source(source)
+        self._dial = run.host(port), run.port(port)
+        super().__init__(run.name, run.port(port), timeout=30)
 
     def _create_socket(self, timeout: float) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout, source_address=(self._source, 0))
+        return socket.create_connection(self._dial, timeout, source_address=(self._source, 0))
+
+
+class _Smtp(smtplib.SMTP):
+    """smtplib that dials where the service is and expects the certificate of its name."""
+
+    def __init__(self, run: Run, source: str, port: str) -> None:
+        self._run, self._dial = run, (run.host(port), run.port(port))
+        super().__init__(run.name, run.port(port), local_hostname="client.test", timeout=60, source_address=(source, 0))
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return socket.create_connection(self._dial, timeout, source_address=self.source_address)  # type: ignore[attr-defined]
+
+
+class _Smtps(_Smtp):
+    def _get_socket(self, host: str, port: int, timeout: float) -> ssl.SSLSocket:
+        return tls_context(self._run).wrap_socket(
+            super()._get_socket(host, port, timeout), server_hostname=self._run.name
+        )
+
+
+def dial(run: Run, port: str, *, seconds: float = 10) -> socket.socket:
+    """A bare connection."""
+    return socket.create_connection((run.host(port), run.port(port)), seconds)
 
 
 def smtp(
     run: Run, source: str = HOME, port: str = "SMTP", *, tls: bool = False, login: Account | None = None
 ) -> smtplib.SMTP:
     """A connection after EHLO; `tls` by STARTTLS (or from the start on SMTPS); with `login`, authenticated."""
-    client: smtplib.SMTP
-    if port == "SMTPS":
-        client = smtplib.SMTP_SSL(
-            "localhost",
-            run.port(port),
-            local_hostname="client.test",
-            timeout=60,
-            source_address=(source, 0),
-            context=tls_context(run),
-        )
-    else:
-        client = smtplib.SMTP(
-            "127.0.0.1", run.port(port), local_hostname="client.test", timeout=60, source_address=(source, 0)
-        )
-    client._host = "localhost"  # type: ignore[attr-defined] # the name the certificate has to carry
+    client = (_Smtps if port == "SMTPS" else _Smtp)(run, run.source(source), port)
     client.ehlo()
     if (tls or login) and port != "SMTPS":
         client.starttls(context=tls_context(run))
@@ -59,7 +69,6 @@ def smtp(
 def pop3(run: Run, account: Account, source: str = HOME, *, login: str | None = None) -> Pop3:
     """A POP3 session over STLS, logged in (which opens the OPEN-SMTP hour)."""
     client = Pop3(run, source)
-    client.host = "localhost"
     client.stls(tls_context(run))
     client.user(login or account.login)
     client.pass_(account.password)
@@ -70,11 +79,12 @@ class Imap(imaplib.IMAP4):
     """imaplib with a source address."""
 
     def __init__(self, run: Run, source: str = HOME) -> None:
-        self._source = source
-        super().__init__("localhost", run.port("IMAP"), timeout=30)
+        self._source = run.source(source)
+        self._dial = run.host("IMAP"), run.port("IMAP")
+        super().__init__(run.name, run.port("IMAP"), timeout=30)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout, source_address=(self._source, 0))
+        return socket.create_connection(self._dial, timeout, source_address=(self._source, 0))
 
 
 def imap(

@@ -172,11 +172,24 @@ class Run:
             parts.append(f"--- {file.name}\n" + "\n".join(file.read_text(errors="replace").splitlines()[-15:]))
         return "\n".join(parts)
 
-    # -- operators
+    # -- clients
+
+    name = "localhost"
+    """The name that the shared certificate carries."""
+
+    def host(self, port: str) -> str:
+        """Where to dial that port's service."""
+        return "127.0.0.1"
 
     def port(self, name: str) -> int:
         """SMTP, SMTPS, SUBMISSION, POP3, POP3S, IMAP, IMAPS."""
         return int(self.env[f"POSTRIDER_{name}_PORT"])
+
+    def source(self, address: str) -> str:
+        """The address by which the service knows the client a test calls `address` (127.0.0.x)."""
+        return address
+
+    # -- operators
 
     @property
     def ca_file(self) -> str:
@@ -185,9 +198,12 @@ class Run:
     def cli_process(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """The command line, as an operator types it."""
         return subprocess.run(
-            [sys.executable, "-m", "postrider.cli", *words],
+            self._cli(*words),
             env=self.environment(), input=text, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
+
+    def _cli(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "postrider.cli", *words]
 
     def cli(self, *words: str, text: str = "") -> Any:
         """The same with `--json`; it has to succeed."""

@@ -27,15 +27,18 @@ class Remote:
 class World:
     """Everything outside of the service. `far_domain` exists; `remote()` makes a provider that takes mail."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, network: str = "", dns: tuple[str, int] = ("127.0.0.1", 0), smtp_port: int = 0) -> None:
         worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-        self._net = 10 + worker
+        self._network = network or f"127.{10 + worker}."
         self._hosts = itertools.count(1)
         self._sinks: list[Sink] = []
         self.far_domain = "far.example"
-        self.dns = FakeDns({"far.example": {"MX": ["10 mx.far.example"]}, "elsewhere.example": {"A": ["127.0.9.9"]}})
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.smtp_port = probe.getsockname()[1]
+        zones = {"far.example": {"MX": ["10 mx.far.example"]}, "elsewhere.example": {"A": ["127.0.9.9"]}}
+        self.dns = FakeDns(zones, address=dns[0], port=dns[1])
+        self.smtp_port = smtp_port
+        if not smtp_port:
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                self.smtp_port = probe.getsockname()[1]
 
     def __enter__(self) -> Self:
         self.dns.start()
@@ -55,9 +58,11 @@ class World:
         return {"DNS_SERVERS": self.dns.server, "REMOTE_SMTP_PORT": str(self.smtp_port)}
 
     def address(self) -> str:
-        """A loopback address nobody uses yet."""
+        """A remote host's address that nobody uses yet."""
         number = next(self._hosts)
-        return f"127.{self._net}.{number // 250}.{number % 250 + 1}"
+        if self._network.count(".") == 3:
+            return f"{self._network}{number + 1}"
+        return f"{self._network}{number // 250}.{number % 250 + 1}"
 
     def _sink(self) -> Sink:
         sink = Sink(self.address(), self.smtp_port)
