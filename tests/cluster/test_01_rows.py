@@ -57,7 +57,7 @@ def _url(release: Release, service: str) -> str:
 
 def test_every_row_that_needs_no_remote_time_out(release: Release, outside: None, tmp_path: Path) -> None:
     certificate = json.loads(release.kubectl("get", "secret", f"{release.prefix}-self-signed", "-o", "json"))
-    (tmp_path / "ca.pem").write_bytes(base64.b64decode(certificate["data"]["tls.crt"]))
+    (tmp_path / "ca.pem").write_bytes(base64.b64decode(certificate["data"]["ca.crt"]))
     urls = {"auth": "auth", "queue": "queue-worker", "mailstore": "mailstore"}
     where = {
         "name": "mail.example.net",
