@@ -71,6 +71,15 @@ MODULES = (
     Module("metrics-server", {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
 )  # fmt: skip
 
+_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
+_CRDS = (
+    ("github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_certificates.yaml"),
+    ("github.com/kedacore/keda/v2", "config/crd/bases/keda.sh_scaledobjects.yaml"),
+    (_OPERATOR, "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"),
+    (_OPERATOR, "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"),
+    (_OPERATOR, "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"),
+)
+
 
 def cache() -> Path:
     """Where everything is kept that need not be made twice."""
@@ -132,6 +141,19 @@ def binaries(names: Iterable[str] = ()) -> dict[str, Path]:
     with (cache() / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return {name: build(module) / name for module in chosen for name in module.programs}
+
+
+def definitions() -> list[Path]:
+    """The custom resources' definitions that the chart has to fit: cert-manager's, KEDA's and the Prometheus operator's."""
+    check_go()
+    done = subprocess.run(
+        ["go", "mod", "download", "-json", *dict(_CRDS)], cwd=TOOLS / "crds", capture_output=True, text=True,
+        env=os.environ | {"GOFLAGS": "-mod=readonly"},
+    )  # fmt: skip
+    if done.returncode:
+        raise KitError(f"fetching the custom resources' definitions failed: {done.stderr.strip()[-600:]}")
+    folders = dict(re.findall(r'"Path": "([^"]+)",.*?"Dir": "([^"]+)"', done.stdout, re.S))
+    return [Path(folders[module], path) for module, path in _CRDS]
 
 
 def install(*packages: str) -> None:
