@@ -1,8 +1,10 @@
 """One cluster for all tests of this folder, ended whatever happens.
 
 With POSTRIDER_TEST_KEEP_CLUSTER=1 the cluster and the release stay up, and those that are up are used.
+With POSTRIDER_TEST_CONTEXT the tests that can do without a cluster of their own run against the one at hand (kit/given.py).
 """
 
+import contextlib
 import os
 import secrets
 import signal
@@ -11,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.kit import cli, node
+from tests.cluster.kit import cli, given, node
 from tests.cluster.kit.build import KitError, binaries
 from tests.cluster.world import Balancer, Release
 from tests.support.run import Account
@@ -25,16 +27,31 @@ def cluster() -> Iterator[node.Cluster]:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, ask)
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGTERM, before)
         try:
-            running = (node.current(binaries()) if KEEP else None) or cli.up()
+            if given.CONTEXT:
+                yield stack.enter_context(contextlib.closing(given.Given()))
+                return
+            stack.enter_context(node.claim())
+            programs = binaries()
+            if not KEEP:
+                node.check_not_kept(programs)
+                stack.callback(node.stop)
+            running = (node.current(programs) if KEEP else None) or cli.up()
+            if KEEP:
+                node.keep()
         except KitError as error:
             pytest.exit(f"cluster: {error}", returncode=1)
         yield running
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        if os.geteuid() == 0 and not KEEP:
-            node.stop()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs clients at addresses of their own, or this machine's images, is left out on a cluster at hand."""
+    if given.CONTEXT:
+        out = [item for item in items if item.get_closest_marker("own_cluster")]
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
 
 
 @pytest.fixture(scope="session")

@@ -5,21 +5,20 @@ import yaml
 
 from tests.cluster.kit import build
 from tests.cluster.kit.node import Cluster
-from tests.cluster.world import CHART
+from tests.cluster.world import CHART, Balancer, Release
+
+pytestmark = pytest.mark.own_cluster
 
 FILES = sorted((CHART / "ci").glob("*-values.yaml"))
-NAMESPACE = "dry"
 
 
 @pytest.fixture(scope="module")
-def namespace(cluster: Cluster) -> str:
+def namespace(cluster: Cluster, balancer: Balancer) -> str:
     """A namespace that admits restricted pods only, on a cluster that knows the custom resources a chart may make."""
     for path in build.definitions():
         cluster.kubectl("apply", "--server-side", "-f", str(path))
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-    cluster.kubectl("create", "namespace", NAMESPACE)
-    cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
-    return NAMESPACE
+    return Release(cluster, balancer, namespace="dry").namespace
 
 
 @pytest.mark.parametrize("values", FILES, ids=[path.stem for path in FILES])

@@ -103,6 +103,7 @@ def test_mail_from_outside_is_filed_and_read_by_imap_and_pop3(release: Release, 
     release.outside(journey)
 
 
+@pytest.mark.own_cluster
 def test_S2_a_grant_is_for_the_clients_own_address(release: Release, account: Account) -> None:
     def journey() -> None:
         client = smtp(release, OFFICE)
@@ -161,6 +162,7 @@ def test_S7_ten_megabytes(release: Release, account: Account) -> None:
     release.outside(journey)
 
 
+@pytest.mark.own_cluster
 def test_refusals_come_through(release: Release, account: Account) -> None:
     """S10 no relay, S12 badmailfrom, S14 no mailbox, S16 a sender's domain that does not exist."""
     release.admin("POST", "auth", "badmailfrom", {"entry": "spam@elsewhere.example"})

@@ -20,6 +20,8 @@ from tests.cluster.kit.node import MANIFESTS
 from tests.cluster.world import ROOT, Release
 from tests.support.release import VARIABLE
 
+pytestmark = pytest.mark.own_cluster
+
 CLIENTS, REMOTES = "45.45.2", "45.45.3"
 ZONE = f"""
     example:1053 {{

@@ -22,6 +22,8 @@ from tests.support.clients import refusal
 from tests.support.mail import message
 from tests.support.run import Account, wait_for
 
+pytestmark = pytest.mark.own_cluster
+
 BALANCER = STRANGER  # the balancer's own address
 
 

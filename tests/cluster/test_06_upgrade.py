@@ -7,10 +7,14 @@ is today's, as expand and contract wants it.
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.cluster.kit import images
 from tests.cluster.under_load import Running, load
 from tests.cluster.world import CHART, VALUES, Release
 from tests.support.run import wait_for
+
+pytestmark = pytest.mark.own_cluster
 
 NEXT = "next"
 SCHEMAS = {"mailstore": "services/mailstore/src/mailstore", "queue": "services/queue-worker/src/queue_worker"}
@@ -67,7 +71,7 @@ def test_a_schema_change_and_the_way_back(release: Release) -> None:
         before = _filed(running)
         started = time.monotonic()
         release.helm(
-            "upgrade", str(CHART), "-f", str(VALUES), "--set", f"image.tag={NEXT}",
+            "upgrade", str(CHART), *VALUES, "--set", f"image.tag={NEXT}",
             "--wait", "--wait-for-jobs", "--timeout", "5m",
         )  # fmt: skip
         print(f"upgraded in {time.monotonic() - started:.1f} s")

@@ -40,7 +40,7 @@ def test_the_autoscaler_follows_the_load(release: Release) -> None:
         measured = [metric["resource"]["current"]["averageUtilization"] for metric in now.get("currentMetrics") or []]
         return bool(measured) and measured[0] < 70 and now["desiredReplicas"] == now["currentReplicas"] == 1
 
-    values = ["-f", str(VALUES), "--wait", "--timeout", "5m"]
+    values = [*VALUES, "--wait", "--timeout", "5m"]
     release.helm("upgrade", str(CHART), *values, "--set", "queueWorker.autoscaling.enabled=true")
     try:
         wait_for(quiet, 180, "one quiet queue-worker")

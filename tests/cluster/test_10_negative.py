@@ -37,7 +37,7 @@ def test_bad_values_are_refused_before_anything_is_made(
     file = tmp_path / "bad.json"
     file.write_text(json.dumps(values))
     with pytest.raises(KitError) as refused:
-        other.helm("install", str(CHART), "-f", str(VALUES), "-f", str(file))
+        other.helm("install", str(CHART), *VALUES, "-f", str(file))
     assert named in str(refused.value)
     assert not other.objects("deployments,jobs,services")
     print(str(refused.value).splitlines()[-1][:200])
@@ -68,7 +68,7 @@ def test_a_wrong_password_fails_the_release_and_is_said_in_one_sentence(release:
     started = time.monotonic()
     with pytest.raises(KitError) as failed:
         other.helm(
-            "install", str(CHART), "-f", str(VALUES), "--wait", "--wait-for-jobs", "--timeout", "60s",
+            "install", str(CHART), *VALUES, "--wait", "--wait-for-jobs", "--timeout", "60s",
             "--set", "postgres.bundled=false", "--set", "database.existingSecret=database",
             "--set", "migrations.backoffLimit=1",
         )  # fmt: skip

@@ -32,7 +32,9 @@ def up() -> node.Cluster:
 def main(arguments: list[str]) -> None:
     match arguments:
         case ["up"]:
-            up()
+            with node.claim():
+                up()
+                node.keep()
             print(_HELP)
         case ["down"]:
             node.stop()

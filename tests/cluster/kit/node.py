@@ -6,19 +6,22 @@ is to remove the cgroups and the run's folder. A second process holds the networ
 the tests' clients live.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster.kit import config, pki
 from tests.cluster.kit.build import KitError, cache, install, say
 
 STATE = Path("/run/postrider-cluster.json")
+LOCK = Path("/run/postrider-cluster.lock")
 VOLUMES = 4
 MANIFESTS = Path(__file__).parent / "manifests"
 
@@ -52,6 +55,9 @@ def check_root() -> None:
 
 class Cluster:
     """A running cluster, as the state file says it."""
+
+    own = True
+    """Made by this kit, for the tests alone."""
 
     def __init__(self, folder: Path, node: int, client: int, programs: Mapping[str, Path]) -> None:
         self.folder, self.node, self.client, self.programs = folder, node, client, dict(programs)
@@ -91,6 +97,10 @@ class Cluster:
 
     def kubectl(self, *arguments: str, data: bytes | None = None, check: bool = True) -> str:
         return self.run("kubectl", *arguments, data=data, check=check)
+
+    def namespace(self, name: str) -> str:
+        """What the tests' namespace `name` is called here."""
+        return name
 
     def load(self, archives: Iterable[bytes | Path]) -> None:
         """Bring images into the node's containerd."""
@@ -166,6 +176,18 @@ def _daemon(cluster: Cluster, name: str, command: list[str]) -> subprocess.Popen
             cluster.on_node(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env=cluster.environment() | {"KUBECONFIG": ""}, start_new_session=True,
         )  # fmt: skip
+
+
+@contextmanager
+def claim() -> Iterator[None]:
+    """One run at a time: a second one would take the first one's cluster away. Raises KitError when another is under way."""
+    check_root()
+    with LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise KitError("another run is using its cluster on this machine; wait for its end") from None
+        yield
 
 
 def start(programs: Mapping[str, Path], images: Iterable[bytes | Path]) -> Cluster:
@@ -251,9 +273,21 @@ def _start(programs: Mapping[str, Path], images: Iterable[bytes | Path]) -> Clus
 
 # -- stop ---------------------------------------------------------------------------------------------------------------
 def _remember(folder: Path, pids: Mapping[str, int]) -> None:
-    STATE.write_text(
-        json.dumps({"folder": str(folder), "pids": {name: [pid, _born(pid)] for name, pid in pids.items()}})
-    )
+    born = {name: [pid, _born(pid)] for name, pid in pids.items()}
+    STATE.write_text(json.dumps({"folder": str(folder), "pids": born}))
+
+
+def keep() -> None:
+    """From now on the cluster is somebody's, for hands-on work: tests leave it alone."""
+    STATE.write_text(json.dumps(json.loads(STATE.read_text()) | {"kept": True}))
+
+
+def check_not_kept(programs: Mapping[str, Path]) -> None:
+    """Raises KitError when a cluster is up for hands-on work; one that a killed run left is not."""
+    if current(programs) and json.loads(STATE.read_text()).get("kept"):
+        raise KitError(
+            "a cluster is up for hands-on work: POSTRIDER_TEST_KEEP_CLUSTER=1 tests on it, make cluster-down ends it"
+        )
 
 
 def current(programs: Mapping[str, Path]) -> Cluster | None:
