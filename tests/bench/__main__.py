@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from types import FrameType
 
-from tests.bench.memory import Peaks
+from tests.bench.memory import Peaks, cpu
 from tests.bench.readers import imap_rows, pop3_rate
 from tests.bench.senders import OCTETS, SESSIONS, flood, send
 from tests.bench.sides import Side, installed, postfix_dovecot, postrider
@@ -49,12 +49,20 @@ def measure(side: Side, table: Table, sizes: Sizes) -> None:
     send(side.smtp_port, boxes)  # so that nobody is measured while waking up
     drained()
     with Peaks(side.processes) as peaks:
+        idle = cpu(side.processes)
         sent = send(side.smtp_port, [boxes[number % len(boxes)] for number in range(sizes.messages)], limit=LIMIT)
         ended = drained()
+        busy = cpu(side.processes)
         put("accepted", sent.rate, "messages/s")
         put("accepted, latency p50", sent.percentile(0.50) * 1000, "ms", "less")
         put("accepted, latency p99", sent.percentile(0.99) * 1000, "ms", "less")
         put("filed in 100 mailboxes", sizes.messages / (ended - sent.started), "messages/s")
+        for name in sorted(busy):
+            spent = (busy[name] - idle.get(name, 0.0)) / sizes.messages
+            put(f"CPU per filed message, {name}", spent * 1e6, "µs", "less")
+        put(
+            "CPU per filed message, sum", (sum(busy.values()) - sum(idle.values())) / sizes.messages * 1e6, "µs", "less"
+        )
 
         before = side.sink.count
         if before:

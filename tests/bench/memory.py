@@ -1,4 +1,4 @@
-"""Peak memory of process groups, sampled."""
+"""Peak memory and processor time of process groups."""
 
 import contextlib
 import threading
@@ -9,6 +9,17 @@ from typing import Self
 import psutil
 
 EVERY_SECONDS = 0.5
+Processes = Callable[[], Iterable[tuple[str, psutil.Process]]]
+
+
+def cpu(processes: Processes) -> dict[str, float]:
+    """Seconds of processor time so far, by name; what ended children used is in their parent's."""
+    spent: dict[str, float] = {}
+    for name, process in processes():
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()  # user, system, and the same of its ended children
+            spent[name] = spent.get(name, 0.0) + sum(times[:4])
+    return spent
 
 
 class Peaks:
@@ -17,7 +28,7 @@ class Peaks:
     Processes of one name share pages (postgres, postfix): the shared ones are counted once, at their largest.
     """
 
-    def __init__(self, processes: Callable[[], Iterable[tuple[str, psutil.Process]]]) -> None:
+    def __init__(self, processes: Processes) -> None:
         self._processes = processes
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
