@@ -9,6 +9,8 @@ from mailkit.http import ServiceClient
 class AuthClient(ServiceClient):
     """What smtp-gateway and pop-imap-frontend ask. Errors as `mailkit.http.ServiceClient.call` says."""
 
+    neighbour = "auth"
+
     async def senders(self, items: Sequence[wire.SenderQuestion]) -> list[wire.SenderAnswer]:
         """One answer per MAIL command, in order."""
         return (await self.call("/v1/senders", wire.SenderList(list(items)), wire.SenderAnswers)).items

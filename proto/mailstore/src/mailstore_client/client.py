@@ -15,6 +15,8 @@ _news = msgspec.msgpack.Decoder(wire.FeedNews)
 class MailstoreClient(ServiceClient):
     """What smtp-gateway, queue-worker and pop-imap-frontend ask. Errors as `ServiceClient.call` says."""
 
+    neighbour = "mailstore"
+
     async def room(self, items: Sequence[wire.RoomQuestion]) -> list[str]:
         return list((await self.call("/v1/room", wire.RoomList(list(items)), wire.RoomAnswers)).items)
 

@@ -10,6 +10,8 @@ class QueueClient(ServiceClient):
     """What smtp-gateway hands over. Errors as `mailkit.http.ServiceClient.call` says; after Unanswered the same
     submissions may be repeated to any replica."""
 
+    neighbour = "queue-worker"
+
     async def submit(
         self, items: Sequence[wire.Submission], *, timeout: float | None = None
     ) -> list[wire.SubmissionAnswer]:

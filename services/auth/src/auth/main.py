@@ -9,7 +9,7 @@ from auth.config import AuthSettings
 from auth.maintenance import PERIOD, Maintenance
 from auth.passwords import HashQueue, Passwords
 from auth.storage.schema import SCHEMA
-from mailkit import logs, migrate
+from mailkit import logs, migrate, postgres_metrics
 from mailkit.clock import DatabaseClock, SystemClock
 from mailkit.command import Owned, Program
 from mailkit.db import connect
@@ -40,6 +40,7 @@ async def serve(life: Lifecycle, settings: AuthSettings) -> None:
         window = timedelta(seconds=settings.login_failure_window_seconds)
         maintenance = Maintenance(clock, window, Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD))
         life.every(PERIOD.total_seconds(), maintenance.run)
+        await postgres_metrics.report(life, pool)
         life.ready = True
         logs.get_logger().info("ready", port=side.port)
         await life.stopping.wait()

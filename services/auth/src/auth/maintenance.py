@@ -1,5 +1,6 @@
 """What is over is removed, by one replica for all."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from auth import metrics
@@ -35,18 +36,16 @@ class Maintenance:
     async def run(self) -> dict[str, int]:
         """Remove what is over; how many rows of each table, none where another replica does it. Raises Unavailable."""
         removed: dict[str, int] = {}
-        async with translated():
-            if not await self._singleton.mine():
-                return removed
-            now = self._clock.now()
-            for table, age in self._ages.items():
-                try:
+        with suppress(Lost), self._singleton.round():
+            async with translated():
+                if not await self._singleton.mine():
+                    return removed
+                now = self._clock.now()
+                for table, age in self._ages.items():
                     async with self._singleton.step() as connection:
                         status = await connection.execute(getattr(queries, table), now - age)
-                except Lost:
-                    break
-                removed[table] = int(status.rpartition(" ")[2])
-                metrics.REMOVED.labels(table).inc(removed[table])
+                    removed[table] = int(status.rpartition(" ")[2])
+                    metrics.REMOVED.labels(table).inc(removed[table])
         if any(removed.values()):
             log.info("maintenance", **removed)
         return removed

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+import weakref
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -10,12 +11,26 @@ from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from prometheus_client import Gauge, Histogram
 
 from mailkit.dsn import where
 from mailkit.errors import ConfigError, NoSpace, PostriderError, Unavailable
 
 #: A connection inside or outside a pool: what functions that join a caller's transaction take.
 Connection = asyncpg.Connection | PoolConnectionProxy
+
+CONNECTIONS = Gauge(
+    "postrider_database_connections", "Connections of this process's pool by state: in_use, idle", ["state"]
+)
+LIMIT = Gauge("postrider_database_connections_limit", "Connections that this process's pool may have")
+WAIT_SECONDS = Histogram(
+    "postrider_database_wait_seconds", "How long work waited for a connection of the pool",
+    buckets=(0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10),
+)  # fmt: skip
+_pools: "weakref.WeakSet[asyncpg.Pool]" = weakref.WeakSet()
+CONNECTIONS.labels("in_use").set_function(lambda: sum(pool.get_size() - pool.get_idle_size() for pool in _pools))
+CONNECTIONS.labels("idle").set_function(lambda: sum(pool.get_idle_size() for pool in _pools))
+LIMIT.set_function(lambda: sum(pool.get_max_size() for pool in _pools))
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.M)
 
@@ -47,6 +62,16 @@ class _Session(asyncpg.Connection):
         return ""
 
 
+class _Pool(asyncpg.Pool):
+    """A pool that says how long work waits for it."""
+
+    async def _acquire(self, timeout: float | None) -> Any:
+        started = time.perf_counter()
+        connection = await super()._acquire(timeout)  # type: ignore[misc]
+        WAIT_SECONDS.observe(time.perf_counter() - started)
+        return connection
+
+
 async def create_pool(
     dsn: str, *, service: str, size: int = 10, settings: Mapping[str, str] | None = None, **kwargs: Any
 ) -> asyncpg.Pool:
@@ -63,14 +88,17 @@ async def create_pool(
         )
     place = where(dsn)
     try:
-        pool: asyncpg.Pool = await asyncpg.create_pool(
+        pool: asyncpg.Pool = await _Pool(
             dsn,
             min_size=min(2, size),
             max_size=size,
             command_timeout=30,
             timeout=10,
             max_queries=1_000_000,
+            max_inactive_connection_lifetime=300,
+            loop=asyncio.get_running_loop(),
             connection_class=_Session,
+            record_class=asyncpg.Record,
             server_settings={"application_name": f"postrider-{service}", **(settings or {})},
             **kwargs,
         )
@@ -82,6 +110,7 @@ async def create_pool(
         raise ConfigError(f"POSTRIDER_DATABASE_URL or _SECRET is not usable as a Postgres URL: {place}") from None
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         raise Unavailable(f"the database does not answer ({type(error).__name__}): {place}") from error
+    _pools.add(pool)
     found = {
         row["name"]: row["setting"]
         for row in await pool.fetch(

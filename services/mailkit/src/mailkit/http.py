@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
+from prometheus_client import Histogram
 from pydantic import SecretStr
 
 from mailkit.errors import (
@@ -28,6 +29,12 @@ T = TypeVar("T")
 #: Kept connections are renewed after this many seconds, so that a rollout or scale-out is noticed (decision 13).
 RENEW_SECONDS = 30.0
 
+NEIGHBOUR_SECONDS = Histogram(
+    "postrider_neighbour_seconds",
+    "Calls to other services by outcome: ok, refused (an answer that says no), away (nothing was done), unanswered",
+    ["neighbour", "door", "outcome"], buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)  # fmt: skip
+
 encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
 _ERRORS = {
     400: BadRequest,
@@ -44,6 +51,9 @@ _ERRORS = {
 class ServiceClient:
     """The base of the client packages. One per process and neighbour; `aclose` it at the end."""
 
+    neighbour = ""
+    """The service's name in `postrider_neighbour_seconds`; empty: not counted (the operators' clients)."""
+
     def __init__(self, url: str, token: SecretStr | str, *, timeout: float = 8.0, connections: int = 8) -> None:
         self.url = url.rstrip("/")
         self._token = token.get_secret_value() if isinstance(token, SecretStr) else token
@@ -53,6 +63,7 @@ class ServiceClient:
         self._born = 0.0
         self._streams: Counter[aiohttp.ClientSession] = Counter()
         self._retired: dict[asyncio.Task[None], aiohttp.ClientSession] = {}
+        self._seconds: dict[tuple[str, str], Histogram] = {}
 
     async def call(self, path: str, question: Any, answer: type[T], *, timeout: float | None = None) -> T:
         """POST `question` to a MessagePack door.
@@ -85,6 +96,30 @@ class ServiceClient:
         self, method: str, path: str, data: bytes | None, headers: dict[str, str], *, timeout: float | None = None
     ) -> bytes:
         """One request; the answer's bytes. Errors as `call` says."""
+        started = time.perf_counter()
+        outcome = "unanswered"  # also when the caller gives up
+        try:
+            raw = await self._send(method, path, data, headers, timeout)
+            outcome = "ok"
+            return raw
+        except Unanswered:
+            raise
+        except PostriderError as error:
+            outcome = "away" if isinstance(error, Unavailable) else "refused"
+            raise
+        finally:
+            if self.neighbour:
+                self._timer(path, outcome).observe(time.perf_counter() - started)
+
+    def _timer(self, door: str, outcome: str) -> Histogram:
+        child = self._seconds.get((door, outcome))
+        if child is None:
+            child = self._seconds[door, outcome] = NEIGHBOUR_SECONDS.labels(self.neighbour, door, outcome)
+        return child
+
+    async def _send(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str], timeout: float | None
+    ) -> bytes:
         limit = aiohttp.ClientTimeout(total=timeout or self._timeout, sock_connect=3)
         try:
             async with self._kept().request(

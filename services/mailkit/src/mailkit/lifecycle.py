@@ -9,13 +9,16 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import uvloop
+from prometheus_client import Gauge
 
+import mailkit
 from mailkit.errors import ConfigError
 from mailkit.logs import get_logger
 
 log = get_logger()
 
 EX_CONFIG = 78
+BUILD = Gauge("postrider_build_info", "1, with the running service and its version", ["service", "version"])
 
 
 class Lifecycle:
@@ -65,6 +68,7 @@ def describe(error: BaseException | None) -> str:
 
 def run(service: str, serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
     """Run `serve` until it returns; it watches `life.stopping`. A ConfigError is one sentence and status 78."""
+    BUILD.labels(service, mailkit.__version__).set(1)
     try:
         uvloop.run(_run(serve))
     except ConfigError as error:

@@ -12,7 +12,7 @@ from collections import Counter as Tally
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from mailkit.address import BadAddress, Networks, peer_address
 from mailkit.errors import ConfigError
@@ -34,11 +34,16 @@ _EXHAUSTED_SECONDS = 0.5
 
 OPEN = Gauge("postrider_listener_connections_open", "Open connections", ["listener"])
 ACCEPTED = Counter("postrider_listener_accepted_total", "Connections handed to the protocol", ["listener"])
+_REASONS = ("not_a_proxy", "no_header", "too_many", "too_many_from_one", "handshake", "gone")
 REFUSED = Counter(
     "postrider_listener_refused_total",
-    "Connections ended before the protocol: not_a_proxy, no_header, too_many, too_many_from_one, handshake, gone",
+    f"Connections ended before the protocol, by reason: {', '.join(_REASONS)}",
     ["listener", "reason"],
 )
+SESSION_SECONDS = Histogram(
+    "postrider_listener_session_seconds", "Length of connections, from the first octet to the end", ["listener"],
+    buckets=(0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86400),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,9 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._open = OPEN.labels(name)
         self._accepted = ACCEPTED.labels(name)
+        self._seconds = SESSION_SECONDS.labels(name)
+        for reason in _REASONS:
+            REFUSED.labels(name, reason)  # each is there from the start: nothing refused is 0, not unknown
 
     # -- the listening side
 
@@ -267,6 +275,7 @@ class Listener:
             sock.close()
             return
         self._open.inc()
+        started = self._loop.time()
         ended = False
 
         def end() -> None:
@@ -274,6 +283,7 @@ class Listener:
             if not ended:
                 ended = True
                 self._open.dec()
+                self._seconds.observe(self._loop.time() - started)
                 self._connections.give_back(peer.address)
 
         def make() -> asyncio.Protocol:

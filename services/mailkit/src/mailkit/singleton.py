@@ -5,18 +5,26 @@ each change of hands; what the work writes it writes in a `step`, which begins b
 same: a holder that was stopped for a while and goes on writes nothing.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
+from prometheus_client import Counter, Gauge
 
 from mailkit.clock import Clock
 from mailkit.db import Connection
 
 #: How long a holder that says nothing more keeps the work from the others, beyond the time between two rounds.
 HOLD = timedelta(seconds=60)
+
+HELD = Gauge("postrider_singleton_held", "1 in the replica that does this work, 0 in the others", ["task"])
+RUNS = Counter(
+    "postrider_singleton_runs_total",
+    "Rounds by end: ok, failed; counted by the replica that did them",
+    ["task", "outcome"],
+)
 
 _TAKE = """
 insert into {table} as s (name, holder, fence, until) values ($1, $2, 1, $4)
@@ -48,6 +56,8 @@ class Singleton:
         self._clock = clock
         self._holder = holder
         self._name = name
+        task = f"{schema}.{name}"
+        self._held, self._ok, self._failed = HELD.labels(task), RUNS.labels(task, "ok"), RUNS.labels(task, "failed")
         self._hold = period + HOLD
         self._fence = 0
         self._take, self._look, self._release = (
@@ -59,7 +69,25 @@ class Singleton:
         now = self._clock.now()
         fence = await self._pool.fetchval(self._take, self._name, self._holder, now, now + self._hold)
         self._fence = fence or 0
+        self._held.set(fence is not None)
         return fence is not None
+
+    @contextmanager
+    def round(self) -> Iterator[None]:
+        """Counts one round of the work by how it ended; a lease that was lost or never had is no round."""
+        try:
+            yield
+        except Lost:
+            self._fence = 0
+            raise
+        except Exception:
+            self._failed.inc()
+            raise
+        else:
+            if self._fence:
+                self._ok.inc()
+        finally:
+            self._held.set(bool(self._fence))
 
     @asynccontextmanager
     async def step(self) -> AsyncIterator[Connection]:
@@ -71,4 +99,5 @@ class Singleton:
 
     async def release(self) -> None:
         """At a replica's end: the next one need not wait."""
+        self._held.set(0)
         await self._pool.execute(self._release, self._name, self._holder, self._clock.now())

@@ -130,6 +130,7 @@ class Filer:
                     answers.append(FilingAnswer("filed"))
             if accepted:
                 await _insert(connection, accepted, views, rooms)
+        metrics.FILED_BYTES.inc(sum(size for _, size in accepted))
         for item, size in accepted:
             log.info("filed", queue_id=item.queue_id, mailbox_id=item.mailbox_id, size=size)
         return answers

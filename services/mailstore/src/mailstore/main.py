@@ -3,6 +3,7 @@
 import asyncio
 
 from bodystore import BodyStore
+from mailkit import postgres_metrics
 from mailkit.clock import DatabaseClock
 from mailkit.command import Owned
 from mailkit.db import connect
@@ -36,6 +37,7 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     clock = DatabaseClock(pool, settings.clock_offset_seconds)
     await clock.sync()
     life.every(60, clock.sync)
+    await postgres_metrics.report(life, pool)
     parts = assemble(settings, pool, BodyStore(bodies_pool, shared=bodies_pool is pool), clock)
     life.spawn(parts.feed.run())
     life.spawn(parts.maintenance.run())

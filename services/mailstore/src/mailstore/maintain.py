@@ -47,13 +47,14 @@ class Maintenance:
     async def round(self) -> None:
         """Everything that is old enough goes, in slices; does nothing while another replica is at it."""
         try:
-            for step in (self._operations, self._tombstones):
-                while await self._singleton.mine():
-                    if await step() < SLICE:
-                        break
-            if await self._singleton.mine():
-                await self._make_partitions()
-                await self._drop_partitions()
+            with self._singleton.round():
+                for step in (self._operations, self._tombstones):
+                    while await self._singleton.mine():
+                        if await step() < SLICE:
+                            break
+                if await self._singleton.mine():
+                    await self._make_partitions()
+                    await self._drop_partitions()
         except Lost:
             log.info("maintenance", error="another replica does it")
 

@@ -2,7 +2,15 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-FILED = Counter("postrider_mailstore_filed_total", "Deliveries by answer", ["answer"])
+from mailkit.metrics import from_zero
+
+FILED = from_zero(
+    Counter(
+        "postrider_mailstore_filed_total",
+        "Deliveries by answer: filed, already (asked again), full, gone, no_space, failed", ["answer"],
+    ), ("filed", "already", "full", "gone", "no_space", "failed"),
+)  # fmt: skip
+FILED_BYTES = Counter("postrider_mailstore_filed_bytes_total", "Octets of filed deliveries")
 BATCH = Histogram(
     "postrider_mailstore_batch_messages", "Deliveries per transaction", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )
@@ -10,8 +18,12 @@ FILING_SECONDS = Histogram(
     "postrider_mailstore_filing_seconds", "Time of a filing transaction, bodies and rendering included",
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )  # fmt: skip
-CHANGES = Counter("postrider_mailstore_changed_messages_total", "Messages that sessions changed", ["how"])
-"""how: flags, copied, moved, expunged, appended, purged."""
+CHANGES = from_zero(
+    Counter(
+        "postrider_mailstore_changed_messages_total",
+        "Messages that sessions changed, by how: flags, copied, moved, expunged, appended, purged", ["how"],
+    ), ("flags", "copied", "moved", "expunged", "appended", "purged"),
+)  # fmt: skip
 ROWS = Counter("postrider_mailstore_fetched_rows_total", "Rows streamed to front ends")
 LOST = Counter("postrider_mailstore_lost_bodies_total", "Messages read whose body is not there: look into the log")
 FEEDS = Gauge("postrider_mailstore_feeds_open", "Front ends that listen to the change feed")

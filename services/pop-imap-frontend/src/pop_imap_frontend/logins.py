@@ -7,6 +7,7 @@ from mailkit.batch import Batcher
 from mailkit.errors import Unanswered, Unavailable
 from mailkit.ids import new_id
 from mailkit.listener import Peer
+from pop_imap_frontend import metrics
 
 #: A client hears within 10 s what became of his login: auth's answer, its repetition and POP3's maildrop together.
 LOGIN_SECONDS = 9.0
@@ -29,11 +30,16 @@ class Logins:
         """Auth's answer, before `ends`. A direct client's address is not told: no grant (decision 9). Raises Unavailable."""
         holder = None if peer.direct else peer.address
         question = Login(new_id(), protocol, login, password, holder)  # type: ignore[arg-type]
+        outcome = "away"
         try:
             async with asyncio.timeout_at(login_ends() if ends is None else ends):
                 try:
-                    return await self._ask.ask(question)
+                    answer = await self._ask.ask(question)
                 except Unanswered:
-                    return await self._ask.ask(question)
+                    answer = await self._ask.ask(question)
+            outcome = answer.outcome
+            return answer
         except TimeoutError:
             raise Unavailable("auth does not answer") from None
+        finally:
+            metrics.LOGINS.labels(protocol, outcome).inc()

@@ -36,11 +36,12 @@ class Collector:
     async def collect(self) -> int:
         """One round; returns how many bodies were deleted. Raises Unavailable when mailstore cannot be asked."""
         deleted = 0
-        while await self._singleton.mine():
-            candidates = await self._bodies.due_candidates(self._clock.now(), BATCH)
-            if not candidates:
-                break
-            deleted += await self._look_at(candidates)
+        with self._singleton.round():
+            while await self._singleton.mine():
+                candidates = await self._bodies.due_candidates(self._clock.now(), BATCH)
+                if not candidates:
+                    break
+                deleted += await self._look_at(candidates)
         return deleted
 
     async def end(self) -> None:

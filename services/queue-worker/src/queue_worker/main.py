@@ -6,6 +6,7 @@ from datetime import timedelta
 import asyncpg
 
 from bodystore import BodyStore
+from mailkit import postgres_metrics
 from mailkit.clock import DatabaseClock
 from mailkit.command import Owned
 from mailkit.db import connect
@@ -53,6 +54,7 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     if settings.single_machine:
         await parts.leases.take_over()
     life.every(60, clock.sync)
+    await postgres_metrics.report(life, pool)
     life.every(RENEW_SECONDS, parts.leases.renew)
     life.every(settings.body_collect_seconds, parts.collector.collect)
     life.every(60, parts.maintenance.minute)

@@ -53,7 +53,8 @@ class Maintenance:
     async def hour(self) -> None:
         """Partitions made ahead and dropped behind, by the time in the ids themselves; once for all replicas."""
         try:
-            await self._partitions()
+            with self._singleton.round():
+                await self._partitions()
         except Lost:
             log.info("maintenance", error="another replica does it")
 

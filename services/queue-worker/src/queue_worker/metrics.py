@@ -2,19 +2,44 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from mailkit.metrics import from_zero
+
+KINDS = ("local", "remote")
+ENDS = ("delivered", "deferred", "in_doubt", "failed", "expired", "returned")
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400)
 
 ACCEPTED = Counter("postrider_queue_accepted_total", "Messages committed at the door")
 BATCH = Histogram(
     "postrider_queue_batch_messages", "Messages per transaction at the door", buckets=(1, 2, 5, 10, 20, 50, 100, 200)
 )
-ENDED = Counter("postrider_queue_attempts_total", "Attempts by kind (local, remote) and end", ["kind", "end"])
+ENDED = from_zero(
+    Counter(
+        "postrider_queue_attempts_total",
+        "Attempts by kind (local, remote) and end: delivered, deferred (tried again), in_doubt (the final dot's reply is "
+        "unknown; tried again), failed (refused for good), expired (S8), returned (given back untried)",
+        ["kind", "end"],
+    ), KINDS, ENDS,
+)  # fmt: skip
 BOUNCED = Counter("postrider_queue_bounced_total", "Bounces queued")
 BOUNCE_FAILED = Counter(
     "postrider_queue_bounce_failed_total", "Bounces that could not be delivered; they are never bounced"
 )
 IN_DOUBT = Counter("postrider_queue_in_doubt_total", "Attempts whose final dot went out and whose reply is unknown")
-LATENCY = Histogram("postrider_queue_delivery_seconds", "From acceptance to delivery", ["kind"], buckets=_SECONDS)
-DEPTH = Gauge("postrider_queue_recipients", "Recipients under way by kind and state", ["kind", "state"])
-OLDEST_DUE = Gauge("postrider_queue_oldest_due_seconds", "How long the oldest due recipient has been due", ["kind"])
+LATENCY = from_zero(
+    Histogram("postrider_queue_delivery_seconds", "From acceptance to delivery", ["kind"], buckets=_SECONDS), KINDS
+)
+DEPTH = from_zero(
+    Gauge(
+        "postrider_queue_recipients",
+        "Recipients under way by kind and state (waiting, claimed). Each replica reports the whole queue: take the max",
+        ["kind", "state"],
+    ), KINDS, ("waiting", "claimed"),
+)  # fmt: skip
+OLDEST_DUE = from_zero(
+    Gauge(
+        "postrider_queue_oldest_due_seconds",
+        "How long the oldest due recipient has been due. Each replica reports the whole queue: take the max",
+        ["kind"],
+    ), KINDS,
+)  # fmt: skip
 COLLECTED = Counter("postrider_queue_bodies_collected_total", "Bodies deleted because nothing refers to them")

@@ -2,10 +2,47 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-SESSIONS = Gauge("postrider_gateway_sessions_open", "SMTP connections by listener", ["listener"])
-ACCEPTED = Counter("postrider_gateway_accepted_total", "Messages answered 250, by listener", ["listener"])
+from mailkit.metrics import from_zero
+
+LISTENERS = ("smtp", "submission", "smtps")
+SESSIONS = from_zero(Gauge("postrider_gateway_sessions_open", "SMTP connections by listener", ["listener"]), LISTENERS)
+ACCEPTED = from_zero(
+    Counter("postrider_gateway_accepted_total", "Messages answered 250, by listener", ["listener"]), LISTENERS
+)
+TRANSACTIONS = from_zero(
+    Counter(
+        "postrider_gateway_transactions_total",
+        "Messages answered 250 by the right they came with: grant (OPEN-SMTP), auth (SMTP AUTH), none (mail for our mailboxes)",
+        ["by"],
+    ), ("grant", "auth", "none"),
+)  # fmt: skip
 REFUSED = Counter("postrider_gateway_refused_total", "Replies 4xx and 5xx, by command and code", ["command", "code"])
-LOGINS = Counter("postrider_gateway_logins_total", "SMTP AUTH by outcome", ["outcome"])
-HANDOVER = Histogram("postrider_gateway_handover_seconds", "From the final dot to the queue's answer")
+REASONS = (
+    "no_relay", "badmailfrom", "no_mailbox", "sender_domain", "too_large", "mailbox_full", "throttled",
+    "login_required", "login_failed", "protocol", "content", "busy", "away", "other",
+)  # fmt: skip
+REJECTED = from_zero(
+    Counter(
+        "postrider_gateway_rejected_total",
+        "Replies 4xx and 5xx by what they mean: no_relay (S10), badmailfrom (S12), no_mailbox (S14), sender_domain (S16), "
+        "too_large (S7), mailbox_full (P2), throttled, login_required (S3), login_failed, protocol (syntax, order, length), "
+        "content (bare CR or LF, loops), busy (our own limits), away (a neighbour or DNS), other",
+        ["reason"],
+    ), REASONS,
+)  # fmt: skip
+LOGINS = from_zero(
+    Counter("postrider_gateway_logins_total", "SMTP AUTH by outcome: ok, refused, throttled, busy, away", ["outcome"]),
+    ("ok", "refused", "throttled", "busy", "away"),
+)
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+COMMAND_SECONDS = Histogram(
+    "postrider_gateway_command_seconds",
+    "From a command to its reply: MAIL, RCPT, DATA_END (from the final dot; the message's octets are not counted), AUTH",
+    ["command"], buckets=_SECONDS,
+)  # fmt: skip
+MAIL_SECONDS, RCPT_SECONDS, DATA_END_SECONDS, AUTH_SECONDS = (
+    COMMAND_SECONDS.labels(command) for command in ("MAIL", "RCPT", "DATA_END", "AUTH")
+)
+HANDOVER = Histogram("postrider_gateway_handover_seconds", "From the final dot to the queue's answer", buckets=_SECONDS)
 BATCH = Histogram("postrider_gateway_batch_messages", "Messages per hand-over", buckets=(1, 2, 5, 10, 20, 50, 100))
 HELD = Gauge("postrider_gateway_body_bytes", "Bodies held in memory")

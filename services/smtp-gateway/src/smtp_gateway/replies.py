@@ -65,6 +65,32 @@ TIMEOUT = Reply(421, "4.4.2", "Timeout, closing connection")
 ACCOUNT_CHANGED = Reply(421, "4.7.0", "The account was changed, log in again")
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down, try again")
 
+#: What a refusal means, for `postrider_gateway_rejected_total`; what is not here is other.
+_REASONS = {
+    "no_relay": (NOT_RELAYED,),
+    "badmailfrom": (BADMAILFROM,),
+    "no_mailbox": (NO_MAILBOX,),
+    "too_large": (TOO_BIG, NEVER_FITS),
+    "mailbox_full": (MAILBOX_FULL,),
+    "throttled": (TOO_MANY_THIS_HOUR, LOGIN_THROTTLED),
+    "login_required": (NEEDS_LOGIN, NEEDS_TLS, NOT_YOUR_SENDER),
+    "login_failed": (LOGIN_REFUSED, BAD_AUTH, AUTH_CANCELLED, UNKNOWN_MECHANISM),
+    "protocol": (
+        TOO_LONG_COMMAND, BAD_SYNTAX, UNKNOWN_COMMAND, NO_ARGUMENT, HELO_SYNTAX, MAIL_SYNTAX, RCPT_SYNTAX, BAD_PARAMETER,
+        UNKNOWN_PARAMETER, BAD_SENDER, BAD_RECIPIENT, NEEDS_SMTPUTF8, HELO_FIRST, NESTED_MAIL, MAIL_FIRST, RCPT_FIRST,
+        ALREADY_TLS, ALREADY_LOGGED_IN, NO_TLS_HERE, NOT_IMPLEMENTED, AUTH_DURING_MAIL, TOO_MANY_RECIPIENTS, TOO_MANY_ERRORS,
+    ),
+    "content": (BARE_NEWLINE, MAIL_LOOP, FORWARD_LOOP),
+    "busy": (NO_ROOM, LOGIN_LATER),
+    "away": (TRY_LATER, DNS_TROUBLE),
+}  # fmt: skip
+_REASON_OF = {reply: reason for reason, given in _REASONS.items() for reply in given}
+
+
+def reason(reply: Reply) -> str:
+    """Why, in one word of `metrics.REASONS`."""
+    return "sender_domain" if reply.status == "5.1.8" else _REASON_OF.get(reply, "other")
+
 
 def unknown_sender_domain(written: str) -> Reply:
     """S16, with the address as it was written."""

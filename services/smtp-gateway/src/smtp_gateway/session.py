@@ -125,6 +125,7 @@ class SmtpSession(SMTP):
         """Send one reply; refusals are counted, and too many end the connection."""
         if reply.code >= 400:
             metrics.REFUSED.labels(command, str(reply.code)).inc()
+            metrics.REJECTED.labels(replies.reason(reply)).inc()
             if reply.code >= 500 and reply.code != 550 and reply.code != 552:
                 self.errors += 1
         self._writer.write(reply.render())
@@ -158,6 +159,7 @@ class SmtpSession(SMTP):
         else:
             log.error("bug", error=describe(error), exc_info=error)
         metrics.REFUSED.labels("any", "451").inc()
+        metrics.REJECTED.labels("away").inc()
         return str(replies.TRY_LATER)
 
     # -- greeting
@@ -214,15 +216,18 @@ class SmtpSession(SMTP):
         return None
 
     async def smtp_AUTH(self, argument: str | None) -> None:
-        reply = await authenticate(self, argument or "")
+        with metrics.AUTH_SECONDS.time():
+            reply = await authenticate(self, argument or "")
         await self.say(reply, "AUTH")
 
     # -- the transaction
 
     async def smtp_MAIL(self, argument: str | None) -> None:
         self._busy = True
+        started = time.perf_counter()
         try:
             await self.say(await self._mail(argument or ""), "MAIL")
+            metrics.MAIL_SECONDS.observe(time.perf_counter() - started)
         finally:
             self._busy = False
             self._look_at_drain()
@@ -269,7 +274,9 @@ class SmtpSession(SMTP):
         return replies.SENDER_OK
 
     async def smtp_RCPT(self, argument: str | None) -> None:
+        started = time.perf_counter()
         await self.say(await self._rcpt(argument or ""), "RCPT")
+        metrics.RCPT_SECONDS.observe(time.perf_counter() - started)
 
     async def _rcpt(self, argument: str) -> Reply:
         transaction: Transaction = self.envelope
@@ -306,8 +313,10 @@ class SmtpSession(SMTP):
         self.context.held.give_back(1)
         try:  # from the first octet on: a client may be gone before its message is looked at
             body, refusal = await self._read()
+            started = time.perf_counter()
             self.envelope = Transaction()
             reply = refusal or await self._take(transaction, body)
+            metrics.DATA_END_SECONDS.observe(time.perf_counter() - started)
         finally:
             self.context.held.give_back(self._counted)
             self._counted = 0
@@ -339,6 +348,7 @@ class SmtpSession(SMTP):
         reply = await asyncio.shield(work)
         if reply.code == 250:
             metrics.ACCEPTED.labels(self.peer.listener).inc()
+            metrics.TRANSACTIONS.labels(transaction.relay.how if transaction.relay else "none").inc()
         return reply
 
     async def _sender_target(self, transaction: Transaction) -> SubmissionRecipient | None:

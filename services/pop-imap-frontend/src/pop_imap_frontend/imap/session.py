@@ -3,6 +3,7 @@
 import asyncio
 import random
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -115,10 +116,12 @@ class ImapSession:
     # -- one command
 
     async def _answer(self, raw: RawCommand) -> None:
+        started = time.perf_counter()
         status, text = await self._carry_out(raw)
         if raw.name == "STARTTLS" and status == b"OK":
             return await self._begin_tls(raw.tag)
-        metrics.command(raw.name if raw.name in COMMANDS else "unknown", status)
+        name = raw.name if raw.name in COMMANDS else "unknown"
+        metrics.command(name, status.decode(), time.perf_counter() - started)
         self.stream.write(b"%b %b %b\r\n" % (raw.tag, status, text.encode()))
         if status == b"BAD":
             self._bad += 1

@@ -2,6 +2,11 @@
 
 from prometheus_client import Counter, Gauge
 
-COMMANDS = Counter("postrider_frontend_pop3_commands_total", "POP3 commands by name and answer", ["command", "answer"])
+from pop_imap_frontend.metrics import Commands
+
+COMMANDS = Counter(
+    "postrider_frontend_pop3_commands_total", "POP3 commands by name and answer: ok, err", ["command", "answer"]
+)
 SESSIONS = Gauge("postrider_frontend_pop3_sessions_open", "Open POP3 connections")
-LOGINS = Counter("postrider_frontend_pop3_logins_total", "POP3 logins by outcome", ["outcome"])
+
+command = Commands("pop3", COMMANDS)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import ssl
+import time
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -149,15 +150,15 @@ class Pop3Session:
         name, _, argument = line.decode("utf-8", "replace").partition(" ")
         name = name.strip()
         command = COMMANDS.get(name.upper())
+        started, answer = time.perf_counter(), "err"
         try:
             if command is None:
                 raise Refused(replies.UNKNOWN)
             if self.state not in command.allowed_in:
                 raise Refused(replies.NOT_NOW)
             await command.run(self, argument if command.verbatim else argument.strip())
-            metrics.COMMANDS.labels(name.upper(), "ok").inc()
+            answer = "ok"
         except Refused as error:
-            metrics.COMMANDS.labels(name.upper() if command else "unknown", "err").inc()
             self.say(str(error))
             if error.ends:
                 self.state = State.CLOSED
@@ -173,6 +174,8 @@ class Pop3Session:
         except Exception as error:
             log.error("bug", command=name.upper(), error=describe(error), exc_info=error)
             self.say(replies.BUG)
+        finally:
+            metrics.command(name.upper() if command else "unknown", answer, time.perf_counter() - started)
 
     def _count_bad(self) -> None:
         self._bad += 1
@@ -203,7 +206,6 @@ class Pop3Session:
             answer = await self.context.log_in("pop3", user, password, self.peer, ends=ends)
         except PostriderError:
             raise Refused(replies.AWAY) from None
-        metrics.LOGINS.labels(answer.outcome).inc()
         if answer.outcome == "too_soon":  # P4
             raise Refused(replies.LOGIN_DELAY.format(seconds=self.context.login_delay), ends=True)
         if answer.outcome != "ok":

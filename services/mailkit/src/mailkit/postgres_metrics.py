@@ -1,0 +1,111 @@
+"""What Postgres says of itself, as metrics of each service that has a database: no exporter has to be run beside it.
+
+A role without special rights sees the whole database's figures and its own sessions; each service reports its own.
+"""
+
+from collections.abc import Iterable
+
+import asyncpg
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from mailkit.lifecycle import Lifecycle, describe
+from mailkit.logs import get_logger
+
+log = get_logger()
+
+#: How often Postgres is asked (seconds).
+PERIOD = 15.0
+STATES = ("active", "idle", "idle in transaction")
+
+_DATABASE = """
+select xact_commit, xact_rollback, blks_hit, blks_read, deadlocks, numbackends, pg_database_size(datid) as size,
+       current_setting('max_connections')::int as most
+  from pg_stat_database where datname = current_database()
+"""
+_SESSIONS = """
+select state, count(*) as sessions, max(extract(epoch from clock_timestamp() - xact_start))::float8 as oldest
+  from pg_stat_activity where usename = current_user and datname = current_database() and state is not null group by state
+"""
+_DEAD = "select schemaname, sum(n_dead_tup)::float8 as dead from pg_stat_user_tables group by schemaname"
+
+
+class PostgresMetrics(Collector):
+    """`look` every PERIOD; a scrape gets what was seen last, and waits for nothing."""
+
+    def __init__(self, pool: asyncpg.Pool | None = None) -> None:
+        self._pool = pool
+        self._up = 0
+        self._database: dict[str, float] = dict.fromkeys(
+            ("xact_commit", "xact_rollback", "blks_hit", "blks_read", "deadlocks", "numbackends", "size", "most"), 0.0
+        )
+        self._sessions: dict[str, float] = {}
+        self._oldest = 0.0
+        self._dead: dict[str, float] = {}
+
+    async def look(self) -> None:
+        """Ask; a database that does not answer is `postrider_postgres_up` 0, and the rest stays as it was."""
+        assert self._pool is not None
+        try:
+            async with self._pool.acquire(timeout=5) as connection:
+                database = await connection.fetchrow(_DATABASE, timeout=5)
+                sessions = await connection.fetch(_SESSIONS, timeout=5)
+                dead = await connection.fetch(_DEAD, timeout=5)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if self._up:
+                log.warning("neighbour_away", work="postgres_metrics", error=describe(error))
+            self._up = 0
+            return
+        self._up = 1
+        self._database = {name: float(value or 0) for name, value in dict(database or {}).items()}
+        self._sessions = {row["state"]: row["sessions"] for row in sessions}
+        self._oldest = max((row["oldest"] or 0.0 for row in sessions), default=0.0)
+        self._dead = {row["schemaname"]: row["dead"] for row in dead}
+
+    def collect(self) -> Iterable[Metric]:
+        of = self._database
+        yield _gauge("up", "1 when this service's last question was answered, 0 when not", self._up)
+        yield _gauge("backends", "Sessions in the database, everybody's", of["numbackends"])
+        yield _gauge("connections_limit", "Sessions that the server takes (max_connections)", of["most"])
+        yield _gauge("size_bytes", "Size of the database", of["size"])
+        yield _gauge("oldest_transaction_seconds", "Age of this service's oldest open transaction", self._oldest)
+        states = GaugeMetricFamily(
+            "postrider_postgres_connections",
+            "This service's sessions by state: active, idle, idle in transaction, other", labels=["state"],
+        )  # fmt: skip
+        other = sum(count for state, count in self._sessions.items() if state not in STATES)
+        for state, count in [*((state, self._sessions.get(state, 0)) for state in STATES), ("other", other)]:
+            states.add_metric([state], count)
+        yield states
+        dead = GaugeMetricFamily(
+            "postrider_postgres_dead_rows", "Rows that vacuum has yet to remove, by schema", labels=["schema"]
+        )
+        for schema, count in self._dead.items():
+            dead.add_metric([schema], count)
+        yield dead
+        for name, text, label, children in (
+            ("transactions", "Transactions by end: commit, rollback", "end",
+             {"commit": of["xact_commit"], "rollback": of["xact_rollback"]}),
+            ("blocks", "Blocks read, from: cache (Postgres's own), disk (or the system's cache)", "from",
+             {"cache": of["blks_hit"], "disk": of["blks_read"]}),
+        ):  # fmt: skip
+            counter = CounterMetricFamily(f"postrider_postgres_{name}", text, labels=[label])
+            for value, count in children.items():
+                counter.add_metric([value], count)
+            yield counter
+        yield CounterMetricFamily(
+            "postrider_postgres_deadlocks", "Deadlocks that Postgres ended", value=of["deadlocks"]
+        )
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"postrider_postgres_{name}", text, value=value)
+
+
+async def report(life: Lifecycle, pool: asyncpg.Pool) -> None:
+    """Look now and every PERIOD until the service ends."""
+    made = PostgresMetrics(pool)
+    REGISTRY.register(made)
+    await made.look()
+    life.every(PERIOD, made.look)
