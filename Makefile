@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
 
 .PHONY: help setup run test check format bench faults fuzz interop chart-test lock openapi check-openapi clean
-.PHONY: images cluster cluster-down cluster-test cluster-test-short
+.PHONY: monitoring-test images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -24,6 +24,8 @@ check: setup ## format, lint, types, import contracts, generated files
 	$(BIN)/lint-imports
 	scripts/openapi --check
 	scripts/chart-readme --check
+	scripts/metrics-doc --check
+	$(BIN)/python scripts/dashboards --check
 
 test: check ## check, and every test that needs no other mail program
 	$(PYTEST) -n $(JOBS) --dist loadfile -q --maxfail 10
@@ -44,6 +46,11 @@ fuzz: setup ## the parsers, for longer
 interop: setup ## Debian's own mail clients and servers against a running service
 	scripts/install-interop
 	$(PYTEST) -q --timeout 300 tests/interop
+
+monitoring-test: setup ## alerts with promtool, and every dashboard's queries with Debian's Prometheus
+	scripts/install-monitoring
+	@command -v helm >/dev/null || $(BIN)/python -m tests.cluster.kit.build helm >/dev/null
+	$(PYTEST) -q --timeout 300 tests/monitoring
 
 images: ## the five images, with Docker's BuildKit
 	scripts/images

@@ -18,7 +18,7 @@ from mailkit.logs import get_logger
 log = get_logger()
 
 EX_CONFIG = 78
-BUILD = Gauge("postrider_build_info", "1, with the running service and its version", ["service", "version"])
+BUILD = Gauge("postrider_build_info", "1, with the service (component) and its version", ["component", "version"])
 
 
 class Lifecycle:

@@ -36,9 +36,11 @@ _M_MMAP_THRESHOLD = -3  # malloc.h
 
 _NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
-CERTIFICATES = Gauge("postrider_tls_certificates", "Certificates on disk by state", ["state"])
+CERTIFICATES = Gauge("postrider_tls_certificates", "Certificates on disk by state: readable, broken", ["state"])
 EXPIRY = Gauge(
-    "postrider_tls_expiry_timestamp_seconds", "When the shared certificate and the first of all expire", ["which"]
+    "postrider_tls_expiry_timestamp_seconds",
+    "When a certificate expires: the shared one (default), the first of all (soonest)",
+    ["which"],
 )
 
 #: Identity and age of both files: a change of any, a swapped symlink too, is a new signature.

@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from mailkit.errors import BadRequest, Forbidden, PostriderError, TooLarge, Unauthorised
 from mailkit.lifecycle import Lifecycle, describe
 from mailkit.logs import get_logger
+from mailkit.metrics import from_zero
 
 log = get_logger()
 
@@ -29,10 +30,13 @@ MSGPACK = "application/msgpack"
 LARGEST_LIST = 16 * 1024 * 1024
 
 DOOR_SECONDS = Histogram(
-    "postrider_http_door_seconds", "Time from a door's request to its answer", ["door", "outcome"],
+    "postrider_http_door_seconds", "Time from a door's request to its answer, by outcome: ok, failed", ["door", "outcome"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )  # fmt: skip
-DOOR_REFUSED = Counter("postrider_http_refused_total", "Requests refused by token", ["reason"])
+DOOR_REFUSED = from_zero(
+    Counter("postrider_http_refused_total", "Requests refused by token: unauthorised, forbidden", ["reason"]),
+    ("unauthorised", "forbidden"),
+)
 
 T = TypeVar("T")
 Check = Callable[[], Awaitable[None]]

@@ -5,7 +5,9 @@ from prometheus_client import Counter, Histogram
 from mailkit.metrics import from_zero
 
 PROTOCOLS = ("pop3", "imap")
-BYTES = Counter("postrider_frontend_bytes_total", "Bytes of mail sessions, in and out", ["listener", "direction"])
+BYTES = Counter(
+    "postrider_frontend_bytes_total", "Octets of ended mail sessions by direction: in, out", ["listener", "direction"]
+)
 LOGINS = from_zero(
     Counter(
         "postrider_frontend_logins_total",

@@ -16,7 +16,11 @@ TRANSACTIONS = from_zero(
         ["by"],
     ), ("grant", "auth", "none"),
 )  # fmt: skip
-REFUSED = Counter("postrider_gateway_refused_total", "Replies 4xx and 5xx, by command and code", ["command", "code"])
+REFUSED = Counter(
+    "postrider_gateway_refused_total",
+    "Replies 4xx and 5xx, by command (or line, unknown, any) and code",
+    ["command", "code"],
+)
 REASONS = (
     "no_relay", "badmailfrom", "no_mailbox", "sender_domain", "too_large", "mailbox_full", "throttled",
     "login_required", "login_failed", "protocol", "content", "busy", "away", "other",
