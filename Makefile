@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
 
 .PHONY: help setup run test check format bench faults fuzz interop chart-test lock openapi check-openapi clean
-.PHONY: monitoring-test images cluster cluster-down cluster-test cluster-test-short
+.PHONY: monitoring-test pictures images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -51,6 +51,10 @@ monitoring-test: setup ## alerts with promtool, and every dashboard's queries wi
 	scripts/install-monitoring
 	@command -v helm >/dev/null || $(BIN)/python -m tests.cluster.kit.build helm >/dev/null
 	$(PYTEST) -q --timeout 300 tests/monitoring
+
+pictures: setup ## docs/pictures anew: every dashboard's panels, drawn from a minute and a half of load
+	scripts/install-monitoring
+	POSTRIDER_TEST_PICTURES=docs/pictures $(PYTEST) -q --timeout 300 tests/monitoring/test_dashboards.py
 
 images: ## the five images, with Docker's BuildKit
 	scripts/images

@@ -125,3 +125,10 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- define "postrider.scaled" -}}
 {{- if or .values.autoscaling.enabled (and .root.Values.keda.enabled (has .name (list "queue-worker" "smtp-gateway" "pop-imap-frontend"))) }}true{{ end }}
 {{- end }}
+
+{{/* Metadata of what the Prometheus operator reads: with the labels by which it looks. */}}
+{{- define "postrider.monitoringMetadata" -}}
+{{- $metadata := include "postrider.metadata" (dict "root" . "component" "monitoring") | fromYaml -}}
+{{- $_ := set $metadata "labels" (mergeOverwrite (dict) $metadata.labels .Values.monitoring.labels) -}}
+{{- toYaml $metadata -}}
+{{- end }}

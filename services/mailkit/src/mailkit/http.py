@@ -29,6 +29,7 @@ T = TypeVar("T")
 #: Kept connections are renewed after this many seconds, so that a rollout or scale-out is noticed (decision 13).
 RENEW_SECONDS = 30.0
 
+OUTCOMES = ("ok", "refused", "away", "unanswered")
 NEIGHBOUR_SECONDS = Histogram(
     "postrider_neighbour_seconds",
     "Calls to other services by outcome: ok, refused (an answer that says no), away (nothing was done), unanswered",
@@ -112,10 +113,10 @@ class ServiceClient:
                 self._timer(path, outcome).observe(time.perf_counter() - started)
 
     def _timer(self, door: str, outcome: str) -> Histogram:
-        child = self._seconds.get((door, outcome))
-        if child is None:
-            child = self._seconds[door, outcome] = NEIGHBOUR_SECONDS.labels(self.neighbour, door, outcome)
-        return child
+        if (door, outcome) not in self._seconds:
+            for each in OUTCOMES:  # the first failure is seen as a step from zero
+                self._seconds[door, each] = NEIGHBOUR_SECONDS.labels(self.neighbour, door, each)
+        return self._seconds[door, outcome]
 
     async def _send(
         self, method: str, path: str, data: bytes | None, headers: dict[str, str], timeout: float | None

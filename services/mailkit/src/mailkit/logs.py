@@ -44,6 +44,7 @@ EVENTS = frozenset(
         "neighbour_away",
         "neighbour_back",
         "batch_failed",
+        "body_lost",
         "maintenance",
         "bug",
     ]

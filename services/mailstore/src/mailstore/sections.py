@@ -56,7 +56,7 @@ class Sections:
         except BodyGone as error:
             # one lost body must not make all the others unreadable
             metrics.LOST.inc()
-            log.error("body_lost", mailbox_id=row["mailbox_id"], uid=row["uid"], error=str(error))
+            log.error("body_lost", body_id=row["body_id"], uid=row.get("uid"), error=str(error))
             return None
 
     async def _cut(self, row: Row, bodies: dict[UUID, bytes], wanted: Section) -> bytes | None:

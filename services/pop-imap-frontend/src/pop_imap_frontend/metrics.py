@@ -5,9 +5,10 @@ from prometheus_client import Counter, Histogram
 from mailkit.metrics import from_zero
 
 PROTOCOLS = ("pop3", "imap")
-BYTES = Counter(
-    "postrider_frontend_bytes_total", "Octets of ended mail sessions by direction: in, out", ["listener", "direction"]
-)
+BYTES = from_zero(
+    Counter("postrider_frontend_bytes_total", "Octets of ended mail sessions by direction: in, out", ["listener", "direction"]),
+    ("pop3", "pop3s", "imap", "imaps"), ("in", "out"),
+)  # fmt: skip
 LOGINS = from_zero(
     Counter(
         "postrider_frontend_logins_total",

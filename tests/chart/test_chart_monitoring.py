@@ -1,0 +1,103 @@
+"""monitoring.enabled: a monitor for the pods, the alerts, the dashboards; scrape annotations otherwise."""
+
+import json
+
+import pytest
+import yaml
+
+from tests.chart.chart import CHART, SERVICES, refusal, render
+
+
+def of(kind: str, **sets: object) -> list[dict[str, object]]:
+    return [each for each in render(**sets) if each["kind"] == kind]
+
+
+def test_without_monitoring_pods_carry_scrape_annotations_and_nothing_else_is_made() -> None:
+    objects = render()
+    assert not [each for each in objects if each["apiVersion"].startswith("monitoring.coreos.com")]
+    assert not [each for each in objects if "dashboard" in each["metadata"]["name"]]
+    scraped = {}
+    for deployment in (each for each in objects if each["kind"] == "Deployment"):
+        annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert annotations["prometheus.io/scrape"] == "true"
+        assert annotations["prometheus.io/port"] == str(ports["http"])
+        scraped[deployment["metadata"]["name"]] = ports["http"]
+    assert len(scraped) == len(SERVICES)
+
+
+def test_the_monitor_finds_every_service_and_nothing_else() -> None:
+    (monitor,) = of("PodMonitor", monitoring__enabled=True, monitoring__labels={"release": "prometheus"})
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    spec = monitor["spec"]
+    (wanted,) = spec["selector"]["matchExpressions"]
+    assert wanted["values"] == sorted(SERVICES)
+    for deployment in of("Deployment", monitoring__enabled=True):
+        template = deployment["spec"]["template"]
+        labels = template["metadata"]["labels"]
+        assert spec["selector"]["matchLabels"].items() <= labels.items()
+        assert labels["app.kubernetes.io/component"] in wanted["values"]
+        assert spec["podMetricsEndpoints"][0]["port"] in {
+            port["name"] for port in template["spec"]["containers"][0]["ports"]
+        }
+        assert "prometheus.io/scrape" not in template["metadata"]["annotations"], "it would be scraped twice"
+    assert spec["jobLabel"] == "app.kubernetes.io/component"
+
+
+def test_rules_are_of_this_namespace_unless_told_otherwise() -> None:
+    for only, wanted in ((True, True), (False, False)):
+        (rule,) = of("PrometheusRule", monitoring__enabled=True, monitoring__rules__thisNamespaceOnly=only)
+        text = json.dumps(rule["spec"])
+        assert ('namespace=\\"mail\\"' in text) is wanted
+        assert "{," not in text and "RUNBOOKS" not in text
+        for each in rule["spec"]["groups"]:
+            for alert in each["rules"]:
+                assert alert["labels"].get("namespace") == ("mail" if only else None)
+
+
+def test_runbooks_may_be_elsewhere() -> None:
+    (rule,) = of(
+        "PrometheusRule", monitoring__enabled=True, monitoring__rules__runbookBaseUrl="https://wiki.example/mail/"
+    )
+    urls = {alert["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for alert in group["rules"]}
+    assert "https://wiki.example/mail/PostriderQueueLate.md" in urls
+    assert all(url.startswith("https://wiki.example/mail/Postrider") for url in urls)
+
+
+def test_each_dashboard_is_a_config_map_that_the_sidecar_finds() -> None:
+    made = [each for each in of("ConfigMap", monitoring__enabled=True) if "-dashboard-" in each["metadata"]["name"]]
+    files = {path.name: path.read_text() for path in (CHART / "files/dashboards").glob("*.json")}
+    assert len(files) == 7
+    assert {name: text for each in made for name, text in each["data"].items()} == files
+    for each in made:
+        assert each["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert len(yaml.safe_dump(each)) < 1_000_000
+    folder = of("ConfigMap", monitoring__enabled=True, monitoring__dashboards__annotations={"grafana_folder": "Mail"})
+    assert {
+        each["metadata"].get("annotations", {}).get("grafana_folder")
+        for each in folder
+        if "-dashboard-" in each["metadata"]["name"]
+    } == {"Mail"}
+
+
+@pytest.mark.parametrize("part", ["rules", "dashboards"])
+def test_parts_can_be_left_out(part: str) -> None:
+    objects = render(monitoring__enabled=True, **{f"monitoring__{part}__enabled": False})
+    kinds = {each["kind"] for each in objects}
+    names = {each["metadata"]["name"] for each in objects}
+    assert "PodMonitor" in kinds
+    assert ("PrometheusRule" in kinds) is (part != "rules")
+    assert any("-dashboard-" in name for name in names) is (part != "dashboards")
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"monitoring__interval": "often"}, "interval"),
+        ({"monitoring__rule": {}}, "rule"),
+        ({"monitoring__rules__runbookBaseUrl": ""}, "runbookBaseUrl"),
+    ],
+)
+def test_wrong_values_are_refused(values: dict[str, object], named: str) -> None:
+    assert named in refusal(**values)

@@ -1,0 +1,168 @@
+"""For each alert: series with which it has to fire, and series of an ordinary day with which it must not.
+
+Values are promtool's: `a+bxn` is a, then n steps of b, a minute each.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+Series = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`labels`: what each firing alert carries besides its severity. `after`: when it is looked at."""
+
+    bad: Series
+    good: Series
+    after: str = "40m"
+    labels: list[dict[str, str]] = field(default_factory=lambda: [{}])
+    value: str = ""
+    """How the firing value is written in the annotations."""
+
+    def annotations(self, rule: dict[str, Any], labels: dict[str, str]) -> dict[str, str]:
+        """The rule's annotations with value and labels filled in, as Prometheus does."""
+
+        def fill(text: str) -> str:
+            text = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda match: labels.get(match[1], ""), text)
+            return re.sub(r"\{\{ \$value[^}]*\}\}", self.value, text)
+
+        return {name: fill(text) for name, text in rule["annotations"].items()}
+
+
+_REJECTED, _ACCEPTED = "postrider_gateway_rejected_total", "postrider_gateway_accepted_total"
+_ATTEMPTS, _FILED = "postrider_queue_attempts_total", "postrider_mailstore_filed_total"
+_SERVICES = ("auth", "mailstore", "queue-worker", "smtp-gateway", "pop-imap-frontend")
+
+
+def _running(*components: str, version: str = "1") -> Series:
+    return {
+        f'postrider_build_info{{component="{name}",version="{version}",instance="{name}:1",job="{name}"}}': "1x300"
+        for name in components
+    }
+
+
+CASES = {
+    "PostriderMailDeferredAtTheDoor": Case(
+        {f'{_ACCEPTED}{{listener="smtp"}}': "0+60x60", f'{_REJECTED}{{reason="away"}}': "0+60x60"},
+        {f'{_ACCEPTED}{{listener="smtp"}}': "0+6000x60", f'{_REJECTED}{{reason="away"}}': "0+1x60",
+         f'{_REJECTED}{{reason="no_mailbox"}}': "0+6000x60"}, value="1",
+    ),
+    "PostriderQueueLate": Case(
+        {'postrider_queue_oldest_due_seconds{kind="remote",instance="a"}': "400x60",
+         'postrider_queue_oldest_due_seconds{kind="local",instance="a"}': "0x60"},
+        {'postrider_queue_oldest_due_seconds{kind="remote",instance="a"}': "2x60"},
+        labels=[{"kind": "remote"}], value="6m 40s",
+    ),
+    "PostriderQueueGrowing": Case(
+        {'postrider_queue_recipients{kind="remote",state="waiting",instance="a"}': "4000x60 30000x60",
+         'postrider_queue_recipients{kind="remote",state="waiting",instance="b"}': "4000x60 30000x60"},
+        {'postrider_queue_recipients{kind="remote",state="waiting",instance="a"}': "40x60 3000x60"},
+        after="90m", value="30k",
+    ),
+    "PostriderRemoteDeferred": Case(
+        {f'{_ATTEMPTS}{{kind="remote",end="deferred"}}': "0+60x120", f'{_ATTEMPTS}{{kind="remote",end="delivered"}}': "0+6x120"},
+        {f'{_ATTEMPTS}{{kind="remote",end="deferred"}}': "0+60x120", f'{_ATTEMPTS}{{kind="remote",end="delivered"}}': "0+600x120"},
+        after="100m", value="1",
+    ),
+    "PostriderLocalDeliveryFailing": Case(
+        {f'{_FILED}{{answer="no_space"}}': "0+60x60"},
+        {f'{_FILED}{{answer="no_space"}}': "0x60", f'{_FILED}{{answer="filed"}}': "0+60x60", f'{_FILED}{{answer="full"}}': "0+60x60"},
+        value="600",
+    ),
+    "PostriderInDoubt": Case(
+        {"postrider_queue_in_doubt_total": "0+2x60"}, {"postrider_queue_in_doubt_total": "0x20 3x40"}, value="60",
+    ),
+    "PostriderBouncesLost": Case(
+        {"postrider_queue_bounce_failed_total": "0+2x120"}, {"postrider_queue_bounce_failed_total": "0x20 20x100"},
+        after="100m", value="120",
+    ),
+    "PostriderBodiesLost": Case(
+        {"postrider_mailstore_lost_bodies_total": "0+1x120"}, {"postrider_mailstore_lost_bodies_total": "0x120"},
+        after="100m", value="60",
+    ),
+    "PostriderLoginsFail": Case(
+        {'postrider_frontend_logins_total{protocol="imap",outcome="away"}': "0+60x60",
+         'postrider_frontend_logins_total{protocol="imap",outcome="ok"}': "0+60x60"},
+        {'postrider_frontend_logins_total{protocol="imap",outcome="refused"}': "0+600x60",
+         'postrider_frontend_logins_total{protocol="imap",outcome="ok"}': "0+600x60",
+         'postrider_frontend_logins_total{protocol="imap",outcome="away"}': "0+1x60"}, value="1",
+    ),
+    "PostriderPasswordGuessing": Case(
+        {'postrider_auth_logins_total{protocol="smtp",outcome="refused"}': "0+600x60"},
+        {'postrider_auth_logins_total{protocol="smtp",outcome="refused"}': "0+60x60",
+         'postrider_auth_logins_total{protocol="imap",outcome="ok"}': "0+6000x60"}, value="10",
+    ),
+    "PostriderConnectionsRefused": Case(
+        {'postrider_listener_refused_total{listener="smtp",reason="no_header"}': "0+120x60",
+         'postrider_listener_refused_total{listener="smtp",reason="gone"}': "0+1200x60"},
+        {'postrider_listener_refused_total{listener="smtp",reason="gone"}': "0+1200x60",
+         'postrider_listener_refused_total{listener="smtp",reason="too_many"}': "0+6x60"},
+        labels=[{"reason": "no_header"}], value="2",
+    ),
+    "PostriderCertificateExpires": Case(
+        {'postrider_tls_expiry_timestamp_seconds{which="default"}': "187200x200",
+         'postrider_tls_expiry_timestamp_seconds{which="soonest"}': "187200x200"},
+        {'postrider_tls_expiry_timestamp_seconds{which="default"}': "5000000x200",
+         'postrider_tls_expiry_timestamp_seconds{which="soonest"}': "0x200"},
+        after="2h", labels=[{"which": "default"}, {"which": "soonest"}], value="2d 2h 0m 0s",
+    ),
+    "PostriderCertificateBroken": Case(
+        {'postrider_tls_certificates{state="broken"}': "2x60"}, {'postrider_tls_certificates{state="broken"}': "0x60"}, value="2",
+    ),
+    "PostriderServiceMissing": Case(_running(*_SERVICES[1:]), _running(*_SERVICES), value="4"),
+    "PostriderVersionsMixed": Case(
+        _running("auth") | _running("auth", version="2"), _running("auth", "mailstore"), after="2h", labels=[{"component": "auth"}],
+    ),
+    "PostriderNeighbourAway": Case(
+        {'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="unanswered"}': "0+60x60",
+         'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="ok"}': "0+60x60"},
+        {'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="refused"}': "0+60x60",
+         'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="ok"}': "0+60x60"},
+        labels=[{"neighbour": "auth"}], value="1",
+    ),
+    "PostriderTokensRefused": Case(
+        {'postrider_http_refused_total{reason="unauthorised"}': "0+2x60"},
+        {'postrider_http_refused_total{reason="unauthorised"}': "0x10 3x50"}, value="30",
+    ),
+    "PostriderUpkeepStopped": Case(
+        {'postrider_singleton_runs_total{task="queue.maintain",outcome="ok"}': "1x400",
+         'postrider_singleton_runs_total{task="auth.maintain",outcome="ok"}': "0+1x400"},
+        {'postrider_singleton_runs_total{task="queue.maintain",outcome="ok"}': "1x60 2x60 3x60 4x60 5x60 6x60"},
+        after="350m", labels=[{"task": "queue.maintain"}],
+    ),
+    "PostriderBusyProcess": Case(
+        _running("auth") | {'process_cpu_seconds_total{instance="auth:1",job="auth"}': "0+57x60",
+                            'process_cpu_seconds_total{instance="other:1",job="other"}': "0+60x60"},
+        _running("auth") | {'process_cpu_seconds_total{instance="auth:1",job="auth"}': "0+30x60"},
+        labels=[{"instance": "auth:1", "job": "auth", "namespace": "mail"}], value="0.95",
+    ),
+    "PostriderDatabaseAway": Case(
+        {'postrider_postgres_up{instance="a"}': "0x60", 'postrider_postgres_up{instance="b"}': "0x60"},
+        {'postrider_postgres_up{instance="a"}': "0x60", 'postrider_postgres_up{instance="b"}': "1x60"},
+    ),
+    "PostriderDatabaseConnections": Case(
+        {"postrider_postgres_backends": "95x60", "postrider_postgres_connections_limit": "100x60"},
+        {"postrider_postgres_backends": "30x60", "postrider_postgres_connections_limit": "100x60"}, value="95",
+    ),
+    "PostriderPoolExhausted": Case(
+        {'postrider_database_wait_seconds_bucket{job="auth",le="0.5"}': "0x60", 'postrider_database_wait_seconds_bucket{job="auth",le="1"}': "0+60x60",
+         'postrider_database_wait_seconds_bucket{job="auth",le="+Inf"}': "0+60x60", 'postrider_database_wait_seconds_count{job="auth"}': "0+60x60"},
+        {'postrider_database_wait_seconds_bucket{job="auth",le="0.5"}': "0+60x60", 'postrider_database_wait_seconds_bucket{job="auth",le="1"}': "0+60x60",
+         'postrider_database_wait_seconds_bucket{job="auth",le="+Inf"}': "0+60x60", 'postrider_database_wait_seconds_count{job="auth"}': "0+60x60"},
+        labels=[{"job": "auth"}], value="950ms",
+    ),
+    "PostriderOldTransaction": Case(
+        {'postrider_postgres_oldest_transaction_seconds{job="mailstore"}': "700x60"},
+        {'postrider_postgres_oldest_transaction_seconds{job="mailstore"}': "30x60"},
+        labels=[{"job": "mailstore"}], value="11m 40s",
+    ),
+    "PostriderFilingSlow": Case(
+        {'postrider_mailstore_filing_seconds_bucket{le="2.5"}': "0x60", 'postrider_mailstore_filing_seconds_bucket{le="10"}': "0+60x60",
+         'postrider_mailstore_filing_seconds_bucket{le="+Inf"}': "0+60x60", "postrider_mailstore_filing_seconds_count": "0+60x60"},
+        {'postrider_mailstore_filing_seconds_bucket{le="0.5"}': "0+60x60", 'postrider_mailstore_filing_seconds_bucket{le="10"}': "0+60x60",
+         'postrider_mailstore_filing_seconds_bucket{le="+Inf"}': "0+60x60", "postrider_mailstore_filing_seconds_count": "0+60x60"},
+        value="9.925s",
+    ),
+}  # fmt: skip

@@ -1,0 +1,113 @@
+"""A run of the whole service, Debian's Prometheus that scrapes it, and a load that makes everything happen."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.monitoring.load import everything
+from tests.support.run import Run, wait_for
+from tests.support.world import World
+
+SERVICES = {
+    "auth": "AUTH", "queue-worker": "QUEUE", "mailstore": "MAILSTORE", "smtp-gateway": "GATEWAY", "pop-imap-frontend": "FRONTEND",
+}  # fmt: skip
+
+
+class Prometheus:
+    """The real one, on a port and folder of its own."""
+
+    loaded = 0.0
+    """When the load began."""
+
+    def __init__(self, folder: Path, run: Run) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        jobs = [
+            {
+                "job_name": name,
+                "static_configs": [{"targets": [run.env[f"POSTRIDER_{short}_URL"].removeprefix("http://")]}],
+            }
+            for name, short in SERVICES.items()
+        ]
+        config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+                 f"--web.listen-address={self.url.removeprefix('http://')}"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def ask(self, path: str, **parameters: str) -> Any:
+        """The `data` of an answer of its HTTP API."""
+        query = urllib.parse.urlencode(parameters)
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=30) as reply:
+                return json.loads(reply.read())["data"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{parameters}: {error.read().decode()}") from None
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.ask("query", query=expression)["result"]
+        return found
+
+    def up(self) -> bool:
+        with contextlib.suppress(OSError):
+            return len(self.query("up == 1")) == len(SERVICES) and len(self.query("postrider_build_info")) == len(
+                SERVICES
+            )
+        return False
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def busy_run(world: World) -> Iterator[Run]:
+    made = Run(
+        **world.settings(), POP3_LOGIN_DELAY_SECONDS="0", LIMIT_EXEMPT_NETWORKS="127.0.0.0/8", RETRY_FIRST_SECONDS="1"
+    )
+    try:
+        yield made.start()
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def prometheus(busy_run: Run, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """After it has seen everything that the service does."""
+    made = Prometheus(tmp_path_factory.mktemp("prometheus"), busy_run)
+    try:
+        wait_for(made.up, 60, "Prometheus scrapes all five")
+        with everything(busy_run, world):
+            made.loaded = time.time()
+            wait_for(lambda: _has_seen(made), 60, "everything has happened and was scraped")
+            yield made  # the load goes on: gauges of open sessions are not zero
+    finally:
+        made.close()
+
+
+def _has_seen(prometheus: Prometheus) -> bool:
+    wanted = [
+        "min(postrider_queue_attempts_total{kind='remote',end=~'delivered|deferred|failed'}) > 3",
+        "min(postrider_gateway_rejected_total{reason=~'no_relay|badmailfrom|no_mailbox|sender_domain'}) > 3",
+        "sum(postrider_frontend_logins_total{protocol='pop3',outcome='ok'}) > 3",
+        "sum(postrider_frontend_imap_idle_open) > 0",
+        "sum(postrider_frontend_bytes_total) > 0",
+        "sum(postrider_listener_session_seconds_count{listener=~'smtp|imap'}) > 10",
+        "sum(postrider_mailstore_changed_messages_total{how='expunged'}) > 3",
+        "sum(postrider_postgres_dead_rows) > 0",
+        "min(rate(postrider_postgres_blocks_total{from='cache'}[1m])) > 0",  # seen twice since the load began
+    ]
+    return all(prometheus.query(one) for one in wanted)

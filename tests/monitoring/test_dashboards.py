@@ -1,0 +1,141 @@
+"""Every panel of every dashboard returns data from a real Prometheus; every metric that is named exists."""
+
+import json
+import math
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chart.chart import CHART
+from tests.monitoring import pictures
+from tests.monitoring.conftest import Prometheus
+from tests.monitoring.pictures import Line
+from tests.monitoring.rules import alerts
+from tests.support.run import wait_for
+
+PICTURES = os.environ.get("POSTRIDER_TEST_PICTURES")
+PICTURE_SECONDS = 90.0
+DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in sorted((CHART / "files/dashboards").glob("*.json"))}
+METRIC = re.compile(r"\b((?:postrider|process)_[a-z0-9_]+)")
+
+
+def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def filled(expression: str) -> str:
+    """As Grafana asks it, with all namespaces chosen; a run on one machine has none."""
+    return expression.replace("$namespace", ".*").replace("$__rate_interval", "1m")
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_every_query_returns_data(name: str, prometheus: Prometheus) -> None:
+    empty = []
+    for panel in panels(DASHBOARDS[name]):
+        for target in panel["targets"]:
+            samples = [float(each["value"][1]) for each in prometheus.query(filled(target["expr"]))]
+            if not any(math.isfinite(sample) for sample in samples):
+                empty.append(f"{panel['title']}: {filled(target['expr'])} -> {samples}")
+    assert not empty, "\n".join(empty)
+    print(f"{name}: {sum(len(panel['targets']) for panel in panels(DASHBOARDS[name]))} queries return data")
+
+
+@pytest.mark.skipif(PICTURES is None, reason="POSTRIDER_TEST_PICTURES names no folder to draw into")
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_draw(name: str, prometheus: Prometheus) -> None:
+    """Not a test but `make pictures`: docs/pictures, from a minute and a half of the load."""
+    end = wait_for(lambda: (now := time.time()) > prometheus.loaded + PICTURE_SECONDS and now, PICTURE_SECONDS + 10)
+    start = end - PICTURE_SECONDS
+    rows: list[tuple[str, list[tuple[dict[str, Any], list[Line]]]]] = []
+    for panel in DASHBOARDS[name]["panels"]:
+        if panel["type"] == "row":
+            rows.append((panel["title"], []))
+        else:
+            rows[-1][1].append(
+                (panel, [line for target in panel["targets"] for line in drawn(prometheus, target, start, end)])
+            )
+    assert PICTURES
+    (Path(PICTURES) / f"{name}.svg").write_text(pictures.dashboard(DASHBOARDS[name]["title"], rows, PICTURE_SECONDS))
+
+
+def drawn(prometheus: Prometheus, target: dict[str, Any], start: float, end: float) -> list[Line]:
+    """The lines of one query, with their legends filled in."""
+    expression = target["expr"].replace("$namespace", ".*").replace("$__rate_interval", "15s")
+    found = prometheus.ask("query_range", query=expression, start=str(start), end=str(end), step="2")["result"]
+    lines = []
+    for each in found:
+        legend = re.sub(r"\{\{(\w+)\}\}", lambda match, of=each["metric"]: of.get(match[1], ""), target["legendFormat"])
+        points = [(float(x) - start, float(y)) for x, y in each["values"] if math.isfinite(float(y))]
+        if points:
+            lines.append((legend, points))
+    return lines
+
+
+def test_every_alert_can_be_evaluated(prometheus: Prometheus) -> None:
+    """On a run that is well, nothing but the rules' own symptoms may be seen: none."""
+    firing = {}
+    for name, rule in alerts().items():
+        found = prometheus.query(rule["expr"].replace('namespace="mail"', 'namespace=""'))
+        if found:
+            firing[name] = found
+    assert not firing
+
+
+def test_every_metric_that_is_named_exists(prometheus: Prometheus) -> None:
+    known = set(prometheus.ask("label/__name__/values"))
+    documented = set(re.findall(r"^\| `(postrider_\w+)`", (CHART.parents[1] / "docs/metrics.md").read_text(), re.M))
+    asked = [target["expr"] for each in DASHBOARDS.values() for panel in panels(each) for target in panel["targets"]]
+    asked += [rule["expr"] for rule in alerts().values()]
+    for metric in {metric for expression in asked for metric in METRIC.findall(expression)}:
+        assert metric in known, metric
+        base = re.sub(r"_(bucket|sum|count)$", "", metric)
+        assert metric.startswith("process_") or {metric, base} & documented, metric
+
+
+def test_what_is_documented_is_exposed(prometheus: Prometheus) -> None:
+    """Each series of docs/metrics.md is there after the load, and nothing of ours that is not in it."""
+    documented = dict(
+        re.findall(r"^\| `(postrider_\w+)` \| (\w+) ", (CHART.parents[1] / "docs/metrics.md").read_text(), re.M)
+    )
+    known = {name for name in prometheus.ask("label/__name__/values") if name.startswith("postrider_")}
+    wanted = {name + "_count" if kind == "histogram" else name for name, kind in documented.items()}
+    assert wanted <= known
+    of_kinds = {name: name for name in documented} | {
+        name + part: name
+        for name, kind in documented.items()
+        if kind == "histogram"
+        for part in ("_bucket", "_sum", "_count")
+    }
+    extra = {
+        name for name in known if name not in of_kinds and name.removesuffix("_created") + "_total" not in documented
+    }
+    assert {name for name in extra if not name.endswith("_created")} == set()
+
+
+def test_panels_are_for_people() -> None:
+    for name, dashboard in DASHBOARDS.items():
+        assert dashboard["uid"] == f"postrider-{name}"
+        titles = [panel["title"] for panel in panels(dashboard)]
+        assert len(panels(dashboard)) >= 9
+        assert len(set(titles)) == len(titles), f"{name}: two panels of one title"
+        for panel in panels(dashboard):
+            assert len(panel["description"]) > 20, panel["title"]
+            assert panel["fieldConfig"]["defaults"]["unit"]
+            for target in panel["targets"]:
+                assert target["legendFormat"]
+                for selector in re.findall(r"postrider_[a-z0-9_]+(\{[^}]*\})?", target["expr"]):
+                    assert 'namespace=~"$namespace"' in selector, target["expr"]
+
+
+def test_no_label_could_hold_an_address(prometheus: Prometheus) -> None:
+    for label in prometheus.ask("labels"):
+        for value in prometheus.ask(f"label/{label}/values"):
+            assert "@" not in value, (label, value)
+            assert label in ("instance", "job", "__name__") or ".example" not in value and ".test" not in value, (
+                label,
+                value,
+            )
