@@ -103,7 +103,7 @@ def _has_seen(prometheus: Prometheus) -> bool:
         "min(postrider_queue_attempts_total{kind='remote',end=~'delivered|deferred|failed'}) > 3",
         "min(postrider_gateway_rejected_total{reason=~'no_relay|badmailfrom|no_mailbox|sender_domain'}) > 3",
         "sum(postrider_frontend_logins_total{protocol='pop3',outcome='ok'}) > 3",
-        "sum(postrider_frontend_imap_idle_open) > 0",
+        "sum(postrider_frontend_imap_sessions_open) >= 1 and sum(postrider_frontend_imap_idle_open) == 1",
         "sum(postrider_frontend_bytes_total) > 0",
         "sum(postrider_listener_session_seconds_count{listener=~'smtp|imap'}) > 10",
         "sum(postrider_mailstore_changed_messages_total{how='expunged'}) > 3",

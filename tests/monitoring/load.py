@@ -13,7 +13,7 @@ from tests.support.mail import message
 from tests.support.run import Account, Run
 from tests.support.world import World
 
-ROUNDS = 400
+ROUNDS = 3000
 
 
 @contextlib.contextmanager

@@ -76,11 +76,11 @@ def drawn(prometheus: Prometheus, target: dict[str, Any], start: float, end: flo
 
 
 def test_every_alert_can_be_evaluated(prometheus: Prometheus) -> None:
-    """On a run that is well, nothing but the rules' own symptoms may be seen: none."""
+    """On a run that is well no alert's expression holds, but for the guessing of passwords that the load itself does."""
     firing = {}
     for name, rule in alerts().items():
         found = prometheus.query(rule["expr"].replace('namespace="mail"', 'namespace=""'))
-        if found:
+        if found and name != "PostriderPasswordGuessing":
             firing[name] = found
     assert not firing
 

@@ -77,6 +77,7 @@ class ImapSession:
     async def run(self) -> None:
         """Talk until the client leaves, is silent for too long, or has to go."""
         self._task = asyncio.current_task()
+        metrics.SESSIONS.inc()
         try:
             self.stream.write(b"* OK [CAPABILITY %b] %b ready\r\n" % (self.capabilities(), self.context.name.encode()))
             while self.state is not State.LOGOUT:
@@ -95,6 +96,7 @@ class ImapSession:
         except (EOFError, OSError):
             pass
         finally:
+            metrics.SESSIONS.dec()
             if self._unwatch is not None:
                 self._unwatch()
             await self.stream.aclose()
