@@ -1,11 +1,12 @@
 """monitoring.enabled: a monitor for the pods, the alerts, the dashboards; scrape annotations otherwise."""
 
 import json
+import re
 
 import pytest
 import yaml
 
-from tests.chart.chart import CHART, SERVICES, refusal, render
+from tests.chart.chart import CHART, SERVICES, refusal, render, run
 
 
 def of(kind: str, **sets: object) -> list[dict[str, object]]:
@@ -56,6 +57,41 @@ def test_rules_are_of_this_namespace_unless_told_otherwise() -> None:
                 assert alert["labels"].get("namespace") == ("mail" if only else None)
 
 
+@pytest.mark.parametrize("only", [True, False])
+def test_the_chart_changes_nothing_else_about_the_rules(only: bool) -> None:
+    """Without the namespace and the labels it is the file again, which promtool and Prometheus read as it is."""
+    added = {"team": "mail", "namespace": "mail"} if only else {"team": "mail"}
+    (rule,) = of(
+        "PrometheusRule", monitoring__enabled=True, monitoring__rules__thisNamespaceOnly=only,
+        monitoring__rules__alertLabels={"team": "mail"},
+    )  # fmt: skip
+    selectors = 0
+    for group in rule["spec"]["groups"]:
+        for alert in group["rules"]:
+            assert added.items() <= alert["labels"].items()
+            alert["labels"] = {name: value for name, value in alert["labels"].items() if name not in added}
+            selectors += alert["expr"].count('{namespace="mail"')
+            alert["expr"] = re.sub(r'{namespace="mail",?', "{", alert["expr"])
+    file = yaml.safe_load((CHART / "files/alerts/postrider.yaml").read_text())
+    assert rule["spec"] == file
+    asked = sum(len(re.findall(r"\w\{", alert["expr"])) for group in file["groups"] for alert in group["rules"])
+    assert selectors == (asked if only else 0)
+
+
+def test_a_namespace_that_looks_like_a_number_stays_a_name() -> None:
+    done = run(
+        "template", "postrider", ".", "--namespace", "0815", "--values", "ci/monitoring-values.yaml",
+        "--show-only", "templates/rules.yaml",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    labels = {
+        alert["labels"]["namespace"]
+        for group in yaml.safe_load(done.stdout)["spec"]["groups"]
+        for alert in group["rules"]
+    }
+    assert labels == {"0815"}
+
+
 def test_runbooks_may_be_elsewhere() -> None:
     (rule,) = of(
         "PrometheusRule", monitoring__enabled=True, monitoring__rules__runbookBaseUrl="https://wiki.example/mail/"
@@ -97,6 +133,11 @@ def test_parts_can_be_left_out(part: str) -> None:
         ({"monitoring__interval": "often"}, "interval"),
         ({"monitoring__rule": {}}, "rule"),
         ({"monitoring__rules__runbookBaseUrl": ""}, "runbookBaseUrl"),
+        ({"monitoring__rules__runbookBaseUrl": "see the wiki"}, "runbookBaseUrl"),
+        ({"monitoring__rules__alertLabels": {"severity": "info"}}, "alertLabels"),
+        ({"monitoring__rules__alertLabels": {"my-team": "mail"}}, "alertLabels"),
+        ({"monitoring__dashboards__labels": {"grafana_dashboard": 1}}, "grafana_dashboard"),
+        ({"monitoring__scrapeTimeout": "10"}, "scrapeTimeout"),
     ],
 )
 def test_wrong_values_are_refused(values: dict[str, object], named: str) -> None:

@@ -12,10 +12,12 @@ Series = dict[str, str]
 
 @dataclass(frozen=True)
 class Case:
-    """`labels`: what each firing alert carries besides its severity. `after`: when it is looked at."""
+    """`labels`: what each firing alert carries besides the rule's own. `after`: when it is looked at."""
 
     bad: Series
     good: Series
+    quiet: Series = field(default_factory=dict)
+    """A second ordinary day: hardly any mail, a new installation, or replicas that say the same."""
     after: str = "40m"
     labels: list[dict[str, str]] = field(default_factory=lambda: [{}])
     value: str = ""
@@ -33,50 +35,85 @@ class Case:
 
 _REJECTED, _ACCEPTED = "postrider_gateway_rejected_total", "postrider_gateway_accepted_total"
 _ATTEMPTS, _FILED = "postrider_queue_attempts_total", "postrider_mailstore_filed_total"
+_IN_DOUBT, _LOST_BOUNCES = "postrider_queue_in_doubt_total", "postrider_queue_bounce_failed_total"
+_OLDEST, _DOOR = "postrider_queue_oldest_due_seconds", "postrider_http_door_seconds"
 _SERVICES = ("auth", "mailstore", "queue-worker", "smtp-gateway", "pop-imap-frontend")
 
 
-def _running(*components: str, version: str = "1") -> Series:
+def _running(*components: str, version: str = "1", values: str = "1x300") -> Series:
     return {
-        f'postrider_build_info{{component="{name}",version="{version}",instance="{name}:1",job="{name}"}}': "1x300"
+        f'postrider_build_info{{component="{name}",version="{version}",instance="{name}:1",job="{name}"}}': values
         for name in components
+    }
+
+
+def _slow(below: str, above: str, values: str) -> Series:
+    """A door all of whose answers take between two of its buckets' bounds."""
+    labels = 'job="auth",door="/v1/senders",outcome="ok"'
+    return {
+        f'{_DOOR}_bucket{{{labels},le="{below}"}}': values if float(below) < 1 else "0x60",
+        f'{_DOOR}_bucket{{{labels},le="{above}"}}': values,
+        f'{_DOOR}_bucket{{{labels},le="+Inf"}}': values,
+        f"{_DOOR}_count{{{labels}}}": values,
     }
 
 
 CASES = {
     "PostriderMailDeferredAtTheDoor": Case(
         {f'{_ACCEPTED}{{listener="smtp"}}': "0+60x60", f'{_REJECTED}{{reason="away"}}': "0+60x60"},
-        {f'{_ACCEPTED}{{listener="smtp"}}': "0+6000x60", f'{_REJECTED}{{reason="away"}}': "0+1x60",
-         f'{_REJECTED}{{reason="no_mailbox"}}': "0+6000x60"}, value="1",
+        {f'{_ACCEPTED}{{listener="smtp"}}': "0+6000x60", f'{_REJECTED}{{reason="away"}}': "0+600x60",
+         f'{_REJECTED}{{reason="no_mailbox"}}': "0+6000x60"},
+        {f'{_ACCEPTED}{{listener="smtp"}}': "0x60", f'{_REJECTED}{{reason="away"}}': "0+1x60"}, value="1",
+    ),
+    "PostriderQueueNotMoving": Case(
+        {f'{_OLDEST}{{kind="remote",instance="a"}}': "0+60x60", f'{_ATTEMPTS}{{kind="remote",end="delivered",instance="a"}}': "9x60",
+         f'{_ATTEMPTS}{{kind="remote",end="returned",instance="a"}}': "0+60x60",
+         f'{_OLDEST}{{kind="local",instance="a"}}': "0x60", f'{_ATTEMPTS}{{kind="local",end="delivered",instance="a"}}': "9x60"},
+        {f'{_OLDEST}{{kind="remote",instance="a"}}': "0+60x60",
+         f'{_ATTEMPTS}{{kind="remote",end="deferred",instance="a"}}': "0+1x60"},
+        {f'{_OLDEST}{{kind="remote",instance="a"}}': "1x60", f'{_ATTEMPTS}{{kind="remote",end="delivered",instance="a"}}': "0x60"},
+        labels=[{"kind": "remote"}], value="40m 0s",
     ),
     "PostriderQueueLate": Case(
-        {'postrider_queue_oldest_due_seconds{kind="remote",instance="a"}': "400x60",
-         'postrider_queue_oldest_due_seconds{kind="local",instance="a"}': "0x60"},
-        {'postrider_queue_oldest_due_seconds{kind="remote",instance="a"}': "2x60"},
-        labels=[{"kind": "remote"}], value="6m 40s",
+        {f'{_OLDEST}{{kind="local",instance="a"}}': "400x60", f'{_OLDEST}{{kind="local",instance="b"}}': "390x60"},
+        {f'{_OLDEST}{{kind="local",instance="a"}}': "2x60", f'{_OLDEST}{{kind="remote",instance="a"}}': "9999x60"},
+        {f'{_OLDEST}{{kind="local",instance="a"}}': "200x60", f'{_OLDEST}{{kind="local",instance="b"}}': "200x60"},
+        labels=[{"kind": "local"}], value="6m 40s",
+    ),
+    "PostriderRemoteQueueLate": Case(
+        {f'{_OLDEST}{{kind="remote",instance="a"}}': "2400x60"},
+        {f'{_OLDEST}{{kind="remote",instance="a"}}': "900x60"},
+        {f'{_OLDEST}{{kind="remote",instance="a"}}': "1000x60", f'{_OLDEST}{{kind="remote",instance="b"}}': "1000x60"},
+        labels=[{"kind": "remote"}], value="40m 0s",
     ),
     "PostriderQueueGrowing": Case(
         {'postrider_queue_recipients{kind="remote",state="waiting",instance="a"}': "4000x60 30000x60",
          'postrider_queue_recipients{kind="remote",state="waiting",instance="b"}': "4000x60 30000x60"},
         {'postrider_queue_recipients{kind="remote",state="waiting",instance="a"}': "40x60 3000x60"},
+        {'postrider_queue_recipients{kind="remote",state="waiting",instance="a"}': "20000x120"},
         after="90m", value="30k",
     ),
     "PostriderRemoteDeferred": Case(
         {f'{_ATTEMPTS}{{kind="remote",end="deferred"}}': "0+60x120", f'{_ATTEMPTS}{{kind="remote",end="delivered"}}': "0+6x120"},
         {f'{_ATTEMPTS}{{kind="remote",end="deferred"}}': "0+60x120", f'{_ATTEMPTS}{{kind="remote",end="delivered"}}': "0+600x120"},
+        {f'{_ATTEMPTS}{{kind="remote",end="deferred"}}': "0+1x120"},
         after="100m", value="1",
     ),
     "PostriderLocalDeliveryFailing": Case(
-        {f'{_FILED}{{answer="no_space"}}': "0+60x60"},
+        {f'{_FILED}{{answer="no_space"}}': "0+60x60", f'{_FILED}{{answer="failed"}}': "0+1x60"},
         {f'{_FILED}{{answer="no_space"}}': "0x60", f'{_FILED}{{answer="filed"}}': "0+60x60", f'{_FILED}{{answer="full"}}': "0+60x60"},
-        value="600",
+        {f'{_FILED}{{answer="no_space"}}': "0x60", f'{_FILED}{{answer="failed"}}': "0x35 1 2 3x30"},
+        labels=[{"answer": "no_space"}], value="600",
     ),
     "PostriderInDoubt": Case(
-        {"postrider_queue_in_doubt_total": "0+2x60"}, {"postrider_queue_in_doubt_total": "0x20 3x40"}, value="60",
+        {_IN_DOUBT: "0+2x60", f'{_ATTEMPTS}{{kind="remote",end="delivered"}}': "0+60x60"},
+        {_IN_DOUBT: "0+2x60", f'{_ATTEMPTS}{{kind="remote",end="delivered"}}': "0+6000x60"},
+        {_IN_DOUBT: "0x20 3x40", f'{_ATTEMPTS}{{kind="remote",end="in_doubt"}}': "0x20 3x40"}, value="60",
     ),
     "PostriderBouncesLost": Case(
-        {"postrider_queue_bounce_failed_total": "0+2x120"}, {"postrider_queue_bounce_failed_total": "0x20 20x100"},
-        after="100m", value="120",
+        {_LOST_BOUNCES: "0+2x120", "postrider_queue_bounced_total": "0+3x120"},
+        {_LOST_BOUNCES: "0+2x120", "postrider_queue_bounced_total": "0+30x120"},
+        {_LOST_BOUNCES: "0x20 20x100", "postrider_queue_bounced_total": "0x20 20x100"}, after="100m", value="120",
     ),
     "PostriderBodiesLost": Case(
         {"postrider_mailstore_lost_bodies_total": "0+1x120"}, {"postrider_mailstore_lost_bodies_total": "0x120"},
@@ -87,11 +124,14 @@ CASES = {
          'postrider_frontend_logins_total{protocol="imap",outcome="ok"}': "0+60x60"},
         {'postrider_frontend_logins_total{protocol="imap",outcome="refused"}': "0+600x60",
          'postrider_frontend_logins_total{protocol="imap",outcome="ok"}': "0+600x60",
-         'postrider_frontend_logins_total{protocol="imap",outcome="away"}': "0+1x60"}, value="1",
+         'postrider_frontend_logins_total{protocol="imap",outcome="away"}': "0+1x60"},
+        {'postrider_frontend_logins_total{protocol="imap",outcome="busy"}': "0+1x60"}, value="1",
     ),
     "PostriderPasswordGuessing": Case(
         {'postrider_auth_logins_total{protocol="smtp",outcome="refused"}': "0+600x60"},
         {'postrider_auth_logins_total{protocol="smtp",outcome="refused"}': "0+60x60",
+         'postrider_auth_logins_total{protocol="imap",outcome="ok"}': "0+60x60"},
+        {'postrider_auth_logins_total{protocol="smtp",outcome="refused"}': "0+600x60",
          'postrider_auth_logins_total{protocol="imap",outcome="ok"}': "0+6000x60"}, value="10",
     ),
     "PostriderConnectionsRefused": Case(
@@ -111,15 +151,40 @@ CASES = {
     "PostriderCertificateBroken": Case(
         {'postrider_tls_certificates{state="broken"}': "2x60"}, {'postrider_tls_certificates{state="broken"}': "0x60"}, value="2",
     ),
-    "PostriderServiceMissing": Case(_running(*_SERVICES[1:]), _running(*_SERVICES), value="4"),
+    "PostriderServiceMissing": Case(
+        _running(*_SERVICES[1:]), _running(*_SERVICES),
+        _running(*_SERVICES) | {'postrider_build_info{component="auth",version="1",instance="auth:2",job="auth"}': "1x10 stale"},
+        value="4",
+    ),
+    "PostriderPodNotScraped": Case(
+        {'up{job="auth",instance="auth:1"}': "0x60", 'up{job="auth",instance="auth:2"}': "1x60"},
+        {'up{job="auth",instance="auth:1"}': "1x30 0x12 stale", 'up{job="grafana",instance="grafana:1"}': "0x60"},
+        labels=[{"job": "auth", "instance": "auth:1", "namespace": "mail"}],
+    ),
+    "PostriderDoorErrors": Case(
+        {f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="failed"}}': "0+60x60",
+         f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="ok"}}': "0+600x60",
+         f'{_DOOR}_count{{job="auth",door="/v1/logins",outcome="ok"}}': "0+600x60"},
+        {f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="failed"}}': "0+6x60",
+         f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="ok"}}': "0+600x60"},
+        {f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="failed"}}': "0+1x60",
+         f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="ok"}}': "0x60"},
+        labels=[{"job": "auth", "door": "/v1/senders"}], value="1",
+    ),
+    "PostriderDoorSlow": Case(
+        _slow("1", "2.5", "0+60x60"), _slow("0.1", "2.5", "0+60x60"), _slow("1", "2.5", "0+1x60"),
+        labels=[{"job": "auth", "door": "/v1/senders"}], value="2.425s",
+    ),
     "PostriderVersionsMixed": Case(
-        _running("auth") | _running("auth", version="2"), _running("auth", "mailstore"), after="2h", labels=[{"component": "auth"}],
+        _running("auth") | _running("auth", version="2"), _running("auth", "mailstore"),
+        _running("auth", values="1x100 stale") | _running("auth", version="2", values="_x70 1x200"), after="2h", labels=[{"component": "auth"}],
     ),
     "PostriderNeighbourAway": Case(
         {'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="unanswered"}': "0+60x60",
          'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="ok"}': "0+60x60"},
         {'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="refused"}': "0+60x60",
          'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="ok"}': "0+60x60"},
+        {'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="away"}': "0+1x60"},
         labels=[{"neighbour": "auth"}], value="1",
     ),
     "PostriderTokensRefused": Case(
@@ -129,7 +194,9 @@ CASES = {
     "PostriderUpkeepStopped": Case(
         {'postrider_singleton_runs_total{task="queue.maintain",outcome="ok"}': "1x400",
          'postrider_singleton_runs_total{task="auth.maintain",outcome="ok"}': "0+1x400"},
-        {'postrider_singleton_runs_total{task="queue.maintain",outcome="ok"}': "1x60 2x60 3x60 4x60 5x60 6x60"},
+        {'postrider_singleton_runs_total{task="queue.maintain",outcome="ok",instance="a"}': "1x60 2x60 3x60 4x60 5x60 6x60",
+         'postrider_singleton_runs_total{task="queue.maintain",outcome="ok",instance="b"}': "0x400"},
+        {'postrider_singleton_runs_total{task="queue.maintain",outcome="ok"}': "_x250 0x200"},
         after="350m", labels=[{"task": "queue.maintain"}],
     ),
     "PostriderBusyProcess": Case(
@@ -141,10 +208,12 @@ CASES = {
     "PostriderDatabaseAway": Case(
         {'postrider_postgres_up{instance="a"}': "0x60", 'postrider_postgres_up{instance="b"}': "0x60"},
         {'postrider_postgres_up{instance="a"}': "0x60", 'postrider_postgres_up{instance="b"}': "1x60"},
+        {'postrider_postgres_up{instance="a"}': "1x39 0 1x30"},
     ),
     "PostriderDatabaseConnections": Case(
         {"postrider_postgres_backends": "95x60", "postrider_postgres_connections_limit": "100x60"},
-        {"postrider_postgres_backends": "30x60", "postrider_postgres_connections_limit": "100x60"}, value="95",
+        {"postrider_postgres_backends": "30x60", "postrider_postgres_connections_limit": "100x60"},
+        {"postrider_postgres_backends": "0x60", "postrider_postgres_connections_limit": "0x60"}, value="95",
     ),
     "PostriderPoolExhausted": Case(
         {'postrider_database_wait_seconds_bucket{job="auth",le="0.5"}': "0x60", 'postrider_database_wait_seconds_bucket{job="auth",le="1"}': "0+60x60",
