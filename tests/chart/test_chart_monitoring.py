@@ -57,6 +57,33 @@ def test_rules_are_of_this_namespace_unless_told_otherwise() -> None:
                 assert alert["labels"].get("namespace") == ("mail" if only else None)
 
 
+def test_jobs_and_the_database_are_not_scraped() -> None:
+    """They have no /metrics: a target that is down for ever would be an alert for ever."""
+    objects = render("monitoring-values.yaml")
+    (monitor,) = (each for each in objects if each["kind"] == "PodMonitor")
+    (wanted,) = monitor["spec"]["selector"]["matchExpressions"]
+    others = {
+        each["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]
+        for each in objects
+        if each["kind"] in ("Job", "StatefulSet")
+    }
+    assert others == {"migrate", "postgres"}
+    assert not others & set(wanted["values"])
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_policies_let_the_scraper_in_at_every_service(enabled: bool) -> None:
+    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "metrics"}}}]
+    policies = of("NetworkPolicy", monitoring__enabled=enabled, networkPolicies__metricsFrom=peers)
+    open_to_it = {
+        policy["metadata"]["labels"]["app.kubernetes.io/component"]
+        for policy in policies
+        for rule in policy["spec"].get("ingress", [])
+        if rule["ports"] == [{"port": "http"}] and peers[0] in rule["from"]
+    }
+    assert open_to_it == set(SERVICES)
+
+
 @pytest.mark.parametrize("only", [True, False])
 def test_the_chart_changes_nothing_else_about_the_rules(only: bool) -> None:
     """Without the namespace and the labels it is the file again, which promtool and Prometheus read as it is."""
