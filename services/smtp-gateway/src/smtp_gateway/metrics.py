@@ -23,14 +23,14 @@ REFUSED = Counter(
 )
 REASONS = (
     "no_relay", "badmailfrom", "no_mailbox", "sender_domain", "too_large", "mailbox_full", "throttled",
-    "login_required", "login_failed", "protocol", "content", "busy", "away", "other",
+    "login_required", "login_failed", "protocol", "content", "busy", "away", "dns", "other",
 )  # fmt: skip
 REJECTED = from_zero(
     Counter(
         "postrider_gateway_rejected_total",
         "Replies 4xx and 5xx by what they mean: no_relay (S10), badmailfrom (S12), no_mailbox (S14), sender_domain (S16), "
         "too_large (S7), mailbox_full (P2), throttled, login_required (S3), login_failed, protocol (syntax, order, length), "
-        "content (bare CR or LF, loops), busy (our own limits), away (a neighbour or DNS), other",
+        "content (bare CR or LF, loops), busy (our own limits), away (a neighbour), dns (a sender's domain cannot be looked up now), other",
         ["reason"],
     ), REASONS,
 )  # fmt: skip

@@ -82,7 +82,8 @@ _REASONS = {
     ),
     "content": (BARE_NEWLINE, MAIL_LOOP, FORWARD_LOOP),
     "busy": (NO_ROOM, LOGIN_LATER),
-    "away": (TRY_LATER, DNS_TROUBLE),
+    "away": (TRY_LATER,),
+    "dns": (DNS_TROUBLE,),
 }  # fmt: skip
 _REASON_OF = {reply: reason for reason, given in _REASONS.items() for reply in given}
 
