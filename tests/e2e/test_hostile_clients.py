@@ -132,6 +132,33 @@ def test_lines_verbs_and_junk(run: Run) -> None:
     still_served(run, user)
 
 
+COMMANDS = (
+    b"EHLO client.test", b"HELO client.test", b"EHLO", b"MAIL FROM:<a@far.example>", b"MAIL FROM:<>", b"MAIL FROM:<a@far.example> SIZE=1",
+    b"MAIL FROM:a b", b"RCPT TO:<%s>", b"RCPT TO:<nobody@far.example>", b"RCPT TO:<@a,@b:c@d>", b"RCPT", b"RSET", b"RSET x", b"NOOP",
+    b"VRFY x", b"EXPN x", b"HELP", b"AUTH PLAIN AGEAYg==", b"AUTH", b"STARTTLS now", b"DATA x", b"ETRN x", b"MAIL FROM:<\xc3\xa9@far.example>",
+    b"", b" ", b"\x00", b"QUIT x", b"BDAT 5", b"rcpt to:<%s>", b"TURN",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_order_of_commands_gets_one_reply_each(run: Run, seed: int) -> None:
+    """Also when they come all at once (RFC 2920); none of them is our fault (451), and the session ends with 421 or not at all."""
+    user = run.mailbox(run.domain())
+    dice = random.Random(seed)
+    said = [word.replace(b"%s", user.address.encode()) for word in dice.choices(COMMANDS, k=40) if word != b"QUIT x"]
+    with raw(run, "SMTP") as talk:
+        pipelined = seed % 2
+        if pipelined:
+            talk.say(b"".join(word + b"\r\n" for word in said))
+        for word in said:
+            reply = talk.ask(b"" if pipelined else word + b"\r\n")
+            assert re.fullmatch(rb"[245]\d\d[ ].*\r\n", reply), (word, reply)
+            assert not reply.startswith((b"451", b"354")), (word, reply)
+            if reply.startswith(b"421"):
+                return
+        assert talk.ask(b"NOOP\r\n").startswith(b"250")
+
+
 def test_a_client_that_goes_in_the_middle_leaves_nothing(run: Run) -> None:
     user = run.mailbox(run.domain())
     before = held(run)
