@@ -11,7 +11,7 @@ from mailkit.reply import Reply
 from smtp_gateway import metrics, replies
 
 if TYPE_CHECKING:
-    from smtp_gateway.session import SmtpSession
+    from smtp_gateway.greeting import Greeting
 
 MOST_FAILURES = 5
 
@@ -25,7 +25,7 @@ class _Cancelled(Exception):
     """The client sent `*`."""
 
 
-async def authenticate(session: "SmtpSession", argument: str) -> Reply:
+async def authenticate(session: "Greeting", argument: str) -> Reply:
     """Carry AUTH out; the reply. A good login is kept in the session, for this connection only (S3)."""
     if not session.extended:
         return replies.HELO_FIRST
@@ -50,7 +50,7 @@ async def authenticate(session: "SmtpSession", argument: str) -> Reply:
     return await _ask(session, user, password)
 
 
-async def _ask(session: "SmtpSession", user: str, password: str) -> Reply:
+async def _ask(session: "Greeting", user: str, password: str) -> Reply:
     try:
         answer = await session.context.logins.ask(Login(new_id(), "smtp", user, password, session.peer.address))
     except PostriderError:
@@ -66,7 +66,7 @@ async def _ask(session: "SmtpSession", user: str, password: str) -> Reply:
     return _OUTCOMES[answer.outcome]
 
 
-async def _plain(session: "SmtpSession", initial: str) -> tuple[str, str]:
+async def _plain(session: "Greeting", initial: str) -> tuple[str, str]:
     text = initial if initial else await _challenge(session, b"")
     parts = _decode(text).split("\0")
     if len(parts) != 3:
@@ -74,12 +74,12 @@ async def _plain(session: "SmtpSession", initial: str) -> tuple[str, str]:
     return parts[1], parts[2]
 
 
-async def _login(session: "SmtpSession", initial: str) -> tuple[str, str]:
+async def _login(session: "Greeting", initial: str) -> tuple[str, str]:
     user = _decode(initial if initial else await _challenge(session, b"Username:"))
     return user, _decode(await _challenge(session, b"Password:"))
 
 
-async def _challenge(session: "SmtpSession", text: bytes) -> str:
+async def _challenge(session: "Greeting", text: bytes) -> str:
     """Send a 334 and read the client's line."""
     session._writer.write(b"334 " + base64.b64encode(text) + b"\r\n")
     await session._writer.drain()

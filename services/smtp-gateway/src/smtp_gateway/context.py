@@ -14,7 +14,7 @@ from smtp_gateway.checks.sender import SenderCheck
 from smtp_gateway.config import GatewaySettings
 
 if TYPE_CHECKING:
-    from smtp_gateway.session import SmtpSession
+    from smtp_gateway.connection import Connection
 
 
 class Held:
@@ -48,7 +48,7 @@ class Context:
     logins: Batcher[Login, LoginAnswer]
     held: Held
     tls: Callable[[], ssl.SSLContext] | None
-    sessions: "set[SmtpSession]" = field(default_factory=set)
+    sessions: "set[Connection]" = field(default_factory=set)
     draining: bool = False
 
     def drain(self) -> None:

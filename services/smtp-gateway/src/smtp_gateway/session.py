@@ -1,224 +1,23 @@
-"""One SMTP connection: a method per verb (RFC 5321). Built on aiosmtpd's protocol, with its defects mended: replies of
-our own, bounded data in bulk, TLS through the loop, timers that see data, errors that tell nothing (decision 0003)."""
+"""One SMTP session: a method per verb (RFC 5321). Here the transaction, from MAIL to the final dot, and the small verbs."""
 
 import asyncio
-import re
 import time
-from collections import defaultdict
-from typing import Any
 
-from aiosmtpd.smtp import SMTP
-
-from auth_client.wire import LoginAnswer, RecipientQuestion
-from mailkit.errors import PostriderError
-from mailkit.lifecycle import describe
-from mailkit.listener import Peer
-from mailkit.logs import get_logger
+from auth_client.wire import RecipientQuestion
 from mailkit.reply import Reply
 from queue_worker_client.wire import SubmissionRecipient
 from smtp_gateway import metrics, replies
-from smtp_gateway.authenticate import authenticate
 from smtp_gateway.checks import content
-from smtp_gateway.context import Context
-from smtp_gateway.data import DataReader
+from smtp_gateway.greeting import Greeting
 from smtp_gateway.paths import parse_mail, parse_rcpt, size_of
+from smtp_gateway.receiving import Receiving
 from smtp_gateway.transaction import Recipient, Transaction
 
-log = get_logger()
-
-MOST_ERRORS = 20
-_HELO = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}\Z")
 _BODIES = ("7BIT", "8BITMIME")
 
 
-class _NoHooks:
-    """aiosmtpd's hooks are not used: each verb is overridden below."""
-
-
-_HOOKS = _NoHooks()
-
-
-class SmtpSession(SMTP):
+class SmtpSession(Greeting):
     """The conversation with one client."""
-
-    line_length_limit = 8192
-    transport: Any
-    session: Any
-    envelope: Any
-    _reader: Any
-    _writer: Any
-    _sink: DataReader | None = None
-
-    def __init__(self, peer: Peer, context: Context) -> None:
-        super().__init__(
-            _HOOKS, enable_SMTPUTF8=True, hostname=context.settings.helo_name, ident="ESMTP Postrider",
-            timeout=context.settings.smtp_command_seconds, loop=asyncio.get_running_loop(),
-        )  # fmt: skip
-        self.peer = peer
-        self.context = context
-        self.tls = peer.implicit_tls
-        self.login: LoginAnswer | None = None
-        self.failed_logins = 0
-        self.helo = ""
-        self.extended = False
-        self.errors = 0
-        self.closing = False
-        self._busy = False
-        self._data_done: asyncio.Future[None] | None = None
-        self._cap: asyncio.TimerHandle | None = None
-        self.command_size_limits = defaultdict(lambda: 4096)  # a class attribute upstream, shared by all connections
-        self.command_size_limit = 4096
-        self._gauge = metrics.SESSIONS.labels(peer.listener)
-        self._counted = 0
-
-    # -- the life of a connection
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        first = self not in self.context.sessions
-        super().connection_made(transport)
-        if first:
-            self.context.sessions.add(self)
-            self._gauge.inc()
-            if self.context.draining:
-                self.drain()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self in self.context.sessions:
-            self.context.sessions.discard(self)
-            self._gauge.dec()
-        if self._sink is not None:
-            self._drop_sink()
-        if self._data_done is not None and not self._data_done.done():
-            self._data_done.cancel()
-        if self._cap is not None:
-            self._cap.cancel()
-        if self.transport is not None:
-            super().connection_lost(error)
-
-    def _timeout_cb(self) -> None:
-        if self.transport is not None:
-            self.transport.write(replies.TIMEOUT.render())
-            self.transport.close()
-
-    def drain(self) -> None:
-        """The service stops: say so when no transaction is under way; it is looked at again after each command."""
-        if not self._busy and self._sink is None and self.envelope.mail_from is None and self.transport is not None:
-            self.closing = True
-            self.transport.write(replies.SHUTTING_DOWN.render())
-            self.transport.close()
-
-    def revoke(self) -> None:
-        """The account was disabled or its password changed: the session ends (decision 15)."""
-        self.login = None
-        if self.transport is not None:
-            self.closing = True
-            self.transport.write(replies.ACCOUNT_CHANGED.render())
-            self.transport.close()
-
-    def _create_envelope(self) -> Any:
-        return Transaction()
-
-    def _set_rset_state(self) -> None:
-        self.envelope = Transaction()
-
-    async def say(self, reply: Reply, command: str = "") -> None:
-        """Send one reply; refusals are counted, and too many end the connection."""
-        if reply.code >= 400:
-            metrics.REFUSED.labels(command, str(reply.code)).inc()
-            metrics.REJECTED.labels(replies.reason(reply)).inc()
-            if reply.code >= 500 and reply.code != 550 and reply.code != 552:
-                self.errors += 1
-        self._writer.write(reply.render())
-        if self.errors > MOST_ERRORS and not self.closing:
-            self.closing = True
-            self._writer.write(replies.TOO_MANY_ERRORS.render())
-        if self.closing and self.transport is not None:
-            self.transport.close()
-        else:
-            await self._writer.drain()
-
-    async def push(self, status: Any) -> None:
-        """What aiosmtpd itself says: the greeting, and its refusals of lines it cannot read, in our words."""
-        text = status if isinstance(status, str) else status.decode()
-        if text.startswith("500 Command line"):
-            return await self.say(replies.TOO_LONG_COMMAND, "line")
-        if text.startswith('500 Error: command "'):
-            return await self.say(replies.UNKNOWN_COMMAND, "unknown")
-        if text.startswith("500"):
-            return await self.say(replies.BAD_SYNTAX, "line")
-        if text.startswith("502 5.5.1 Too many"):
-            return await self.say(replies.TOO_MANY_ERRORS, "unknown")
-        self._writer.write(text.encode() + b"\r\n")
-        await self._writer.drain()
-        return None
-
-    async def handle_exception(self, error: Exception) -> str:
-        """What goes wrong here is our fault and temporary; the client learns nothing of it."""
-        if isinstance(error, PostriderError):
-            log.warning("neighbour_away", error=describe(error))
-        else:
-            log.error("bug", error=describe(error), exc_info=error)
-        metrics.REFUSED.labels("any", "451").inc()
-        metrics.REJECTED.labels("away").inc()
-        return str(replies.TRY_LATER)
-
-    # -- greeting
-
-    async def smtp_EHLO(self, argument: str | None) -> None:
-        if not argument or not _HELO.match(argument):
-            return await self.say(replies.HELO_SYNTAX, "EHLO")
-        self._set_rset_state()
-        self.helo, self.extended = argument, True
-        self.session.extended_smtp = True
-        lines = [self.hostname, "PIPELINING", f"SIZE {self.context.settings.max_message_bytes}", "8BITMIME", "SMTPUTF8",
-                 "ENHANCEDSTATUSCODES"]  # fmt: skip
-        if not self.tls and self.context.tls is not None:
-            lines.append("STARTTLS")
-        if self.may_log_in() and self.login is None:
-            lines.append("AUTH PLAIN LOGIN")
-        return await self.say(Reply(250, "", "\n".join(lines)))
-
-    async def smtp_HELO(self, argument: str | None) -> None:
-        if not argument or not _HELO.match(argument):
-            return await self.say(replies.HELO_SYNTAX, "HELO")
-        self._set_rset_state()
-        self.helo, self.extended = argument, False
-        self.session.extended_smtp = False
-        return await self.say(Reply(250, "", self.hostname))
-
-    def may_log_in(self) -> bool:
-        return self.tls or self.context.settings.smtp_plaintext_auth
-
-    async def smtp_STARTTLS(self, argument: str | None) -> None:
-        """RFC 3207: everything known of the client is forgotten, and what it sent ahead (decision 10)."""
-        if argument:
-            return await self.say(replies.NO_ARGUMENT, "STARTTLS")
-        if self.tls or self.context.tls is None:
-            return await self.say(replies.ALREADY_TLS if self.tls else replies.NO_TLS_HERE, "STARTTLS")
-        plain = self.transport
-        plain.pause_reading()
-        self._reader._buffer.clear()
-        self._writer.write(replies.START_TLS.render())
-        try:
-            secure = await self.loop.start_tls(
-                plain, self, self.context.tls(), server_side=True, ssl_handshake_timeout=30
-            )
-        except (OSError, EOFError) as error:
-            raise ConnectionResetError("TLS handshake failed") from error
-        if secure is None or self.transport is None:
-            raise ConnectionResetError("the client left during the TLS handshake")
-        self._reader._buffer.clear()
-        self._reader._transport = self._writer._transport = self.transport = secure
-        self.tls = True
-        self.helo, self.extended, self.login = "", False, None
-        self._set_rset_state()
-        self._reset_timeout()
-        return None
-
-    async def smtp_AUTH(self, argument: str | None) -> None:
-        with metrics.AUTH_SECONDS.time():
-            reply = await authenticate(self, argument or "")
-        await self.say(reply, "AUTH")
 
     # -- the transaction
 
@@ -311,23 +110,22 @@ class SmtpSession(SMTP):
         if not self.context.held.take(1):
             return await self.say(replies.NO_ROOM, "DATA")
         self.context.held.give_back(1)
+        receiving = Receiving(self.context.settings.max_message_bytes, self.context.held)
         try:  # from the first octet on: a client may be gone before its message is looked at
-            body, refusal = await self._read()
+            await self.read_message(receiving)
             started = time.perf_counter()
             self.envelope = Transaction()
-            reply = refusal or await self._take(transaction, body)
+            found = receiving.result()
+            reply = found if isinstance(found, Reply) else await self._take(transaction, found)
             metrics.DATA_END_SECONDS.observe(time.perf_counter() - started)
         finally:
-            self.context.held.give_back(self._counted)
-            self._counted = 0
+            receiving.give_back()
             self._busy = False
         await self.say(reply, "DATA")
         self._look_at_drain()
         return None
 
-    async def _take(self, transaction: Transaction, body: bytes | None) -> Reply:
-        if body is None:
-            return replies.TOO_BIG
+    async def _take(self, transaction: Transaction, body: bytes) -> Reply:
         local = {
             target.address.lower()
             for recipient in transaction.recipients
@@ -372,74 +170,6 @@ class SmtpSession(SMTP):
             info = self.transport.get_extra_info("cipher")
             cipher = f"\r\n\t(using {info[1]} with cipher {info[0]})" if info else ""
         return f"from {self.helo} ({literal}){cipher} with {kind}"
-
-    # -- data in bulk
-
-    async def _read(self) -> tuple[bytes | None, Reply | None]:
-        """Everything up to the final dot: (body, None), (None, None) when too large, (None, refusal)."""
-        self._busy = True
-        sink = self._sink = DataReader(self.context.settings.max_message_bytes)
-        self._data_done = self.loop.create_future()
-        self._cap = self.loop.call_later(self.context.settings.smtp_data_seconds, self._timeout_cb)
-        buffered = self._reader._buffer
-        self._writer.write(replies.START_DATA.render())
-        if buffered:  # sent ahead of the 354 by a pipelining client that is sure of itself
-            early = bytes(buffered)
-            buffered.clear()
-            self._reader._maybe_resume_transport()
-            self._feed(early)
-        await self._data_done
-        self._cap.cancel()
-        self._cap = None
-        self._reset_timeout()
-        if sink.discarding and self._no_room:
-            self._no_room = False
-            return None, replies.NO_ROOM
-        return sink.body(), None
-
-    _no_room = False
-    _reset_at = 0.0
-
-    def data_received(self, data: bytes) -> None:
-        if self._sink is None:
-            super().data_received(data)
-        else:
-            self._feed(data)
-
-    def _feed(self, data: bytes) -> None:
-        sink = self._sink
-        assert sink is not None
-        before = sink.held
-        rest = sink.feed(data)
-        grown = sink.held - before
-        if grown > 0 and not self.context.held.take(grown):
-            sink.discard()
-            self._no_room = True
-            grown = -before
-        if grown < 0:
-            self.context.held.give_back(self._counted)
-            self._counted = 0
-        elif grown:
-            self._counted += grown
-        now = time.monotonic()
-        if now - self._reset_at > 1:  # the idle timer sees data, but not each chunk
-            self._reset_at = now
-            self._reset_timeout()
-        if sink.done:
-            self._sink = None
-            if self._data_done is not None and not self._data_done.done():
-                self._data_done.set_result(None)
-            if rest:
-                super().data_received(rest)
-
-    def _drop_sink(self) -> None:
-        self._sink = None
-        self.context.held.give_back(self._counted)
-        self._counted = 0
-
-    def _look_at_drain(self) -> None:
-        if self.context.draining:
-            self.drain()
 
     # -- the small verbs
 

@@ -1,0 +1,204 @@
+"""One SMTP connection: its life, what is said on it, and messages read in bulk. Built on aiosmtpd's protocol, with its
+defects mended: replies of our own, TLS through the loop, timers that see data, errors that tell nothing (decision 0003)."""
+
+import asyncio
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from aiosmtpd.smtp import SMTP
+
+from auth_client.wire import LoginAnswer
+from mailkit.errors import PostriderError
+from mailkit.lifecycle import describe
+from mailkit.listener import Peer
+from mailkit.logs import get_logger
+from mailkit.reply import Reply
+from smtp_gateway import metrics, replies
+from smtp_gateway.receiving import Receiving
+from smtp_gateway.transaction import Transaction
+
+if TYPE_CHECKING:
+    from smtp_gateway.context import Context
+
+log = get_logger()
+
+MOST_ERRORS = 20
+
+
+class _NoHooks:
+    """aiosmtpd's hooks are not used: each verb is overridden."""
+
+
+_HOOKS = _NoHooks()
+
+
+class Connection(SMTP):
+    """The conversation with one client, without its verbs."""
+
+    line_length_limit = 8192
+    transport: Any
+    session: Any
+    envelope: Any
+    _reader: Any
+    _writer: Any
+
+    def __init__(self, peer: Peer, context: "Context") -> None:
+        super().__init__(
+            _HOOKS, enable_SMTPUTF8=True, hostname=context.settings.helo_name, ident="ESMTP Postrider",
+            timeout=context.settings.smtp_command_seconds, loop=asyncio.get_running_loop(),
+        )  # fmt: skip
+        self.peer = peer
+        self.context = context
+        self.tls = peer.implicit_tls
+        self.login: LoginAnswer | None = None
+        self.failed_logins = 0
+        self.helo = ""
+        self.extended = False
+        self.errors = 0
+        self.closing = False
+        self._busy = False
+        self._receiving: Receiving | None = None
+        self._cap: asyncio.TimerHandle | None = None
+        self.command_size_limits = defaultdict(lambda: 4096)  # a class attribute upstream, shared by all connections
+        self.command_size_limit = 4096
+        self._gauge = metrics.SESSIONS.labels(peer.listener)
+
+    # -- the life of a connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        first = self not in self.context.sessions
+        super().connection_made(transport)
+        if first:
+            self.context.sessions.add(self)
+            self._gauge.inc()
+            if self.context.draining:
+                self.drain()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self in self.context.sessions:
+            self.context.sessions.discard(self)
+            self._gauge.dec()
+        if self._receiving is not None:
+            self._receiving.drop()
+            self._receiving = None
+        if self._cap is not None:
+            self._cap.cancel()
+        if self.transport is not None:
+            super().connection_lost(error)
+
+    def _timeout_cb(self) -> None:
+        if self.transport is not None:
+            self.transport.write(replies.TIMEOUT.render())
+            self.transport.close()
+
+    def drain(self) -> None:
+        """The service stops: say so when no transaction is under way; it is looked at again after each command."""
+        if (
+            not self._busy
+            and self._receiving is None
+            and self.envelope.mail_from is None
+            and self.transport is not None
+        ):
+            self.closing = True
+            self.transport.write(replies.SHUTTING_DOWN.render())
+            self.transport.close()
+
+    def revoke(self) -> None:
+        """The account was disabled or its password changed: the session ends (decision 15)."""
+        self.login = None
+        if self.transport is not None:
+            self.closing = True
+            self.transport.write(replies.ACCOUNT_CHANGED.render())
+            self.transport.close()
+
+    def _create_envelope(self) -> Any:
+        return Transaction()
+
+    def _set_rset_state(self) -> None:
+        self.envelope = Transaction()
+
+    async def say(self, reply: Reply, command: str = "") -> None:
+        """Send one reply; refusals are counted, and too many end the connection."""
+        if reply.code >= 400:
+            metrics.REFUSED.labels(command, str(reply.code)).inc()
+            metrics.REJECTED.labels(replies.reason(reply)).inc()
+            if reply.code >= 500 and reply.code != 550 and reply.code != 552:
+                self.errors += 1
+        self._writer.write(reply.render())
+        if self.errors > MOST_ERRORS and not self.closing:
+            self.closing = True
+            self._writer.write(replies.TOO_MANY_ERRORS.render())
+        if self.closing and self.transport is not None:
+            self.transport.close()
+        else:
+            await self._writer.drain()
+
+    async def push(self, status: Any) -> None:
+        """What aiosmtpd itself says: the greeting, and its refusals of lines it cannot read, in our words."""
+        text = status if isinstance(status, str) else status.decode()
+        if text.startswith("500 Command line"):
+            return await self.say(replies.TOO_LONG_COMMAND, "line")
+        if text.startswith('500 Error: command "'):
+            return await self.say(replies.UNKNOWN_COMMAND, "unknown")
+        if text.startswith("500"):
+            return await self.say(replies.BAD_SYNTAX, "line")
+        if text.startswith("502 5.5.1 Too many"):
+            return await self.say(replies.TOO_MANY_ERRORS, "unknown")
+        self._writer.write(text.encode() + b"\r\n")
+        await self._writer.drain()
+        return None
+
+    async def handle_exception(self, error: Exception) -> str:
+        """What goes wrong here is our fault and temporary; the client learns nothing of it."""
+        if isinstance(error, PostriderError):
+            log.warning("neighbour_away", error=describe(error))
+        else:
+            log.error("bug", error=describe(error), exc_info=error)
+        metrics.REFUSED.labels("any", "451").inc()
+        metrics.REJECTED.labels("away").inc()
+        return str(replies.TRY_LATER)
+
+    # -- data in bulk
+
+    async def read_message(self, receiving: Receiving) -> None:
+        """Say 354 and read everything up to the final dot."""
+        self._busy = True
+        self._receiving = receiving
+        self._cap = self.loop.call_later(self.context.settings.smtp_data_seconds, self._timeout_cb)
+        buffered = self._reader._buffer
+        self._writer.write(replies.START_DATA.render())
+        if buffered:  # sent ahead of the 354 by a pipelining client that is sure of itself
+            early = bytes(buffered)
+            buffered.clear()
+            self._reader._maybe_resume_transport()
+            self._feed(early)
+        await receiving.done
+        self._cap.cancel()
+        self._cap = None
+        self._reset_timeout()
+
+    _reset_at = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        if self._receiving is None:
+            super().data_received(data)
+        else:
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        receiving = self._receiving
+        assert receiving is not None
+        rest = receiving.feed(data)
+        now = time.monotonic()
+        if now - self._reset_at > 1:  # the idle timer sees data, but not each chunk
+            self._reset_at = now
+            self._reset_timeout()
+        if receiving.done.done():
+            self._receiving = None
+            if rest:
+                super().data_received(rest)
+
+    def _look_at_drain(self) -> None:
+        if self.context.draining:
+            self.drain()

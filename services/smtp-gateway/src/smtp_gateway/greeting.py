@@ -1,0 +1,70 @@
+"""Who the client is: EHLO, HELO, STARTTLS and AUTH."""
+
+import re
+
+from mailkit.reply import Reply
+from smtp_gateway import metrics, replies
+from smtp_gateway.authenticate import authenticate
+from smtp_gateway.connection import Connection
+
+_HELO = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}\Z")
+
+
+class Greeting(Connection):
+    """The verbs in front of a transaction."""
+
+    async def smtp_EHLO(self, argument: str | None) -> None:
+        if not argument or not _HELO.match(argument):
+            return await self.say(replies.HELO_SYNTAX, "EHLO")
+        self._set_rset_state()
+        self.helo, self.extended = argument, True
+        self.session.extended_smtp = True
+        lines = [self.hostname, "PIPELINING", f"SIZE {self.context.settings.max_message_bytes}", "8BITMIME", "SMTPUTF8",
+                 "ENHANCEDSTATUSCODES"]  # fmt: skip
+        if not self.tls and self.context.tls is not None:
+            lines.append("STARTTLS")
+        if self.may_log_in() and self.login is None:
+            lines.append("AUTH PLAIN LOGIN")
+        return await self.say(Reply(250, "", "\n".join(lines)))
+
+    async def smtp_HELO(self, argument: str | None) -> None:
+        if not argument or not _HELO.match(argument):
+            return await self.say(replies.HELO_SYNTAX, "HELO")
+        self._set_rset_state()
+        self.helo, self.extended = argument, False
+        self.session.extended_smtp = False
+        return await self.say(Reply(250, "", self.hostname))
+
+    def may_log_in(self) -> bool:
+        return self.tls or self.context.settings.smtp_plaintext_auth
+
+    async def smtp_STARTTLS(self, argument: str | None) -> None:
+        """RFC 3207: everything known of the client is forgotten, and what it sent ahead (decision 10)."""
+        if argument:
+            return await self.say(replies.NO_ARGUMENT, "STARTTLS")
+        if self.tls or self.context.tls is None:
+            return await self.say(replies.ALREADY_TLS if self.tls else replies.NO_TLS_HERE, "STARTTLS")
+        plain = self.transport
+        plain.pause_reading()
+        self._reader._buffer.clear()
+        self._writer.write(replies.START_TLS.render())
+        try:
+            secure = await self.loop.start_tls(
+                plain, self, self.context.tls(), server_side=True, ssl_handshake_timeout=30
+            )
+        except (OSError, EOFError) as error:
+            raise ConnectionResetError("TLS handshake failed") from error
+        if secure is None or self.transport is None:
+            raise ConnectionResetError("the client left during the TLS handshake")
+        self._reader._buffer.clear()
+        self._reader._transport = self._writer._transport = self.transport = secure
+        self.tls = True
+        self.helo, self.extended, self.login = "", False, None
+        self._set_rset_state()
+        self._reset_timeout()
+        return None
+
+    async def smtp_AUTH(self, argument: str | None) -> None:
+        with metrics.AUTH_SECONDS.time():
+            reply = await authenticate(self, argument or "")
+        await self.say(reply, "AUTH")
