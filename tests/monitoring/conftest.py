@@ -62,7 +62,8 @@ class Prometheus:
         return found
 
     def up(self) -> bool:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # not listening yet, or not ready: 503
+            urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).close()
             return len(self.query("up == 1")) == len(SERVICES) and len(self.query("postrider_build_info")) == len(
                 SERVICES
             )
