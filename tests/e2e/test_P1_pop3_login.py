@@ -5,7 +5,7 @@ import poplib
 
 import pytest
 
-from tests.support.clients import STRANGER, Pop3, dial, inbox, pop3, smtp, tls_context
+from tests.support.clients import STRANGER, Pop3, dial, imap, inbox, pop3, smtp, tls_context
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
 
@@ -51,6 +51,28 @@ def test_every_command(run: Run) -> None:
     client.dele(2)
     client.noop()
     assert client.stat()[0] == 2
+    client.quit()
+
+
+def test_a_last_line_without_its_end_is_announced_with_it(run: Run) -> None:
+    """RFC 1939 11: sizes are as sent, and POP3 sends whole lines; IMAP has the octets as they were appended."""
+    user = run.mailbox(run.domain())
+    reader = imap(run, user)
+    odd = b"Subject: odd\r\n\r\nno end"
+    for text in (odd, odd + b"\r\n"):
+        assert reader.append("INBOX", "", "", text)[0] == "OK"
+    reader.copy("1", "INBOX")
+    _, data = reader.fetch("1:3", "(RFC822.SIZE)")
+    assert [int(line.split()[-1].rstrip(b")")) for line in data] == [len(odd), len(odd) + 2, len(odd)]
+    reader.logout()
+    client = pop3(run, user)
+    for number in (1, 2, 3):
+        answer, lines, octets = client.retr(number)
+        assert octets == len(odd) + 2
+        assert int(answer.split()[1]) == octets
+        assert int(client.list(number).split()[2]) == octets
+        assert lines[-1] == b"no end"
+    assert client.stat() == (3, 3 * (len(odd) + 2))
     client.quit()
 
 

@@ -61,7 +61,7 @@ class OneMailbox:
         if self.holder not in (None, question.session_id):
             return Maildrop("in_use")
         self.holder = question.session_id
-        sizes = array("I", [len(raw) for raw in self.messages.values()])
+        sizes = array("I", [len(raw) + 2 * (not raw.endswith(b"\r\n")) for raw in self.messages.values()])
         return Maildrop("ok", 7, array("I", self.messages).tobytes(), sizes.tobytes(), 1)
 
     async def renew_maildrops(self, items: list[MaildropLease]) -> list[bool]:
@@ -197,17 +197,17 @@ LOGIN = "C: USER user%site.example\nS: +OK\nC: PASS  pass word \nS: +OK 2 messag
 
 def test_a_whole_session() -> None:
     world = script(LOGIN + "\n".join([
-        "C: STAT", "S: +OK 2 58",
-        "C: LIST", "S: +OK 2", "S: 1 28", "S: 2 30", "S: .",
-        "C: LIST 2", "S: +OK 2 30", "C: LIST 3", "S: -ERR no such message",
+        "C: STAT", "S: +OK 2 60",
+        "C: LIST", "S: +OK 2", "S: 1 28", "S: 2 32", "S: .",
+        "C: LIST 2", "S: +OK 2 32", "C: LIST 3", "S: -ERR no such message",
         "C: UIDL", "S: +OK 2", "S: 1 7.11", "S: 2 7.12", "S: .", "C: UIDL 1", "S: +OK 1 7.11",
         "C: RETR 1", "S: +OK 28 octets", "S: Subject: one", "S: (empty)", "S: ..dot", "S: line", "S: .",
-        "C: RETR 2", "S: +OK", "S: Subject: two", "S: (empty)", "S: no end of line", "S: .",
+        "C: RETR 2", "S: +OK 32 octets", "S: Subject: two", "S: (empty)", "S: no end of line", "S: .",
         "C: TOP 1 1", "S: +OK", "S: Subject: one", "S: (empty)", "S: ..dot", "S: .",
         "C: TOP 1 0", "S: +OK", "S: Subject: one", "S: (empty)", "S: .",
         "C: DELE 1", "S: +OK", "C: DELE 1", "S: -ERR that message is marked", "C: RETR 1", "S: -ERR",
-        "C: STAT", "S: +OK 1 30", "C: LIST", "S: +OK 1", "S: 2 30", "S: .",
-        "C: RSET", "S: +OK", "C: STAT", "S: +OK 2 58", "C: DELE 2", "S: +OK", "C: NOOP", "S: +OK",
+        "C: STAT", "S: +OK 1 32", "C: LIST", "S: +OK 1", "S: 2 32", "S: .",
+        "C: RSET", "S: +OK", "C: STAT", "S: +OK 2 60", "C: DELE 2", "S: +OK", "C: NOOP", "S: +OK",
         "C: QUIT", "S: +OK", "S:",
     ]))  # fmt: skip
     assert list(world.store.messages) == [11]
@@ -218,7 +218,7 @@ def test_a_whole_session() -> None:
 def test_pipelined_in_one_packet() -> None:
     async def talk(world: World, client: Client) -> None:
         client.writer.write(b"USER user@site.example\r\nPASS  pass word \r\nSTAT\r\nDELE 1\r\nQUIT\r\n")
-        await client.hear("+OK", "+OK", "+OK 2 58", "+OK", "+OK", "")
+        await client.hear("+OK", "+OK", "+OK 2 60", "+OK", "+OK", "")
 
     assert list(dialogue(talk).store.messages) == [12]
 
@@ -460,7 +460,7 @@ def test_bad_arguments(line: str) -> None:
     async def talk(world: World, client: Client) -> None:
         await client.log_in()
         await client.say(line, "-ERR")
-        await client.say("STAT", "+OK 2 58")
+        await client.say("STAT", "+OK 2 60")
 
     dialogue(talk)
 

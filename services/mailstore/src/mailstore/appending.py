@@ -86,7 +86,10 @@ class Appender:
         assert given is not None
         date = now if head.internal_date is None else moment(head.internal_date)
         uid = given["first_uid"]
-        new = row(mailbox_id, folder["folder_id"], uid, body_id, b"", len(message), mask, given["modseq"], date, view)
+        new = row(
+            mailbox_id, folder["folder_id"], uid, body_id, b"", len(message), mask, given["modseq"], date, view,
+            open_end=bool(message) and not message.endswith(b"\r\n"),
+        )  # fmt: skip
         await connection.execute(sql.insert_messages, *columns([new]))
         await connection.execute(sql.add_usage, [mailbox_id], [len(message)], [room.limit], [room.version])
         await notify(connection, [mailbox_id])

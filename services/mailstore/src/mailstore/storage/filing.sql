@@ -54,16 +54,16 @@ returning uidnext - $3::int as first_uid, highest_modseq as modseq, uidvalidity
 with t as (
     select * from unnest($1::uuid[], $2::int[], $3::bigint[], $4::uuid[], $5::bytea[], $6::bigint[], $7::bigint[],
                          $8::bigint[], $9::timestamptz[], $10::bytea[], $11::bytea[], $12::bytea[], $13::bytea[],
-                         $14::date[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[])
+                         $14::date[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::boolean[])
         as t(mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, envelope, body,
-             bodystructure, parts, sent_day, subject, from_, to_, cc, bcc)
+             bodystructure, parts, sent_day, subject, from_, to_, cc, bcc, open_end)
 ), r as (
     insert into mailstore.rendered (mailbox_id, folder_id, uid, envelope, body, bodystructure, parts, sent_day, subject,
                                     from_, to_, cc, bcc)
     select mailbox_id, folder_id, uid, envelope, body, bodystructure, parts, sent_day, subject, from_, to_, cc, bcc from t
 )
-insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate)
-select mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate from t
+insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end)
+select mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end from t
 
 -- name: insert_filed
 insert into mailstore.filed (queue_id, mailbox_id) select * from unnest($1::uuid[], $2::uuid[])

@@ -6,7 +6,8 @@ on conflict (mailbox_id) do update set session_id = excluded.session_id, until =
 returning mailbox_id
 
 -- name: maildrop_messages
-select uid, size from mailstore.message where mailbox_id = $1 and folder_id = 1 order by uid
+-- Sizes as POP3 sends them: a last line without its end gets one (RFC 1939 3, 11).
+select uid, size + case when open_end then 2 else 0 end as size from mailstore.message where mailbox_id = $1 and folder_id = 1 order by uid
 
 -- name: renew_maildrops
 update mailstore.maildrop_lease l set until = $4

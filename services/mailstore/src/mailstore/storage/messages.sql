@@ -48,8 +48,8 @@ with t as (
            select * from mailstore.rendered r
             where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = t.old offset 0) as r
 )
-insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate)
-select m.mailbox_id, $3, t.new, m.body_id, m.prefix, m.size, t.mask, $6, m.internaldate
+insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end)
+select m.mailbox_id, $3, t.new, m.body_id, m.prefix, m.size, t.mask, $6, m.internaldate, m.open_end
   from t cross join lateral (
        select * from mailstore.message m where m.mailbox_id = $1 and m.folder_id = $2 and m.uid = t.old offset 0) as m
 

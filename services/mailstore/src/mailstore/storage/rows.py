@@ -17,13 +17,13 @@ def moment(seconds: float) -> datetime:
 
 def row(
     mailbox_id: UUID, folder_id: int, uid: int, body_id: UUID, prefix: bytes, size: int, flags: int, modseq: int,
-    internaldate: datetime, view: Rendered,
+    internaldate: datetime, view: Rendered, *, open_end: bool = False,
 ) -> tuple[object, ...]:  # fmt: skip
-    """One new message, in the order of the arrays."""
+    """One new message, in the order of the arrays. `open_end`: its last line has no CRLF."""
     return (
         mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate,
         view.envelope, view.body, view.bodystructure, view.parts, view.sent_day,
-        _text(view.subject), _text(view.from_), _text(view.to), _text(view.cc), _text(view.bcc),
+        _text(view.subject), _text(view.from_), _text(view.to), _text(view.cc), _text(view.bcc), open_end,
     )  # fmt: skip
 
 

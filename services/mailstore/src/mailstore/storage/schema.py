@@ -84,6 +84,7 @@ message = Table(
     Column("flags", BigInteger, nullable=False),
     Column("modseq", BigInteger, nullable=False),
     _time("internaldate"),
+    Column("open_end", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="message_pkey"),
     Index("message_modseq", "mailbox_id", "folder_id", "modseq"),
     Index("message_body", "body_id"),

@@ -262,7 +262,7 @@ class Pop3Session:
             raw = await self.context.mailstore.read_maildrop(
                 ReadMaildrop(self.mailbox_id, self.folder_id, self.uids[at], lines)
             )
-        self.say(f"+OK {len(raw)} octets" if lines < 0 else "+OK")
+        self.say(f"+OK {len(raw) + 2 * open_end(raw)} octets" if lines < 0 else "+OK")
         await self.stream.send(stuffed(raw))
 
     async def update(self) -> None:
@@ -302,4 +302,9 @@ def stuffed(raw: bytes) -> bytes:
         raw = b"." + raw
     if b"\r\n." in raw:
         raw = raw.replace(b"\r\n.", b"\r\n..")
-    return raw + (b".\r\n" if raw.endswith(b"\r\n") or not raw else b"\r\n.\r\n")
+    return raw + (b"\r\n.\r\n" if open_end(raw) else b".\r\n")
+
+
+def open_end(raw: bytes) -> bool:
+    """Its last line has no end of its own, and gets one."""
+    return bool(raw) and not raw.endswith(b"\r\n")
