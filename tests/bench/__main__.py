@@ -12,9 +12,10 @@ import time
 from dataclasses import dataclass
 from types import FrameType
 
+from tests.bench.latency import one_by_one
 from tests.bench.memory import Peaks, cpu
-from tests.bench.readers import imap_rows, pop3_rate
-from tests.bench.senders import OCTETS, SESSIONS, flood, send
+from tests.bench.readers import ImapLine, imap_rows, pop3_reads
+from tests.bench.senders import OCTETS, SENDER, SESSIONS, flood, send
 from tests.bench.sides import Side, installed, postfix_dovecot, postrider
 from tests.bench.table import Table
 from tests.support.run import wait_for
@@ -28,11 +29,12 @@ class Sizes:
     """How much is done."""
 
     messages: int = 5000
+    alone: int = 100
     maildrop: int = 1000
     folder: int = 10000
 
     def tenth(self) -> "Sizes":
-        return Sizes(self.messages // 10, self.maildrop // 10, self.folder // 10)
+        return Sizes(self.messages // 10, self.alone // 10, self.maildrop // 10, self.folder // 10)
 
 
 def measure(side: Side, table: Table, sizes: Sizes) -> None:
@@ -71,11 +73,22 @@ def measure(side: Side, table: Table, sizes: Sizes) -> None:
         wait_for(lambda: side.sink.count - before >= sizes.messages, LIMIT, "the sink has all")
         put("relayed to another host", sizes.messages / (time.monotonic() - began), "messages/s")
         drained()
+        alone = one_by_one(side.smtp_port, side.sender, side.far, sizes.alone, lambda: side.sink.count)
+        put("relayed, one at a time, p50", alone.percentile(0.50) * 1000, "ms", "less")
+        put("relayed, one at a time, p99", alone.percentile(0.99) * 1000, "ms", "less")
+        address, login, _, password = side.reader("waiter")
+        with ImapLine(side.imap_port, login, password) as client:
+            alone = one_by_one(side.smtp_port, SENDER, address, sizes.alone, client.exists)
+        put("filed, one at a time, p50", alone.percentile(0.50) * 1000, "ms", "less")
+        put("filed, one at a time, p99", alone.percentile(0.99) * 1000, "ms", "less")
 
         address, _, login, password = side.reader("popper")
         send(side.smtp_port, [address] * sizes.maildrop, limit=LIMIT)
         drained()
-        put("POP3 RETR", pop3_rate(side.pop3_port, login, password, sizes.maildrop), "messages/s")
+        read = pop3_reads(side.pop3_port, login, password, sizes.maildrop)
+        put("POP3 RETR", read.rate, "messages/s")
+        put("POP3 RETR, p50", read.percentile(0.50) * 1000, "ms", "less")
+        put("POP3 RETR, p99", read.percentile(0.99) * 1000, "ms", "less")
 
         address, login, _, password = side.reader("reader")
         send(side.smtp_port, [address] * sizes.folder, limit=LIMIT)

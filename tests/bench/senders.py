@@ -63,7 +63,7 @@ def _complete(got: bytes, replies: int) -> bool:
     return sum(1 for line in got.split(b"\r\n") if line[3:4] == b" ") >= replies
 
 
-class _Session:
+class Session:
     """One kept connection: MAIL, RCPT and DATA in one piece, then the message."""
 
     def __init__(self, port: int, sender: str) -> None:
@@ -110,7 +110,7 @@ def _work(port: int, sender: str, recipients: Sequence[str], sessions: int, limi
     left: Iterator[str] = iter(recipients)
     latencies: list[float] = []
     poll = selectors.DefaultSelector()
-    opened = [_Session(port, sender) for _ in range(min(sessions, len(recipients)))]
+    opened = [Session(port, sender) for _ in range(min(sessions, len(recipients)))]
     started = time.monotonic()
     for session in opened:
         poll.register(session.sock, selectors.EVENT_READ, session)

@@ -20,7 +20,7 @@ from tests.support.run import Run
 from tests.support.world import World
 
 BOXES = 100
-READERS = ("popper", "reader")
+READERS = ("popper", "reader", "waiter")
 QUOTA = 2048 * 1024 * 1024
 
 
