@@ -3,10 +3,13 @@
 import importlib
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
+import mailkit
 from mailkit.config import KNOWN_NAMES, ServiceSettings
 from mailkit.logs import EVENTS
 
@@ -84,3 +87,13 @@ def test_log_lines_use_the_vocabulary() -> None:
     }
     assert len(said) > 10
     assert said - EVENTS == set()
+
+
+def test_one_version_everywhere() -> None:
+    """What `postrider_build_info` says is what the packages and the chart are."""
+    said = {
+        str(path): tomllib.loads(path.read_text())["project"]["version"] for path in ROOT.glob("[sp]*/*/pyproject.toml")
+    }
+    said["chart"] = yaml.safe_load((ROOT / "charts/postrider/Chart.yaml").read_text())["appVersion"]
+    assert len(said) > 8
+    assert set(said.values()) == {mailkit.__version__}, said
