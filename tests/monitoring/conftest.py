@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.monitoring.dashboards import DASHBOARDS, queries
 from tests.monitoring.load import everything
 from tests.support.run import Run, wait_for
 from tests.support.world import World
@@ -28,6 +29,8 @@ class Prometheus:
 
     loaded = 0.0
     """When the load began."""
+    empty_when_new: frozenset[str] = frozenset()
+    """Queries of dashboards that returned no series at all before the load."""
 
     def __init__(self, folder: Path, run: Run) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -69,6 +72,10 @@ class Prometheus:
             )
         return False
 
+    def empty(self) -> frozenset[str]:
+        asked = {query for name in DASHBOARDS for _, query in queries(name)}
+        return frozenset(query for query in asked if not self.query(query))
+
     def close(self) -> None:
         self.process.terminate()
         self.process.wait(20)
@@ -91,6 +98,10 @@ def prometheus(busy_run: Run, world: World, tmp_path_factory: pytest.TempPathFac
     made = Prometheus(tmp_path_factory.mktemp("prometheus"), busy_run)
     try:
         wait_for(made.up, 60, "Prometheus scrapes all five")
+        wait_for(lambda: made.query("rate(process_cpu_seconds_total[1m])"), 20, "rates are known: two scrapes")
+        with contextlib.suppress(AssertionError):  # what stays empty is for its test to say
+            wait_for(lambda: not made.empty(), 5)
+        made.empty_when_new = made.empty()
         with everything(busy_run, world):
             made.loaded = time.time()
             wait_for(lambda: _has_seen(made), 60, "everything has happened and was scraped")

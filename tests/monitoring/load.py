@@ -23,7 +23,7 @@ def everything(run: Run, world: World) -> Iterator[None]:
     people = [run.mailbox(domain, name) for name in ("anna", "ben")]
     takes, refuses, defers = world.remote(), world.remote(), world.remote()
     refuses.sink.behaviour.rcpt = lambda address: ["550 5.1.1 nobody"]
-    defers.sink.behaviour.dot = ["451 4.7.1 later"]
+    defers.sink.behaviour.dots = [["451 4.7.1 later"], ["250 2.0.0 this time"]] * (2 * ROUNDS)
     run.cli("badmailfrom", "add", "spam@far.example")
     stop = threading.Event()
     trouble: list[str] = []
@@ -92,8 +92,8 @@ def read(run: Run, account: Account) -> None:
     client: Imap = imap(run, account)
     client.append("INBOX", "", "", message("a@far.example", account.address))
     client.fetch("1:*", "(FLAGS ENVELOPE BODY.PEEK[])")
-    client.store("1", "+FLAGS", "\\Deleted")
     client.copy("1", "Sent")
+    client.store("1:*", "+FLAGS", "\\Deleted")  # or each round would fetch more than the one before
     client.expunge()
     client.search(None, "ALL")
     client.select("INBOX")
@@ -106,9 +106,9 @@ def read(run: Run, account: Account) -> None:
 def fetch_by_pop3(run: Run, account: Account) -> None:
     client = pop3(run, account, OFFICE)
     count, _ = client.stat()
-    if count:
-        client.retr(1)
-        client.dele(1)
+    for number in range(1, min(count, 20) + 1):
+        client.retr(number)
+        client.dele(number)
     with contextlib.suppress(poplib.error_proto):
         client.retr(9999)
     client.quit()

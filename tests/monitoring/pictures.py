@@ -41,22 +41,33 @@ def _panel(panel: dict[str, Any], lines: list[Line], seconds: float) -> str:
     box_left, box_top, box_width, box_height = 62, 34, WIDTH - 76, 98
     out = [f'<rect width="{WIDTH}" height="{HEIGHT}" rx="4" fill="#fff" stroke="#d8dbe0"/>',
            f'<text x="10" y="20" font-weight="600" fill="#222">{escape(panel["title"])}'
-           f'<tspan font-weight="400" font-size="10" fill="#888"> {escape(unit.removeprefix("suffix: ")) if unit.startswith("suffix") else ""}</tspan></text>']  # fmt: skip
+           f'<tspan dx="6" font-weight="400" font-size="10" fill="#888">{escape(unit.removeprefix("suffix: ")) if unit.startswith("suffix") else ""}</tspan></text>']  # fmt: skip
     for share in (0, 0.5, 1):
         y = box_top + box_height * (1 - share)
         out.append(f'<path d="M{box_left} {y:.0f}h{box_width}" stroke="#e6e8eb"/>')
         out.append(
             f'<text x="{box_left - 6}" y="{y + 4:.0f}" text-anchor="end" font-size="10" fill="#666">{written(highest * share, unit)}</text>'
         )
+    for at, x in (("0", box_left), (f"{seconds:.0f} s", box_left + box_width)):
+        anchor = "start" if at == "0" else "end"
+        out.append(
+            f'<text x="{x}" y="{box_top + box_height + 12}" text-anchor="{anchor}" font-size="9" fill="#999">{at}</text>'
+        )
+    for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]:
+        if step["value"] and step["value"] <= highest:  # one that is far above would flatten the lines
+            y = box_top + box_height * (1 - step["value"] / highest)
+            out.append(f'<path d="M{box_left} {y:.1f}h{box_width}" stroke="#d33" stroke-dasharray="4 3"/>')
     for number, (_, points) in enumerate(shown):
         path = " ".join(
             f"{'M' if n == 0 else 'L'}{box_left + box_width * x / seconds:.1f} {box_top + box_height * (1 - y / highest):.1f}"
             for n, (x, y) in enumerate(points)
         )
         out.append(f'<path d="{path}" fill="none" stroke="{COLOURS[number % len(COLOURS)]}" stroke-width="1.5"/>')
+    columns = 2 if any(len(legend) > 18 for legend, _ in shown) and len(shown) <= 6 else 3
+    most = 18 if columns == 3 else 30
     for number, (legend, _) in enumerate(shown):
-        x, y = 12 + number % 3 * 122, box_top + box_height + 20 + number // 3 * 15
-        text = legend if len(legend) <= 18 else legend[:17] + "…"
+        x, y = 12 + number % columns * (366 // columns), box_top + box_height + 28 + number // columns * 15
+        text = legend if len(legend) <= most else legend[: most // 2] + "…" + legend[-(most // 2) + 1 :]
         out.append(f'<rect x="{x}" y="{y - 8}" width="8" height="8" fill="{COLOURS[number % len(COLOURS)]}"/>')
         out.append(f'<text x="{x + 12}" y="{y}" font-size="10" fill="#444">{escape(text)}</text>')
     if len(lines) > len(shown):
