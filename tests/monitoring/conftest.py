@@ -23,6 +23,9 @@ SERVICES = {
     "auth": "AUTH", "queue-worker": "QUEUE", "mailstore": "MAILSTORE", "smtp-gateway": "GATEWAY", "pop-imap-frontend": "FRONTEND",
 }  # fmt: skip
 
+#: Of the second look at the same services, as a cluster's Prometheus has it.
+NAMESPACE = "cluster"
+
 
 class Prometheus:
     """The real one, on a port and folder of its own."""
@@ -35,13 +38,13 @@ class Prometheus:
     def __init__(self, folder: Path, run: Run) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-        jobs = [
-            {
-                "job_name": name,
-                "static_configs": [{"targets": [run.env[f"POSTRIDER_{short}_URL"].removeprefix("http://")]}],
-            }
-            for name, short in SERVICES.items()
-        ]
+        jobs = []
+        for name, short in SERVICES.items():
+            target = run.env[f"POSTRIDER_{short}_URL"].removeprefix("http://")
+            # once as on one machine, once with the labels that the chart's PodMonitor brings
+            jobs.append({"job_name": name, "static_configs": [{"targets": [target]}]})
+            labels = {"namespace": NAMESPACE, "pod": f"{name}-0", "job": name, "instance": f"pod-of-{name}"}
+            jobs.append({"job_name": f"{name} in a pod", "static_configs": [{"targets": [target], "labels": labels}]})
         config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         with (folder / "log").open("wb") as log:
@@ -67,9 +70,7 @@ class Prometheus:
     def up(self) -> bool:
         with contextlib.suppress(OSError):  # not listening yet, or not ready: 503
             urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).close()
-            return len(self.query("up == 1")) == len(SERVICES) and len(self.query("postrider_build_info")) == len(
-                SERVICES
-            )
+            return all(len(self.query(each)) == 2 * len(SERVICES) for each in ("up == 1", "postrider_build_info"))
         return False
 
     def empty(self) -> frozenset[str]:
@@ -115,7 +116,7 @@ def _has_seen(prometheus: Prometheus) -> bool:
         "min(postrider_queue_attempts_total{kind='remote',end=~'delivered|deferred|failed'}) > 3",
         "min(postrider_gateway_rejected_total{reason=~'no_relay|badmailfrom|no_mailbox|sender_domain'}) > 3",
         "sum(postrider_frontend_logins_total{protocol='pop3',outcome='ok'}) > 3",
-        "sum(postrider_frontend_imap_sessions_open) >= 1 and sum(postrider_frontend_imap_idle_open) == 1",
+        "min(postrider_frontend_imap_sessions_open) >= 1 and min(postrider_frontend_imap_idle_open) == 1",
         "sum(postrider_frontend_bytes_total) > 0",
         "sum(postrider_listener_session_seconds_count{listener=~'smtp|imap'}) > 10",
         "sum(postrider_mailstore_changed_messages_total{how='expunged'}) > 3",

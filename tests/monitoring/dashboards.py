@@ -17,15 +17,16 @@ def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
-def queries(name: str) -> Iterator[tuple[str, str]]:
+def queries(name: str, namespace: str = ".*", pod: str = ".*") -> Iterator[tuple[str, str]]:
     """(panel's title, expression) of everything that a dashboard asks."""
     for panel in panels(DASHBOARDS[name]):
         for target in panel["targets"]:
-            yield panel["title"], filled(target["expr"])
+            yield panel["title"], filled(target["expr"], namespace=namespace, pod=pod)
 
 
-def filled(expression: str, interval: str = "1m") -> str:
-    """With all namespaces and pods chosen; a run on one machine has neither label."""
-    expression = expression.replace("$namespace", ".*").replace("$pod", ".*").replace("$__rate_interval", interval)
+def filled(expression: str, interval: str = "1m", namespace: str = ".*", pod: str = ".*") -> str:
+    """With what is chosen above the panels; All, as it is at first, is also for a run that has no such label."""
+    for name, value in (("$namespace", namespace), ("$pod", pod), ("$__rate_interval", interval)):
+        expression = expression.replace(name, value)
     assert "$" not in expression, expression
     return expression
