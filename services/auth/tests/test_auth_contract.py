@@ -23,6 +23,7 @@ class Asked:
     verbs: Any
     ids: dict[str, UUID]
     pass_time: Callable[[float], None]
+    frontend: Any
 
     async def login(self, login: str, password: str = "secret", protocol: str = "imap") -> wire.LoginAnswer:
         question = wire.Login(new_id(), protocol, login, password, "192.0.2.7")  # type: ignore[arg-type]
@@ -42,7 +43,7 @@ async def asked(request, auth):
         await auth.admin.set_catchall("other.org", "forward", targets=["c@other.org"])
         await auth.admin.add_badmailfrom("@bad.test")
         await auth.admin.disable_mailbox("b@site.com")
-        return Asked(auth.gateway, ids, auth.pass_time)
+        return Asked(auth.gateway, ids, auth.pass_time, auth.frontend)
     from datetime import UTC, datetime, timedelta
 
     clock = ManualClock(datetime(2026, 3, 1, tzinfo=UTC))
@@ -60,7 +61,7 @@ async def asked(request, auth):
     def pass_time(seconds: float) -> None:
         clock.current += timedelta(seconds=seconds)
 
-    return Asked(fake, ids, pass_time)
+    return Asked(fake, ids, pass_time, fake)
 
 
 async def test_logins(asked):
@@ -77,6 +78,21 @@ async def test_logins(asked):
 async def test_a_repeated_operation(asked):
     question = wire.Login(new_id(), "pop3", "a@site.com", "secret", None)
     assert [answer.outcome for answer in await asked.verbs.logins([question, question])] == ["ok", "ok"]
+
+
+async def test_a_check_that_came_to_nothing_starts_no_minute(asked):
+    async def check(operation: UUID) -> str:
+        return (await asked.verbs.logins([wire.Login(operation, "pop3", "a@site.com", "secret", None)]))[0].outcome
+
+    first, second, third = new_id(), new_id(), new_id()
+    assert await check(first) == "ok"
+    assert await asked.frontend.undo_checks([first, new_id()]) == [True, False]
+    assert await asked.frontend.undo_checks([first]) == [False], "once"
+    asked.pass_time(1)
+    assert await check(second) == "ok"
+    assert await asked.frontend.undo_checks([first]) == [False], "a later check's minute is its own"
+    assert await check(third) == "too_soon"
+    assert await asked.frontend.undo_checks([third]) == [False]
 
 
 async def test_grants_and_senders(asked):

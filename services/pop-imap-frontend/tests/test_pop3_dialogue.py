@@ -111,7 +111,7 @@ class World:
         self.implicit_tls = options.pop("implicit_tls", False)
         self.context = Pop3Context(
             mailstore=self.store,  # type: ignore[arg-type]
-            log_in=Logins(Batcher(self.auth.logins)),
+            log_in=Logins(Batcher(self.auth.logins), self.auth.undo_checks),
             leases=self.leases,
             tls=lambda: context,
             name="mail.example",
@@ -339,9 +339,27 @@ def test_a_neighbour_that_is_away(who: str, error: Exception | None) -> None:
             return
         await client.say("USER user%site.example", "+OK")
         await client.say("PASS  pass word ", "-ERR [SYS/TEMP]")
+        world.auth.away = False
+        await client.say("USER user%site.example", "+OK")
+        await client.say("PASS  pass word ", "+OK 2 messages")  # P4's minute was not begun
         await client.say("QUIT", "+OK", "")
 
     assert dialogue(talk).store.holder is None
+
+
+def test_auth_that_goes_away_before_a_check_is_undone_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talk(world: World, client: Client) -> None:
+        async def away(operations: Any) -> list[bool]:
+            raise Unavailable("away")
+
+        monkeypatch.setattr(world.context.log_in, "_undo_checks", away)
+        world.store.trouble["open"] = [Unavailable("away")]
+        await client.say("USER user%site.example", "+OK")
+        await client.say("PASS  pass word ", "-ERR [SYS/TEMP]")
+        await client.say("USER user%site.example", "+OK")
+        await client.say("PASS  pass word ", "-ERR [LOGIN-DELAY]", "")
+
+    dialogue(talk)
 
 
 def test_auth_that_never_answers_is_away_within_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The verbs of auth's list doors, one method per operation (the operators' JSON API has `AuthAdmin`)."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from auth_client import wire
 from mailkit.http import ServiceClient
@@ -22,6 +23,10 @@ class AuthClient(ServiceClient):
     async def logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
         """One answer per login, in order; a repeated `operation_id` gets its first answer again."""
         return (await self.call("/v1/logins", wire.LoginList(list(items)), wire.LoginAnswers)).items
+
+    async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
+        """POP3 logins, by operation, that got no maildrop: they begin no 60 seconds (P4). Which ones had."""
+        return (await self.call("/v1/undo-checks", wire.UndoCheckList(list(operations)), wire.UndoCheckAnswers)).items
 
     async def sessions(self, items: Sequence[wire.SessionQuestion]) -> list[bool]:
         """Which open sessions may go on."""

@@ -43,6 +43,7 @@ class FakeAuth:
     badmailfrom: set[str] = field(default_factory=set)
     grants: dict[tuple[str, UUID], datetime] = field(default_factory=dict)
     answered: dict[UUID, wire.LoginAnswer] = field(default_factory=dict)
+    checks: dict[UUID, tuple[UUID, datetime]] = field(default_factory=dict)
 
     def add_mailbox(self, address: str, password: str) -> FakeMailbox:
         """An account, and its domain when it is new."""
@@ -70,6 +71,17 @@ class FakeAuth:
     async def logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
         self._look_away()
         return [self.answered.setdefault(item.operation_id, self._login(item)) for item in items]
+
+    async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
+        self._look_away()
+        undone = []
+        for operation in operations:
+            made = self.checks.pop(operation, None)
+            box = next((box for box in self.mailboxes.values() if made and (box.id, box.last_pop3_login) == made), None)
+            if box is not None:
+                box.last_pop3_login = None
+            undone.append(box is not None)
+        return undone
 
     async def sessions(self, items: Sequence[wire.SessionQuestion]) -> list[bool]:
         self._look_away()
@@ -146,6 +158,7 @@ class FakeAuth:
             if left > 0:
                 return wire.LoginAnswer("too_soon", retry_after=max(1, round(left + 0.5)))
             box.last_pop3_login = now
+            self.checks[item.operation_id] = box.id, now
         if item.protocol != "smtp" and item.client_address:
             self.grants[peer_address(item.client_address), box.id] = now
         return wire.LoginAnswer("ok", box.id, box.address, box.credential_version, box.quota_limit, box.limit_version)

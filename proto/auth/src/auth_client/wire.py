@@ -1,7 +1,7 @@
 """What travels to and from auth's list doors (decision 3). Fields are only added at the end, with defaults.
 
-Doors: POST /v1/senders, /v1/recipients, /v1/logins, /v1/sessions. Callers: gateway (all but sessions for SMTP's
-long connections too), frontend (logins, sessions).
+Doors: POST /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions. Callers: gateway (all but undo-checks;
+sessions for SMTP's long connections too), frontend (logins, undo-checks, sessions).
 """
 
 from typing import Literal
@@ -142,6 +142,20 @@ class LoginList(Wire):
 
 class LoginAnswers(Wire):
     items: list[LoginAnswer]
+    version: int = VERSION
+
+
+class UndoCheckList(Wire):
+    """Operations of POP3 logins that got no maildrop: a check that came to nothing begins no 60 seconds (P4)."""
+
+    items: list[UUID]
+    version: int = VERSION
+
+
+class UndoCheckAnswers(Wire):
+    """True: it was the mailbox's last check, and no longer counts."""
+
+    items: list[bool]
     version: int = VERSION
 
 

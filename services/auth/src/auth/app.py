@@ -38,7 +38,7 @@ class Parts:
 
 
 def build(parts: Parts, life: Lifecycle) -> FastAPI:
-    """The application: health, four list doors, the operators' API."""
+    """The application: health, five list doors, the operators' API."""
     settings, pool, clock = parts.settings, parts.pool, parts.clock
 
     async def database() -> None:

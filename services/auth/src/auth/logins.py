@@ -73,6 +73,11 @@ class Checker:
         answers = dict(zip(unique, await self._answer(list(unique.values())), strict=True))
         return [answers[item.operation_id] for item in items]
 
+    async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
+        """POP3 logins that got no maildrop begin no 60 seconds (P4); which of them had. Raises Unavailable."""
+        undone = await self._store.undo_checks(operations)
+        return [operation in undone for operation in operations]
+
     async def _answer(self, items: Sequence[Login]) -> list[LoginAnswer]:
         times = Times(self._clock.now(), self._pop3_delay, self._grant, self._throttle.window)
         tries = [self._try(item) for item in items]

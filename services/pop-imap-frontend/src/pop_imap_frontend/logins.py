@@ -1,16 +1,21 @@
 """Logins of both protocols: one question to auth, with the client's address, for whom the grant is (S2, I2)."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from uuid import UUID
 
 from auth_client.wire import Login, LoginAnswer
 from mailkit.batch import Batcher
-from mailkit.errors import Unanswered, Unavailable
+from mailkit.errors import PostriderError, Unanswered, Unavailable
 from mailkit.ids import new_id
 from mailkit.listener import Peer
 from pop_imap_frontend import metrics
 
 #: A client hears within 10 s what became of his login: auth's answer, its repetition and POP3's maildrop together.
 LOGIN_SECONDS = 9.0
+#: Of the second that is left, this much is for taking a check back.
+UNDO_SECONDS = 0.5
 
 
 def login_ends() -> float:
@@ -21,15 +26,19 @@ def login_ends() -> float:
 class Logins:
     """Collects logins into list calls. A question that was not answered is repeated once under the same id."""
 
-    def __init__(self, ask: Batcher[Login, LoginAnswer]) -> None:
+    def __init__(
+        self, ask: Batcher[Login, LoginAnswer], undo_checks: Callable[[Sequence[UUID]], Awaitable[list[bool]]]
+    ) -> None:
         self._ask = ask
+        self._undo_checks = undo_checks
 
     async def __call__(
-        self, protocol: str, login: str, password: str, peer: Peer, *, ends: float | None = None
-    ) -> LoginAnswer:
+        self, protocol: str, login: str, password: str, peer: Peer, *, ends: float | None = None,
+        operation: UUID | None = None,
+    ) -> LoginAnswer:  # fmt: skip
         """Auth's answer, before `ends`. A direct client's address is not told: no grant (decision 9). Raises Unavailable."""
         holder = None if peer.direct else peer.address
-        question = Login(new_id(), protocol, login, password, holder)  # type: ignore[arg-type]
+        question = Login(operation or new_id(), protocol, login, password, holder)  # type: ignore[arg-type]
         outcome = "away"
         try:
             async with asyncio.timeout_at(login_ends() if ends is None else ends):
@@ -43,3 +52,9 @@ class Logins:
             raise Unavailable("auth does not answer") from None
         finally:
             metrics.LOGINS.labels(protocol, outcome).inc()
+
+    async def undo_check(self, operation: UUID) -> None:
+        """This POP3 login got no maildrop, so it begins no 60 seconds (P4). Where auth cannot be told, it does."""
+        with suppress(PostriderError, TimeoutError):
+            async with asyncio.timeout(UNDO_SECONDS):
+                await self._undo_checks([operation])

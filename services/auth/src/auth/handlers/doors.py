@@ -1,4 +1,4 @@
-"""The list doors (MessagePack): /v1/senders, /v1/recipients, /v1/logins, /v1/sessions."""
+"""The list doors (MessagePack): /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ MOST_ITEMS = 100
 def add_doors(
     app: App, tokens: Tokens, senders: Senders, recipients: Recipients, logins: Checker, sessions: Sessions
 ) -> None:
-    """Mount the four doors, each for its callers."""
+    """Mount the five doors, each for its callers."""
 
     def door(
         path: str, question: type[Any], answer: type[Any], work: Callable[[Sequence[Any]], Awaitable[Sequence[Any]]],
@@ -34,5 +34,6 @@ def add_doors(
     door("/v1/senders", wire.SenderList, wire.SenderAnswers, senders.answer, "gateway")
     door("/v1/recipients", wire.RecipientList, wire.RecipientAnswers, recipients.answer, "gateway")
     door("/v1/logins", wire.LoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
+    door("/v1/undo-checks", wire.UndoCheckList, wire.UndoCheckAnswers, logins.undo_checks, "frontend")
     # all open sessions of a front end in one question
     door("/v1/sessions", wire.SessionList, wire.SessionAnswers, sessions.answer, "gateway", "frontend", most=50_000)

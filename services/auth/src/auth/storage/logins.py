@@ -102,6 +102,12 @@ class Logins:
         )
         return rows
 
+    async def undo_checks(self, operations: Sequence[UUID]) -> set[UUID]:
+        """Take back P4's time where it is still the one that the operation wrote; the operations it was."""
+        async with translated():
+            rows = await self._pool.fetch(queries.undo_checks, list(operations), timeout=PATIENCE)
+        return {row["id"] for row in rows}
+
     async def rehash(self, better: Sequence[tuple[UUID, str, str]]) -> None:
         """Replace (mailbox, outdated hash) by a better hash of the same password."""
         async with translated():

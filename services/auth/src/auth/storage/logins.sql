@@ -109,6 +109,23 @@ select operation_id, outcome, retry_after, mailbox_id, address, credential_versi
   from auth.answers
  where operation_id = any($1::uuid[])
 
+-- name: undo_checks
+-- A POP3 login that got no maildrop was no check (P4). It wrote its operation's time (`checked` above), so that a later
+-- check's time is left alone; the time before it was over, or it would have been too soon. Rows in key order, as above.
+with mine as (
+    select m.id as mailbox_id, o.id, o.made_at
+      from auth.operations o
+      join auth.answers a on a.operation_id = o.id and a.outcome = 'ok'
+      join auth.mailboxes m on m.id = a.mailbox_id and m.last_pop3_login = o.made_at
+     where o.id = any($1::uuid[])
+     order by m.id
+       for no key update of m
+)
+update auth.mailboxes m set last_pop3_login = null
+  from mine
+ where m.id = mine.mailbox_id and m.last_pop3_login = mine.made_at
+returning mine.id
+
 -- name: rehash
 -- Replace outdated hashes, unless the password was changed meanwhile.
 update auth.mailboxes m set password_hash = q.better

@@ -42,6 +42,10 @@ class Refused(Exception):
         self.ends = ends
 
 
+class Away(Refused):
+    """Refused because a neighbour is."""
+
+
 @dataclass(frozen=True)
 class Pop3Context:
     """What all POP3 sessions of the process share."""
@@ -201,9 +205,9 @@ class Pop3Session:
 
     async def log_in(self, user: str, password: str) -> None:
         """Ask auth, take the maildrop, say how much is in it; all within one deadline."""
-        ends = login_ends()
+        ends, operation = login_ends(), new_id()
         try:
-            answer = await self.context.log_in("pop3", user, password, self.peer, ends=ends)
+            answer = await self.context.log_in("pop3", user, password, self.peer, ends=ends, operation=operation)
         except PostriderError:
             raise Refused(replies.AWAY) from None
         if answer.outcome == "too_soon":  # P4
@@ -212,7 +216,11 @@ class Pop3Session:
             self._failed += 1
             lines = {"refused": replies.REFUSED, "throttled": replies.THROTTLED, "busy": replies.BUSY}
             raise Refused(lines[answer.outcome], ends=self._failed >= MOST_FAILED_LOGINS)
-        drop = await self._take_maildrop(answer, ends)
+        try:
+            drop = await self._take_maildrop(answer, ends)
+        except Away:
+            await self.context.log_in.undo_check(operation)  # P4 counts checks, and this was none
+            raise
         self.login = answer
         self.context.leases.add(self)
         self._unwatch = self.context.watch(self)
@@ -230,11 +238,11 @@ class Pop3Session:
                 drop = await self.context.mailstore.open_maildrop(OpenMaildrop(self._drop, self.session_id))
         except (Unanswered, TimeoutError):
             self._held = True
-            raise Refused(replies.AWAY) from None
+            raise Away(replies.AWAY) from None
         except NotFound:
             raise Refused(replies.REFUSED) from None  # removed since auth was asked
         except PostriderError:
-            raise Refused(replies.AWAY) from None
+            raise Away(replies.AWAY) from None
         self._held = drop.status == "ok"
         if not self._held:
             raise Refused(replies.IN_USE)
