@@ -3,6 +3,7 @@
 import contextlib
 import imaplib
 import smtplib
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 
@@ -128,6 +129,26 @@ def test_readers_and_grants(run: Run, world: World) -> None:
     assert more("postrider_gateway_transactions_total", by="grant") == 1
     assert more("postrider_listener_session_seconds_count", listener="imap") == 2
     assert more("postrider_listener_connections_open", listener="imap") == 0
+
+
+def test_every_kind_of_door_is_timed_and_no_id_is_a_label(run: Run) -> None:
+    user = run.mailbox(run.domain())
+    before = scraped(run)
+    reader = imap(run, user)
+    reader.append("INBOX", "", "", message("a@far.example", user.address))
+    reader.fetch("1", "(BODY.PEEK[])")
+    reader.logout()
+    run.api("GET", "auth", f"/v1/mailboxes/{user.address}")
+    for path in ("/v1/mailboxes/nobody@nowhere.test", "/v1/nosuch/door"):
+        with contextlib.suppress(urllib.error.HTTPError):
+            run.api("GET", "auth", path)
+    more = grown(run, before)
+    assert more("postrider_http_door_seconds_count", door="/v1/messages/append", outcome="ok") == 1
+    assert more("postrider_http_door_seconds_count", door="/v1/messages/fetch", outcome="ok") == 1
+    assert more("postrider_http_door_seconds_count", door="/v1/mailboxes/{address}", outcome="ok") == 1
+    assert more("postrider_http_door_seconds_count", door="/v1/mailboxes/{address}", outcome="failed") == 1
+    doors = {dict(labels)["door"] for name, labels in scraped(run) if name == "postrider_http_door_seconds_count"}
+    assert not [door for door in doors if "@" in door or "nosuch" in door]
 
 
 def test_a_connection_is_open_as_long_as_it_is(run: Run) -> None:

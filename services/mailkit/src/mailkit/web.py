@@ -30,7 +30,7 @@ MSGPACK = "application/msgpack"
 LARGEST_LIST = 16 * 1024 * 1024
 
 DOOR_SECONDS = Histogram(
-    "postrider_http_door_seconds", "Time from a door's request to its answer, by outcome: ok, failed", ["door", "outcome"],
+    "postrider_http_door_seconds", "Time from a door's request to its answer (of a stream: to its beginning), by outcome: ok, failed", ["door", "outcome"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )  # fmt: skip
 DOOR_REFUSED = from_zero(
@@ -107,8 +107,26 @@ class App(FastAPI):
             send = _last(send)
         if scope["type"] == "http" and scope["method"] == "POST" and (door := self.doors.get(scope["path"])):
             await door(scope, receive, send)
+        elif scope["type"] == "http":
+            await super().__call__(scope, receive, _timed(scope, send))
         else:
             await super().__call__(scope, receive, send)
+
+
+def _timed(scope: Scope, send: Send) -> Send:
+    """The doors that are no lists, and the operators': timed until their answer begins, since a stream may last for hours.
+    A door is its route: `/v1/queue/{queue_id}`, and no id is ever a label."""
+    started = time.perf_counter()
+
+    async def timing(message: Message) -> None:
+        if message["type"] == "http.response.start" and "endpoint" in scope:  # a path that no route has is no door
+            door = getattr(scope.get("route"), "path", scope["path"])
+            if door.startswith("/v1/"):
+                outcome = "ok" if message["status"] < 400 else "failed"
+                DOOR_SECONDS.labels(door, outcome).observe(time.perf_counter() - started)
+        await send(message)
+
+    return timing
 
 
 def _last(send: Send) -> Send:
