@@ -41,7 +41,7 @@ faults: setup ## 60 kills under load: nothing acknowledged is lost
 	POSTRIDER_TEST_KILLS=60 $(PYTEST) -q -s --timeout 1800 tests/e2e/test_faults_kills.py
 
 fuzz: setup ## the parsers, for longer
-	HYPOTHESIS_PROFILE=long $(PYTEST) -n $(JOBS) -q --timeout 1200 services -k "fuzz or hypothesis"
+	$(PYTEST) -n $(JOBS) -q --timeout 1200 --hypothesis-profile long services -k "fuzz or hypothesis"
 
 interop: setup ## Debian's own mail clients and servers against a running service
 	scripts/install-interop
