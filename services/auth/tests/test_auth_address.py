@@ -30,6 +30,7 @@ ANY = st.one_of(
 @example('"a@b"@c.test')
 @example('"\\"@c.test')
 @example('""@c.test')
+@example('"\xa00"@[0.0.0.0]')
 def test_a_recipient_is_refused_or_means_one_thing(text):
     try:
         recipient = parse_recipient(text)

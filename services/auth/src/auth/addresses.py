@@ -7,6 +7,8 @@ from mailkit.address import BadAddress, parse_address
 
 #: RFC 5321 4.1.2 dot-string, read generously (dots anywhere, as real addresses have them) and beyond ASCII (RFC 6531).
 _DOT_STRING = re.compile(r'^[^\x00-\x20\x7f()<>\[\]:;@\\,"]+$')
+#: What may stand around an address by mistake. Other spaces of Unicode may be part of a local part (RFC 6531).
+_SPACE = " \t\r\n"
 #: RFC 5321 4.5.3.1.3: a path is at most 256 octets with its angle brackets.
 LONGEST = 254
 #: What a mailbox or forward of ours may be called. `%`, `!`, `/` and quotes would look like routes somewhere.
@@ -27,7 +29,7 @@ def parse_recipient(text: str) -> Recipient:
 
     Raises BadAddress.
     """
-    text = text.strip()
+    text = text.strip(_SPACE)
     if text.startswith("@"):
         _, colon, last = text.partition(":")
         if not colon:
@@ -60,7 +62,7 @@ class Sender:
 
 def parse_sender(text: str) -> Sender:
     """MAIL FROM, however broken: what cannot be parsed is compared as it stands."""
-    stripped = text.strip()
+    stripped = text.strip(_SPACE)
     if not stripped:
         return Sender("", "")
     try:
@@ -76,7 +78,7 @@ def parse_own(text: str) -> Recipient:
 
     Raises BadAddress.
     """
-    address = parse_address(text.strip().lower())
+    address = parse_address(text.strip(_SPACE).lower())
     if not _LOCAL_NAME.match(address.local) or ".." in address.local or address.domain.startswith("["):
         raise BadAddress(
             f"{text!r} cannot be an address here; use letters, digits and . _ - + = before the @, up to 64 characters"
