@@ -28,7 +28,7 @@ def files() -> Iterator[None]:
 
 
 async def connect(run: Run, port: str, number: int, context: ssl.SSLContext) -> asyncio.StreamWriter:
-    """One client that has heard the greeting; each hundred have an address of their own."""
+    """One client that has heard the greeting; each fifty have an address of their own."""
     source = f"127.30.{PORTS.index(port)}.{number // 50 + 1}"
     tls = {"ssl": context, "server_hostname": run.name} if port.endswith("S") else {}
     reader, writer = await asyncio.open_connection(run.host(port), run.port(port), local_addr=(source, 0), **tls)
