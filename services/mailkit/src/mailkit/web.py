@@ -120,7 +120,7 @@ def _timed(scope: Scope, send: Send) -> Send:
 
     async def timing(message: Message) -> None:
         if message["type"] == "http.response.start" and "endpoint" in scope:  # a path that no route has is no door
-            door = getattr(scope.get("route"), "path", scope["path"])
+            door = str(getattr(scope.get("route"), "path", scope["path"]))
             if door.startswith("/v1/"):
                 outcome = "ok" if message["status"] < 400 else "failed"
                 DOOR_SECONDS.labels(door, outcome).observe(time.perf_counter() - started)
