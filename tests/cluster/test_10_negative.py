@@ -74,13 +74,18 @@ def test_a_wrong_password_fails_the_release_and_is_said_in_one_sentence(release:
         )  # fmt: skip
     print(f"failed after {time.monotonic() - started:.1f} s: {str(failed.value).splitlines()[-1][:300]}")
     assert "migrate" in str(failed.value)
-    said = []
-    for pod in other.pods("migrate"):
-        name = pod["metadata"]["name"]
-        said += other.kubectl("logs", name, "--all-containers", "--prefix", check=False).splitlines()
-    lines = [line.partition("] ")[2] for line in said if "password" in line]
-    assert lines and all("Traceback" not in line for line in said), said
+
+    def said() -> list[str]:
+        names = [pod["metadata"]["name"] for pod in other.pods("migrate")]
+        logs = [other.kubectl("logs", name, "--all-containers", "--prefix", check=False) for name in names]
+        return [line for log in logs for line in log.splitlines()]
+
+    # helm's time may be over before the job's pod has had its own
+    lines = wait_for(
+        lambda: [line.partition("] ")[2] for line in said() if "password" in line], 60, "the job's sentence"
+    )
     print(lines[0])
-    assert "not-the-password" not in "\n".join(said)
+    assert "Traceback" not in "\n".join(said())
+    assert "not-the-password" not in "\n".join(said())
     other.helm("uninstall", "--wait", "--timeout", "2m")
     wait_for(lambda: not other.objects("pods"), 60)
