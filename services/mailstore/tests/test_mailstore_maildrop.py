@@ -96,6 +96,15 @@ async def test_a_lease_that_ran_out_is_no_lock_for_its_own_close(store, mailbox_
     assert uids((await store.open(mailbox_id)).uids) == [1]
 
 
+async def test_an_opening_that_comes_after_its_close_takes_no_lock(store, mailbox_id):
+    """A front end that got no answer gives up and closes; the two calls may arrive in either order."""
+    gone, next_one = new_id(), new_id()
+    for _ in range(2):
+        assert (await store.front.close_maildrop(CloseMaildrop(mailbox_id, gone))).status == "lost"
+    assert (await store.front.open_maildrop(OpenMaildrop(mailbox_id, gone))).status == "in_use"
+    assert (await store.front.open_maildrop(OpenMaildrop(mailbox_id, next_one))).status == "ok"
+
+
 async def test_what_imap_removed_meanwhile_is_not_counted(store, mailbox_id):
     await store.deliver(mailbox_id, message(), message())
     session = new_id()

@@ -251,6 +251,23 @@ def test_without_quit_nothing_is_removed_and_the_lock_is_freed(end: str) -> None
     assert world.store.holder is None
 
 
+@pytest.mark.parametrize("away", [1, 3, 4])
+def test_a_lock_that_mailstore_could_not_take_back_is_tried_again(away: int) -> None:
+    async def talk(world: World, client: Client) -> None:
+        await client.log_in()
+        world.store.trouble["close"] = [Unavailable("away")] * away
+        client.writer.close()
+        async with asyncio.timeout(10):
+            while len(world.store.trouble["close"]) == away:
+                await asyncio.sleep(0.01)
+        for left in range(away - 2, -2, -1):
+            assert world.store.holder is not None
+            await world.leases.renew()
+            assert len(world.store.trouble["close"]) == max(left, 0)
+
+    assert (dialogue(talk).store.holder is None) is (away < 4)  # after that the lease has run out
+
+
 def test_a_drained_session_may_still_quit() -> None:
     async def talk(world: World, client: Client) -> None:
         await client.log_in()

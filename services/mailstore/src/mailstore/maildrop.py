@@ -61,7 +61,8 @@ class Maildrops:
             if known is not None:
                 return known
             if await connection.fetchval(sql.free_maildrop, mailbox_id, session_id, now) is None:
-                return ClosedMaildrop("lost")
+                lost = ClosedMaildrop("lost")  # kept: an opening that comes after its close must not take the lock
+                return await remember(connection, mailbox_id, session_id, lost, now)
             if not uids:
                 return ClosedMaildrop("ok")
             await connection.fetchrow(sql.lock_folder, mailbox_id, INBOX_ID)

@@ -1,6 +1,7 @@
 -- name: take_maildrop
--- The POP3 lock: free, run out, or ours already.
-insert into mailstore.maildrop_lease as l (mailbox_id, session_id, until) values ($1, $2, $4)
+-- The POP3 lock: free, run out, or ours already; a session that was closed before its opening got here gets none.
+insert into mailstore.maildrop_lease as l (mailbox_id, session_id, until)
+select $1, $2, $4 where not exists (select from mailstore.operation where mailbox_id = $1 and id = $2)
 on conflict (mailbox_id) do update set session_id = excluded.session_id, until = excluded.until
  where l.until < $3 or l.session_id = excluded.session_id
 returning mailbox_id

@@ -1,20 +1,31 @@
 """The POP3 locks of this process: renewed together every 20 s (decision 8)."""
 
+import asyncio
 from typing import TYPE_CHECKING
+from uuid import UUID
 
+from mailkit.errors import NotFound, PostriderError
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
 from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import MaildropLease
+from mailstore_client.wire import CloseMaildrop, MaildropLease
 
 if TYPE_CHECKING:
     from pop_imap_frontend.pop3.session import Pop3Session
 
+log = get_logger()
+
+#: A lock is tried to be freed as often; after that its lease has run out (60 s).
+MOST_TRIES = 4
+
 
 class Leases:
-    """Sessions that hold a maildrop."""
+    """Sessions that hold a maildrop, and locks that could not be given back yet."""
 
     def __init__(self, mailstore: MailstoreClient) -> None:
         self._mailstore = mailstore
         self._sessions: set[Pop3Session] = set()
+        self._left: dict[UUID, tuple[UUID, int]] = {}
 
     def add(self, session: "Pop3Session") -> None:
         self._sessions.add(session)
@@ -22,11 +33,25 @@ class Leases:
     def remove(self, session: "Pop3Session") -> None:
         self._sessions.discard(session)
 
+    async def free(self, mailbox_id: UUID, session_id: UUID, tries: int = 1) -> None:
+        """Give back the lock of a session that ends without QUIT; tried again with the renewals when mailstore is away."""
+        try:
+            await self._mailstore.close_maildrop(CloseMaildrop(mailbox_id, session_id))
+        except NotFound:
+            pass  # the mailbox was removed, and its lock with it
+        except PostriderError as error:
+            log.warning("neighbour_away", work="free maildrop", error=describe(error))
+            if tries < MOST_TRIES:
+                self._left[session_id] = (mailbox_id, tries + 1)
+
     async def renew(self) -> None:
         """One call for all; a session that lost its lease must end without deleting."""
-        sessions = list(self._sessions)
-        if not sessions:
-            return
+        if sessions := list(self._sessions):
+            await self._renew(sessions)
+        left, self._left = self._left, {}
+        await asyncio.gather(*(self.free(drop, session, tries) for session, (drop, tries) in left.items()))
+
+    async def _renew(self, sessions: "list[Pop3Session]") -> None:
         alive = await self._mailstore.renew_maildrops([MaildropLease(s.mailbox_id, s.session_id) for s in sessions])
         for session, good in zip(sessions, alive, strict=True):
             if not good:

@@ -119,20 +119,9 @@ class Pop3Session:
             if self._unwatch is not None:
                 self._unwatch()
             self.context.leases.remove(self)
-            await self._let_go()
+            if self._held:
+                await self.context.leases.free(self._drop, self.session_id)
             await self.stream.aclose()
-
-    async def _let_go(self) -> None:
-        """Free the lock of a session that ends without QUIT."""
-        if not self._held:
-            return
-        self._held = False
-        try:
-            await self.context.mailstore.close_maildrop(CloseMaildrop(self._drop, self.session_id))
-        except NotFound:
-            pass  # the mailbox was removed, and its lock with it
-        except PostriderError as error:
-            log.warning("neighbour_away", work="free maildrop", error=describe(error))  # the lease runs out
 
     def end(self, reason: str) -> None:
         """End the session from outside; nothing is removed."""
