@@ -3,6 +3,7 @@
 import asyncio
 
 import asyncpg
+import pytest
 
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
@@ -81,6 +82,31 @@ async def test_a_lost_session_is_everything(store, mailbox_id):
     )
     await listener.until(lambda: listener.everything > before)
     await listening(store)
+    await store.deliver(mailbox_id, message())
+    await listener.until(lambda: mailbox_id in listener.ids)
+    await listener.stop()
+
+
+@pytest.mark.parametrize(
+    "trouble", [asyncpg.InternalClientError("cannot switch to state 12"), asyncpg.InterfaceError("closed"), KeyError(1)]
+)
+async def test_no_trouble_ends_the_feed(store, mailbox_id, monkeypatch, trouble):
+    """A session killed right at its beginning was asyncpg's InternalClientError, and no front end heard of anything again."""
+    add, raised = asyncpg.Connection.add_listener, []
+
+    async def first_fails(connection, *args):
+        if not raised:
+            raised.append(trouble)
+            raise trouble
+        await add(connection, *args)
+
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", first_fails)
+    store.life.spawn(store.parts.feed.run())
+    async with asyncio.timeout(20):
+        while not raised:
+            await asyncio.sleep(0.01)
+    listener = Listener(store.front)
+    await listener.until(lambda: listener.everything == 2)  # it began, and the second session
     await store.deliver(mailbox_id, message())
     await listener.until(lambda: mailbox_id in listener.ids)
     await listener.stop()

@@ -149,6 +149,11 @@ async def connect(
 #: statement time-outs, deadlock and serialisation losers.
 _AWAY = ("08", "57", "53300", "55P03", "40001", "40P01", "25006")
 
+#: What a call may raise besides our own errors. InternalClientError: what asyncpg says of a session cut off as it began.
+DATABASE_ERRORS = (
+    asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError,
+)  # fmt: skip
+
 
 def translate(error: BaseException) -> PostriderError | None:
     """The product's error for a database error: NoSpace for a full disk, Unavailable for what passes, else None."""
@@ -159,7 +164,7 @@ def translate(error: BaseException) -> PostriderError | None:
         if state.startswith(_AWAY):
             return Unavailable(f"the database is away ({state})")
         return None
-    if isinstance(error, (OSError, asyncpg.InterfaceError, TimeoutError)):
+    if isinstance(error, DATABASE_ERRORS):
         return Unavailable(f"the database is away ({type(error).__name__})")
     return None
 

@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from mailkit.db import DATABASE_ERRORS
 from mailkit.errors import ConfigError
 
 #: A lock that a running service holds on a table is waited for so long at most: whatever comes after waits behind us.
@@ -194,7 +195,7 @@ async def require_current(pool: asyncpg.Pool, package: str, schema: str, command
             f"this database user may not read schema {schema}; "
             f"run `python -m {command} migrate` with POSTRIDER_DATABASE_ROLES, or grant it the rights"
         ) from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except DATABASE_ERRORS as error:
         raise ConfigError(f"the database went away ({type(error).__name__})") from error
     code = await asyncio.to_thread(code_of, package)
     _refuse_newer(package, schema, state, code)

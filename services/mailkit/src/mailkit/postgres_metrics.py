@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from mailkit.db import DATABASE_ERRORS
 from mailkit.lifecycle import Lifecycle, describe
 from mailkit.logs import get_logger
 
@@ -52,7 +53,7 @@ class PostgresMetrics(Collector):
                 database = await connection.fetchrow(_DATABASE, timeout=5)
                 sessions = await connection.fetch(_SESSIONS, timeout=5)
                 dead = await connection.fetch(_DEAD, timeout=5)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DATABASE_ERRORS as error:
             if self._up:
                 log.warning("neighbour_away", work="postgres_metrics", error=describe(error))
             self._up = 0

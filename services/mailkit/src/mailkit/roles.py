@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
-from mailkit.db import Connection
+from mailkit.db import DATABASE_ERRORS, Connection
 from mailkit.errors import ConfigError
 
 #: What `migrate` alone writes.
@@ -65,7 +65,7 @@ async def ensure_role(dsn: str, role: str, password: str, schemas: Sequence[str]
             f"role {name} could not be made or changed ({error.args[0]}); give the database's user CREATEROLE, make "
             "the roles yourself, or run with one user for all"
         ) from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except DATABASE_ERRORS as error:
         raise ConfigError(f"role {name} could not be made: {type(error).__name__}") from error
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from mailkit.db import translate
 from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
 from mailstore import metrics
@@ -86,8 +87,11 @@ class Feed:
                         await asyncio.sleep(2)
                 finally:
                     connection.terminate()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("neighbour_away", work="feed", error=describe(error))
+            except Exception as error:  # whatever it is, the feed goes on: without it no front end hears of anything
+                if translate(error) is None:
+                    log.error("bug", work="feed", error=describe(error), exc_info=error)
+                else:
+                    log.warning("neighbour_away", work="feed", error=describe(error))
             await asyncio.sleep(0.5)
 
     def end(self) -> None:
