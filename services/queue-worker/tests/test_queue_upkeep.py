@@ -32,6 +32,26 @@ async def test_a_relayed_body_is_deleted_an_hour_after_it_left(world):
     assert await world.pool.fetchval("select count(*) from bodies.candidate") == 0
 
 
+@pytest.mark.parametrize("minutes", [1, 29, 31, 59, 61, 600])
+async def test_a_relayed_body_is_deleted_whenever_it_leaves(world, minutes):
+    """Within the first half hour `put`'s own candidate sees to it; after that leaving writes another."""
+    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "later")
+    await world.submit(world.message("b@far.test"))
+    await world.work()
+    world.pass_time(minutes * 60)
+    await world.worker().collector.collect()
+    world.sink.says = lambda address: (Verdict.delivered, "2.0.0", "taken")
+    await world.pool.execute("update queue.recipient set due = $1", world.clock.now())
+    await world.work()
+    assert await world.pool.fetchval("select count(*) from queue.message") == 0
+    candidates = await world.pool.fetchval("select count(*) from bodies.candidate")
+    assert candidates == (2 if 30 < minutes < 60 else 1)
+    world.pass_time(3601)
+    await world.worker().collector.collect()
+    assert await bodies(world) == 0
+    assert await world.pool.fetchval("select count(*) from bodies.candidate") == 0
+
+
 async def test_a_body_that_a_mailbox_refers_to_stays(world):
     await world.submit(world.message(world.mailbox("b@here.test")), world.message("b@far.test"))
     await world.work()

@@ -19,6 +19,8 @@ CHUNK = 256 * 1024
 OFF_LOOP = 256 * 1024
 #: How long after `put`, or after a reference went, the collector looks at a body.
 REST = timedelta(hours=1)
+#: The candidate that `put` wrote is still to be looked at so long after it: a reference that goes earlier needs none.
+WATCHED = REST / 2
 
 _sql = Queries("bodystore", "bodies.sql")
 _local = threading.local()  # a compressor, and a decompressor, may be used by one thread at a time

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from bodystore import BodyStore
+from bodystore import WATCHED, BodyStore
 from mailkit.batch import Batcher
 from mailkit.clock import Clock
 from mailkit.db import Connection, translate
@@ -129,8 +129,9 @@ class Recorder:
             if done:
                 gone = await connection.fetch(sql.drop_messages, ids)
                 await self._bodies.note_unreferenced(
-                    [row["body_id"] for row in gone], now, connection if self._bodies.shared else None
-                )
+                    [row["body_id"] for row in gone if now - row["first_seen"] > WATCHED],
+                    now, connection if self._bodies.shared else None,
+                )  # fmt: skip
         return written, entries
 
     async def _finish(self, connection: Connection, done: list[Decision], now: datetime) -> set[Key]:

@@ -153,7 +153,7 @@ update queue.recipient r
 -- Messages without recipients leave; their bodies lose the queue's reference.
 delete from queue.message m
  where m.id = any($1::uuid[]) and not exists (select from queue.recipient r where r.message_id = m.id)
-returning m.body_id
+returning m.body_id, m.first_seen
 
 -- name: bounce_facts
 -- What a bounce needs to know of the message.
