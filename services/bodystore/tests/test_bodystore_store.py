@@ -55,6 +55,22 @@ async def test_text_is_stored_small_and_noise_as_it_is(store: BodyStore, pool: a
     assert await pool.fetchval(size, noise) == len(NOISE) + 3  # one octet a chunk says how it is kept
 
 
+async def test_put_with_another_statement_is_whole_or_not_at_all(store: BodyStore, pool: asyncpg.Pool) -> None:
+    await pool.execute("create table held (body_id uuid primary key, at timestamptz)")
+    hold = """-- Held together with what it names.
+with h as (insert into held select id, $2 from unnest($1::uuid[]) as t(id) returning body_id)
+select body_id from h order by body_id"""
+    one, two = sorted([new_id(), new_id()])
+    async with pool.acquire() as connection:
+        rows = await store.put_with([(one, TEXT), (two, NOISE)], NOW, connection, hold, [one, two], NOW)
+        assert [row["body_id"] for row in rows] == [one, two]
+        third = new_id()
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await store.put_with([(third, TEXT)], NOW, connection, hold, [two], NOW)
+    assert await store.read_many([one, two, third]) == {one: TEXT, two: NOISE}
+    assert await pool.fetchval("select count(*) from bodies.candidate") == 2
+
+
 async def test_many_in_one_query(store: BodyStore) -> None:
     bodies = [(new_id(), b"%d" % n * 1000) for n in range(50)]
     await store.put(bodies, NOW)

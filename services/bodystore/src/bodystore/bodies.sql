@@ -1,14 +1,17 @@
 -- name: put
--- Bodies, their chunks and a collection candidate each, in one statement: nothing is ever without a candidate.
+-- Bodies, their chunks and a collection candidate each, in one statement: nothing is ever without a candidate. `put_with`
+-- lets another statement take the place of the last line.
 with b as (
     insert into bodies.body (id, size, created_at)
     select id, size, $7 from unnest($1::uuid[], $2::bigint[]) as t(id, size)
 ), k as (
     insert into bodies.candidate (id, body_id, due)
     select id, body_id, $8 from unnest($6::uuid[], $1::uuid[]) as t(id, body_id)
+), c as (
+    insert into bodies.chunk (body_id, n, data)
+    select body_id, n, data from unnest($3::uuid[], $4::int[], $5::bytea[]) as t(body_id, n, data)
 )
-insert into bodies.chunk (body_id, n, data)
-select body_id, n, data from unnest($3::uuid[], $4::int[], $5::bytea[]) as t(body_id, n, data)
+select
 
 -- name: chunks
 -- All chunks of some bodies. Marks are not looked at: the collector marks, looks again and may take the mark back.

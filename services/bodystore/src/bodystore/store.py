@@ -1,10 +1,12 @@
 """Putting, reading and collecting bodies in Postgres. An S3-compatible store fits behind the same methods."""
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 import asyncpg
@@ -23,6 +25,7 @@ REST = timedelta(hours=1)
 WATCHED = REST / 2
 
 _sql = Queries("bodystore", "bodies.sql")
+_PARAMETER = re.compile(r"\$(\d+)")
 _local = threading.local()  # a compressor, and a decompressor, may be used by one thread at a time
 
 
@@ -54,14 +57,16 @@ class BodyStore:
         With `connection` (only where `shared`) it is part of the caller's transaction, and so is their first reference.
         Otherwise it is durable on return, and the first reference is made inside `first_reference`.
         """
-        if not bodies:
-            return
-        total = sum(len(data) for _, data in bodies)
-        packed = await asyncio.to_thread(_pack, bodies) if total > OFF_LOOP else _pack(bodies)
-        ids = [body_id for body_id, _ in bodies]
-        await (connection or self._pool).execute(
-            _sql.put, ids, [len(data) for _, data in bodies], *packed, [new_id() for _ in ids], now, now + REST
-        )
+        if bodies:
+            await (connection or self._pool).execute(_sql.put, *await _rows(bodies, now))
+
+    async def put_with(
+        self, bodies: Sequence[tuple[UUID, bytes]], now: datetime, connection: Connection, statement: str, *args: object
+    ) -> list[asyncpg.Record]:
+        """`put` and `statement` (only where `shared`), which begins with "with", as one: one round trip, and whole or
+        not at all even outside a transaction. Returns the statement's rows."""
+        found: list[asyncpg.Record] = await connection.fetch(_with_put(statement), *await _rows(bodies, now), *args)
+        return found
 
     @asynccontextmanager
     async def first_reference(self, body_ids: Sequence[UUID]) -> AsyncIterator[None]:
@@ -151,6 +156,21 @@ class BodyStore:
     async def clear(self, candidate_ids: Sequence[UUID]) -> None:
         """Forget the candidate rows that were read, and only those."""
         await self._pool.execute(_sql.clear, list(candidate_ids))
+
+
+@cache
+def _with_put(statement: str) -> str:
+    """`statement` behind put's parts; its parameters come after put's eight, and none of its parts may be called b, k or c."""
+    parts = re.split("^with ", statement, maxsplit=1, flags=re.M)[1]
+    return f"{_sql.put.removesuffix('select')}, {_PARAMETER.sub(lambda match: f'${int(match[1]) + 8}', parts)}"
+
+
+async def _rows(bodies: Sequence[tuple[UUID, bytes]], now: datetime) -> tuple[object, ...]:
+    """The parameters of `put`."""
+    total = sum(len(data) for _, data in bodies)
+    packed = await asyncio.to_thread(_pack, bodies) if total > OFF_LOOP else _pack(bodies)
+    ids = [body_id for body_id, _ in bodies]
+    return ids, [len(data) for _, data in bodies], *packed, [new_id() for _ in ids], now, now + REST
 
 
 def _pack(bodies: Sequence[tuple[UUID, bytes]]) -> tuple[list[UUID], list[int], list[bytes]]:

@@ -32,19 +32,18 @@ def entry(submission: Submission, *, bounce: bool = False) -> Entry:
 
 async def insert(
     connection: Connection, bodies: BodyStore, entries: Sequence[Entry], now: datetime, lifetime: timedelta
-) -> None:
-    """Insert `entries` in the transaction of `connection`; their hand-over ids are known to be new.
+) -> set[UUID]:
+    """Insert `entries` and their bodies, in one statement; the hand-over ids among theirs that are new.
 
-    Where the body store is another database, `put` was done before and the caller is inside `first_reference`.
+    Where the body store is another database, `put` was done before and the caller is inside `first_reference`. The body
+    of a repeated hand-over has no reference; its candidate sees to it.
     """
     if not entries:
-        return
-    if bodies.shared:
-        await bodies.put([(e.body_id, e.submission.body) for e in entries], now, connection)
+        return set()
     items = [e.submission for e in entries]
     senders = [item.sender_target for item in items]
-    await connection.execute(
-        sql.insert_messages,
+    recipients = [row for e in entries for row in _recipients(e)]
+    args = (
         [e.queue_id for e in entries],
         [item.mail_from for item in items],
         [e.body_id for e in entries],
@@ -53,24 +52,32 @@ async def insert(
         [item.client_address for item in items],
         [item.eight_bit for item in items],
         [item.smtputf8 for item in items],
+        [e.bounce for e in entries],
         [target.mailbox_id if target else None for target in senders],
         [target.quota_limit if target else 0 for target in senders],
         [target.limit_version if target else 0 for target in senders],
         now,
         now + lifetime,
-        [e.bounce for e in entries],
+        *(list(column) for column in zip(*recipients, strict=True)),
     )
-    rows = []
-    for e in entries:
-        seen = delivered_to(e.submission.body)
-        rows += [
-            (
-                e.queue_id, n, "" if r.mailbox_id else destination(r.address), r.address, r.original, r.mailbox_id,
-                r.quota_limit, r.limit_version, bool(seen) and r.mailbox_id is not None and r.address.lower() in seen,
-            )
-            for n, r in enumerate(e.submission.recipients)
-        ]  # fmt: skip
-    await connection.execute(sql.insert_recipients, *(list(column) for column in zip(*rows, strict=True)), now)
+    if bodies.shared:
+        put = [(e.body_id, e.submission.body) for e in entries]
+        rows = await bodies.put_with(put, now, connection, sql.enqueue, *args)
+    else:
+        rows = await connection.fetch(sql.enqueue, *args)
+    return {row["id"] for row in rows}
+
+
+def _recipients(e: Entry) -> list[tuple[object, ...]]:
+    """The rows of its recipients."""
+    seen = delivered_to(e.submission.body)
+    return [
+        (
+            e.queue_id, n, "" if r.mailbox_id else destination(r.address), r.address, r.original, r.mailbox_id,
+            r.quota_limit, r.limit_version, bool(seen) and r.mailbox_id is not None and r.address.lower() in seen,
+        )
+        for n, r in enumerate(e.submission.recipients)
+    ]  # fmt: skip
 
 
 def destination(address: str) -> str:

@@ -17,7 +17,6 @@ from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
 from queue_worker import metrics
 from queue_worker.enqueue import Entry, destinations, entry, insert
-from queue_worker.storage.queue import sql
 from queue_worker_client.wire import LIST_BYTES, Submission, SubmissionAnswer
 
 log = get_logger()
@@ -80,27 +79,18 @@ class Intake:
         entries = sorted(first.values(), key=lambda e: e.submission.submission_id)  # one order for all: no deadlock
         now = self._clock.now()
         if self._bodies.shared:
-            queue_ids, new = await self._insert(entries, now)
+            new = await self._insert(entries, now)
         else:  # durable before its first reference; the candidate row sees to what never gets one
             await self._bodies.put([(e.body_id, e.submission.body) for e in entries], now)
             async with self._bodies.first_reference([e.body_id for e in entries]):
-                queue_ids, new = await self._insert(entries, now)
-        self._tell(new)
-        return [SubmissionAnswer("queued", queue_ids[item.submission_id]) for item in items]
+                new = await self._insert(entries, now)
+        self._tell([e for e in entries if e.queue_id in new])
+        return [SubmissionAnswer("queued", first[item.submission_id].queue_id) for item in items]
 
-    async def _insert(self, entries: Sequence[Entry], now: datetime) -> tuple[dict[UUID, UUID], list[Entry]]:
-        """The queue id of every hand-over id, and the entries that are not repetitions; committed and flushed."""
-        ids = [e.submission.submission_id for e in entries]
-        queue_ids = {e.submission.submission_id: e.queue_id for e in entries}
-        async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(sql.take_submissions, ids, [e.queue_id for e in entries])
-            taken = {row["id"] for row in rows}
-            if len(taken) < len(ids):
-                known = await connection.fetch(sql.known_submissions, [i for i in ids if i not in taken])
-                queue_ids |= {row["id"]: row["queue_id"] for row in known}
-            new = [e for e in entries if e.submission.submission_id in taken]
-            await insert(connection, self._bodies, new, now, self._lifetime)
-        return queue_ids, new
+    async def _insert(self, entries: Sequence[Entry], now: datetime) -> set[UUID]:
+        """The ids of the entries that are not repetitions; committed and flushed."""
+        async with self._pool.acquire() as connection:
+            return await insert(connection, self._bodies, entries, now, self._lifetime)
 
     def _tell(self, new: Sequence[Entry]) -> None:
         metrics.ACCEPTED.inc(len(new))
