@@ -31,7 +31,7 @@ class Leases:
         self._clock = clock
         self._worker = worker
         self._held: dict[tuple[UUID, int], Claim] = {}
-        self._marks: Batcher[list[Claim], bool] = Batcher(self._mark, most=200)
+        self._marks: Batcher[list[Claim], bool] = Batcher(self._mark, most=200, spacing=0.005)
 
     def hold(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
