@@ -21,14 +21,13 @@ from pydantic import SecretStr
 
 from bodystore import BodyStore
 from mailkit.clock import SystemClock
-from mailkit.db import create_pool
+from mailkit.db import PLANNER, create_pool
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure
 from mailkit.testing.postgres import databases
 from mailkit.web import HttpSide
 from mailstore.config import MailstoreSettings
-from mailstore.main import PLANNER
 from mailstore.parts import Parts, assemble, web
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import (

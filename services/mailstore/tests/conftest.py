@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from bodystore import BodyStore
 from mailkit.clock import ManualClock
-from mailkit.db import create_pool
+from mailkit.db import PLANNER, create_pool
 from mailkit.disk import Disk
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
@@ -23,7 +23,6 @@ from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
 from mailkit.web import HttpSide
 from mailstore.config import MailstoreSettings
-from mailstore.main import PLANNER
 from mailstore.parts import Parts, assemble, web
 from mailstore_client.admin import MailstoreAdmin
 from mailstore_client.client import MailstoreClient

@@ -5,11 +5,10 @@ import asyncio
 import pytest
 
 from bodystore import BodyStore
-from mailkit.db import create_pool
+from mailkit.db import PLANNER, create_pool
 from mailkit.errors import Forbidden, Unauthorised
 from mailkit.ids import new_id
 from mailstore.filing import Filer
-from mailstore.main import PLANNER
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import ChangesQuestion, FilingList, OpenFolder, ReferenceList, RoomQuestion, Section
 

@@ -8,11 +8,10 @@ import asyncpg
 import pytest
 
 from bodystore import BodyStore
-from mailkit.db import create_pool
+from mailkit.db import PLANNER, create_pool
 from mailkit.errors import Forbidden
 from mailkit.ids import id_floor, new_id
 from mailkit.singleton import Lost
-from mailstore.main import PLANNER
 from mailstore.maintain import PERIOD_SECONDS, Maintenance
 from mailstore.parts import assemble
 from mailstore_client.admin import MailstoreAdmin

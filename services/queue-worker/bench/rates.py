@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from bodystore import BodyStore
 from mailkit.clock import SystemClock
-from mailkit.db import create_pool
+from mailkit.db import PLANNER, create_pool
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure
@@ -27,7 +27,6 @@ from mailkit.web import HttpSide
 from mailstore_client.wire import FilingAnswer, FilingList
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, Report, Verdict
-from queue_worker.main import PLANNER
 from queue_worker.parts import Parts, assemble, web
 from queue_worker_client.client import QueueClient
 from queue_worker_client.wire import Submission, SubmissionRecipient

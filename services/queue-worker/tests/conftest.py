@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from bodystore import BodyStore
 from mailkit.clock import ManualClock
+from mailkit.db import PLANNER, create_pool
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
 from mailkit.testing.postgres import Databases
@@ -190,6 +191,6 @@ def settings(database: str) -> QueueSettings:
 
 @pytest.fixture
 async def world(settings: QueueSettings) -> AsyncIterator[World]:
-    pool = await asyncpg.create_pool(settings.database_url.get_secret_value(), min_size=1, max_size=8)
+    pool = await create_pool(settings.database_url.get_secret_value(), service="queue-worker", size=8, settings=PLANNER)
     yield World(pool, settings, BodyStore(pool))
     await pool.close()

@@ -1,5 +1,6 @@
 """What runs now and then: the collector, partitions by the ids' own time, and work that one replica does."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -213,3 +214,17 @@ def test_time_is_always_an_argument():
     """Decision 11."""
     for name, statement in sql.items():
         assert "now()" not in statement.replace("postmaster_start_time()", ""), name
+
+
+async def test_plans_made_while_the_queue_is_empty_are_good_when_it_is_full(world):
+    """Sessions keep plans (`mailkit.db.PLANNER`): every table is reached by an index, whatever the sizes."""
+    async with world.pool.acquire() as connection:
+        assert await connection.fetchval("show plan_cache_mode") == "force_generic_plan"
+        for name, statement in sql.items():
+            count = max(map(int, re.findall(r"\$(\d+)", statement)), default=0)
+            await connection.execute(f"prepare p_{name} as {statement}")
+            given = f"({', '.join(['null'] * count)})" if count else ""
+            plan = "\n".join(row[0] for row in await connection.fetch(f"explain (costs off) execute p_{name}{given}"))
+            if name not in ("depth", "partitions", "take_over"):  # these look at everything
+                assert not re.search(r"Join Filter|Seq Scan", plan), f"{name}\n{plan}"
+        await connection.execute("deallocate all")

@@ -54,6 +54,15 @@ class Queries:
         return list(self._sql.items())
 
 
+#: For services whose tables are empty one minute and have a million rows the next. Every statement of theirs has its
+#: index, so the other ways are never right, and neither is planning it again and again: a claim's plan cost as much as
+#: the claim (docs/decisions/0013).
+PLANNER = {
+    "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+}  # fmt: skip
+
+
 class _Session(asyncpg.Connection):
     """A pooled session. Nothing here leaves state in one (settings are `set local`, LISTEN has sessions of its own), so
     a released one is not reset: that was one more round trip for every statement. Open transactions are still ended."""

@@ -6,7 +6,7 @@ from bodystore import BodyStore
 from mailkit import postgres_metrics
 from mailkit.clock import DatabaseClock
 from mailkit.command import Owned
-from mailkit.db import connect
+from mailkit.db import PLANNER, connect
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure, get_logger
 from mailkit.migrate import require_current
@@ -15,10 +15,6 @@ from mailstore.config import MailstoreSettings
 from mailstore.parts import SERVICE, assemble, web
 
 log = get_logger()
-
-#: Plans are kept for a session's life, and were perhaps made when the tables were empty: every hot statement has its
-#: index, so the others are never right.
-PLANNER = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 
 def schemas(settings: MailstoreSettings) -> list[Owned]:

@@ -9,7 +9,7 @@ from bodystore import BodyStore
 from mailkit import postgres_metrics
 from mailkit.clock import DatabaseClock
 from mailkit.command import Owned
-from mailkit.db import connect
+from mailkit.db import PLANNER, connect
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure, get_logger
@@ -25,9 +25,6 @@ from queue_worker.parts import Parts, assemble, web
 log = get_logger()
 
 SERVICE = "queue-worker"
-
-#: The queue is empty one minute and has a million rows the next: plans made for empty tables must use the indexes too.
-PLANNER = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 
 def schemas(settings: QueueSettings) -> list[Owned]:

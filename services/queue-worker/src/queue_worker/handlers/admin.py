@@ -56,17 +56,17 @@ def router(pool: asyncpg.Pool, clock: Clock, tokens: Tokens, wake: Callable[[Ite
     @routes.post("/retry", operation_id="retry_all")
     async def retry_all() -> Retried:
         """Try everything that waits now."""
-        return await _retry(None)
+        return await _retry(UUID(int=0), UUID(int=2**128 - 1))
 
     @routes.post("/{queue_id}/retry", operation_id="retry_message")
     async def retry(queue_id: UUID) -> Retried:
         """Try one message now."""
         if await pool.fetchrow(sql.show_message, queue_id) is None:
             raise NotFound(f"no message {queue_id.hex} is under way")
-        return await _retry(queue_id)
+        return await _retry(queue_id, queue_id)
 
-    async def _retry(queue_id: UUID | None) -> Retried:
-        rows = await pool.fetch(sql.retry_now, queue_id, clock.now())
+    async def _retry(first: UUID, last: UUID) -> Retried:
+        rows = await pool.fetch(sql.retry_now, first, last, clock.now())
         wake({row["destination"] for row in rows})
         return Retried(recipients=len(rows))
 

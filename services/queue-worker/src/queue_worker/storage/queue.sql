@@ -1,6 +1,7 @@
 -- name: enqueue
 -- New hand-overs with their messages and recipients; a repeated one, whose id is known, changes nothing. Answers the new
--- ids. One statement, because its round trip costs more than its rows.
+-- ids. One statement, because its round trip costs more than its rows. `is true`: a hashed subplan and not a join, which
+-- would be quadratic here (`mailkit.db.PLANNER`).
 with s as (
     insert into queue.submission (id, queue_id) select id, id from unnest($1::uuid[]) as t(id)
     on conflict (id) do nothing
@@ -10,18 +11,19 @@ with s as (
                                smtputf8, bounce, sender_mailbox, sender_limit, sender_limit_version)
     select id, mail_from, body_id, size, $13, $14, account, client_address, eight_bit, smtputf8, bounce, sender_mailbox,
            sender_limit, sender_limit_version
-      from s join unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::bool[], $8::bool[],
-                         $9::bool[], $10::uuid[], $11::bigint[], $12::int[])
+      from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::bool[], $8::bool[],
+                  $9::bool[], $10::uuid[], $11::bigint[], $12::int[])
         as t(id, mail_from, body_id, size, account, client_address, eight_bit, smtputf8, bounce, sender_mailbox,
-             sender_limit, sender_limit_version) using (id)
+             sender_limit, sender_limit_version)
+     where (id in (select id from s)) is true
 ), r as (
     insert into queue.recipient (message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version,
                                  looped, state, due)
     select message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped, 'waiting', $13
-      from s join unnest($15::uuid[], $16::smallint[], $17::text[], $18::text[], $19::text[], $20::uuid[], $21::bigint[],
-                         $22::int[], $23::bool[])
+      from unnest($15::uuid[], $16::smallint[], $17::text[], $18::text[], $19::text[], $20::uuid[], $21::bigint[],
+                  $22::int[], $23::bool[])
         as t(message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped)
-        on s.id = t.message_id
+     where (message_id in (select id from s)) is true
 )
 select id from s
 
@@ -197,12 +199,12 @@ select * from queue.finished where message_id = $1 order by n
 select * from queue.attempt where message_id = $1 order by n, attempt
 
 -- name: retry_now
--- Operators: try waiting recipients now; null: all messages. Those being claimed this moment need no help.
+-- Operators: try waiting recipients of the messages from $1 to $2 now. Those being claimed this moment need no help.
 with c as (
     select message_id, n from queue.recipient
-     where state = 'waiting' and ($1::uuid is null or message_id = $1) for update skip locked
+     where state = 'waiting' and message_id between $1 and $2 for update skip locked
 )
-update queue.recipient r set due = least(r.due, $2) from c where r.message_id = c.message_id and r.n = c.n
+update queue.recipient r set due = least(r.due, $3) from c where r.message_id = c.message_id and r.n = c.n
 returning r.destination
 
 -- name: partitions
