@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from mailkit.address import BadAddress, Networks, peer_address
 from mailkit.errors import ConfigError
@@ -24,6 +25,8 @@ class GrantPolicy:
         self, deny: Sequence[str] = (), allow: Sequence[str] = (), proxies: Sequence[str] = (), *, on: bool = True
     ) -> None:
         """Raises BadAddress for what is no network, ConfigError for an allowed /0."""
+        self.holder = lru_cache(maxsize=10_000)(self._holder)
+        """The address a grant for a client is kept under, normalised; None when it may hold none."""
         self._on = on
         self._deny = Networks((*deny, *proxies))
         self._allow = Networks(allow)
@@ -32,8 +35,7 @@ class GrantPolicy:
                 "POSTRIDER_GRANT_ALLOW_NETWORKS names a /0, which would let everybody relay; name networks"
             )
 
-    def holder(self, client: str | None) -> str | None:
-        """The address a grant for `client` is kept under, normalised; None when it may hold none."""
+    def _holder(self, client: str | None) -> str | None:
         if client is None or not self._on:
             return None
         try:

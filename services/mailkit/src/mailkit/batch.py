@@ -61,16 +61,21 @@ class Batcher(Generic[Q, A]):
 
     async def ask(self, item: Q) -> A:
         """The answer for `item`; the list it travels in goes on even when the asker is cancelled."""
-        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[A] = loop.create_future()
         self._waiting.append((item, answer))
         self._launch()
+        if self._patience is None:
+            return await answer
+        timer = loop.call_later(self._patience, self._lose_patience, answer)
         try:
-            async with asyncio.timeout(self._patience) as limit:
-                return await asyncio.shield(answer)
-        except TimeoutError:
-            if not limit.expired():
-                raise  # the work's own
-            raise Unavailable(f"no answer in {self._patience:g} s") from None
+            return await answer
+        finally:
+            timer.cancel()
+
+    def _lose_patience(self, answer: asyncio.Future[A]) -> None:
+        if not answer.done():
+            answer.set_exception(Unavailable(f"no answer in {self._patience:g} s"))
 
     @property
     def waiting(self) -> int:
