@@ -1,10 +1,12 @@
 """RCPT questions: S10, S14, L1-L3, the route tricks, forwards followed to their end, and the hour's cap."""
 
 import asyncio
+import time
 from uuid import UUID
 
 import pytest
 
+from auth.storage import directory
 from auth_client import wire
 
 
@@ -26,6 +28,21 @@ async def test_s10_a_stranger_may_not_relay_whatever_he_calls_himself(auth):
     await auth.make("a@site.com")
     for sender in ("", "a@site.com", "x@far.test"):
         assert (await auth.rcpt("x@far.test", mail_from=sender)).verdict == "not_relayed"
+
+
+async def test_a_new_domain_is_ours_a_second_later_at_most(auth, monkeypatch):
+    """That a domain is not ours is remembered; whose it is, and who may send there, is not."""
+    a = await auth.make("a@site.com")
+    now = time.monotonic()
+    monkeypatch.setattr(directory.time, "monotonic", lambda: now)
+    assert (await auth.rcpt("x@soon.test", login=a)).account == a
+    b = await auth.make("x@soon.test")
+    assert (await auth.rcpt("x@soon.test", login=a)).account == a
+    assert (await auth.rcpt("x@soon.test")).verdict == "not_relayed"
+    now += 1.01
+    assert (await auth.rcpt("x@soon.test")).targets[0].mailbox_id == b
+    await auth.make("y@soon.test")
+    assert (await auth.rcpt("y@soon.test")).verdict == "accepted"
 
 
 async def test_auth_and_grants_may_relay_and_are_charged(auth):

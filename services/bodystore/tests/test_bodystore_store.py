@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from bodystore import BodyGone, BodyStore
-from bodystore.store import CHUNK, REST
+from bodystore.store import CHUNK, FRESH, REST, SMALL
 from mailkit.ids import new_id
 from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
@@ -69,6 +69,25 @@ select body_id from h order by body_id"""
             await store.put_with([(third, TEXT)], NOW, connection, hold, [two], NOW)
     assert await store.read_many([one, two, third]) == {one: TEXT, two: NOISE}
     assert await pool.fetchval("select count(*) from bodies.candidate") == 2
+
+
+async def test_bodies_in_memory_are_what_is_stored_and_bounded(store: BodyStore, pool: asyncpg.Pool) -> None:
+    put = [(new_id(), random.Random(n).randbytes(SMALL)) for n in range(2 * FRESH // SMALL)]
+    async with pool.acquire() as connection:
+        for start in range(0, len(put), 64):
+            assert await store.put_with(put[start : start + 64], NOW, connection, "with x as (select 1) select 1") == [
+                (1,)
+            ]
+    old, fresh = put[0], put[-1]
+    large = (new_id(), b"x" * (SMALL + 1))
+    async with pool.acquire() as connection:
+        await store.put_with([large], NOW, connection, "with x as (select 1) select 1")
+    await pool.execute("delete from bodies.chunk where body_id = $1", fresh[0])
+    assert await store.read_many([old[0], fresh[0], large[0]]) == dict([old, fresh, large])
+    assert await BodyStore(pool).read_many([old[0], large[0]]) == dict([old, large])
+    await pool.execute("delete from bodies.chunk")
+    held = await store.read_many([body_id for body_id, _ in [*put, large]])
+    assert held == dict(put[-FRESH // SMALL :])
 
 
 async def test_many_in_one_query(store: BodyStore) -> None:

@@ -19,6 +19,9 @@ from mailkit.ids import new_id
 CHUNK = 256 * 1024
 #: Bodies above this are compressed in a thread, so that the loop goes on.
 OFF_LOOP = 256 * 1024
+#: Octets of bodies of up to SMALL octets that stay in memory after `put_with`, the oldest going first.
+FRESH = 8 * 1024 * 1024
+SMALL = 32 * 1024
 #: How long after `put`, or after a reference went, the collector looks at a body.
 REST = timedelta(hours=1)
 #: The candidate that `put` wrote is still to be looked at so long after it: a reference that goes earlier needs none.
@@ -47,6 +50,8 @@ class BodyStore:
 
     def __init__(self, pool: asyncpg.Pool, *, shared: bool = True) -> None:
         self._pool = pool
+        self._fresh: dict[UUID, bytes] = {}
+        self._fresh_size = 0
         self.shared = shared
 
     async def put(
@@ -66,7 +71,17 @@ class BodyStore:
         """`put` and `statement` (only where `shared`), which begins with "with", as one: one round trip, and whole or
         not at all even outside a transaction. Returns the statement's rows."""
         found: list[asyncpg.Record] = await connection.fetch(_with_put(statement), *await _rows(bodies, now), *args)
+        self._keep(bodies)
         return found
+
+    def _keep(self, bodies: Sequence[tuple[UUID, bytes]]) -> None:
+        """Most mail is sent on in the second it came: its body is still here then, and is not read back."""
+        for body_id, data in bodies:
+            if len(data) <= SMALL:
+                self._fresh[body_id] = data
+                self._fresh_size += len(data)
+        while self._fresh_size > FRESH:
+            self._fresh_size -= len(self._fresh.pop(next(iter(self._fresh))))
 
     @asynccontextmanager
     async def first_reference(self, body_ids: Sequence[UUID]) -> AsyncIterator[None]:
@@ -108,12 +123,15 @@ class BodyStore:
         return found[body_id]
 
     async def read_many(self, body_ids: Sequence[UUID], connection: Connection | None = None) -> dict[UUID, bytes]:
-        """Whole bodies by id; the ones that are gone are missing. One query for all."""
-        rows = await (connection or self._pool).fetch(_sql.chunks, list(set(body_ids)))
+        """Whole bodies by id; the ones that are gone are missing. One query at most, for all that are not in memory."""
+        found = {body_id: self._fresh[body_id] for body_id in body_ids if body_id in self._fresh}
+        if not (asked := {body_id for body_id in body_ids if body_id not in found}):
+            return found
+        rows = await (connection or self._pool).fetch(_sql.chunks, list(asked))
         parts: dict[UUID, list[bytes]] = {}
         for row, data in zip(rows, await _unpack_all(rows), strict=True):
             parts.setdefault(row["body_id"], []).append(data)
-        return {body_id: data[0] if len(data) == 1 else b"".join(data) for body_id, data in parts.items()}
+        return found | {body_id: data[0] if len(data) == 1 else b"".join(data) for body_id, data in parts.items()}
 
     async def read_span(self, body_id: UUID, offset: int, length: int) -> bytes:
         """`length` octets from `offset`; only the chunks that hold them are read. Raises BodyGone."""

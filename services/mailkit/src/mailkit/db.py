@@ -67,6 +67,10 @@ class _Session(asyncpg.Connection):
     """A pooled session. Nothing here leaves state in one (settings are `set local`, LISTEN has sessions of its own), so
     a released one is not reset: that was one more round trip for every statement. Open transactions are still ended."""
 
+    async def reset(self, *, timeout: float | None = None) -> None:
+        if self.is_in_transaction():
+            await super().reset(timeout=timeout)
+
     def get_reset_query(self) -> str:
         return ""
 

@@ -1,5 +1,6 @@
 """Reading addresses, rights and sessions: a constant number of statements per list."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,9 @@ from mailkit.db import Queries, translated
 queries = Queries("auth.storage", "directory.sql")
 #: Seconds a hot statement may take: callers give up at 8.
 PATIENCE = 6.0
+#: A domain that is not ours is not looked for again for so long: a new one is in force everywhere within 5 s (design.md).
+FOREIGN_SECONDS = 1.0
+MOST_FOREIGN = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Directory:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._foreign: dict[str, float] = {}
 
     async def senders(self, rows: Sequence[SenderRow], now: datetime) -> list[asyncpg.Record]:
         """One record (bad, local, how, mailbox_id, address, domain) per row, in order."""
@@ -62,12 +67,20 @@ class Directory:
 
     async def lookup(self, addresses: Sequence[tuple[str, str]]) -> dict[str, Entry]:
         """What stands at each (address, domain), both normalised; addresses of foreign domains are left out."""
+        now = time.monotonic()
+        asked = [(address, domain) for address, domain in addresses if self._foreign.get(domain, 0.0) < now]
+        if not asked:
+            return {}
         async with translated():
             rows = await self._pool.fetch(
-                queries.lookup, range(len(addresses)), [address for address, _ in addresses],
-                [domain for _, domain in addresses], timeout=PATIENCE,
+                queries.lookup, range(len(asked)), [address for address, _ in asked], [domain for _, domain in asked],
+                timeout=PATIENCE,
             )  # fmt: skip
-        return {addresses[row["n"]][0]: _entry(addresses[row["n"]][0], row) for row in rows}
+        ours = {asked[row["n"]][1] for row in rows}
+        if len(self._foreign) > MOST_FOREIGN:
+            self._foreign.clear()
+        self._foreign |= {domain: now + FOREIGN_SECONDS for _, domain in asked if domain not in ours}
+        return {asked[row["n"]][0]: _entry(asked[row["n"]][0], row) for row in rows}
 
     async def charge(self, counts: Mapping[UUID, int], hour: datetime) -> dict[UUID, int]:
         """Count relayed recipients to their accounts; each account's sum of this hour after it."""
