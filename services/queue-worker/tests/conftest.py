@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -13,12 +12,11 @@ from pydantic import SecretStr
 from bodystore import BodyStore
 from mailkit.clock import ManualClock
 from mailkit.db import PLANNER, create_pool
-from mailkit.errors import Unavailable
 from mailkit.ids import new_id
 from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
 from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import Filing, FilingAnswer, FilingList, ReferenceList
+from mailstore_client.fake import FakeFilings
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, Report, Verdict
 from queue_worker.parts import Parts, assemble
@@ -30,39 +28,6 @@ BODY = b"Received: by mx\r\nFrom: a@far.test\r\nSubject: hello\r\n\r\nHello.\r\n
 
 class Killed(BaseException):
     """SIGKILL at this line: nothing after it runs."""
-
-
-class FakeMailstore:
-    """Keeps filings by (mailbox, queue id), as the real one does; `says` changes its mind per filing."""
-
-    def __init__(self) -> None:
-        self.filed: dict[tuple[UUID, UUID], Filing] = {}
-        self.lists: list[FilingList] = []
-        self.says: Callable[[Filing], str | None] = lambda filing: None
-        self.away = False
-        self.referenced: set[UUID] = set()
-        self.asked: list[list[UUID]] = []
-        self.after_filing: Callable[[], None] = lambda: None
-
-    async def file(self, question: FilingList, *, timeout: float | None = None) -> list[FilingAnswer]:
-        if self.away:
-            raise Unavailable("mailstore cannot be reached")
-        self.lists.append(question)
-        answers = []
-        for filing in question.items:
-            status = self.says(filing)
-            if status is None:
-                status = "already" if (filing.mailbox_id, filing.queue_id) in self.filed else "filed"
-                self.filed.setdefault((filing.mailbox_id, filing.queue_id), filing)
-            answers.append(FilingAnswer(cast(Any, status)))
-        self.after_filing()
-        return answers
-
-    async def references(self, question: ReferenceList) -> list[bool]:
-        if self.away:
-            raise Unavailable("mailstore cannot be reached")
-        self.asked.append(list(question.body_ids))
-        return [body_id in self.referenced for body_id in question.body_ids]
 
 
 @dataclass
@@ -118,7 +83,7 @@ class World:
     settings: QueueSettings
     bodies: BodyStore
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
-    mailstore: FakeMailstore = field(default_factory=FakeMailstore)
+    mailstore: FakeFilings = field(default_factory=FakeFilings)
     sink: Sink = field(default_factory=Sink)
     shift: timedelta = field(default_factory=lambda: START - datetime.now(UTC))
     """How far our clock was ahead of the server's before the test moved it."""

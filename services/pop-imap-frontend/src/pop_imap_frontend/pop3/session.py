@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from auth_client.wire import LoginAnswer
-from mailkit.errors import NotFound, PostriderError, Unanswered
+from mailkit.errors import NotFound, PostriderError, Unanswered, Unavailable
 from mailkit.ids import new_id
 from mailkit.lifecycle import describe
 from mailkit.listener import Peer
@@ -272,25 +272,23 @@ class Pop3Session:
             answer = await self._close(CloseMaildrop(self.mailbox_id, self.session_id, gone))
         except NotFound:
             self._held = False
-            answer = "+OK bye" if not gone else replies.LOST
+            answer = replies.LOST
         except PostriderError as error:
             log.warning("neighbour_away", work="remove messages", error=describe(error))
-            answer = replies.NOT_REMOVED if gone else "+OK bye"
-        self.say(answer)
+            answer = replies.NOT_KNOWN if isinstance(error, Unanswered) else replies.NOT_REMOVED
+        self.say(answer if gone else "+OK bye")
 
     async def _close(self, question: CloseMaildrop) -> str:
-        """What to answer to QUIT. A call whose answer was lost is repeated; if the first had freed the lock already, the
-        second cannot say what it removed, and neither can we."""
-        repeated = False
+        """What to answer to QUIT. A call whose answer was lost is repeated once; mailstore says what it said before."""
         try:
             closed = await self.context.mailstore.close_maildrop(question)
         except Unanswered:
-            repeated = True
-            closed = await self.context.mailstore.close_maildrop(question)
+            try:
+                closed = await self.context.mailstore.close_maildrop(question)
+            except Unavailable as error:
+                raise Unanswered(str(error)) from error
         self._held = False
-        if closed.status == "ok" or not question.uids:
-            return "+OK bye"
-        return replies.NOT_KNOWN if repeated else replies.LOST
+        return "+OK bye" if closed.status == "ok" else replies.LOST
 
 
 def stuffed(raw: bytes) -> bytes:
