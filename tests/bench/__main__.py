@@ -122,7 +122,7 @@ def main() -> int:
     failed = False
     with contextlib.redirect_stdout(sys.stderr) if words.json else contextlib.nullcontext():
         print(f"{sizes.messages} messages of {OCTETS} octets over {SESSIONS} sessions, {os.cpu_count()} cores, "
-              f"load {os.getloadavg()[0]:.1f}; folders of {sizes.maildrop} (POP3) and {sizes.folder} (IMAP) messages")  # fmt: skip
+              f"load {os.getloadavg()[0]:.1f}, Python {sys.version}; folders of {sizes.maildrop} (POP3) and {sizes.folder} (IMAP) messages")  # fmt: skip
         sides = {"Postrider": postrider, "Postfix and Dovecot": postfix_dovecot}
         if why := installed():
             print(f"no comparison: {why}")
