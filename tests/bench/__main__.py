@@ -1,6 +1,7 @@
 """`make bench`: the whole service under load, beside Debian's Postfix and Dovecot where they are installed.
 
-The figures are this machine's in this minute; the ratios say more, both sides did the same work one after the other.
+Both are up all the time and work in turn, round after round; a figure is the median of its rounds. The figures are this
+machine's in this minute; the ratios say more.
 """
 
 import argparse
@@ -8,97 +9,38 @@ import contextlib
 import os
 import signal
 import sys
-import time
-from dataclasses import dataclass
+from collections import defaultdict
+from statistics import median
 from types import FrameType
 
-from tests.bench.latency import one_by_one
-from tests.bench.memory import Peaks, cpu
-from tests.bench.readers import ImapLine, imap_rows, pop3_reads
-from tests.bench.senders import OCTETS, SENDER, SESSIONS, flood, send
-from tests.bench.sides import Side, installed, postfix_dovecot, postrider
+from tests.bench.memory import Peaks
+from tests.bench.senders import OCTETS, SESSIONS
+from tests.bench.sides import installed, postfix_dovecot, postrider
 from tests.bench.table import Table
-from tests.support.run import wait_for
+from tests.bench.work import Sizes, Value, Work
 
-LIMIT = 300.0
+ROUNDS = 3
 WHOLE_LIMIT = 1800
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """How much is done."""
-
-    messages: int = 5000
-    alone: int = 100
-    maildrop: int = 1000
-    folder: int = 10000
-
-    def tenth(self) -> "Sizes":
-        return Sizes(self.messages // 10, self.alone // 10, self.maildrop // 10, self.folder // 10)
-
-
-def measure(side: Side, table: Table, sizes: Sizes) -> None:
-    """All rows of one side."""
-
-    def put(what: str, value: float, unit: str, better: str = "more") -> None:
-        table.put(side.name, what, value, unit, better)
-
-    def drained() -> float:
-        wait_for(side.queue_empty, LIMIT, "the queue is empty")
-        return time.monotonic()
-
-    boxes = side.boxes()
-    send(side.smtp_port, boxes)  # so that nobody is measured while waking up
-    drained()
-    with Peaks(side.processes) as peaks:
-        idle = cpu(side.processes)
-        sent = send(side.smtp_port, [boxes[number % len(boxes)] for number in range(sizes.messages)], limit=LIMIT)
-        ended = drained()
-        busy = cpu(side.processes)
-        put("accepted", sent.rate, "messages/s")
-        put("accepted, latency p50", sent.percentile(0.50) * 1000, "ms", "less")
-        put("accepted, latency p99", sent.percentile(0.99) * 1000, "ms", "less")
-        put("filed in 100 mailboxes", sizes.messages / (ended - sent.started), "messages/s")
-        for name in sorted(busy):
-            spent = (busy[name] - idle.get(name, 0.0)) / sizes.messages
-            put(f"CPU per filed message, {name}", spent * 1e6, "µs", "less")
-        put(
-            "CPU per filed message, sum", (sum(busy.values()) - sum(idle.values())) / sizes.messages * 1e6, "µs", "less"
-        )
-
-        before = side.sink.count
-        if before:
-            raise RuntimeError(f"{before} messages for the mailboxes went to the other host: bounces")
-        began = flood(side.smtp_port, sizes.messages, side.far, side.sender, LIMIT)
-        wait_for(lambda: side.sink.count - before >= sizes.messages, LIMIT, "the sink has all")
-        put("relayed to another host", sizes.messages / (time.monotonic() - began), "messages/s")
-        drained()
-        alone = one_by_one(side.smtp_port, side.sender, side.far, sizes.alone, lambda: side.sink.count)
-        put("relayed, one at a time, p50", alone.percentile(0.50) * 1000, "ms", "less")
-        put("relayed, one at a time, p99", alone.percentile(0.99) * 1000, "ms", "less")
-        address, login, _, password = side.reader("waiter")
-        with ImapLine(side.imap_port, login, password) as client:
-            alone = one_by_one(side.smtp_port, SENDER, address, sizes.alone, client.exists)
-        put("filed, one at a time, p50", alone.percentile(0.50) * 1000, "ms", "less")
-        put("filed, one at a time, p99", alone.percentile(0.99) * 1000, "ms", "less")
-
-        address, _, login, password = side.reader("popper")
-        send(side.smtp_port, [address] * sizes.maildrop, limit=LIMIT)
-        drained()
-        read = pop3_reads(side.pop3_port, login, password, sizes.maildrop)
-        put("POP3 RETR", read.rate, "messages/s")
-        put("POP3 RETR, p50", read.percentile(0.50) * 1000, "ms", "less")
-        put("POP3 RETR, p99", read.percentile(0.99) * 1000, "ms", "less")
-
-        address, login, _, password = side.reader("reader")
-        send(side.smtp_port, [address] * sizes.folder, limit=LIMIT)
-        drained()
-        for what, (median, worst) in imap_rows(side.imap_port, login, password, sizes.folder).items():
-            put(f"{what}, p50", median, "ms", "less")
-            put(f"{what}, worst of 11", worst, "ms", "less")
-    for name, megabytes in sorted(peaks.megabytes.items()):
-        put(f"peak memory, {name}", megabytes, "MB", "less")
-    put("peak memory, sum", sum(peaks.megabytes.values()), "MB", "less")
+def measure(works: list[Work], table: Table, rounds: int) -> list[str]:
+    """All rows of all sides; the names of those that failed and dropped out."""
+    failed: list[str] = []
+    for number in range(len(works[0].steps()) if works else 0):
+        found: dict[tuple[str, str], list[Value]] = defaultdict(list)
+        for _ in range(rounds):
+            for work in works:
+                if work.side.name in failed:
+                    continue
+                try:
+                    for value in work.steps()[number]():
+                        found[work.side.name, value.what].append(value)
+                except (AssertionError, RuntimeError, OSError) as error:
+                    print(f"  {work.side.name} failed: {error!r}", flush=True)
+                    failed.append(work.side.name)
+        for (name, what), values in found.items():
+            table.put(name, what, median(value.number for value in values), values[0].unit, values[0].better)
+    return failed
 
 
 def leave(number: int, frame: FrameType | None) -> None:
@@ -119,24 +61,27 @@ def main() -> int:
     words = parser.parse_args()
     sizes = Sizes().tenth() if words.quick else Sizes()
     table = Table()
-    failed = False
-    with contextlib.redirect_stdout(sys.stderr) if words.json else contextlib.nullcontext():
-        print(f"{sizes.messages} messages of {OCTETS} octets over {SESSIONS} sessions, {os.cpu_count()} cores, "
-              f"load {os.getloadavg()[0]:.1f}, Python {sys.version}; folders of {sizes.maildrop} (POP3) and {sizes.folder} (IMAP) messages")  # fmt: skip
-        sides = {"Postrider": postrider, "Postfix and Dovecot": postfix_dovecot}
+    with (
+        contextlib.redirect_stdout(sys.stderr) if words.json else contextlib.nullcontext(),
+        contextlib.ExitStack() as stack,
+    ):
+        print(f"{ROUNDS} rounds of {sizes.messages} messages of {OCTETS} octets over {SESSIONS} sessions; folders of "
+              f"{sizes.maildrop} (POP3) and {sizes.folder} (IMAP) messages; {os.cpu_count()} cores, "
+              f"load {os.getloadavg()[0]:.1f}, Python {sys.version}")  # fmt: skip
+        starts = [postrider, postfix_dovecot]
         if why := installed():
             print(f"no comparison: {why}")
-            del sides["Postfix and Dovecot"]
-        for title, start in sides.items():
-            print(title, flush=True)
-            try:
-                with start() as side:
-                    measure(side, table, sizes)
-            except (AssertionError, RuntimeError, OSError) as error:
-                print(f"  {title} failed: {error!r}", flush=True)
-                failed = True
+            del starts[1]
+        sides = [stack.enter_context(start()) for start in starts]
+        peaks = [stack.enter_context(Peaks(side.processes)) for side in sides]
+        print("filling the mailboxes", flush=True)
+        failed = measure([Work(side, sizes) for side in sides], table, ROUNDS)
+        for side, peak in zip(sides, peaks, strict=True):
+            for name, megabytes in sorted(peak.megabytes.items()):
+                table.put(side.name, f"peak memory, {name}", megabytes, "MB", "less")
+            table.put(side.name, "peak memory, sum", sum(peak.megabytes.values()), "MB", "less")
     print(table.json() if words.json else "\n" + table.text())
-    return int(failed)
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
