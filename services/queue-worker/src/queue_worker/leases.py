@@ -21,6 +21,8 @@ LEASE = timedelta(seconds=60)
 RENEW_SECONDS = 20.0
 #: A lease is not trusted for its last moments: the mark has to be committed well before it ends.
 MARGIN = timedelta(seconds=5)
+#: Lists of marks begin at least so far apart: conversations under way share them (docs/decisions/0013).
+MARK_SECONDS = 0.005
 
 
 class Leases:
@@ -31,7 +33,7 @@ class Leases:
         self._clock = clock
         self._worker = worker
         self._held: dict[tuple[UUID, int], Claim] = {}
-        self._marks: Batcher[list[Claim], bool] = Batcher(self._mark, most=200, spacing=0.005)
+        self._marks: Batcher[list[Claim], bool] = Batcher(self._mark, most=200, spacing=MARK_SECONDS)
 
     def hold(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
