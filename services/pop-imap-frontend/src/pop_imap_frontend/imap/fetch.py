@@ -192,13 +192,13 @@ class RowWriter:
         """Responses that need no row of mailstore: FLAGS and UID only."""
         view = self._selected
         kinds = [kind for _, kind, _, _ in self._plan]
-        if kinds == ["flags"]:
-            return b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % (at + 1, view.flags_text(at)) for at in positions])
-        if kinds == ["uid", "flags"]:
-            uids = view.uids
-            return b"".join(
-                [b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (at + 1, uids[at], view.flags_text(at)) for at in positions]
-            )
+        if kinds in (["flags"], ["uid", "flags"]):
+            numbers, texts = [at + 1 for at in positions], view.flags_texts(positions)
+            if kinds == ["flags"]:
+                return b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % pair for pair in zip(numbers, texts, strict=True)])
+            uids = [view.uids[at] for at in positions]
+            row = b"* %d FETCH (UID %d FLAGS (%b))\r\n"
+            return b"".join([row % three for three in zip(numbers, uids, texts, strict=True)])
         return b"".join([self._line(at, ()) for at in positions])
 
     def from_rows(self, rows: list[list[Any]]) -> bytes:

@@ -39,23 +39,23 @@ def mailbox(name: str) -> bytes:
     return raw if _ATOM.match(raw) else quoted(raw)
 
 
-class FlagNames:
-    """Turns a folder's flag masks into the text between the parentheses; remembers each text it made."""
+#: Not a flag that is stored: the session's own (RFC 3501 2.3.2).
+RECENT = 1 << 63
+
+
+class FlagNames(dict[int, bytes]):
+    """Flag masks of a folder and the text each is between parentheses, made when it is first wanted."""
 
     def __init__(self, keywords: list[str]) -> None:
+        super().__init__()
         self.keywords = keywords
-        self._texts: dict[int, bytes] = {}
 
-    def text(self, mask: int, recent: bool = False) -> bytes:
-        key = mask | 1 << 63 if recent else mask
-        found = self._texts.get(key)
-        if found is None:
-            names = [name for name, bit in SYSTEM_FLAGS.items() if mask & bit]
-            names += [name for index, name in enumerate(self.keywords) if mask >> (FIRST_KEYWORD_BIT + index) & 1]
-            if recent:
-                names.append("\\Recent")
-            found = self._texts[key] = " ".join(names).encode()
-        return found
+    def __missing__(self, mask: int) -> bytes:
+        names = [name for name, bit in SYSTEM_FLAGS.items() if mask & bit]
+        names += [name for index, name in enumerate(self.keywords) if mask >> (FIRST_KEYWORD_BIT + index) & 1]
+        if mask & RECENT:
+            names.append("\\Recent")
+        return self.setdefault(mask, " ".join(names).encode())
 
     def all_names(self) -> bytes:
         """For FLAGS and PERMANENTFLAGS."""

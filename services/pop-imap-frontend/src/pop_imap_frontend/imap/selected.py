@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from mailstore_client.wire import SEEN, Changes, FolderSnapshot, Ranges
 from pop_imap_frontend.imap.grammar import BadCommand, SequenceSet
-from pop_imap_frontend.imap.responses import FlagNames
+from pop_imap_frontend.imap.responses import RECENT, FlagNames
 
 
 def uids_of(packed: bytes) -> "array[int]":
@@ -52,7 +52,16 @@ class Selected:
         return sum(1 for uid in self.uids if self.is_recent(uid)) if self._recent else 0
 
     def flags_text(self, at: int) -> bytes:
-        return self.names.text(self.masks[at], bool(self._recent) and self.is_recent(self.uids[at]))
+        """What stands between the parentheses of FLAGS."""
+        recent = self._recent and self.is_recent(self.uids[at])
+        return self.names[self.masks[at] | RECENT if recent else self.masks[at]]
+
+    def flags_texts(self, positions: list[int]) -> list[bytes]:
+        """`flags_text` of each."""
+        if self._recent:
+            return [self.flags_text(at) for at in positions]
+        names, masks = self.names, self.masks
+        return [names[masks[at]] for at in positions]
 
     def positions(self, numbers: SequenceSet, by_uid: bool) -> list[int]:
         """The positions a set names, ascending, each once. Raises BadCommand for a number beyond the last message."""
