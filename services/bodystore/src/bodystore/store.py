@@ -77,7 +77,7 @@ class BodyStore:
     def _keep(self, bodies: Sequence[tuple[UUID, bytes]]) -> None:
         """Most mail is sent on in the second it came: its body is still here then, and is not read back."""
         for body_id, data in bodies:
-            if len(data) <= SMALL:
+            if len(data) <= SMALL and body_id not in self._fresh:
                 self._fresh[body_id] = data
                 self._fresh_size += len(data)
         while self._fresh_size > FRESH:
