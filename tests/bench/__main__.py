@@ -20,6 +20,8 @@ from tests.bench.table import Table
 from tests.bench.work import Sizes, Value, Work
 
 ROUNDS = 3
+#: What ends one side's part; the other goes on.
+TROUBLE = (AssertionError, RuntimeError, OSError)
 WHOLE_LIMIT = 1800
 
 
@@ -35,7 +37,7 @@ def measure(works: list[Work], table: Table, rounds: int) -> list[str]:
                 try:
                     for value in work.steps()[number]():
                         found[work.side.name, value.what].append(value)
-                except (AssertionError, RuntimeError, OSError) as error:
+                except TROUBLE as error:
                     print(f"  {work.side.name} failed: {error!r}", flush=True)
                     failed.append(work.side.name)
         for (name, what), values in found.items():
@@ -72,16 +74,24 @@ def main() -> int:
         if why := installed():
             print(f"no comparison: {why}")
             del starts[1]
-        sides = [stack.enter_context(start()) for start in starts]
-        peaks = [stack.enter_context(Peaks(side.processes)) for side in sides]
-        print("filling the mailboxes", flush=True)
-        failed = measure([Work(side, sizes) for side in sides], table, ROUNDS)
-        for side, peak in zip(sides, peaks, strict=True):
+        works: list[Work] = []
+        peaks: list[Peaks] = []
+        for start in starts:
+            print(f"{start.__name__}: starting and filling the mailboxes", flush=True)
+            try:
+                side = stack.enter_context(start())
+                peak = stack.enter_context(Peaks(side.processes))
+                works.append(Work(side, sizes))
+                peaks.append(peak)
+            except TROUBLE as error:
+                print(f"  {start.__name__} failed: {error!r}", flush=True)
+        failed = bool(measure(works, table, ROUNDS)) or len(works) < len(starts)
+        for work, peak in zip(works, peaks, strict=True):
             for name, megabytes in sorted(peak.megabytes.items()):
-                table.put(side.name, f"peak memory, {name}", megabytes, "MB", "less")
-            table.put(side.name, "peak memory, sum", sum(peak.megabytes.values()), "MB", "less")
+                table.put(work.side.name, f"peak memory, {name}", megabytes, "MB", "less")
+            table.put(work.side.name, "peak memory, sum", sum(peak.megabytes.values()), "MB", "less")
     print(table.json() if words.json else "\n" + table.text())
-    return int(bool(failed))
+    return int(failed)
 
 
 if __name__ == "__main__":

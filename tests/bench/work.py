@@ -56,9 +56,11 @@ class Work:
     def filing(self) -> list[Value]:
         """Mail for the hundred mailboxes: accepted, and filed."""
         side, count = self.side, self.sizes.messages
-        idle = cpu(side.processes)
+        idle, elsewhere = cpu(side.processes), side.sink.count
         sent = send(side.smtp_port, [self.boxes[number % len(self.boxes)] for number in range(count)], limit=LIMIT)
         ended = self._drained()
+        if lost := side.sink.count - elsewhere:
+            raise RuntimeError(f"{lost} messages for the mailboxes went to the other host: bounces")
         spent = {name: (busy - idle.get(name, 0.0)) / count * 1e6 for name, busy in cpu(side.processes).items()}
         return [
             Value("accepted", sent.rate, "messages/s", "more"),

@@ -51,3 +51,24 @@ async def test_a_time_out_of_the_work_itself_is_told_as_it_is() -> None:
     batch: Batcher[int, int] = Batcher(send)
     with pytest.raises(TimeoutError, match="inside"):
         await batch.ask(1)
+
+
+@pytest.mark.parametrize("patience", [None, 30.0])
+async def test_lists_go_on_without_askers_who_left(patience: float | None) -> None:
+    goes, lists = asyncio.Event(), []
+
+    async def send(items: Sequence[int]) -> Sequence[int]:
+        lists.append(list(items))
+        await goes.wait()
+        return items
+
+    batch: Batcher[int, int] = Batcher(send, most=4, patience=patience)
+    askers = [asyncio.ensure_future(batch.ask(number)) for number in range(8)]
+    while not lists:
+        await asyncio.sleep(0)
+    askers[1].cancel()  # on its way
+    askers[6].cancel()  # still in line
+    goes.set()
+    answers = await asyncio.gather(*askers, return_exceptions=True)
+    assert lists == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert [answer for answer in answers if isinstance(answer, int)] == [0, 2, 3, 4, 5, 7]

@@ -24,7 +24,7 @@ from mailkit.stream import Stream
 from mailstore_client.fake import FakeMaildrop
 from pop_imap_frontend.logins import Logins
 from pop_imap_frontend.pop3 import Leases, Pop3Context, Pop3Session
-from pop_imap_frontend.pop3.session import stuffed
+from pop_imap_frontend.pop3.octets import stuffed
 from pop_imap_frontend.watch import Watch
 
 CA = trustme.CA()

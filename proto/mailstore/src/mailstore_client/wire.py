@@ -358,7 +358,8 @@ class OpenMaildrop(Wire):
 
 
 class Maildrop(Wire):
-    """`uids`, and `sizes` in octets in the same order; a message's UIDL is "<uidvalidity>.<uid>"."""
+    """`uids`, and `sizes` in octets in the same order; a message's UIDL is "<uidvalidity>.<uid>". A session that was closed
+    before its opening arrived finds the lock `in_use`."""
 
     status: Literal["ok", "in_use"]
     uidvalidity: int = 0

@@ -20,14 +20,18 @@ class Entry:
     """A submission on its way in, with the ids it gets. `bounce`: it is one of ours."""
 
     submission: Submission
-    queue_id: UUID
     body_id: UUID
     bounce: bool = False
 
+    @property
+    def queue_id(self) -> UUID:
+        """The hand-over's id: Received, the 250 and every log line say the same (docs/decisions/0004)."""
+        return self.submission.submission_id
+
 
 def entry(submission: Submission, *, bounce: bool = False) -> Entry:
-    """The hand-over's id becomes the queue id: Received, the 250 and every log line say the same."""
-    return Entry(submission, submission.submission_id, new_id(), bounce)
+    """A submission, and an id for its body."""
+    return Entry(submission, new_id(), bounce)
 
 
 async def insert(

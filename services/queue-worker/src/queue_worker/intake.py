@@ -85,7 +85,7 @@ class Intake:
             async with self._bodies.first_reference([e.body_id for e in entries]):
                 new = await self._insert(entries, now)
         self._tell([e for e in entries if e.queue_id in new])
-        return [SubmissionAnswer("queued", first[item.submission_id].queue_id) for item in items]
+        return [SubmissionAnswer("queued", item.submission_id) for item in items]
 
     async def _insert(self, entries: Sequence[Entry], now: datetime) -> set[UUID]:
         """The ids of the entries that are not repetitions; committed and flushed."""

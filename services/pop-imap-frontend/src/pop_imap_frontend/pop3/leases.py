@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 log = get_logger()
 
-#: A lock is tried to be freed as often; after that its lease has run out (60 s).
+#: Tries to give a lock back, 20 s apart; after them its lease (60 s) has run out.
 MOST_TRIES = 4
 
 

@@ -23,6 +23,7 @@ from pop_imap_frontend.pop3 import metrics, replies
 from pop_imap_frontend.pop3.ahead import Ahead
 from pop_imap_frontend.pop3.commands import COMMANDS, State
 from pop_imap_frontend.pop3.leases import Leases
+from pop_imap_frontend.pop3.octets import open_end, stuffed
 
 log = get_logger()
 
@@ -289,17 +290,3 @@ class Pop3Session:
                 raise Unanswered(str(error)) from error
         self._held = False
         return "+OK bye" if closed.status == "ok" else replies.LOST
-
-
-def stuffed(raw: bytes) -> bytes:
-    """A multi-line response's lines and its end."""
-    if raw[:1] == b".":
-        raw = b"." + raw
-    if b"\r\n." in raw:
-        raw = raw.replace(b"\r\n.", b"\r\n..")
-    return raw + (b"\r\n.\r\n" if open_end(raw) else b".\r\n")
-
-
-def open_end(raw: bytes) -> bool:
-    """Its last line has no end of its own, and gets one."""
-    return bool(raw) and not raw.endswith(b"\r\n")
