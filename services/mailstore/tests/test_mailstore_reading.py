@@ -1,12 +1,13 @@
 """/v1/messages/fetch: slices and the whole, ranges, columns in their order, sections and pieces of them, large bodies."""
 
 import random
+import tracemalloc
 
 import pytest
 
 from mailkit.ids import new_id
 from mailstore import reading
-from mailstore_client.wire import FetchQuestion, Section
+from mailstore_client.wire import PIECE, FetchQuestion, Section
 
 from .conftest import ALL, PREFIX, message
 
@@ -146,7 +147,59 @@ async def test_big_structures_come_in_small_slices(store, mailbox_id, monkeypatc
     big = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + lines + b"--b--\r\n"
     await store.deliver(mailbox_id, *[message()] * 30, big, *[message()] * 20)
     rows = await store.fetch(mailbox_id, ["BODYSTRUCTURE"])
-    assert [row[0] for row in rows] == list(range(1, 52)) and len(rows[30][1]) > 65536 and max(seen) == 16
+    assert (
+        [row[0] for row in rows] == list(range(1, 52))
+        and len(rows[30][1]) > 65536
+        and max(seen) == reading.SLICE_OF_BIG
+    )
     seen.clear()
     assert len(await store.fetch(mailbox_id, ["BODYSTRUCTURE"], ranges=[(1, 20), (22, 30)])) == 29
     assert seen == [29]
+
+
+async def test_large_sections_come_in_pieces_behind_their_row(store, mailbox_id):
+    """FetchQuestion.pieces: no frame holds more than PIECE octets of a value, and the pieces are the value."""
+    sizes = [10, 60_000, 70_000, 900_000, 100]
+    await store.deliver(mailbox_id, *[message(f"m{n}", size=size) for n, size in enumerate(sizes)])
+    sections = [
+        Section(),
+        Section(text="HEADER"),
+        Section(text="TEXT", offset=5),
+        Section(text="TEXT", offset=9, count=100_000),
+    ]
+    whole = await store.fetch(mailbox_id, ["RFC822.SIZE"], sections)
+    rows, lengths, open_row = [], [], []
+    question = FetchQuestion(mailbox_id, 1, ALL, ["RFC822.SIZE"], sections, pieces=True)
+    async for frame in store.front.fetch_pieces(question):
+        if isinstance(frame, bytes):
+            lengths.append(len(frame))
+            at = next(
+                n for n, value in enumerate(open_row) if n > 1 and isinstance(value, tuple) and value[0] > len(value[1])
+            )
+            open_row[at] = open_row[at][0], open_row[at][1] + frame
+        else:
+            assert all(type(value) is not int for row in frame[:-1] for value in row[2:])
+            rows += [row[:2] + [(v, b"") if type(v) is int else v for v in row[2:]] for row in frame]
+            open_row = rows[-1]
+    joined = [[v[1] if isinstance(v, tuple) and v[0] == len(v[1]) else v for v in row] for row in rows]
+    assert joined == whole and max(lengths) == PIECE and len(lengths) > 10
+
+
+async def test_a_large_section_is_never_whole_in_memory(store, mailbox_id):
+    (body_id,) = await store.put(message(size=30 * 1024 * 1024))
+    assert await store.file(store.filing(mailbox_id, body_id, quota_limit=2**40)) == ["filed"]
+
+    async def read():
+        question = FetchQuestion(mailbox_id, 1, ALL, [], [Section()], pieces=True)
+        total = 0
+        async for frame in store.parts.rooms.reader.fetch(question):
+            total += len(frame)
+        return total
+
+    await read()
+    tracemalloc.start()
+    try:
+        assert await read() > 30 * 1024 * 1024
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()

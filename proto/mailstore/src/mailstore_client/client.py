@@ -9,6 +9,7 @@ from mailkit.http import ServiceClient, encoder
 from mailstore_client import wire
 
 _rows = msgspec.msgpack.Decoder(list[list[Any]])
+_rows_or_piece = msgspec.msgpack.Decoder(list[list[Any]] | bytes)
 _news = msgspec.msgpack.Decoder(wire.FeedNews)
 
 
@@ -88,6 +89,11 @@ class MailstoreClient(ServiceClient):
         """Slices of rows [uid, *columns, *sections], as they come."""
         async for frame in self.frames("POST", "/v1/messages/fetch", encoder.encode(question), sock_read=60):
             yield _rows.decode(frame)
+
+    async def fetch_pieces(self, question: wire.FetchQuestion) -> AsyncIterator[list[list[Any]] | bytes]:
+        """The answer to a question with `pieces`: slices of rows and, after a row with large values, their pieces."""
+        async for frame in self.frames("POST", "/v1/messages/fetch", encoder.encode(question), sock_read=60):
+            yield _rows_or_piece.decode(frame)
 
     async def feed(self) -> AsyncIterator[wire.FeedNews]:
         """The change feed until the connection ends; heartbeats come every 10 s (decision 8)."""

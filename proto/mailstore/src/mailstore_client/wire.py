@@ -229,11 +229,21 @@ class Section(Wire):
 Column = Literal["ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822.SIZE", "INTERNALDATE"]
 
 
+#: The largest piece of a value, and the largest section sent whole where `FetchQuestion.pieces` is set (octets).
+PIECE = 64 * 1024
+
+
 class FetchQuestion(Wire):
     """Rows for the uids of `ranges` that exist, ascending; each row is [uid, *columns, *sections].
 
     The answer is a stream of frames, each a list of 1 to 1,000 rows and about 1 MB at most (one row may be larger).
     A section that does not exist is null. Nothing is marked seen here.
+
+    With `pieces` a section over PIECE octets stands in its row as its number of octets (an int). Such a row is the last
+    of its frame; the octets follow, the row's sections in order, in frames that are MessagePack `bin` of PIECE octets
+    at most, so neither side holds the whole value.
+
+    Answers `limit` (429) when this mailbox has too many expensive commands under way.
     """
 
     mailbox_id: UUID
@@ -242,6 +252,7 @@ class FetchQuestion(Wire):
     columns: list[Column] = []
     sections: list[Section] = []
     version: int = VERSION
+    pieces: bool = False
 
 
 class StoreQuestion(Wire):
@@ -333,6 +344,9 @@ class SearchQuestion(Wire):
     ["AND", n…] ["OR", a, b] ["NOT", n] ["ALL"] ["UID", [[lo, hi], …]] (sequence sets are turned into UIDs first)
     ["FLAG", "\\Seen" or keyword] ["RECENT", recent_from] ["BEFORE"|"ON"|"SINCE"|"SENTBEFORE"|"SENTON"|"SENTSINCE",
     "2026-11-23"] ["LARGER"|"SMALLER", n] ["FROM"|"TO"|"CC"|"BCC"|"SUBJECT"|"BODY"|"TEXT", s] ["HEADER", name, s]
+
+    Answers `limit` (429) for a program with too many keys that read bodies, for a search that takes too long, and when
+    this mailbox has too many expensive commands under way.
     """
 
     mailbox_id: UUID

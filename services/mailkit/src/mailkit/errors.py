@@ -50,6 +50,13 @@ class TooLarge(PostriderError):
     status_code = 413
 
 
+class OverLimit(PostriderError):
+    """The request asks for more than one caller may have: too much at once, or too long a search (IMAP NO [LIMIT])."""
+
+    slug = "limit"
+    status_code = 429
+
+
 class Unavailable(PostriderError):
     """A neighbour or the database is away or busy: nothing was done, try later (SMTP 451, [SYS/TEMP], [UNAVAILABLE])."""
 

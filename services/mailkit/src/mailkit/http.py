@@ -17,6 +17,7 @@ from mailkit.errors import (
     Forbidden,
     NoSpace,
     NotFound,
+    OverLimit,
     PostriderError,
     TooLarge,
     Unanswered,
@@ -45,6 +46,7 @@ _ERRORS = {
     409: Conflict,
     413: TooLarge,
     422: BadRequest,
+    429: OverLimit,
     507: NoSpace,
 }
 

@@ -8,15 +8,15 @@ import msgspec
 
 from mailkit.db import translated
 from mailstore import metrics
-from mailstore.sections import Sections
+from mailstore.sections import Large, Sections
 from mailstore.storage.store import split, sql
-from mailstore_client.wire import Column, FetchQuestion, Ranges, Section
+from mailstore_client.wire import Column, FetchQuestion, Ranges
 
 #: Rows in a frame, and about how many octets.
 SLICE = 1000
 FRAME_BYTES = 1024 * 1024
 #: Rows in a slice where some row is big (`has_big_rows`): up to 2 MB each, made on purpose by somebody.
-SLICE_OF_BIG = 16
+SLICE_OF_BIG = 4
 
 _COLUMNS = {
     "ENVELOPE": "r.envelope",
@@ -43,9 +43,9 @@ class Reader:
             async for rows in self._slices(question):
                 metrics.ROWS.inc(len(rows))
                 if question.sections:
-                    async for group in self._with_sections(rows, len(question.columns), question.sections):
-                        for answer in _cut(group):
-                            yield _frame(answer)
+                    async for group in self._with_sections(rows, question):
+                        async for frame in _frames(group):
+                            yield frame
                 else:
                     for answer in _cut(rows):
                         yield _frame(answer)
@@ -73,17 +73,16 @@ class Reader:
                     break
                 low = rows[-1][0] + 1
 
-    async def _with_sections(
-        self, rows: list[asyncpg.Record], columns: int, sections: list[Section]
-    ) -> AsyncIterator[list[Any]]:
+    async def _with_sections(self, rows: list[asyncpg.Record], question: FetchQuestion) -> AsyncIterator[list[Any]]:
         """Rows grouped so that the bodies in memory stay within bounds."""
         start, total = 0, 0
+        sections, columns = question.sections, len(question.columns)
         most, weigh = self._sections.weight(sections, FRAME_BYTES)
         for at in range(len(rows) + 1):
             size = weigh(rows[at]["size"]) if at < len(rows) else 0
             if at > start and (at == len(rows) or total + size > most):
                 group = rows[start:at]
-                values = await self._sections.read(group, sections)
+                values = await self._sections.read(group, sections, pieces=question.pieces)
                 yield [
                     (*tuple(row)[: 1 + columns], *value) for row, value in zip(group, values, strict=True)
                 ]  # fmt: skip
@@ -129,6 +128,25 @@ def _cut(rows: Sequence[Any]) -> Iterator[list[Any]]:
     yield answer
 
 
-def _frame(rows: list[Any]) -> bytes:
-    data = _encode(rows)
+async def _frames(rows: list[Any]) -> AsyncIterator[bytes]:
+    """Frames of rows; after one with large sections the pieces of these (`FetchQuestion.pieces`)."""
+    start = 0
+    for at, row in enumerate(rows):
+        large = [value for value in row if type(value) is Large]
+        if not large:
+            continue
+        shown = tuple(value.size if type(value) is Large else value for value in row)
+        for answer in _cut([*rows[start:at], shown]):
+            yield _frame(answer)
+        for value in large:
+            async for piece in value.pieces():
+                yield _frame(piece)
+        start = at + 1
+    if start < len(rows):
+        for answer in _cut(rows[start:]):
+            yield _frame(answer)
+
+
+def _frame(content: list[Any] | bytes) -> bytes:
+    data = _encode(content)
     return len(data).to_bytes(4, "big") + data

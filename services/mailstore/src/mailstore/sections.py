@@ -1,7 +1,8 @@
 """Sections of messages, cut out of their bodies (RFC 3501 6.4.5): only the chunks that hold them are read (decision 4)."""
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
@@ -14,7 +15,7 @@ from mailkit.logs import get_logger
 from mailstore import metrics
 from mailstore.mime import header_fields, section
 from mailstore.storage.store import sql
-from mailstore_client.wire import MessagesAhead, ReadAhead, ReadMaildrop, Section
+from mailstore_client.wire import PIECE, MessagesAhead, ReadAhead, ReadMaildrop, Section
 
 log = get_logger()
 
@@ -25,7 +26,38 @@ HEADS = 8 * 1024 * 1024
 #: A maildrop is read ahead by so many octets at most.
 AHEAD = 256 * 1024
 
+#: Of a large body so much is read at a time.
+SPAN = 2 * CHUNK
+
 Row = asyncpg.Record
+
+
+@dataclass(frozen=True)
+class Large:
+    """A section over PIECE octets that is sent in pieces: `head`, then `length` octets of the body from `start` on."""
+
+    bodies: BodyStore
+    body_id: UUID
+    head: bytes
+    start: int
+    length: int
+
+    @property
+    def size(self) -> int:
+        """Octets in all."""
+        return len(self.head) + self.length
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The octets, PIECE at most at a time. Raises BodyGone."""
+        for at in range(0, len(self.head), PIECE):
+            yield self.head[at : at + PIECE]
+        for at in range(self.start, self.start + self.length, SPAN):
+            data = await self.bodies.read_span(self.body_id, at, min(SPAN, self.start + self.length - at))
+            for cut in range(0, len(data), PIECE):
+                yield data[cut : cut + PIECE]
+
+
+Value = bytes | Large | None
 
 
 class Sections:
@@ -41,25 +73,25 @@ class Sections:
             return HEADS, lambda size: min(size, CHUNK)
         return most, lambda size: size
 
-    async def read(self, rows: Sequence[Row], wanted: Sequence[Section]) -> list[list[bytes | None]]:
-        """The sections of each row; None where a message has no such part."""
+    async def read(self, rows: Sequence[Row], wanted: Sequence[Section], *, pieces: bool = False) -> list[list[Value]]:
+        """The sections of each row; None where a message has no such part. With `pieces`, large ones are not read yet."""
         if all(map(_is_head, wanted)):
             bodies = await self._bodies.read_heads([row["body_id"] for row in rows])
         else:
-            small = [row["body_id"] for row in rows if row["size"] <= WHOLE]
+            small = [row["body_id"] for row in rows if row["size"] <= (PIECE if pieces else WHOLE)]
             bodies = await self._bodies.read_many(small) if small else {}
-        return [[await self._one(row, bodies, one) for one in wanted] for row in rows]
+        return [[await self._one(row, bodies, one, pieces) for one in wanted] for row in rows]
 
-    async def _one(self, row: Row, bodies: dict[UUID, bytes], wanted: Section) -> bytes | None:
+    async def _one(self, row: Row, bodies: dict[UUID, bytes], wanted: Section, pieces: bool) -> Value:
         try:
-            return await self._cut(row, bodies, wanted)
+            return await self._cut(row, bodies, wanted, pieces)
         except BodyGone as error:
             # one lost body must not make all the others unreadable
             metrics.LOST.inc()
             log.error("body_lost", body_id=row["body_id"], uid=row.get("uid"), error=str(error))
             return None
 
-    async def _cut(self, row: Row, bodies: dict[UUID, bytes], wanted: Section) -> bytes | None:
+    async def _cut(self, row: Row, bodies: dict[UUID, bytes], wanted: Section, pieces: bool) -> Value:
         body = bodies.get(row["body_id"])
         if body is not None and not wanted.part and not wanted.text and len(body) + len(row["prefix"]) == row["size"]:
             return _piece(row["prefix"] + body, wanted)
@@ -68,24 +100,25 @@ class Sections:
         if found is None:
             return None
         prefix: bytes = row["prefix"] if found.prefix else b""
-        is_fields = wanted.text.startswith("HEADER.FIELDS")
-        if body is None and wanted.count >= 0 and not is_fields and len(found.ranges) == 1:
-            # a piece of a large body: only its chunks are read
-            start, length = found.ranges[0]
-            head = prefix[wanted.offset : wanted.offset + wanted.count]
-            skip = max(wanted.offset - len(prefix), 0)
-            take = min(wanted.count - len(head), length - skip)
-            return head + await self._bodies.read_span(row["body_id"], start + skip, take)
-        pieces = [prefix]
-        for start, length in found.ranges:
-            if body is not None and start + length <= len(body):
-                pieces.append(body[start : start + length])
-            else:
-                pieces.append(await self._bodies.read_span(row["body_id"], start, length))
-        data = b"".join(pieces)
-        if is_fields:
-            data = header_fields(data, [name.encode() for name in wanted.fields], not_=wanted.text.endswith("NOT"))
-        return _piece(data, wanted)
+        ((start, length),) = found.ranges
+        if wanted.text.startswith("HEADER.FIELDS"):
+            header = prefix + await self._span(row["body_id"], body, start, length)
+            names = [name.encode() for name in wanted.fields]
+            return _piece(header_fields(header, names, not_=wanted.text.endswith("NOT")), wanted)
+        # only the chunks that hold the wanted octets are read
+        end = len(prefix) + length if wanted.count < 0 else wanted.offset + wanted.count
+        head = prefix[wanted.offset : end]
+        skip = min(max(wanted.offset - len(prefix), 0), length)
+        take = max(min(end - len(prefix), length) - skip, 0)
+        if pieces and len(head) + take > PIECE:
+            return Large(self._bodies, row["body_id"], head, start + skip, take)
+        return head + await self._span(row["body_id"], body, start + skip, take)
+
+    async def _span(self, body_id: UUID, body: bytes | None, start: int, length: int) -> bytes:
+        """Octets of a body, from what is in memory of it or read. Raises BodyGone."""
+        if body is not None and start + length <= len(body):
+            return body[start : start + length]
+        return await self._bodies.read_span(body_id, start, length)
 
     async def ahead(self, question: ReadAhead) -> MessagesAhead:
         """Whole messages, AHEAD octets together. Raises BadRequest."""
