@@ -55,7 +55,7 @@ async def read_command(stream: Stream, *, logged_in: bool, append_limit: int) ->
     refusal: Exception | None = None
     pieces = [line]
     total = len(line)
-    while literal := _LITERAL_END.search(pieces[-1][-16:]):
+    while literal := _LITERAL_END.search(line[-16:]):  # only the line just read, never the octets of a literal
         size, non_sync = int(literal[1]), bool(literal[2])
         refusal = refusal or _refuse(size, name, total, logged_in, append_limit)
         if refusal and not non_sync:
@@ -67,13 +67,13 @@ async def read_command(stream: Stream, *, logged_in: bool, append_limit: int) ->
         else:
             if not non_sync:
                 stream.write(b"+ go ahead\r\n")
-            pieces.append(b"\r\n" + await stream.read_exactly(size))
+            pieces += [b"\r\n", await stream.read_exactly(size)]
         try:
-            rest = await stream.readline(LINE)
+            line = await stream.readline(LINE)
         except LineTooLong:
             raise Disconnect("the command line is too long") from None
-        pieces[-1] = pieces[-1] + rest if refusal is None else rest
-        total += size + len(rest)
+        pieces.append(line)
+        total += size + len(line)
     return RawCommand(tag, name, pieces[0] if len(pieces) == 1 else b"".join(pieces), start, refusal)
 
 
