@@ -58,6 +58,13 @@ def _slow(below: str, above: str, values: str) -> Series:
     }
 
 
+def _stalls(within: str, beyond: str) -> Series:
+    """The loop's timer in one process: `within` half a second, and altogether."""
+    labels = 'job="auth",instance="auth:1",cause="work"'
+    name = "postrider_process_loop_stall_seconds"
+    return {f'{name}_bucket{{{labels},le="0.5"}}': within, f"{name}_count{{{labels}}}": beyond}
+
+
 CASES = {
     "PostriderMailDeferredAtTheDoor": Case(
         {f'{_ACCEPTED}{{listener="smtp"}}': "0+60x60", f'{_REJECTED}{{reason="away"}}': "0+60x60"},
@@ -204,6 +211,11 @@ CASES = {
                             'process_cpu_seconds_total{instance="other:1",job="other"}': "0+60x60"},
         _running("auth") | {'process_cpu_seconds_total{instance="auth:1",job="auth"}': "0+30x60"},
         labels=[{"instance": "auth:1", "job": "auth", "namespace": "mail"}], value="0.95",
+    ),
+    "PostriderLoopStalls": Case(
+        _stalls(within="0+600x60", beyond="0+602x60"), _stalls(within="0+600x60", beyond="0+600x60"),
+        _stalls(within="0+600x60", beyond="0+600x20 12003+600x39"),
+        labels=[{"instance": "auth:1", "job": "auth", "namespace": "mail"}], value="20",
     ),
     "PostriderDatabaseAway": Case(
         {'postrider_postgres_up{instance="a"}': "0x60", 'postrider_postgres_up{instance="b"}': "0x60"},

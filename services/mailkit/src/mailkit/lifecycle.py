@@ -12,6 +12,7 @@ import uvloop
 from prometheus_client import Gauge
 
 import mailkit
+from mailkit import stalls
 from mailkit.errors import ConfigError
 from mailkit.logs import get_logger
 
@@ -83,6 +84,7 @@ async def _run(serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
     gc.freeze()  # modules and classes live as long as the process: the collector need not look at them again
     gc.set_threshold(20_000, 20, 20)  # with the default of 700 it took 5 % of the time under load (decision 0010)
     loop = asyncio.get_running_loop()
+    stalls.watch(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, life.stopping.set)  # a second SIGTERM changes nothing
     launcher = os.environ.get("POSTRIDER_LAUNCHER_FD")

@@ -1,0 +1,49 @@
+"""How long a service's event loop was kept from its work: every client of the process waited as long."""
+
+import asyncio
+import time
+
+from prometheus_client import Histogram
+
+from mailkit.metrics import from_zero
+
+#: How often the loop is looked at (seconds); a stall is measured at most that much too short.
+PERIOD = 0.02
+
+STALL_SECONDS = from_zero(
+    Histogram(
+        "postrider_process_loop_stall_seconds",
+        "How late the event loop ran a timer that is due every 20 ms, by what the time went to: work (processor time of "
+        "the loop's thread), wait (a blocking call, or the machine gave it no processor)",
+        ["cause"], buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    ),
+    ("work", "wait"),
+)  # fmt: skip
+
+
+class StallWatch:
+    """What is measured from one turn of the timer to the next."""
+
+    def __init__(self, now: float, worked: float) -> None:
+        self._due = now + PERIOD
+        self._worked = worked
+        self._work, self._wait = STALL_SECONDS.labels("work").observe, STALL_SECONDS.labels("wait").observe
+
+    def turn(self, now: float, worked: float) -> None:
+        """Count a turn at `now`, by a clock that is never set; `worked`: processor time of this thread (both seconds)."""
+        late = max(0.0, now - self._due)
+        work = min(late, worked - self._worked)
+        self._work(work)
+        self._wait(late - work)
+        self._due, self._worked = now + PERIOD, worked
+
+
+def watch(loop: asyncio.AbstractEventLoop) -> None:
+    """Measure `loop`, which is this thread's, for as long as it runs."""
+    stalls = StallWatch(time.monotonic(), time.thread_time())
+
+    def turn() -> None:
+        stalls.turn(time.monotonic(), time.thread_time())
+        loop.call_later(PERIOD, turn)
+
+    loop.call_later(PERIOD, turn)
