@@ -31,12 +31,35 @@ async def test_create_makes_the_levels_above(store, mailbox_id):
 
 @pytest.mark.parametrize(
     "name",
-    ["", "a//b", "/a", "a/", "a*", "a%b", "tab\t", " a", "a ", "x" * 401, "/".join("a" * 21), "inbox", "Inbox/a"],
+    [
+        "",
+        "a//b",
+        "/a",
+        "a/",
+        ".",
+        "..",
+        "a/../b",
+        "a/.",
+        "tab\t",
+        " a",
+        "a ",
+        "x" * 401,
+        "/".join("a" * 21),
+        "inbox",
+        "Inbox/a",
+    ],
 )
 async def test_names_that_no_folder_has(store, mailbox_id, name):
     assert await store.change("create", mailbox_id, name) == "cannot"
     assert await store.change("rename", mailbox_id, "Sent", name) == "cannot"
     assert set(await store.folders(mailbox_id)) == {"INBOX", "Drafts", "Sent", "Junk", "Trash"}
+
+
+@pytest.mark.parametrize("name", ["50% off", "a*b", "*/%", "...", ".a", "~foo"])
+async def test_names_that_look_odd(store, mailbox_id, name):
+    assert await store.change("create", mailbox_id, name) == "ok"
+    assert name in await store.folders(mailbox_id)
+    assert (await store.open(mailbox_id, name)).status == "ok"
 
 
 async def test_there_is_an_end_to_folders_and_subscriptions(store, mailbox_id, monkeypatch):

@@ -157,13 +157,13 @@ def _below(name: str, names: dict[str, int]) -> list[str]:
 
 
 def good_name(name: str) -> bool:
-    """A name a folder may have: no empty level, no control characters or wildcards, not too long or deep, and INBOX
-    in its one spelling (RFC 3501 5.1)."""
+    """A name a folder may have: no level that is empty, `.` or `..`, no control characters, not too long or deep, and INBOX
+    in its one spelling (RFC 3501 5.1). LIST's wildcards are allowed: customers bring folders with them."""
     levels = name.split(DELIMITER)
     return (
         0 < len(name) <= LONGEST_NAME
         and len(levels) <= DEEPEST
-        and all(level and level == level.strip() for level in levels)
-        and not any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 or c in "*%" for c in name)
+        and all(level and level == level.strip() and level not in (".", "..") for level in levels)
+        and not any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in name)
         and (levels[0].upper() != "INBOX" or levels[0] == "INBOX")
     )

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
+from pop_imap_frontend.imap.responses import No
 
 TOKENS = st.sampled_from([
     b" ", b"(", b")", b'"', b"\\", b"{3}\r\n", b"{3+}\r\n", b"~{1}\r\n", b"{99999}\r\n", b"*", b":", b",", b"1", b"0",
@@ -24,7 +25,7 @@ def test_fuzz_any_octets_are_a_value_or_bad(reader: str, data: bytes) -> None:
     cursor = Cursor(data)
     try:
         getattr(cursor, reader)()
-    except BadCommand as error:
+    except (BadCommand, No) as error:
         assert str(error).isprintable()
     assert 0 <= cursor.pos <= len(data)
 

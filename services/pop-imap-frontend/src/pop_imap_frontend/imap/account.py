@@ -50,14 +50,9 @@ async def logout(session: ImapSession, cursor: Cursor) -> str:
 async def identify(session: ImapSession, cursor: Cursor) -> str:
     """RFC 2971; what the client says of itself is read and not kept."""
     cursor.space()
-    if cursor.accept(b"("):
-        while not cursor.accept(b")"):
-            if cursor.peek() == b" ":
-                cursor.space()
-            if cursor.data[cursor.pos : cursor.pos + 3].upper() == b"NIL":
-                cursor.pos += 3
-            else:
-                cursor.string()
+    if cursor.peek() == b"(":
+        for _ in cursor.each("a list"):
+            cursor.astring()  # NIL, and atoms from clients that forget the quotes
     elif cursor.keyword() != "NIL":
         raise BadCommand("expected a list or NIL")
     cursor.end()

@@ -31,7 +31,7 @@ async def append(session: ImapSession, cursor: Cursor) -> str:
     if cursor.peek() == b'"':
         date = cursor.date_time()
         cursor.space()
-    if cursor.peek() not in (b"{", b"~"):
+    if not cursor.is_string() or cursor.peek() == b'"':
         raise BadCommand("expected the message as a literal")
     message = cursor.string()
     cursor.end()

@@ -57,12 +57,12 @@ class FetchItems:
 def parse_items(cursor: Cursor) -> FetchItems:
     """A macro, one item, or a list of items in parentheses."""
     items = FetchItems()
-    if cursor.accept(b"("):
-        while True:
+    if cursor.peek() == b"(":
+        for _ in cursor.each("a list of items"):
             _item(cursor, items)
-            if cursor.accept(b")"):
-                return items
-            cursor.space()
+        if not items.parts:
+            raise BadCommand("expected a FETCH item")
+        return items
     name = _peek_name(cursor)
     if name in _MACROS:
         cursor.pos += len(name)
@@ -142,20 +142,15 @@ def _section(cursor: Cursor) -> tuple[Section, bytes]:
 
 def _fields(cursor: Cursor) -> list[str]:
     cursor.space()
-    cursor.literal(b"(", "a list of header names")
-    names: list[str] = []
-    while not cursor.accept(b")"):
-        if names:
-            cursor.space()
-        names.append(cursor.astring().decode("ascii", "replace"))
+    names = [cursor.astring().decode("ascii", "replace") for _ in cursor.each("a list of header names")]
     if not names:
         raise BadCommand("expected a header name")
     return names
 
 
 def _relabel(written: bytes, text: str, part: str, fields: list[str]) -> bytes:
-    """The section as the response repeats it; header names given as literals become quoted strings."""
-    if b"{" not in written:
+    """The section as the response repeats it; header names given as literals or with odd spaces become quoted strings."""
+    if not any(odd in written for odd in (b"{", b"  ", b"( ", b" )")):
         return written
     names = b" ".join(quoted(name.encode()) for name in fields)
     head = f"{part}.{text}" if part else text

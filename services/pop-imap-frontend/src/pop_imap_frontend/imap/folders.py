@@ -1,25 +1,21 @@
-"""Commands about folders as a whole (RFC 3501 6.3; RFC 6154 SPECIAL-USE, RFC 3348 CHILDREN, RFC 3691 UNSELECT)."""
-
-import re
-from collections.abc import Iterable
+"""Commands that open and change folders (RFC 3501 6.3; RFC 3691 UNSELECT); `listing` has those that show them."""
 
 from mailkit.ids import new_id
-from mailstore_client.wire import DELIMITER, ExpungeQuestion, FolderChange, FolderInfo, MailboxQuestion, OpenFolder
+from mailstore_client.wire import DELIMITER, ExpungeQuestion, FolderChange, OpenFolder
 from pop_imap_frontend.imap.commands import LOGGED_IN, State, command
-from pop_imap_frontend.imap.grammar import BadCommand, Cursor
-from pop_imap_frontend.imap.responses import No, mailbox
+from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.responses import NONEXISTENT, No
 from pop_imap_frontend.imap.selected import Selected
 from pop_imap_frontend.imap.session import ImapSession
 
 #: What keeps a change of a folder from being made, as the client reads it (RFC 5530).
 _REFUSALS = {
-    "nonexistent": "[NONEXISTENT] there is no such mailbox",
+    "nonexistent": NONEXISTENT,
     "alreadyexists": "[ALREADYEXISTS] that mailbox exists already",
     "cannot": "[CANNOT] that cannot be done with this name",
     "limit": "[LIMIT] there are too many mailboxes",
     "haschildren": "[HASCHILDREN] the mailbox has children; delete them first",
 }
-_STATUS = ("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN")
 
 
 async def _open(session: ImapSession, cursor: Cursor, *, read_only: bool) -> str:
@@ -30,7 +26,7 @@ async def _open(session: ImapSession, cursor: Cursor, *, read_only: bool) -> str
     session.news.clear()
     snapshot = await session.context.mailstore.open_folder(OpenFolder(session.mailbox_id, name, read_only))
     if snapshot.status != "ok":
-        raise No(_REFUSALS["nonexistent"])
+        raise No(NONEXISTENT)
     view = Selected(name, snapshot, read_only)
     lines = [view.flags_line(), b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(view), view.recent_count())]
     unseen = view.first_unseen()
@@ -77,102 +73,6 @@ async def check(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     await session.tell_changes()
     return "CHECK completed"
-
-
-async def _folders(session: ImapSession) -> list[FolderInfo]:
-    return await session.context.mailstore.list_folders(MailboxQuestion(session.mailbox_id))
-
-
-def _pattern(reference: str, pattern: str) -> re.Pattern[str]:
-    """LIST's wildcards: `*` matches everything, `%` stops at the delimiter; runs of them count as one."""
-    text = re.sub(r"[*%]*\*[*%]*", "*", reference + pattern)
-    text = re.sub(r"%+", "%", text)
-    parts = {"*": ".*", "%": f"[^{DELIMITER}]*"}
-    inner = "".join(parts.get(c) or re.escape(c) for c in text)
-    inner = re.sub(r"^(?i:inbox)(?=$|/)", "INBOX", inner)
-    return re.compile(inner, re.S)
-
-
-def _list_line(verb: bytes, folder: FolderInfo, attributes: Iterable[str]) -> bytes:
-    return b'* %b (%b) "/" %b\r\n' % (verb, " ".join(attributes).encode(), mailbox(folder.name))
-
-
-@command("LIST", LOGGED_IN)
-async def list_(session: ImapSession, cursor: Cursor) -> str:
-    cursor.space()
-    reference = cursor.mailbox()
-    cursor.space()
-    pattern = cursor.list_mailbox()
-    cursor.end()
-    if not pattern:  # "what is the delimiter?" (RFC 3501 6.3.8)
-        session.stream.write(b'* LIST (\\Noselect) "/" ""\r\n')
-        return "LIST completed"
-    folders = [folder for folder in await _folders(session) if folder.exists]
-    parents = {folder.name.rpartition(DELIMITER)[0] for folder in folders}
-    matches = _pattern(reference, pattern).fullmatch
-    lines = []
-    for folder in folders:
-        if matches(folder.name):
-            attributes = ["\\HasChildren" if folder.name in parents else "\\HasNoChildren"]
-            if not folder.selectable:
-                attributes.append("\\Noselect")
-            if folder.special_use:
-                attributes.append(folder.special_use)
-            lines.append(_list_line(b"LIST", folder, attributes))
-    session.stream.write(b"".join(lines))
-    return "LIST completed"
-
-
-@command("LSUB", LOGGED_IN)
-async def lsub(session: ImapSession, cursor: Cursor) -> str:
-    """Subscribed names; with `%` a level whose children alone are subscribed shows as \\Noselect (RFC 3501 6.3.9)."""
-    cursor.space()
-    reference = cursor.mailbox()
-    cursor.space()
-    pattern = cursor.list_mailbox()
-    cursor.end()
-    names = sorted(folder.name for folder in await _folders(session) if folder.subscribed)
-    matches = _pattern(reference, pattern).fullmatch
-    found = {name: b"" for name in names if matches(name)}
-    if pattern.endswith("%"):
-        for name in names:
-            levels = name.split(DELIMITER)
-            for depth in range(1, len(levels)):
-                parent = DELIMITER.join(levels[:depth])
-                if matches(parent):
-                    found.setdefault(parent, b"\\Noselect")
-    session.stream.write(
-        b"".join(b'* LSUB (%b) "/" %b\r\n' % (attribute, mailbox(name)) for name, attribute in sorted(found.items()))
-    )
-    return "LSUB completed"
-
-
-@command("STATUS", LOGGED_IN)
-async def status(session: ImapSession, cursor: Cursor) -> str:
-    cursor.space()
-    name = cursor.mailbox()
-    cursor.space()
-    cursor.literal(b"(", "a list of status items")
-    items: list[str] = []
-    while not cursor.accept(b")"):
-        if items:
-            cursor.space()
-        items.append(cursor.keyword("a status item"))
-        if items[-1] not in _STATUS:
-            raise BadCommand(f"{items[-1]} is not a status item")
-    cursor.end()
-    if not items:
-        raise BadCommand("expected a status item")
-    folder = next((f for f in await _folders(session) if f.name == name and f.exists and f.selectable), None)
-    if folder is None:
-        raise No(_REFUSALS["nonexistent"])
-    values = {
-        "MESSAGES": folder.messages, "RECENT": folder.recent, "UIDNEXT": folder.uidnext,
-        "UIDVALIDITY": folder.uidvalidity, "UNSEEN": folder.unseen,
-    }  # fmt: skip
-    text = " ".join(f"{item} {values[item]}" for item in items)
-    session.stream.write(b"* STATUS %b (%b)\r\n" % (mailbox(name), text.encode()))
-    return "STATUS completed"
 
 
 def _done(verb: str, answer: str) -> str:

@@ -1,8 +1,10 @@
 """The formal syntax of IMAP commands (RFC 3501 9): one cursor over a command whose literals stand inline."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 
+from pop_imap_frontend.imap.responses import No
 from pop_imap_frontend.imap.utf7 import decode_utf7
 
 #: A sequence set: inclusive ranges; None stands for `*`.
@@ -17,6 +19,7 @@ _QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
 _LITERAL = re.compile(rb"~?\{(\d{1,10})\+?\}\r\n")
 _NUMBER = re.compile(rb"\d{1,20}")
 _SET = re.compile(rb"(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?(?:,(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?)*")
+_SPACES = re.compile(rb" *")
 _FLAG = re.compile(rb'\\?[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
 _UNQUOTE = re.compile(rb'\\(["\\])')
 _DATE = re.compile(rb"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
@@ -42,15 +45,45 @@ class Cursor:
         return self.data[self.pos : self.pos + 1]
 
     def at_end(self) -> bool:
-        return self.pos >= len(self.data)
+        """Nothing is left but spaces."""
+        return self._behind_spaces() == len(self.data)
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Nothing may follow but spaces."""
         if not self.at_end():
             raise BadCommand("unexpected arguments at the end of the command")
 
     def space(self) -> None:
+        """One space; more than one are taken, as other servers do."""
         self.literal(b" ", "a space")
+        self.skip_spaces()
+
+    def skip_spaces(self) -> None:
+        self.pos = self._behind_spaces()
+
+    def _behind_spaces(self) -> int:
+        match = _SPACES.match(self.data, self.pos)
+        return match.end() if match else self.pos
+
+    def each(self, what: str) -> Iterator[None]:
+        """A list in parentheses: one step for each item, which the caller reads."""
+        self.literal(b"(", what)
+        self.skip_spaces()
+        ended = self.accept(b")")
+        while not ended:
+            yield
+            ended = self.list_ends()
+
+    def list_ends(self) -> bool:
+        """Step over the list's `)`, or over what stands between two items. Spaces in front of `)` are taken."""
+        if not self.accept(b")"):
+            self.space()
+            return self.accept(b")")
+        return True
+
+    def is_string(self) -> bool:
+        """Does a quoted string or a literal follow? `~` begins a literal8 only in front of `{`."""
+        return self.data.startswith((b'"', b"{", b"~{"), self.pos)
 
     def literal(self, text: bytes, what: str = "") -> None:
         """Exactly `text` has to follow."""
@@ -92,13 +125,13 @@ class Cursor:
         return value
 
     def astring(self) -> bytes:
-        if self.peek() in (b'"', b"{", b"~"):
+        if self.is_string():
             return self.string()
         return self._match(_ASTRING, "a string")[0]
 
     def login_text(self) -> str:
         """A user name or password of LOGIN: an astring in which `%` and `*` need no quotes."""
-        raw = self.string() if self.peek() in (b'"', b"{", b"~") else self._match(_LOGIN, "a string")[0]
+        raw = self.string() if self.is_string() else self._match(_LOGIN, "a string")[0]
         try:
             return raw.decode()
         except UnicodeDecodeError:
@@ -117,7 +150,7 @@ class Cursor:
 
     def list_mailbox(self) -> str:
         """A LIST pattern: like a mailbox, with `%` and `*`."""
-        if self.peek() in (b'"', b"{"):
+        if self.is_string():
             return mailbox_name(self.string())
         return mailbox_name(self._match(_LIST_MAILBOX, "a mailbox pattern")[0])
 
@@ -147,13 +180,7 @@ class Cursor:
 
     def flags(self) -> list[str]:
         """A flag list in parentheses."""
-        self.literal(b"(", "a list of flags")
-        found: list[str] = []
-        while not self.accept(b")"):
-            if found:
-                self.space()
-            found.append(self.flag())
-        return found
+        return [self.flag() for _ in self.each("a list of flags")]
 
     def date(self) -> date:
         """A date, quoted or not."""
@@ -193,10 +220,10 @@ def _sequence_number(text: bytes) -> int | None:
 
 
 def mailbox_name(raw: bytes) -> str:
-    """A name from the wire (modified UTF-7, or UTF-8 from clients that send it) as text."""
+    """A name from the wire (modified UTF-7, or UTF-8 from clients that send it) as text. Raises No: there is none such."""
     try:
         name = decode_utf7(raw)
     except ValueError:
-        raise BadCommand("the mailbox name is not valid modified UTF-7") from None
+        raise No("[CANNOT] the mailbox name is not valid modified UTF-7") from None
     head, slash, rest = name.partition("/")
     return "INBOX" + slash + rest if head.upper() == "INBOX" else name

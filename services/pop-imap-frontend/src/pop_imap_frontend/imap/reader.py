@@ -18,7 +18,7 @@ LITERAL = 64 * 1024
 DISCARD = 64 * 1024 * 1024
 
 _TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}')
-_NAME = re.compile(rb"(UID +)?[A-Za-z]{1,20}", re.I)
+_NAME = re.compile(rb" +((?:UID +)?[A-Za-z]{1,20})", re.I)
 _LITERAL_END = re.compile(rb"~?\{(\d{1,10})(\+?)\}\Z")
 
 
@@ -49,8 +49,8 @@ async def read_command(stream: Stream, *, logged_in: bool, append_limit: int) ->
     tag = tag_match[0] if tag_match else b"*"
     if tag_match is None or line[len(tag) : len(tag) + 1] != b" ":
         return RawCommand(tag, "", line, len(line), BadCommand("a command is a tag, a space and a name"))
-    match = _NAME.match(line, len(tag) + 1)
-    name = b" ".join(match[0].upper().split()).decode() if match else ""
+    match = _NAME.match(line, len(tag))
+    name = b" ".join(match[1].upper().split()).decode() if match else ""
     start = match.end() if match else len(line)
     refusal: Exception | None = None
     pieces = [line]

@@ -11,6 +11,9 @@ _ATOM = re.compile(rb"[A-Za-z0-9.!#$&'+,/:;<=>?@^_`|~-]+\Z")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+NONEXISTENT = "[NONEXISTENT] there is no such mailbox"
+
+
 class No(Exception):
     """The command cannot be carried out: NO with this text, which may begin with a response code."""
 

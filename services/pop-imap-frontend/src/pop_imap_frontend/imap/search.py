@@ -1,12 +1,13 @@
 """SEARCH (RFC 3501 6.4.4): from the client's keys to the tree mailstore evaluates."""
 
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
+from mailstore_client.wire import Ranges
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.responses import No
-from pop_imap_frontend.imap.selected import Selected
+from pop_imap_frontend.imap.selected import Selected, merged
 
 _FLAG_KEYS = {
     "ANSWERED": "\\Answered", "DELETED": "\\Deleted", "DRAFT": "\\Draft", "FLAGGED": "\\Flagged", "SEEN": "\\Seen",
@@ -20,10 +21,20 @@ _CHARSETS = {
     "ISO-8859-15": "iso8859-15",
     "WINDOWS-1252": "cp1252",
 }
-_DEEPEST = 50
-_MOST_KEYS = 1000
+#: Levels of a program whose chains are flattened; mailstore takes 60.
+DEEPEST = 50
+MOST_KEYS = 1000
+_TOO_COMPLEX = f"[LIMIT] a search has at most {MOST_KEYS} keys and {DEEPEST} levels here"
 
 Node = list[Any]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A key whose parts are being read: `LIST` is in parentheses, `ALL` the whole program."""
+
+    kind: Literal["ALL", "LIST", "NOT", "OR"]
+    parts: list[tuple[int, Node]] = field(default_factory=list)
 
 
 class SearchParser:
@@ -33,13 +44,13 @@ class SearchParser:
         self._cursor = cursor
         self._selected = selected
         self._charset = "utf-8"
-        self._keys = 0
 
     def parse(self) -> Node:
-        """The whole program. Raises BadCommand, and No with BADCHARSET."""
+        """The whole program. Raises BadCommand, and No with BADCHARSET or LIMIT."""
         cursor = self._cursor
         if cursor.data[cursor.pos : cursor.pos + 8].upper() == b"CHARSET ":
-            cursor.pos += 8
+            cursor.pos += 7
+            cursor.space()
             name = cursor.text("ascii").upper()
             cursor.space()
             if name not in _CHARSETS:
@@ -47,50 +58,70 @@ class SearchParser:
                     "[BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252)] the charset is not known here"
                 )
             self._charset = _CHARSETS[name]
-        nodes = [self._key(0)]
-        while not cursor.at_end():
-            cursor.space()
-            nodes.append(self._key(0))
-        return nodes[0] if len(nodes) == 1 else ["AND", *nodes]
+        return _with_sets_joined(self._program())
 
-    def _key(self, depth: int) -> Node:
-        self._keys += 1
-        if depth > _DEEPEST or self._keys > _MOST_KEYS:
-            raise BadCommand("the search is too complex")
+    def _program(self) -> Node:
+        """Keys in a loop with a stack, so that no chain of them is too long for Python's."""
+        stack = [_Open("ALL")]
+        for _ in range(MOST_KEYS):
+            found = 1, self._leaf(stack)
+            while True:  # the keys that end here
+                top = stack[-1]
+                top.parts.append(found)
+                if not self._ends(top):
+                    break
+                found = _closed(stack.pop())
+                if found[0] > DEEPEST:
+                    raise No(_TOO_COMPLEX)
+                if not stack:
+                    return found[1]
+        raise No(_TOO_COMPLEX)
+
+    def _ends(self, top: _Open) -> bool:
+        """Was that the last part of `top`? If not, the cursor stands at the next one."""
+        if top.kind == "NOT" or (top.kind == "OR" and len(top.parts) == 2):
+            return True
+        if top.kind == "LIST":
+            return self._cursor.list_ends()
+        if top.kind == "ALL" and self._cursor.at_end():
+            return True
+        self._cursor.space()
+        return False
+
+    def _leaf(self, stack: list[_Open]) -> Node:
+        """The next key that has no keys in it; what opens in front of it goes on `stack`."""
         cursor = self._cursor
-        if cursor.accept(b"("):
-            nodes = [self._key(depth + 1)]
-            while not cursor.accept(b")"):
-                cursor.space()
-                nodes.append(self._key(depth + 1))
-            return nodes[0] if len(nodes) == 1 else ["AND", *nodes]
-        if cursor.peek().isdigit() or cursor.peek() == b"*":
-            positions = self._selected.positions(cursor.sequence_set(), by_uid=False)
-            return ["UID", self._selected.ranges(positions)]
-        name = cursor.keyword("a search key")
+        while True:
+            if cursor.accept(b"("):
+                cursor.skip_spaces()
+                stack.append(_Open("LIST"))
+                continue
+            if cursor.peek().isdigit() or cursor.peek() == b"*":
+                return self._set(by_uid=False)
+            name = cursor.keyword("a search key")
+            if name not in ("NOT", "OR"):
+                return self._named(name)
+            cursor.space()
+            stack.append(_Open(name))  # type: ignore[arg-type]
+
+    def _set(self, *, by_uid: bool) -> Node:
+        view = self._selected
+        return ["UID", view.uid_ranges(view.spans(self._cursor.sequence_set(), by_uid, must_exist=False))]
+
+    def _named(self, name: str) -> Node:
         if name in _FLAG_KEYS:
             return ["FLAG", _FLAG_KEYS[name]]
         if name.startswith("UN") and name[2:] in _FLAG_KEYS:
             return ["NOT", ["FLAG", _FLAG_KEYS[name[2:]]]]
-        make = self._plain().get(name)
-        if make is not None:
-            return make()
-        cursor.space()
-        return self._with_argument(name, depth)
+        if name == "ALL":
+            return ["ALL"]
+        if name in ("RECENT", "OLD", "NEW"):
+            recent: Node = ["UID", self._selected.recent_ranges()]
+            return {"RECENT": recent, "OLD": ["NOT", recent], "NEW": ["AND", recent, ["NOT", ["FLAG", "\\Seen"]]]}[name]
+        self._cursor.space()
+        return self._with_argument(name)
 
-    def _plain(self) -> dict[str, Callable[[], Node]]:
-        return {
-            "ALL": lambda: ["ALL"],
-            "RECENT": self._recent,
-            "OLD": lambda: ["NOT", self._recent()],
-            "NEW": lambda: ["AND", self._recent(), ["NOT", ["FLAG", "\\Seen"]]],
-        }
-
-    def _recent(self) -> Node:
-        view = self._selected
-        return ["UID", view.ranges([at for at, uid in enumerate(view.uids) if view.is_recent(uid)])]
-
-    def _with_argument(self, name: str, depth: int) -> Node:
+    def _with_argument(self, name: str) -> Node:
         cursor = self._cursor
         if name in _TEXT_KEYS:
             return [name, cursor.text(self._charset)]
@@ -102,20 +133,70 @@ class SearchParser:
             return ["FLAG", cursor.atom("a keyword").decode("ascii")]
         if name == "UNKEYWORD":
             return ["NOT", ["FLAG", cursor.atom("a keyword").decode("ascii")]]
-        if name == "NOT":
-            return ["NOT", self._key(depth + 1)]
-        if name == "OR":
-            first = self._key(depth + 1)
-            cursor.space()
-            return ["OR", first, self._key(depth + 1)]
         if name == "HEADER":
             field = cursor.text("ascii")
             cursor.space()
             return ["HEADER", field, cursor.text(self._charset)]
         if name == "UID":
-            positions = self._selected.positions(cursor.sequence_set(), by_uid=True)
-            return ["UID", self._selected.ranges(positions)]
+            return self._set(by_uid=True)
         raise BadCommand(f"{name} is not a search key")
+
+
+def _closed(key: _Open) -> tuple[int, Node]:
+    """A key with all its parts and how deep it is: chains of AND, OR and NOT become flat."""
+    if key.kind == "NOT":
+        ((depth, node),) = key.parts
+        return (depth - 1, node[1]) if node[0] == "NOT" else (depth + 1, ["NOT", node])
+    if len(key.parts) == 1:
+        return key.parts[0]
+    name = "OR" if key.kind == "OR" else "AND"
+    flat: Node = [name]
+    deepest = 0
+    for depth, node in key.parts:
+        if node[0] == name:
+            flat += node[1:]
+            deepest = max(deepest, depth - 1)
+        else:
+            flat.append(node)
+            deepest = max(deepest, depth)
+    return deepest + 1, flat
+
+
+def _with_sets_joined(node: Node) -> Node:
+    """The program with the UID sets of each AND intersected and of each OR united, so that mailstore gets one."""
+    if node[0] == "NOT":
+        return ["NOT", _with_sets_joined(node[1])]
+    if node[0] not in ("AND", "OR"):
+        return node
+    sets: list[Ranges] = [part[1] for part in node[1:] if part[0] == "UID"]
+    others = [_with_sets_joined(part) for part in node[1:] if part[0] != "UID"]
+    if not sets:
+        return [node[0], *others]
+    joined: Node = ["UID", _intersection(sets) if node[0] == "AND" else _union(sets)]
+    return [node[0], joined, *others] if others else joined
+
+
+def _union(sets: list[Ranges]) -> Ranges:
+    spans = merged([(low, high + 1) for ranges in sets for low, high in ranges])
+    return [(low, end - 1) for low, end in spans]
+
+
+def _intersection(sets: list[Ranges]) -> Ranges:
+    """What is in all sets, each of which ascends: the work is their length."""
+    found, *others = sorted(sets, key=len)
+    for other in others:
+        common: Ranges = []
+        left = right = 0
+        while left < len(found) and right < len(other):
+            low, high = max(found[left][0], other[right][0]), min(found[left][1], other[right][1])
+            if low <= high:
+                common.append((low, high))
+            if found[left][1] < other[right][1]:
+                left += 1
+            else:
+                right += 1
+        found = common
+    return found
 
 
 def _iso(day: date) -> str:

@@ -20,6 +20,24 @@ def masks_of(packed: bytes) -> "array[int]":
     return array("Q", packed)
 
 
+#: Positions from the first to before the second.
+Spans = list[tuple[int, int]]
+
+
+def merged(spans: Spans) -> Spans:
+    """The same positions, ascending, in as few spans as there can be."""
+    found: Spans = []
+    for start, end in sorted(spans):
+        if start >= end:
+            continue
+        if found and start <= found[-1][1]:
+            if end > found[-1][1]:
+                found[-1] = found[-1][0], end
+        else:
+            found.append((start, end))
+    return found
+
+
 class Selected:
     """The selected folder. Positions are 0-based here; sequence numbers on the wire are one more."""
 
@@ -49,7 +67,7 @@ class Selected:
         return any(low <= uid <= high for low, high in self._recent)
 
     def recent_count(self) -> int:
-        return sum(1 for uid in self.uids if self.is_recent(uid)) if self._recent else 0
+        return sum(bisect_right(self.uids, high) - bisect_left(self.uids, low) for low, high in self._recent)
 
     def flags_text(self, at: int) -> bytes:
         """What stands between the parentheses of FLAGS."""
@@ -63,9 +81,12 @@ class Selected:
         names, masks = self.names, self.masks
         return [names[masks[at]] for at in positions]
 
-    def positions(self, numbers: SequenceSet, by_uid: bool) -> list[int]:
-        """The positions a set names, ascending, each once. Raises BadCommand for a number beyond the last message."""
-        spans = []
+    def spans(self, numbers: SequenceSet, by_uid: bool, *, must_exist: bool = True) -> Spans:
+        """The positions a set names, in spans that ascend and do not touch: nothing grows with how often it names them.
+
+        Raises BadCommand for a number beyond the last message, unless `must_exist` is False: it names nothing then.
+        """
+        spans: Spans = []
         count = len(self.uids)
         for first, last in numbers:
             if by_uid:
@@ -75,25 +96,28 @@ class Selected:
             else:
                 open_end = first is None or last is None
                 low, high = sorted((count if first is None else first, count if last is None else last))
-                if high > count and not open_end:
+                if high > count and not open_end and must_exist:
                     raise BadCommand("there is no message with that number")
-                low, high = max(min(low, count), 1), min(high, count)
-                spans.append((low - 1, high))
-        if len(spans) == 1:
-            return list(range(*spans[0]))
-        return sorted({at for span in spans for at in range(*span)})
+                if open_end:
+                    low = min(low, count)  # `9:*` of three messages is the third
+                spans.append((max(low, 1) - 1, min(high, count)))
+        return merged(spans)
+
+    def positions(self, numbers: SequenceSet, by_uid: bool) -> list[int]:
+        """The positions a set names, ascending, each once. Raises BadCommand as `spans`."""
+        return [at for span in self.spans(numbers, by_uid) for at in range(*span)]
+
+    def uid_ranges(self, spans: Spans) -> Ranges:
+        """Spans as UID ranges for mailstore."""
+        return [(self.uids[start], self.uids[end - 1]) for start, end in spans]
 
     def ranges(self, positions: list[int]) -> Ranges:
         """Positions as UID ranges for mailstore: runs of neighbours become one range."""
-        found: Ranges = []
-        start = None
-        for index, at in enumerate(positions):
-            if start is None:
-                start = at
-            if index + 1 == len(positions) or positions[index + 1] != at + 1:
-                found.append((self.uids[start], self.uids[at]))
-                start = None
-        return found
+        return self.uid_ranges(merged([(at, at + 1) for at in positions]))
+
+    def recent_ranges(self) -> Ranges:
+        """The UIDs that are \\Recent in this session."""
+        return list(self._recent)
 
     # -- changes
 
@@ -138,8 +162,10 @@ class Selected:
                 added += 1
         if changes.recent_from and changes.recent_from < changes.uidnext:
             grown = (changes.recent_from, changes.uidnext - 1)
-            if self._recent and self._recent[-1][0] == grown[0]:  # EXAMINE takes no \\Recent: the same range, longer
-                self._recent.pop()
+            if (
+                self._recent and self._recent[-1][1] + 1 >= grown[0]
+            ):  # EXAMINE takes no \\Recent: the same range, longer
+                grown = self._recent.pop()[0], grown[1]
             self._recent.append(grown)
         self.modseq = max(self.modseq, changes.highest_modseq)
         self.uidnext = max(self.uidnext, changes.uidnext)

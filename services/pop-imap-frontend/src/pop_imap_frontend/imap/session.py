@@ -180,6 +180,8 @@ class ImapSession:
                 "UIDPLUS",
                 "UNSELECT",
                 "SPECIAL-USE",
+                "LIST-EXTENDED",
+                "LIST-STATUS",
                 "MOVE",
                 f"APPENDLIMIT={self.context.append_limit}",
             ]

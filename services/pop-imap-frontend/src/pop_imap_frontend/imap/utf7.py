@@ -16,7 +16,7 @@ def decode_utf7(raw: bytes) -> str:
         return raw.decode("utf-8")
     if "&" not in text:
         return text
-    if re.search(r"&[^-]*$", text):
+    if text.rfind("&") > text.rfind("-"):
         raise ValueError("unended shift")
     return _SHIFTED.sub(_unshift, text)
 

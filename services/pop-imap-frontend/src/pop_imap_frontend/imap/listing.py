@@ -1,0 +1,204 @@
+"""Commands that show folders: LIST with its extensions, LSUB, STATUS (RFC 3501 6.3.8 to 6.3.10; RFC 5258 LIST-EXTENDED,
+RFC 5819 LIST-STATUS, RFC 6154 SPECIAL-USE, RFC 3348 CHILDREN)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from mailstore_client.wire import DELIMITER, FolderInfo, MailboxQuestion
+from pop_imap_frontend.imap.commands import LOGGED_IN, command
+from pop_imap_frontend.imap.grammar import BadCommand, Cursor
+from pop_imap_frontend.imap.pattern import Pattern
+from pop_imap_frontend.imap.responses import NONEXISTENT, No, mailbox
+from pop_imap_frontend.imap.session import ImapSession
+
+MOST_PATTERNS = 20
+#: Names that are matched between two turns of the loop: 400 characters and 20 patterns at most each.
+_TURN = 20
+
+_STATUS = {
+    "MESSAGES": "messages", "RECENT": "recent", "UIDNEXT": "uidnext", "UIDVALIDITY": "uidvalidity", "UNSEEN": "unseen",
+}  # fmt: skip
+_SELECT = ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")
+_RETURN = ("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS")
+
+
+@dataclass(slots=True)
+class ListOptions:
+    """What a LIST selects and returns (RFC 5258 3)."""
+
+    patterns: list[Pattern] = field(default_factory=list)
+    select: set[str] = field(default_factory=set)
+    returned: set[str] = field(default_factory=set)
+    status: list[str] = field(default_factory=list)
+    asks_delimiter: bool = False
+    """The basic LIST with an empty pattern (RFC 3501 6.3.8)."""
+
+
+def parse_list(cursor: Cursor) -> ListOptions:
+    """The arguments of LIST. Raises BadCommand, No."""
+    options = ListOptions()
+    cursor.space()
+    extended = cursor.peek() == b"("
+    if extended:
+        options.select = {_option(cursor, _SELECT) for _ in cursor.each("selection options")}
+        if "RECURSIVEMATCH" in options.select and options.select <= {"RECURSIVEMATCH", "REMOTE"}:
+            raise BadCommand("RECURSIVEMATCH needs another selection option")
+        cursor.space()
+    reference = cursor.mailbox()
+    cursor.space()
+    if cursor.peek() == b"(":
+        extended = True
+        patterns = [cursor.list_mailbox() for _ in cursor.each("mailbox patterns")]
+    else:
+        patterns = [cursor.list_mailbox()]
+    if not cursor.at_end():
+        extended = True
+        cursor.space()
+        if cursor.keyword("RETURN") != "RETURN":
+            raise BadCommand("expected RETURN")
+        cursor.space()
+        for _ in cursor.each("return options"):
+            name = _option(cursor, _RETURN)
+            options.returned.add(name)
+            if name == "STATUS":
+                cursor.space()
+                options.status = _status_items(cursor)
+    cursor.end()
+    if len(patterns) > MOST_PATTERNS:
+        raise No(f"[LIMIT] a LIST has at most {MOST_PATTERNS} patterns here")
+    options.asks_delimiter = not extended and patterns == [""]
+    options.patterns = [Pattern(reference, pattern) for pattern in patterns if pattern]
+    return options
+
+
+def _option(cursor: Cursor, known: Sequence[str]) -> str:
+    name = cursor.keyword("an option")
+    if name not in known:
+        raise BadCommand(f"{name} is not an option of LIST")
+    return name
+
+
+def _status_items(cursor: Cursor) -> list[str]:
+    """The list of status items (RFC 3501 6.3.10), each once."""
+    items: dict[str, None] = {}
+    for _ in cursor.each("a list of status items"):
+        name = cursor.keyword("a status item")
+        if name not in _STATUS:
+            raise BadCommand(f"{name} is not a status item")
+        items[name] = None
+    if not items:
+        raise BadCommand("expected a status item")
+    return list(items)
+
+
+async def _folders(session: ImapSession) -> list[FolderInfo]:
+    return await session.context.mailstore.list_folders(MailboxQuestion(session.mailbox_id))
+
+
+async def _in_turns(folders: list[FolderInfo]) -> AsyncIterator[FolderInfo]:
+    """`folders`, with a turn for everybody else now and then."""
+    for at, folder in enumerate(folders):
+        if at % _TURN == _TURN - 1:
+            await asyncio.sleep(0)
+        yield folder
+
+
+def _above(name: str) -> list[str]:
+    """The levels above a name."""
+    return [name[:at] for at, char in enumerate(name) if char == DELIMITER]
+
+
+def _line(verb: bytes, name: str, attributes: list[str], extra: bytes = b"") -> bytes:
+    return b'* %b (%b) "/" %b%b\r\n' % (verb, " ".join(attributes).encode(), mailbox(name), extra)
+
+
+def _attributes(folder: FolderInfo, options: ListOptions, parents: set[str]) -> list[str]:
+    found = ["\\HasChildren" if folder.name in parents else "\\HasNoChildren"]
+    if not folder.exists:
+        found.append("\\NonExistent")
+    elif not folder.selectable:
+        found.append("\\Noselect")
+    if folder.special_use:
+        found.append(folder.special_use)
+    if folder.subscribed and "SUBSCRIBED" in options.select | options.returned:
+        found.append("\\Subscribed")
+    return found
+
+
+def _is_selected(folder: FolderInfo, select: set[str]) -> bool:
+    """RFC 5258 3.1; without a selection, every folder that exists."""
+    if "SUBSCRIBED" not in select and not folder.exists:
+        return False
+    return ("SUBSCRIBED" not in select or folder.subscribed) and (
+        "SPECIAL-USE" not in select or bool(folder.special_use)
+    )
+
+
+def _status_line(folder: FolderInfo, items: list[str]) -> bytes:
+    text = " ".join(f"{item} {getattr(folder, _STATUS[item])}" for item in items)
+    return b"* STATUS %b (%b)\r\n" % (mailbox(folder.name), text.encode())
+
+
+@command("LIST", LOGGED_IN)
+async def list_(session: ImapSession, cursor: Cursor) -> str:
+    """Names and what is asked of each; STATUS costs no further question, mailstore's list has the numbers."""
+    options = parse_list(cursor)
+    if options.asks_delimiter:
+        session.stream.write(b'* LIST (\\Noselect) "/" ""\r\n')
+        return "LIST completed"
+    folders = await _folders(session)
+    parents = {level for folder in folders if folder.exists for level in _above(folder.name)}
+    above_selected: set[str] = set()
+    if "RECURSIVEMATCH" in options.select:
+        above_selected = {level for f in folders if _is_selected(f, options.select) for level in _above(f.name)}
+    criteria = [f'"{name}"' for name in ("SUBSCRIBED", "SPECIAL-USE") if name in options.select]
+    child_info = f' ("CHILDINFO" ({" ".join(criteria)}))'.encode()
+    async for folder in _in_turns(folders):
+        selected, above = _is_selected(folder, options.select), folder.name in above_selected
+        if not (selected or above) or not any(pattern.matches(folder.name) for pattern in options.patterns):
+            continue
+        attributes = _attributes(folder, options, parents)
+        session.stream.write(_line(b"LIST", folder.name, attributes, child_info if above else b""))
+        if options.status and folder.selectable and folder.exists:
+            session.stream.write(_status_line(folder, options.status))
+    return "LIST completed"
+
+
+@command("LSUB", LOGGED_IN)
+async def lsub(session: ImapSession, cursor: Cursor) -> str:
+    """Subscribed names; with `%` a level whose children alone are subscribed shows as \\Noselect (RFC 3501 6.3.9)."""
+    cursor.space()
+    reference = cursor.mailbox()
+    cursor.space()
+    wanted = cursor.list_mailbox()
+    cursor.end()
+    pattern = Pattern(reference, wanted)
+    found: dict[str, list[str]] = {}
+    async for folder in _in_turns([folder for folder in await _folders(session) if folder.subscribed]):
+        name = folder.name
+        if not wanted.endswith("%"):
+            if pattern.matches(name):
+                found[name] = []
+            continue
+        for end in pattern.ends(name):
+            if end == len(name):
+                found[name] = []
+            else:
+                found.setdefault(name[:end], ["\\Noselect"])
+    session.stream.write(b"".join(_line(b"LSUB", name, attributes) for name, attributes in sorted(found.items())))
+    return "LSUB completed"
+
+
+@command("STATUS", LOGGED_IN)
+async def status(session: ImapSession, cursor: Cursor) -> str:
+    cursor.space()
+    name = cursor.mailbox()
+    cursor.space()
+    items = _status_items(cursor)
+    cursor.end()
+    folder = next((f for f in await _folders(session) if f.name == name and f.exists and f.selectable), None)
+    if folder is None:
+        raise No(NONEXISTENT)
+    session.stream.write(_status_line(folder, items))
+    return "STATUS completed"

@@ -1,0 +1,121 @@
+"""Sequence sets and search programs cost what they are long, not what they name."""
+
+import time
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailstore_client.wire import FolderSnapshot
+from pop_imap_frontend.imap.grammar import BadCommand, Cursor
+from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.search import DEEPEST, MOST_KEYS, SearchParser
+from pop_imap_frontend.imap.selected import Selected, merged
+
+
+def view(count: int) -> Selected:
+    uids = array("I", range(2, 2 * count + 1, 2))
+    return Selected(
+        "INBOX",
+        FolderSnapshot("ok", 1, 1, 2 * count + 1, 5, 0, uids.tobytes(), array("Q", [0] * count).tobytes(), []),
+        read_only=True,
+    )
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    best = 60.0
+    for _ in range(3):
+        started = time.process_time()
+        work()
+        best = min(best, time.process_time() - started)
+    return best
+
+
+def parse(text: str, count: int = 10) -> list[Any]:
+    return SearchParser(Cursor(text.encode()), view(count)).parse()
+
+
+NUMBERS = st.none() | st.integers(1, 40)
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=8), st.booleans())
+def test_hypothesis_spans_are_the_positions_of_each_range(
+    ranges: list[tuple[int | None, int | None]], by_uid: bool
+) -> None:
+    here = view(10)
+    each: set[int] = set()
+    for one in ranges:
+        for start, end in here.spans([one], by_uid, must_exist=False):
+            each |= set(range(start, end))
+    spans = here.spans(ranges, by_uid, must_exist=False)
+    assert [at for span in spans for at in range(*span)] == sorted(each)
+    assert all(before[1] < after[0] for before, after in zip(spans, spans[1:], strict=False))
+
+
+def test_a_set_that_names_everything_often_costs_its_length() -> None:
+    here = view(20_000)
+
+    def work(times: int) -> Callable[[], Any]:
+        text = b",".join([b"1:*"] * times)
+        return lambda: here.positions(Cursor(text).sequence_set(), by_uid=False)
+
+    once, often = seconds(work(1)), seconds(work(16_000))
+    assert len(work(16_000)()) == 20_000
+    assert often < 100 * once + 0.5  # it was 16,000 times as much
+    small, large = seconds(work(4_000)), seconds(work(16_000))
+    assert large < 10 * small
+
+
+def test_anded_sets_are_one_intersection() -> None:
+    assert parse("UID 2:9 UID 6:14 3:*") == ["UID", [(6, 8)]]
+    assert parse("UID 2:9 SEEN (UID 6:14 UNFLAGGED)")[:2] == ["AND", ["UID", [(6, 8)]]]
+    assert parse("OR UID 2:4 OR UID 12 UID 3:8") == ["UID", [(2, 8), (12, 12)]]
+    assert parse("UID 2 UID 4") == ["UID", []]
+    keys = " ".join(["UID 1:*"] * MOST_KEYS)
+    here = view(20_000)
+    assert seconds(lambda: SearchParser(Cursor(keys.encode()), here).parse()) < 2
+
+
+def test_many_keys_beside_a_long_set() -> None:
+    """The set is joined once, not with each key."""
+    long = ",".join(str(number) for number in range(1, 20_000, 2))
+    here = view(20_000)
+    data = ("OR 1 " * (MOST_KEYS - 1) + long).encode()
+    assert seconds(lambda: SearchParser(Cursor(data), here).parse()) < 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OR SEEN " * 999 + "DRAFT", "OR " * 999 + "SEEN " + "DRAFT " * 998 + "DRAFT", "(SEEN " * 999 + "DRAFT" + ")" * 999,
+        "NOT " * 5000 + "SEEN", "(" * 5000 + "SEEN" + ")" * 5000, " ".join(["SEEN"] * 1000),
+    ],
+    ids=["or to the right", "or to the left", "and to the right", "not", "parentheses", "and"],
+)  # fmt: skip
+def test_long_chains_become_flat(text: str) -> None:
+    tree = parse(text)
+    assert all(not isinstance(part, list) or part[0] not in ("AND", "OR") for part in tree[1:])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OR SEEN " * 1000 + "DRAFT", " ".join(["SEEN"] * 1001), "NOT (SEEN OR DRAFT " * (DEEPEST + 1) + "SEEN" + ")" * (DEEPEST + 1),
+    ],
+)  # fmt: skip
+def test_beyond_the_limit_is_no(text: str) -> None:
+    with pytest.raises(No, match=r"\[LIMIT\]"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["(" * 60_000, "NOT " * 16_000, "OR " * 20_000, "()", "SEEN)"])
+def test_unfinished_programs_are_bad(text: str) -> None:
+    with pytest.raises(BadCommand):
+        parse(text)
+
+
+def test_merged() -> None:
+    assert merged([(5, 6), (0, 3), (2, 4), (4, 5), (9, 9)]) == [(0, 6)]
