@@ -7,6 +7,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from uuid import UUID
 
+from mailkit.header import header_of
 from queue_worker.models import Result
 from queue_worker_client.wire import Submission, SubmissionRecipient
 
@@ -46,7 +47,7 @@ def _render(original: Original, results: Sequence[tuple[Result, str]], helo_name
     if 0 < len(original.body) <= WHOLE_ORIGINAL:
         parts.append(("message/rfc822", original.body))
     elif original.body:
-        parts.append(("text/rfc822-headers", _header(original.body)))
+        parts.append(("text/rfc822-headers", header_of(original.body, WHOLE_ORIGINAL)))
     # a multipart is as wide as its widest part (RFC 2045 6.4)
     width = "7bit" if all(content.isascii() for _, content in parts) else "8bit"
     head = (
@@ -67,12 +68,6 @@ def _render(original: Original, results: Sequence[tuple[Result, str]], helo_name
         pieces += [f"\r\n--{boundary}\r\nContent-Type: {kind}\r\n{encoding}\r\n".encode(), content]
     pieces.append(f"\r\n--{boundary}--\r\n".encode())
     return b"".join(pieces)
-
-
-def _header(body: bytes) -> bytes:
-    """The header of a message too large to attach, itself bounded, ending with a whole line."""
-    header = body.partition(b"\r\n\r\n")[0] + b"\r\n"
-    return header if len(header) <= WHOLE_ORIGINAL else header[: header.rfind(b"\r\n", 0, WHOLE_ORIGINAL) + 2]
 
 
 def _human(results: Sequence[tuple[Result, str]], helo_name: str) -> str:

@@ -1,6 +1,5 @@
 """What the door does: messages, recipients and bodies in one transaction. Bounces come in by the same function."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,11 +7,10 @@ from uuid import UUID
 
 from bodystore import BodyStore
 from mailkit.db import Connection
+from mailkit.header import Header, header_of
 from mailkit.ids import new_id
 from queue_worker.storage.queue import sql
 from queue_worker_client.wire import Submission
-
-_DELIVERED_TO = re.compile(rb"^Delivered-To:[ \t]*([^\r\n]+?)[ \t]*\r?$", re.I | re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +96,5 @@ def destinations(entries: Sequence[Entry]) -> set[str]:
 
 def delivered_to(body: bytes) -> frozenset[str]:
     """The addresses of the header's Delivered-To lines, lower-cased: ours among them mean a loop (spec "Loops")."""
-    end = body.find(b"\r\n\r\n")
-    header = body[: end + 2] if end >= 0 else body
-    if b"elivered-" not in header and b"ELIVERED-" not in header:
-        return frozenset()
-    return frozenset(match.decode("utf-8", "replace").lower() for match in _DELIVERED_TO.findall(header))
+    values = Header(header_of(body)).values(b"delivered-to")
+    return frozenset(value.decode("utf-8", "replace").lower() for value in values)

@@ -1,7 +1,6 @@
 """From a finished transaction to the queue: trace header, what a submission lacks, one hand-over, and only then 250."""
 
 import asyncio
-import re
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,6 +13,7 @@ import msgspec
 from mailkit.batch import Batcher
 from mailkit.clock import Clock
 from mailkit.errors import NoSpace, PostriderError, Unanswered
+from mailkit.header import Header, begins_with_field
 from mailkit.ids import new_id
 from mailkit.logs import get_logger
 from mailkit.reply import Reply
@@ -27,15 +27,12 @@ from queue_worker_client.wire import (
     SubmissionRecipient,
 )
 from smtp_gateway import metrics, replies
-from smtp_gateway.checks.content import header_of
 from smtp_gateway.transaction import Transaction
 
 log = get_logger()
 
 #: A hand-over that was sent and not answered is repeated for so long (decision 3).
 REPEAT_SECONDS = 60.0
-
-_FIELD = re.compile(rb"^(Date|Message-ID|From)[ \t]*:", re.I | re.M)
 
 
 class Acceptor:
@@ -50,9 +47,16 @@ class Acceptor:
         )
 
     async def accept(
-        self, transaction: Transaction, body: bytes, trace: str, client_address: str | None, *, complete: bool
+        self,
+        transaction: Transaction,
+        body: bytes,
+        header: Header,
+        trace: str,
+        client_address: str | None,
+        *,
+        complete: bool,
     ) -> Reply:
-        """Hand the message over; the reply to the final dot. `trace`: who it came from, for Received.
+        """Hand the message over; the reply to the final dot. `header`: the body's. `trace`: who it came from, for Received.
 
         `complete`: it is a submission, and a missing Date or Message-ID is added (RFC 6409 8).
         """
@@ -62,7 +66,7 @@ class Acceptor:
             submission_id,
             transaction.mail_from or "",
             recipients_of(transaction),
-            self._top(transaction, body, trace, submission_id, complete) + body,
+            self._top(transaction, body, header, trace, submission_id, complete) + body,
             client_address,
             transaction.relay.mailbox_id if transaction.relay else None,
             transaction.eight_bit or not body.isascii(),
@@ -126,19 +130,21 @@ class Acceptor:
 
     # -- what is put on top
 
-    def _top(self, transaction: Transaction, body: bytes, trace: str, submission_id: UUID, complete: bool) -> bytes:
+    def _top(
+        self, transaction: Transaction, body: bytes, header: Header, trace: str, submission_id: UUID, complete: bool
+    ) -> bytes:
         """Received (RFC 5321 4.4), and for a submission what it lacks. `for` would tell one recipient of another."""
         now = self._clock.now().replace(microsecond=0)
         only = transaction.recipients[0].written if len(transaction.recipients) == 1 else ""
         target = f"\r\n\tfor <{only}>" if only and only.isascii() else ""
         top = f"Received: {trace}\r\n\tby {self._helo_name} (Postrider)\r\n\tid {submission_id.hex}{target};\r\n\t{_date(now)}\r\n"
+        has_header = begins_with_field(body)
         if complete:
-            present = {match[1].lower() for match in _FIELD.finditer(header_of(body))}
-            if b"date" not in present:
+            if not (has_header and b"date" in header):
                 top += f"Date: {_date(now)}\r\n"
-            if b"message-id" not in present:
+            if not (has_header and b"message-id" in header):
                 top += f"Message-ID: <{new_id().hex}@{self._helo_name}>\r\n"
-        if complete and not re.match(rb"[!-9;-~]+[ \t]*:", body):
+        if not has_header and not body.startswith(b"\r\n"):
             top += "\r\n"  # no header at all: what follows is text
         return top.encode()
 

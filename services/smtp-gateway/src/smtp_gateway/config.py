@@ -28,6 +28,8 @@ class GatewaySettings(ServiceSettings):
     token_gateway_queue: SecretStr = SecretStr("")
     max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     """S7."""
+    max_header_bytes: int = Field(default=1024 * 1024, ge=16 * 1024, le=15 * 1024 * 1024)
+    """A message whose header is larger is refused (552 5.3.4); lines inside it may be of any length."""
     recipients_per_message: int = Field(default=1000, ge=100)
     """RFC 5321 4.5.3.1.8 asks for 100 at least."""
     gateway_body_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)

@@ -34,7 +34,8 @@ def _path(match: re.Match[str] | None) -> Path | None:
     for word in (match[2] or "").split():
         name, equals, value = word.partition("=")
         parameters[name.upper()] = value if equals else None
-    return Path(_ROUTE.sub("", match[1], count=1) if match[1].startswith("@") else match[1], parameters)
+    route = _ROUTE.match(match[1])
+    return Path(match[1][route.end() :] if route else match[1], parameters)
 
 
 def size_of(value: str | None) -> int | None:

@@ -56,6 +56,7 @@ MAILBOX_FULL = Reply(452, "4.2.2", "The mailbox is full")
 NEVER_FITS = Reply(552, "5.2.2", "The message is larger than the mailbox")
 
 TOO_BIG = Reply(552, "5.3.4", "Message size exceeds fixed limit")
+HEADER_TOO_BIG = Reply(552, "5.3.4", "The message's header is too large")
 BARE_NEWLINE = Reply(550, "5.5.2", "A message's lines end with CR LF; bare CR or LF is not accepted")
 NO_ROOM = Reply(452, "4.3.1", "Insufficient system storage")
 TRY_LATER = Reply(451, "4.3.0", "Temporary failure, try again later")
@@ -70,7 +71,7 @@ _REASONS = {
     "no_relay": (NOT_RELAYED,),
     "badmailfrom": (BADMAILFROM,),
     "no_mailbox": (NO_MAILBOX,),
-    "too_large": (TOO_BIG, NEVER_FITS),
+    "too_large": (TOO_BIG, HEADER_TOO_BIG, NEVER_FITS),
     "mailbox_full": (MAILBOX_FULL,),
     "throttled": (TOO_MANY_THIS_HOUR, LOGIN_THROTTLED),
     "login_required": (NEEDS_LOGIN, NEEDS_TLS, NOT_YOUR_SENDER),

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from auth_client.wire import RecipientQuestion
+from mailkit.header import Header, header_of
 from mailkit.reply import Reply
 from queue_worker_client.wire import SubmissionRecipient
 from smtp_gateway import metrics, replies
@@ -132,7 +133,8 @@ class SmtpSession(Greeting):
             for target in recipient.targets
             if target.mailbox_id
         }
-        refusal = content.refusal(body, local)
+        header = Header(header_of(body, self.context.settings.max_header_bytes))
+        refusal = content.refusal(body, header, local)
         if refusal is not None:
             return refusal
         if transaction.sender_local:
@@ -140,7 +142,7 @@ class SmtpSession(Greeting):
         # once it is on its way the client's leaving must not stop it: it was read to the end (decision 2)
         work = asyncio.ensure_future(
             self.context.acceptor.accept(
-                transaction, body, self._trace(), self.peer.address, complete=transaction.relay is not None
+                transaction, body, header, self._trace(), self.peer.address, complete=transaction.relay is not None
             )
         )
         reply = await asyncio.shield(work)

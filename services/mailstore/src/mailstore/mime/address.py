@@ -11,7 +11,7 @@ from mailstore.mime.quote import NIL, nstring, text
 
 #: One address as nearly all are written, up to and including its comma. Anything else takes the full grammar.
 _common = re.compile(
-    rb'[ \t\r\n]*(?:(?:"([^"\\\r\n\x00\x80-\xff]*)"|([%b.]+(?: [%b.]+)*))?[ \t]*<([%b][%b.]*)@([%b][%b.]*)>'
+    rb'[ \t\r\n]*+(?:(?:"([^"\\\r\n\x00\x80-\xff]*)"|([%b.]+(?: [%b.]+)*))?[ \t]*<([%b][%b.]*)@([%b][%b.]*)>'
     rb"|([%b][%b.]*)@([%b][%b.]*))[ \t\r\n]*(,|\Z)" % ((ATEXT,) * 10)
 ).match
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 
-_SHIFTED = re.compile(r"&([^-]*)-")
+_SHIFTED = re.compile(r"&([^-]*)(-?)")
 _SPECIAL = re.compile(r"[^\x20-\x7e]+|&")
 
 
@@ -16,13 +16,13 @@ def decode_utf7(raw: bytes) -> str:
         return raw.decode("utf-8")
     if "&" not in text:
         return text
-    if text.rfind("&") > text.rfind("-"):
-        raise ValueError("unended shift")
     return _SHIFTED.sub(_unshift, text)
 
 
 def _unshift(match: re.Match[str]) -> str:
     shifted = match[1]
+    if not match[2]:
+        raise ValueError("unended shift")
     if not shifted:
         return "&"
     try:

@@ -1,0 +1,171 @@
+"""An SMTP session without sockets: octets in, replies and handed-over messages out. Its neighbours are made up here."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from auth_client.wire import (
+    Login,
+    LoginAnswer,
+    RecipientAnswer,
+    RecipientQuestion,
+    RelayRight,
+    SenderAnswer,
+    SenderQuestion,
+    Target,
+)
+from mailkit.batch import Batcher
+from mailkit.clock import SystemClock
+from mailkit.listener import Peer
+from mailstore_client.wire import RoomQuestion
+from queue_worker_client.wire import Submission, SubmissionAnswer
+from smtp_gateway.accept import Acceptor
+from smtp_gateway.checks.recipient import RecipientCheck
+from smtp_gateway.checks.sender import SenderCheck
+from smtp_gateway.config import GatewaySettings
+from smtp_gateway.context import Context, Held
+from smtp_gateway.session import SmtpSession
+
+MAILBOX = Target("u@here.test", uuid4(), 1 << 30, 1)
+ACCOUNT = UUID(int=7)
+PEER = Peer("192.0.2.1", 1, "smtp", False)
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what was said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = b""
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self.closed:
+            self.said += bytes(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        return
+
+    def resume_reading(self) -> None:
+        return
+
+
+class Neighbours:
+    """auth, mailstore and the queue: one local domain, here.test; `relay`: who may send anywhere."""
+
+    def __init__(self) -> None:
+        self.relay = False
+        self.answers: dict[str, RecipientAnswer] = {}
+        self.senders_asked: list[SenderQuestion] = []
+        self.recipients_asked: list[RecipientQuestion] = []
+        self.logins_asked: list[Login] = []
+        self.taken: list[Submission] = []
+
+    async def senders(self, items: Sequence[SenderQuestion]) -> list[SenderAnswer]:
+        self.senders_asked += items
+        right = RelayRight("grant", ACCOUNT, "u@here.test")
+        return [
+            SenderAnswer(False, True, right if self.relay or item.login_mailbox is not None else None) for item in items
+        ]
+
+    async def recipients(self, items: Sequence[RecipientQuestion]) -> list[RecipientAnswer]:
+        self.recipients_asked += items
+        return [self.answers.get(item.address) or self._recipient(item) for item in items]
+
+    def _recipient(self, item: RecipientQuestion) -> RecipientAnswer:
+        if item.address.endswith("@here.test"):
+            return RecipientAnswer("accepted", [Target(item.address, MAILBOX.mailbox_id, 1 << 30, 1)])
+        if self.relay or item.login_mailbox is not None:
+            return RecipientAnswer("accepted", [Target(item.address)], ACCOUNT)
+        return RecipientAnswer("not_relayed", [])
+
+    async def room(self, items: Sequence[RoomQuestion]) -> list[str]:
+        return ["room"] * len(items)
+
+    async def logins(self, items: Sequence[Login]) -> list[LoginAnswer]:
+        self.logins_asked += items
+        return [LoginAnswer("ok", ACCOUNT, "u@here.test", 1) for _ in items]
+
+    async def submit(self, items: Sequence[Submission], timeout: float) -> list[SubmissionAnswer]:
+        self.taken += items
+        return [SubmissionAnswer("queued", item.submission_id) for item in items]
+
+    async def submit_large(self, item: Submission, body: bytes, timeout: float) -> SubmissionAnswer:
+        item.body = body
+        return (await self.submit([item], timeout))[0]
+
+
+def context(neighbours: Neighbours | None = None, **settings: Any) -> Context:
+    """What a session needs; `settings` beside the defaults."""
+    of = neighbours or Neighbours()
+    told = GatewaySettings(**({"helo_name": "here.test", "smtp_plaintext_auth": True} | settings))
+    return Context(
+        told,
+        SenderCheck(Batcher(of.senders), cast(Any, None)),
+        RecipientCheck(Batcher(of.recipients), Batcher(of.room)),
+        Acceptor(cast(Any, of), SystemClock(), told.helo_name),
+        Batcher(of.logins),
+        Held(told.gateway_body_bytes),
+        None,
+    )
+
+
+async def until(condition: Any) -> None:
+    """Let the loop run until `condition()` is true."""
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+class Dialogue:
+    """One session. `say` sends octets and returns what was answered up to `replies` more reply lines or the end."""
+
+    def __init__(self, shared: Context, peer: Peer = PEER) -> None:
+        self.wire = Wire()
+        self.session = SmtpSession(peer, shared)
+        self.session.connection_made(self.wire)
+
+    async def say(self, *pieces: bytes, replies: int = 1) -> bytes:
+        """What is answered to `pieces`: `replies` whole replies, or what there is when the connection ends."""
+        at = len(self.wire.said)
+        for piece in pieces:
+            self.session.data_received(piece)
+        await until(lambda: _replies(self.wire.said[at:]) >= replies or self.wire.closed)
+        return self.wire.said[at:]
+
+    def leave(self) -> None:
+        """The client is gone."""
+        self.session.connection_lost(None)
+
+
+def _replies(said: bytes) -> int:
+    return sum(1 for line in said.split(b"\r\n")[:-1] if line[3:4] == b" ")
+
+
+async def send(
+    body: bytes,
+    shared: Context,
+    *,
+    sender: bytes = b"<>",
+    recipients: Sequence[bytes] = (b"u@here.test",),
+    greeting: bytes = b"EHLO client.test\r\n",
+    peer: Peer = PEER,
+) -> bytes:
+    """The reply to `body`, which comes with its final dot, as one transaction of a new session."""
+    talk = Dialogue(shared, peer)
+    await talk.say(replies=1)
+    await talk.say(greeting)
+    await talk.say(b"MAIL FROM:%b\r\n" % sender)
+    for recipient in recipients:
+        await talk.say(b"RCPT TO:<%b>\r\n" % recipient)
+    await talk.say(b"DATA\r\n")
+    answer = await talk.say(body)
+    talk.leave()
+    return answer
