@@ -71,6 +71,13 @@ class Stream(asyncio.Protocol):
         self.sent = 0
         """Bytes written so far."""
         self.task: asyncio.Task[None] | None = None
+        self.when_lost: Callable[[], object] | None = None
+        """Called once when the connection is lost."""
+
+    @property
+    def lost(self) -> bool:
+        """The connection is gone, in both directions."""
+        return self._lost
 
     # -- what the transport calls
 
@@ -106,6 +113,8 @@ class Stream(asyncio.Protocol):
         self.resume_writing()
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
+        if self.when_lost is not None:
+            self.when_lost()
 
     def pause_writing(self) -> None:
         if self._full is None:

@@ -36,7 +36,7 @@ def view() -> Selected:
         status="ok", folder_id=1, uidvalidity=1, uidnext=41, highest_modseq=5, uids=array("I", UIDS).tobytes(),
         flags=array("Q", [0] * len(UIDS)).tobytes(), keywords=[], recent_from=10,
     )  # fmt: skip
-    return Selected("INBOX", snapshot, read_only=False)
+    return Selected(snapshot, read_only=False)
 
 
 @given(octets(SEARCH_TOKENS))

@@ -27,7 +27,7 @@ class Client(RuleBasedStateMachine):
         self.vanished: list[int] = []
         self.changed: set[int] = set()
         self.there = sorted(self.mailbox)
-        self.here = Selected("INBOX", self._snapshot(), read_only=False)
+        self.here = Selected(self._snapshot(), read_only=False)
 
     def _snapshot(self) -> FolderSnapshot:
         uids = sorted(self.mailbox)

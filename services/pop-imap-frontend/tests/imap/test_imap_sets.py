@@ -19,7 +19,6 @@ from pop_imap_frontend.imap.selected import Selected, merged
 def view(count: int) -> Selected:
     uids = array("I", range(2, 2 * count + 1, 2))
     return Selected(
-        "INBOX",
         FolderSnapshot("ok", 1, 1, 2 * count + 1, 5, 0, uids.tobytes(), array("Q", [0] * count).tobytes(), []),
         read_only=True,
     )

@@ -89,7 +89,8 @@ async def authenticate(session: ImapSession, cursor: Cursor) -> str:
     _require_tls(session)
     if cursor.at_end():
         session.stream.write(b"+ \r\n")
-        coded = (await session.stream.readline(_LONGEST_SASL)).strip()
+        with session.waiting():
+            coded = (await session.stream.readline(_LONGEST_SASL)).strip()
     else:
         cursor.space()
         coded = cursor.data[cursor.pos :].strip()

@@ -45,6 +45,5 @@ async def append(session: ImapSession, cursor: Cursor) -> str:
     )
     if answer.status != "ok":
         raise No(_REFUSALS[answer.status])
-    if session.selected is not None and session.selected.name == name:
-        session.news.set()
+    session.news.set()  # it may be the selected folder, under whatever name
     return f"[APPENDUID {answer.uidvalidity} {answer.uid}] APPEND completed"

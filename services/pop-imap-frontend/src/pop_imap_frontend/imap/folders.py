@@ -20,14 +20,18 @@ _REFUSALS = {
 
 async def _open(session: ImapSession, cursor: Cursor, *, read_only: bool) -> str:
     cursor.space()
-    name = cursor.mailbox()
-    cursor.end()
+    try:
+        name = cursor.mailbox()
+        cursor.end()
+    except No:
+        session.select(None)
+        raise
     session.select(None)  # a failed SELECT leaves nothing selected (RFC 3501 6.3.1)
     session.news.clear()
     snapshot = await session.context.mailstore.open_folder(OpenFolder(session.mailbox_id, name, read_only))
     if snapshot.status != "ok":
         raise No(NONEXISTENT)
-    view = Selected(name, snapshot, read_only)
+    view = Selected(snapshot, read_only)
     lines = [view.flags_line(), b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(view), view.recent_count())]
     unseen = view.first_unseen()
     if unseen is not None:
@@ -101,8 +105,7 @@ async def delete(session: ImapSession, cursor: Cursor) -> str:
     answer = _done(
         "DELETE", await session.context.mailstore.delete_folder(FolderChange(session.mailbox_id, name, new_id()))
     )
-    if session.selected is not None and session.selected.name == name:
-        session.select(None)
+    await session.forget_if_gone()  # the selected one may have had this name, or have it no longer
     return answer
 
 

@@ -1,6 +1,7 @@
 """IDLE (RFC 2177): the client waits, the change feed wakes us."""
 
 import asyncio
+from typing import Any
 
 from mailkit.errors import PostriderError
 from pop_imap_frontend.imap import metrics
@@ -21,14 +22,9 @@ async def idle(session: ImapSession, cursor: Cursor) -> str:
     try:
         if session.selected is not None:
             session.news.set()  # what happened before IDLE began is told at once
-        while not done.done():
-            news = asyncio.ensure_future(session.news.wait())
-            try:
-                await asyncio.wait({done, news}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                news.cancel()
-            if session.news.is_set() and not done.done():
-                await _tell(session, done)
+        with session.waiting():
+            while not done.done():
+                await _news_or_done(session, done)
         line = await done
     finally:
         metrics.IDLING.dec()
@@ -36,6 +32,23 @@ async def idle(session: ImapSession, cursor: Cursor) -> str:
     if line.strip().upper() != b"DONE":
         raise BadCommand("expected DONE")
     return "IDLE completed"
+
+
+async def _news_or_done(session: ImapSession, done: "asyncio.Future[Any]") -> None:
+    """Wait for either and tell the news. After a time of silence say something, so that no NAT forgets the connection
+    (and a client that has gone is noticed)."""
+    news: asyncio.Future[Any] = asyncio.ensure_future(session.news.wait())
+    try:
+        await asyncio.wait((done, news), timeout=session.context.keepalive_seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        news.cancel()
+    if done.done():
+        return
+    if session.news.is_set():
+        await _tell(session, done)
+    else:
+        session.stream.write(b"* OK Still here\r\n")
+        await session.stream.drain()
 
 
 async def _tell(session: ImapSession, done: "asyncio.Future[bytes]") -> None:

@@ -213,7 +213,8 @@ async def _search(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
     cursor.space()
     view = session.view
     program = SearchParser(cursor, view).parse()
-    answer = await session.context.mailstore.search(SearchQuestion(session.mailbox_id, view.folder_id, program))
+    with session.only_for_client():
+        answer = await session.context.mailstore.search(SearchQuestion(session.mailbox_id, view.folder_id, program))
     if answer.status == "gone":
         raise Disconnect(_GONE)
     found = []

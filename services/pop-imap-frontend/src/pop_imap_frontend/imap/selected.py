@@ -39,10 +39,10 @@ def merged(spans: Spans) -> Spans:
 
 
 class Selected:
-    """The selected folder. Positions are 0-based here; sequence numbers on the wire are one more."""
+    """The selected folder, whatever its name is by now. Positions are 0-based here; sequence numbers on the wire are one
+    more."""
 
-    def __init__(self, name: str, snapshot: FolderSnapshot, read_only: bool) -> None:
-        self.name = name
+    def __init__(self, snapshot: FolderSnapshot, read_only: bool) -> None:
         self.read_only = read_only
         self.folder_id = snapshot.folder_id
         self.uidvalidity = snapshot.uidvalidity

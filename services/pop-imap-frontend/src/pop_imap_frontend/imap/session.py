@@ -4,14 +4,15 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from auth_client.wire import LoginAnswer
 from mailkit.clock import Clock
-from mailkit.errors import NoSpace, PostriderError
+from mailkit.errors import NoSpace, OverLimit, PostriderError, Unavailable
 from mailkit.lifecycle import describe
 from mailkit.listener import Peer
 from mailkit.logs import get_logger
@@ -51,6 +52,8 @@ class ImapContext:
     name: str
     watch: Callable[["ImapSession"], Callable[[], None]]
     """Registers a logged-in session with the change feed and the re-check; the answer ends that."""
+    keepalive_seconds: float = 120.0
+    """IDLE says `* OK Still here` so often."""
 
 
 class ImapSession:
@@ -70,6 +73,7 @@ class ImapSession:
         self._unwatch: Callable[[], None] | None = None
         self._bad = 0
         self._ending: str | None = None
+        self._busy = False  # with a command, which gets its tagged answer before a BYE
         self._task: asyncio.Task[None] | None = None
 
     # -- the life of a connection
@@ -80,13 +84,15 @@ class ImapSession:
         metrics.SESSIONS.inc()
         try:
             self.stream.write(b"* OK [CAPABILITY %b] %b ready\r\n" % (self.capabilities(), self.context.name.encode()))
-            while self.state is not State.LOGOUT:
+            while self.state is not State.LOGOUT and self._ending is None:
                 self.stream.set_idle(self.context.idle_seconds if self.login else 60)
                 raw = await read_command(
                     self.stream, logged_in=self.login is not None, append_limit=self.context.append_limit
                 )
                 await self._answer(raw)
                 await self.stream.drain()
+            if self._ending is not None:
+                self.bye(self._ending)
         except IdleTimeout:
             self.bye("silent for too long")
         except Disconnect as error:
@@ -102,10 +108,11 @@ class ImapSession:
             await self.stream.aclose()
 
     def end(self, reason: str) -> None:
-        """End the session from outside (the account changed, the server stops)."""
-        self._ending = reason
-        if self._task is not None:
-            self._task.cancel()
+        """End the session from outside (the account changed, the server stops): at once, or after the present command."""
+        if self._ending is None:
+            self._ending = reason
+            if self._task is not None and not self._busy:
+                self._task.cancel()
 
     async def end_with_jitter(self, spread: float) -> None:
         """End within `spread` seconds: clients of a draining server do not all come back at once (decision 13)."""
@@ -119,7 +126,11 @@ class ImapSession:
 
     async def _answer(self, raw: RawCommand) -> None:
         started = time.perf_counter()
-        status, text = await self._carry_out(raw)
+        self._busy = True
+        try:
+            status, text = await self._carry_out(raw)
+        finally:
+            self._busy = False
         if raw.name == "STARTTLS" and status == b"OK":
             return await self._begin_tls(raw.tag)
         name = raw.name if raw.name in COMMANDS else "unknown"
@@ -149,24 +160,37 @@ class ImapSession:
                 raise BadCommand("not allowed now: log in first" if not self.login else "not allowed in this state")
             text = await command.run(self, Cursor(raw.data, raw.start))
             if command.tells_changes and self.selected is not None and self.news.is_set():
-                await self.tell_changes()
+                await self._tell_after_command()
             return b"OK", text
         except LineTooLong:
-            raise Disconnect("the line is too long") from None
+            self._ending = "the line is too long"
+            return b"BAD", self._ending
         except BadCommand as error:
             return b"BAD", str(error)
         except No as error:
             return b"NO", str(error)
-        except NoSpace:
-            return b"NO", "[UNAVAILABLE] the server's disk is full; deleting still works"
+        except Disconnect as error:
+            self._ending = str(error)
+            return b"NO", self._ending
+        except IdleTimeout:
+            self._ending = "silent for too long"
+            return b"NO", self._ending
         except PostriderError as error:
-            log.warning("neighbour_away", command=raw.name, error=describe(error))
-            return b"NO", str(Away())
-        except (EOFError, OSError, IdleTimeout, Disconnect):
+            return b"NO", _refusal(raw.name, error)
+        except (EOFError, OSError):
             raise
         except Exception as error:
             log.error("bug", command=raw.name, error=describe(error), exc_info=error)
             return b"NO", "[SERVERBUG] internal error"
+
+    async def _tell_after_command(self) -> None:
+        """Changes in front of the tagged answer of a command that is done, whatever comes of them."""
+        try:
+            await self.tell_changes()
+        except Disconnect as error:
+            self._ending = str(error)
+        except PostriderError as error:
+            log.warning("neighbour_away", work="changes", error=describe(error))
 
     # -- what commands use
 
@@ -190,6 +214,32 @@ class ImapSession:
                 names.append("STARTTLS")
             names.append("AUTH=PLAIN" if self.may_log_in() else "LOGINDISABLED")
         return " ".join(names).encode()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """In here a command waits for its client: `end` interrupts it. Raises No then."""
+        self._busy = False
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._ending is None or self._task is None:
+                raise
+            self._task.uncancel()
+            raise No(f"[UNAVAILABLE] {self._ending}") from None
+        finally:
+            self._busy = True
+
+    @contextmanager
+    def only_for_client(self) -> Iterator[None]:
+        """In here a command only reads: it is cancelled when its client has gone."""
+        assert self._task is not None
+        self.stream.when_lost = self._task.cancel
+        try:
+            if self.stream.lost:
+                raise ConnectionResetError("the client is gone")
+            yield
+        finally:
+            self.stream.when_lost = None
 
     def may_log_in(self) -> bool:
         return self.tls or self.context.plaintext_logins
@@ -226,7 +276,22 @@ class ImapSession:
         return self.view
 
     async def tell_changes(self) -> None:
-        """Ask what happened in the folder and tell the client. The feed is a hint, MODSEQ the truth (decision 8)."""
+        """Ask what happened in the folder and tell the client. Raises Disconnect when the folder was deleted."""
+        if not await self._follow():
+            raise Disconnect("the selected mailbox is no longer there; connect again")
+
+    async def forget_if_gone(self) -> None:
+        """After a DELETE: the selected state ends with the folder itself, not with a name."""
+        if self.selected is None:
+            return
+        try:
+            if not await self._follow():
+                self.select(None)
+        except PostriderError as error:  # the DELETE is done; the next command will see
+            log.warning("neighbour_away", work="changes", error=describe(error))
+
+    async def _follow(self) -> bool:
+        """Tell the client of changes; False: the folder is gone. The feed is a hint, MODSEQ the truth (decision 8)."""
         view = self.view
         self.news.clear()
         try:
@@ -236,6 +301,22 @@ class ImapSession:
         except PostriderError:
             self.news.set()
             raise
+        if changes.status == "gone":
+            return False
         if changes.status != "ok":
-            raise Disconnect("the selected mailbox is no longer there; connect again")
+            raise Disconnect("the selected mailbox changed too much; connect again")
         self.stream.write(b"".join(view.apply(changes)))
+        return True
+
+
+def _refusal(command: str, error: PostriderError) -> str:
+    """What stands behind NO: whether trying again can help (decision 0018)."""
+    if isinstance(error, NoSpace):
+        return "[UNAVAILABLE] the server's disk is full; deleting still works"
+    if isinstance(error, OverLimit):
+        return f"[LIMIT] {error}"
+    if isinstance(error, Unavailable):
+        log.warning("neighbour_away", command=command, error=describe(error))
+        return str(Away())
+    log.error("neighbour_refused", command=command, error=describe(error))
+    return "[CANNOT] the mail store does not take this command"
