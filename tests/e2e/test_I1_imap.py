@@ -224,4 +224,5 @@ def test_a_line_too_long_inside_a_command_ends_the_connection(run: Run, user: Ac
     client.send(b"x IDLE\r\n")
     assert client.readline().startswith(b"+")
     client.send(b"D" * 5000 + b"\r\n")
+    assert client.readline().startswith(b"x BAD")
     assert client.readline().startswith(b"* BYE")
