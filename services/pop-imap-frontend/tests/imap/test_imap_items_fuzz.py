@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailstore_client.wire import FolderSnapshot, Section
-from pop_imap_frontend.imap.fetch import RowWriter, parse_items
+from pop_imap_frontend.imap.fetch import parse_items
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.rows import RowWriter
 from pop_imap_frontend.imap.search import SearchParser
 from pop_imap_frontend.imap.selected import Selected
 

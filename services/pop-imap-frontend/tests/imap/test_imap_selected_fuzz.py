@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mailstore_client.wire import Changes, FolderSnapshot
 from pop_imap_frontend.imap.grammar import BadCommand
-from pop_imap_frontend.imap.selected import Selected
+from pop_imap_frontend.imap.selected import Selected, positions_of
 
 FLAGS = (b"\\Answered", b"\\Deleted", b"\\Draft", b"\\Flagged", b"\\Seen")
 
@@ -96,7 +96,7 @@ class Client(RuleBasedStateMachine):
         else:
             if high is not None and max(low, high) > len(known):
                 try:
-                    self.here.positions([(low, high)], by_uid=False)
+                    self.here.spans([(low, high)], by_uid=False)
                 except BadCommand:
                     return
                 raise AssertionError("a number beyond the last message was taken")
@@ -104,7 +104,7 @@ class Client(RuleBasedStateMachine):
             wanted = [at for at in range(len(known)) if ends[0] <= at + 1 <= ends[1]]
             if low > len(known):
                 wanted = wanted or list(range(len(known)))[-1:]  # `9:*` of three is the third
-        assert self.here.positions([(low, high)], by_uid) == wanted
+        assert positions_of(self.here.spans([(low, high)], by_uid)) == wanted
 
     @invariant()
     def both_know_the_same(self) -> None:

@@ -13,7 +13,7 @@ from mailstore_client.wire import FolderSnapshot
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.responses import No
 from pop_imap_frontend.imap.search import DEEPEST, MOST_KEYS, SearchParser
-from pop_imap_frontend.imap.selected import Selected, merged
+from pop_imap_frontend.imap.selected import Selected, merged, positions_of
 
 
 def view(count: int) -> Selected:
@@ -59,7 +59,7 @@ def test_a_set_that_names_everything_often_costs_its_length() -> None:
 
     def work(times: int) -> Callable[[], Any]:
         text = b",".join([b"1:*"] * times)
-        return lambda: here.positions(Cursor(text).sequence_set(), by_uid=False)
+        return lambda: positions_of(here.spans(Cursor(text).sequence_set(), by_uid=False))
 
     once, often = seconds(work(1)), seconds(work(16_000))
     assert len(work(16_000)()) == 20_000

@@ -1,14 +1,11 @@
-"""FETCH (RFC 3501 6.4.5): what is asked for, what mailstore has to be asked, and how each row looks on the wire."""
+"""FETCH (RFC 3501 6.4.5): what is asked for, and what mailstore has to be asked; `rows` writes the answer."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from mailstore_client.wire import Column, Section
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
-from pop_imap_frontend.imap.responses import internal_date, literal, quoted
-from pop_imap_frontend.imap.selected import Selected
+from pop_imap_frontend.imap.responses import No, quoted
 
 _MACROS = {
     "ALL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE"),
@@ -19,14 +16,13 @@ _NAME = re.compile(rb"[A-Za-z0-9.]+")
 _PART = re.compile(rb"[1-9]\d{0,5}(?:\.[1-9]\d{0,5}){0,50}")
 _PARTIAL = re.compile(rb"<(\d{1,10})\.(\d{1,10})>")
 _WHOLE = Section()
+MOST_SECTIONS = 100
 #: The items older than BODY[…], the section each stands for, and whether it marks the message seen.
 _OLD = {
     "RFC822": (_WHOLE, True),
     "RFC822.HEADER": (Section(text="HEADER"), False),
     "RFC822.TEXT": (Section(text="TEXT"), True),
 }
-
-Render = Callable[[Any], bytes]
 
 
 @dataclass
@@ -38,6 +34,11 @@ class FetchItems:
     #: (label with a space, where the value comes from: "flags", "uid", or an index into columns + sections)
     parts: list[tuple[bytes, str | tuple[str, int]]] = field(default_factory=list)
     marks_seen: bool = False
+
+    def add(self, label: bytes, source: str | tuple[str, int]) -> None:
+        """One more item; an item named twice is answered once."""
+        if (label, source) not in self.parts:
+            self.parts.append((label, source))
 
     @property
     def asks_mailstore(self) -> bool:
@@ -91,24 +92,25 @@ def _item(cursor: Cursor, items: FetchItems) -> None:
         section, seen = _OLD[name]
         items.marks_seen |= seen
         _add_section(items, section, name.encode() + b" ")
-    elif name == "FLAGS":
-        items.parts.append((b"FLAGS ", "flags"))
-    elif name == "UID":
-        items.parts.append((b"UID ", "uid"))
+    elif name in ("FLAGS", "UID"):
+        items.add(name.encode() + b" ", name.lower())
     elif name in ("ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822.SIZE", "INTERNALDATE"):
         if name not in items.columns:
             items.columns.append(name)  # type: ignore[arg-type]
-        items.parts.append((name.encode() + b" ", ("column", items.columns.index(name))))  # type: ignore[arg-type]
+        items.add(name.encode() + b" ", ("column", items.columns.index(name)))  # type: ignore[arg-type]
     else:
         raise BadCommand(f"{name} is not a FETCH item")
 
 
 def _add_section(items: FetchItems, section: Section, label: bytes) -> None:
-    if section not in items.sections:
-        if len(items.sections) >= 100:
-            raise BadCommand("too many sections in one FETCH")
-        items.sections.append(section)
-    items.parts.append((label, ("section", items.sections.index(section))))
+    """Each label has a section of its own, in its order, since large values come in the order of the sections."""
+    for known, source in items.parts:
+        if known == label and not isinstance(source, str) and items.sections[source[1]] == section:
+            return
+    if len(items.sections) >= MOST_SECTIONS:
+        raise No(f"[LIMIT] a FETCH has at most {MOST_SECTIONS} sections here")
+    items.sections.append(section)
+    items.parts.append((label, ("section", len(items.sections) - 1)))
 
 
 def _section(cursor: Cursor) -> tuple[Section, bytes]:
@@ -155,75 +157,3 @@ def _relabel(written: bytes, text: str, part: str, fields: list[str]) -> bytes:
     names = b" ".join(quoted(name.encode()) for name in fields)
     head = f"{part}.{text}" if part else text
     return b"[%b (%b)]" % (head.encode(), names)
-
-
-def _size(value: Any) -> bytes:
-    return b"%d" % value
-
-
-def _section_value(value: Any) -> bytes:
-    return b"NIL" if value is None else literal(value)
-
-
-_COLUMN_RENDER: dict[str, Render] = {"RFC822.SIZE": _size, "INTERNALDATE": internal_date}
-
-
-class RowWriter:
-    """Writes FETCH responses for one command: labels and the places of the values are settled once."""
-
-    def __init__(self, items: FetchItems, selected: Selected) -> None:
-        self._selected = selected
-        self._plan: list[tuple[bytes, str, int, Render | None]] = []
-        for index, (label, source) in enumerate(items.parts):
-            label = label if index == 0 else b" " + label
-            if isinstance(source, str):
-                self._plan.append((label, source, 0, None))
-            elif source[0] == "column":
-                self._plan.append((label, "value", 1 + source[1], _COLUMN_RENDER.get(items.columns[source[1]])))
-            else:
-                self._plan.append((label, "value", 1 + len(items.columns) + source[1], _section_value))
-
-    def from_view(self, positions: list[int]) -> bytes:
-        """Responses that need no row of mailstore: FLAGS and UID only."""
-        view = self._selected
-        kinds = [kind for _, kind, _, _ in self._plan]
-        if kinds in (["flags"], ["uid", "flags"]):
-            numbers, texts = [at + 1 for at in positions], view.flags_texts(positions)
-            if kinds == ["flags"]:
-                return b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % pair for pair in zip(numbers, texts, strict=True)])
-            uids = [view.uids[at] for at in positions]
-            row = b"* %d FETCH (UID %d FLAGS (%b))\r\n"
-            return b"".join([row % three for three in zip(numbers, uids, texts, strict=True)])
-        return b"".join([self._line(at, ()) for at in positions])
-
-    def from_rows(self, rows: list[list[Any]]) -> bytes:
-        """Responses for a slice of mailstore's rows; rows of messages not in the view are passed over."""
-        view = self._selected
-        lines = []
-        if len(self._plan) == 1 and self._plan[0][1] == "value" and self._plan[0][3] is None:
-            label, _, index, _ = self._plan[0]
-            for row in rows:
-                at = view.position(row[0])
-                if at is not None:
-                    lines.append(b"* %d FETCH (%b%b)\r\n" % (at + 1, label, row[index]))
-            return b"".join(lines)
-        for row in rows:
-            at = view.position(row[0])
-            if at is not None:
-                lines.append(self._line(at, row))
-        return b"".join(lines)
-
-    def _line(self, at: int, row: Any) -> bytes:
-        view = self._selected
-        parts = [b"* %d FETCH (" % (at + 1)]
-        for label, kind, index, render in self._plan:
-            parts.append(label)
-            if kind == "value":
-                value = row[index]
-                parts.append(value if render is None else render(value))
-            elif kind == "uid":
-                parts.append(b"%d" % view.uids[at])
-            else:
-                parts.append(b"(%b)" % view.flags_text(at))
-        parts.append(b")\r\n")
-        return b"".join(parts)

@@ -3,12 +3,13 @@
 from mailkit.ids import new_id
 from mailstore_client.wire import SEEN, CopyQuestion, ExpungeQuestion, FetchQuestion, SearchQuestion, StoreQuestion
 from pop_imap_frontend.imap.commands import State, command
-from pop_imap_frontend.imap.fetch import RowWriter, parse_items
+from pop_imap_frontend.imap.fetch import parse_items
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.reader import Disconnect
 from pop_imap_frontend.imap.responses import No, number_set
+from pop_imap_frontend.imap.rows import RowWriter, send_rows
 from pop_imap_frontend.imap.search import SearchParser
-from pop_imap_frontend.imap.selected import uids_of
+from pop_imap_frontend.imap.selected import Spans, merged, positions_of, uids_of
 from pop_imap_frontend.imap.session import ImapSession
 
 #: Rows of FETCH responses made from the view alone go out in slices of this many.
@@ -21,13 +22,14 @@ _COPY_REFUSALS = {
 }
 
 
-def _positions(session: ImapSession, cursor: Cursor, by_uid: bool) -> list[int]:
+def _spans(session: ImapSession, cursor: Cursor, by_uid: bool) -> Spans:
+    """The messages that a command's first argument names."""
     cursor.space()
-    return session.view.positions(cursor.sequence_set(), by_uid)
+    return session.view.spans(cursor.sequence_set(), by_uid)
 
 
 async def _fetch(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
-    positions = _positions(session, cursor, by_uid)
+    spans = _spans(session, cursor, by_uid)
     cursor.space()
     items = parse_items(cursor)
     cursor.end()
@@ -35,22 +37,22 @@ async def _fetch(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
     if by_uid:
         items.want_uid()
     if items.marks_seen and not view.read_only:
-        unseen = [at for at in positions if not view.masks[at] & SEEN]
+        unseen = merged([(at, at + 1) for at in positions_of(spans) if not view.masks[at] & SEEN])
         if unseen:
             await _store(session, unseen, "add", ["\\Seen"])
             items.want_flags()
     writer = RowWriter(items, view)
     if not items.asks_mailstore:
+        positions = positions_of(spans)
         for start in range(0, len(positions), _SLICE):
             session.stream.write(writer.from_view(positions[start : start + _SLICE]))
             await session.stream.drain()
-    elif positions:
+    elif spans:
         question = FetchQuestion(
-            session.mailbox_id, view.folder_id, view.ranges(positions), items.columns, items.sections
+            session.mailbox_id, view.folder_id, view.uid_ranges(spans), items.columns, items.sections, pieces=True
         )
-        async for rows in session.context.mailstore.fetch(question):
-            session.stream.write(writer.from_rows(rows))
-            await session.stream.drain()
+        with session.only_for_client():
+            await send_rows(session.stream, writer, session.context.mailstore.fetch_pieces(question))
     return "FETCH completed"
 
 
@@ -64,11 +66,11 @@ async def uid_fetch(session: ImapSession, cursor: Cursor) -> str:
     return await _fetch(session, cursor, by_uid=True)
 
 
-async def _store(session: ImapSession, positions: list[int], mode: str, flags: list[str]) -> None:
+async def _store(session: ImapSession, spans: Spans, mode: str, flags: list[str]) -> None:
     """Change flags and take the result over into the view."""
     view = session.writable()
     answer = await session.context.mailstore.store(
-        StoreQuestion(session.mailbox_id, view.folder_id, view.ranges(positions), mode, flags, new_id())  # type: ignore[arg-type]
+        StoreQuestion(session.mailbox_id, view.folder_id, view.uid_ranges(spans), mode, flags, new_id())  # type: ignore[arg-type]
     )
     if answer.status == "gone":
         raise Disconnect(_GONE)
@@ -84,7 +86,7 @@ _MODES = {"FLAGS": "replace", "+FLAGS": "add", "-FLAGS": "remove"}
 
 
 async def _store_command(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
-    positions = _positions(session, cursor, by_uid)
+    spans = _spans(session, cursor, by_uid)
     cursor.space()
     sign = next((s for s in (b"+", b"-") if cursor.accept(s)), b"").decode()
     name = sign + cursor.keyword("FLAGS")
@@ -102,9 +104,10 @@ async def _store_command(session: ImapSession, cursor: Cursor, by_uid: bool) -> 
             flags.append(cursor.flag())
     cursor.end()
     view = session.writable()
-    if positions:
-        await _store(session, positions, mode, flags)
+    if spans:
+        await _store(session, spans, mode, flags)
     if not silent:
+        positions = positions_of(spans)
         label = b"* %d FETCH (UID %d FLAGS (%b))\r\n" if by_uid else b"* %d FETCH (FLAGS (%b))\r\n"
         for start in range(0, len(positions), _SLICE):
             session.stream.write(
@@ -133,17 +136,17 @@ def _expunged(session: ImapSession, uids: bytes) -> None:
 
 async def _copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: bool) -> str:
     verb = "MOVE" if move else "COPY"
-    positions = _positions(session, cursor, by_uid)
+    spans = _spans(session, cursor, by_uid)
     cursor.space()
     target = cursor.mailbox()
     cursor.end()
     view = session.writable() if move else session.view
-    if not positions:
+    if not spans:
         return f"{verb} completed, there was nothing to do"
     account = session.account
     answer = await session.context.mailstore.copy(
         CopyQuestion(
-            session.mailbox_id, view.folder_id, view.ranges(positions), target, move,
+            session.mailbox_id, view.folder_id, view.uid_ranges(spans), target, move,
             account.quota_limit, account.limit_version, new_id(),
         )
     )  # fmt: skip
@@ -196,12 +199,12 @@ async def expunge(session: ImapSession, cursor: Cursor) -> str:
 @command("UID EXPUNGE", State.SELECTED)
 async def uid_expunge(session: ImapSession, cursor: Cursor) -> str:
     """Only what is \\Deleted and named (RFC 4315 2.1)."""
-    positions = _positions(session, cursor, by_uid=True)
+    spans = _spans(session, cursor, by_uid=True)
     cursor.end()
     view = session.writable()
-    if positions:
+    if spans:
         answer = await session.context.mailstore.expunge(
-            ExpungeQuestion(session.mailbox_id, view.folder_id, new_id(), view.ranges(positions))
+            ExpungeQuestion(session.mailbox_id, view.folder_id, new_id(), view.uid_ranges(spans))
         )
         if answer.status == "gone":
             raise Disconnect(_GONE)

@@ -38,6 +38,10 @@ def merged(spans: Spans) -> Spans:
     return found
 
 
+def positions_of(spans: Spans) -> list[int]:
+    return [at for span in spans for at in range(*span)]
+
+
 class Selected:
     """The selected folder, whatever its name is by now. Positions are 0-based here; sequence numbers on the wire are one
     more."""
@@ -103,17 +107,9 @@ class Selected:
                 spans.append((max(low, 1) - 1, min(high, count)))
         return merged(spans)
 
-    def positions(self, numbers: SequenceSet, by_uid: bool) -> list[int]:
-        """The positions a set names, ascending, each once. Raises BadCommand as `spans`."""
-        return [at for span in self.spans(numbers, by_uid) for at in range(*span)]
-
     def uid_ranges(self, spans: Spans) -> Ranges:
         """Spans as UID ranges for mailstore."""
         return [(self.uids[start], self.uids[end - 1]) for start, end in spans]
-
-    def ranges(self, positions: list[int]) -> Ranges:
-        """Positions as UID ranges for mailstore: runs of neighbours become one range."""
-        return self.uid_ranges(merged([(at, at + 1) for at in positions]))
 
     def recent_ranges(self) -> Ranges:
         """The UIDs that are \\Recent in this session."""

@@ -1,0 +1,152 @@
+"""FETCH responses: how each row looks on the wire, and large values as they come (RFC 3501 7.4.2)."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from mailkit.errors import PostriderError
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
+from mailkit.stream import Stream
+from pop_imap_frontend.imap.fetch import FetchItems
+from pop_imap_frontend.imap.responses import internal_date, literal
+from pop_imap_frontend.imap.selected import Selected
+
+log = get_logger()
+
+Render = Callable[[Any], bytes]
+
+#: Stands for the octets of a large value; compared by identity.
+_LARGE = b"<large>"
+
+
+def _size(value: Any) -> bytes:
+    return b"%d" % value
+
+
+def _section_value(value: Any) -> bytes:
+    if type(value) is int:  # its octets follow in pieces
+        return b"{%d}\r\n" % value
+    return b"NIL" if value is None else literal(value)
+
+
+_COLUMN_RENDER: dict[str, Render] = {"RFC822.SIZE": _size, "INTERNALDATE": internal_date}
+
+
+class RowWriter:
+    """Writes FETCH responses for one command: labels and the places of the values are settled once."""
+
+    def __init__(self, items: FetchItems, selected: Selected) -> None:
+        self._selected = selected
+        self._first_section = 1 + len(items.columns)
+        self._plan: list[tuple[bytes, str, int, Render | None]] = []
+        for index, (label, source) in enumerate(items.parts):
+            label = label if index == 0 else b" " + label
+            if isinstance(source, str):
+                self._plan.append((label, source, 0, None))
+            elif source[0] == "column":
+                self._plan.append((label, "value", 1 + source[1], _COLUMN_RENDER.get(items.columns[source[1]])))
+            else:
+                self._plan.append((label, "value", self._first_section + source[1], _section_value))
+
+    def from_view(self, positions: list[int]) -> bytes:
+        """Responses that need no row of mailstore: FLAGS and UID only."""
+        view = self._selected
+        kinds = [kind for _, kind, _, _ in self._plan]
+        if kinds in (["flags"], ["uid", "flags"]):
+            numbers, texts = [at + 1 for at in positions], view.flags_texts(positions)
+            if kinds == ["flags"]:
+                return b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % pair for pair in zip(numbers, texts, strict=True)])
+            uids = [view.uids[at] for at in positions]
+            row = b"* %d FETCH (UID %d FLAGS (%b))\r\n"
+            return b"".join([row % three for three in zip(numbers, uids, texts, strict=True)])
+        return b"".join([self._line(at, ()) for at in positions])
+
+    def from_rows(self, rows: list[list[Any]]) -> bytes:
+        """Responses for a slice of mailstore's rows; rows of messages not in the view are passed over."""
+        view = self._selected
+        lines = []
+        if len(self._plan) == 1 and self._plan[0][1] == "value" and self._plan[0][3] is None:
+            label, _, index, _ = self._plan[0]
+            for row in rows:
+                at = view.position(row[0])
+                if at is not None:
+                    lines.append(b"* %d FETCH (%b%b)\r\n" % (at + 1, label, row[index]))
+            return b"".join(lines)
+        for row in rows:
+            at = view.position(row[0])
+            if at is not None:
+                lines.append(self._line(at, row))
+        return b"".join(lines)
+
+    def has_large(self, row: list[Any]) -> bool:
+        """Does a section of `row` come in pieces after it?"""
+        return any(type(value) is int for value in row[self._first_section :])
+
+    def large(self, row: list[Any]) -> tuple[list[bytes], list[int]]:
+        """The response of a row with large values: the texts around them, and their octets. No texts: not in the view."""
+        sizes = [value for value in row[self._first_section :] if type(value) is int]
+        at = self._selected.position(row[0])
+        return ([] if at is None else self._texts(at, row)), sizes
+
+    def _texts(self, at: int, row: list[Any]) -> list[bytes]:
+        texts = []
+        start = 0
+        parts = self._parts(at, row)
+        for index, part in enumerate(parts):
+            if part is _LARGE:
+                texts.append(b"".join(parts[start:index]))
+                start = index + 1
+        return [*texts, b"".join(parts[start:])]
+
+    def _line(self, at: int, row: Any) -> bytes:
+        return b"".join(self._parts(at, row))
+
+    def _parts(self, at: int, row: Any) -> list[bytes]:
+        """A response; _LARGE stands where a large value's octets belong."""
+        view = self._selected
+        parts = [b"* %d FETCH (" % (at + 1)]
+        for label, kind, index, render in self._plan:
+            parts.append(label)
+            if kind == "value":
+                value = row[index]
+                parts.append(value if render is None else render(value))
+                if type(value) is int and index >= self._first_section:
+                    parts.append(_LARGE)
+            elif kind == "uid":
+                parts.append(b"%d" % view.uids[at])
+            else:
+                parts.append(b"(%b)" % view.flags_text(at))
+        parts.append(b")\r\n")
+        return parts
+
+
+async def send_rows(stream: Stream, writer: RowWriter, frames: AsyncIterator[list[list[Any]] | bytes]) -> None:
+    """Write what mailstore answers, no faster than the client reads: of a large value there is one piece in memory.
+
+    Raises what the frames raise, and ConnectionError when they end inside a value: the client cannot be told there.
+    """
+    texts: list[bytes] = []
+    sizes: list[int] = []  # of the values that are still to come, the first one's rest
+    try:
+        async for frame in frames:
+            if isinstance(frame, bytes):
+                if texts:
+                    stream.write(frame)
+                sizes[0] -= len(frame)
+                if not sizes[0]:
+                    del sizes[0]
+                    stream.write(texts.pop(0) if texts else b"")
+            elif frame and writer.has_large(frame[-1]):
+                stream.write(writer.from_rows(frame[:-1]))
+                texts, sizes = writer.large(frame[-1])
+                stream.write(texts.pop(0) if texts else b"")
+            else:
+                stream.write(writer.from_rows(frame))
+            await stream.drain()
+    except PostriderError as error:
+        if not sizes:
+            raise
+        log.warning("neighbour_away", work="fetch", error=describe(error))
+    if sizes:
+        stream.abort()
+        raise ConnectionAbortedError("the value broke off")
