@@ -24,7 +24,8 @@ SEARCHING = frozenset(("search", "sub", "subn", "split", "findall", "finditer"))
 METHODS = SEARCHING | {"match", "fullmatch"}
 #: Repetitions with a smaller bound cost a constant.
 _LONG = 32
-#: Four times this length costs at least 4 ms where cost is the square of it: what is done in FLOOR seconds is linear.
+#: Four times LENGTH octets cost at least 4 ms where cost is the square of it: what is done in FLOOR seconds is linear. Of
+#: longer texts each octet may cost as much.
 LENGTH = 1000
 FLOOR = 0.002
 MOST_GROWTH = 2.5
@@ -275,7 +276,7 @@ def growth(make: Callable[[int], Any], work: Callable[[Any], None], length: int 
     """
     least = float("inf")
     try:
-        if seconds(partial(work, make(4 * length)), 1) < FLOOR:
+        if seconds(partial(work, make(4 * length)), 1) < FLOOR * length / LENGTH:
             return 1.0
         for times in (3, 7, 15):
             once, twice, four = (seconds(partial(work, make(length * factor)), times) for factor in (1, 2, 4))

@@ -84,6 +84,7 @@ KNOWN_NAMES = frozenset(
         "TRUSTED_PROXIES",
         "SENDER_IDENTITY",
         "SMTP_PLAINTEXT_AUTH",
+        "SMTP_STRICT",
         "POP3_PLAINTEXT_AUTH",
         "IMAP_PLAINTEXT_AUTH",
         "PRIMARY_DOMAIN",

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 #: No header is looked at beyond this (bytes). POSTRIDER_MAX_HEADER_BYTES, which refuses larger ones at DATA, stays below.
 MOST_BYTES = 16 * 1024 * 1024
 
-#: Behind a field's name: the colon (4.5 allows white space before it), and the value with its folded lines.
-_VALUE = re.compile(rb"[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
+#: Behind a field's name: the colon (4.5 allows white space before it). Folded lines go on with white space.
+_COLON = re.compile(rb"[ \t]*+:")
+_END = re.compile(rb"\n(?![ \t])|\Z")
 _NAME = re.compile(rb"[!-9;-~]++[ \t]*+:")
 
 
@@ -62,8 +63,9 @@ class Header:
         at = self._lower.find(wanted)
         while at >= 0:
             at += len(wanted)
-            match = _VALUE.match(self.raw, at - 1)  # `_lower` has one octet more in front
-            if match is not None:
-                yield match[1].strip()
-                at = match.end()
+            colon = _COLON.match(self.raw, at - 1)  # `_lower` has one octet more in front
+            end = _END.search(self.raw, colon.end()) if colon is not None else None
+            if colon is not None and end is not None:
+                yield self.raw[colon.end() : end.start()].strip()
+                at = end.start()
             at = self._lower.find(wanted, at)

@@ -46,6 +46,8 @@ class GatewaySettings(ServiceSettings):
     """S2. Switched off, no address may relay; AUTH goes on."""
     smtp_plaintext_auth: bool = False
     """Allow AUTH without TLS, for old clients."""
+    smtp_strict: bool = False
+    """Refuse what RFC 5321 does not allow but old clients send (docs/decisions/0017)."""
     smtp_command_seconds: float = Field(default=300, gt=0)
     """RFC 5321 4.5.3.2.7: how long a client may take for a command, or a pause within DATA."""
     smtp_data_seconds: float = Field(default=3600, gt=0)

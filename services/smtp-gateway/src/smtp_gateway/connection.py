@@ -3,16 +3,12 @@ defects mended: replies of our own, TLS through the loop, timers that see data, 
 
 import asyncio
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP
 
 from auth_client.wire import LoginAnswer
-from mailkit.errors import PostriderError
-from mailkit.lifecycle import describe
 from mailkit.listener import Peer
-from mailkit.logs import get_logger
 from mailkit.reply import Reply
 from smtp_gateway import metrics, replies
 from smtp_gateway.receiving import Receiving
@@ -20,8 +16,6 @@ from smtp_gateway.transaction import Transaction
 
 if TYPE_CHECKING:
     from smtp_gateway.context import Context
-
-log = get_logger()
 
 MOST_ERRORS = 20
 
@@ -60,8 +54,7 @@ class Connection(SMTP):
         self._busy = False
         self._receiving: Receiving | None = None
         self._cap: asyncio.TimerHandle | None = None
-        self.command_size_limits = defaultdict(lambda: 4096)  # a class attribute upstream, shared by all connections
-        self.command_size_limit = 4096
+        self.command_size_limits = {}  # a class attribute upstream, shared by all connections
         self._gauge = metrics.SESSIONS.labels(peer.listener)
 
     # -- the life of a connection
@@ -133,31 +126,6 @@ class Connection(SMTP):
             self.transport.close()
         else:
             await self._writer.drain()
-
-    async def push(self, status: Any) -> None:
-        """What aiosmtpd itself says: the greeting, and its refusals of lines it cannot read, in our words."""
-        text = status if isinstance(status, str) else status.decode()
-        if text.startswith("500 Command line"):
-            return await self.say(replies.TOO_LONG_COMMAND, "line")
-        if text.startswith('500 Error: command "'):
-            return await self.say(replies.UNKNOWN_COMMAND, "unknown")
-        if text.startswith("500"):
-            return await self.say(replies.BAD_SYNTAX, "line")
-        if text.startswith("502 5.5.1 Too many"):
-            return await self.say(replies.TOO_MANY_ERRORS, "unknown")
-        self._writer.write(text.encode() + b"\r\n")
-        await self._writer.drain()
-        return None
-
-    async def handle_exception(self, error: Exception) -> str:
-        """What goes wrong here is our fault and temporary; the client learns nothing of it."""
-        if isinstance(error, PostriderError):
-            log.warning("neighbour_away", error=describe(error))
-        else:
-            log.error("bug", error=describe(error), exc_info=error)
-        metrics.REFUSED.labels("any", "451").inc()
-        metrics.REJECTED.labels("away").inc()
-        return str(replies.TRY_LATER)
 
     # -- data in bulk
 

@@ -5,12 +5,12 @@ import re
 from mailkit.reply import Reply
 from smtp_gateway import metrics, replies
 from smtp_gateway.authenticate import authenticate
-from smtp_gateway.connection import Connection
+from smtp_gateway.commands import Commands
 
 _HELO = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}\Z")
 
 
-class Greeting(Connection):
+class Greeting(Commands):
     """The verbs in front of a transaction."""
 
     async def smtp_EHLO(self, argument: str | None) -> None:

@@ -1,0 +1,79 @@
+"""Reads a client's commands and carries them out, one after the other (RFC 5321 4.1.1), in place of aiosmtpd's loop."""
+
+import asyncio
+
+from mailkit.errors import PostriderError
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
+from mailkit.reply import Reply
+from smtp_gateway import metrics, replies
+from smtp_gateway.connection import Connection
+
+log = get_logger()
+
+LONGEST_COMMAND = 4096
+#: Their argument is a client's name, which is taken whatever it is.
+_NAMING = frozenset(("EHLO", "HELO"))
+
+
+class Commands(Connection):
+    """The conversation: verbs are methods called `smtp_VERB`, which get their argument or None."""
+
+    async def _handle_client(self) -> None:
+        """Greet the client, and answer it until the connection ends."""
+        await self.say(Reply(220, "", f"{self.hostname} {self.__ident__}"))
+        while self.transport is not None and not self.closing:
+            try:
+                line = await self._read_command()
+                if line is None:
+                    await self.say(replies.TOO_LONG_COMMAND, "line")
+                else:
+                    await self._carry_out(line)
+            except (ConnectionResetError, EOFError):
+                self._writer.close()
+                return
+            except Exception as error:
+                await self._failed(error)
+
+    async def _read_command(self) -> bytes | None:
+        """The next line without its ending; None when it is too long, after it was read to its end."""
+        whole = True
+        while True:
+            try:
+                line: bytes = await self._reader.readuntil()
+            except asyncio.LimitOverrunError as error:
+                await self._reader.readexactly(error.consumed)
+                whole = False
+                continue
+            line = line.rstrip(b"\r\n")
+            return line if whole and len(line) <= LONGEST_COMMAND else None
+
+    async def _carry_out(self, line: bytes) -> None:
+        name, _, rest = line.partition(b" ")
+        if not name.isascii() or not name:
+            return await self.say(replies.BAD_SYNTAX, "line")
+        verb = name.decode("ascii").upper()
+        method = self._smtp_methods.get(verb)
+        if method is None:
+            return await self.say(replies.UNKNOWN_COMMAND, "unknown")
+        rest = rest.strip()
+        try:
+            argument = rest.decode("utf-8")
+        except UnicodeDecodeError:
+            if verb not in _NAMING or self.context.settings.smtp_strict:
+                return await self.say(replies.NOT_UTF8, verb)
+            argument = rest.decode("utf-8", "replace")
+        self._reset_timeout()
+        await method(argument or None)
+        return None
+
+    async def _failed(self, error: Exception) -> None:
+        """What goes wrong here is our fault and temporary; the client learns nothing of it."""
+        if isinstance(error, PostriderError):
+            log.warning("neighbour_away", error=describe(error))
+        else:
+            log.error("bug", error=describe(error), exc_info=error)
+        metrics.REFUSED.labels("any", "451").inc()
+        metrics.REJECTED.labels("away").inc()
+        self._writer.write(replies.TRY_LATER.render())
+        await self._writer.drain()
