@@ -23,7 +23,7 @@ _COLUMNS = {
     "BODY": "r.body",
     "BODYSTRUCTURE": "r.bodystructure",
     "RFC822.SIZE": "m.size",
-    "INTERNALDATE": "extract(epoch from m.internaldate)::bigint",
+    "INTERNALDATE": "floor(extract(epoch from m.internaldate))::bigint",
 }
 _NEEDED = "m.body_id, m.prefix, m.size, r.parts"
 _encode = msgspec.msgpack.Encoder().encode

@@ -1,7 +1,5 @@
 """APPEND (RFC 3501 6.3.11, UIDPLUS's APPENDUID RFC 4315 3)."""
 
-import re
-
 from mailkit.ids import new_id
 from mailstore_client.wire import Append
 from pop_imap_frontend.imap.commands import LOGGED_IN, command
@@ -15,7 +13,8 @@ _REFUSALS = {
     "limit": "[LIMIT] this mailbox has too many keywords",
     "no_space": "[UNAVAILABLE] the server's disk is full; deleting still works",
 }
-_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+#: INTERNALDATE is kept in seconds since 1970 and shown with a year of four digits.
+_LAST_SECOND = 253402300799
 
 
 @command("APPEND", LOGGED_IN)
@@ -37,8 +36,12 @@ async def append(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     if b"\0" in message:
         raise BadCommand("a message holds no NUL octets")
-    if _BARE.search(message):  # stored mail has CRLF line ends only, so that POP3 and copies are the same bytes
-        message = _BARE.sub(b"\r\n", message)
+    message = _with_crlf(message)
+    limit = session.context.append_limit
+    if len(message) > limit:
+        raise No(f"[TOOBIG] with CRLF line ends the message has more than {limit} octets")
+    if date is not None and not 0 <= date < _LAST_SECOND:
+        raise No("[CANNOT] the date of a message is between 1970 and 9999 here")
     account = session.account
     answer = await session.context.mailstore.append(
         Append(session.mailbox_id, name, flags, date, account.quota_limit, account.limit_version, new_id()), message
@@ -47,3 +50,10 @@ async def append(session: ImapSession, cursor: Cursor) -> str:
         raise No(_REFUSALS[answer.status])
     session.news.set()  # it may be the selected folder, under whatever name
     return f"[APPENDUID {answer.uidvalidity} {answer.uid}] APPEND completed"
+
+
+def _with_crlf(message: bytes) -> bytes:
+    """Stored mail has CRLF line ends only, so that POP3 and copies are the same octets."""
+    if message.count(b"\n") == message.count(b"\r") == message.count(b"\r\n"):
+        return message
+    return message.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
