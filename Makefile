@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
 
-.PHONY: help setup run test check format bench faults fuzz interop chart-test lock openapi check-openapi clean
+.PHONY: help setup run test check format bench cost faults fuzz interop chart-test lock openapi check-openapi clean
 .PHONY: monitoring-test pictures images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
@@ -36,6 +36,9 @@ format: setup ## bring the code into its one form
 
 bench: setup ## messages per second beside Postfix and Dovecot, where Debian's are installed
 	$(BIN)/python -m tests.bench
+
+cost: setup ## what the worst input costs everybody else (WRITE=1: into docs/reliability.md, ONLY=name)
+	$(BIN)/python -m tests.cost $(if $(WRITE),--write) $(if $(ONLY),--only "$(ONLY)")
 
 faults: setup ## 60 kills under load: nothing acknowledged is lost
 	POSTRIDER_TEST_KILLS=60 $(PYTEST) -q -s --timeout 1800 tests/e2e/test_faults_kills.py

@@ -1,0 +1,33 @@
+"""The short form of `make cost`: no input costs more than in proportion to its size (n, 2n, 4n)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cost.bench import Bench, benches
+from tests.cost.case import Case
+from tests.cost.cases import all_cases
+from tests.cost.growth import too_steep
+from tests.cost.runner import FAILURES
+
+#: Groups whose cases hold; the others are being worked on and come in as they do.
+READY = ("SMTP ",)
+CASES = [case for case in all_cases() if case.base and case.name.startswith(READY)]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with benches(messages=2000, folders=60) as made:
+        made.prepare()
+        yield made
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_cost_grows_with_the_size_at_most(bench: Bench, case: Case) -> None:
+    assert not too_steep(bench, case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_no_input_is_answered_as_a_failure_of_ours(bench: Bench, case: Case) -> None:
+    answer = case.play(bench, 4 * case.base)
+    assert not [word for word in FAILURES if word in answer], answer[-500:]

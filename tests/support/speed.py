@@ -1,0 +1,28 @@
+"""How fast this machine is just now, beside the one the absolute limits were set on."""
+
+import hashlib
+import time
+
+#: Seconds the loop below takes on the machine the limits were set on: two cores, nothing else running.
+NOMINAL_SECONDS = 0.055
+ROUNDS = 3
+
+
+def _loop() -> float:
+    """Seconds for a fixed amount of interpreted and of hashing work."""
+    started = time.perf_counter()
+    total = 0
+    for number in range(400_000):
+        total = (total * 31 + number) % 1_000_003
+    block = total.to_bytes(4, "big") * 256
+    for _ in range(40_000):
+        block = hashlib.sha256(block).digest()
+    return time.perf_counter() - started
+
+
+def slowness(nominal: float = NOMINAL_SECONDS) -> float:
+    """By what absolute limits of time are multiplied: 1 on the nominal machine or a faster one, never less.
+
+    The median of three runs, so that one interruption does not widen the limits; a machine that others keep busy is slow.
+    """
+    return max(1.0, sorted(_loop() for _ in range(ROUNDS))[ROUNDS // 2] / nominal)
