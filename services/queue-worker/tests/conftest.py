@@ -59,7 +59,9 @@ class Sink(RemoteCourier):
                 if said is None:
                     taken.append(recipient)
                 else:
-                    report([Outcome(recipient.key, *said, remote_host=None if said[1] == "4.4.1" else "mx.far.test")])
+                    away = said[1] == "4.4.1"
+                    host = None if away else "mx.far.test"
+                    report([Outcome(recipient.key, *said, remote_host=host, reached=not away)])
             if not taken:
                 continue
             body = await message.load_body()

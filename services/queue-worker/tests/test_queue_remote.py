@@ -4,7 +4,7 @@ import asyncio
 
 from queue_worker import delivery
 from queue_worker.couriers import Verdict
-from queue_worker.destinations import CONVERSATION, Destinations, split
+from queue_worker.destinations import CONVERSATION, FIRST, LATELY, REMEMBERED, Destinations, split
 
 
 async def test_what_arrives_is_what_was_accepted(world):
@@ -84,32 +84,41 @@ async def test_the_walk_finds_every_domain_whatever_their_number(world, monkeypa
     while not await worker.delivery.look():
         rounds += 1
     assert rounds == 9
-    assert set(worker.delivery._destinations._ready) == {f"d{n:03}.test" for n in range(10, 60)}
+    assert set(worker.delivery._ready._domains) == {f"d{n:03}.test" for n in range(10, 60)}
 
 
 def test_a_domain_that_is_away_gets_one_conversation_at_a_time_and_recovers():
     row = Destinations(8)
+    row.answered("away.test", 0)
     for cap in (8, 4, 2, 1, 1):
-        assert row.free("away.test") == cap
+        assert row.free("away.test", 0) == cap
         row.begin("away.test")
-        assert row.free("away.test") == cap - 1
+        assert row.free("away.test", 0) == cap - 1
         row.end("away.test", reached=False)
     for cap in (2, 3, 4, 5, 6, 7, 8, 8):
         row.begin("away.test")
         row.end("away.test", reached=True)
-        assert row.free("away.test") == cap
-    assert row._caps == {} and row.conversations == 0
+        assert row.free("away.test", 0) == cap
+    assert row._caps == {} == row._running
 
 
-def test_domains_take_turns():
-    row = Destinations(1)
-    row.ready(["a", "b", "c"])
-    row.begin("a")
-    assert row.take(1) == ["b"]
-    row.ready(["b"])
-    assert row.take(9) == ["c", "b"]
-    row.end("a", reached=True)
-    assert row.take(9) == ["a"] and row.take(9) == []
+def test_a_domain_that_did_not_answer_lately_has_few_conversations():
+    row = Destinations(20)
+    assert row.free("new.test", 0) == FIRST
+    row.answered("new.test", 10)
+    assert row.free("new.test", 10 + LATELY - 1) == 20 and row.free("new.test", 10 + LATELY) == FIRST
+    row.begin("new.test")
+    row.end("new.test", reached=None)
+    assert row.free("new.test", 11) == 20
+
+
+def test_what_is_remembered_of_domains_is_bounded():
+    row = Destinations(20)
+    for n in range(2 * REMEMBERED):
+        row.answered(f"d{n}.test", 0)
+        row.begin(f"d{n}.test")
+        row.end(f"d{n}.test", reached=False)
+    assert len(row._answered) == len(row._caps) == REMEMBERED and row._running == {}
 
 
 def test_a_conversation_gets_ten_messages_or_its_share():

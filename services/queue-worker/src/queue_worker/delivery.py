@@ -1,7 +1,12 @@
-"""Everybody else's mailboxes: claim by destination, hand groups to the remote courier, record how they ended."""
+"""Everybody else's mailboxes: claim by destination and flow, hand groups to the remote courier, record how they ended.
+
+Conversations and claims in hand are shared out by flow (docs/decisions/0021).
+"""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 from uuid import UUID
@@ -18,19 +23,24 @@ from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, RemoteR
 from queue_worker.destinations import Destinations, split
 from queue_worker.leases import LEASE, Leases
 from queue_worker.models import Claim, End, Result, clean
+from queue_worker.ready import Pair, Ready
 from queue_worker.record import Recorder
 from queue_worker.schedule import TURN_SECONDS
+from queue_worker.shares import NO_FLOW, Shares
 from queue_worker.storage.queue import sql
 
 log = get_logger()
 
-#: Domains claimed from by one statement, and recipients of each at most.
+#: Domains claimed from by one statement, recipients of each at most, and flows of each that share a conversation.
 DOMAINS = 50
 EACH = 100
+FLOWS = 10
 #: Recipients in hand and conversations under way at once, in all.
 IN_HAND = 5000
 CONVERSATIONS = 500
-#: Domains one look for due mail walks over.
+#: Of these, conversations kept for domains that answered lately.
+RESERVE = 100
+#: Pairs of domain and flow that one look for due mail walks over.
 WALK = 500
 POLL_SECONDS = 1.0
 #: Bodies up to this size are fetched together for a conversation; a larger one when its turn comes.
@@ -38,14 +48,22 @@ PREFETCH = 32 * 1024
 
 _ENDS = {
     Verdict.delivered: End.delivered, Verdict.deferred: End.deferred, Verdict.failed: End.failed,
-    Verdict.in_doubt: End.in_doubt, Verdict.returned: End.returned,
+    Verdict.in_doubt: End.in_doubt, Verdict.returned: End.returned, Verdict.postponed: End.postponed,
 }  # fmt: skip
-_UNREACHED = "4.4.1"  # S9
 _DOUBT = "The remote host may have taken the message: its answer was lost. (#4.4.2)"
 
 
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The right to one conversation; `proven`: the domain answered lately."""
+
+    flow: UUID
+    domain: str
+    proven: bool
+
+
 class Delivery:
-    """The loop that empties the remote side of the queue. `wake` with domains that have something new."""
+    """The loop that empties the remote side of the queue. `wake` with the pairs that have something new."""
 
     def __init__(
         self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID, leases: Leases, recorder: Recorder,
@@ -60,16 +78,19 @@ class Delivery:
         self._remote = remote
         self._shift = clock_shift
         self._destinations = Destinations(per_domain)
+        self._ready = Ready()
+        self._slots = Shares(CONVERSATIONS)
+        self._in_hand = Shares(IN_HAND)
+        self._unproven = 0
         self._due = asyncio.Event()
-        self._in_hand = 0
         self._conversations: set[asyncio.Task[None]] = set()
         self._records: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._cursor = ""
+        self._cursor: Pair = (NO_FLOW, "")
 
-    def wake(self, domains: Iterable[str] = ()) -> None:
-        """Something was enqueued for `domains` ("" is none), or a slot is free."""
-        self._destinations.ready(domain for domain in domains if domain)
+    def wake(self, pairs: Iterable[Pair] = ()) -> None:
+        """Something was enqueued for `pairs`, or a slot is free."""
+        self._ready.add(pairs)
         self._due.set()
 
     async def run(self) -> None:
@@ -115,56 +136,125 @@ class Delivery:
     # -- claiming
 
     async def look(self) -> bool:
-        """Walk on over the domains of the queue and note those with something due. True: the round is complete."""
-        rows = await self._pool.fetch(sql.due_destinations, self._clock.now(), self._cursor, WALK)
-        self._destinations.ready(row["destination"] for row in rows if row["is_due"])
-        self._cursor = rows[-1]["destination"] if len(rows) == WALK else ""
-        return not self._cursor
+        """Walk on over the pairs in the queue and note those with something due. True: the round is complete."""
+        flow, domain = self._cursor
+        rows = await self._pool.fetch(sql.due_destinations, self._clock.now(), domain, flow, WALK)
+        self._ready.add((row["flow"], row["destination"]) for row in rows if row["is_due"])
+        over = len(rows) < WALK
+        self._cursor = (NO_FLOW, "") if over else (rows[-1]["flow"], rows[-1]["destination"])
+        return over
 
     async def turn(self) -> int:
-        """Claim for the domains whose turn it is and begin their conversations; returns how many recipients."""
-        if self._in_hand >= IN_HAND or self._destinations.conversations >= CONVERSATIONS:
+        """Claim for the pairs whose turn it is and begin their conversations; returns how many recipients."""
+        slots: dict[str, Slot] = {}
+        taken = self._ready.take(DOMAINS, lambda flow, domain: self._reserve(slots, flow, domain), FLOWS)
+        if not taken:
             return 0
-        domains = self._destinations.take(DOMAINS)
-        if not domains:
-            return 0
+        pairs = Counter(domain for _, domain in taken)
+        most = [self._allow(flow, EACH // pairs[domain]) for flow, domain in taken]
         now = self._clock.now()
-        rows = await self._pool.fetch(sql.claim_remote, now, self._worker, now + LEASE, EACH, domains, self._shift)
+        try:
+            rows = await self._pool.fetch(
+                sql.claim_remote, now, self._worker, now + LEASE, most, [domain for _, domain in taken], self._shift,
+                [flow for flow, _ in taken],
+            )  # fmt: skip
+        except BaseException:
+            for (flow, _), limit in zip(taken, most, strict=True):
+                self._in_hand.give(flow, limit)
+            self._ready.add(taken)
+            for slot in slots.values():
+                self._release(slot, None)
+            raise
         claims = [Claim(**dict(row)) for row in rows]
         self._leases.hold(claims)
-        self._in_hand += len(claims)
+        found = Counter((claim.flow, claim.destination) for claim in claims)
+        for pair, limit in zip(taken, most, strict=True):
+            self._in_hand.give(pair[0], limit - found[pair])
+            if found[pair] >= limit:
+                self._ready.add([pair])
         doubtful = [claim for claim in claims if claim.was_sent]
         if doubtful:
             self._end([Result(claim, End.in_doubt, "4.4.2", _DOUBT) for claim in doubtful])
-        order = sorted((c for c in claims if not c.was_sent), key=lambda c: (c.destination, c.message_id, c.n))
-        by_domain = {domain: list(group) for domain, group in groupby(order, key=lambda c: c.destination)}
-        counts = {domain: sum(1 for c in claims if c.destination == domain) for domain in domains}
-        for domain in domains:
-            if counts[domain] >= EACH:
-                self._destinations.ready([domain])
-            messages = [list(group) for _, group in groupby(by_domain.get(domain, ()), key=lambda c: c.message_id)]
-            size = split(len(messages), self._destinations.free(domain))
-            for start in range(0, len(messages), size):
-                self._begin(domain, messages[start : start + size])
+        by_domain: dict[str, list[Claim]] = {}
+        for claim in claims:
+            if not claim.was_sent:
+                by_domain.setdefault(claim.destination, []).append(claim)
+        for domain, slot in slots.items():
+            self._begin(slot, _messages(by_domain.get(domain, [])))
         return len(claims)
+
+    def _reserve(self, slots: dict[str, Slot], flow: UUID, domain: str) -> bool | None:
+        """Take a slot for a conversation of `flow` with `domain`; False: not now, None: the domain has none free."""
+        now = asyncio.get_running_loop().time()
+        if domain in slots:
+            return False
+        if not self._destinations.free(domain, now):
+            return None
+        proven = self._destinations.answered_lately(domain, now)
+        if not self._may(flow, proven) or not self._in_hand.free(flow):
+            return False
+        slots[domain] = self._take(Slot(flow, domain, proven))
+        return True
+
+    def _allow(self, flow: UUID, most: int) -> int:
+        """Count up to `most` recipients in hand for `flow`; one at least: pairs that only travel along are few."""
+        limit = max(1, min(most, (self._in_hand.free(flow) + 1) // 2))
+        self._in_hand.take(flow, limit)
+        return limit
+
+    def _may(self, flow: UUID, proven: bool) -> bool:
+        return self._slots.free(flow) > 0 and (proven or self._unproven < CONVERSATIONS - RESERVE)
+
+    def _take(self, slot: Slot) -> Slot:
+        self._slots.take(slot.flow)
+        self._unproven += not slot.proven
+        self._destinations.begin(slot.domain)
+        return slot
+
+    def _release(self, slot: Slot, reached: bool | None) -> None:
+        self._slots.give(slot.flow)
+        self._unproven -= not slot.proven
+        self._destinations.end(slot.domain, reached)
+        self._unblock(slot.domain)
+
+    def _unblock(self, domain: str) -> None:
+        self._ready.unblock(domain, self._destinations.free(domain, asyncio.get_running_loop().time()))
+        self._due.set()
+
+    def _more(self, slot: Slot) -> int:
+        """Conversations that may be begun besides the one on `slot`."""
+        free = min(self._destinations.free(slot.domain, asyncio.get_running_loop().time()), self._slots.free(slot.flow))
+        return free if slot.proven else min(free, max(0, CONVERSATIONS - RESERVE - self._unproven))
 
     # -- conversations
 
-    def _begin(self, domain: str, messages: list[list[Claim]]) -> None:
-        self._destinations.begin(domain)
-        task = asyncio.get_running_loop().create_task(self._converse(domain, messages))
-        self._conversations.add(task)
-        task.add_done_callback(self._conversations.discard)
+    def _begin(self, slot: Slot, messages: list[list[Claim]]) -> None:
+        """Begin conversations about `messages`: the first on `slot`, more as long as there are slots."""
+        if not messages:
+            return self._release(slot, None)
+        flow, domain = slot.flow, slot.domain
+        size = split(len(messages), 1 + self._more(slot))
+        for start in range(0, len(messages), size):
+            if start:
+                slot = self._take(Slot(flow, domain, slot.proven))
+            task = asyncio.get_running_loop().create_task(self._converse(slot, messages[start : start + size]))
+            self._conversations.add(task)
+            task.add_done_callback(self._conversations.discard)
+        return None
 
-    async def _converse(self, domain: str, messages: list[list[Claim]]) -> None:
+    async def _converse(self, slot: Slot, messages: list[list[Claim]]) -> None:
         bodies = _Bodies(self._bodies, [group[0] for group in messages])
         left = {id(claim): claim for group in messages for claim in group}
-        reached = False
+        reached: bool | None = None
 
         def report(outcomes: Sequence[Outcome]) -> None:
             nonlocal reached
             results = [_result(outcome) for outcome in outcomes if left.pop(id(outcome.key), None) is not None]
-            reached = reached or any(r.end is not End.returned and r.status != _UNREACHED for r in results)
+            if any(outcome.verdict not in (Verdict.returned, Verdict.postponed) for outcome in outcomes):
+                if not reached and any(outcome.reached for outcome in outcomes):
+                    self._destinations.answered(slot.domain, asyncio.get_running_loop().time())
+                    self._unblock(slot.domain)
+                reached = bool(reached) or any(outcome.reached for outcome in outcomes)
             if results:
                 self._end(results)
 
@@ -177,15 +267,13 @@ class Delivery:
             )  # fmt: skip
 
         try:
-            await self._remote.deliver(domain, [remote_message(group) for group in messages], report)
+            await self._remote.deliver(slot.domain, [remote_message(group) for group in messages], report)
         except Exception as error:
             log.error("bug", work="converse", error=describe(error), exc_info=error)
         finally:
             if left:  # nothing was said about these: their leases run out, and the mark says whether they are in doubt
-                self._leases.release(list(left.values()))
-                self._in_hand -= len(left)
-            self._destinations.end(domain, reached)
-            self._due.set()
+                self._let_go(list(left.values()))
+            self._release(slot, reached)
 
     def _end(self, results: list[Result]) -> None:
         """Record in the background; the leases are held until that is committed."""
@@ -197,9 +285,13 @@ class Delivery:
         try:
             await self._recorder.record_soon(results)
         finally:
-            self._leases.release([result.claim for result in results])
-            self._in_hand -= len(results)
+            self._let_go([result.claim for result in results])
             self._due.set()
+
+    def _let_go(self, claims: list[Claim]) -> None:
+        self._leases.release(claims)
+        for flow, count in Counter(claim.flow for claim in claims).items():
+            self._in_hand.give(flow, count)
 
 
 class _Bodies:
@@ -220,6 +312,18 @@ class _Bodies:
         if found is None:
             raise BodyGone(f"body {claim.body_id} is gone")
         return found
+
+
+def _messages(claims: Iterable[Claim]) -> list[list[Claim]]:
+    """The claims by message, in order of acceptance, the flows taking turns."""
+    turns: Counter[UUID] = Counter()
+    found: list[tuple[int, UUID, list[Claim]]] = []
+    order = sorted(claims, key=lambda c: (c.message_id, c.n))
+    for message_id, group in groupby(order, key=lambda c: c.message_id):
+        claimed = list(group)
+        found.append((turns[claimed[0].flow], message_id, claimed))
+        turns[claimed[0].flow] += 1
+    return [claimed for _, _, claimed in sorted(found, key=lambda entry: entry[:2])]
 
 
 def _result(outcome: Outcome) -> Result:

@@ -9,6 +9,8 @@ from bodystore import BodyStore
 from mailkit.db import Connection
 from mailkit.header import Header, header_of
 from mailkit.ids import new_id
+from queue_worker.ready import Pair
+from queue_worker.shares import NO_FLOW, flow_of
 from queue_worker.storage.queue import sql
 from queue_worker_client.wire import Submission
 
@@ -20,6 +22,7 @@ class Entry:
     submission: Submission
     body_id: UUID
     bounce: bool = False
+    flow: UUID = NO_FLOW
 
     @property
     def queue_id(self) -> UUID:
@@ -29,7 +32,8 @@ class Entry:
 
 def entry(submission: Submission, *, bounce: bool = False) -> Entry:
     """A submission, and an id for its body."""
-    return Entry(submission, new_id(), bounce)
+    flow = flow_of(submission.account, submission.client_address, submission.mail_from)
+    return Entry(submission, new_id(), bounce, NO_FLOW if bounce else flow)
 
 
 async def insert(
@@ -77,6 +81,7 @@ def _recipients(e: Entry) -> list[tuple[object, ...]]:
         (
             e.queue_id, n, "" if r.mailbox_id else destination(r.address), r.address, r.original, r.mailbox_id,
             r.quota_limit, r.limit_version, bool(seen) and r.mailbox_id is not None and r.address.lower() in seen,
+            NO_FLOW if r.mailbox_id else e.flow,
         )
         for n, r in enumerate(e.submission.recipients)
     ]  # fmt: skip
@@ -87,11 +92,13 @@ def destination(address: str) -> str:
     return address.rpartition("@")[2].lower()
 
 
-def destinations(entries: Sequence[Entry]) -> set[str]:
-    """The remote domains of `entries`, "" for mailboxes of ours: what the delivery loop is told at once."""
+def destinations(entries: Sequence[Entry]) -> set[Pair]:
+    """Flows and remote domains of `entries`, "" for mailboxes of ours: what the delivery loop is told at once."""
     return {
-        "" if r.mailbox_id else destination(r.address) for e in entries for r in e.submission.recipients
-    }  # fmt: skip
+        (NO_FLOW, "") if r.mailbox_id else (e.flow, destination(r.address))
+        for e in entries
+        for r in e.submission.recipients
+    }
 
 
 def delivered_to(body: bytes) -> frozenset[str]:

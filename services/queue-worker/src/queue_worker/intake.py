@@ -17,6 +17,7 @@ from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
 from queue_worker import metrics
 from queue_worker.enqueue import Entry, destinations, entry, insert
+from queue_worker.ready import Pair
 from queue_worker_client.wire import LIST_BYTES, Submission, SubmissionAnswer
 
 log = get_logger()
@@ -33,7 +34,7 @@ class Intake:
         disk: Disk,
         *,
         lifetime_seconds: int,
-        wake: Callable[[Iterable[str]], None],
+        wake: Callable[[Iterable[Pair]], None],
     ) -> None:
         self._pool = pool
         self._bodies = bodies

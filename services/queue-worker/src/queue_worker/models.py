@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
+from queue_worker.shares import NO_FLOW
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -23,6 +25,8 @@ class Claim:
     tries: int
     destination: str = ""
     """The remote domain; "" for a mailbox of ours."""
+    flow: UUID = NO_FLOW
+    """Whose share of the outbound conversations it uses (docs/decisions/0021)."""
     mailbox_id: UUID | None = None
     quota_limit: int = 0
     limit_version: int = 0
@@ -45,6 +49,7 @@ class End(Enum):
     waiting = "waiting"  # filing could not be tried; not a remote attempt
     in_doubt = "in_doubt"
     returned = "returned"
+    postponed = "postponed"  # no slot for its remote address; not an attempt
 
 
 @dataclass(frozen=True, slots=True)

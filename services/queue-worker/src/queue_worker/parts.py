@@ -25,7 +25,9 @@ from queue_worker.handlers import admin, submissions
 from queue_worker.intake import Intake
 from queue_worker.leases import Leases
 from queue_worker.maintain import MAINTAIN_SECONDS, Maintenance
+from queue_worker.ready import Pair
 from queue_worker.record import Recorder
+from queue_worker.shares import NO_FLOW
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,11 @@ def assemble(
 ) -> Parts:  # fmt: skip
     """One worker. `clock_shift`: how far `clock` is ahead of the database server's."""
 
-    def wake(domains: Iterable[str]) -> None:
-        domains = set(domains)
-        if "" in domains:
+    def wake(pairs: Iterable[Pair]) -> None:
+        found = set(pairs)
+        if (NO_FLOW, "") in found:
             filer.wake()
-        delivery.wake(domains)
+        delivery.wake(pair for pair in found if pair[1])
 
     leases = Leases(pool, clock, worker)
     recorder = Recorder(
@@ -82,9 +84,9 @@ def web(settings: QueueSettings, life: Lifecycle, pool: asyncpg.Pool, clock: Clo
     async def database() -> None:
         await pool.fetchval("select 1")
 
-    def wake(domains: Iterable[str]) -> None:
+    def wake(pairs: Iterable[Pair]) -> None:
         parts.filer.wake()
-        parts.delivery.wake(domains)
+        parts.delivery.wake(pair for pair in pairs if pair[1])
 
     app = create_app("queue-worker", life, {"database": database})
     submissions.add(app, lambda: parts.intake, tokens, settings.max_message_bytes)

@@ -21,6 +21,7 @@ from queue_worker.bounce import Original, bounce
 from queue_worker.enqueue import Entry, destinations, entry, insert
 from queue_worker.models import Result
 from queue_worker.news import tell
+from queue_worker.ready import Pair
 from queue_worker.schedule import TURN_SECONDS, Decision, decide
 from queue_worker.storage.queue import sql
 from queue_worker_client.wire import SubmissionRecipient
@@ -35,7 +36,7 @@ class Recorder:
 
     def __init__(
         self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID, *,
-        helo_name: str, lifetime: int, retry_first: int, wake: Callable[[Iterable[str]], None] = lambda domains: None,
+        helo_name: str, lifetime: int, retry_first: int, wake: Callable[[Iterable[Pair]], None] = lambda pairs: None,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._bodies = bodies
@@ -125,7 +126,7 @@ class Recorder:
                 rows = await connection.fetch(sql.defer, *_keys(later), self._worker, *_deferral(later), now)
                 written |= {(row["message_id"], row["n"]) for row in rows}
             if back:
-                await connection.execute(sql.give_back, *_keys(back), self._worker, now)
+                await connection.execute(sql.give_back, *_keys(back), self._worker, [d.due for d in back])
             if done:
                 gone = await connection.fetch(sql.drop_messages, ids)
                 await self._bodies.note_unreferenced(

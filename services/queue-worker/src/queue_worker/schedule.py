@@ -12,6 +12,8 @@ LOCAL_PAUSES = (1, 2, 4, 8, 16, 30)
 #: Claims, and records of what came of them, begin so far apart at least: in busy times each is a list of what came
 #: meanwhile, and a lone message still goes out at once (decision 0010).
 TURN_SECONDS = 0.02
+#: When a recipient is claimed again whose remote address had no slot for it.
+POSTPONE = timedelta(seconds=2)
 
 
 def next_attempt(now: datetime, first_seen: datetime, expires: datetime, retry_first: int) -> datetime:
@@ -57,8 +59,9 @@ def decide(result: Result, now: datetime, retry_first: int) -> Decision:
         return Decision("done", result, "delivered", result.text, now)
     if end is End.failed:
         return Decision("done", result, "failed", result.text, now)
-    if end is End.returned:
-        return Decision("back", result, "returned", result.text, now)
+    if end in (End.returned, End.postponed):
+        due = now + POSTPONE if end is End.postponed else now
+        return Decision("back", result, "returned", result.text, due)
     if is_over(now, claim.expires):
         return Decision("done", result, "expired", result.text + TOO_LONG, now)  # every expiry ends with S9's sentence
     if end is End.waiting:

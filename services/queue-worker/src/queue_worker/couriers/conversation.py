@@ -35,6 +35,8 @@ class Conversation(asyncio.Protocol):
         """The TLS version; None: plain text."""
         self.sent = 0
         """Messages that were ended by a dot here."""
+        self.late = False
+        """It was cut because no connection or no answer came in time."""
         self.answered = False
         """Whether the host said anything since the connection was last taken into use."""
         self.needs_rset = False
@@ -191,6 +193,7 @@ class Conversation(asyncio.Protocol):
             self._timer_at = self._deadline
             self._timer = self._loop.call_later(left, self._late)
         else:
+            self.late = True
             self.end("it did not answer in time")
 
     # -- beginning and end
@@ -205,7 +208,8 @@ class Conversation(asyncio.Protocol):
             await asyncio.wait_for(
                 self._loop.create_connection(lambda: self, self.target.address, self._settings.port), self.times.connect
             )
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError) as error:
+            self.late = isinstance(error, TimeoutError)
             self.cut()
             raise trouble.no_connection() from None
         except BaseException:
@@ -225,7 +229,7 @@ class Conversation(asyncio.Protocol):
             self.cut()
             if self.unasked is not None:
                 raise trouble.refused_session(self.host, "", self.unasked) from None
-            raise trouble.lost(self.host, str(error)) from None
+            raise (trouble.lost if self.answered else trouble.silent)(self.host, str(error)) from None
         except BaseException:
             self.cut()
             raise

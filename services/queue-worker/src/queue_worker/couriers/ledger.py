@@ -69,11 +69,11 @@ class Ledger:
                 why = trouble.worse(found, noted) if noted is not None else found
                 self.tell(message, [(r, trouble.deferred(r, why)) for r in self.recipients(message)])
 
-    def close_returned(self, why: str) -> None:
-        """Report all that are open: in doubt behind a dot, else returned."""
+    def close_returned(self, why: str, make: Callable[[RemoteRecipient], Outcome] = trouble.returned) -> None:
+        """Report all that are open: in doubt behind a dot, else as `make` says."""
         for message in self.messages():
             if not self._doubt(message, why):
-                self.tell(message, [(r, trouble.returned(r)) for r in self.recipients(message)])
+                self.tell(message, [(r, make(r)) for r in self.recipients(message)])
 
     def close_all(self, make: Callable[[RemoteRecipient], Outcome]) -> None:
         """Report all that are open as `make` says."""

@@ -20,6 +20,8 @@ class Verdict(Enum):
     returned = "returned"
     """Nothing happened at the remote host (stopped, or the attempt was lost): the lease may be given back at once.
     The "dot sent" mark may have been committed all the same; no dot followed it."""
+    postponed = "postponed"
+    """Nothing was tried: as many conversations as allowed wait for a first answer of its address. Soon again."""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,8 @@ class Outcome:
     remote_host: str | None = None
     diagnostic: str | None = None
     tls: str | None = None
+    reached: bool = True
+    """A host of the domain answered something."""
 
 
 Report = Callable[[list[Outcome]], None]

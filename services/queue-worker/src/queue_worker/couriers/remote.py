@@ -8,18 +8,23 @@ from mailkit.dns import Resolver
 from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
 from queue_worker.couriers import trouble
+from queue_worker.couriers.addresses import Addresses
 from queue_worker.couriers.conversation import Conversation
 from queue_worker.couriers.kept import Kept
 from queue_worker.couriers.ledger import Ledger
 from queue_worker.couriers.models import CourierSettings, Outcome, RemoteMessage, Report
 from queue_worker.couriers.targets import NoTarget, Target, Targets
 from queue_worker.couriers.transfer import Broken, Transfer
-from queue_worker.couriers.trouble import Telling, Trouble
+from queue_worker.couriers.trouble import Busy, Telling, Trouble
 
 log = get_logger()
 
 #: Connections to one address that may break in a row without a single recipient settled, before the next is tried.
 FRUITLESS = 2
+#: Addresses that do not answer, of one attempt (Postfix: smtp_mx_address_limit).
+MOST_SILENT = 5
+#: How long a conversation waits for others to get the first answer of its address.
+BUSY_SECONDS = 1.0
 
 
 class RemoteCourier:
@@ -29,6 +34,8 @@ class RemoteCourier:
         self._settings = settings
         self._targets = Targets(settings, resolver or Resolver(settings.dns_servers))
         self._kept = Kept(settings)
+        self._addresses = Addresses()
+        self._changes: dict[str, asyncio.Event] = {}
         self._groups: dict[asyncio.Task[None], Ledger] = {}
         self._stopping = False
 
@@ -73,10 +80,13 @@ class RemoteCourier:
         try:
             worst = await self._try_all(await self._targets.of(domain), ledger)
             if not self._stopping:
-                ledger.close_deferred(worst)
+                if isinstance(worst, Busy):
+                    ledger.close_returned("", trouble.postponed)
+                else:
+                    ledger.close_deferred(worst)
         except NoTarget as none:
             ending = none
-            ledger.close_all(lambda r: Outcome(r.key, ending.verdict, ending.status, ending.text))
+            ledger.close_all(lambda r: Outcome(r.key, ending.verdict, ending.status, ending.text, reached=False))
         except asyncio.CancelledError:
             pass  # what became of them is said below
         except Exception as error:
@@ -86,18 +96,50 @@ class RemoteCourier:
             ledger.close_returned("the service stopped before its answer came")
 
     async def _try_all(self, targets: list[Target], ledger: Ledger) -> Trouble:
-        """Host after host until nobody is open; the most telling trouble of those that took nothing."""
+        """Host after host until nobody is open; the most telling trouble of those that took nothing.
+
+        Addresses that did not answer last time come last, and after MOST_SILENT of them it is enough for one attempt.
+        """
         worst = trouble.no_connection()
+        busy: Trouble | None = None
         tls_failed: dict[str, Trouble] = {}
-        for target in targets:
-            if not ledger or self._stopping:
+        silent = 0
+        for target in sorted(targets, key=lambda target: self._addresses.is_silent(target.address)):
+            if not ledger or self._stopping or silent >= MOST_SILENT:
                 break
+            began = self._loop_time()
             found = await self._at(target, ledger, tls_failed.get(target.host))
-            if found is not None:
+            if isinstance(found, Busy):
+                busy = found
+            elif found is not None:
+                silent += self._addresses.failed_since(target.address, began)
                 worst = trouble.worse(worst, found)
                 if found.telling is Telling.tls:
                     tls_failed[target.host] = found  # S11: its other addresses get no plain text either
-        return worst
+        return busy if busy is not None and worst.telling is Telling.unreachable else worst
+
+    async def _open(self, talk: Conversation, tls_failed: Trouble | None) -> None:
+        """Open `talk` when its address may have one more connection. Raises Trouble, Busy when it may not for a while."""
+        address = talk.target.address
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                while not self._addresses.begin(address, self._loop_time()):
+                    await self._changes.setdefault(address, asyncio.Event()).wait()
+        except TimeoutError:
+            raise Busy("4.4.1", trouble.NO_CONNECTION) from None
+        began = self._loop_time()
+        talk.times = self._addresses.patience(address, talk.times, began)
+        try:
+            await talk.open(tls_failed)
+        finally:
+            answered = True if talk.answered else False if talk.late else None
+            self._addresses.end(address, answered, self._loop_time())
+            if (change := self._changes.pop(address, None)) is not None:
+                change.set()
+
+    @staticmethod
+    def _loop_time() -> float:
+        return asyncio.get_running_loop().time()
 
     async def _at(self, target: Target, ledger: Ledger, tls_failed: Trouble | None) -> Trouble | None:
         """One address: connections are made anew while they settle something. The last trouble, if there was one.
@@ -118,7 +160,7 @@ class RemoteCourier:
             settled = ledger.settled
             try:
                 if kept is None:
-                    await talk.open(tls_failed)
+                    await self._open(talk, tls_failed)
                 await Transfer(talk, work, ledger, self._settings.messages_per_connection, self._is_stopping).run()
             except Trouble as found:
                 return trouble.worse(last, found)

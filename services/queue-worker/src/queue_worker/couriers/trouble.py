@@ -63,6 +63,15 @@ def lost(host: str, why: str) -> Trouble:
     return Trouble("4.4.2", f"The connection to {host} was lost: {why}. (#4.4.2)", host, None, Telling.lost)
 
 
+class Busy(Trouble):
+    """The address has no slot for one more connection before it answered: nothing was tried."""
+
+
+def silent(host: str, why: str) -> Trouble:
+    """The host took the connection and never said a word: as good as none."""
+    return Trouble("4.4.2", f"The connection to {host} was lost: {why}. (#4.4.2)", host)
+
+
 def local(why: str) -> Trouble:
     """Ours, not theirs: the message could not be read, or we have a bug."""
     return Trouble("4.3.0", f"{why} (#4.3.0)", None, None, Telling.local)
@@ -118,9 +127,17 @@ def unable(recipient: RemoteRecipient, host: str, why: str) -> Outcome:
 
 
 def deferred(recipient: RemoteRecipient, found: Trouble) -> Outcome:
-    return Outcome(recipient.key, Verdict.deferred, found.status, found.text, found.host, found.diagnostic)
+    reached = found.telling is not Telling.unreachable
+    return Outcome(
+        recipient.key, Verdict.deferred, found.status, found.text, found.host, found.diagnostic, reached=reached
+    )
+
+
+def postponed(recipient: RemoteRecipient) -> Outcome:
+    """Nothing was tried; it is, in a moment."""
+    return Outcome(recipient.key, Verdict.postponed, "", "", reached=False)
 
 
 def returned(recipient: RemoteRecipient) -> Outcome:
     """Nothing happened to it."""
-    return Outcome(recipient.key, Verdict.returned, "", "")
+    return Outcome(recipient.key, Verdict.returned, "", "", reached=False)

@@ -11,10 +11,11 @@ from mailkit.clock import Clock
 from mailkit.errors import NotFound
 from mailkit.web import Tokens
 from queue_worker.handlers.records import Attempt, MessageDetail, QueuedMessage, Recipient, Retried
+from queue_worker.ready import Pair
 from queue_worker.storage.queue import sql
 
 
-def router(pool: asyncpg.Pool, clock: Clock, tokens: Tokens, wake: Callable[[Iterable[str]], None]) -> APIRouter:
+def router(pool: asyncpg.Pool, clock: Clock, tokens: Tokens, wake: Callable[[Iterable[Pair]], None]) -> APIRouter:
     """The routes under /v1/queue."""
     routes = APIRouter(prefix="/v1/queue", tags=["queue"], dependencies=[Depends(tokens.only("admin"))])
 
@@ -67,7 +68,7 @@ def router(pool: asyncpg.Pool, clock: Clock, tokens: Tokens, wake: Callable[[Ite
 
     async def _retry(first: UUID, last: UUID) -> Retried:
         rows = await pool.fetch(sql.retry_now, first, last, clock.now())
-        wake({row["destination"] for row in rows})
+        wake({(row["flow"], row["destination"]) for row in rows})
         return Retried(recipients=len(rows))
 
     return routes

@@ -18,11 +18,12 @@ with s as (
      where (id in (select id from s)) is true
 ), r as (
     insert into queue.recipient (message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version,
-                                 looped, state, due)
-    select message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped, 'waiting', $13
+                                 looped, flow, state, due)
+    select message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped, flow,
+           'waiting', $13
       from unnest($15::uuid[], $16::smallint[], $17::text[], $18::text[], $19::text[], $20::uuid[], $21::bigint[],
-                  $22::int[], $23::bool[])
-        as t(message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped)
+                  $22::int[], $23::bool[], $24::uuid[])
+        as t(message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped, flow)
      where (message_id in (select id from s)) is true
 )
 select id from s
@@ -43,37 +44,39 @@ select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce
   from u join queue.message m on m.id = u.message_id
 
 -- name: due_destinations
--- A walk over the domains after $2, one index probe each whatever their number of recipients: which have something due?
+-- A walk over the (domain, flow) pairs after ($2, $3), one index probe each whatever their number of recipients: which
+-- have something due?
 with recursive d as (
-    (select destination, due from queue.recipient
-      where mailbox_id is null and destination > $2 order by destination, due limit 1)
+    (select destination, flow, due from queue.recipient
+      where mailbox_id is null and (destination, flow) > ($2, $3::uuid) order by destination, flow, due limit 1)
     union all
-    select next.destination, next.due
+    select next.destination, next.flow, next.due
       from d cross join lateral (
-        select r.destination, r.due from queue.recipient r
-         where r.mailbox_id is null and r.destination > d.destination order by r.destination, r.due limit 1
+        select r.destination, r.flow, r.due from queue.recipient r
+         where r.mailbox_id is null and (r.destination, r.flow) > (d.destination, d.flow)
+         order by r.destination, r.flow, r.due limit 1
       ) next
 )
-select destination, due <= $1 as is_due from d limit $3
+select destination, flow, due <= $1 as is_due from d limit $4
 
 -- name: claim_remote
--- Recipients elsewhere that are due, up to $4 for each of the domains $5. `was_sent`: the last worker's final dot may
--- have gone out and no reply was recorded; an attempt cut off by a crash of Postgres counts as such ($6: our clock's
--- distance from the server's, which tells its start).
+-- Recipients elsewhere that are due, up to $4 for each of the pairs of domain $5 and flow $7. `was_sent`: the last
+-- worker's final dot may have gone out and no reply was recorded; an attempt cut off by a crash of Postgres counts as
+-- such ($6: our clock's distance from the server's, which tells its start).
 with c as (
     select r.message_id, r.n, r.was_sent
-      from unnest($5::text[]) as d(destination) cross join lateral (
+      from unnest($5::text[], $7::uuid[], $4::int[]) as d(destination, flow, most) cross join lateral (
         select message_id, n,
                state = 'claimed' and (dot_sent or claimed_at < pg_postmaster_start_time() + $6::interval) as was_sent
           from queue.recipient
-         where mailbox_id is null and destination = d.destination and due <= $1
-         order by due limit $4 for update skip locked
+         where mailbox_id is null and destination = d.destination and flow = d.flow and due <= $1
+         order by due limit d.most for update skip locked
       ) r
 ), u as (
     update queue.recipient r
        set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false
       from c where r.message_id = c.message_id and r.n = c.n
-    returning r.message_id, r.n, r.destination, r.address, r.original, r.attempt, r.tries, c.was_sent
+    returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.attempt, r.tries, c.was_sent
 )
 select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.eight_bit, m.smtputf8, m.bounce
   from u join queue.message m on m.id = u.message_id
@@ -144,10 +147,10 @@ select message_id, n, attempt, $11, outcome, status, reply, remote_host from w
 returning message_id, n
 
 -- name: give_back
--- Nothing happened: waiting as before, due at once.
+-- Nothing happened: waiting as before.
 update queue.recipient r
-   set state = 'waiting', worker = null, claimed_at = null, dot_sent = false, due = $5
-  from unnest($1::uuid[], $2::smallint[], $3::int[]) as t(message_id, n, attempt)
+   set state = 'waiting', worker = null, claimed_at = null, dot_sent = false, due = t.due
+  from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[]) as t(message_id, n, attempt, due)
  where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
 
 -- name: drop_messages
@@ -205,7 +208,7 @@ with c as (
      where state = 'waiting' and message_id between $1 and $2 for update skip locked
 )
 update queue.recipient r set due = least(r.due, $3) from c where r.message_id = c.message_id and r.n = c.n
-returning r.destination
+returning r.destination, r.flow
 
 -- name: partitions
 -- The partitions of a table, for maintenance.

@@ -74,12 +74,14 @@ recipient = Table(
     Column("reply", Text, nullable=False, server_default=text("''")),
     Column("remote_host", Text),
     Column("diagnostic", Text),
+    Column("flow", Uuid, nullable=False, server_default=text("'00000000-0000-0000-0000-000000000000'"),
+           comment="Account, client network or sender that it is sent for: shares are by flow"),
     PrimaryKeyConstraint("message_id", "n", name="recipient_pkey"),
     CheckConstraint("state in ('waiting', 'claimed')", name="recipient_state"),
     CheckConstraint("(state = 'claimed') = (worker is not null and claimed_at is not null)", name="recipient_claim"),
     CheckConstraint("(destination = '') = (mailbox_id is not null)", name="recipient_destination"),
     Index("recipient_local_due", "due", postgresql_where=text("mailbox_id is not null")),
-    Index("recipient_remote_due", "destination", "due", postgresql_where=text("mailbox_id is null")),
+    Index("recipient_remote_flow", "destination", "flow", "due", postgresql_where=text("mailbox_id is null")),
     comment="Recipients under way; a row leaves for queue.finished",
 )  # fmt: skip
 

@@ -1,0 +1,89 @@
+"""What is due, in the order in which it is served: flows in turn, and of each flow its destinations in turn."""
+
+from collections.abc import Callable, Iterable
+from uuid import UUID
+
+from queue_worker.shares import Shares
+
+#: A flow's due mail for one destination domain: what is claimed together.
+Pair = tuple[UUID, str]
+#: Pairs remembered in all; what is left out is found by the next walk over the queue.
+MOST = 20_000
+#: Pairs that one call of `take` looks at.
+LOOKS = 1000
+
+
+class Ready:
+    """Pairs that have something due. One flow never holds more than half of what is remembered."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._flows: dict[UUID, dict[str, None]] = {}
+        self._domains: dict[str, dict[UUID, None]] = {}
+        self._blocked: dict[str, dict[UUID, None]] = {}
+        self._known = Shares(most)
+
+    def __len__(self) -> int:
+        return self._known.total
+
+    def add(self, pairs: Iterable[Pair]) -> None:
+        """These have something due."""
+        for flow, domain in pairs:
+            known = flow in self._domains.get(domain, ()) or flow in self._blocked.get(domain, ())
+            if not known and self._known.free(flow):
+                self._known.take(flow)
+                self._enter(flow, domain)
+
+    def take(self, most: int, may: Callable[[UUID, str], bool | None], together: int = 1) -> list[Pair]:
+        """Up to `most` destinations with their pairs, flows in turn. Whoever is taken is not ready any more.
+
+        `may` says whether a conversation may begin: True reserves it, False lets the pair wait for its next turn, None
+        means that the destination has no slot: the pair is set aside until `unblock`. Up to `together` pairs of a
+        destination go with one conversation.
+        """
+        taken: list[Pair] = []
+        found = 0
+        for _ in range(min(LOOKS, len(self))):
+            if found >= most or not self._flows:
+                break
+            flow = next(iter(self._flows))
+            domain = next(iter(self._flows[flow]))
+            self._leave(flow, domain)
+            if flow in self._flows:
+                self._flows[flow] = self._flows.pop(flow)  # behind the others
+            verdict = may(flow, domain)
+            if verdict:
+                found += 1
+                others = [other for other, _ in zip(self._domains.get(domain, ()), range(together - 1), strict=False)]
+                for one in (flow, *others):
+                    if one != flow:
+                        self._leave(one, domain)
+                    self._known.give(one)
+                    taken.append((one, domain))
+            elif verdict is None:
+                self._blocked.setdefault(domain, {})[flow] = None
+            else:
+                self._enter(flow, domain)
+        return taken
+
+    def unblock(self, domain: str, slots: int) -> None:
+        """`domain` has `slots` free slots: as many pairs that wait for one are ready again."""
+        waiting = self._blocked.get(domain)
+        while waiting and slots > 0:
+            flow = next(iter(waiting))
+            del waiting[flow]
+            self._enter(flow, domain)
+            slots -= 1
+        if not waiting:
+            self._blocked.pop(domain, None)
+
+    def _enter(self, flow: UUID, domain: str) -> None:
+        self._flows.setdefault(flow, {})[domain] = None
+        self._domains.setdefault(domain, {})[flow] = None
+
+    def _leave(self, flow: UUID, domain: str) -> None:
+        del self._flows[flow][domain]
+        if not self._flows[flow]:
+            del self._flows[flow]
+        del self._domains[domain][flow]
+        if not self._domains[domain]:
+            del self._domains[domain]

@@ -1,0 +1,48 @@
+"""How a bounded resource is shared out among flows: no flow may hold more than it leaves free (docs/decisions/0021).
+
+A flow is what one account, or one client without an account, sends. The rule is the dynamic threshold of shared-memory
+switches (Choudhury and Hahne, 1998): `n` flows that want everything get one part in `n + 1` each, and the last part is
+free for whoever comes next. It needs no list of who is waiting.
+"""
+
+from ipaddress import ip_network
+from uuid import UUID, uuid5
+
+#: The flow of what no client sent: our own bounces, and rows from before flows were told apart.
+NO_FLOW = UUID(int=0)
+
+
+class Shares:
+    """Units of a resource of `most` units in all, held by flows."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: dict[UUID, int] = {}
+        self.total = 0
+        """Units held by all flows."""
+
+    def free(self, flow: UUID) -> int:
+        """Units that `flow` may take now."""
+        return max(0, self._most - self.total - self._held.get(flow, 0))
+
+    def take(self, flow: UUID, units: int = 1) -> None:
+        """Count `units` more for `flow`, also beyond its share."""
+        self.total += units
+        self._held[flow] = self._held.get(flow, 0) + units
+
+    def give(self, flow: UUID, units: int = 1) -> None:
+        """`flow` gives `units` back."""
+        self.total -= units
+        left = self._held.pop(flow, 0) - units
+        if left:
+            self._held[flow] = left
+
+
+def flow_of(account: UUID | None, client_address: str | None, mail_from: str) -> UUID:
+    """The flow of a message: its account, else its client's network (an IPv6 /64), else its sender."""
+    if account is not None:
+        return account
+    if client_address:
+        network = ip_network((client_address, 64), strict=False) if ":" in client_address else client_address
+        return uuid5(NO_FLOW, str(network))
+    return uuid5(NO_FLOW, mail_from.lower()) if mail_from else NO_FLOW
