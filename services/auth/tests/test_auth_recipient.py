@@ -243,6 +243,18 @@ async def test_the_hours_cap_is_exact_under_concurrency_and_only_for_relaying(au
     assert (await auth.rcpt("u@far.test", login=a)).verdict == "accepted"
 
 
+@pytest.mark.parametrize("settings", [{"recipients_per_hour": 10}], indirect=True)
+async def test_what_a_forward_leads_to_counts_for_whoever_has_an_account(auth):
+    box = await auth.make("a@site.com")
+    await auth.admin.add_forward("six@site.com", ["a@site.com", *(f"u{n}@far.test" for n in range(6))])
+    first, second = [await auth.rcpt("six@site.com", login=box) for _ in range(2)]
+    assert (first.verdict, first.account, len(first.targets)) == ("accepted", box, 7)
+    assert (second.verdict, second.targets) == ("too_many", [])
+    assert (await auth.rcpt("a@site.com", login=box)).verdict == "accepted"
+    stranger = await auth.rcpt("six@site.com")
+    assert (stranger.verdict, stranger.account, len(stranger.targets)) == ("accepted", None, 7)
+
+
 async def test_a_list_of_a_hundred_costs_a_constant_number_of_statements(auth):
     box = await auth.make("a@site.com")
     for n in range(50):

@@ -82,7 +82,7 @@ RecipientVerdict = Literal[
 
 class RecipientAnswer(Wire):
     """`targets` are final: forwards and catch-alls are expanded (decision 5). `account` is the mailbox the recipient
-    was charged to (relaying only)."""
+    was charged to: with one for a foreign address, with one each for the foreign addresses that a forward leads to."""
 
     verdict: RecipientVerdict
     targets: list[Target]

@@ -43,14 +43,17 @@ class Recipients:
         expansion = Expansion()
         await expansion.load([recipient for recipient in parsed if recipient], self._directory.lookup)
         answers: list[RecipientAnswer | None] = [_local_answer(recipient, expansion) for recipient in parsed]
-        foreign = [n for n, answer in enumerate(answers) if answer is None]
-        if foreign:
-            relayed = await self._relay([items[n] for n in foreign])
-            for n, (verdict, account) in zip(foreign, relayed, strict=True):
-                recipient = parsed[n]
+        leaving = [n for n, answer in enumerate(answers) if answer is None or _remote(answer)]
+        if leaving:
+            weights = [_remote(answers[n]) or 1 for n in leaving]
+            relayed = await self._relay([items[n] for n in leaving], weights)
+            for n, (verdict, account) in zip(leaving, relayed, strict=True):
+                recipient, local = parsed[n], answers[n]
                 assert recipient is not None
-                targets = [Target(recipient.address)] if verdict == "accepted" else []
-                answers[n] = RecipientAnswer(verdict, targets, account)
+                if local is not None and verdict == "not_relayed":  # a forward needs no right, and then nobody pays
+                    continue
+                found = local.targets if local is not None else [Target(recipient.address)]
+                answers[n] = RecipientAnswer(verdict, found if verdict == "accepted" else [], account)
         final = [answer for answer in answers if answer is not None]
         for answer in final:
             metrics.RECIPIENTS.labels(answer.verdict).inc()
@@ -61,8 +64,13 @@ class Recipients:
         domain = self._primary or await self._directory.oldest_domain()
         return _parse(f"{BARE_POSTMASTER}@{domain}") if domain else None
 
-    async def _relay(self, items: Sequence[RecipientQuestion]) -> list[tuple[Verdict, UUID | None]]:
-        """Foreign recipients: S10 without a right; with one, charged to its account while the hour's cap lasts."""
+    async def _relay(
+        self, items: Sequence[RecipientQuestion], weights: Sequence[int]
+    ) -> list[tuple[Verdict, UUID | None]]:
+        """Foreign recipients: S10 without a right; with one, charged to its account while the hour's cap lasts.
+
+        `weights`: how many foreign addresses each of them comes to.
+        """
         rows = []
         for item in items:
             sender = parse_sender(item.mail_from)
@@ -75,15 +83,19 @@ class Recipients:
             account if self._per_hour and not self._is_exempt(item.client_address) else None
             for item, account in zip(items, accounts, strict=True)
         ]
-        room = await self._charge(Counter(account for account in capped if account), now)
+        counts: Counter[UUID] = Counter()
+        for account, weight in zip(capped, weights, strict=True):
+            if account is not None:
+                counts[account] += weight
+        room = await self._charge(counts, now)
         answers: list[tuple[Verdict, UUID | None]] = []
-        for account, charged in zip(accounts, capped, strict=True):
+        for account, charged, weight in zip(accounts, capped, weights, strict=True):
             if account is None:
                 answers.append(("not_relayed", None))
             elif charged is None:
                 answers.append(("accepted", account))
             else:
-                room[charged] -= 1
+                room[charged] -= weight
                 answers.append(("accepted" if room[charged] >= 0 else "too_many", account))
         return answers
 
@@ -102,6 +114,11 @@ class Recipients:
             return peer_address(client) in self._exempt
         except BadAddress:
             return False
+
+
+def _remote(answer: RecipientAnswer | None) -> int:
+    """How many foreign addresses a local recipient comes to by its forwards."""
+    return sum(1 for target in answer.targets if target.mailbox_id is None) if answer is not None else 0
 
 
 def _is_bare(text: str) -> bool:

@@ -24,7 +24,6 @@ from queue_worker_client.wire import (
     LIST_ITEMS,
     Submission,
     SubmissionAnswer,
-    SubmissionRecipient,
 )
 from smtp_gateway import metrics, replies
 from smtp_gateway.transaction import Transaction
@@ -65,7 +64,7 @@ class Acceptor:
         submission = Submission(
             submission_id,
             transaction.mail_from or "",
-            recipients_of(transaction),
+            list(transaction.targets.values()),
             self._top(transaction, body, header, trace, submission_id, complete) + body,
             client_address,
             transaction.relay.mailbox_id if transaction.relay else None,
@@ -135,7 +134,7 @@ class Acceptor:
     ) -> bytes:
         """Received (RFC 5321 4.4), and for a submission what it lacks. `for` would tell one recipient of another."""
         now = self._clock.now().replace(microsecond=0)
-        only = transaction.recipients[0].written if len(transaction.recipients) == 1 else ""
+        only = transaction.recipients[0] if len(transaction.recipients) == 1 else ""
         target = f"\r\n\tfor <{only}>" if only and only.isascii() else ""
         top = f"Received: {trace}\r\n\tby {self._helo_name} (Postrider)\r\n\tid {submission_id.hex}{target};\r\n\t{_date(now)}\r\n"
         has_header = begins_with_field(body)
@@ -147,19 +146,6 @@ class Acceptor:
         if not has_header and not body.startswith(b"\r\n"):
             top += "\r\n"  # no header at all: what follows is text
         return top.encode()
-
-
-def recipients_of(transaction: Transaction) -> list[SubmissionRecipient]:
-    """All targets of all recipients; one that is reached twice gets one message."""
-    found: dict[object, SubmissionRecipient] = {}
-    for recipient in transaction.recipients:
-        for target in recipient.targets:
-            key = target.mailbox_id or target.address.lower()
-            if key not in found:
-                found[key] = SubmissionRecipient(
-                    target.address, recipient.written, target.mailbox_id, target.quota_limit, target.limit_version
-                )
-    return list(found.values())
 
 
 @lru_cache(maxsize=8)

@@ -32,6 +32,12 @@ class GatewaySettings(ServiceSettings):
     """A message whose header is larger is refused (552 5.3.4); lines inside it may be of any length."""
     recipients_per_message: int = Field(default=1000, ge=100)
     """RFC 5321 4.5.3.1.8 asks for 100 at least."""
+    targets_per_message: int = Field(default=10_000, ge=100, le=32_767)
+    """Where one message may go after forwards and catch-alls are expanded; above it RCPT is answered 452 4.5.3."""
+    smtp_strip_nul: bool = False
+    """Take NUL octets out of messages instead of refusing them (550 5.6.0)."""
+    smtp_repair_bare_lf: bool = False
+    """Make CR LF of a bare LF in what clients with a right to relay send, instead of refusing it."""
     gateway_body_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
     """Bodies held in memory in all; above it DATA is answered 452 4.3.1."""
     gateway_connections: int = Field(default=10_000, ge=1)

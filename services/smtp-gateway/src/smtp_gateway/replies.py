@@ -58,6 +58,7 @@ NEVER_FITS = Reply(552, "5.2.2", "The message is larger than the mailbox")
 
 TOO_BIG = Reply(552, "5.3.4", "Message size exceeds fixed limit")
 HEADER_TOO_BIG = Reply(552, "5.3.4", "The message's header is too large")
+NUL_OCTETS = Reply(550, "5.6.0", "A message holds no NUL octets")
 BARE_NEWLINE = Reply(550, "5.5.2", "A message's lines end with CR LF; bare CR or LF is not accepted")
 NO_ROOM = Reply(452, "4.3.1", "Insufficient system storage")
 TRY_LATER = Reply(451, "4.3.0", "Temporary failure, try again later")
@@ -82,7 +83,7 @@ _REASONS = {
         UNKNOWN_PARAMETER, BAD_SENDER, BAD_RECIPIENT, NEEDS_SMTPUTF8, HELO_FIRST, NESTED_MAIL, MAIL_FIRST, RCPT_FIRST,
         ALREADY_TLS, ALREADY_LOGGED_IN, NO_TLS_HERE, NOT_IMPLEMENTED, AUTH_DURING_MAIL, TOO_MANY_RECIPIENTS, TOO_MANY_ERRORS,
     ),
-    "content": (BARE_NEWLINE, MAIL_LOOP, FORWARD_LOOP),
+    "content": (NUL_OCTETS, BARE_NEWLINE, MAIL_LOOP, FORWARD_LOOP),
     "busy": (NO_ROOM, LOGIN_LATER),
     "away": (TRY_LATER,),
     "dns": (DNS_TROUBLE,),

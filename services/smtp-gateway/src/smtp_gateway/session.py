@@ -12,7 +12,7 @@ from smtp_gateway.checks import content
 from smtp_gateway.greeting import Greeting
 from smtp_gateway.paths import parse_mail, parse_rcpt, size_of
 from smtp_gateway.receiving import Receiving
-from smtp_gateway.transaction import Recipient, Transaction
+from smtp_gateway.transaction import Transaction
 
 _BODIES = ("7BIT", "8BITMIME")
 
@@ -97,7 +97,8 @@ class SmtpSession(Greeting):
         refusal, targets = await self.context.recipients.check(question, transaction.declared_size)
         if refusal is not None:
             return refusal
-        transaction.recipients.append(Recipient(path.address, targets))
+        if not transaction.add(path.address, targets, self.context.settings.targets_per_message):
+            return replies.TOO_MANY_RECIPIENTS
         return replies.RECIPIENT_OK
 
     async def smtp_DATA(self, argument: str | None) -> None:
@@ -127,13 +128,14 @@ class SmtpSession(Greeting):
         return None
 
     async def _take(self, transaction: Transaction, body: bytes) -> Reply:
-        local = {
-            target.address.lower()
-            for recipient in transaction.recipients
-            for target in recipient.targets
-            if target.mailbox_id
-        }
-        header = Header(header_of(body, self.context.settings.max_header_bytes))
+        settings = self.context.settings
+        body = content.repaired(
+            body, nul=settings.smtp_strip_nul, bare_lf=settings.smtp_repair_bare_lf and transaction.relay is not None
+        )
+        if len(body) > settings.max_message_bytes:  # line ends were added
+            return replies.TOO_BIG
+        local = {target.address.lower() for target in transaction.targets.values() if target.mailbox_id}
+        header = Header(header_of(body, settings.max_header_bytes))
         refusal = content.refusal(body, header, local)
         if refusal is not None:
             return refusal

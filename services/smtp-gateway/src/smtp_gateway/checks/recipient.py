@@ -25,7 +25,7 @@ class RecipientCheck:
         self._room = Remembered(
             room, key=lambda asked: (asked.mailbox_id, asked.size), keeps=lambda said: said == "room"
         )
-        # whose mail it is does not depend on the client; whether he may relay does, and is charged: never remembered
+        # whose mailbox it is does not depend on the client; what goes elsewhere does, and is charged: never remembered
         self._ask = Remembered(ask, key=lambda asked: asked.address, keeps=_is_local)
 
     async def check(self, question: RecipientQuestion, size: int) -> tuple[Reply | None, list[Target]]:
@@ -53,4 +53,4 @@ class RecipientCheck:
 
 
 def _is_local(answer: RecipientAnswer) -> bool:
-    return answer.verdict == "accepted" and answer.account is None
+    return answer.verdict == "accepted" and all(target.mailbox_id is not None for target in answer.targets)
