@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from queue_worker.couriers import RemoteRecipient, Verdict, trouble
 from queue_worker.couriers.envelope import BadPath, Envelope, path
 from queue_worker.couriers.models import RemoteMessage
-from queue_worker.couriers.replies import LONGEST_LINE, MOST_LINES, BadReply, RemoteReply, ReplyReader
+from queue_worker.couriers.replies import (
+    LONGEST_LINE,
+    MOST_LINES,
+    MOST_SKIPPED,
+    BadReply,
+    RemoteReply,
+    ReplyReader,
+)
 
 B = RemoteRecipient("b", "b@far.test")
 
@@ -24,6 +31,8 @@ def feed(data: bytes, cuts: list[int]) -> list[RemoteReply]:
     for end in [*sorted(c % (len(data) + 1) for c in cuts), len(data)]:
         found += reader.feed(data[start:end])
         start = end
+    if reader.error is not None:
+        raise reader.error
     return found
 
 
@@ -58,15 +67,42 @@ def test_fuzz_the_same_bytes_mean_the_same_in_one_piece_and_one_by_one(parts):
 def test_a_line_and_a_reply_have_an_end():
     for data in (b"2" * (LONGEST_LINE + 1), b"250 " + b"x" * LONGEST_LINE + b"\r\n", b"250-x\r\n" * (MOST_LINES + 1)):
         with pytest.raises(BadReply):
-            ReplyReader().feed(data)
+            feed(data, [])
+
+
+@pytest.mark.parametrize("line", [b"100 x\r\n", b"600 x\r\n", b"2500\r\n", b"250_x\r\n"])
+def test_what_is_no_reply(line):
+    with pytest.raises(BadReply):
+        feed(line, [])
+
+
+@pytest.mark.parametrize("line", [b"\r\n", b"hello\r\n", b"25 x\r\n", b"\n", b"\xff\r\n"])
+def test_lines_without_a_code_are_skipped_a_bounded_number(line):
+    for data in (line + b"250 ok\r\n", b"250 ok\r\n" + line, b"250-a\r\n" + line + b"250 ok\r\n"):
+        (reply,) = feed(data, [])
+        assert (reply.code, reply.lines[-1]) == (250, "250 ok")
+    assert len(feed(line * MOST_SKIPPED + b"250 ok\r\n", [])) == 1
+    with pytest.raises(BadReply):
+        feed(line * (MOST_SKIPPED + 1), [])
+
+
+@given(replies, st.binary(min_size=1, max_size=200))
+def test_fuzz_a_complete_reply_counts_whatever_follows(sent, rest):
+    reader = ReplyReader()
+    assert reader.feed(wire(*sent) + rest)[0].code == sent[0]
 
 
 @pytest.mark.parametrize(
-    "line", [b"hello\r\n", b"100 x\r\n", b"600 x\r\n", b"25 x\r\n", b"2500\r\n", b"\r\n", b"250_x\r\n"]
-)
-def test_what_is_no_reply(line):
-    with pytest.raises(BadReply):
-        ReplyReader().feed(line)
+    ("line", "enough"),
+    [
+        ("452 too many recipients", True), ("452 4.5.3 too many", True), ("552 too many recipients", True),
+        ("552 5.5.3 too many", True), ("552 5.0.0 no", True), ("452 4.2.2 mailbox full", False),
+        ("452 4.3.1 no space", False), ("452 4.7.1 slow down", False), ("552 5.2.2 mailbox full", False),
+        ("552 5.3.4 too big", False), ("552 5.7.1 no", False), ("550 5.5.3 too many", False), ("450 4.5.3 x", False),
+    ],
+)  # fmt: skip
+def test_what_says_that_a_transaction_has_enough_recipients(line, enough):
+    assert trouble.too_many(RemoteReply(int(line[:3]), (line,))) is enough
 
 
 @pytest.mark.parametrize(

@@ -225,3 +225,66 @@ async def test_the_next_envelope_travels_behind_the_dot(outside, far):
     await work
     assert far.commands.count("MAIL FROM:<a@here.test> SIZE=45") == 3
     assert [m.connection for m in far.messages] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize(
+    "refusal", ["552 too many recipients", "552 5.5.3 too many", "452 4.5.3 too many", "452 enough"]
+)
+async def test_recipients_beyond_a_hosts_limit_follow_in_the_next_transaction(outside, far, pipelining, refusal):
+    if not pipelining:
+        far.behaviour.extensions = []
+    limit = 3
+
+    def rcpt(address):
+        last = max((n for n, command in enumerate(far.commands) if command.startswith("MAIL")), default=0)
+        named = sum(command.startswith("RCPT") for command in far.commands[last:])
+        return [refusal] if named > limit else None
+
+    far.behaviour.rcpt = rcpt
+    addresses = [f"b{n}@far.test" for n in range(8)]
+    outcomes = await outside.deliver(outside.message(*addresses), outside.message("c@far.test"))
+    assert {o.verdict for o in outcomes.values()} == {Verdict.delivered}
+    got = [m.recipients for m in far.messages]
+    assert sorted(r for recipients in got for r in recipients) == sorted([*addresses, "c@far.test"])
+    assert max(len(recipients) for recipients in got) == limit and far.connections == 1
+    assert outside.events.count("mark b0@far.test") == 3  # a mark before each dot
+
+
+@pytest.mark.parametrize(
+    ("refusal", "verdict"),
+    [("552 too many recipients", Verdict.failed), ("452 4.5.3 too many", Verdict.deferred)],
+)
+async def test_the_same_refusal_of_the_first_recipient_is_its_answer(outside, far, refusal, verdict):
+    far.behaviour.rcpt = lambda address: [refusal]
+    outcomes = await outside.deliver(outside.message("b@far.test", "c@far.test"))
+    assert {o.verdict for o in outcomes.values()} == {verdict}
+    assert sum(command.startswith("MAIL") for command in far.commands) == 1
+
+
+async def test_a_mailbox_that_is_full_is_not_a_transaction_that_is(outside, far):
+    far.behaviour.rcpt = lambda address: ["552 5.2.2 full"] if address == "c@far.test" else None
+    outcomes = await outside.deliver(outside.message("b@far.test", "c@far.test"))
+    assert [outcomes[f"{c}@far.test"].verdict for c in "bc"] == [Verdict.delivered, Verdict.failed]
+
+
+async def test_only_the_recipients_behind_the_dot_are_in_doubt(outside, far):
+    far.behaviour.rcpt = lambda address: ["452 4.5.3 enough"] if address == "c@far.test" else None
+    far.behaviour.drop_at = "dot"
+    outcomes = await outside.deliver(outside.message("b@far.test", "c@far.test"))
+    assert outcomes["b@far.test"].verdict is Verdict.in_doubt
+    assert outcomes["c@far.test"].verdict is Verdict.deferred  # alone it is the first, and 452 its answer
+
+
+@pytest.mark.parametrize("junk", ["", "What?", "\xff"])
+async def test_lines_without_a_code_behind_an_answer_change_nothing(outside, far, junk):
+    far.behaviour.dot = ["250 ok", junk]
+    outcomes = await outside.deliver(*(outside.message(f"b{n}@far.test") for n in range(3)))
+    assert {(o.verdict, o.diagnostic) for o in outcomes.values()} == {(Verdict.delivered, "250 ok")}
+    assert len(far.messages) == 3 and far.connections == 1
+
+
+async def test_a_complete_answer_counts_though_nonsense_follows(outside, far):
+    far.behaviour.dot = ["250 ok", "999 nonsense"]
+    assert (await outside.outcome()).verdict is Verdict.delivered
+    assert len(far.messages) == 1

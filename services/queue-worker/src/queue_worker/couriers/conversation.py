@@ -9,7 +9,7 @@ from typing import cast
 
 from queue_worker.couriers import trouble
 from queue_worker.couriers.models import CourierSettings
-from queue_worker.couriers.replies import BadReply, RemoteReply, ReplyReader
+from queue_worker.couriers.replies import RemoteReply, ReplyReader
 from queue_worker.couriers.targets import Target
 from queue_worker.couriers.tls_policy import opportunistic, server_name
 from queue_worker.couriers.trouble import Trouble
@@ -69,10 +69,7 @@ class Conversation(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        try:
-            replies = self._reader.feed(data)
-        except BadReply as error:
-            return self.end(str(error))
+        replies = self._reader.feed(data)
         for reply in replies:
             if reply.code == 421:
                 self.closing = True  # RFC 5321 3.8: it says goodbye, whatever the question was
@@ -89,6 +86,8 @@ class Conversation(asyncio.Protocol):
                 if self._transport is not None:
                     self._transport.pause_reading()  # what comes now is for the TLS library, its errors included
                 break
+        if self._reader.error is not None:
+            return self.end(str(self._reader.error))
         if replies:
             self._wake()
         return None

@@ -13,7 +13,7 @@ class Ledger:
     def __init__(self, messages: Sequence[RemoteMessage], report: Report) -> None:
         self._report = report
         self._open = {id(m): (m, {id(r): r for r in m.recipients}) for m in messages if m.recipients}
-        self._dotted: dict[int, str] = {}
+        self._dotted: dict[int, tuple[str, list[RemoteRecipient]]] = {}
         self._troubles: dict[int, Trouble] = {}
         self.settled = 0
         """Recipients reported so far."""
@@ -44,9 +44,9 @@ class Ledger:
         if outcomes:
             self._report(outcomes)
 
-    def dot(self, message: RemoteMessage, host: str) -> None:
-        """The final dot goes out now: until `tell`, `message` is in doubt."""
-        self._dotted[id(message)] = host
+    def dot(self, message: RemoteMessage, host: str, accepted: list[RemoteRecipient]) -> None:
+        """The final dot goes out now: until `tell`, `message` is in doubt for the recipients it was `accepted` for."""
+        self._dotted[id(message)] = (host, accepted)
 
     def undot(self, message: RemoteMessage) -> None:
         """The dot could not be written after all."""
@@ -64,25 +64,22 @@ class Ledger:
     def close_deferred(self, found: Trouble) -> None:
         """Report all that are open: deferred for what was noted, or for `found` where that says more."""
         for message in self.messages():
-            if not self._doubt(message, found.text):
-                noted = self._troubles.get(id(message))
-                why = trouble.worse(found, noted) if noted is not None else found
-                self.tell(message, [(r, trouble.deferred(r, why)) for r in self.recipients(message)])
+            self._doubt(message, found.text)
+            noted = self._troubles.get(id(message))
+            why = trouble.worse(found, noted) if noted is not None else found
+            self.tell(message, [(r, trouble.deferred(r, why)) for r in self.recipients(message)])
 
     def close_returned(self, why: str, make: Callable[[RemoteRecipient], Outcome] = trouble.returned) -> None:
         """Report all that are open: in doubt behind a dot, else as `make` says."""
         for message in self.messages():
-            if not self._doubt(message, why):
-                self.tell(message, [(r, make(r)) for r in self.recipients(message)])
+            self._doubt(message, why)
+            self.tell(message, [(r, make(r)) for r in self.recipients(message)])
 
     def close_all(self, make: Callable[[RemoteRecipient], Outcome]) -> None:
         """Report all that are open as `make` says."""
         for message in self.messages():
             self.tell(message, [(r, make(r)) for r in self.recipients(message)])
 
-    def _doubt(self, message: RemoteMessage, why: str) -> bool:
-        host = self._dotted.get(id(message))
-        if host is None:
-            return False
-        self.tell(message, [(r, trouble.in_doubt(r, host, why)) for r in self.recipients(message)])
-        return True
+    def _doubt(self, message: RemoteMessage, why: str) -> None:
+        host, accepted = self._dotted.get(id(message), ("", []))
+        self.tell(message, [(r, trouble.in_doubt(r, host, why)) for r in accepted])

@@ -36,8 +36,8 @@ class RemoteRecipient:
 class RemoteMessage:
     """One message for one destination domain.
 
-    `load_body` gives the whole message, CRLF line endings, not dot-stuffed; it is called at most once a connection tried.
-    `before_dot` commits the "dot sent" mark of this attempt (decision 6) and is called at most once; recipients refused
+    `load_body` gives the whole message, CRLF line endings, not dot-stuffed; it is called once a transaction. `before_dot`
+    commits the "dot sent" mark of this attempt (decision 6) and is called before each final dot; recipients refused
     at RCPT were reported before it. False: the attempt is lost, the connection is cut without a dot. `size` is in octets.
     """
 

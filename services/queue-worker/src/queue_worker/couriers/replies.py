@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 LONGEST_LINE = 2048
 MOST_LINES = 200
+#: Lines without a reply code that one connection may send: they are skipped.
+MOST_SKIPPED = 50
 
 _LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?\Z", re.S)
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|\Z)")
@@ -40,31 +42,46 @@ class ReplyReader:
     def __init__(self) -> None:
         self._buffer = b""
         self._lines: list[str] = []
+        self._skipped = 0
+        self.error: BadReply | None = None
+        """Why nothing more can be read."""
 
     def feed(self, data: bytes) -> list[RemoteReply]:
-        """The replies that `data` completes. Raises BadReply."""
-        self._buffer += data
+        """The replies that `data` completes, whatever follows them: what is no reply is found in `error`."""
         found: list[RemoteReply] = []
-        *lines, self._buffer = self._buffer.split(b"\n")
-        if len(self._buffer) > LONGEST_LINE:
-            raise BadReply("a reply line without end")
-        for raw in lines:
-            line = raw.rstrip(b"\r")
-            match = _LINE.match(line)
-            if match is None or len(line) > LONGEST_LINE:
-                raise BadReply(f"not an SMTP reply: {line[:80]!r}")
-            self._lines.append(_printable(line))
-            if len(self._lines) > MOST_LINES:
-                raise BadReply("a reply without end")
-            if match[2] != b"-":
-                found.append(RemoteReply(int(match[1]), tuple(self._lines)))
-                self._lines = []
+        if self.error is None:
+            *lines, self._buffer = (self._buffer + data).split(b"\n")
+            try:
+                for line in lines:
+                    self._take(line.rstrip(b"\r"), found)
+                if len(self._buffer) > LONGEST_LINE:
+                    raise BadReply("a reply line without end")
+            except BadReply as error:
+                self.error = error
+                self._buffer = b""
         return found
+
+    def _take(self, line: bytes, found: list[RemoteReply]) -> None:
+        if len(line) > LONGEST_LINE:
+            raise BadReply(f"not an SMTP reply: {line[:80]!r}")
+        match = _LINE.match(line)
+        if match is None:
+            self._skipped += 1
+            if line[:3].isdigit() or self._skipped > MOST_SKIPPED:
+                raise BadReply(f"not an SMTP reply: {line[:80]!r}")
+            return
+        self._lines.append(_printable(line))
+        if len(self._lines) > MOST_LINES:
+            raise BadReply("a reply without end")
+        if match[2] != b"-":
+            found.append(RemoteReply(int(match[1]), tuple(self._lines)))
+            self._lines = []
 
     def clear(self) -> None:
         """Forget what was read: before TLS nothing is believed."""
         self._buffer = b""
         self._lines = []
+        self.error = None
 
 
 def _printable(line: bytes) -> str:

@@ -140,7 +140,9 @@ class Transfer:
                         misled = misled or reply.code < 300
                     elif reply.code < 300:
                         accepted.append(recipient)
-                    else:
+                    elif not (
+                        accepted and trouble.too_many(reply)
+                    ):  # such recipients stay open: the next transaction's
                         refused.append((recipient, trouble.of_recipient(recipient, talk.host, said, reply, talk.tls)))
             if accepted or self._pipelining:
                 said = "DATA"
@@ -189,7 +191,7 @@ class Transfer:
                 ledger.tell(message, [(r, trouble.returned(r)) for r in accepted])
                 raise Broken(None, trouble.lost(talk.host, "the attempt was lost"))
             following = self._next_if_ready() if self._pipelining else None
-            ledger.dot(message, talk.host)
+            ledger.dot(message, talk.host, accepted)
             tail = body + b".\r\n"
             try:
                 if following is not None:

@@ -103,6 +103,18 @@ def of_recipient(recipient: RemoteRecipient, host: str, said: str, reply: Remote
     return Outcome(recipient.key, Verdict.deferred, status, transcript(host, said, reply), host, reply.text, tls)
 
 
+def too_many(reply: RemoteReply) -> bool:
+    """Whether a refusal of RCPT says that the transaction has enough recipients (RFC 5321 4.5.3.1.10: 452, or 552 for it).
+
+    Only after a recipient that was accepted. An enhanced status code about the mailbox, the system or a policy says
+    otherwise (RFC 3463: x.2.x, x.3.x for 452 and 5.3.4, x.7.x).
+    """
+    status = reply.status
+    if reply.code not in (452, 552) or status[1:4] in (".2.", ".7."):
+        return False
+    return status != "5.3.4" if reply.code == 552 else status[1:4] != ".3."
+
+
 def of_dot(recipient: RemoteRecipient, host: str, reply: RemoteReply, tls: str | None) -> Outcome:
     """The answer to the final dot. A 3xx is no answer to it: taken or not, nobody knows."""
     if 200 <= reply.code < 300:
