@@ -5,10 +5,53 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from mailkit.errors import Unavailable
+from mailkit.errors import PostriderError, Unavailable, concerns_all
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+
+async def send_apart(send: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], items: Sequence[Q]) -> list[A | Exception]:
+    """The answer to each of `items`, or the error that is its own (docs/decisions/0014).
+
+    `send` gets the list. If that fails, items that the error names (`PostriderError.items`) are set aside and the rest
+    is sent; a rest that fails again, and a list of which no item is named, is sent in halves, until what is to blame
+    stands alone. An error that concerns every item ends it: all that have no answer yet get that error.
+
+    `send` must bear repetition: an item is sent at most 2 log2(n) + 2 times, in at most 3 n calls for n items.
+    """
+    found: dict[int, A | Exception] = {}
+    parts: list[tuple[Sequence[int], bool]] = [(range(len(items)), True)]
+    while parts:
+        part, whole = parts.pop()
+        try:
+            answers = await send([items[n] for n in part])
+            if len(answers) != len(part):
+                raise RuntimeError(f"{len(answers)} answers to {len(part)} questions")
+        except Exception as error:
+            if concerns_all(error):
+                return [found.get(n, error) for n in range(len(items))]
+            blamed = _blamed(error, len(part))
+            found.update((part[n], error) for n in blamed)
+            rest = [each for n, each in enumerate(part) if n not in blamed]
+            if blamed and whole:
+                parts.append((rest, False))
+            else:
+                middle = len(rest) // 2
+                parts += (rest[middle:], True), (rest[:middle], True)
+            parts = [(each, flag) for each, flag in parts if each]
+        else:
+            if len(part) == len(items):
+                return list(answers)
+            found.update(zip(part, answers, strict=True))
+    return [found[n] for n in range(len(items))]
+
+
+def _blamed(error: Exception, count: int) -> set[int]:
+    """Positions in a list of `count` that `error` is about; one that stands alone is to blame itself."""
+    if count == 1:
+        return {0}
+    return {n for n in error.items if 0 <= n < count} if isinstance(error, PostriderError) else set()
 
 
 class Pace:
@@ -32,8 +75,8 @@ class Pace:
 class Batcher(Generic[Q, A]):
     """Collects single questions into list calls and hands each asker its own answer.
 
-    `send` gets up to `most` items, at most `most_bytes` by `size`, and returns one answer per item in order; an
-    exception of `send` is raised to every asker of that list. Up to `flights` lists are under way at once. `spacing`: for
+    `send` gets up to `most` items, at most `most_bytes` by `size`, and returns one answer per item in order; what it
+    raises is raised to the askers whose items it is about, as `send_apart` finds them. Up to `flights` lists are under way at once. `spacing`: for
     work that nobody waits for, the seconds at least between the starts of two lists, so that busy times make long ones. `patience`: seconds an asker
     waits at most, in line and for the answer; then Unavailable.
     """
@@ -114,16 +157,12 @@ class Batcher(Generic[Q, A]):
         return batch
 
     async def _flush(self, batch: list[tuple[Q, asyncio.Future[A]]]) -> None:
-        try:
-            answers = await self._send([item for item, _ in batch])
-            if len(answers) != len(batch):
-                raise RuntimeError(f"{len(answers)} answers to {len(batch)} questions")
-        except Exception as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-                    future.exception()  # an asker that is gone must not leave a warning behind
-            return
+        answers = await send_apart(self._send, [item for item, _ in batch])
         for (_, future), answer in zip(batch, answers, strict=True):
-            if not future.done():
+            if future.done():
+                continue
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+                future.exception()  # an asker that is gone must not leave a warning behind
+            else:
                 future.set_result(answer)

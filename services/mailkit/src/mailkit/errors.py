@@ -1,11 +1,20 @@
 """The errors services share. Each knows its HTTP answer; what a peer may read is apart from what we log."""
 
+from collections.abc import Sequence
+
 
 class PostriderError(Exception):
-    """Base of all expected errors. `str(error)` is one sentence a person may read; no secrets in it."""
+    """Base of all expected errors. `str(error)` is one sentence a person may read; no secrets in it.
+
+    `items`: of a refused list, the positions of the items it was refused for, where they are known.
+    """
 
     slug = "error"
     status_code = 500
+
+    def __init__(self, text: str = "", *, items: Sequence[int] = ()) -> None:
+        super().__init__(text)
+        self.items = tuple(items)
 
 
 class BadRequest(PostriderError):
@@ -78,7 +87,19 @@ class NoSpace(PostriderError):
     status_code = 507
 
 
+class InternalError(PostriderError):
+    """Another service met an error it did not expect (500): what was asked may have been done, and may fail again."""
+
+    slug = "error"
+    status_code = 500
+
+
 class ConfigError(PostriderError):
     """A service cannot start as it is configured; printed as one sentence, exit status 78 (EX_CONFIG)."""
 
     slug = "config"
+
+
+def concerns_all(error: BaseException) -> bool:
+    """Whether a list failed for a reason that is not in its items: each alone would have met the same."""
+    return isinstance(error, Unavailable | NoSpace | Unauthorised | Forbidden)

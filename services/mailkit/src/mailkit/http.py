@@ -15,6 +15,7 @@ from mailkit.errors import (
     BadRequest,
     Conflict,
     Forbidden,
+    InternalError,
     NoSpace,
     NotFound,
     OverLimit,
@@ -27,13 +28,25 @@ from mailkit.errors import (
 
 T = TypeVar("T")
 
+
+class _Named(msgspec.Struct):
+    """What a refusal of a list says about its items (`mailkit.web.problem`)."""
+
+    items: list[int] = []
+
+
+_named = msgspec.json.Decoder(_Named)
+#: So many named items of a refusal are looked at; no list is longer.
+MOST_NAMED = 1000
+
 #: Kept connections are renewed after this many seconds, so that a rollout or scale-out is noticed (decision 13).
 RENEW_SECONDS = 30.0
 
-OUTCOMES = ("ok", "refused", "away", "unanswered")
+OUTCOMES = ("ok", "refused", "failed", "away", "unanswered")
 NEIGHBOUR_SECONDS = Histogram(
     "postrider_neighbour_seconds",
-    "Calls to other services by outcome: ok, refused (an answer that says no), away (nothing was done), unanswered",
+    "Calls to other services by outcome: ok, refused (an answer that says no), failed (the other service met an error of "
+    "its own), away (nothing was done), unanswered",
     ["neighbour", "door", "outcome"], buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )  # fmt: skip
 
@@ -47,8 +60,27 @@ _ERRORS = {
     413: TooLarge,
     422: BadRequest,
     429: OverLimit,
+    500: InternalError,
     507: NoSpace,
 }
+
+
+def encode(question: Any) -> bytes:
+    """MessagePack. Raises BadRequest for what no message can carry (a lone surrogate, a number over 64 bits); of a list
+    (`question.items`) it names the items that are to blame, so that they fail alone (docs/decisions/0014)."""
+    try:
+        return encoder.encode(question)
+    except (ValueError, OverflowError) as error:
+        blamed = [n for n, item in enumerate(getattr(question, "items", ())) if not _can_be_sent(item)]
+        raise BadRequest(f"cannot be sent: {error}", items=blamed) from error
+
+
+def _can_be_sent(item: Any) -> bool:
+    try:
+        encoder.encode(item)
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 class ServiceClient:
@@ -72,9 +104,10 @@ class ServiceClient:
         """POST `question` to a MessagePack door.
 
         Raises Unavailable when nothing was done (no connection, 503), Unanswered when it may have been done, and the
-        error classes of `mailkit.errors` for what the neighbour answered.
+        error classes of `mailkit.errors` for what the neighbour answered; BadRequest also for a question that cannot be
+        sent.
         """
-        data = encoder.encode(question)
+        data = encode(question)
         raw = await self.send("POST", path, data, {"content-type": "application/msgpack"}, timeout=timeout)
         return msgspec.msgpack.decode(raw, type=answer)
 
@@ -82,7 +115,7 @@ class ServiceClient:
         self, path: str, head: Any, body: bytes, answer: type[T], *, timeout: float | None = None
     ) -> T:
         """PUT a MessagePack head (length first, 4 bytes) and `body` streamed behind it: for what is large."""
-        packed = encoder.encode(head)
+        packed = encode(head)
         raw = await self.send(
             "PUT", path, len(packed).to_bytes(4, "big") + packed + body, {"content-type": "application/octet-stream"},
             timeout=timeout,
@@ -108,7 +141,8 @@ class ServiceClient:
         except Unanswered:
             raise
         except PostriderError as error:
-            outcome = "away" if isinstance(error, Unavailable) else "refused"
+            own = "failed" if isinstance(error, InternalError) else "refused"
+            outcome = "away" if isinstance(error, Unavailable) else own
             raise
         finally:
             if self.neighbour:
@@ -181,7 +215,9 @@ class ServiceClient:
         if status == 504:
             return Unanswered(_detail(raw, f"{path}: 504"))
         kind = _ERRORS.get(status)
-        return kind(_detail(raw, f"{path}: {status}")) if kind else Unavailable(f"{path} answered {status}")
+        if kind is None:
+            return Unavailable(f"{path} answered {status}")
+        return kind(_detail(raw, f"{path}: {status}"), items=_items(raw))
 
     def renew(self) -> None:
         """Use new connections from now on; requests under way end on their old ones."""
@@ -230,3 +266,11 @@ def _detail(raw: bytes, otherwise: str) -> str:
         return str(msgspec.json.decode(raw)["detail"])
     except (msgspec.DecodeError, KeyError, TypeError):
         return otherwise
+
+
+def _items(raw: bytes) -> list[int]:
+    """The items that a refusal names."""
+    try:
+        return _named.decode(raw).items[:MOST_NAMED]
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return []

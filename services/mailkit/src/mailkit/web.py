@@ -2,9 +2,10 @@
 
 import asyncio
 import hmac
+import re
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -37,6 +38,8 @@ DOOR_REFUSED = from_zero(
     Counter("postrider_http_refused_total", "Requests refused by token: unauthorised, forbidden", ["reason"]),
     ("unauthorised", "forbidden"),
 )
+
+_PLACE = re.compile(r" - at `\$\[0\]\[(\d{1,6})\][^`]*`\Z")
 
 T = TypeVar("T")
 Check = Callable[[], Awaitable[None]]
@@ -174,18 +177,17 @@ def create_app(title: str, life: Lifecycle, checks: Mapping[str, Check] | None =
     return app
 
 
-def problem(slug: str, status: int, detail: str) -> JSONResponse:
-    """An RFC 9457 problem document."""
-    return JSONResponse(
-        {"type": f"urn:postrider:{slug}", "title": slug, "status": status, "detail": detail},
-        status,
-        media_type="application/problem+json",
-    )
+def problem(slug: str, status: int, detail: str, items: Sequence[int] = ()) -> JSONResponse:
+    """An RFC 9457 problem document; `items` are the positions in a list that it is about."""
+    document: dict[str, Any] = {"type": f"urn:postrider:{slug}", "title": slug, "status": status, "detail": detail}
+    if items:
+        document["items"] = list(items)
+    return JSONResponse(document, status, media_type="application/problem+json")
 
 
 async def _expected(_request: Request, error: Exception) -> Response:
     assert isinstance(error, PostriderError)
-    return problem(error.slug, error.status_code, str(error))
+    return problem(error.slug, error.status_code, str(error), error.items)
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:
@@ -229,6 +231,7 @@ def add_door(
     """A MessagePack door: POST `path` with a `question`, answered by what `answer` returns."""
     decode = msgspec.msgpack.Decoder(question).decode
     encode = (encoder or msgspec.msgpack.Encoder(uuid_format="bytes")).encode
+    listed = question.__struct_fields__[:1] == ("items",)  # type: ignore[attr-defined]
     ok, failed = DOOR_SECONDS.labels(path, "ok"), DOOR_SECONDS.labels(path, "failed")
 
     async def ask(scope: Scope, receive: Receive) -> bytes:
@@ -236,8 +239,8 @@ def add_door(
         raw = await _whole(receive)
         try:
             asked = decode(raw)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise BadRequest(f"not a {question.__name__}: {error}") from None
+        except (ValueError, RecursionError) as error:  # also text that is not UTF-8
+            raise BadRequest(f"not a {question.__name__}: {error}", items=_named_by(error) if listed else ()) from None
         return encode(await answer(asked))
 
     async def door(scope: Scope, receive: Receive, send: Send) -> None:
@@ -257,6 +260,12 @@ def add_door(
         await send({"type": "http.response.body", "body": content})
 
     app.doors[path] = door
+
+
+def _named_by(error: Exception) -> list[int]:
+    """The item that msgspec's error is about: the place stands last, and a record's first field is `[0]`."""
+    found = _PLACE.search(str(error))
+    return [int(found[1])] if found else []
 
 
 def _authorization(scope: Scope) -> bytes:

@@ -9,11 +9,11 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.batch import Batcher
+from mailkit.batch import Batcher, send_apart
 from mailkit.clock import Clock
-from mailkit.db import Connection, translate, translated
+from mailkit.db import Connection, translated
 from mailkit.disk import Disk
-from mailkit.errors import NoSpace, PostriderError
+from mailkit.errors import NoSpace, Unavailable
 from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
 from mailstore import metrics
@@ -73,22 +73,14 @@ class Filer:
         return answers
 
     async def _attempt(self, items: Sequence[Filing]) -> Statuses:
-        """One transaction; a list that cannot be committed is tried in halves until the item to blame stands alone."""
-        try:
-            with metrics.FILING_SECONDS.time():
+        """One answer per item; an item that cannot be filed fails alone. Raises Unavailable."""
+        answers = await send_apart(self._transaction, items)
+        return [_answered(item, answer) for item, answer in zip(items, answers, strict=True)]
+
+    async def _transaction(self, items: Sequence[Filing]) -> Statuses:
+        with metrics.FILING_SECONDS.time():
+            async with translated():
                 answers = await self._commit(items)
-        except Exception as error:
-            known = error if isinstance(error, PostriderError) else translate(error)
-            if isinstance(known, NoSpace):
-                return [FilingAnswer("no_space") for _ in items]
-            if known is not None:
-                raise known from error
-            alone = len(items) == 1
-            log.error("batch_failed", size=len(items), error=describe(error), exc_info=error if alone else None)
-            if alone:
-                return [FilingAnswer("failed")]
-            middle = len(items) // 2
-            return [*await self._attempt(items[:middle]), *await self._attempt(items[middle:])]
         metrics.BATCH.observe(len(items))
         return answers
 
@@ -134,6 +126,17 @@ class Filer:
         for item, size in accepted:
             log.info("filed", queue_id=item.queue_id, mailbox_id=item.mailbox_id, size=size)
         return answers
+
+
+def _answered(item: Filing, answer: FilingAnswer | Exception) -> FilingAnswer:
+    if isinstance(answer, FilingAnswer):
+        return answer
+    if isinstance(answer, NoSpace):
+        return FilingAnswer("no_space")
+    if isinstance(answer, Unavailable):
+        raise answer
+    log.error("batch_failed", work="file", queue_id=item.queue_id, error=describe(answer), exc_info=answer)
+    return FilingAnswer("failed")
 
 
 async def _insert(

@@ -10,9 +10,9 @@ import asyncpg
 from bodystore import BodyStore
 from mailkit.batch import Batcher
 from mailkit.clock import Clock
-from mailkit.db import translate
+from mailkit.db import translated
 from mailkit.disk import Disk
-from mailkit.errors import NoSpace, PostriderError
+from mailkit.errors import NoSpace, Unavailable
 from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
 from queue_worker import metrics
@@ -50,28 +50,14 @@ class Intake:
         """One answer per item, in order. Raises Unavailable when the database is away: nothing is known to be stored."""
         if self._disk.is_full():
             return [SubmissionAnswer("no_space") for _ in items]
-        return list(await asyncio.gather(*(self._batch.ask(item) for item in items)))
+        answers = await asyncio.gather(*(self._batch.ask(item) for item in items), return_exceptions=True)
+        return [_answered(item, answer) for item, answer in zip(items, answers, strict=True)]
 
     async def _flush(self, items: Sequence[Submission]) -> list[SubmissionAnswer]:
-        try:
+        async with translated():
             answers = await self._commit(items)
-        except Exception as error:
-            return await self._after(items, error)
         metrics.BATCH.observe(len(items))
         return answers
-
-    async def _after(self, items: Sequence[Submission], error: Exception) -> list[SubmissionAnswer]:
-        """A batch failed as a whole: the database is away (all are told), or one item is to blame (halves are tried)."""
-        known = error if isinstance(error, PostriderError) else translate(error)
-        if isinstance(known, NoSpace):
-            return [SubmissionAnswer("no_space") for _ in items]
-        if known is not None:
-            raise known from error
-        log.error("batch_failed", size=len(items), error=describe(error), exc_info=error if len(items) == 1 else None)
-        if len(items) == 1:
-            return [SubmissionAnswer("failed")]
-        middle = len(items) // 2
-        return [*await self._flush(items[:middle]), *await self._flush(items[middle:])]
 
     async def _commit(self, items: Sequence[Submission]) -> list[SubmissionAnswer]:
         first: dict[UUID, Entry] = {}
@@ -99,3 +85,15 @@ class Intake:
         for e in new:
             item = e.submission
             log.info("queued", queue_id=e.queue_id, size=len(item.body), recipients=len(item.recipients))
+
+
+def _answered(item: Submission, answer: SubmissionAnswer | BaseException) -> SubmissionAnswer:
+    """What the gateway is told. Raises Unavailable."""
+    if isinstance(answer, SubmissionAnswer):
+        return answer
+    if isinstance(answer, NoSpace):
+        return SubmissionAnswer("no_space")
+    if isinstance(answer, Unavailable) or not isinstance(answer, Exception):
+        raise answer
+    log.error("batch_failed", work="take", queue_id=item.submission_id.hex, error=describe(answer), exc_info=answer)
+    return SubmissionAnswer("failed")

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import WATCHED, BodyStore
-from mailkit.batch import Batcher
+from mailkit.batch import Batcher, send_apart
 from mailkit.clock import Clock
 from mailkit.db import Connection, translate
 from mailkit.ids import new_id
@@ -58,27 +58,30 @@ class Recorder:
 
     async def record(self, results: Sequence[Result]) -> None:
         """Write `results` down; returns when they are committed, or when one is seen to be impossible to write."""
+        for result, error in zip(results, await send_apart(self._commit_when_there, results), strict=True):
+            if error is not None:  # its lease runs out, and it is tried again
+                log.error(
+                    "batch_failed",
+                    work="record",
+                    queue_id=result.claim.message_id,
+                    error=describe(error),
+                    exc_info=error,
+                )
+
+    async def _commit_when_there(self, results: Sequence[Result]) -> list[None]:
+        """Commit `results` as soon as the database is there. Raises what is no fault of the database's."""
         pause = 0.2
         while results:
             try:
-                return await self._commit(list(results))
+                await self._commit(list(results))
+                break
             except Exception as error:
                 if translate(error) is None:
-                    return await self._apart(results, error)
+                    raise
                 log.warning("neighbour_away", work="record", error=describe(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5)
-
-    async def _apart(self, results: Sequence[Result], error: Exception) -> None:
-        """One result is to blame: halves are tried until it stands alone. Its lease runs out and it is tried again."""
-        log.error(
-            "batch_failed", work="record", size=len(results), queue_id=results[0].claim.message_id, error=describe(error),
-            exc_info=error if len(results) == 1 else None,
-        )  # fmt: skip
-        if len(results) > 1:
-            middle = len(results) // 2
-            await self.record(results[:middle])
-            await self.record(results[middle:])
+        return [None] * len(results)
 
     async def _commit(self, results: list[Result]) -> None:
         now = self._clock.now()

@@ -189,5 +189,5 @@ async def _asked(request: Request, kind: type[Any]) -> Any:
 def _decode(raw: bytes, kind: type[Any]) -> Any:
     try:
         return msgspec.msgpack.decode(raw, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError) as error:  # also text that is not UTF-8
         raise BadRequest(f"not a {kind.__name__}: {error}") from None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from auth_client.wire import LoginAnswer
-from mailkit.errors import NotFound, PostriderError, Unanswered, Unavailable
+from mailkit.errors import InternalError, NotFound, PostriderError, Unanswered, Unavailable
 from mailkit.ids import new_id
 from mailkit.lifecycle import describe
 from mailkit.listener import Peer
@@ -286,7 +286,7 @@ class Pop3Session:
         except Unanswered:
             try:
                 closed = await self.context.mailstore.close_maildrop(question)
-            except Unavailable as error:
+            except (Unavailable, InternalError) as error:
                 raise Unanswered(str(error)) from error
         self._held = False
         return "+OK bye" if closed.status == "ok" else replies.LOST

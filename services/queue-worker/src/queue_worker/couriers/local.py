@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from mailkit.errors import BadRequest, PostriderError, TooLarge
+from mailkit.batch import send_apart
+from mailkit.errors import concerns_all
 from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
 from mailstore_client.client import MailstoreClient
@@ -40,6 +41,9 @@ class LocalCourier:
         return looped + (await self._file(rest, oldest) if rest else [])
 
     async def _file(self, claims: Sequence[Claim], oldest: UUID | None) -> list[Result]:
+        async def hand_over(items: Sequence[Filing]) -> list[str]:
+            return [answer.status for answer in await self._mailstore.file(FilingList(list(items), oldest), timeout=30)]
+
         items = [
             Filing(
                 claim.message_id, _mailbox(claim), claim.body_id, prefix(claim), claim.first_seen.timestamp(),
@@ -47,25 +51,28 @@ class LocalCourier:
             )
             for claim in claims
         ]  # fmt: skip
-        try:
-            answers = [answer.status for answer in await self._mailstore.file(FilingList(items, oldest), timeout=30)]
-            ends = [_ENDS[status] for status in answers]
-        except (BadRequest, TooLarge) as error:
-            # one item is to blame: halves are tried until it stands alone
-            log.error("batch_failed", work="file", size=len(claims), error=describe(error))
-            if len(claims) == 1:
-                return [Result(claims[0], *_ENDS["failed"])]
-            middle = len(claims) // 2
-            return await self._file(claims[:middle], oldest) + await self._file(claims[middle:], oldest)
-        except PostriderError as error:
+        answers = await send_apart(hand_over, items)
+        self._note(next((answer for answer in answers if isinstance(answer, Exception) and concerns_all(answer)), None))
+        return [Result(claim, *_end(claim, answer)) for claim, answer in zip(claims, answers, strict=True)]
+
+    def _note(self, error: Exception | None) -> None:
+        """Count lists that mailstore did not answer, and say the first and the end of them."""
+        if error is not None:
             self.away += 1
             if self.away == 1:
                 log.warning("neighbour_away", work="file", error=describe(error))
-            return [Result(claim, *_AWAY) for claim in claims]
-        if self.away:
+        elif self.away:
             self.away = 0
             log.info("neighbour_back", work="file")
-        return [Result(claim, *end) for claim, end in zip(claims, ends, strict=True)]
+
+
+def _end(claim: Claim, answer: str | Exception) -> tuple[End, str, str]:
+    if isinstance(answer, str):
+        return _ENDS[answer]
+    if concerns_all(answer):
+        return _AWAY
+    log.error("batch_failed", work="file", queue_id=claim.message_id, error=describe(answer))
+    return _ENDS["failed"]
 
 
 def prefix(claim: Claim) -> bytes:

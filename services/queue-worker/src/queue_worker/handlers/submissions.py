@@ -21,8 +21,8 @@ def add(app: App, intake: Callable[[], Intake], tokens: Tokens, most_bytes: int)
     async def submissions(question: SubmissionList) -> SubmissionAnswers:
         if len(question.items) > LIST_ITEMS:
             raise TooLarge(f"a list here has at most {LIST_ITEMS} items")
-        for item in question.items:
-            _check(item)
+        if wrong := [n for n, item in enumerate(question.items) if _wrong(item)]:
+            raise BadRequest(_wrong(question.items[wrong[0]]), items=wrong)
         return SubmissionAnswers(await intake().take(question.items))
 
     async def large(request: Request) -> Response:
@@ -32,10 +32,11 @@ def add(app: App, intake: Callable[[], Intake], tokens: Tokens, most_bytes: int)
             size = int.from_bytes(raw[:4], "big")
             try:
                 head = _head(raw[4 : 4 + size])
-            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            except (ValueError, RecursionError) as error:  # also text that is not UTF-8
                 raise BadRequest(f"not a Submission: {error}") from None
             item = msgspec.structs.replace(head, body=raw[4 + size :])
-            _check(item)
+            if wrong := _wrong(item):
+                raise BadRequest(wrong)
             return Response(_encode((await intake().take([item]))[0]), media_type=MSGPACK)
         except PostriderError as error:
             return problem(error.slug, error.status_code, str(error))
@@ -44,8 +45,10 @@ def add(app: App, intake: Callable[[], Intake], tokens: Tokens, most_bytes: int)
     app.add_route("/v1/submissions/large", large, methods=["PUT"], include_in_schema=False)
 
 
-def _check(item: Submission) -> None:
+def _wrong(item: Submission) -> str:
+    """Why it is refused; empty: it is not."""
     if not item.recipients:
-        raise BadRequest("a submission has at least one recipient")
+        return "a submission has at least one recipient"
     if not item.body:
-        raise BadRequest("a submission has a body")
+        return "a submission has a body"
+    return ""
