@@ -12,6 +12,7 @@ from auth_client.fake import FakeAuth
 from mailkit.batch import Batcher
 from mailkit.listener import Peer
 from mailkit.stream import Stream
+from pop_imap_frontend.budget import Budget
 from pop_imap_frontend.imap import ImapContext, ImapSession
 from pop_imap_frontend.logins import Logins
 from pop_imap_frontend.watch import Watch
@@ -87,7 +88,7 @@ class Imap:
         self.shared: dict[str, Any] = {
             "mailstore": store.front, "log_in": Logins(Batcher(self.auth.logins), self.auth.undo_checks), "clock": store.clock,
             "tls": None, "plaintext_logins": True, "append_limit": 1024 * 1024, "idle_seconds": 600.0, "name": "mail.example",
-            "watch": self.watch.add,
+            "watch": self.watch.add, "commands": Budget("commands", 10), "literals": Budget("literals", 4 << 20),
         }  # fmt: skip
 
     @property

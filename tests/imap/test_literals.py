@@ -32,12 +32,16 @@ class _Transport:
     def close(self) -> None: ...
 
 
+async def _taken(_size: int) -> None:
+    """There is room for every literal."""
+
+
 async def _read(data: bytes, count: int) -> list[RawCommand]:
     found: list[RawCommand] = []
 
     async def talk(stream: Stream) -> None:
         while len(found) < count:
-            found.append(await read_command(stream, logged_in=True, append_limit=1000))
+            found.append(await read_command(stream, append_limit=1000, take_literal=_taken))
 
     stream = Stream(talk)
     stream.connection_made(cast(Any, _Transport()))

@@ -43,3 +43,9 @@ class FrontendSettings(ServiceSettings):
     """RFC 1939 3 asks for 10 minutes at least."""
     imap_idle_seconds: float = Field(default=1860, gt=0)
     """RFC 3501 5.4 asks for 30 minutes at least."""
+    imap_keepalive_seconds: float = Field(default=120, gt=0)
+    """IDLE says `* OK Still here` so often: before a NAT forgets the connection."""
+    imap_commands_per_mailbox: int = Field(default=10, ge=1)
+    """FETCH, SEARCH, COPY and APPEND of one mailbox under way at once in this process; more wait, 30 s at most."""
+    imap_literal_bytes_per_mailbox: int = Field(default=32 * 1024 * 1024, ge=1024 * 1024)
+    """The same for octets of literals (of APPENDs, above all), in all sessions of a mailbox together."""

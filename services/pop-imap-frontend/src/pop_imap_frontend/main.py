@@ -17,6 +17,7 @@ from mailkit.stream import Stream
 from mailkit.tls import CertificateStore
 from mailkit.web import HttpSide, create_app
 from mailstore_client.client import MailstoreClient
+from pop_imap_frontend.budget import Budget
 from pop_imap_frontend.config import FrontendSettings
 from pop_imap_frontend.imap import ImapContext, ImapSession
 from pop_imap_frontend.logins import Logins
@@ -37,7 +38,7 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
     """Run the service until it is told to stop."""
     configure(SERVICE, settings.log_level)
     auth = AuthClient(settings.auth_url, settings.token_frontend_auth, timeout=8)
-    mailstore = MailstoreClient(settings.mailstore_url, settings.token_frontend_mailstore, timeout=8, connections=64)
+    mailstore = MailstoreClient(settings.mailstore_url, settings.token_frontend_mailstore, timeout=8, connections=256)
     certificates = CertificateStore(settings.certificates) if settings.certificates else None
     tls = certificates.server_context if certificates else None
     watch = Watch(mailstore, auth)
@@ -47,6 +48,8 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
     imap = ImapContext(
         mailstore, logins, SystemClock(settings.clock_offset_seconds), tls, settings.imap_plaintext_auth,
         settings.max_message_bytes, settings.imap_idle_seconds, settings.helo_name, watch.add,
+        Budget("commands", settings.imap_commands_per_mailbox), Budget("literals", settings.imap_literal_bytes_per_mailbox),
+        settings.imap_keepalive_seconds,
     )  # fmt: skip
     pop3 = Pop3Context(
         mailstore, logins, leases, tls, settings.pop3_plaintext_auth, settings.pop3_idle_seconds,

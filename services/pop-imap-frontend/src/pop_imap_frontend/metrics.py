@@ -21,6 +21,15 @@ COMMAND_SECONDS = Histogram(
 )  # fmt: skip
 
 
+BUDGET_WAITS = from_zero(
+    Counter(
+        "postrider_frontend_budget_waits_total",
+        "Commands that waited because their mailbox had too much under way: commands (FETCH, SEARCH, COPY, APPEND), literals "
+        "(octets); refused: of those, answered NO [LIMIT]", ["budget", "outcome"],
+    ), ("commands", "literals"), ("waited", "refused"),
+)  # fmt: skip
+
+
 def count_bytes(listener: str, received: int, sent: int) -> None:
     """Add an ended session's traffic."""
     BYTES.labels(listener, "in").inc(received)

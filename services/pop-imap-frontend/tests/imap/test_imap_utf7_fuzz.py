@@ -29,6 +29,10 @@ def test_fuzz_any_octets_are_a_name_or_a_value_error(raw: bytes) -> None:
         pass
 
 
+async def taken(_size: int) -> None:
+    """There is room for every literal."""
+
+
 PIECES = st.sampled_from([
     b"a1 LOGIN x y", b"\r\n", b"\n", b"\r", b"{3}", b"{3+}", b"{99999999}", b"{9999999999+}", b"~{2+}", b" ", b"APPEND INBOX ",
     b"UID FETCH 1 (FLAGS)", b"abc", b"*", b"+",
@@ -44,7 +48,7 @@ def test_fuzz_any_octets_end_in_a_command_or_a_disconnect(raw: bytes, logged_in:
         async def serve(stream: Stream) -> None:
             try:
                 while True:
-                    command = await read_command(stream, logged_in=logged_in, append_limit=1000)
+                    command = await read_command(stream, append_limit=1000, take_literal=taken if logged_in else None)
                     assert command.refusal is None or isinstance(command.refusal, BadCommand | No)
             except (EOFError, Disconnect, ConnectionError):
                 done.set_result(None)

@@ -43,9 +43,9 @@ async def append(session: ImapSession, cursor: Cursor) -> str:
     if date is not None and not 0 <= date < _LAST_SECOND:
         raise No("[CANNOT] the date of a message is between 1970 and 9999 here")
     account = session.account
-    answer = await session.context.mailstore.append(
-        Append(session.mailbox_id, name, flags, date, account.quota_limit, account.limit_version, new_id()), message
-    )
+    head = Append(session.mailbox_id, name, flags, date, account.quota_limit, account.limit_version, new_id())
+    async with session.in_turn(only_reads=False):
+        answer = await session.context.mailstore.append(head, message)
     if answer.status != "ok":
         raise No(_REFUSALS[answer.status])
     session.news.set()  # it may be the selected folder, under whatever name

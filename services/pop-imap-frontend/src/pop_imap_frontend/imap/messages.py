@@ -51,7 +51,7 @@ async def _fetch(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
         question = FetchQuestion(
             session.mailbox_id, view.folder_id, view.uid_ranges(spans), items.columns, items.sections, pieces=True
         )
-        with session.only_for_client():
+        async with session.in_turn(only_reads=True):
             await send_rows(session.stream, writer, session.context.mailstore.fetch_pieces(question))
     return "FETCH completed"
 
@@ -144,12 +144,12 @@ async def _copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: boo
     if not spans:
         return f"{verb} completed, there was nothing to do"
     account = session.account
-    answer = await session.context.mailstore.copy(
-        CopyQuestion(
-            session.mailbox_id, view.folder_id, view.uid_ranges(spans), target, move,
-            account.quota_limit, account.limit_version, new_id(),
-        )
+    question = CopyQuestion(
+        session.mailbox_id, view.folder_id, view.uid_ranges(spans), target, move,
+        account.quota_limit, account.limit_version, new_id(),
     )  # fmt: skip
+    async with session.in_turn(only_reads=False):
+        answer = await session.context.mailstore.copy(question)
     if answer.status == "gone":
         raise Disconnect(_GONE)
     if answer.status != "ok":
@@ -216,7 +216,7 @@ async def _search(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
     cursor.space()
     view = session.view
     program = SearchParser(cursor, view).parse()
-    with session.only_for_client():
+    async with session.in_turn(only_reads=True):
         answer = await session.context.mailstore.search(SearchQuestion(session.mailbox_id, view.folder_id, program))
     if answer.status == "gone":
         raise Disconnect(_GONE)

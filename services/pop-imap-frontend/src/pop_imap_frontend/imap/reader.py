@@ -1,12 +1,15 @@
 """Reads one command from the client: a line and the literals in it, within limits, before anything is parsed.
 
 RFC 3501 4.3 and 7.5 (synchronising literals), RFC 7888 (LITERAL+). Nothing is taken into memory that the limits
-do not allow: 64 KB a line, 4 KB a literal before login and 64 KB after, a message only for APPEND.
+do not allow: 64 KB a line, 4 KB a literal before login and 64 KB after, a message only for APPEND, one in each, and all
+literals of a mailbox together what its budget has.
 """
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from mailkit.errors import OverLimit
 from mailkit.stream import LineTooLong, Stream
 from pop_imap_frontend.imap.grammar import BadCommand
 from pop_imap_frontend.imap.responses import No
@@ -20,6 +23,10 @@ DISCARD = 64 * 1024 * 1024
 _TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}')
 _NAME = re.compile(rb" +((?:UID +)?[A-Za-z]{1,20})", re.I)
 _LITERAL_END = re.compile(rb"~?\{(\d{1,10})(\+?)\}\Z")
+
+
+#: A line, and for the literal of the name three pieces: its line end, octets, and the line behind it.
+_PIECES_OF_APPEND = 4
 
 
 class Disconnect(Exception):
@@ -39,8 +46,14 @@ class RawCommand:
     """Why it is not carried out although it was read to its end, so that the dialogue stays in step."""
 
 
-async def read_command(stream: Stream, *, logged_in: bool, append_limit: int) -> RawCommand:
-    """The next command. Raises EOFError at the end of the connection, Disconnect when it cannot go on."""
+TakeLiteral = Callable[[int], Awaitable[None]]
+
+
+async def read_command(stream: Stream, *, append_limit: int, take_literal: TakeLiteral | None) -> RawCommand:
+    """The next command. Raises EOFError at the end of the connection, Disconnect when it cannot go on.
+
+    `take_literal`: counts a literal's octets before they are read, OverLimit refuses it; None before login.
+    """
     try:
         line = await stream.readline(LINE)
     except LineTooLong:
@@ -55,9 +68,17 @@ async def read_command(stream: Stream, *, logged_in: bool, append_limit: int) ->
     refusal: Exception | None = None
     pieces = [line]
     total = len(line)
+    literals = 0
     while literal := _LITERAL_END.search(line[-16:]):  # only the line just read, never the octets of a literal
         size, non_sync = int(literal[1]), bool(literal[2])
-        refusal = refusal or _refuse(size, name, total, logged_in, append_limit)
+        literals += size
+        if refusal is None:
+            refusal = _refuse(size, literals, len(pieces), name, total, take_literal is not None, append_limit)
+        if refusal is None and take_literal is not None:
+            try:
+                await take_literal(size)
+            except OverLimit as error:
+                refusal = error
         if refusal and not non_sync:
             break  # the client waits for a continuation and gets the tagged answer instead
         if refusal:
@@ -77,11 +98,15 @@ async def read_command(stream: Stream, *, logged_in: bool, append_limit: int) ->
     return RawCommand(tag, name, pieces[0] if len(pieces) == 1 else b"".join(pieces), start, refusal)
 
 
-def _refuse(size: int, name: str, total: int, logged_in: bool, append_limit: int) -> Exception | None:
-    """Why a literal of `size` octets is not taken."""
+def _refuse(
+    size: int, literals: int, pieces: int, name: str, total: int, logged_in: bool, append_limit: int
+) -> Exception | None:
+    """Why a literal of `size` octets is not taken; `literals` are the octets of all of the command so far."""
     if name == "APPEND" and logged_in:
         if size > append_limit:
             return No(f"[TOOBIG] a message has at most {append_limit} octets here")
+        if pieces > _PIECES_OF_APPEND or literals > append_limit + LITERAL:
+            return BadCommand("an APPEND has one message, and one literal for its name")
         return None
     if size + total > (LITERAL if logged_in else LITERAL_BEFORE_LOGIN) + LINE or size > LITERAL:
         return BadCommand("the literal is too large")

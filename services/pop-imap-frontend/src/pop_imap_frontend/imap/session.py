@@ -4,8 +4,8 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -19,6 +19,7 @@ from mailkit.logs import get_logger
 from mailkit.stream import IdleTimeout, LineTooLong, Stream
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import ChangesQuestion
+from pop_imap_frontend.budget import Budget
 from pop_imap_frontend.imap import metrics
 from pop_imap_frontend.imap.commands import COMMANDS, State
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
@@ -52,6 +53,10 @@ class ImapContext:
     name: str
     watch: Callable[["ImapSession"], Callable[[], None]]
     """Registers a logged-in session with the change feed and the re-check; the answer ends that."""
+    commands: Budget
+    """FETCH, SEARCH, COPY and APPEND under way, by mailbox."""
+    literals: Budget
+    """Octets of literals in memory, by mailbox."""
     keepalive_seconds: float = 120.0
     """IDLE says `* OK Still here` so often."""
 
@@ -73,6 +78,7 @@ class ImapSession:
         self._unwatch: Callable[[], None] | None = None
         self._bad = 0
         self._ending: str | None = None
+        self._literals = 0  # octets taken from the mailbox's budget for the present command
         self._busy = False  # with a command, which gets its tagged answer before a BYE
         self._task: asyncio.Task[None] | None = None
 
@@ -86,10 +92,10 @@ class ImapSession:
             self.stream.write(b"* OK [CAPABILITY %b] %b ready\r\n" % (self.capabilities(), self.context.name.encode()))
             while self.state is not State.LOGOUT and self._ending is None:
                 self.stream.set_idle(self.context.idle_seconds if self.login else 60)
-                raw = await read_command(
-                    self.stream, logged_in=self.login is not None, append_limit=self.context.append_limit
-                )
-                await self._answer(raw)
+                try:
+                    await self._answer(await self._read())
+                finally:
+                    self._give_literals_back()
                 await self.stream.drain()
             if self._ending is not None:
                 self.bye(self._ending)
@@ -123,6 +129,22 @@ class ImapSession:
         self.stream.write(b"* BYE %b\r\n" % text.encode())
 
     # -- one command
+
+    async def _read(self) -> RawCommand:
+        limit = self.context.append_limit
+        return await read_command(
+            self.stream, append_limit=limit, take_literal=None if self.login is None else self._take_literal
+        )
+
+    async def _take_literal(self, size: int) -> None:
+        """Count a literal for its mailbox until its command is answered. Raises OverLimit."""
+        with self.only_for_client():
+            self._literals += await self.context.literals.take(self.mailbox_id, size)
+
+    def _give_literals_back(self) -> None:
+        if self._literals:
+            self.context.literals.give_back(self.mailbox_id, self._literals)
+            self._literals = 0
 
     async def _answer(self, raw: RawCommand) -> None:
         started = time.perf_counter()
@@ -228,6 +250,19 @@ class ImapSession:
             raise No(f"[UNAVAILABLE] {self._ending}") from None
         finally:
             self._busy = True
+
+    @asynccontextmanager
+    async def in_turn(self, *, only_reads: bool) -> AsyncIterator[None]:
+        """A command that costs mailstore something: a mailbox has so many under way. `only_reads`: it ends with its
+        client. Raises OverLimit."""
+        with self.only_for_client():
+            taken = await self.context.commands.take(self.mailbox_id)
+            try:
+                if not only_reads:
+                    self.stream.when_lost = None
+                yield
+            finally:
+                self.context.commands.give_back(self.mailbox_id, taken)
 
     @contextmanager
     def only_for_client(self) -> Iterator[None]:
