@@ -43,6 +43,7 @@ EVENTS = frozenset(
         "certificate_broken",
         "neighbour_away",
         "neighbour_back",
+        "neighbour_refused",
         "batch_failed",
         "body_lost",
         "maintenance",
