@@ -1,8 +1,11 @@
 """What a session counts and gives back, with the end of the connection at the worst moment."""
 
 import asyncio
+import tracemalloc
 from typing import Any
 from uuid import uuid4
+
+import pytest
 
 from auth_client.wire import RecipientAnswer, RecipientQuestion, SenderAnswer, Target
 from mailkit.batch import Batcher
@@ -10,6 +13,7 @@ from mailkit.listener import Peer
 from smtp_gateway.checks.recipient import RecipientCheck
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.context import Context, Held
+from smtp_gateway.receiving import Receiving
 from smtp_gateway.session import SmtpSession
 
 MAILBOX = Target("u@here.test", uuid4(), 1 << 30, 1)
@@ -88,6 +92,21 @@ async def test_a_client_that_is_gone_in_the_middle_leaves_nothing_held() -> None
     for _ in range(10):
         await asyncio.sleep(0)
     assert context.held.bytes == 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 1460])
+async def test_a_message_costs_the_memory_that_is_counted_however_it_arrives(size: int) -> None:
+    held = Held(1 << 24)
+    receiving = Receiving(1 << 24, held)
+    text = b"x" * 128 * 1024
+    tracemalloc.start()
+    for at in range(0, len(text), size):
+        receiving.feed(bytes(bytearray(text[at : at + size])))
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held.bytes == len(text)
+    assert used < 1.25 * len(text)
+    receiving.drop()
 
 
 async def test_a_full_mailbox_refuses_mail_but_is_still_where_a_bounce_goes() -> None:

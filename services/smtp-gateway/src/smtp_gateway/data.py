@@ -1,5 +1,7 @@
 """Reads a message's octets after DATA (RFC 5321 4.1.1.4): whole chunks, bounded, ended by CRLF "." CRLF and nothing else."""
 
+from mailkit.pieces import Pieces
+
 END = b"\r\n.\r\n"
 
 
@@ -9,7 +11,7 @@ class DataReader:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._chunks: list[bytes] = []
+        self._pieces = Pieces()
         self._tail = b"\r\n"  # the line end in front of the first line: a message may be a dot alone
         self.size = 0
         self.done = False
@@ -34,12 +36,12 @@ class DataReader:
         if self.discarding or self.size > self._limit * 2 + 1024:
             self.discard()
         else:
-            self._chunks.append(data)
+            self._pieces.append(data)
 
     def discard(self) -> None:
         """Keep nothing more of this message."""
         self.discarding = True
-        self._chunks.clear()
+        self._pieces.clear()
 
     @property
     def held(self) -> int:
@@ -50,8 +52,8 @@ class DataReader:
         """The message without the final dot and without dot-stuffing (4.5.2); None when it was too large."""
         if self.discarding:
             return None
-        raw = b"".join(self._chunks)[:-3]
-        self._chunks.clear()
+        raw = self._pieces.join()[:-3]
+        self._pieces.clear()
         if raw[:1] == b".":
             raw = raw[1:]
         if b"\r\n." in raw:

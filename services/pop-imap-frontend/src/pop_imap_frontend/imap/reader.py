@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mailkit.errors import OverLimit
+from mailkit.pieces import Pieces
 from mailkit.stream import LineTooLong, Stream
 from pop_imap_frontend.imap.grammar import BadCommand
 from pop_imap_frontend.imap.responses import No
@@ -25,8 +26,8 @@ _NAME = re.compile(rb" +((?:UID +)?[A-Za-z]{1,20})", re.I)
 _LITERAL_END = re.compile(rb"~?\{(\d{1,10})(\+?)\}\Z")
 
 
-#: A line, and for the literal of the name three pieces: its line end, octets, and the line behind it.
-_PIECES_OF_APPEND = 4
+#: The name, and the message.
+_LITERALS_OF_APPEND = 2
 
 
 class Disconnect(Exception):
@@ -66,14 +67,15 @@ async def read_command(stream: Stream, *, append_limit: int, take_literal: TakeL
     name = b" ".join(match[1].upper().split()).decode() if match else ""
     start = match.end() if match else len(line)
     refusal: Exception | None = None
-    pieces = [line]
+    pieces = Pieces(line)
     total = len(line)
-    literals = 0
+    literals = number = 0
     while literal := _LITERAL_END.search(line[-16:]):  # only the line just read, never the octets of a literal
         size, non_sync = int(literal[1]), bool(literal[2])
         literals += size
+        number += 1
         if refusal is None:
-            refusal = _refuse(size, literals, len(pieces), name, total, take_literal is not None, append_limit)
+            refusal = _refuse(size, literals, number, name, total, take_literal is not None, append_limit)
         if refusal is None and take_literal is not None:
             try:
                 await take_literal(size)
@@ -88,24 +90,25 @@ async def read_command(stream: Stream, *, append_limit: int, take_literal: TakeL
         else:
             if not non_sync:
                 stream.write(b"+ go ahead\r\n")
-            pieces += [b"\r\n", await stream.read_exactly(size)]
+            pieces.append(b"\r\n")
+            pieces.append(await stream.read_exactly(size))
         try:
             line = await stream.readline(LINE)
         except LineTooLong:
             raise Disconnect("the command line is too long") from None
         pieces.append(line)
         total += size + len(line)
-    return RawCommand(tag, name, pieces[0] if len(pieces) == 1 else b"".join(pieces), start, refusal)
+    return RawCommand(tag, name, pieces.join(), start, refusal)
 
 
 def _refuse(
-    size: int, literals: int, pieces: int, name: str, total: int, logged_in: bool, append_limit: int
+    size: int, literals: int, number: int, name: str, total: int, logged_in: bool, append_limit: int
 ) -> Exception | None:
-    """Why a literal of `size` octets is not taken; `literals` are the octets of all of the command so far."""
+    """Why a literal of `size` octets is not taken; it is the command's `number`th, `literals` are the octets of all so far."""
     if name == "APPEND" and logged_in:
         if size > append_limit:
             return No(f"[TOOBIG] a message has at most {append_limit} octets here")
-        if pieces > _PIECES_OF_APPEND or literals > append_limit + LITERAL:
+        if number > _LITERALS_OF_APPEND or literals > append_limit + LITERAL:
             return BadCommand("an APPEND has one message, and one literal for its name")
         return None
     if size + total > (LITERAL if logged_in else LITERAL_BEFORE_LOGIN) + LINE or size > LITERAL:
