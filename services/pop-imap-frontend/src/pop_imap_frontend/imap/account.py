@@ -6,6 +6,7 @@ import binascii
 from auth_client.wire import LoginAnswer
 from mailkit.errors import PostriderError
 from mailkit.logs import get_logger
+from pop_imap_frontend.imap import changes
 from pop_imap_frontend.imap.commands import ANY, LOGGED_IN, State, command
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.reader import Disconnect
@@ -34,7 +35,7 @@ async def capability(session: ImapSession, cursor: Cursor) -> str:
 async def noop(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     if session.selected is not None:
-        await session.tell_changes()
+        await changes.tell(session)
     return "NOOP completed"
 
 

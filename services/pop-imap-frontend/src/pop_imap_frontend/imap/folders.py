@@ -2,6 +2,7 @@
 
 from mailkit.ids import new_id
 from mailstore_client.wire import DELIMITER, ExpungeQuestion, FolderChange, OpenFolder
+from pop_imap_frontend.imap import changes
 from pop_imap_frontend.imap.commands import LOGGED_IN, State, command
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.responses import NONEXISTENT, No
@@ -75,7 +76,7 @@ async def close(session: ImapSession, cursor: Cursor) -> str:
 @command("CHECK", State.SELECTED, tells_changes=False)
 async def check(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
-    await session.tell_changes()
+    await changes.tell(session)
     return "CHECK completed"
 
 
@@ -105,7 +106,7 @@ async def delete(session: ImapSession, cursor: Cursor) -> str:
     answer = _done(
         "DELETE", await session.context.mailstore.delete_folder(FolderChange(session.mailbox_id, name, new_id()))
     )
-    await session.forget_if_gone()  # the selected one may have had this name, or have it no longer
+    await changes.forget_if_gone(session)  # the selected one may have had this name, or have it no longer
     return answer
 
 

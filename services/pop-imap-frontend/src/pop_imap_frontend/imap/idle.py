@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from mailkit.errors import PostriderError
-from pop_imap_frontend.imap import metrics
+from pop_imap_frontend.imap import changes, metrics
 from pop_imap_frontend.imap.commands import LOGGED_IN, command
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.session import ImapSession
@@ -56,7 +56,7 @@ async def _tell(session: ImapSession, done: "asyncio.Future[bytes]") -> None:
         session.news.clear()
         return
     try:
-        await session.tell_changes()
+        await changes.tell(session)
         await session.stream.drain()
     except PostriderError:
         await asyncio.wait({done}, timeout=_AGAIN)

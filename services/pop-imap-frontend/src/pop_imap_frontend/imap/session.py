@@ -2,63 +2,29 @@
 
 import asyncio
 import random
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 from auth_client.wire import LoginAnswer
-from mailkit.clock import Clock
-from mailkit.errors import NoSpace, OverLimit, PostriderError, Unavailable
+from mailkit.errors import PostriderError
 from mailkit.lifecycle import describe
 from mailkit.listener import Peer
 from mailkit.logs import get_logger
 from mailkit.stream import IdleTimeout, LineTooLong, Stream
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import ChangesQuestion
-from pop_imap_frontend.budget import Budget
-from pop_imap_frontend.imap import metrics
+from pop_imap_frontend.imap import changes, metrics
 from pop_imap_frontend.imap.commands import COMMANDS, State
+from pop_imap_frontend.imap.context import ImapContext
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.reader import Disconnect, RawCommand, read_command
-from pop_imap_frontend.imap.responses import Away, No
+from pop_imap_frontend.imap.refusals import refused
+from pop_imap_frontend.imap.responses import No
 from pop_imap_frontend.imap.selected import Selected
 
 log = get_logger()
 
 MOST_BAD_COMMANDS = 20
-
-
-class LogIn(Protocol):
-    """How a session asks auth; shared with POP3."""
-
-    async def __call__(self, protocol: str, login: str, password: str, peer: Peer) -> LoginAnswer: ...
-
-
-@dataclass(frozen=True)
-class ImapContext:
-    """What all IMAP sessions of the process share."""
-
-    mailstore: MailstoreClient
-    log_in: LogIn
-    clock: Clock
-    tls: Callable[[], ssl.SSLContext] | None
-    """The context for STARTTLS; None without certificates."""
-    plaintext_logins: bool
-    append_limit: int
-    idle_seconds: float
-    name: str
-    watch: Callable[["ImapSession"], Callable[[], None]]
-    """Registers a logged-in session with the change feed and the re-check; the answer ends that."""
-    commands: Budget
-    """FETCH, SEARCH, COPY and APPEND under way, by mailbox."""
-    literals: Budget
-    """Octets of literals in memory, by mailbox."""
-    keepalive_seconds: float = 120.0
-    """IDLE says `* OK Still here` so often."""
 
 
 class ImapSession:
@@ -97,7 +63,7 @@ class ImapSession:
                 finally:
                     self._give_literals_back()
                 await self.stream.drain()
-            if self._ending is not None:
+            if self._ending is not None and self.state is not State.LOGOUT:
                 self.bye(self._ending)
         except IdleTimeout:
             self.bye("silent for too long")
@@ -182,7 +148,7 @@ class ImapSession:
                 raise BadCommand("not allowed now: log in first" if not self.login else "not allowed in this state")
             text = await command.run(self, Cursor(raw.data, raw.start))
             if command.tells_changes and self.selected is not None and self.news.is_set():
-                await self._tell_after_command()
+                self._ending = self._ending or await changes.tell_after_command(self)
             return b"OK", text
         except LineTooLong:
             self._ending = "the line is too long"
@@ -198,21 +164,12 @@ class ImapSession:
             self._ending = "silent for too long"
             return b"NO", self._ending
         except PostriderError as error:
-            return b"NO", _refusal(raw.name, error)
+            return b"NO", refused(raw.name, error)
         except (EOFError, OSError):
             raise
         except Exception as error:
             log.error("bug", command=raw.name, error=describe(error), exc_info=error)
             return b"NO", "[SERVERBUG] internal error"
-
-    async def _tell_after_command(self) -> None:
-        """Changes in front of the tagged answer of a command that is done, whatever comes of them."""
-        try:
-            await self.tell_changes()
-        except Disconnect as error:
-            self._ending = str(error)
-        except PostriderError as error:
-            log.warning("neighbour_away", work="changes", error=describe(error))
 
     # -- what commands use
 
@@ -309,49 +266,3 @@ class ImapSession:
         if self.view.read_only:
             raise No("[READ-ONLY] the mailbox was opened with EXAMINE")
         return self.view
-
-    async def tell_changes(self) -> None:
-        """Ask what happened in the folder and tell the client. Raises Disconnect when the folder was deleted."""
-        if not await self._follow():
-            raise Disconnect("the selected mailbox is no longer there; connect again")
-
-    async def forget_if_gone(self) -> None:
-        """After a DELETE: the selected state ends with the folder itself, not with a name."""
-        if self.selected is None:
-            return
-        try:
-            if not await self._follow():
-                self.select(None)
-        except PostriderError as error:  # the DELETE is done; the next command will see
-            log.warning("neighbour_away", work="changes", error=describe(error))
-
-    async def _follow(self) -> bool:
-        """Tell the client of changes; False: the folder is gone. The feed is a hint, MODSEQ the truth (decision 8)."""
-        view = self.view
-        self.news.clear()
-        try:
-            changes = await self.context.mailstore.changes(
-                ChangesQuestion(self.mailbox_id, view.folder_id, view.modseq, take_recent=not view.read_only)
-            )
-        except PostriderError:
-            self.news.set()
-            raise
-        if changes.status == "gone":
-            return False
-        if changes.status != "ok":
-            raise Disconnect("the selected mailbox changed too much; connect again")
-        self.stream.write(b"".join(view.apply(changes)))
-        return True
-
-
-def _refusal(command: str, error: PostriderError) -> str:
-    """What stands behind NO: whether trying again can help (decision 0018)."""
-    if isinstance(error, NoSpace):
-        return "[UNAVAILABLE] the server's disk is full; deleting still works"
-    if isinstance(error, OverLimit):
-        return f"[LIMIT] {error}"
-    if isinstance(error, Unavailable):
-        log.warning("neighbour_away", command=command, error=describe(error))
-        return str(Away())
-    log.error("neighbour_refused", command=command, error=describe(error))
-    return "[CANNOT] the mail store does not take this command"

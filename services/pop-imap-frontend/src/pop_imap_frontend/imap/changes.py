@@ -1,0 +1,61 @@
+"""What happened in the selected folder, told to the client. The feed is a hint, MODSEQ the truth (decision 8)."""
+
+from typing import TYPE_CHECKING
+
+from mailkit.errors import PostriderError
+from mailkit.lifecycle import describe
+from mailkit.logs import get_logger
+from mailstore_client.wire import ChangesQuestion
+from pop_imap_frontend.imap.reader import Disconnect
+
+if TYPE_CHECKING:
+    from pop_imap_frontend.imap.session import ImapSession
+
+log = get_logger()
+
+
+async def tell(session: "ImapSession") -> None:
+    """Ask and tell. Raises Disconnect when the folder was deleted."""
+    if not await _follow(session):
+        raise Disconnect("the selected mailbox is no longer there; connect again")
+
+
+async def tell_after_command(session: "ImapSession") -> str | None:
+    """In front of the tagged answer of a command that is done; why the session has to end, if it has to."""
+    try:
+        await tell(session)
+    except Disconnect as error:
+        return str(error)
+    except PostriderError as error:  # the next command will see
+        log.warning("neighbour_away", work="changes", error=describe(error))
+    return None
+
+
+async def forget_if_gone(session: "ImapSession") -> None:
+    """After a DELETE: the selected state ends with the folder itself, not with a name."""
+    if session.selected is None:
+        return
+    try:
+        if not await _follow(session):
+            session.select(None)
+    except PostriderError as error:
+        log.warning("neighbour_away", work="changes", error=describe(error))
+
+
+async def _follow(session: "ImapSession") -> bool:
+    """Bring the view up to date and tell the client; False: the folder is gone."""
+    view = session.view
+    session.news.clear()
+    try:
+        changes = await session.context.mailstore.changes(
+            ChangesQuestion(session.mailbox_id, view.folder_id, view.modseq, take_recent=not view.read_only)
+        )
+    except PostriderError:
+        session.news.set()
+        raise
+    if changes.status == "gone":
+        return False
+    if changes.status != "ok":
+        raise Disconnect("the selected mailbox changed too much; connect again")
+    session.stream.write(b"".join(view.apply(changes)))
+    return True

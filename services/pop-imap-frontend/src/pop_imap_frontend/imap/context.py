@@ -1,0 +1,44 @@
+"""What all IMAP sessions of the process share."""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from auth_client.wire import LoginAnswer
+from mailkit.clock import Clock
+from mailkit.listener import Peer
+from mailstore_client.client import MailstoreClient
+from pop_imap_frontend.budget import Budget
+
+if TYPE_CHECKING:
+    from pop_imap_frontend.imap.session import ImapSession
+
+
+class LogIn(Protocol):
+    """How a session asks auth; shared with POP3."""
+
+    async def __call__(self, protocol: str, login: str, password: str, peer: Peer) -> LoginAnswer: ...
+
+
+@dataclass(frozen=True)
+class ImapContext:
+    """What all IMAP sessions of the process share."""
+
+    mailstore: MailstoreClient
+    log_in: LogIn
+    clock: Clock
+    tls: Callable[[], ssl.SSLContext] | None
+    """The context for STARTTLS; None without certificates."""
+    plaintext_logins: bool
+    append_limit: int
+    idle_seconds: float
+    name: str
+    watch: Callable[["ImapSession"], Callable[[], None]]
+    """Registers a logged-in session with the change feed and the re-check; the answer ends that."""
+    commands: Budget
+    """FETCH, SEARCH, COPY and APPEND under way, by mailbox."""
+    literals: Budget
+    """Octets of literals in memory, by mailbox."""
+    keepalive_seconds: float = 120.0
+    """IDLE says `* OK Still here` so often."""
