@@ -23,7 +23,7 @@ from mailstore.storage.store import pack, pack_uids, sql
 from mailstore_client.wire import Found, SearchQuestion
 
 DEEPEST = 60
-MOST_NODES = 2000
+MOST_NODES = 4000
 #: Candidates whose bodies are in memory at once, and their octets.
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024

@@ -118,3 +118,18 @@ def test_unfinished_programs_are_bad(text: str) -> None:
 
 def test_merged() -> None:
     assert merged([(5, 6), (0, 3), (2, 4), (4, 5), (9, 9)]) == [(0, 6)]
+
+
+def test_many_expunged_at_once_cost_their_number() -> None:
+    def expunged(count: int) -> float:
+        here = view(count)
+        gone = list(here.uids)[::2]
+        started = time.process_time()
+        numbers = here.remove(gone)
+        spent = time.process_time() - started
+        assert numbers == list(range(1, len(gone) + 1))
+        assert len(here) == count - len(gone)
+        return spent
+
+    small, large = min(expunged(50_000) for _ in range(3)), min(expunged(200_000) for _ in range(3))
+    assert large < 10 * small, (small, large)  # four times as many

@@ -5,7 +5,6 @@ The view changes only when the client is told, so sequence numbers mean the same
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
 
 from mailstore_client.wire import SEEN, Changes, FolderSnapshot, Ranges
 from pop_imap_frontend.imap.grammar import BadCommand, SequenceSet
@@ -129,13 +128,19 @@ class Selected:
                 changed.append(at)
         return changed
 
-    def remove(self, uids: "array[int] | list[int]") -> Iterator[int]:
-        """Take `uids` out of the view, yielding the sequence number each EXPUNGE response names (RFC 3501 7.4.1)."""
-        for uid in uids:
-            at = self.position(uid)
-            if at is not None:
-                del self.uids[at], self.masks[at]
-                yield at + 1
+    def remove(self, uids: "array[int] | list[int]") -> list[int]:
+        """Take `uids` out of the view; the sequence numbers that EXPUNGE responses name, one after the other: each is
+        what it is when those before it are gone (RFC 3501 7.4.1). One pass, however many go."""
+        gone = [at for at in map(self.position, sorted(set(uids))) if at is not None]
+        kept_uids, kept_masks = array("I"), array("Q")
+        start = 0
+        for at in [*gone, len(self.uids)]:
+            kept_uids += self.uids[start:at]
+            kept_masks += self.masks[start:at]
+            start = at + 1
+        if gone:
+            self.uids, self.masks = kept_uids, kept_masks
+        return [at + 1 - before for before, at in enumerate(gone)]
 
     def apply(self, changes: Changes) -> list[bytes]:
         """Bring the view up to `changes`; the untagged responses that say so."""
