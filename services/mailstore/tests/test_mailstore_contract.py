@@ -1,5 +1,6 @@
 """Each case once on the real service and once on the fakes that are shipped with the client."""
 
+import json
 from array import array
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import pytest
 
 from mailkit.errors import NotFound
 from mailkit.ids import new_id
+from mailkit.testing import hostile
+from mailstore.__main__ import openapi
 from mailstore_client.fake import FakeFilings, FakeMaildrop
 from mailstore_client.wire import (
     CloseMaildrop,
@@ -132,3 +135,7 @@ async def test_filings_are_known_by_mailbox_and_queue_id(filings, store):
     if isinstance(filings, FakeFilings):
         filings.referenced = {body_id, other}  # which bodies are referred to is the test's to say
     assert await filings.references(ReferenceList([body_id, new_id(), other])) == [True, False, True]
+
+
+async def test_a_nul_or_a_lone_surrogate_in_the_operators_api_is_a_problem_document(store):
+    assert await hostile.check(store.url, "admin-token", json.loads(openapi())) >= 4

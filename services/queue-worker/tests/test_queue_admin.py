@@ -10,6 +10,7 @@ import queue_worker_client
 from mailkit.errors import BadRequest, Forbidden, NotFound
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
+from mailkit.testing import hostile
 from mailkit.web import HttpSide
 from queue_worker.__main__ import openapi
 from queue_worker.couriers import Verdict
@@ -124,3 +125,7 @@ def test_the_client_has_one_verb_per_operation():
     operations = {verb["operationId"] for path in paths.values() for verb in path.values()}
     verbs = {name for name, _ in inspect.getmembers(QueueAdmin, inspect.isfunction) if name in QueueAdmin.__dict__}
     assert {name for name in verbs if not name.startswith("_")} == operations
+
+
+async def test_a_nul_or_a_lone_surrogate_anywhere_is_a_problem_document(admin):
+    assert await hostile.check(admin.url, "admin-token", json.loads(openapi())) >= 6

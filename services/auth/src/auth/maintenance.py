@@ -6,8 +6,8 @@ from datetime import timedelta
 from auth import metrics
 from mailkit.clock import Clock
 from mailkit.db import Queries, translated
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailkit.singleton import Lost, Singleton
 
 log = get_logger()
@@ -55,4 +55,4 @@ class Maintenance:
         try:
             await self._singleton.release()
         except Exception as error:
-            log.info("neighbour_away", work="maintenance", error=describe(error))
+            report(error, "maintenance")

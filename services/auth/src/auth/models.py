@@ -1,14 +1,31 @@
 """What operators send and get (JSON). Records carry `id`, bare addresses and ISO 8601 times."""
 
+import re
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+_LONE = re.compile("[\ud800-\udfff]")
 
 
 class _Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_stored(cls, given: Any) -> Any:
+        """No NUL and no lone surrogate: no database column and no login could hold it."""
+        if any(map(_is_unstorable, given.values() if isinstance(given, dict) else ())):
+            raise ValueError("a text has a character that cannot be stored")
+        return given
+
+
+def _is_unstorable(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_is_unstorable, value))
+    return isinstance(value, str) and ("\x00" in value or not value.isascii() and _LONE.search(value) is not None)
 
 
 class Catchall(BaseModel):

@@ -13,6 +13,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from prometheus_client import Gauge, Histogram
 
+from mailkit import report
 from mailkit.dsn import where
 from mailkit.errors import ConfigError, NoSpace, PostriderError, Unavailable
 
@@ -180,6 +181,10 @@ def translate(error: BaseException) -> PostriderError | None:
     if isinstance(error, DATABASE_ERRORS):
         return Unavailable(f"the database is away ({type(error).__name__})")
     return None
+
+
+report.translators.append(translate)
+report.foreign.extend(DATABASE_ERRORS)
 
 
 @asynccontextmanager

@@ -103,3 +103,8 @@ class ConfigError(PostriderError):
 def concerns_all(error: BaseException) -> bool:
     """Whether a list failed for a reason that is not in its items: each alone would have met the same."""
     return isinstance(error, Unavailable | NoSpace | Unauthorised | Forbidden)
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether a service refused what was asked for, so that trying again cannot help (SMTP 5xx, IMAP CANNOT)."""
+    return isinstance(error, BadRequest | NotFound | Conflict | TooLarge)

@@ -14,9 +14,7 @@ from prometheus_client import Gauge
 import mailkit
 from mailkit import stalls
 from mailkit.errors import ConfigError
-from mailkit.logs import get_logger
-
-log = get_logger()
+from mailkit.report import report
 
 EX_CONFIG = 78
 BUILD = Gauge("postrider_build_info", "1, with the service (component) and its version", ["component", "version"])
@@ -31,7 +29,7 @@ class Lifecycle:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run `work` beside the service; what it raises is logged as a bug, and it ends with `cancel`."""
+        """Run `work` beside the service; what it raises is logged, and it ends with `cancel`."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -47,12 +45,12 @@ class Lifecycle:
             try:
                 await work()
             except Exception as error:
-                log.warning("neighbour_away", work=getattr(work, "__qualname__", str(work)), error=describe(error))
+                report(error, getattr(work, "__qualname__", str(work)))
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("bug", error=describe(task.exception()), exc_info=task.exception())
+        if not task.cancelled() and (error := task.exception()) is not None:
+            report(error, getattr(task.get_coro(), "__qualname__", ""))
 
     async def cancel(self) -> None:
         """End everything that was spawned."""
@@ -60,11 +58,6 @@ class Lifecycle:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def describe(error: BaseException | None) -> str:
-    """An error for a log line: its kind and text; connection errors often have no text."""
-    return f"{type(error).__name__}: {error}" if error is not None else ""
 
 
 def run(service: str, serve: Callable[[Lifecycle], Awaitable[None]]) -> None:

@@ -16,9 +16,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from mailkit.address import BadAddress, Networks, peer_address
 from mailkit.errors import ConfigError
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
 from mailkit.proxy import BadHeader, Header, parse_header
+from mailkit.report import report
 
 log = get_logger()
 
@@ -203,7 +203,7 @@ class Listener:
                 return
             except OSError as error:
                 if error.errno in _EXHAUSTED:
-                    log.error("neighbour_away", work=f"accept on {self.name}", error=describe(error))
+                    report(error, f"accept on {self.name}")
                     self._loop.remove_reader(server)
                     self._loop.call_later(_EXHAUSTED_SECONDS, self._accept_again, server)
                     return
@@ -236,7 +236,7 @@ class Listener:
             if isinstance(error, OSError | BadAddress):
                 REFUSED.labels(self.name, "gone").inc()
             else:
-                log.error("bug", error=describe(error), exc_info=error)
+                report(error, f"admit on {self.name}")
 
     async def _identify(self, sock: socket.socket, place: tuple[str, int]) -> Peer | None:
         """Who it is; None when it was sent away."""

@@ -11,8 +11,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from mailkit.db import DATABASE_ERRORS
-from mailkit.lifecycle import Lifecycle, describe
+from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
+from mailkit.report import report as report_error
 
 log = get_logger()
 
@@ -55,7 +56,7 @@ class PostgresMetrics(Collector):
                 dead = await connection.fetch(_DEAD, timeout=5)
         except DATABASE_ERRORS as error:
             if self._up:
-                log.warning("neighbour_away", work="postgres_metrics", error=describe(error))
+                report_error(error, "postgres_metrics")
             self._up = 0
             return
         self._up = 1

@@ -9,8 +9,8 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import describe, report
 
 log = get_logger()
 
@@ -131,7 +131,7 @@ class Stream(asyncio.Protocol):
         except (EOFError, OSError, IdleTimeout, ssl.SSLError):
             pass
         except Exception as error:
-            log.error("bug", error=describe(error), exc_info=error)
+            report(error, "a session")
         finally:
             self.close()
 

@@ -21,8 +21,8 @@ from cryptography import x509
 from prometheus_client import Gauge
 
 from mailkit.errors import ConfigError
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 
 log = get_logger()
 
@@ -111,7 +111,7 @@ class CertificateStore:
         try:
             connection.context = self.context_for(name)
         except Exception as error:  # a bug here must not end all handshakes
-            log.error("bug", error=describe(error), exc_info=error)
+            report(error, "choose a certificate")
 
     # -- one folder
 

@@ -20,9 +20,10 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from mailkit.errors import BadRequest, Forbidden, PostriderError, TooLarge, Unauthorised
-from mailkit.lifecycle import Lifecycle, describe
+from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
 from mailkit.metrics import from_zero
+from mailkit.report import foreign, known, report
 
 log = get_logger()
 
@@ -173,7 +174,8 @@ def create_app(title: str, life: Lifecycle, checks: Mapping[str, Check] | None =
     app.add_exception_handler(PostriderError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _bug)
+    for each in (Exception, UnicodeEncodeError, *foreign):  # what Exception alone answers is raised once more
+        app.add_exception_handler(each, unexpected)
     return app
 
 
@@ -202,9 +204,21 @@ async def _http(_request: Request, error: Exception) -> Response:
     return problem("http", error.status_code, str(error.detail))
 
 
-async def _bug(request: Request, error: Exception) -> Response:
-    log.error("bug", path=request.url.path, error=describe(error), exc_info=error)
-    return problem("error", 500, "internal error")
+async def unexpected(request: Request, error: Exception) -> Response:
+    """What no route answers for: a database that is away, text that it cannot hold, a bug."""
+    if _is_unstorable(error):
+        return await _expected(request, BadRequest("a text here has a character that cannot be stored"))
+    report(error, "a request", path=request.url.path)
+    found = known(error)
+    return await _expected(request, found) if found is not None else problem("error", 500, "internal error")
+
+
+def _is_unstorable(error: BaseException) -> bool:
+    """Whether Postgres or its driver refused the text of a parameter: NUL, a lone surrogate. Nothing was done."""
+    return (
+        getattr(error, "sqlstate", "") in ("22021", "22P05")  # character_not_in_repertoire, untranslatable_character
+        or isinstance(error, UnicodeEncodeError) or isinstance(error.__cause__, UnicodeEncodeError)
+    )  # fmt: skip
 
 
 async def read_body(request: Request, most: int = LARGEST_LIST) -> bytes:
@@ -249,9 +263,9 @@ def add_door(
             content = await ask(scope, receive)
         except Exception as error:
             failed.observe(time.perf_counter() - started)
-            known = isinstance(error, PostriderError)
+            expected = isinstance(error, PostriderError)
             request = Request(scope)
-            await (await (_expected if known else _bug)(request, error))(scope, receive, send)
+            await (await (_expected if expected else unexpected)(request, error))(scope, receive, send)
             return
         ok.observe(time.perf_counter() - started)
         length = str(len(content)).encode()

@@ -7,9 +7,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from mailkit.db import translate
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailstore import metrics
 from mailstore_client.wire import FeedNews
 
@@ -88,10 +87,7 @@ class Feed:
                 finally:
                     connection.terminate()
             except Exception as error:  # whatever it is, the feed goes on: without it no front end hears of anything
-                if translate(error) is None:
-                    log.error("bug", work="feed", error=describe(error), exc_info=error)
-                else:
-                    log.warning("neighbour_away", work="feed", error=describe(error))
+                report(error, "feed")
             await asyncio.sleep(0.5)
 
     def end(self) -> None:

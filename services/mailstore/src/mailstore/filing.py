@@ -14,8 +14,8 @@ from mailkit.clock import Clock
 from mailkit.db import Connection, translated
 from mailkit.disk import Disk
 from mailkit.errors import NoSpace, Unavailable
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailstore import metrics
 from mailstore.mime import Rendered, render
 from mailstore.quota import Account
@@ -135,7 +135,7 @@ def _answered(item: Filing, answer: FilingAnswer | Exception) -> FilingAnswer:
         return FilingAnswer("no_space")
     if isinstance(answer, Unavailable):
         raise answer
-    log.error("batch_failed", work="file", queue_id=item.queue_id, error=describe(answer), exc_info=answer)
+    report(answer, "file", queue_id=item.queue_id)
     return FilingAnswer("failed")
 
 

@@ -8,8 +8,8 @@ import asyncpg
 
 from mailkit.clock import Clock
 from mailkit.ids import id_floor
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailkit.singleton import Lost, Singleton
 from mailstore.storage.store import upkeep
 
@@ -41,7 +41,7 @@ class Maintenance:
             try:
                 await self.round()
             except Exception as error:
-                log.warning("neighbour_away", work="maintenance", error=describe(error))
+                report(error, "maintenance")
             await asyncio.sleep(PERIOD_SECONDS)
 
     async def round(self) -> None:
@@ -63,7 +63,7 @@ class Maintenance:
         try:
             await self._singleton.release()
         except Exception as error:
-            log.info("neighbour_away", work="maintenance", error=describe(error))
+            report(error, "maintenance")
 
     async def _operations(self) -> int:
         async with self._singleton.step() as connection:

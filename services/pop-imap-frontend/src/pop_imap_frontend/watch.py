@@ -7,9 +7,8 @@ from uuid import UUID
 
 from auth_client.client import AuthClient
 from auth_client.wire import LoginAnswer, SessionQuestion
-from mailkit.errors import PostriderError
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailstore_client.client import MailstoreClient
 
 log = get_logger()
@@ -66,8 +65,8 @@ class Watch:
                     for mailbox_id in news.mailbox_ids:
                         for session in self._sessions.get(mailbox_id, ()):
                             session.news.set()
-            except PostriderError as error:
-                log.warning("neighbour_away", work="feed", error=describe(error))
+            except Exception as error:  # whatever it is, the feed goes on
+                report(error, "feed")
             await asyncio.sleep(0.5)
 
     def _everybody(self) -> None:

@@ -7,8 +7,8 @@ import asyncpg
 
 from bodystore import BodyStore
 from mailkit.clock import Clock
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailkit.singleton import Singleton
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import ReferenceList
@@ -49,7 +49,7 @@ class Collector:
         try:
             await self._singleton.release()
         except Exception as error:
-            log.info("neighbour_away", work="collector", error=describe(error))
+            report(error, "collector")
 
     async def _look_at(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
         """Most candidates are still referred to, so the first look costs no write; what looks free is marked and

@@ -16,9 +16,8 @@ import asyncpg
 from bodystore import BodyGone, BodyStore
 from mailkit.batch import Pace
 from mailkit.clock import Clock
-from mailkit.db import translate
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report as report_error
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, RemoteRecipient, Verdict
 from queue_worker.destinations import Destinations, split
 from queue_worker.leases import LEASE, Leases
@@ -107,10 +106,7 @@ class Delivery:
                 if not await self.turn():
                     await self._wait(POLL_SECONDS - (loop.time() - looked))
             except Exception as error:
-                if translate(error) is None:
-                    log.error("bug", work="deliver", error=describe(error), exc_info=error)
-                else:
-                    log.warning("neighbour_away", work="deliver", error=describe(error))
+                report_error(error, "deliver")
                 await asyncio.sleep(1)
 
     async def stop(self, grace: float) -> None:
@@ -269,7 +265,7 @@ class Delivery:
         try:
             await self._remote.deliver(slot.domain, [remote_message(group) for group in messages], report)
         except Exception as error:
-            log.error("bug", work="converse", error=describe(error), exc_info=error)
+            report_error(error, "converse")
         finally:
             if left:  # nothing was said about these: their leases run out, and the mark says whether they are in doubt
                 self._let_go(list(left.values()))

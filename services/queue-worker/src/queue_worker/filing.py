@@ -7,9 +7,8 @@ import asyncpg
 
 from mailkit.batch import Pace
 from mailkit.clock import Clock
-from mailkit.db import translate
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from queue_worker.couriers.local import LocalCourier
 from queue_worker.leases import LEASE, Leases
 from queue_worker.models import Claim
@@ -64,10 +63,7 @@ class Filer:
                     pause = LOCAL_PAUSES[min(self._local.away, len(LOCAL_PAUSES)) - 1]
                     await asyncio.sleep(min(pause, PROBE_PAUSE))
             except Exception as error:
-                if translate(error) is None:
-                    log.error("bug", work="file", error=describe(error), exc_info=error)
-                else:
-                    log.warning("neighbour_away", work="file", error=describe(error))
+                report(error, "file")
                 await asyncio.sleep(1)
 
     async def _wait(self, seconds: float) -> None:

@@ -13,8 +13,8 @@ from mailkit.clock import Clock
 from mailkit.db import translated
 from mailkit.disk import Disk
 from mailkit.errors import NoSpace, Unavailable
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from queue_worker import metrics
 from queue_worker.enqueue import Entry, destinations, entry, insert
 from queue_worker.ready import Pair
@@ -95,5 +95,5 @@ def _answered(item: Submission, answer: SubmissionAnswer | BaseException) -> Sub
         return SubmissionAnswer("no_space")
     if isinstance(answer, Unavailable) or not isinstance(answer, Exception):
         raise answer
-    log.error("batch_failed", work="take", queue_id=item.submission_id.hex, error=describe(answer), exc_info=answer)
+    report(answer, "take", queue_id=item.submission_id.hex)
     return SubmissionAnswer("failed")

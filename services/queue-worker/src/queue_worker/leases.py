@@ -10,8 +10,8 @@ from mailkit.batch import Batcher
 from mailkit.clock import Clock
 from mailkit.db import translated
 from mailkit.errors import PostriderError
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from queue_worker.models import Claim
 from queue_worker.storage.queue import sql
 
@@ -62,7 +62,7 @@ class Leases:
         try:
             return await self._marks.ask(claims)
         except PostriderError as error:
-            log.warning("neighbour_away", work="mark_dot", error=describe(error))
+            report(error, "mark_dot")
             return False
 
     async def _mark(self, groups: Sequence[list[Claim]]) -> list[bool]:

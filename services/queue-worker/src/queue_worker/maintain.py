@@ -7,8 +7,8 @@ import asyncpg
 
 from mailkit.clock import Clock
 from mailkit.ids import id_floor, id_time, new_id
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailkit.singleton import Lost, Singleton
 from queue_worker import metrics
 from queue_worker.filing import Filer
@@ -77,14 +77,14 @@ class Maintenance:
         try:
             await self._singleton.release()
         except Exception as error:
-            log.info("neighbour_away", work="maintenance", error=describe(error))
+            report(error, "maintenance")
 
     async def _tolerant(self, step: Awaitable[None]) -> None:
         """A partition whose lock is not to be had comes an hour later; the default partition loses nothing meanwhile."""
         try:
             await step
         except asyncpg.PostgresError as error:
-            log.warning("maintenance", error=describe(error))
+            report(error, "maintenance")
 
     async def _run(self, statement: str, *arguments: object) -> None:
         async with self._singleton.step() as connection:

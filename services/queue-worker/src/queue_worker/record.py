@@ -15,8 +15,8 @@ from mailkit.batch import Batcher, send_apart
 from mailkit.clock import Clock
 from mailkit.db import Connection, translate
 from mailkit.ids import new_id
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from queue_worker.bounce import Original, bounce
 from queue_worker.enqueue import Entry, destinations, entry, insert
 from queue_worker.models import Result
@@ -60,13 +60,7 @@ class Recorder:
         """Write `results` down; returns when they are committed, or when one is seen to be impossible to write."""
         for result, error in zip(results, await send_apart(self._commit_when_there, results), strict=True):
             if error is not None:  # its lease runs out, and it is tried again
-                log.error(
-                    "batch_failed",
-                    work="record",
-                    queue_id=result.claim.message_id,
-                    error=describe(error),
-                    exc_info=error,
-                )
+                report(error, "record", queue_id=result.claim.message_id)
 
     async def _commit_when_there(self, results: Sequence[Result]) -> list[None]:
         """Commit `results` as soon as the database is there. Raises what is no fault of the database's."""
@@ -78,7 +72,7 @@ class Recorder:
             except Exception as error:
                 if translate(error) is None:
                     raise
-                log.warning("neighbour_away", work="record", error=describe(error))
+                report(error, "record")
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5)
         return [None] * len(results)

@@ -12,11 +12,12 @@ import msgspec
 
 from mailkit.batch import Batcher
 from mailkit.clock import Clock
-from mailkit.errors import NoSpace, PostriderError, Unanswered
+from mailkit.errors import NoSpace, PostriderError, Unanswered, is_final
 from mailkit.header import Header, begins_with_field
 from mailkit.ids import new_id
 from mailkit.logs import get_logger
 from mailkit.reply import Reply
+from mailkit.report import report
 from queue_worker_client.client import QueueClient
 from queue_worker_client.wire import (
     LARGE_BODY,
@@ -80,8 +81,8 @@ class Acceptor:
         except NoSpace:
             return replies.NO_ROOM
         except PostriderError as error:
-            log.warning("neighbour_away", work="hand-over", error=type(error).__name__)
-            return replies.TRY_LATER
+            report(error, "hand-over")
+            return replies.CANNOT if is_final(error) else replies.TRY_LATER
         metrics.HANDOVER.observe(time.perf_counter() - started)
         if answer.status == "no_space":
             return replies.NO_ROOM

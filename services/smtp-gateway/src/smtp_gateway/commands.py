@@ -2,10 +2,10 @@
 
 import asyncio
 
-from mailkit.errors import PostriderError
-from mailkit.lifecycle import describe
+from mailkit.errors import is_final
 from mailkit.logs import get_logger
 from mailkit.reply import Reply
+from mailkit.report import report
 from smtp_gateway import metrics, replies
 from smtp_gateway.connection import Connection
 
@@ -68,12 +68,12 @@ class Commands(Connection):
         return None
 
     async def _failed(self, error: Exception) -> None:
-        """What goes wrong here is our fault and temporary; the client learns nothing of it."""
-        if isinstance(error, PostriderError):
-            log.warning("neighbour_away", error=describe(error))
-        else:
-            log.error("bug", error=describe(error), exc_info=error)
+        """What goes wrong here is our fault; the client learns nothing of it but whether trying again can help."""
+        report(error, "a command")
+        if is_final(error):
+            return await self.say(replies.CANNOT, "any")
         metrics.REFUSED.labels("any", "451").inc()
         metrics.REJECTED.labels("away").inc()
         self._writer.write(replies.TRY_LATER.render())
         await self._writer.drain()
+        return None

@@ -12,6 +12,7 @@ LOGGED_IN = Reply(235, "2.7.0", "Authentication successful")
 CANNOT_VRFY = Reply(252, "2.5.0", "Cannot VRFY user, but will accept the message and attempt delivery")
 HELP = Reply(214, "2.0.0", "HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS AUTH")
 
+CANNOT = Reply(554, "5.5.0", "This cannot be taken as it is")
 TOO_LONG_COMMAND = Reply(500, "5.5.2", "Command line too long")
 BAD_SYNTAX = Reply(500, "5.5.2", "Syntax error")
 NOT_UTF8 = Reply(501, "5.5.2", "Arguments are written in UTF-8")

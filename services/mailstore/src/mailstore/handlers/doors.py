@@ -10,9 +10,9 @@ from starlette.responses import Response, StreamingResponse
 
 from mailkit.db import translated
 from mailkit.errors import BadRequest, PostriderError, TooLarge
-from mailkit.lifecycle import Lifecycle, describe
+from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
-from mailkit.web import MSGPACK, App, Tokens, add_door, problem, read_body
+from mailkit.web import MSGPACK, App, Tokens, add_door, problem, read_body, unexpected
 from mailstore.appending import Appender
 from mailstore.arranging import Arranger
 from mailstore.changing import Changer
@@ -176,8 +176,7 @@ def _guarded(
         except PostriderError as error:
             return problem(error.slug, error.status_code, str(error))
         except Exception as error:
-            log.error("bug", path=request.url.path, error=describe(error), exc_info=error)
-            return problem("error", 500, "internal error")
+            return await unexpected(request, error)
 
     return door
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from mailkit.errors import PostriderError
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailstore_client.wire import ChangesQuestion
 from pop_imap_frontend.imap.reader import Disconnect
 
@@ -27,7 +27,7 @@ async def tell_after_command(session: "ImapSession") -> str | None:
     except Disconnect as error:
         return str(error)
     except PostriderError as error:  # the next command will see
-        log.warning("neighbour_away", work="changes", error=describe(error))
+        report(error, "changes")
     return None
 
 
@@ -39,7 +39,7 @@ async def forget_if_gone(session: "ImapSession") -> None:
         if not await _follow(session):
             session.select(None)
     except PostriderError as error:
-        log.warning("neighbour_away", work="changes", error=describe(error))
+        report(error, "changes")
 
 
 async def _follow(session: "ImapSession") -> bool:

@@ -1,11 +1,8 @@
 """What stands behind NO when mailstore does not do what it was asked (RFC 5530, docs/decisions/0018)."""
 
-from mailkit.errors import NoSpace, OverLimit, PostriderError, Unavailable
-from mailkit.lifecycle import describe
-from mailkit.logs import get_logger
+from mailkit.errors import InternalError, NoSpace, OverLimit, PostriderError, is_final
+from mailkit.report import report
 from pop_imap_frontend.imap.responses import Away
-
-log = get_logger()
 
 
 def refused(command: str, error: PostriderError) -> str:
@@ -14,8 +11,7 @@ def refused(command: str, error: PostriderError) -> str:
         return "[UNAVAILABLE] the server's disk is full; deleting still works"
     if isinstance(error, OverLimit):
         return f"[LIMIT] {error}"
-    if isinstance(error, Unavailable):
-        log.warning("neighbour_away", command=command, error=describe(error))
-        return str(Away())
-    log.error("neighbour_refused", command=command, error=describe(error))
-    return "[CANNOT] the mail store does not take this command"
+    report(error, "a command", command=command)
+    if is_final(error):
+        return "[CANNOT] the mail store does not take this command"
+    return "[SERVERBUG] internal error" if isinstance(error, InternalError) else str(Away())

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from mailkit.errors import PostriderError
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailkit.stream import Stream
 from pop_imap_frontend.imap.fetch import FetchItems
 from pop_imap_frontend.imap.responses import internal_date, literal
@@ -146,7 +146,7 @@ async def send_rows(stream: Stream, writer: RowWriter, frames: AsyncIterator[lis
     except PostriderError as error:
         if not sizes:
             raise
-        log.warning("neighbour_away", work="fetch", error=describe(error))
+        report(error, "fetch")
     if sizes:
         stream.abort()
         raise ConnectionAbortedError("the value broke off")

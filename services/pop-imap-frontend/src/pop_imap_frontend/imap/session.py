@@ -9,9 +9,9 @@ from uuid import UUID
 
 from auth_client.wire import LoginAnswer
 from mailkit.errors import PostriderError
-from mailkit.lifecycle import describe
 from mailkit.listener import Peer
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailkit.stream import IdleTimeout, LineTooLong, Stream
 from pop_imap_frontend.imap import changes, metrics
 from pop_imap_frontend.imap.commands import COMMANDS, State
@@ -168,7 +168,7 @@ class ImapSession:
         except (EOFError, OSError):
             raise
         except Exception as error:
-            log.error("bug", command=raw.name, error=describe(error), exc_info=error)
+            report(error, "a command", command=raw.name)
             return b"NO", "[SERVERBUG] internal error"
 
     # -- what commands use

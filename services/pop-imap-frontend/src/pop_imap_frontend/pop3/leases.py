@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from mailkit.errors import NotFound, PostriderError
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import CloseMaildrop, MaildropLease
 
@@ -40,7 +40,7 @@ class Leases:
         except NotFound:
             pass  # the mailbox was removed, and its lock with it
         except PostriderError as error:
-            log.warning("neighbour_away", work="free maildrop", error=describe(error))
+            report(error, "free maildrop")
             if tries < MOST_TRIES:
                 self._left[session_id] = (mailbox_id, tries + 1)
 

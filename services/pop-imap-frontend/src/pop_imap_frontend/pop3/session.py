@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from auth_client.wire import LoginAnswer
-from mailkit.errors import InternalError, NotFound, PostriderError, Unanswered, Unavailable
+from mailkit.errors import InternalError, NotFound, PostriderError, Unanswered, Unavailable, is_final
 from mailkit.ids import new_id
-from mailkit.lifecycle import describe
 from mailkit.listener import Peer
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailkit.stream import IdleTimeout, LineTooLong, Stream
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import CloseMaildrop, Maildrop, OpenMaildrop, ReadMaildrop
@@ -161,12 +161,12 @@ class Pop3Session:
         except NotFound:
             self.say(replies.NO_SUCH)
         except PostriderError as error:
-            log.warning("neighbour_away", command=name.upper(), error=describe(error))
-            self.say(replies.AWAY)
+            report(error, "a command", command=name.upper() if command else "unknown")
+            self.say(_refusal(error))
         except (EOFError, OSError, IdleTimeout):
             raise
         except Exception as error:
-            log.error("bug", command=name.upper(), error=describe(error), exc_info=error)
+            report(error, "a command", command=name.upper())
             self.say(replies.BUG)
         finally:
             metrics.command(name.upper() if command else "unknown", answer, time.perf_counter() - started)
@@ -275,7 +275,7 @@ class Pop3Session:
             self._held = False
             answer = replies.LOST
         except PostriderError as error:
-            log.warning("neighbour_away", work="remove messages", error=describe(error))
+            report(error, "remove messages")
             answer = replies.NOT_KNOWN if isinstance(error, Unanswered) else replies.NOT_REMOVED
         self.say(answer if gone else "+OK bye")
 
@@ -290,3 +290,10 @@ class Pop3Session:
                 raise Unanswered(str(error)) from error
         self._held = False
         return "+OK bye" if closed.status == "ok" else replies.LOST
+
+
+def _refusal(error: PostriderError) -> str:
+    """Whether trying again can help (RFC 3206)."""
+    if is_final(error):
+        return replies.CANNOT
+    return replies.BUG if isinstance(error, InternalError) else replies.AWAY

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from mailkit.batch import send_apart
 from mailkit.errors import concerns_all
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import Filing, FilingList
 from queue_worker.models import Claim, End, Result
@@ -60,7 +60,7 @@ class LocalCourier:
         if error is not None:
             self.away += 1
             if self.away == 1:
-                log.warning("neighbour_away", work="file", error=describe(error))
+                report(error, "file")
         elif self.away:
             self.away = 0
             log.info("neighbour_back", work="file")
@@ -71,7 +71,7 @@ def _end(claim: Claim, answer: str | Exception) -> tuple[End, str, str]:
         return _ENDS[answer]
     if concerns_all(answer):
         return _AWAY
-    log.error("batch_failed", work="file", queue_id=claim.message_id, error=describe(answer))
+    report(answer, "file", queue_id=claim.message_id)
     return _ENDS["failed"]
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mailkit.dns import Resolver
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from queue_worker.couriers import trouble
 from queue_worker.couriers.addresses import Addresses
 from queue_worker.couriers.conversation import Conversation
@@ -90,7 +90,7 @@ class RemoteCourier:
         except asyncio.CancelledError:
             pass  # what became of them is said below
         except Exception as error:
-            log.error("bug", work="deliver", error=describe(error), exc_info=error)
+            report(error, "deliver")
             ledger.close_deferred(trouble.local("The message could not be sent because of an error of ours."))
         finally:
             ledger.close_returned("the service stopped before its answer came")

@@ -5,8 +5,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from mailkit.lifecycle import describe
 from mailkit.logs import get_logger
+from mailkit.report import report
 from queue_worker.couriers import trouble
 from queue_worker.couriers.conversation import BLOCK, Conversation, Lost
 from queue_worker.couriers.envelope import Envelope
@@ -80,7 +80,7 @@ class Transfer:
                     message = self._work.popleft()
                     body = await message.load_body()
             except Exception as error:
-                log.error("batch_failed", work="load_body", queue_id=message.queue_id, error=describe(error))
+                report(error, "load_body", queue_id=message.queue_id)
                 why = trouble.local("The message could not be read from the store right now.")
                 self._ledger.tell(message, [(r, trouble.deferred(r, why)) for r in message.recipients])
                 continue
@@ -226,7 +226,7 @@ class Transfer:
         try:
             return await message.before_dot()
         except Exception as error:
-            log.error("batch_failed", work="before_dot", queue_id=message.queue_id, error=describe(error))
+            report(error, "before_dot", queue_id=message.queue_id)
             return False
 
     def _broken(self, message: RemoteMessage | None, why: str, said: str = "") -> Broken:
