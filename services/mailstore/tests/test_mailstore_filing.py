@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from bodystore import BodyStore
@@ -13,6 +14,10 @@ from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import ChangesQuestion, FilingList, OpenFolder, ReferenceList, RoomQuestion, Section
 
 from .conftest import PREFIX, ROOM, START, message, uids
+
+
+class Rollback(Exception):
+    """Ends a test's transaction without its changes."""
 
 
 async def test_a_message_is_filed_once_and_read_with_its_prefix(store, mailbox_id):
@@ -204,6 +209,75 @@ async def test_which_bodies_mailboxes_refer_to(store, mailbox_id):
     kept, loose = await store.put(message("kept"), message("loose"))
     await store.file(store.filing(mailbox_id, kept))
     assert await store.queue.references(ReferenceList([loose, kept, new_id()])) == [False, True, False]
+
+
+LOCKS = {
+    "mailbox": "select 1 from mailstore.mailbox where id = $1 for update",
+    "INBOX": "select 1 from mailstore.folder where mailbox_id = $1 and folder_id = 1 for update",
+    "mailbox being made": "insert into mailstore.mailbox (id) values ($1)",
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+async def test_a_locked_mailbox_is_passed_over_and_filed_when_it_is_free(store, lock):
+    """One session that holds a mailbox's row stops that mailbox's mail and nobody else's (decision 0019)."""
+    mailboxes = [new_id() for _ in range(51)]
+    held = mailboxes[25]
+    (body_id,) = await store.put(message())
+    if "made" not in lock:
+        await store.file(*(store.filing(m, body_id) for m in mailboxes))
+    holder = await asyncpg.connect(store.dsn)
+    try:
+        async with holder.transaction(), asyncio.timeout(20):
+            await holder.execute(LOCKS[lock], held)
+            items = [store.filing(m, body_id) for m in mailboxes]
+            answers = await asyncio.gather(
+                store.file(*items), *(store.file(item) for item in items if item.mailbox_id != held)
+            )
+            assert [m for m, answer in zip(mailboxes, answers[0], strict=True) if answer == "failed"] == [held]
+            assert {answer for part in answers for answer in part} == {"filed", "already", "failed"}
+            if "made" in lock:
+                raise Rollback
+    except Rollback:
+        pass
+    finally:
+        await holder.close()
+    item = items[25]
+    assert await store.file(item) == ["filed"]
+    assert await store.file(item) == ["already"]
+    assert len(await store.texts(held)) == (1 if "made" in lock else 2)
+
+
+async def test_a_mailbox_that_is_free_again_soon_is_filed_in_the_same_call(store, mailbox_id):
+    (body_id,) = await store.put(message())
+    await store.open(mailbox_id)
+    holder = await asyncpg.connect(store.dsn)
+    turns = []
+    attempts = store.parts.filer._transact
+
+    async def transact(*given):
+        answers = await attempts(*given)
+        turns.append(len(given[0]))
+        if len(turns) == 2:
+            await held.rollback()
+        return answers
+
+    store.parts.filer._transact = transact
+    held = holder.transaction()
+    await held.start()
+    await holder.execute(LOCKS["mailbox"], mailbox_id)
+    assert await store.file(store.filing(mailbox_id, body_id), store.filing(new_id(), body_id)) == ["filed", "filed"]
+    assert turns == [2, 1, 1]
+    await holder.close()
+
+
+async def test_a_body_that_the_collector_is_marking_is_waited_for_by_nobody(store):
+    marked, other = await store.put(message("one"), message("two"))
+    holder = await asyncpg.connect(store.dsn)
+    async with holder.transaction(), asyncio.timeout(20):
+        await holder.execute("update bodies.body set marked_at = now() where id = $1", marked)
+        assert await store.file(store.filing(new_id(), marked), store.filing(new_id(), other)) == ["failed", "filed"]
+    await holder.close()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Filing: a list of deliveries in one transaction: hand-over ids, quota, UIDs, rendered rows (decisions 3, 4, 5, 7, 8)."""
+"""Filing: a list of deliveries in one transaction: hand-over ids, quota, UIDs, rendered rows (decisions 3, 4, 5, 7, 8).
+
+A mailbox that another session holds is passed over, so that nobody else's mail waits for it (decision 0019)."""
 
 import asyncio
 from collections import Counter
@@ -20,7 +22,7 @@ from mailstore import metrics
 from mailstore.mime import Rendered, render
 from mailstore.quota import Account
 from mailstore.storage.rows import columns, moment, row
-from mailstore.storage.store import INBOX_ID, locked, notify, sql
+from mailstore.storage.store import INBOX_ID, locked_free, notify, sql
 from mailstore_client.wire import Filing, FilingAnswer
 
 log = get_logger()
@@ -29,9 +31,13 @@ log = get_logger()
 OFF_LOOP = 512 * 1024
 #: A transaction's items, and the octets of its bodies: they are in memory together.
 MOST_ITEMS = 500
-MOST_BYTES = 16 * 1024 * 1024
-#: Transactions under way at once. Two: one is prepared while the other one is flushed.
-FLIGHTS = 2
+MOST_BYTES = 8 * 1024 * 1024
+#: Lists under way at once: while one waits, the others go on.
+FLIGHTS = 4
+#: Seconds after which mailboxes that another session held are tried again within the call.
+COME_BACK = (0.01, 0.02, 0.05, 0.1, 0.2)
+#: The answer for one that is held all the while. Every queue-worker knows it and files again after 1, 2, 4 ... s.
+BUSY = FilingAnswer("failed")
 
 Statuses = list[FilingAnswer]
 
@@ -58,7 +64,7 @@ class Filer:
             answers = [FilingAnswer("no_space") for _ in items]
         else:
             answers = await self._file(items)
-        for status, count in Counter(answer.status for answer in answers).items():
+        for status, count in Counter("busy" if a is BUSY else a.status for a in answers).items():
             metrics.FILED.labels(status).inc(count)
         given = iter(answers)
         return [[next(given) for _ in each] for each in lists]
@@ -90,9 +96,23 @@ class Filer:
             views = await asyncio.to_thread(_render_all, bodies)
         else:
             views = _render_all(bodies)
+        answers = await self._transact(items, bodies, views)
+        for pause in COME_BACK:
+            busy = [at for at, answer in enumerate(answers) if answer is None]
+            if not busy:
+                break
+            await asyncio.sleep(pause)
+            for at, answer in zip(busy, await self._transact([items[at] for at in busy], bodies, views), strict=True):
+                answers[at] = answer
+        return [answer or BUSY for answer in answers]
+
+    async def _transact(
+        self, items: Sequence[Filing], bodies: dict[UUID, bytes], views: dict[UUID, Rendered]
+    ) -> list[FilingAnswer | None]:
+        """One transaction. None: another session holds this item's mailbox, and nothing was done."""
         async with (
             nullcontext() if self._bodies.shared else self._bodies.pinned(list(bodies)) as pinned,
-            locked(self._pool, (item.mailbox_id for item in items), self._clock.now()) as (connection, mailboxes),
+            locked_free(self._pool, (item.mailbox_id for item in items), self._clock.now()) as (connection, mailboxes),
         ):
             alive = pinned if pinned is not None else await self._bodies.pin(list(bodies), connection)
             given = [item.queue_id for item in items], [item.mailbox_id for item in items]
@@ -102,9 +122,12 @@ class Filer:
                 key: Account(each["usage"], each["quota_limit"], each["limit_version"])
                 for key, each in mailboxes.items()
             }
-            answers: Statuses = []
+            answers: list[FilingAnswer | None] = []
             accepted: list[tuple[Filing, int]] = []
             for item in items:
+                if item.mailbox_id not in mailboxes:
+                    answers.append(None)
+                    continue
                 room = rooms[item.mailbox_id]
                 room.learn(item.quota_limit, item.limit_version)
                 if (item.queue_id, item.mailbox_id) in filed:

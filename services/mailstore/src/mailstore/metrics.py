@@ -7,8 +7,9 @@ from mailkit.metrics import from_zero
 FILED = from_zero(
     Counter(
         "postrider_mailstore_filed_total",
-        "Deliveries by answer: filed, already (asked again), full, gone, no_space, failed", ["answer"],
-    ), ("filed", "already", "full", "gone", "no_space", "failed"),
+        "Deliveries by answer: filed, already (asked again), full, gone, no_space, failed, busy (another session holds "
+        "the mailbox; filed later)", ["answer"],
+    ), ("filed", "already", "full", "gone", "no_space", "failed", "busy"),
 )  # fmt: skip
 FILED_BYTES = Counter("postrider_mailstore_filed_bytes_total", "Octets of filed deliveries")
 BATCH = Histogram(

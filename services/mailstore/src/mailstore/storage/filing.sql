@@ -3,6 +3,20 @@
 select id as mailbox_id, usage, quota_limit, limit_version, purged_at from mailstore.mailbox as m
  where id = any($1::uuid[]) order by id for update
 
+-- name: lock_free_mailboxes
+-- For filing: those mailboxes, and their INBOXes, that no other session holds; this waits for nobody. A purged mailbox has no
+-- INBOX.
+with m as materialized (
+    select id as mailbox_id, usage, quota_limit, limit_version, purged_at from mailstore.mailbox
+     where id = any($1::uuid[]) order by id for update skip locked
+), f as materialized (
+    select f.mailbox_id
+      from m cross join lateral (
+           select mailbox_id from mailstore.folder f where f.mailbox_id = m.mailbox_id and f.folder_id = 1
+              for update skip locked) as f
+)
+select * from m where purged_at is not null or mailbox_id in (select mailbox_id from f)
+
 -- name: make_mailboxes
 -- $1 mailbox ids; $2 names and $3 special uses of the folders every mailbox has; their UIDVALIDITYs follow $4.
 with new as (

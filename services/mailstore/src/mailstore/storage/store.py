@@ -53,6 +53,40 @@ async def locked(
     raise Unavailable("mailboxes vanish while they are made")
 
 
+@asynccontextmanager
+async def locked_free(
+    pool: asyncpg.Pool, mailbox_ids: Iterable[UUID], now: datetime
+) -> AsyncIterator[tuple[Connection, dict[UUID, Any]]]:
+    """`locked` for filing: mailboxes that another session holds, or is making, are missing from the rows, so that a lock
+    delays its own mailbox only (decision 0019). INBOXes are locked too."""
+    ids = sorted(set(mailbox_ids))
+    async with pool.acquire() as connection:
+        async with connection.transaction():
+            found = {row["mailbox_id"]: row for row in await connection.fetch(sql.lock_free_mailboxes, ids)}
+            missing = [i for i in ids if i not in found]
+            there = {row["mailbox_id"] for row in await connection.fetch(sql.sizes, missing)} if missing else set()
+            new = [i for i in missing if i not in there]
+            if not new:
+                yield connection, found
+                return
+        await _make_free(connection, new, now)
+        async with connection.transaction():
+            yield connection, {row["mailbox_id"]: row for row in await connection.fetch(sql.lock_free_mailboxes, ids)}
+
+
+async def _make_free(connection: Connection, mailbox_ids: Sequence[UUID], now: datetime) -> None:
+    """Make mailboxes, except those that another session is making right now and does not finish."""
+    try:
+        async with connection.transaction():
+            await connection.execute("set local lock_timeout = '100ms'")
+            await make_mailboxes(connection, mailbox_ids, now)
+    except asyncpg.LockNotAvailableError:
+        middle = len(mailbox_ids) // 2
+        for half in (mailbox_ids[:middle], mailbox_ids[middle:]):
+            if middle:  # one alone is left out
+                await _make_free(connection, half, now)
+
+
 async def make_mailboxes(connection: Connection, mailbox_ids: Sequence[UUID], now: datetime) -> None:
     """Make mailboxes that are not there yet."""
     await connection.execute(
