@@ -16,6 +16,7 @@ from prometheus_client import Gauge, Histogram
 from mailkit import report
 from mailkit.dsn import where
 from mailkit.errors import ConfigError, NoSpace, PostriderError, Unavailable
+from mailkit.keepalive import IDLE_SECONDS, INTERVAL_SECONDS, PROBES, UNACKNOWLEDGED_SECONDS, keep_alive
 
 #: A connection inside or outside a pool: what functions that join a caller's transaction take.
 Connection = asyncpg.Connection | PoolConnectionProxy
@@ -64,9 +65,30 @@ PLANNER = {
 }  # fmt: skip
 
 
+#: What bounds every session of the product, whoever fails: a lock that is not given, a process that stops in the middle
+#: of a transaction, a statement without end, a node that is gone (decision 0019). In milliseconds, keepalives in seconds.
+BOUNDS = {
+    "lock_timeout": "5000",
+    "idle_in_transaction_session_timeout": "30000",
+    "statement_timeout": "30000",
+    "client_connection_check_interval": "5000",
+    "tcp_keepalives_idle": str(IDLE_SECONDS),
+    "tcp_keepalives_interval": str(INTERVAL_SECONDS),
+    "tcp_keepalives_count": str(PROBES),
+    "tcp_user_timeout": str(UNACKNOWLEDGED_SECONDS * 1000),
+}
+#: How long work waits for a session of the pool, and a statement for its answer (seconds).
+ACQUIRE_SECONDS = 5.0
+STATEMENT_SECONDS = 30.0
+
+
 class _Session(asyncpg.Connection):
-    """A pooled session. Nothing here leaves state in one (settings are `set local`, LISTEN has sessions of its own), so
+    """A session. Nothing here leaves state in a pooled one (settings are `set local`, LISTEN has sessions of its own), so
     a released one is not reset: that was one more round trip for every statement. Open transactions are still ended."""
+
+    def __init__(self, protocol: Any, transport: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(protocol, transport, *args, **kwargs)
+        keep_alive(transport.get_extra_info("socket"))
 
     async def reset(self, *, timeout: float | None = None) -> None:
         if self.is_in_transaction():
@@ -77,12 +99,16 @@ class _Session(asyncpg.Connection):
 
 
 class _Pool(asyncpg.Pool):
-    """A pool that says how long work waits for it."""
+    """A pool that says how long work waits for it, and lets none wait for ever: TimeoutError, which is Unavailable."""
 
     async def _acquire(self, timeout: float | None) -> Any:
         started = time.perf_counter()
-        connection = await super()._acquire(timeout)  # type: ignore[misc]
-        WAIT_SECONDS.observe(time.perf_counter() - started)
+        try:
+            async with asyncio.timeout(ACQUIRE_SECONDS if timeout is None else timeout):
+                connection = await super()._acquire(None)  # type: ignore[misc]
+        finally:
+            WAIT_SECONDS.observe(time.perf_counter() - started)
+        connection._holder._timeout = ACQUIRE_SECONDS  # a session whose cancelled statement does not end is given up
         return connection
 
 
@@ -106,14 +132,14 @@ async def create_pool(
             dsn,
             min_size=min(2, size),
             max_size=size,
-            command_timeout=30,
+            command_timeout=STATEMENT_SECONDS,
             timeout=10,
             max_queries=1_000_000,
             max_inactive_connection_lifetime=300,
             loop=asyncio.get_running_loop(),
             connection_class=_Session,
             record_class=asyncpg.Record,
-            server_settings={"application_name": f"postrider-{service}", **(settings or {})},
+            server_settings=_settings(service, settings),
             **kwargs,
         )
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
@@ -139,6 +165,18 @@ async def create_pool(
         await pool.close()
         raise ConfigError("this database runs with synchronous_commit off and could lose mail; turn it on")
     return pool
+
+
+def _settings(service: str, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    return {"application_name": f"postrider-{service}", **BOUNDS, **(settings or {})}
+
+
+async def open_session(dsn: str, service: str) -> asyncpg.Connection:
+    """A session outside any pool (LISTEN), with the same bounds. Raises what asyncpg.connect raises."""
+    session: asyncpg.Connection = await asyncpg.connect(
+        dsn, timeout=5, command_timeout=5, connection_class=_Session, server_settings=_settings(service)
+    )
+    return session
 
 
 #: How long a start waits for a database that is still starting (seconds).

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
+from mailkit.db import open_session
 from mailkit.logs import get_logger
 from mailkit.report import report
 from mailstore import metrics
@@ -75,9 +75,7 @@ class Feed:
         """Listen until cancelled; after a gap everybody is told that anything may have changed."""
         while True:
             try:
-                connection = await asyncpg.connect(
-                    self._dsn, timeout=5, server_settings={"application_name": "postrider-feed"}
-                )
+                connection = await open_session(self._dsn, "feed")
                 try:
                     await connection.add_listener("postrider_mailboxes", self._heard)
                     self._tell(None)
