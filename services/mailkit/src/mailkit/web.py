@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from mailkit.callers import while_caller_waits
 from mailkit.errors import BadRequest, Forbidden, PostriderError, TooLarge, Unauthorised
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
@@ -248,14 +249,15 @@ def add_door(
     listed = question.__struct_fields__[:1] == ("items",)  # type: ignore[attr-defined]
     ok, failed = DOOR_SECONDS.labels(path, "ok"), DOOR_SECONDS.labels(path, "failed")
 
-    async def ask(scope: Scope, receive: Receive) -> bytes:
+    async def ask(scope: Scope, receive: Receive) -> bytes | None:
         tokens.require_header(_authorization(scope), *callers)
         raw = await _whole(receive)
         try:
             asked = decode(raw)
         except (ValueError, RecursionError) as error:  # also text that is not UTF-8
             raise BadRequest(f"not a {question.__name__}: {error}", items=_named_by(error) if listed else ()) from None
-        return encode(await answer(asked))
+        found = await while_caller_waits(receive, answer(asked))
+        return None if found is None else encode(found)
 
     async def door(scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -266,6 +268,8 @@ def add_door(
             expected = isinstance(error, PostriderError)
             request = Request(scope)
             await (await (_expected if expected else unexpected)(request, error))(scope, receive, send)
+            return
+        if content is None:
             return
         ok.observe(time.perf_counter() - started)
         length = str(len(content)).encode()

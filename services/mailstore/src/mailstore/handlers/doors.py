@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from mailkit.callers import while_caller_waits
 from mailkit.db import translated
 from mailkit.errors import BadRequest, PostriderError, TooLarge
 from mailkit.lifecycle import Lifecycle
@@ -124,13 +125,14 @@ def _add_frontend(app: App, rooms: Rooms, tokens: Tokens) -> None:
 
 def _add_streams(app: App, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
     async def read(request: Request) -> Response:
-        return Response(
-            await rooms.sections.message(await _asked(request, wire.ReadMaildrop)), media_type="message/rfc822"
-        )
+        question = await _asked(request, wire.ReadMaildrop)
+        found = await while_caller_waits(request.receive, rooms.sections.message(question))
+        return Response(found, media_type="message/rfc822")
 
     async def fetch(request: Request) -> Response:
         frames = rooms.reader.fetch(await _asked(request, wire.FetchQuestion))
-        first = await anext(frames, None)  # an error before the first frame is still an HTTP error
+        # an error before the first frame is still an HTTP error
+        first = await while_caller_waits(request.receive, anext(frames, None))
 
         async def rest() -> Any:
             if first is not None:
@@ -144,7 +146,8 @@ def _add_streams(app: App, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_b
         raw = await read_body(request, most_bytes + 1024 * 1024)
         size = int.from_bytes(raw[:4], "big")
         head = _decode(raw[4 : 4 + size], wire.Append)
-        return Response(_encode(await rooms.appender.append(head, raw[4 + size :])), media_type=MSGPACK)
+        answer = await while_caller_waits(request.receive, rooms.appender.append(head, raw[4 + size :]))
+        return Response(_encode(answer), media_type=MSGPACK)
 
     async def feed(_request: Request) -> Response:
         async def frames() -> Any:
