@@ -248,26 +248,28 @@ async def test_a_locked_mailbox_is_passed_over_and_filed_when_it_is_free(store, 
     assert len(await store.texts(held)) == (1 if "made" in lock else 2)
 
 
-async def test_a_mailbox_that_is_free_again_soon_is_filed_in_the_same_call(store, mailbox_id):
+async def test_a_mailbox_that_is_free_again_soon_is_filed_in_the_same_call(store, mailbox_id, monkeypatch):
+    monkeypatch.setattr("mailstore.storage.store.IN_LINE_MS", 10_000)
     (body_id,) = await store.put(message())
     await store.open(mailbox_id)
     holder = await asyncpg.connect(store.dsn)
-    turns = []
-    attempts = store.parts.filer._transact
+    turns, transact = [], store.parts.filer._transact
 
-    async def transact(*given):
-        answers = await attempts(*given)
-        turns.append(len(given[0]))
-        if len(turns) == 2:
-            await held.rollback()
-        return answers
+    async def watched(items, *given, **more):
+        turns.append(len(items))
+        if more:
+            asyncio.get_running_loop().call_later(0.1, free.set)
+        return await transact(items, *given, **more)
 
-    store.parts.filer._transact = transact
-    held = holder.transaction()
-    await held.start()
-    await holder.execute(LOCKS["mailbox"], mailbox_id)
-    assert await store.file(store.filing(mailbox_id, body_id), store.filing(new_id(), body_id)) == ["filed", "filed"]
-    assert turns == [2, 1, 1]
+    store.parts.filer._transact = watched
+    free = asyncio.Event()
+    async with asyncio.timeout(20):
+        async with holder.transaction():
+            await holder.execute(LOCKS["mailbox"], mailbox_id)
+            filing = asyncio.create_task(store.file(store.filing(mailbox_id, body_id), store.filing(new_id(), body_id)))
+            await free.wait()
+        assert await filing == ["filed", "filed"]
+    assert turns == [2, 1]
     await holder.close()
 
 

@@ -206,21 +206,41 @@ async def test_bodies_in_a_database_of_their_own(store, mailbox_id, postgres):
         await bodies_pool.close()
 
 
-async def test_a_collector_waits_for_a_filing_under_way(store, mailbox_id):
+async def test_a_collector_waits_for_a_filing_under_way(store, mailbox_id, monkeypatch):
     """The mark of decision 4: a body that is being filed cannot be marked before the filing's end, and is seen then."""
     (body_id,) = await store.put(message())
-    connection = await asyncpg.connect(store.dsn)
-    transaction = connection.transaction()
-    await store.folders(mailbox_id)
-    await transaction.start()
-    await connection.fetch("select from mailstore.folder where mailbox_id = $1 for update", mailbox_id)
+    written, goes = asyncio.Event(), asyncio.Event()
+
+    async def notify(*_given):
+        written.set()
+        await goes.wait()
+
+    monkeypatch.setattr("mailstore.filing.notify", notify)
     filing = asyncio.create_task(store.file(store.filing(mailbox_id, body_id)))
     async with asyncio.timeout(20):
-        while not await connection.fetchval("select exists (select from pg_locks where not granted)"):
-            await asyncio.sleep(0.01)
+        await written.wait()
         marking = asyncio.create_task(store.bodies.mark([body_id], store.clock.now()))
-        while await connection.fetchval("select count(*) from pg_locks where not granted") < 2:
+        while not await store.pool.fetchval("select exists (select from pg_locks where not granted)"):
             await asyncio.sleep(0.01)
-        await transaction.rollback()
+        assert not filing.done() and not marking.done()
+        goes.set()
         assert await filing == ["filed"] and await marking == [body_id]
-    await connection.close()
+
+
+async def test_tombstones_of_a_held_folder_stay_and_the_others_go(store):
+    """Maintenance waits for nobody (decision 0019)."""
+    held, free = new_id(), new_id()
+    for mailbox_id in (held, free):
+        await store.deliver(mailbox_id, *[message()] * 3)
+        await store.store(mailbox_id, [(1, 3)], "add", "\\Deleted")
+        await store.expunge(mailbox_id)
+    store.pass_time(8 * 86400)
+    left = "select distinct mailbox_id from mailstore.expunged"
+    holder = await asyncpg.connect(store.dsn)
+    async with holder.transaction(), asyncio.timeout(20):
+        await holder.execute("select 1 from mailstore.folder where mailbox_id = $1 for update", held)
+        await store.parts.maintenance.round()
+        assert [row["mailbox_id"] for row in await store.pool.fetch(left)] == [held]
+    await store.parts.maintenance.round()
+    assert await store.pool.fetch(left) == []
+    await holder.close()

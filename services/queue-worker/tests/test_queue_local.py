@@ -67,6 +67,32 @@ async def test_filing_trouble_is_tried_again_soon_and_is_not_a_reason_to_bounce(
     assert len(world.mailstore.filed) == 1 and world.sink.got == []
 
 
+async def test_a_list_that_hangs_does_not_keep_the_next_from_its_turn(world, monkeypatch):
+    monkeypatch.setattr("queue_worker.filing.SLOW_SECONDS", 0.05)
+    worker, hangs, begun = world.worker(), asyncio.Event(), asyncio.Event()
+    file = world.mailstore.file
+
+    async def slow(question, *, timeout=None):
+        if any(item.prefix.endswith(b"slow@here.test\r\n") for item in question.items):
+            begun.set()
+            await hangs.wait()
+        return await file(question, timeout=timeout)
+
+    world.mailstore.file = slow
+    running = asyncio.create_task(worker.filer.run())
+    async with asyncio.timeout(20):
+        await world.submit(world.message(world.mailbox("slow@here.test")), worker=worker)
+        await begun.wait()
+        for name in "abc":
+            await world.submit(world.message(world.mailbox(f"{name}@here.test")), worker=worker)
+        while len(world.mailstore.filed) < 3:
+            await asyncio.sleep(0.01)
+        hangs.set()
+        worker.filer.stop()
+        await running
+    assert len(world.mailstore.filed) == 4 and await world.rows("recipient") == []
+
+
 async def test_while_mailstore_is_away_the_backlog_stays_due(world):
     worker = world.worker()
     world.mailstore.away = True

@@ -103,7 +103,7 @@ class Batcher(Generic[Q, A]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, item: Q) -> A:
-        """The answer for `item`; the list it travels in goes on even when the asker is cancelled."""
+        """The answer for `item`. An asker who is cancelled leaves the line; a list under way goes on."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[A] = loop.create_future()
         self._waiting.append((item, answer))
@@ -141,19 +141,22 @@ class Batcher(Generic[Q, A]):
         try:
             while self._waiting:
                 await self._pace.wait()
-                if self._waiting:  # another flight may have taken them meanwhile
-                    await self._flush(self._take())
+                if batch := self._take():  # another flight may have taken them meanwhile, or their askers have gone
+                    await self._flush(batch)
         finally:
             self._free += 1
 
     def _take(self) -> list[tuple[Q, asyncio.Future[A]]]:
-        batch = [self._waiting.popleft()]
-        total = self._size(batch[0][0])
+        """The next list, without those whose askers have gone or were told that it takes too long."""
+        batch: list[tuple[Q, asyncio.Future[A]]] = []
+        total = 0
         while self._waiting and len(batch) < self._most:
-            total += self._size(self._waiting[0][0])
-            if total > self._most_bytes:
-                break
-            batch.append(self._waiting.popleft())
+            if not self._waiting[0][1].done():
+                total += self._size(self._waiting[0][0])
+                if batch and total > self._most_bytes:
+                    break
+                batch.append(self._waiting[0])
+            self._waiting.popleft()
         return batch
 
     async def _flush(self, batch: list[tuple[Q, asyncio.Future[A]]]) -> None:

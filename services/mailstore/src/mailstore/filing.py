@@ -22,7 +22,7 @@ from mailstore import metrics
 from mailstore.mime import Rendered, render
 from mailstore.quota import Account
 from mailstore.storage.rows import columns, moment, row
-from mailstore.storage.store import INBOX_ID, locked_free, notify, sql
+from mailstore.storage.store import INBOX_ID, locked_free, locked_in_line, notify, sql
 from mailstore_client.wire import Filing, FilingAnswer
 
 log = get_logger()
@@ -34,8 +34,6 @@ MOST_ITEMS = 500
 MOST_BYTES = 8 * 1024 * 1024
 #: Lists under way at once: while one waits, the others go on.
 FLIGHTS = 4
-#: Seconds after which mailboxes that another session held are tried again within the call.
-COME_BACK = (0.01, 0.02, 0.05, 0.1, 0.2)
 #: The answer for one that is held all the while. Every queue-worker knows it and files again after 1, 2, 4 ... s.
 BUSY = FilingAnswer("failed")
 
@@ -97,22 +95,29 @@ class Filer:
         else:
             views = _render_all(bodies)
         answers = await self._transact(items, bodies, views)
-        for pause in COME_BACK:
+        for in_line in (True, False):  # the ones that were held: waited for in line, and once more each for itself
             busy = [at for at, answer in enumerate(answers) if answer is None]
             if not busy:
                 break
-            await asyncio.sleep(pause)
-            for at, answer in zip(busy, await self._transact([items[at] for at in busy], bodies, views), strict=True):
+            try:
+                again = await self._transact([items[at] for at in busy], bodies, views, in_line=in_line)
+            except asyncpg.LockNotAvailableError:
+                if in_line:
+                    continue
+                raise
+            for at, answer in zip(busy, again, strict=True):
                 answers[at] = answer
         return [answer or BUSY for answer in answers]
 
     async def _transact(
-        self, items: Sequence[Filing], bodies: dict[UUID, bytes], views: dict[UUID, Rendered]
+        self, items: Sequence[Filing], bodies: dict[UUID, bytes], views: dict[UUID, Rendered], *, in_line: bool = False
     ) -> list[FilingAnswer | None]:
         """One transaction. None: another session holds this item's mailbox, and nothing was done."""
+        ids = [item.mailbox_id for item in items]
+        rows = locked_in_line(self._pool, ids) if in_line else locked_free(self._pool, ids, self._clock.now())
         async with (
             nullcontext() if self._bodies.shared else self._bodies.pinned(list(bodies)) as pinned,
-            locked_free(self._pool, (item.mailbox_id for item in items), self._clock.now()) as (connection, mailboxes),
+            rows as (connection, mailboxes),
         ):
             alive = pinned if pinned is not None else await self._bodies.pin(list(bodies), connection)
             given = [item.queue_id for item in items], [item.mailbox_id for item in items]

@@ -75,7 +75,6 @@ class Maintenance:
             old = await connection.fetch(upkeep.old_tombstones, self._clock.now() - TOMBSTONES, SLICE)
             if old:
                 keys = [row["mailbox_id"] for row in old], [row["folder_id"] for row in old]
-                await connection.fetch(upkeep.lock_folders, *keys)
                 await connection.execute(upkeep.forget_tombstones, *keys, [row["uid"] for row in old])
         return len(old)
 

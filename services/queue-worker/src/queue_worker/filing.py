@@ -23,6 +23,9 @@ BATCH = 200
 PROBE = 10
 PROBE_PAUSE = 5
 POLL_SECONDS = 1.0
+#: A list that takes longer than this is left to itself while the next ones go; so many at once.
+SLOW_SECONDS = 2.0
+SIDE_BY_SIDE = 4
 
 
 class Filer:
@@ -52,19 +55,39 @@ class Filer:
         self._due.set()
 
     async def run(self) -> None:
-        """File until stopped and nothing is in hand. One list at a time: the next is what came meanwhile."""
-        while not self._stopping:
-            self._due.clear()
-            try:
+        """File until stopped and nothing is in hand. The next list is what came meanwhile; one that takes long does not
+        keep the next from its turn (decision 0019)."""
+        turns: set[asyncio.Task[tuple[bool, float]]] = set()
+        try:
+            while not self._stopping:
+                self._due.clear()
                 await self._pace.wait()
-                if not await self.turn():
-                    await self._wait(POLL_SECONDS)
-                if self._local.away:
-                    pause = LOCAL_PAUSES[min(self._local.away, len(LOCAL_PAUSES)) - 1]
-                    await asyncio.sleep(min(pause, PROBE_PAUSE))
-            except Exception as error:
-                report(error, "file")
-                await asyncio.sleep(1)
+                turn = asyncio.get_running_loop().create_task(self._one())
+                turns.add(turn)
+                turn.add_done_callback(turns.discard)
+                await asyncio.wait({turn}, timeout=SLOW_SECONDS)
+                if turn.done():
+                    idle, pause = turn.result()
+                    if idle:
+                        await self._wait(POLL_SECONDS)
+                    await asyncio.sleep(pause)
+                elif len(turns) >= SIDE_BY_SIDE:
+                    await asyncio.wait(turns, return_when=asyncio.FIRST_COMPLETED)
+            while turns:
+                await asyncio.wait(turns)
+        finally:
+            for turn in turns:
+                turn.cancel()
+
+    async def _one(self) -> tuple[bool, float]:
+        """One turn: (nothing was due, seconds to leave the database or mailstore alone)."""
+        try:
+            found = await self.turn()
+        except Exception as error:
+            report(error, "file")
+            return False, 1
+        away = self._local.away
+        return not found, min(LOCAL_PAUSES[min(away, len(LOCAL_PAUSES)) - 1], PROBE_PAUSE) if away else 0
 
     async def _wait(self, seconds: float) -> None:
         try:

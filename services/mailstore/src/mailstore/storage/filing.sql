@@ -17,6 +17,10 @@ with m as materialized (
 )
 select * from m where purged_at is not null or mailbox_id in (select mailbox_id from f)
 
+-- name: lock_inboxes
+-- After their mailboxes, in the same order.
+select folder_id from mailstore.folder where mailbox_id = any($1::uuid[]) and folder_id = 1 order by mailbox_id for update
+
 -- name: make_mailboxes
 -- $1 mailbox ids; $2 names and $3 special uses of the folders every mailbox has; their UIDVALIDITYs follow $4.
 with new as (

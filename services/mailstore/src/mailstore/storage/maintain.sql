@@ -4,13 +4,12 @@ delete from mailstore.operation o
  where o.mailbox_id = old.mailbox_id and o.id = old.id returning o.id
 
 -- name: old_tombstones
-select mailbox_id, folder_id, uid from mailstore.expunged where at < $1 order by at limit $2
-
--- name: lock_folders
--- In the order everybody locks them.
-select folder_id from mailstore.folder
- where (mailbox_id, folder_id) in (select * from unnest($1::uuid[], $2::int[]))
- order by mailbox_id, folder_id for update
+-- Those of folders that no other session holds; their folders are locked.
+select e.mailbox_id, e.folder_id, e.uid
+  from mailstore.expunged e cross join lateral (
+       select folder_id from mailstore.folder f where f.mailbox_id = e.mailbox_id and f.folder_id = e.folder_id offset 0
+          for update skip locked) as f
+ where e.at < $1 order by e.at limit $2
 
 -- name: forget_tombstones
 with d as (

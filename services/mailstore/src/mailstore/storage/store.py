@@ -25,6 +25,9 @@ FOLDERS = {"INBOX": "", "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk"
 INBOX_ID = 1
 LAST_UID = 2**32 - 1
 
+#: How long a filing waits for a mailbox that another session holds (milliseconds).
+IN_LINE_MS = 200
+
 #: Payloads stay under 7,900 bytes; above so many mailboxes `*` says "anything" (decision 8).
 _IDS_A_PAYLOAD = 235
 _MOST_NAMED = 5000
@@ -74,11 +77,26 @@ async def locked_free(
             yield connection, {row["mailbox_id"]: row for row in await connection.fetch(sql.lock_free_mailboxes, ids)}
 
 
+@asynccontextmanager
+async def locked_in_line(
+    pool: asyncpg.Pool, mailbox_ids: Iterable[UUID]
+) -> AsyncIterator[tuple[Connection, dict[UUID, Any]]]:
+    """The same for mailboxes that are there, each waited for in line, IN_LINE_MS at most.
+
+    Raises asyncpg.LockNotAvailableError when some session keeps one of them."""
+    ids = sorted(set(mailbox_ids))
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"set local lock_timeout = '{IN_LINE_MS}ms'")
+        found = {row["mailbox_id"]: row for row in await connection.fetch(sql.lock_mailboxes, ids)}
+        await connection.fetch(sql.lock_inboxes, ids)
+        yield connection, found
+
+
 async def _make_free(connection: Connection, mailbox_ids: Sequence[UUID], now: datetime) -> None:
     """Make mailboxes, except those that another session is making right now and does not finish."""
     try:
         async with connection.transaction():
-            await connection.execute("set local lock_timeout = '100ms'")
+            await connection.execute(f"set local lock_timeout = '{IN_LINE_MS}ms'")
             await make_mailboxes(connection, mailbox_ids, now)
     except asyncpg.LockNotAvailableError:
         middle = len(mailbox_ids) // 2
