@@ -5,7 +5,7 @@ import socket
 IDLE_SECONDS = 30
 INTERVAL_SECONDS = 10
 PROBES = 3
-#: Sent octets that nobody acknowledges for so long end the connection (RFC 5482).
+#: Sent octets that nobody acknowledges for so long end the connection.
 UNACKNOWLEDGED_SECONDS = IDLE_SECONDS + INTERVAL_SECONDS * PROBES
 
 
