@@ -50,7 +50,7 @@ async def test_the_wait_is_bounded(imap: Imap, blocked: asyncio.Event, command: 
     first, second = await imap.select(), await imap.select()
     first.send(b"x SEARCH ALL\r\n")
     await wait_for(lambda: bool(imap.shared["commands"]._uses))
-    assert await second.last(command) == "NO [LIMIT] too much is under way for this mailbox"
+    assert await second.last(command) == "NO [LIMIT] this mailbox has too much under way, try again later"
     await second.ok("NOOP")
     blocked.set()
     await first.until("x")
@@ -63,7 +63,7 @@ async def test_literals_are_counted_together(imap: Imap) -> None:
     for client in (first, second):
         client.send(b"x APPEND INBOX {500000}\r\n")
         assert (await client.response()).startswith(b"+")
-    assert await third.last(b"APPEND INBOX {500000}") == "NO [LIMIT] too much is under way for this mailbox"
+    assert await third.last(b"APPEND INBOX {500000}") == "NO [LIMIT] this mailbox has too much under way, try again later"
     # a non-synchronizing literal is read to its end and refused, and the dialogue stays in step
     assert (await third.last(b"APPEND INBOX {500000+}\r\n" + b"x" * 500_000)).startswith("NO [LIMIT]")
     first.writer.close()

@@ -40,7 +40,7 @@ class Budget:
             return amount
         if len(use.waiting) >= MOST_WAITING:
             self._refused.inc()
-            raise OverLimit("too much is under way for this mailbox")
+            raise OverLimit("this mailbox has too much under way, try again later")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         use.waiting.append((amount, turn))
         self._waited.inc()
@@ -56,7 +56,7 @@ class Budget:
                 self._serve(mailbox_id, use)
             if isinstance(error, TimeoutError):
                 self._refused.inc()
-                raise OverLimit("too much is under way for this mailbox") from None
+                raise OverLimit("this mailbox has too much under way, try again later") from None
             raise
         return amount
 
