@@ -63,7 +63,9 @@ async def test_literals_are_counted_together(imap: Imap) -> None:
     for client in (first, second):
         client.send(b"x APPEND INBOX {500000}\r\n")
         assert (await client.response()).startswith(b"+")
-    assert await third.last(b"APPEND INBOX {500000}") == "NO [LIMIT] this mailbox has too much under way, try again later"
+    assert (
+        await third.last(b"APPEND INBOX {500000}") == "NO [LIMIT] this mailbox has too much under way, try again later"
+    )
     # a non-synchronizing literal is read to its end and refused, and the dialogue stays in step
     assert (await third.last(b"APPEND INBOX {500000+}\r\n" + b"x" * 500_000)).startswith("NO [LIMIT]")
     first.writer.close()
