@@ -34,7 +34,8 @@ def asked(service: str, caller: str, path: str, make: Callable[[Bench, int], Any
 
     def play(bench: Bench, n: int) -> bytes:
         made = make(bench, n)
-        return bench.http(service, method, path, made if isinstance(made, bytes) else PACK(made), caller=caller)[1]
+        body = made if isinstance(made, bytes) else PACK(bench.proven(made))
+        return bench.http(service, method, path, body, caller=caller)[1]
 
     return play
 
@@ -53,7 +54,7 @@ def operated(service: str, method: str, path: str, make: Callable[[int], Any] = 
 def _framed(make: Callable[[Bench, int], tuple[Any, bytes]]) -> Callable[[Bench, int], bytes]:
     def framed(bench: Bench, n: int) -> bytes:
         head, body = make(bench, n)
-        packed = PACK(head)
+        packed = PACK(bench.proven(head))
         return len(packed).to_bytes(4, "big") + packed + body
 
     return framed
@@ -112,7 +113,7 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
     ("mailstore", "frontend", "POST", "/v1/messages/fetch", 10_000, lambda b, n: mailstore.FetchQuestion(b.mailbox_id(b.plain), 1, _ranges(n), ["ENVELOPE"], [])),
     ("mailstore", "frontend", "PUT", "/v1/messages/append", MB, _framed(lambda b, n: (mailstore.Append(b.mailbox_id(b.plain), NAME, ["\\Seen"], None, QUOTA, 1, new_id()), b"a: b\r\n\r\n" + b"x" * n))),
     ("mailstore", "frontend", "POST", "/v1/maildrop/open", 1, lambda b, n: mailstore.OpenMaildrop(b.mailbox_id(b.full), new_id())),
-    ("mailstore", "frontend", "POST", "/v1/maildrop/renew", 1000, lambda b, n: mailstore.RenewMaildrops([mailstore.MaildropLease(new_id(), new_id()) for _ in range(n)])),
+    ("mailstore", "frontend", "POST", "/v1/maildrop/renew", 1000, lambda b, n: mailstore.RenewMaildrops([b.proven(mailstore.MaildropLease(new_id(), new_id())) for _ in range(n)])),
     ("mailstore", "frontend", "POST", "/v1/maildrop/ahead", 100, lambda b, n: mailstore.ReadAhead(b.mailbox_id(b.full), 1, b"".join(at.to_bytes(4, "little") for at in range(1, n + 1)))),
     ("mailstore", "frontend", "POST", "/v1/maildrop/close", 100_000, lambda b, n: mailstore.CloseMaildrop(b.mailbox_id(b.plain), new_id(), b"\1\0\0\0" * n)),
     ("mailstore", "frontend", "POST", "/v1/maildrop/read", 1, lambda b, n: mailstore.ReadMaildrop(b.mailbox_id(b.full), 1, 1, 2**31)),

@@ -18,7 +18,7 @@ _PLAIN = {"smtp-gateway": "smtp_gateway.main", "pop-imap-frontend": "pop_imap_fr
 NO_INPUT = {
     "/healthz": "answers a constant", "/readyz": "asks the database once", "/metrics": "its size is that of the metrics",
     "/docs": "answers a constant", "/docs/oauth2-redirect": "answers a constant", "/openapi.json": "made once",
-    "/v1/feed": "takes no question; how many may listen is bounded by the callers' tokens",
+    "/v1/feed": "a stream without end; its frames and lists are bounded (services/mailstore/tests/test_mailstore_feed.py)",
 }  # fmt: skip
 
 

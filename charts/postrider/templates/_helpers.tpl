@@ -7,13 +7,13 @@ auth:
   port: 8001
   database: auth
   asks: []
-  tokens: [TOKEN_GATEWAY_AUTH, TOKEN_FRONTEND_AUTH, ADMIN_TOKEN]
+  tokens: [TOKEN_GATEWAY_AUTH, TOKEN_FRONTEND_AUTH, PROOF_KEY, ADMIN_TOKEN]
 mailstore:
   values: mailstore
   port: 8003
   database: mailstore
   asks: []
-  tokens: [TOKEN_GATEWAY_MAILSTORE, TOKEN_QUEUE_MAILSTORE, TOKEN_FRONTEND_MAILSTORE, ADMIN_TOKEN]
+  tokens: [TOKEN_GATEWAY_MAILSTORE, TOKEN_QUEUE_MAILSTORE, TOKEN_FRONTEND_MAILSTORE, PROOF_KEY, ADMIN_TOKEN]
 queue-worker:
   values: queueWorker
   port: 8002

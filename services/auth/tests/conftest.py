@@ -63,7 +63,8 @@ class Running:
         operation: UUID | None = None,
     ) -> wire.LoginAnswer:  # fmt: skip
         question = wire.Login(operation or new_id(), protocol, login, password, client)  # type: ignore[arg-type]
-        return (await self.frontend.logins([question]))[0]
+        caller = self.gateway if protocol == "smtp" else self.frontend
+        return (await caller.logins([question]))[0]
 
     async def rcpt(
         self, address: str, *, mail_from: str = "", client: str | None = "192.0.2.7", login: UUID | None = None
@@ -98,6 +99,7 @@ def settings(request: pytest.FixtureRequest, database: str) -> AuthSettings:
     return AuthSettings(
         database_url=SecretStr(database), http_port=0, admin_token=SecretStr("admin-token"),
         token_gateway_auth=SecretStr("gateway-token"), token_frontend_auth=SecretStr("frontend-token"),
+        proof_key=SecretStr("k" * 32),
         **getattr(request, "param", {}),
     )  # fmt: skip
 

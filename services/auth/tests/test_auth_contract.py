@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from auth_client import wire
 from auth_client.fake import FakeAuth
 from mailkit.clock import ManualClock
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
+from mailkit.proof import LIFE
 
 BOXES = ("a@site.com", "b@site.com", "c@other.org")
 
@@ -27,7 +29,7 @@ class Asked:
 
     async def login(self, login: str, password: str = "secret", protocol: str = "imap") -> wire.LoginAnswer:
         question = wire.Login(new_id(), protocol, login, password, "192.0.2.7")  # type: ignore[arg-type]
-        return (await self.verbs.logins([question]))[0]
+        return (await self.frontend.logins([question]))[0]
 
     async def rcpt(self, address: str, sender: str = "", login: UUID | None = None) -> wire.RecipientAnswer:
         return (await self.verbs.recipients([wire.RecipientQuestion(address, sender, "192.0.2.7", login)]))[0]
@@ -66,7 +68,10 @@ async def asked(request, auth):
 
 async def test_logins(asked):
     answer = await asked.login("a%site.com")
-    assert answer == wire.LoginAnswer("ok", asked.ids["a@site.com"], "a@site.com", 1, 1024**3, 1)
+    plain = wire.LoginAnswer("ok", asked.ids["a@site.com"], "a@site.com", 1, 1024**3, 1)
+    assert structs.replace(answer, proof=b"") == plain and len(answer.proof) == 44
+    smtp = wire.Login(new_id(), "smtp", "a@site.com", "secret", "192.0.2.7")
+    assert await asked.verbs.logins([smtp]) == [plain], "a proof is for those who read mail"
     for login, password in [("a@site.com", "wrong"), ("b@site.com", "secret"), ("nobody@site.com", "x"), ("", "")]:
         assert await asked.login(login, password) == wire.LoginAnswer("refused")
     assert (await asked.login("a@site.com", protocol="pop3")).outcome == "ok"
@@ -77,12 +82,12 @@ async def test_logins(asked):
 
 async def test_a_repeated_operation(asked):
     question = wire.Login(new_id(), "pop3", "a@site.com", "secret", None)
-    assert [answer.outcome for answer in await asked.verbs.logins([question, question])] == ["ok", "ok"]
+    assert [answer.outcome for answer in await asked.frontend.logins([question, question])] == ["ok", "ok"]
 
 
 async def test_a_check_that_came_to_nothing_starts_no_minute(asked):
     async def check(operation: UUID) -> str:
-        return (await asked.verbs.logins([wire.Login(operation, "pop3", "a@site.com", "secret", None)]))[0].outcome
+        return (await asked.frontend.logins([wire.Login(operation, "pop3", "a@site.com", "secret", None)]))[0].outcome
 
     first, second, third = new_id(), new_id(), new_id()
     assert await check(first) == "ok"
@@ -138,6 +143,18 @@ async def test_sessions(asked):
     a, b = asked.ids["a@site.com"], asked.ids["b@site.com"]
     questions = [wire.SessionQuestion(a, 1), wire.SessionQuestion(a, 2), wire.SessionQuestion(b, 1)]
     assert await asked.verbs.sessions(questions) == [True, False, False]
+
+
+async def test_a_proof_is_renewed_when_half_its_life_is_over(asked):
+    answer = await asked.login("a@site.com")
+    question = wire.SessionQuestion(asked.ids["a@site.com"], 1, answer.proof)
+    unproven = wire.SessionQuestion(asked.ids["a@site.com"], 1)
+    asked.pass_time(LIFE / 2 - 1)
+    assert await asked.frontend.recheck([question]) == wire.SessionAnswers([True], proofs=[b""])
+    asked.pass_time(2)
+    renewed = await asked.frontend.recheck([question, unproven])
+    assert renewed.items == [True, True]
+    assert renewed.proofs[0] > answer.proof and renewed.proofs[1] == b""
 
 
 async def test_the_fake_can_be_away():

@@ -47,13 +47,13 @@ def refusal(command: str, **settings: str) -> tuple[int, str]:
 
 def test_it_migrates_serves_and_drains(postgres: Databases):
     with postgres.database() as dsn:
-        code, text = refusal("serve", database_url=dsn, http_port="0")
+        code, text = refusal("serve", database_url=dsn, http_port="0", proof_key="k" * 32)
         assert code == 78
         assert "schema auth is at revision none" in text
         assert "python -m auth migrate" in text
         for _ in range(2):
             assert refusal("migrate", database_url=dsn)[0] == 0
-        process = start("serve", database_url=dsn, http_port="0", admin_token="t")
+        process = start("serve", database_url=dsn, http_port="0", admin_token="t", proof_key="k" * 32)
         try:
             assert process.stderr is not None
             port = next(event["port"] for event in map(json.loads, process.stderr) if event["event"] == "ready")
@@ -70,8 +70,10 @@ def test_it_migrates_serves_and_drains(postgres: Databases):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({}, "POSTRIDER_DATABASE_URL is not set"),
-        ({"database_url": "not a url"}, "not a Postgres URL"),
+        ({}, "POSTRIDER_PROOF_KEY has to be set"),
+        ({"proof_key": "k" * 31}, "32 or more characters"),
+        ({"proof_key": "k" * 32}, "POSTRIDER_DATABASE_URL is not set"),
+        ({"proof_key": "k" * 32, "database_url": "not a url"}, "not a Postgres URL"),
         ({"grant_allow_networks": "0.0.0.0/0"}, "names a /0"),
         ({"grant_deny_networks": "nonsense"}, "POSTRIDER_GRANT_DENY_NETWORKS"),
         ({"sender_identity": "everybody"}, "POSTRIDER_SENDER_IDENTITY"),

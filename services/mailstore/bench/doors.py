@@ -25,6 +25,7 @@ from mailkit.db import PLANNER, create_pool
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure
+from mailkit.proof import ProofKeys
 from mailkit.testing.postgres import databases
 from mailkit.web import HttpSide
 from mailstore.config import MailstoreSettings
@@ -64,6 +65,10 @@ def filing(mailbox_id: UUID, body_id: UUID) -> Filing:
     return Filing(new_id(), mailbox_id, body_id, prefix, time.time(), ROOM, 1)
 
 
+def proof(mailbox_id: UUID) -> bytes:
+    return ProofKeys([b"k" * 32]).sign(mailbox_id, 1, time.time() + 600)
+
+
 async def load(url: str, path: str) -> None:
     """The loader: files the bodies whose ids stand in `path`."""
     client = MailstoreClient(url, "queue-token", timeout=60)
@@ -94,7 +99,7 @@ async def load(url: str, path: str) -> None:
 async def service(dsn: str) -> AsyncIterator[tuple[Parts, str]]:
     settings = MailstoreSettings(
         database_url=SecretStr(dsn), http_port=0, token_queue_mailstore=SecretStr("queue-token"),
-        token_frontend_mailstore=SecretStr("frontend-token"),
+        token_frontend_mailstore=SecretStr("frontend-token"), proof_key=SecretStr("k" * 32),
     )  # fmt: skip
     pool = await create_pool(dsn, service="bench", size=16, settings=PLANNER)
     parts = assemble(settings, pool, BodyStore(pool), SystemClock())
@@ -124,6 +129,7 @@ async def filings(parts: Parts, url: str, count: int) -> None:
 async def reading(parts: Parts, url: str, count: int) -> None:
     """One mailbox of `count` messages, read as a front end reads it."""
     front = MailstoreClient(url, "frontend-token", timeout=60)
+    front.proof_of = proof
     mailbox_id, body_ids = new_id(), [new_id() for _ in range(count)]
     for start in range(0, count, 500):
         part = body_ids[start : start + 500]
@@ -171,6 +177,7 @@ async def reading(parts: Parts, url: str, count: int) -> None:
 
 async def appends(url: str, count: int) -> None:
     front = MailstoreClient(url, "frontend-token", timeout=60, connections=8)
+    front.proof_of = proof
     mailboxes = [new_id() for _ in range(8)]
 
     async def one(mailbox_id: UUID, messages: int) -> None:

@@ -19,6 +19,7 @@ from mailkit.disk import Disk
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure
+from mailkit.proof import LIFE
 from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
 from mailkit.web import HttpSide
@@ -91,8 +92,14 @@ class Store:
 
     def client(self, caller: str) -> MailstoreClient:
         made = MailstoreClient(self.url, f"{caller}-token", timeout=20, connections=40)
+        if caller == "frontend":
+            made.proof_of = self.proof
         self.clients.append(made)
         return made
+
+    def proof(self, mailbox_id: UUID) -> bytes:
+        """As auth gives it at a login."""
+        return self.settings.proofs.sign(mailbox_id, 1, self.clock.timestamp() + LIFE)
 
     def __post_init__(self) -> None:
         self.front, self.queue, self.gateway = map(self.client, ("frontend", "queue", "gateway"))
@@ -212,7 +219,7 @@ def settings(database: str) -> MailstoreSettings:
     return MailstoreSettings(
         database_url=SecretStr(database), http_port=0, admin_token=SecretStr("admin-token"),
         token_gateway_mailstore=SecretStr("gateway-token"), token_queue_mailstore=SecretStr("queue-token"),
-        token_frontend_mailstore=SecretStr("frontend-token"), max_message_bytes=1024 * 1024,
+        token_frontend_mailstore=SecretStr("frontend-token"), max_message_bytes=1024 * 1024, proof_key=SecretStr("k" * 32),
     )  # fmt: skip
 
 

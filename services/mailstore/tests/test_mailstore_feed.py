@@ -1,27 +1,58 @@
 """The change feed: one stream a front end, news by mailbox, "everything" after gaps and for the slow, one NOTIFY a transaction."""
 
 import asyncio
+from datetime import timedelta
 
 import asyncpg
 import pytest
 
+from mailkit.clock import ManualClock
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
+from mailkit.proof import LIFE, ProofKeys
 from mailstore.feed import MOST_WAITING, Subscriber
+from mailstore_client.wire import WatchedMailbox
 
-from .conftest import message
+from .conftest import START, message
+
+KEYS = ProofKeys([b"k" * 32])
+
+
+def watched(count=1, *, clock):
+    ids = [new_id() for _ in range(count)]
+    return [WatchedMailbox(each, KEYS.sign(each, 1, clock.timestamp() + LIFE)) for each in ids]
+
+
+class Asking(asyncio.Queue):
+    """What a front end asks the feed for."""
+
+    def __init__(self, proof_of, watched):
+        super().__init__()
+        self._proof_of = proof_of
+        self.put_nowait(watched)
+
+    async def lists(self):
+        while True:
+            yield [
+                item if isinstance(item, WatchedMailbox) else WatchedMailbox(item, self._proof_of(item))
+                for item in await self.get()
+            ]
 
 
 class Listener:
-    """Reads the feed until told to stop; `until` waits for what a test expects."""
+    """Reads the feed of some mailboxes until told to stop; `until` waits for what a test expects."""
 
-    def __init__(self, client):
+    def __init__(self, client, *watched):
         self.ids, self.everything = [], 0
         self._more = asyncio.Event()
+        self._asking = Asking(client.proof_of, watched)
         self._task = asyncio.create_task(self._read(client))
 
+    def watch(self, *watched):
+        self._asking.put_nowait(watched)
+
     async def _read(self, client):
-        async for news in client.feed():
+        async for news in client.feed(self._asking.lists()):
             self.ids += news.mailbox_ids
             self.everything += news.everything
             self._more.set()
@@ -51,7 +82,7 @@ async def test_every_kind_of_change_is_told(store, mailbox_id):
     store.life.spawn(store.parts.feed.run())
     await listening(store)
     await store.folders(mailbox_id)
-    listener = Listener(store.front)
+    listener = Listener(store.front, mailbox_id)
     await listener.until(lambda: listener.everything)  # the first frame: look for yourself
     changes = [
         lambda: store.deliver(mailbox_id, message(), message()),
@@ -73,7 +104,7 @@ async def test_every_kind_of_change_is_told(store, mailbox_id):
 async def test_a_lost_session_is_everything(store, mailbox_id):
     store.life.spawn(store.parts.feed.run())
     await listening(store)
-    listener = Listener(store.front)
+    listener = Listener(store.front, mailbox_id)
     await listener.until(lambda: listener.everything)
     before = listener.everything
     await store.pool.execute(
@@ -105,7 +136,7 @@ async def test_no_trouble_ends_the_feed(store, mailbox_id, monkeypatch, trouble)
     async with asyncio.timeout(20):
         while not raised:
             await asyncio.sleep(0.01)
-    listener = Listener(store.front)
+    listener = Listener(store.front, mailbox_id)
     await listener.until(lambda: listener.everything == 2)  # it began, and the second session
     await store.deliver(mailbox_id, message())
     await listener.until(lambda: mailbox_id in listener.ids)
@@ -128,24 +159,27 @@ async def test_one_announcement_a_transaction(store):
 
 
 async def test_a_slow_front_end_is_told_everything_and_costs_no_memory():
-    subscriber = Subscriber()
+    clock = ManualClock(START)
+    subscriber = Subscriber(clock)
     frames = subscriber.frames()
     first = await anext(frames)
-    for _ in range(MOST_WAITING + 50):
-        subscriber.put([new_id()])
+    many = watched(MOST_WAITING + 50, clock=clock)
+    subscriber.watch(many)
+    for item in many:
+        subscriber.put([item.mailbox_id])
     assert len(await anext(frames)) < 100 and len(first) < 100
 
 
 async def test_heartbeats(monkeypatch):
     monkeypatch.setattr("mailstore.feed.HEARTBEAT_SECONDS", 0.01)
-    frames = Subscriber().frames()
+    frames = Subscriber(ManualClock(START)).frames()
     await anext(frames)
     beat = await anext(frames)
     assert len(beat) < 10
 
 
-async def test_a_front_end_that_left_is_forgotten(store):
-    listener = Listener(store.front)
+async def test_a_front_end_that_left_is_forgotten(store, mailbox_id):
+    listener = Listener(store.front, mailbox_id)
     await listener.until(lambda: listener.everything)
     assert len(store.parts.feed._subscribers) == 1
     await listener.stop()
@@ -155,11 +189,85 @@ async def test_a_front_end_that_left_is_forgotten(store):
             await asyncio.sleep(0.02)
 
 
-async def test_streams_end_when_the_service_stops(store):
+async def test_streams_end_when_the_service_stops(store, mailbox_id):
     assert isinstance(store.life, Lifecycle)
-    listener = Listener(store.front)
+    listener = Listener(store.front, mailbox_id)
     await listener.until(lambda: listener.everything)
     store.life.stopping.set()
     store.parts.feed.end()
     async with asyncio.timeout(20):
         await asyncio.wait([listener._task])
+
+
+async def test_only_watched_mailboxes_are_told_of_and_only_by_a_good_proof(store, mailbox_id):
+    """The front end's token alone used to hear of every mailbox."""
+    store.life.spawn(store.parts.feed.run())
+    await listening(store)
+    other, forged = new_id(), new_id()
+    listener = Listener(store.front)
+    await listener.until(lambda: listener.everything)
+    listener.watch(WatchedMailbox(other, store.proof(mailbox_id)), WatchedMailbox(forged, b"f" * 44))
+    listener.watch(mailbox_id)
+    await listener.until(lambda: mailbox_id in listener.ids)  # newly watched: look for yourself
+    for each in (other, forged, mailbox_id):
+        await store.deliver(each, message())
+    await listener.until(lambda: listener.ids.count(mailbox_id) == 2)
+    assert not {other, forged} & set(listener.ids)
+    listener.watch(other)
+    await listener.until(lambda: other in listener.ids)
+    await store.deliver(other, message())
+    await listener.until(lambda: listener.ids.count(other) == 2)
+    await listener.stop()
+
+
+async def test_a_watch_ends_with_its_proof_and_goes_on_with_a_new_one():
+    clock = ManualClock(START)
+    subscriber = Subscriber(clock)
+    (item,) = watched(clock=clock)
+    subscriber.watch([item])
+    subscriber.put(None)
+    frames = subscriber.frames()
+    await anext(frames)
+
+    def news():
+        """What waits for the next frame."""
+        ids = set(subscriber._ids)
+        subscriber._ids.clear()
+        return ids
+
+    subscriber.put([item.mailbox_id])
+    assert news() == {item.mailbox_id}
+    clock.current += timedelta(seconds=LIFE)
+    subscriber.put([item.mailbox_id])
+    assert news() == set()
+    renewed = WatchedMailbox(item.mailbox_id, KEYS.sign(item.mailbox_id, 1, clock.timestamp() + LIFE))
+    subscriber.watch([renewed])
+    assert news() == {item.mailbox_id}, "it was not heard of for a while"
+    clock.current += timedelta(seconds=LIFE / 2)
+    subscriber.watch([WatchedMailbox(item.mailbox_id, KEYS.sign(item.mailbox_id, 1, clock.timestamp() + LIFE))])
+    assert news() == set(), "a renewed proof is no news"
+
+
+async def test_watched_mailboxes_are_bounded(monkeypatch):
+    monkeypatch.setattr("mailstore.feed.MOST_WATCHED", 20)
+    clock = ManualClock(START)
+    subscriber = Subscriber(clock)
+    subscriber.watch(watched(15, clock=clock))
+    subscriber.watch(watched(15, clock=clock))
+    assert len(subscriber._watched) == 20
+    clock.current += timedelta(seconds=LIFE)
+    late = watched(15, clock=clock)
+    subscriber.watch(late)
+    assert set(subscriber._watched) == {item.mailbox_id for item in late}
+
+
+@pytest.mark.parametrize("sent", [b"\xff\xff\xff\xff", b"\0\0\0\2\xc1\xc1", b"\0\0\0\1\x01"])
+async def test_what_is_no_watch_list_ends_the_stream(store, sent):
+    async def lists():
+        yield sent
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(20):
+        async for _ in store.front.frames("POST", "/v1/feed", lists(), sock_read=25):
+            pass
+    assert not store.parts.feed._subscribers

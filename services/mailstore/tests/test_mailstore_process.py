@@ -18,10 +18,15 @@ from bodystore import BodyStore
 from mailkit.clock import SystemClock
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
+from mailkit.proof import LIFE, ProofKeys
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import Append, Filing, FilingList, OpenFolder
 
 from .conftest import PREFIX, ROOM, message, uids
+
+
+def proof(mailbox_id):
+    return ProofKeys([b"k" * 32]).sign(mailbox_id, 1, SystemClock().timestamp() + LIFE)
 
 
 def start(command, **settings):
@@ -44,14 +49,21 @@ def port_of(process):
 
 async def test_it_migrates_serves_and_drains(postgres):
     with postgres.database() as dsn:
-        code, text = await asyncio.to_thread(refusal, "serve", database_url=dsn)
+        code, text = await asyncio.to_thread(refusal, "serve", database_url=dsn, proof_key="k" * 32)
         assert code == 78 and "python -m mailstore migrate" in text
         for _ in range(2):
             assert (await asyncio.to_thread(refusal, "migrate", database_url=dsn))[0] == 0
-        process = start("serve", database_url=dsn, http_port="0", admin_token="t", token_frontend_mailstore="f")
+        process = start(
+            "serve", database_url=dsn, http_port="0", admin_token="t", token_frontend_mailstore="f", proof_key="k" * 32
+        )
         try:
             url = f"http://127.0.0.1:{await asyncio.to_thread(port_of, process)}"
-            feed = MailstoreClient(url, "f").feed()
+
+            async def nothing():
+                yield []
+                await asyncio.Event().wait()
+
+            feed = MailstoreClient(url, "f").feed(nothing())
             assert (await anext(feed)).everything
             async with httpx.AsyncClient(base_url=url, headers={"authorization": "Bearer t"}) as http:
                 assert (await http.get("/readyz")).status_code == 200
@@ -75,7 +87,9 @@ async def test_it_migrates_serves_and_drains(postgres):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"database_url": "not a url"}, "not a Postgres URL"),
+        ({"database_url": "not a url", "proof_key": "k" * 32}, "not a Postgres URL"),
+        ({"database_url": "postgresql://h/d"}, "POSTRIDER_PROOF_KEY"),
+        ({"database_url": "postgresql://h/d", "proof_key": f"{'k' * 32},short"}, "POSTRIDER_PROOF_KEY"),
         ({"queue_lifetime_seconds": "soon"}, "POSTRIDER_QUEUE_LIFETIME_SECONDS"),
         ({"database_pol": "1"}, "POSTRIDER_DATABASE_POL"),
         ({"clock_offset_seconds": "60"}, "single-machine"),
@@ -91,6 +105,7 @@ async def test_killed_under_load_nothing_answered_is_lost_or_there_twice(postgre
     with postgres.database(("bodystore", "bodies"), ("mailstore", "mailstore")) as dsn:
         settings = {
             "database_url": dsn, "http_port": "0", "token_frontend_mailstore": "f", "token_queue_mailstore": "q",
+            "proof_key": "k" * 32,
         }  # fmt: skip
         pool = await asyncpg.create_pool(dsn, min_size=1, max_size=2)
         mailboxes = [new_id() for _ in range(5)]
@@ -104,6 +119,7 @@ async def test_killed_under_load_nothing_answered_is_lost_or_there_twice(postgre
             async with asyncio.timeout(120):
                 while True:
                     client = MailstoreClient(state["url"], token, timeout=5)
+                    client.proof_of = proof
                     try:
                         return await call(client)
                     except PostriderError:
@@ -155,6 +171,7 @@ async def test_killed_under_load_nothing_answered_is_lost_or_there_twice(postgre
             state["done"] = True
             await asyncio.gather(*appenders)
             client = MailstoreClient(state["url"], "f")
+            client.proof_of = proof
             for mailbox_id in mailboxes:
                 there = uids((await client.open_folder(OpenFolder(mailbox_id, "INBOX", True))).uids)
                 assert there == list(range(1, expected[mailbox_id] + 1))

@@ -12,6 +12,7 @@ from auth_client import wire
 from mailkit.address import BadAddress, parse_address, parse_login, peer_address
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
+from mailkit.proof import LIFE, ProofKeys, expires
 
 
 @dataclass
@@ -44,6 +45,7 @@ class FakeAuth:
     grants: dict[tuple[str, UUID], datetime] = field(default_factory=dict)
     answered: dict[UUID, wire.LoginAnswer] = field(default_factory=dict)
     checks: dict[UUID, tuple[UUID, datetime]] = field(default_factory=dict)
+    proofs: ProofKeys = field(default_factory=lambda: ProofKeys([b"of the fake"]))
 
     def add_mailbox(self, address: str, password: str) -> FakeMailbox:
         """An account, and its domain when it is new."""
@@ -82,6 +84,18 @@ class FakeAuth:
                 box.last_pop3_login = None
             undone.append(box is not None)
         return undone
+
+    async def recheck(self, items: Sequence[wire.SessionQuestion]) -> wire.SessionAnswers:
+        """Without looking at proofs: each that is half over is replaced."""
+        good = await self.sessions(items)
+        half = self.now().timestamp() + LIFE / 2
+        old = [said and bool(item.proof) and expires(item.proof) < half for item, said in zip(items, good, strict=True)]
+        return wire.SessionAnswers(
+            good,
+            proofs=[
+                self._prove(i.mailbox_id, i.credential_version) if o else b"" for i, o in zip(items, old, strict=True)
+            ],
+        )
 
     async def sessions(self, items: Sequence[wire.SessionQuestion]) -> list[bool]:
         self._look_away()
@@ -161,7 +175,13 @@ class FakeAuth:
             self.checks[item.operation_id] = box.id, now
         if item.protocol != "smtp" and item.client_address:
             self.grants[peer_address(item.client_address), box.id] = now
-        return wire.LoginAnswer("ok", box.id, box.address, box.credential_version, box.quota_limit, box.limit_version)
+        proof = b"" if item.protocol == "smtp" else self._prove(box.id, box.credential_version)
+        return wire.LoginAnswer(
+            "ok", box.id, box.address, box.credential_version, box.quota_limit, box.limit_version, proof=proof
+        )
+
+    def _prove(self, mailbox_id: UUID, version: int) -> bytes:
+        return self.proofs.sign(mailbox_id, version, self.now().timestamp() + LIFE)
 
 
 def _key(text: str) -> tuple[str, str]:

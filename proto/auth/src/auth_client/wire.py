@@ -1,7 +1,8 @@
 """What travels to and from auth's list doors (decision 3). Fields are only added at the end, with defaults.
 
 Doors: POST /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions. Callers: gateway (all but undo-checks;
-sessions for SMTP's long connections too), frontend (logins, undo-checks, sessions).
+sessions for SMTP's long connections too), frontend (logins, undo-checks, sessions). The gateway's logins are by smtp, the
+front end's by pop3 and imap: a list that says otherwise is refused (docs/decisions/0025).
 """
 
 from typing import Literal
@@ -133,6 +134,8 @@ class LoginAnswer(Wire):
     limit_version: int = 0
     retry_after: int = 0
     """Seconds, for `throttled` and `too_soon`."""
+    proof: bytes = b""
+    """For pop3 and imap: what mailstore demands for this mailbox (docs/decisions/0025)."""
 
 
 class LoginList(Wire):
@@ -160,10 +163,11 @@ class UndoCheckAnswers(Wire):
 
 
 class SessionQuestion(Wire):
-    """Is this open session's login still good (decision 15)?"""
+    """Is this open session's login still good (decision 15)? `proof`: the one it has; SMTP's sessions have none."""
 
     mailbox_id: UUID
     credential_version: int
+    proof: bytes = b""
 
 
 class SessionList(Wire):
@@ -172,7 +176,9 @@ class SessionList(Wire):
 
 
 class SessionAnswers(Wire):
-    """True: go on. False: the account is disabled or gone, or its password changed."""
+    """True: go on. False: the account is disabled or gone, or its password changed, or the proof cannot be renewed any
+    more. `proofs`: what replaces a proof whose life is half over; empty: keep it."""
 
     items: list[bool]
     version: int = VERSION
+    proofs: list[bytes] = []

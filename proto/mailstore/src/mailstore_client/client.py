@@ -1,7 +1,8 @@
 """The verbs of mailstore's doors, one method per operation."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -12,11 +13,24 @@ _rows = msgspec.msgpack.Decoder(list[list[Any]])
 _rows_or_piece = msgspec.msgpack.Decoder(list[list[Any]] | bytes)
 _news = msgspec.msgpack.Decoder(wire.FeedNews)
 
+T = TypeVar("T")
+
 
 class MailstoreClient(ServiceClient):
     """What smtp-gateway, queue-worker and pop-imap-frontend ask. Errors as `ServiceClient.call` says."""
 
     neighbour = "mailstore"
+    proof_of: Callable[[UUID], bytes] | None = None
+    """The proof of a mailbox with open sessions; goes into each question about it that has none (docs/decisions/0025)."""
+
+    def _proven(self, question: Any) -> Any:
+        if self.proof_of is None or question.proof:
+            return question
+        return msgspec.structs.replace(question, proof=self.proof_of(question.mailbox_id))
+
+    async def _ask(self, path: str, question: Any, answer: type[T], *, timeout: float | None = None) -> T:
+        """A question about one mailbox, with its proof."""
+        return await self.call(path, self._proven(question), answer, timeout=timeout)
 
     async def room(self, items: Sequence[wire.RoomQuestion]) -> list[str]:
         return list((await self.call("/v1/room", wire.RoomList(list(items)), wire.RoomAnswers)).items)
@@ -29,73 +43,91 @@ class MailstoreClient(ServiceClient):
         return (await self.call("/v1/references", question, wire.ReferenceAnswers)).referenced
 
     async def list_folders(self, question: wire.MailboxQuestion) -> list[wire.FolderInfo]:
-        return (await self.call("/v1/folders/list", question, wire.FolderList)).folders
+        return (await self._ask("/v1/folders/list", question, wire.FolderList)).folders
 
     async def create_folder(self, question: wire.FolderChange) -> str:
-        return (await self.call("/v1/folders/create", question, wire.FolderChanged)).status
+        return (await self._ask("/v1/folders/create", question, wire.FolderChanged)).status
 
     async def delete_folder(self, question: wire.FolderChange) -> str:
-        return (await self.call("/v1/folders/delete", question, wire.FolderChanged)).status
+        return (await self._ask("/v1/folders/delete", question, wire.FolderChanged)).status
 
     async def rename_folder(self, question: wire.FolderChange) -> str:
-        return (await self.call("/v1/folders/rename", question, wire.FolderChanged)).status
+        return (await self._ask("/v1/folders/rename", question, wire.FolderChanged)).status
 
     async def subscribe_folder(self, question: wire.FolderChange) -> str:
-        return (await self.call("/v1/folders/subscribe", question, wire.FolderChanged)).status
+        return (await self._ask("/v1/folders/subscribe", question, wire.FolderChanged)).status
 
     async def unsubscribe_folder(self, question: wire.FolderChange) -> str:
-        return (await self.call("/v1/folders/unsubscribe", question, wire.FolderChanged)).status
+        return (await self._ask("/v1/folders/unsubscribe", question, wire.FolderChanged)).status
 
     async def open_folder(self, question: wire.OpenFolder) -> wire.FolderSnapshot:
-        return await self.call("/v1/folders/open", question, wire.FolderSnapshot)
+        return await self._ask("/v1/folders/open", question, wire.FolderSnapshot)
 
     async def changes(self, question: wire.ChangesQuestion) -> wire.Changes:
-        return await self.call("/v1/folders/changes", question, wire.Changes)
+        return await self._ask("/v1/folders/changes", question, wire.Changes)
 
     async def store(self, question: wire.StoreQuestion) -> wire.Stored:
-        return await self.call("/v1/messages/store", question, wire.Stored)
+        return await self._ask("/v1/messages/store", question, wire.Stored)
 
     async def copy(self, question: wire.CopyQuestion) -> wire.Copied:
-        return await self.call("/v1/messages/copy", question, wire.Copied)
+        return await self._ask("/v1/messages/copy", question, wire.Copied)
 
     async def expunge(self, question: wire.ExpungeQuestion) -> wire.Expunged:
-        return await self.call("/v1/messages/expunge", question, wire.Expunged)
+        return await self._ask("/v1/messages/expunge", question, wire.Expunged)
 
     async def search(self, question: wire.SearchQuestion) -> wire.Found:
-        return await self.call("/v1/messages/search", question, wire.Found, timeout=60)
+        return await self._ask("/v1/messages/search", question, wire.Found, timeout=60)
 
     async def append(self, head: wire.Append, message: bytes) -> wire.Appended:
-        return await self.call_framed("/v1/messages/append", head, message, wire.Appended, timeout=60)
+        return await self.call_framed("/v1/messages/append", self._proven(head), message, wire.Appended, timeout=60)
 
     async def open_maildrop(self, question: wire.OpenMaildrop) -> wire.Maildrop:
-        return await self.call("/v1/maildrop/open", question, wire.Maildrop)
+        return await self._ask("/v1/maildrop/open", question, wire.Maildrop)
 
     async def renew_maildrops(self, items: Sequence[wire.MaildropLease]) -> list[bool]:
-        return (await self.call("/v1/maildrop/renew", wire.RenewMaildrops(list(items)), wire.RenewedMaildrops)).items
+        question = wire.RenewMaildrops([self._proven(item) for item in items])
+        return (await self.call("/v1/maildrop/renew", question, wire.RenewedMaildrops)).items
 
     async def read_maildrop(self, question: wire.ReadMaildrop) -> bytes:
         """The message's bytes. Raises NotFound when it is gone."""
         return await self.send(
-            "POST", "/v1/maildrop/read", encoder.encode(question), {"content-type": "application/msgpack"}, timeout=60
+            "POST",
+            "/v1/maildrop/read",
+            encoder.encode(self._proven(question)),
+            {"content-type": "application/msgpack"},
+            timeout=60,
         )
 
     async def read_ahead(self, question: wire.ReadAhead) -> list[bytes | None]:
-        return (await self.call("/v1/maildrop/ahead", question, wire.MessagesAhead, timeout=60)).items
+        return (await self._ask("/v1/maildrop/ahead", question, wire.MessagesAhead, timeout=60)).items
 
     async def close_maildrop(self, question: wire.CloseMaildrop) -> wire.ClosedMaildrop:
-        return await self.call("/v1/maildrop/close", question, wire.ClosedMaildrop)
+        return await self._ask("/v1/maildrop/close", question, wire.ClosedMaildrop)
 
     async def fetch(self, question: wire.FetchQuestion) -> AsyncIterator[list[list[Any]]]:
         """Slices of rows [uid, *columns, *sections], as they come."""
-        async for frame in self.frames("POST", "/v1/messages/fetch", encoder.encode(question), sock_read=60):
+        async for frame in self.frames(
+            "POST", "/v1/messages/fetch", encoder.encode(self._proven(question)), sock_read=60
+        ):
             yield _rows.decode(frame)
 
     async def fetch_pieces(self, question: wire.FetchQuestion) -> AsyncIterator[list[list[Any]] | bytes]:
         """The answer to a question with `pieces`: slices of rows and, after a row with large values, their pieces."""
-        async for frame in self.frames("POST", "/v1/messages/fetch", encoder.encode(question), sock_read=60):
+        async for frame in self.frames(
+            "POST", "/v1/messages/fetch", encoder.encode(self._proven(question)), sock_read=60
+        ):
             yield _rows_or_piece.decode(frame)
 
-    async def feed(self) -> AsyncIterator[wire.FeedNews]:
-        """The change feed until the connection ends; heartbeats come every 10 s (decision 8)."""
-        async for frame in self.frames("GET", "/v1/feed", None, sock_read=25):
+    async def feed(self, watched: AsyncIterator[Sequence[wire.WatchedMailbox]]) -> AsyncIterator[wire.FeedNews]:
+        """The change feed of what `watched` yields, until the connection ends; heartbeats come every 10 s (decision 8).
+
+        The request leaves with the first list, which may be empty. A list has MOST_WATCHED_A_FRAME items at most.
+        """
+
+        async def asked() -> AsyncIterator[bytes]:
+            async for items in watched:
+                data = encoder.encode(wire.WatchList(list(items)))
+                yield len(data).to_bytes(4, "big") + data
+
+        async for frame in self.frames("POST", "/v1/feed", asked(), sock_read=25):
             yield _news.decode(frame)

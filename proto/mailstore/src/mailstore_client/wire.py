@@ -12,7 +12,10 @@ All doors are POST with MessagePack unless another verb stands here; callers in 
   /v1/messages/store|copy|expunge|search                                   [frontend]
   PUT /v1/messages/append  framed: 4 bytes length, Append, the message      [frontend]
   /v1/maildrop/open|renew|close, /v1/maildrop/read (answer: the bytes)      [frontend]
-  GET /v1/feed    an endless stream of frames: FeedNews                    [frontend]
+  /v1/feed        a stream of frames both ways, without end: WatchList -> FeedNews  [frontend]
+
+What the front end asks about a mailbox carries a `proof` of its owner's login (docs/decisions/0025); without a good one the
+answer is 428.
 
 A stream is a row of frames: 4 bytes length (big-endian), then MessagePack.
 
@@ -31,6 +34,9 @@ ANSWERED, FLAGGED, DELETED, SEEN, DRAFT = 1, 2, 4, 8, 16
 SYSTEM_FLAGS = {"\\Answered": ANSWERED, "\\Flagged": FLAGGED, "\\Deleted": DELETED, "\\Seen": SEEN, "\\Draft": DRAFT}
 FIRST_KEYWORD_BIT = 8
 MOST_KEYWORDS = 48
+
+#: Mailboxes in one frame of a WatchList.
+MOST_WATCHED_A_FRAME = 1000
 
 #: A folder's name is UTF-8 text, levels separated by this; INBOX is spelled so, in capitals.
 DELIMITER = "/"
@@ -114,6 +120,7 @@ class ReferenceAnswers(Wire):
 class MailboxQuestion(Wire):
     mailbox_id: UUID
     version: int = VERSION
+    proof: bytes = b""
 
 
 class FolderInfo(Wire):
@@ -149,6 +156,7 @@ class FolderChange(Wire):
     operation_id: UUID
     new_name: str = ""
     version: int = VERSION
+    proof: bytes = b""
 
 
 class FolderChanged(Wire):
@@ -164,6 +172,7 @@ class OpenFolder(Wire):
     name: str
     read_only: bool
     version: int = VERSION
+    proof: bytes = b""
 
 
 class FolderSnapshot(Wire):
@@ -189,6 +198,7 @@ class ChangesQuestion(Wire):
     since: int
     take_recent: bool = False
     version: int = VERSION
+    proof: bytes = b""
 
 
 class Changes(Wire):
@@ -253,6 +263,7 @@ class FetchQuestion(Wire):
     sections: list[Section] = []
     version: int = VERSION
     pieces: bool = False
+    proof: bytes = b""
 
 
 class StoreQuestion(Wire):
@@ -265,6 +276,7 @@ class StoreQuestion(Wire):
     flags: list[str]
     operation_id: UUID
     version: int = VERSION
+    proof: bytes = b""
 
 
 class Stored(Wire):
@@ -291,6 +303,7 @@ class CopyQuestion(Wire):
     limit_version: int
     operation_id: UUID
     version: int = VERSION
+    proof: bytes = b""
 
 
 class Copied(Wire):
@@ -311,6 +324,7 @@ class ExpungeQuestion(Wire):
     operation_id: UUID
     ranges: Ranges | None = None
     version: int = VERSION
+    proof: bytes = b""
 
 
 class Expunged(Wire):
@@ -330,6 +344,7 @@ class Append(Wire):
     limit_version: int
     operation_id: UUID
     version: int = VERSION
+    proof: bytes = b""
 
 
 class Appended(Wire):
@@ -353,6 +368,7 @@ class SearchQuestion(Wire):
     folder_id: int
     program: list[Any]
     version: int = VERSION
+    proof: bytes = b""
 
 
 class Found(Wire):
@@ -369,6 +385,7 @@ class OpenMaildrop(Wire):
     mailbox_id: UUID
     session_id: UUID
     version: int = VERSION
+    proof: bytes = b""
 
 
 class Maildrop(Wire):
@@ -386,6 +403,7 @@ class Maildrop(Wire):
 class MaildropLease(Wire):
     mailbox_id: UUID
     session_id: UUID
+    proof: bytes = b""
 
 
 class RenewMaildrops(Wire):
@@ -396,7 +414,7 @@ class RenewMaildrops(Wire):
 
 
 class RenewedMaildrops(Wire):
-    """False: the lease was lost; that session must end without deleting."""
+    """False: the lease was lost, or the item has no good proof; that session must end without deleting."""
 
     items: list[bool]
     version: int = VERSION
@@ -412,6 +430,7 @@ class ReadMaildrop(Wire):
     uid: int
     lines: int = -1
     version: int = VERSION
+    proof: bytes = b""
 
 
 class ReadAhead(Wire):
@@ -421,6 +440,7 @@ class ReadAhead(Wire):
     folder_id: int
     uids: bytes
     version: int = VERSION
+    proof: bytes = b""
 
 
 class MessagesAhead(Wire):
@@ -437,6 +457,7 @@ class CloseMaildrop(Wire):
     session_id: UUID
     uids: bytes = b""
     version: int = VERSION
+    proof: bytes = b""
 
 
 class ClosedMaildrop(Wire):
@@ -446,8 +467,21 @@ class ClosedMaildrop(Wire):
     removed: int = 0
 
 
+class WatchedMailbox(Wire):
+    mailbox_id: UUID
+    proof: bytes
+
+
+class WatchList(Wire):
+    """Mailboxes that the feed is to tell of from now on, each until its proof runs out; up to MOST_WATCHED_A_FRAME."""
+
+    items: list[WatchedMailbox]
+    version: int = VERSION
+
+
 class FeedNews(Wire):
-    """Mailboxes in which something changed; `everything`: assume all did (decision 8). An empty one is a heartbeat."""
+    """Watched mailboxes in which something changed; `everything`: assume all did (decision 8). An empty one is a heartbeat.
+    A mailbox that was not watched before is named at once: what changed before is not lost between the two."""
 
     mailbox_ids: list[UUID]
     everything: bool = False

@@ -69,9 +69,9 @@ def build(parts: Parts, life: Lifecycle) -> FastAPI:
             ),
             pop3_delay=timedelta(seconds=settings.pop3_login_delay_seconds),
             grant=timedelta(seconds=settings.open_smtp_seconds),
-            exempt=settings.exempt,
+            exempt=settings.exempt, proofs=settings.proofs,
         ),
-        Sessions(directory),
+        Sessions(directory, clock, settings.proofs),
     )  # fmt: skip
     store = Accounts(pool)
     only_admin = [Depends(tokens.only("admin")), Depends(HTTPBearer(auto_error=False))]

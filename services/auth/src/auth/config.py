@@ -10,6 +10,7 @@ from mailkit.address import BadAddress, Networks
 from mailkit.config import CommaList
 from mailkit.dsn import DatabaseSettings
 from mailkit.errors import ConfigError
+from mailkit.proof import ProofKeys
 
 
 class AuthSettings(DatabaseSettings):
@@ -23,6 +24,8 @@ class AuthSettings(DatabaseSettings):
     """smtp-gateway's token: senders, recipients, logins, sessions."""
     token_frontend_auth: SecretStr = SecretStr("")
     """pop-imap-frontend's token: logins, sessions."""
+    proof_key: SecretStr = SecretStr("")
+    """The key of proofs of login, the same as mailstore's; a comma list (docs/operate/secrets.md)."""
 
     open_smtp: bool = True
     """S2. Switched off, no grant is given and none is honoured; AUTH goes on."""
@@ -63,6 +66,11 @@ class AuthSettings(DatabaseSettings):
             )
         except BadAddress as error:
             raise ConfigError(f"POSTRIDER_GRANT_DENY_NETWORKS, _ALLOW_NETWORKS or TRUSTED_PROXIES: {error}") from error
+
+    @cached_property
+    def proofs(self) -> ProofKeys:
+        """The keys of `proof_key`. Raises ConfigError."""
+        return ProofKeys.load(self.proof_key)
 
     @cached_property
     def exempt(self) -> Networks:

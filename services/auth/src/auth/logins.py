@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 import asyncpg
+from msgspec import structs
 
 from auth import metrics
 from auth.grants import GrantPolicy
@@ -19,6 +20,7 @@ from auth_client.wire import Login, LoginAnswer
 from mailkit.address import BadAddress, Networks, parse_login, peer_address
 from mailkit.clock import Clock
 from mailkit.logs import get_logger
+from mailkit.proof import LIFE, ProofKeys
 
 log = get_logger()
 
@@ -52,7 +54,8 @@ class Checker:
 
     def __init__(
         self, store: Logins, clock: Clock, policy: GrantPolicy, passwords: Passwords, queue: HashQueue,
-        throttle: Throttle, *, pop3_delay: timedelta, grant: timedelta, exempt: Networks | None = None,
+        throttle: Throttle, *, pop3_delay: timedelta, grant: timedelta, proofs: ProofKeys,
+        exempt: Networks | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._clock = clock
@@ -62,6 +65,7 @@ class Checker:
         self._throttle = throttle
         self._pop3_delay = pop3_delay
         self._grant = grant
+        self._proofs = proofs
         self._exempt = exempt or Networks()
         self._memory = Remembered()
 
@@ -110,7 +114,16 @@ class Checker:
         final = [answer for answer in answers if answer is not None]
         for t, answer in zip(tries, final, strict=True):
             _tell(t, answer)
-        return final
+        return [self._prove(t.login, answer) for t, answer in zip(tries, final, strict=True)]
+
+    def _prove(self, login: Login, answer: LoginAnswer) -> LoginAnswer:
+        """With the proof that mailstore demands, for those who read mail."""
+        if answer.mailbox_id is None or login.protocol == "smtp":
+            return answer
+        until = self._clock.timestamp() + LIFE
+        return structs.replace(
+            answer, proof=self._proofs.sign(answer.mailbox_id, answer.credential_version, until)
+        )  # fmt: skip
 
     def _try(self, item: Login) -> Try:
         try:

@@ -4,6 +4,8 @@ import asyncio
 import json
 from datetime import timedelta
 
+from pydantic import SecretStr
+
 from auth.app import Parts, build
 from auth.config import AuthSettings
 from auth.maintenance import PERIOD, Maintenance
@@ -15,6 +17,7 @@ from mailkit.command import Owned, Program
 from mailkit.db import connect
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
+from mailkit.proof import SHORTEST_KEY
 from mailkit.singleton import Singleton
 from mailkit.web import HttpSide
 
@@ -24,7 +27,11 @@ SERVICE = "auth"
 async def serve(life: Lifecycle, settings: AuthSettings) -> None:
     """Run until asked to stop."""
     logs.configure(SERVICE, settings.log_level)
-    _ = settings.grants, settings.exempt  # a network that is none is refused before anything listens
+    _ = (
+        settings.grants,
+        settings.exempt,
+        settings.proofs,
+    )  # what is no network or no key is refused before anything listens
     pool = await connect(settings.dsn, SERVICE, settings.database_pool)
     queue = HashQueue(settings.hash_queue)
     try:
@@ -57,7 +64,8 @@ async def serve(life: Lifecycle, settings: AuthSettings) -> None:
 
 def openapi() -> str:
     """The application's OpenAPI document, as `proto/auth/openapi.json` holds it."""
-    parts = Parts(AuthSettings(), None, SystemClock(), Passwords(), HashQueue(1))  # type: ignore[arg-type]
+    settings = AuthSettings(proof_key=SecretStr("0" * SHORTEST_KEY))
+    parts = Parts(settings, None, SystemClock(), Passwords(), HashQueue(1))  # type: ignore[arg-type]
     return json.dumps(build(parts, Lifecycle()).openapi(), indent=2, sort_keys=True) + "\n"
 
 

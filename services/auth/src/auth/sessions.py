@@ -1,20 +1,43 @@
-"""Open sessions re-checked: enabled, and the password unchanged (decision 15)."""
+"""Open sessions re-checked: enabled, and the password unchanged (decision 15); their proofs renewed (docs/decisions/0025)."""
 
 from collections.abc import Sequence
 
 from auth import metrics
 from auth.storage.directory import Directory
-from auth_client.wire import SessionQuestion
+from auth_client.wire import SessionAnswers, SessionQuestion
+from mailkit.clock import Clock
+from mailkit.errors import Unproven
+from mailkit.proof import LIFE, RENEWABLE, ProofKeys, expires
 
 
 class Sessions:
     """Answers lists of session questions in one statement."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, clock: Clock, proofs: ProofKeys) -> None:
         self._directory = directory
+        self._clock = clock
+        self._proofs = proofs
 
-    async def answer(self, items: Sequence[SessionQuestion]) -> list[bool]:
+    async def answer(self, items: Sequence[SessionQuestion]) -> SessionAnswers:
         """One answer per question, in order. Raises Unavailable."""
-        good = await self._directory.sessions([(item.mailbox_id, item.credential_version) for item in items])
+        known = await self._directory.sessions([(item.mailbox_id, item.credential_version) for item in items])
+        now = self._clock.timestamp()
+        renewed = [self._renew(item, now) if good else None for item, good in zip(items, known, strict=True)]
+        good = [proof is not None for proof in renewed]
         metrics.SESSIONS_ENDED.inc(good.count(False))
-        return good
+        return SessionAnswers(good, proofs=[proof or b"" for proof in renewed])
+
+    def _renew(self, item: SessionQuestion, now: float) -> bytes | None:
+        """A new proof in exchange for a good one whose life is half over; empty: keep it; None: it is not good.
+
+        Only a good one is exchanged: with the front end's token alone nobody gets a mailbox's first.
+        """
+        if not item.proof or expires(item.proof) > now + LIFE / 2:
+            return b""
+        try:
+            version = self._proofs.check(item.mailbox_id, item.proof, now, grace=RENEWABLE)
+        except Unproven:
+            return None
+        if version != item.credential_version:
+            return None
+        return self._proofs.sign(item.mailbox_id, version, now + LIFE)

@@ -42,6 +42,7 @@ KNOWN_NAMES = frozenset(
         "TOKEN_QUEUE_MAILSTORE",
         "TOKEN_FRONTEND_AUTH",
         "TOKEN_FRONTEND_MAILSTORE",
+        "PROOF_KEY",
         "HTTP_HOST",
         "HTTP_PORT",
         "LISTEN_HOST",
@@ -125,6 +126,13 @@ def _listed(value: Any) -> Any:
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
 
+def secret_list(setting: SecretStr | str) -> list[bytes]:
+    """The parts of a secret that may be a comma list, so that it can be replaced without a gap: what is sent or signed
+    with is the first, what is accepted is any (docs/operate/secrets.md)."""
+    text = setting.get_secret_value() if isinstance(setting, SecretStr) else setting
+    return [part.strip().encode() for part in text.split(",") if part.strip()]
+
+
 class ServiceSettings(BaseSettings):
     """What every service is told. A service's own class adds its fields; the docstring of a field is its manual."""
 
@@ -136,7 +144,8 @@ class ServiceSettings(BaseSettings):
     """Port of the HTTP side; each service has its own default."""
     log_level: str = "info"
     admin_token: SecretStr = SecretStr("")
-    """Bearer token of operators and the command line; empty: the admin API refuses everybody."""
+    """Bearer token of operators and the command line; empty: the admin API refuses everybody. Like every token a comma
+    list: the first is sent, each is accepted."""
     clock_offset_seconds: float = 0.0
     """Added to the clock; accepted only with POSTRIDER_SINGLE_MACHINE=1 (decision 11)."""
     single_machine: bool = False

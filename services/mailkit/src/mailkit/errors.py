@@ -73,6 +73,14 @@ class Unavailable(PostriderError):
     status_code = 503
 
 
+class Unproven(Unavailable):
+    """The question has no good proof of login for its mailbox (docs/decisions/0025): nothing was done. Trying again helps
+    when the proof has run out and is renewed; otherwise the re-check ends the session."""
+
+    slug = "unproven"
+    status_code = 428
+
+
 class Unanswered(Unavailable):
     """A request was sent and its answer never came: it may have been done. Repeat it with the same id (decision 3)."""
 

@@ -11,6 +11,7 @@ import msgspec
 from prometheus_client import Histogram
 from pydantic import SecretStr
 
+from mailkit.config import secret_list
 from mailkit.errors import (
     BadRequest,
     Conflict,
@@ -24,6 +25,7 @@ from mailkit.errors import (
     Unanswered,
     Unauthorised,
     Unavailable,
+    Unproven,
 )
 
 T = TypeVar("T")
@@ -59,6 +61,7 @@ _ERRORS = {
     409: Conflict,
     413: TooLarge,
     422: BadRequest,
+    428: Unproven,
     429: OverLimit,
     500: InternalError,
     507: NoSpace,
@@ -91,7 +94,7 @@ class ServiceClient:
 
     def __init__(self, url: str, token: SecretStr | str, *, timeout: float = 8.0, connections: int = 8) -> None:
         self.url = url.rstrip("/")
-        self._token = token.get_secret_value() if isinstance(token, SecretStr) else token
+        self._token = b"".join(secret_list(token)[:1]).decode()
         self._timeout = timeout
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
@@ -177,8 +180,10 @@ class ServiceClient:
             self.renew()
             raise Unanswered(f"{path} did not answer ({type(error).__name__})") from error
 
-    async def frames(self, method: str, path: str, data: bytes | None, *, sock_read: float) -> AsyncIterator[bytes]:
-        """The frames of a stream (4 bytes length, then so many octets) as they come; it may last for hours.
+    async def frames(
+        self, method: str, path: str, data: bytes | AsyncIterator[bytes] | None, *, sock_read: float
+    ) -> AsyncIterator[bytes]:
+        """The frames of a stream (4 bytes length, then so many octets) as they come; it may last for hours, and `data` too.
 
         Raises what `send` raises, and Unanswered when the stream breaks off or is silent for `sock_read` seconds.
         """

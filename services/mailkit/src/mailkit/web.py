@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from mailkit.callers import while_caller_waits
+from mailkit.config import secret_list
 from mailkit.errors import BadRequest, Forbidden, PostriderError, TooLarge, Unauthorised
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
@@ -37,8 +38,12 @@ DOOR_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )  # fmt: skip
 DOOR_REFUSED = from_zero(
-    Counter("postrider_http_refused_total", "Requests refused by token: unauthorised, forbidden", ["reason"]),
-    ("unauthorised", "forbidden"),
+    Counter(
+        "postrider_http_refused_total",
+        "Requests refused by token: unauthorised, forbidden, unproven (no login's proof for the mailbox)",
+        ["reason"],
+    ),
+    ("unauthorised", "forbidden", "unproven"),
 )
 
 _PLACE = re.compile(r" - at `\$\[0\]\[(\d{1,6})\][^`]*`\Z")
@@ -48,10 +53,11 @@ Check = Callable[[], Awaitable[None]]
 
 
 class Tokens:
-    """Who may knock: bearer tokens by caller (`admin`, `gateway`, …). An empty token admits nobody."""
+    """Who may knock: bearer tokens by caller (`admin`, `gateway`, …), each a comma list of which any is accepted. An empty
+    one admits nobody."""
 
     def __init__(self, tokens: Mapping[str, SecretStr]) -> None:
-        self._tokens = {name: token.get_secret_value().encode() for name, token in tokens.items()}
+        self._tokens = [(name, part) for name, token in tokens.items() for part in secret_list(token)]
 
     def caller(self, request: Request) -> str:
         """The name of the caller whose token came with `request`; compared in constant time. Raises Unauthorised."""
@@ -62,8 +68,8 @@ class Tokens:
         kind, _, given = authorization.partition(b" ")
         found = ""
         if kind.lower() == b"bearer" and given:
-            for name, token in self._tokens.items():
-                if token and hmac.compare_digest(token, given):
+            for name, token in self._tokens:
+                if hmac.compare_digest(token, given):
                     found = name
         if not found:
             DOOR_REFUSED.labels("unauthorised").inc()
@@ -238,25 +244,27 @@ def add_door(
     app: App,
     path: str,
     question: type[T],
-    answer: Callable[[T], Awaitable[Any]],
+    answer: Callable[..., Awaitable[Any]],
     tokens: Tokens,
     *callers: str,
     encoder: msgspec.msgpack.Encoder | None = None,
+    names_caller: bool = False,
 ) -> None:
-    """A MessagePack door: POST `path` with a `question`, answered by what `answer` returns."""
+    """A MessagePack door: POST `path` with a `question`, answered by what `answer` returns. `names_caller`: `answer` is
+    given the caller's name behind the question."""
     decode = msgspec.msgpack.Decoder(question).decode
     encode = (encoder or msgspec.msgpack.Encoder(uuid_format="bytes")).encode
     listed = question.__struct_fields__[:1] == ("items",)  # type: ignore[attr-defined]
     ok, failed = DOOR_SECONDS.labels(path, "ok"), DOOR_SECONDS.labels(path, "failed")
 
     async def ask(scope: Scope, receive: Receive) -> bytes | None:
-        tokens.require_header(_authorization(scope), *callers)
+        caller = tokens.require_header(_authorization(scope), *callers)
         raw = await _whole(receive)
         try:
             asked = decode(raw)
         except (ValueError, RecursionError) as error:  # also text that is not UTF-8
             raise BadRequest(f"not a {question.__name__}: {error}", items=_named_by(error) if listed else ()) from None
-        found = await while_caller_waits(receive, answer(asked))
+        found = await while_caller_waits(receive, answer(asked, caller) if names_caller else answer(asked))
         return None if found is None else encode(found)
 
     async def door(scope: Scope, receive: Receive, send: Send) -> None:

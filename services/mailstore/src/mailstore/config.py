@@ -1,8 +1,11 @@
 """Settings of mailstore."""
 
+from functools import cached_property
+
 from pydantic import Field, SecretStr
 
 from mailkit.dsn import BodiesSettings
+from mailkit.proof import ProofKeys
 
 
 class MailstoreSettings(BodiesSettings):
@@ -15,6 +18,8 @@ class MailstoreSettings(BodiesSettings):
     token_gateway_mailstore: SecretStr = SecretStr("")
     token_queue_mailstore: SecretStr = SecretStr("")
     token_frontend_mailstore: SecretStr = SecretStr("")
+    proof_key: SecretStr = SecretStr("")
+    """The key of proofs of login, the same as auth's; a comma list (docs/operate/secrets.md)."""
     max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     """S7; also the largest APPEND."""
     queue_lifetime_seconds: int = Field(default=86400, ge=1)
@@ -23,3 +28,8 @@ class MailstoreSettings(BodiesSettings):
     """A folder on the disk that holds the database, where this service can see it."""
     disk_reserve_bytes: int = Field(default=512 * 1024 * 1024, ge=0)
     """Below this much free space new mail is refused; reading and deleting go on (decision 12)."""
+
+    @cached_property
+    def proofs(self) -> ProofKeys:
+        """The keys of `proof_key`. Raises ConfigError."""
+        return ProofKeys.load(self.proof_key)

@@ -1,22 +1,29 @@
-"""The change feed: what LISTEN hears goes to every front end as one stream (decision 8). A hint; MODSEQ is the truth."""
+"""The change feed: what LISTEN hears goes to the front ends that watch the mailbox (decision 8, docs/decisions/0025).
+
+A hint; MODSEQ is the truth.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import msgspec
 
+from mailkit.clock import Clock
 from mailkit.db import open_session
 from mailkit.logs import get_logger
+from mailkit.proof import expires
 from mailkit.report import report
 from mailstore import metrics
-from mailstore_client.wire import FeedNews
+from mailstore_client.wire import FeedNews, WatchedMailbox
 
 log = get_logger()
 
 HEARTBEAT_SECONDS = 10.0
 #: News a slow front end may have waiting; beyond it "everything changed" replaces them.
 MOST_WAITING = 10_000
+#: Mailboxes that one front end may watch; beyond it new ones are not watched until others' proofs have run out.
+MOST_WATCHED = 100_000
 
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
@@ -24,19 +31,45 @@ _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 class Subscriber:
     """One front end's stream. It begins with "everything": what changed before it joined is not lost between the two."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._watched: dict[UUID, int] = {}
+        """Until when, in seconds since the epoch."""
         self._ids: set[UUID] = set()
         self._everything = True
         self._news = asyncio.Event()
         self._news.set()
 
+    def watch(self, items: Sequence[WatchedMailbox]) -> None:
+        """Tell of these mailboxes too, each until its proof (a good one) runs out. New ones are news at once."""
+        now = self._clock.timestamp()
+        if len(self._watched) + len(items) > MOST_WATCHED:
+            self._watched = {mailbox_id: until for mailbox_id, until in self._watched.items() if until > now}
+        new = []
+        for item in items:
+            if self._watched.get(item.mailbox_id, 0) <= now:
+                if len(self._watched) >= MOST_WATCHED:
+                    log.warning("too_many_watched", most=MOST_WATCHED)
+                    break
+                new.append(item.mailbox_id)
+            self._watched[item.mailbox_id] = expires(item.proof)
+        self.put(new)
+
     def put(self, ids: list[UUID] | None) -> None:
-        """None: everything."""
+        """News of these mailboxes, as far as they are watched; None: everything."""
         if ids is None or len(self._ids) > MOST_WAITING:
             self._everything = True
             self._ids.clear()
         elif not self._everything:
-            self._ids.update(ids)
+            now = self._clock.timestamp()
+            watched = [mailbox_id for mailbox_id in ids if self._watched.get(mailbox_id, 0) > now]
+            if not watched:
+                return
+            self._ids.update(watched)
+        self._news.set()
+
+    def wake(self) -> None:
+        """Send a frame now, if only a heartbeat."""
         self._news.set()
 
     async def frames(self) -> AsyncIterator[bytes]:
@@ -57,12 +90,13 @@ class Subscriber:
 class Feed:
     """Listens on a session of its own and passes on."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, clock: Clock) -> None:
         self._dsn = dsn
+        self._clock = clock
         self._subscribers: set[Subscriber] = set()
 
     def join(self) -> Subscriber:
-        subscriber = Subscriber()
+        subscriber = Subscriber(self._clock)
         self._subscribers.add(subscriber)
         metrics.FEEDS.set(len(self._subscribers))
         return subscriber

@@ -26,6 +26,7 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     """Run the service until it is told to stop."""
     configure(SERVICE, settings.log_level)
     dsn, bodies_dsn = settings.dsn, settings.bodies_dsn
+    _ = settings.proofs  # without a key nothing is opened
     pool = await connect(dsn, SERVICE, settings.database_pool, PLANNER)
     await require_current(pool, "mailstore", "mailstore", "mailstore")
     bodies_pool = pool if bodies_dsn == dsn else await connect(bodies_dsn, SERVICE, settings.database_pool, PLANNER)

@@ -22,6 +22,7 @@ from mailstore.folders import Folders
 from mailstore.handlers import admin, doors
 from mailstore.maildrop import Maildrops
 from mailstore.maintain import Maintenance
+from mailstore.proven import Proven
 from mailstore.reading import Reader
 from mailstore.searching import Searcher
 from mailstore.sections import Sections
@@ -50,12 +51,12 @@ def assemble(
     filer = Filer(pool, bodies, clock, disk)
     changer = Changer(pool, bodies, clock)
     sections = Sections(pool, bodies)
-    feed = Feed(settings.dsn)
+    feed = Feed(settings.dsn, clock)
     maintenance = Maintenance(pool, clock, new_id(), settings.queue_lifetime_seconds)
     rooms = doors.Rooms(
         pool, filer, Folders(pool, clock), Arranger(pool, bodies, clock), changer, Copier(pool, clock, disk),
         Appender(pool, bodies, clock, disk), Reader(pool, sections), sections, Searcher(pool, bodies),
-        Maildrops(pool, clock, changer), feed, maintenance,
+        Maildrops(pool, clock, changer), feed, maintenance, Proven(settings.proofs, clock),
     )  # fmt: skip
     return Parts(pool, bodies, clock, filer, feed, maintenance, rooms)
 

@@ -42,6 +42,7 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
     certificates = CertificateStore(settings.certificates) if settings.certificates else None
     tls = certificates.server_context if certificates else None
     watch = Watch(mailstore, auth)
+    mailstore.proof_of = watch.proof
     logins = Logins(Batcher(auth.logins, flights=4, most=20), auth.undo_checks)
     leases = Leases(mailstore)
     sessions: set[ImapSession | Pop3Session] = set()

@@ -1,7 +1,9 @@
-"""What open sessions are told from outside: changes in their mailbox (decision 8) and the end of their account (15)."""
+"""What open sessions are told from outside: changes in their mailbox (decision 8), the end of their account (15), and
+their renewed proofs (docs/decisions/0025)."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from itertools import islice
 from typing import Protocol
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from auth_client.wire import LoginAnswer, SessionQuestion
 from mailkit.logs import get_logger
 from mailkit.report import report
 from mailstore_client.client import MailstoreClient
+from mailstore_client.wire import MOST_WATCHED_A_FRAME, WatchedMailbox
 
 log = get_logger()
 
@@ -17,9 +20,11 @@ RECHECK_SECONDS = 5.0
 
 
 class Watched(Protocol):
-    """A logged-in session."""
+    """A logged-in session. `proof` is its own, and replaced here; `hears_news`: `news` means something to it."""
 
     news: asyncio.Event
+    proof: bytes
+    hears_news: bool
 
     @property
     def account(self) -> LoginAnswer:
@@ -31,6 +36,32 @@ class Watched(Protocol):
         ...
 
 
+class Asking:
+    """Which mailboxes one connection of the feed still has to be asked for."""
+
+    def __init__(self, mailbox_ids: Iterable[UUID], proof: Callable[[UUID], bytes]) -> None:
+        self._waiting = dict.fromkeys(mailbox_ids)
+        self._proof = proof
+        self._more = asyncio.Event()
+
+    def add(self, mailbox_id: UUID) -> None:
+        """Ask for this one too, or with its new proof."""
+        self._waiting[mailbox_id] = None
+        self._more.set()
+
+    async def lists(self) -> AsyncIterator[list[WatchedMailbox]]:
+        """Lists without end; the first may be empty, so that the request leaves at once."""
+        while True:
+            self._more.clear()
+            asked = list(islice(self._waiting, MOST_WATCHED_A_FRAME))
+            for mailbox_id in asked:
+                del self._waiting[mailbox_id]
+            proofs = ((mailbox_id, self._proof(mailbox_id)) for mailbox_id in asked)
+            yield [WatchedMailbox(mailbox_id, proof) for mailbox_id, proof in proofs if proof]
+            if not self._waiting:
+                await self._more.wait()
+
+
 class Watch:
     """The logged-in sessions of this process, by mailbox."""
 
@@ -38,12 +69,15 @@ class Watch:
         self._mailstore = mailstore
         self._auth = auth
         self._sessions: dict[UUID, set[Watched]] = {}
+        self._asking = Asking((), self.proof)
 
     def add(self, session: Watched) -> Callable[[], None]:
         """Watch `session` until the answer is called."""
         mailbox_id = session.account.mailbox_id
         assert mailbox_id is not None
         self._sessions.setdefault(mailbox_id, set()).add(session)
+        if session.hears_news:
+            self._asking.add(mailbox_id)
 
         def remove() -> None:
             there = self._sessions.get(mailbox_id)
@@ -54,12 +88,18 @@ class Watch:
 
         return remove
 
+    def proof(self, mailbox_id: UUID) -> bytes:
+        """The proof of this mailbox's sessions that lasts longest; empty when there is no session."""
+        return max((session.proof for session in self._sessions.get(mailbox_id, ())), default=b"")
+
     async def follow_feed(self) -> None:
         """Pass the change feed on, for ever; after a gap every session looks for itself."""
         while True:
             try:
                 self._everybody()
-                async for news in self._mailstore.feed():
+                heard = [mailbox_id for mailbox_id, group in self._sessions.items() if any(s.hears_news for s in group)]
+                self._asking = Asking(heard, self.proof)
+                async for news in self._mailstore.feed(self._asking.lists()):
                     if news.everything:
                         self._everybody()
                     for mailbox_id in news.mailbox_ids:
@@ -75,17 +115,23 @@ class Watch:
                 session.news.set()
 
     async def recheck(self) -> None:
-        """End the sessions whose account was disabled or whose password changed; one list call for all."""
+        """End the sessions whose account was disabled or whose password changed, renew the others' proofs; one list call."""
         sessions = [session for group in self._sessions.values() for session in group]
         for start in range(0, len(sessions), 5000):
             await self._recheck(sessions[start : start + 5000])
 
     async def _recheck(self, sessions: Sequence[Watched]) -> None:
         questions = [
-            SessionQuestion(s.account.mailbox_id, s.account.credential_version)
+            SessionQuestion(s.account.mailbox_id, s.account.credential_version, s.proof)
             for s in sessions
             if s.account.mailbox_id
         ]
-        for session, good in zip(sessions, await self._auth.sessions(questions), strict=True):
-            if not good:
+        answer = await self._auth.recheck(questions)
+        proofs = answer.proofs or [b""] * len(sessions)
+        for session, asked, good, proof in zip(sessions, questions, answer.items, proofs, strict=True):
+            if not good or not (asked.proof or proof):
                 session.end("the account was changed, log in again")
+            elif proof:
+                session.proof = proof
+                if session.hears_news:
+                    self._asking.add(asked.mailbox_id)

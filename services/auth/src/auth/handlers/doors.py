@@ -8,11 +8,15 @@ from auth.recipients import Recipients
 from auth.senders import Senders
 from auth.sessions import Sessions
 from auth_client import wire
-from mailkit.errors import BadRequest
+from mailkit.errors import BadRequest, Forbidden
 from mailkit.web import App, Tokens, add_door
 
 #: Decision 3: what a list carries at most.
 MOST_ITEMS = 100
+
+
+#: By which protocols a caller's clients log in: the gateway's token makes no grant and no proof (docs/decisions/0025).
+PROTOCOLS = {"gateway": ("smtp",), "frontend": ("pop3", "imap")}
 
 
 def add_doors(
@@ -21,15 +25,18 @@ def add_doors(
     """Mount the five doors, each for its callers."""
 
     def door(
-        path: str, question: type[Any], answer: type[Any], work: Callable[[Sequence[Any]], Awaitable[Sequence[Any]]],
+        path: str, question: type[Any], answer: type[Any], work: Callable[[Sequence[Any]], Awaitable[Any]],
         *callers: str, most: int = MOST_ITEMS,
     ) -> None:  # fmt: skip
-        async def listed(asked: Any) -> Any:
+        async def listed(asked: Any, caller: str) -> Any:
             if len(asked.items) > most:
                 raise BadRequest(f"a list here has at most {most} items")
-            return answer(list(await work(asked.items)) if asked.items else [])
+            if question is wire.LoginList:
+                _require_protocols(asked.items, caller)
+            answers = await work(asked.items) if asked.items else []
+            return answers if isinstance(answers, answer) else answer(list(answers))
 
-        add_door(app, path, question, listed, tokens, *callers)
+        add_door(app, path, question, listed, tokens, *callers, names_caller=True)
 
     door("/v1/senders", wire.SenderList, wire.SenderAnswers, senders.answer, "gateway")
     door("/v1/recipients", wire.RecipientList, wire.RecipientAnswers, recipients.answer, "gateway")
@@ -37,3 +44,9 @@ def add_doors(
     door("/v1/undo-checks", wire.UndoCheckList, wire.UndoCheckAnswers, logins.undo_checks, "frontend")
     # all open sessions of a front end in one question
     door("/v1/sessions", wire.SessionList, wire.SessionAnswers, sessions.answer, "gateway", "frontend", most=50_000)
+
+
+def _require_protocols(items: Sequence[wire.Login], caller: str) -> None:
+    for n, item in enumerate(items):
+        if item.protocol not in PROTOCOLS[caller]:
+            raise Forbidden(f"item {n}: {caller} logs nobody in by {item.protocol}")

@@ -21,8 +21,10 @@ from mailstore.copying import Copier
 from mailstore.feed import Feed
 from mailstore.filing import Filer
 from mailstore.folders import Folders
+from mailstore.handlers.feed import add_feed
 from mailstore.maildrop import Maildrops
 from mailstore.maintain import Maintenance
+from mailstore.proven import Proven
 from mailstore.quota import Account
 from mailstore.reading import Reader
 from mailstore.searching import Searcher
@@ -53,13 +55,15 @@ class Rooms:
     maildrops: Maildrops
     feed: Feed
     maintenance: Maintenance
+    proven: Proven
 
 
 def add(app: App, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
     """Mount all doors on `app`."""
     _add_gateway_and_queue(app, rooms, tokens)
     _add_frontend(app, rooms, tokens)
-    _add_streams(app, rooms, tokens, life, most_bytes)
+    _add_streams(app, rooms, tokens, most_bytes)
+    add_feed(app, rooms.feed, rooms.proven, tokens, life)
 
 
 def _add_gateway_and_queue(app: App, rooms: Rooms, tokens: Tokens) -> None:
@@ -99,7 +103,10 @@ def _room(item: wire.RoomQuestion, row: Any) -> str:
 
 def _add_frontend(app: App, rooms: Rooms, tokens: Tokens) -> None:
     async def renew(question: wire.RenewMaildrops) -> wire.RenewedMaildrops:
-        return wire.RenewedMaildrops(await rooms.maildrops.renew(question.items))
+        proven = [rooms.proven.holds(item.mailbox_id, item.proof) for item in question.items]
+        asked = [item for item, good in zip(question.items, proven, strict=True) if good]
+        renewed = iter(await rooms.maildrops.renew(asked))
+        return wire.RenewedMaildrops([good and next(renewed) for good in proven])
 
     doors: list[tuple[str, type[Any], Callable[[Any], Awaitable[Any]]]] = [
         ("/v1/folders/list", wire.MailboxQuestion, rooms.folders.list),
@@ -115,22 +122,27 @@ def _add_frontend(app: App, rooms: Rooms, tokens: Tokens) -> None:
         ("/v1/messages/expunge", wire.ExpungeQuestion, rooms.changer.expunge),
         ("/v1/messages/search", wire.SearchQuestion, rooms.searcher.search),
         ("/v1/maildrop/open", wire.OpenMaildrop, rooms.maildrops.open),
-        ("/v1/maildrop/renew", wire.RenewMaildrops, renew),
         ("/v1/maildrop/ahead", wire.ReadAhead, rooms.sections.ahead),
         ("/v1/maildrop/close", wire.CloseMaildrop, rooms.maildrops.close),
     ]
     for path, question, answer in doors:
-        add_door(app, path, question, answer, tokens, "frontend")
+        add_door(app, path, question, rooms.proven.first(answer), tokens, "frontend")
+    add_door(app, "/v1/maildrop/renew", wire.RenewMaildrops, renew, tokens, "frontend")
 
 
-def _add_streams(app: App, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
+def _add_streams(app: App, rooms: Rooms, tokens: Tokens, most_bytes: int) -> None:
+    async def asked(request: Request, kind: type[Any]) -> Any:
+        question = _decode(await read_body(request), kind)
+        rooms.proven.require(question)
+        return question
+
     async def read(request: Request) -> Response:
-        question = await _asked(request, wire.ReadMaildrop)
+        question = await asked(request, wire.ReadMaildrop)
         found = await while_caller_waits(request.receive, rooms.sections.message(question))
         return Response(found, media_type="message/rfc822")
 
     async def fetch(request: Request) -> Response:
-        frames = rooms.reader.fetch(await _asked(request, wire.FetchQuestion))
+        frames = rooms.reader.fetch(await asked(request, wire.FetchQuestion))
         # an error before the first frame is still an HTTP error
         first = await while_caller_waits(request.receive, anext(frames, None))
 
@@ -146,25 +158,12 @@ def _add_streams(app: App, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_b
         raw = await read_body(request, most_bytes + 1024 * 1024)
         size = int.from_bytes(raw[:4], "big")
         head = _decode(raw[4 : 4 + size], wire.Append)
+        rooms.proven.require(head)
         answer = await while_caller_waits(request.receive, rooms.appender.append(head, raw[4 + size :]))
         return Response(_encode(answer), media_type=MSGPACK)
 
-    async def feed(_request: Request) -> Response:
-        async def frames() -> Any:
-            subscriber = rooms.feed.join()
-            try:
-                async for frame in subscriber.frames():
-                    if life.stopping.is_set():
-                        return
-                    yield frame
-            finally:
-                rooms.feed.leave(subscriber)
-
-        return StreamingResponse(frames(), media_type="application/octet-stream")
-
     for path, method, answer in (
         ("/v1/maildrop/read", "POST", read), ("/v1/messages/fetch", "POST", fetch), ("/v1/messages/append", "PUT", append),
-        ("/v1/feed", "GET", feed),
     ):  # fmt: skip
         app.add_route(path, _guarded(answer, tokens), methods=[method], include_in_schema=False)
 
@@ -182,10 +181,6 @@ def _guarded(
             return await unexpected(request, error)
 
     return door
-
-
-async def _asked(request: Request, kind: type[Any]) -> Any:
-    return _decode(await read_body(request), kind)
 
 
 def _decode(raw: bytes, kind: type[Any]) -> Any:

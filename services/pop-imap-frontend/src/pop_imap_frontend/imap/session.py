@@ -30,6 +30,8 @@ MOST_BAD_COMMANDS = 20
 class ImapSession:
     """The conversation with one client. `login` and `selected` are set as it moves through the states."""
 
+    hears_news = True
+
     def __init__(self, stream: Stream, peer: Peer, context: ImapContext) -> None:
         self.stream = stream
         self.peer = peer
@@ -39,6 +41,8 @@ class ImapSession:
         self.selected: Selected | None = None
         self.tls = peer.implicit_tls
         self.failed_logins = 0
+        #: The proof of the login, renewed by the re-check (docs/decisions/0025).
+        self.proof = b""
         #: Set by the feed: something changed in this mailbox since it was last asked.
         self.news = asyncio.Event()
         self._unwatch: Callable[[], None] | None = None
@@ -238,7 +242,7 @@ class ImapSession:
 
     def logged_in(self, answer: LoginAnswer) -> None:
         """The login was good: from here on the account's feed and re-check concern this session."""
-        self.login = answer
+        self.login, self.proof = answer, answer.proof
         self.state = State.AUTHENTICATED
         self._unwatch = self.context.watch(self)
 

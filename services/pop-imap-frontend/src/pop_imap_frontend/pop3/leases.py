@@ -25,7 +25,7 @@ class Leases:
     def __init__(self, mailstore: MailstoreClient) -> None:
         self._mailstore = mailstore
         self._sessions: set[Pop3Session] = set()
-        self._left: dict[UUID, tuple[UUID, int]] = {}
+        self._left: dict[UUID, tuple[UUID, bytes, int]] = {}
 
     def add(self, session: "Pop3Session") -> None:
         self._sessions.add(session)
@@ -33,23 +33,23 @@ class Leases:
     def remove(self, session: "Pop3Session") -> None:
         self._sessions.discard(session)
 
-    async def free(self, mailbox_id: UUID, session_id: UUID, tries: int = 1) -> None:
+    async def free(self, mailbox_id: UUID, session_id: UUID, proof: bytes, tries: int = 1) -> None:
         """Give back the lock of a session that ends without QUIT; tried again with the renewals when mailstore is away."""
         try:
-            await self._mailstore.close_maildrop(CloseMaildrop(mailbox_id, session_id))
+            await self._mailstore.close_maildrop(CloseMaildrop(mailbox_id, session_id, proof=proof))
         except NotFound:
             pass  # the mailbox was removed, and its lock with it
         except PostriderError as error:
             report(error, "free maildrop")
             if tries < MOST_TRIES:
-                self._left[session_id] = (mailbox_id, tries + 1)
+                self._left[session_id] = (mailbox_id, proof, tries + 1)
 
     async def renew(self) -> None:
         """One call for all; a session that lost its lease must end without deleting."""
         if sessions := list(self._sessions):
             await self._renew(sessions)
         left, self._left = self._left, {}
-        await asyncio.gather(*(self.free(drop, session, tries) for session, (drop, tries) in left.items()))
+        await asyncio.gather(*(self.free(drop, session, proof, n) for session, (drop, proof, n) in left.items()))
 
     async def _renew(self, sessions: "list[Pop3Session]") -> None:
         alive = await self._mailstore.renew_maildrops([MaildropLease(s.mailbox_id, s.session_id) for s in sessions])

@@ -65,6 +65,8 @@ class Pop3Context:
 class Pop3Session:
     """The conversation with one client. Deletions are marks here until QUIT."""
 
+    hears_news = False
+
     def __init__(self, stream: Stream, peer: Peer, context: Pop3Context) -> None:
         self.stream = stream
         self.peer = peer
@@ -75,6 +77,7 @@ class Pop3Session:
         self.login: LoginAnswer | None = None
         self.session_id = new_id()
         self.news = asyncio.Event()
+        self.proof = b""  # of the login, renewed by the re-check (docs/decisions/0025)
         self.uidvalidity = 0
         self.folder_id = 0
         self.uids: array[int] = array("I")
@@ -121,7 +124,7 @@ class Pop3Session:
                 self._unwatch()
             self.context.leases.remove(self)
             if self._held:
-                await self.context.leases.free(self._drop, self.session_id)
+                await self.context.leases.free(self._drop, self.session_id, self.proof)
             await self.stream.aclose()
 
     def end(self, reason: str) -> None:
@@ -222,10 +225,12 @@ class Pop3Session:
     async def _take_maildrop(self, answer: LoginAnswer, ends: float) -> Maildrop:
         """The lock and the snapshot. Raises Refused; a lock that may have been taken is freed at the end."""
         assert answer.mailbox_id is not None
-        self._drop = answer.mailbox_id
+        self._drop, self.proof = answer.mailbox_id, answer.proof
         try:
             async with asyncio.timeout_at(ends):
-                drop = await self.context.mailstore.open_maildrop(OpenMaildrop(self._drop, self.session_id))
+                drop = await self.context.mailstore.open_maildrop(
+                    OpenMaildrop(self._drop, self.session_id, proof=self.proof)
+                )
         except (Unanswered, TimeoutError):
             self._held = True
             raise Away(replies.AWAY) from None

@@ -25,10 +25,10 @@ SERVICES = {
     "pop-imap-frontend": (8005, "pop_imap_frontend", "FRONTEND"),
 }
 #: Which secrets each service is told: its own callers' tokens and its tokens at its neighbours. The two that face
-#: the internet get no database URL.
+#: the internet get no database URL and no key of proofs.
 TOKENS = {
-    "auth": ("TOKEN_GATEWAY_AUTH", "TOKEN_FRONTEND_AUTH"),
-    "mailstore": ("TOKEN_GATEWAY_MAILSTORE", "TOKEN_QUEUE_MAILSTORE", "TOKEN_FRONTEND_MAILSTORE"),
+    "auth": ("TOKEN_GATEWAY_AUTH", "TOKEN_FRONTEND_AUTH", "PROOF_KEY"),
+    "mailstore": ("TOKEN_GATEWAY_MAILSTORE", "TOKEN_QUEUE_MAILSTORE", "TOKEN_FRONTEND_MAILSTORE", "PROOF_KEY"),
     "queue-worker": ("TOKEN_GATEWAY_QUEUE", "TOKEN_QUEUE_MAILSTORE"),
     "smtp-gateway": ("TOKEN_GATEWAY_AUTH", "TOKEN_GATEWAY_MAILSTORE", "TOKEN_GATEWAY_QUEUE"),
     "pop-imap-frontend": ("TOKEN_FRONTEND_AUTH", "TOKEN_FRONTEND_MAILSTORE"),

@@ -1,0 +1,83 @@
+"""The door of the change feed: lists of watched mailboxes come in, news of them go out, on one request without end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from mailkit.errors import BadRequest, PostriderError, TooLarge
+from mailkit.lifecycle import Lifecycle, describe
+from mailkit.logs import get_logger
+from mailkit.web import DOOR_SECONDS, App, Tokens, problem
+from mailstore.feed import Feed, Subscriber
+from mailstore.proven import Proven
+from mailstore_client.wire import MOST_WATCHED_A_FRAME, WatchList
+
+log = get_logger()
+
+PATH = "/v1/feed"
+#: Octets of a frame: MOST_WATCHED_A_FRAME mailboxes are 64,000.
+LARGEST_FRAME = 128 * 1024
+
+_decode = msgspec.msgpack.Decoder(WatchList).decode
+
+
+def add_feed(app: App, feed: Feed, proven: Proven, tokens: Tokens, life: Lifecycle) -> None:
+    """Mount it on `app`. It answers while it is still being asked, which FastAPI's own routes do not."""
+
+    async def door(scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        try:
+            tokens.require(Request(scope), "frontend")
+        except PostriderError as error:
+            DOOR_SECONDS.labels(PATH, "failed").observe(time.perf_counter() - started)
+            await problem(error.slug, error.status_code, str(error))(scope, receive, send)
+            return
+        subscriber = feed.join()
+        asking = asyncio.create_task(_listen(receive, subscriber, proven))
+        asking.add_done_callback(lambda _: subscriber.wake())
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": [
+                (b"content-type", b"application/octet-stream"), (b"connection", b"close")]})  # fmt: skip
+            DOOR_SECONDS.labels(PATH, "ok").observe(time.perf_counter() - started)
+            async for frame in subscriber.frames():
+                if asking.done() or life.stopping.is_set():
+                    break
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            asking.cancel()
+            feed.leave(subscriber)
+
+    app.doors[PATH] = door
+
+
+async def _listen(receive: Receive, subscriber: Subscriber, proven: Proven) -> None:
+    """Take watch lists until the front end leaves, or sends what is none."""
+    try:
+        async for data in _frames(receive):
+            items = _decode(data).items
+            if len(items) > MOST_WATCHED_A_FRAME:
+                raise TooLarge(f"a list here has at most {MOST_WATCHED_A_FRAME} items")
+            subscriber.watch([item for item in items if proven.holds(item.mailbox_id, item.proof)])
+    except (PostriderError, msgspec.MsgspecError) as error:
+        log.warning("bad_watch_list", error=describe(error))
+
+
+async def _frames(receive: Receive) -> AsyncIterator[bytes]:
+    """The request's frames, each after its length in 4 octets. Raises BadRequest for one that is too long."""
+    buffer = bytearray()
+    while (message := await receive())["type"] != "http.disconnect":
+        buffer += message.get("body", b"")
+        while len(buffer) >= 4:
+            end = 4 + int.from_bytes(buffer[:4], "big")
+            if end > LARGEST_FRAME:
+                raise BadRequest(f"a frame here has at most {LARGEST_FRAME} octets")
+            if len(buffer) < end:
+                break
+            yield bytes(buffer[4:end])
+            del buffer[:end]
+            await asyncio.sleep(0)  # a front end's first lists are long

@@ -1,0 +1,46 @@
+"""No mailbox is opened to the front end without the proof of its owner's login (docs/decisions/0025)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from mailkit.clock import Clock
+from mailkit.errors import Unproven
+from mailkit.proof import ProofKeys
+from mailkit.web import DOOR_REFUSED
+
+A = TypeVar("A")
+
+
+class Proven:
+    """Checks the proofs that questions carry."""
+
+    def __init__(self, keys: ProofKeys, clock: Clock) -> None:
+        self._keys = keys
+        self._clock = clock
+
+    def require(self, question: Any) -> None:
+        """`question` has a good proof for its mailbox. Raises Unproven."""
+        try:
+            self._keys.check(question.mailbox_id, question.proof, self._clock.timestamp())
+        except Unproven:
+            DOOR_REFUSED.labels("unproven").inc()
+            raise
+
+    def holds(self, mailbox_id: UUID, proof: bytes) -> bool:
+        """Is the proof good? For lists, in which a bad item concerns nobody else."""
+        try:
+            self._keys.check(mailbox_id, proof, self._clock.timestamp())
+        except Unproven:
+            DOOR_REFUSED.labels("unproven").inc()
+            return False
+        return True
+
+    def first(self, answer: Callable[[Any], Awaitable[A]]) -> Callable[[Any], Awaitable[A]]:
+        """`answer`, asked only when the question is proven."""
+
+        async def proven(question: Any) -> A:
+            self.require(question)
+            return await answer(question)
+
+        return proven

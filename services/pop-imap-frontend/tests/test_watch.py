@@ -1,0 +1,150 @@
+"""What the front end holds for its sessions: proofs renewed by the re-check, and what the change feed is asked for."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from auth_client.fake import FakeAuth
+from auth_client.wire import Login
+from mailkit.errors import Unavailable
+from mailkit.ids import new_id
+from mailkit.proof import LIFE, expires
+from mailstore_client.wire import MOST_WATCHED_A_FRAME, FeedNews
+from pop_imap_frontend.watch import Asking, Watch
+
+
+class Session:
+    """A logged-in session that notes what it is told."""
+
+    def __init__(self, account, hears_news=True):
+        self.news = asyncio.Event()
+        self.account = account
+        self.proof = account.proof
+        self.hears_news = hears_news
+        self.ended = ""
+
+    def end(self, reason):
+        self.ended = reason
+
+
+class Feed:
+    """Mailstore's feed: notes what it is asked for, says what it is given, and can break off."""
+
+    def __init__(self):
+        self.asked = []
+        self.connections = 0
+        self.news = asyncio.Queue()
+        self.heard = asyncio.Event()
+
+    async def feed(self, watched):
+        self.connections += 1
+
+        async def listen():
+            async for items in watched:
+                self.asked += items
+                self.heard.set()
+
+        listening = asyncio.create_task(listen())
+        try:
+            while (news := await self.news.get()) is not None:
+                yield news
+        finally:
+            listening.cancel()
+        raise Unavailable("it broke off")
+
+    async def until(self, what):
+        async with asyncio.timeout(20):
+            while not what():
+                self.heard.clear()
+                await self.heard.wait()
+
+
+class Clock:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def world():
+    clock, feed = Clock(), Feed()
+    auth = FakeAuth(now=lambda: clock.now)
+    for name in ("a@site.com", "b@site.com"):
+        auth.add_mailbox(name, "secret")
+    watch = Watch(feed, auth)
+    following = asyncio.create_task(watch.follow_feed())
+
+    async def log_in(name="a@site.com", **more):
+        (answer,) = await auth.logins([Login(new_id(), "imap", name, "secret", None)])
+        session = Session(answer, **more)
+        session.leave = watch.add(session)
+        return session
+
+    yield clock, auth, feed, watch, log_in
+    following.cancel()
+
+
+async def test_a_proof_is_renewed_by_the_re_check_for_its_session_and_the_feed(world):
+    clock, _, feed, watch, log_in = world
+    session, mailbox_id = await log_in(), None
+    first, mailbox_id = session.proof, session.account.mailbox_id
+    assert watch.proof(mailbox_id) == first
+    await feed.until(lambda: feed.asked)
+    await watch.recheck()
+    assert session.proof == first, "it has more than half its life to go"
+    clock.now += timedelta(seconds=LIFE / 2 + 1)
+    await watch.recheck()
+    assert expires(session.proof) == expires(first) + LIFE // 2 + 1 and not session.ended
+    await feed.until(lambda: len(feed.asked) == 2)
+    assert [(item.mailbox_id, item.proof) for item in feed.asked] == [(mailbox_id, first), (mailbox_id, session.proof)]
+    session.leave()
+    assert watch.proof(mailbox_id) == b""
+
+
+async def test_of_a_mailboxes_sessions_the_proof_that_lasts_longest_is_shown(world):
+    clock, _, _, watch, log_in = world
+    old = await log_in()
+    clock.now += timedelta(seconds=100)
+    new = await log_in()
+    assert watch.proof(old.account.mailbox_id) == new.proof > old.proof
+
+
+async def test_while_auth_is_away_sessions_stay_and_without_a_proof_they_end(world):
+    clock, auth, _, watch, log_in = world
+    session, unproven = await log_in(), await log_in("b@site.com")
+    unproven.proof = b""  # of an auth that knows of none
+    auth.away = True
+    clock.now += timedelta(seconds=LIFE + 60)
+    with pytest.raises(Unavailable):
+        await watch.recheck()
+    assert not session.ended
+    auth.away = False
+    await watch.recheck()
+    assert not session.ended and expires(session.proof) > clock.now.timestamp()
+    assert unproven.ended
+
+
+async def test_every_connection_of_the_feed_is_asked_for_all_and_then_for_the_new(world):
+    _, _, feed, _, log_in = world
+    first = await log_in()
+    await log_in("b@site.com", hears_news=False)  # POP3: a snapshot, whatever comes
+    await feed.until(lambda: len(feed.asked) == 1)
+    await feed.news.put(None)
+    await feed.until(lambda: feed.connections == 2 and len(feed.asked) == 2)
+    second = await log_in("b@site.com")
+    await feed.until(lambda: len(feed.asked) == 3)
+    boxes = [item.mailbox_id for item in feed.asked]
+    assert boxes == [first.account.mailbox_id, first.account.mailbox_id, second.account.mailbox_id]
+    first.news.clear()
+    await feed.news.put(FeedNews([second.account.mailbox_id]))
+    async with asyncio.timeout(20):
+        await second.news.wait()
+    assert not first.news.is_set()
+
+
+async def test_lists_are_bounded_and_the_first_leaves_at_once():
+    asking = Asking((), lambda mailbox_id: b"p")
+    lists = asking.lists()
+    assert await anext(lists) == []
+    for _ in range(MOST_WATCHED_A_FRAME + 1):
+        asking.add(new_id())
+    assert [len(await anext(lists)) for _ in range(2)] == [MOST_WATCHED_A_FRAME, 1]

@@ -1,0 +1,218 @@
+"""What each caller's token may open: every endpoint of the three services with HTTP APIs × every token × own and other mailbox.
+
+The endpoints are taken from the applications; one without a row here fails. Nothing is behind the applications: a request that
+passed its checks ends in an error of its own, and only "refused by token or proof" or not is looked at (docs/decisions/0025).
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, cast
+from uuid import UUID
+
+import msgspec
+import pytest
+from fastapi.routing import APIRoute
+from pydantic import SecretStr
+from starlette.routing import Route
+
+from auth.app import Parts, build
+from auth.config import AuthSettings
+from auth.passwords import HashQueue, Passwords
+from auth_client import wire as auth_wire
+from mailkit.clock import SystemClock
+from mailkit.ids import new_id
+from mailkit.lifecycle import Lifecycle
+from mailkit.logs import configure
+from mailkit.proof import LIFE
+from mailkit.web import App
+from mailstore import parts as mailstore
+from mailstore.config import MailstoreSettings
+from mailstore_client import wire
+from queue_worker import parts as queue
+from queue_worker.config import QueueSettings
+
+TOKENS = ("admin", "gateway", "queue", "frontend")
+ABSENT = cast(Any, None)
+OWN, OTHER = new_id(), new_id()
+KEY = SecretStr("k" * 32)
+
+ID = new_id()
+#: MessagePack endpoints: who may open each, and a question about a mailbox (None: it names none).
+AUTH: dict[str, tuple[tuple[str, ...], Any]] = {
+    "POST /v1/senders": (("gateway",), None),
+    "POST /v1/recipients": (("gateway",), None),
+    "POST /v1/logins": (("gateway", "frontend"), None),
+    "POST /v1/undo-checks": (("frontend",), None),
+    # A proof that is not good ends the session; see services/auth/tests/test_auth_proof.py.
+    "POST /v1/sessions": (("gateway", "frontend"), None),
+}
+MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
+    "POST /v1/room": (("gateway",), None),
+    "POST /v1/filings": (("queue",), None),
+    "POST /v1/references": (("queue",), None),
+    "POST /v1/folders/list": (("frontend",), wire.MailboxQuestion),
+    **{
+        f"POST /v1/folders/{verb}": (("frontend",), lambda box, proof: wire.FolderChange(box, "a", ID, proof=proof))
+        for verb in ("create", "delete", "rename", "subscribe", "unsubscribe")
+    },
+    "POST /v1/folders/open": (("frontend",), lambda box, proof: wire.OpenFolder(box, "a", True, proof=proof)),
+    "POST /v1/folders/changes": (("frontend",), lambda box, proof: wire.ChangesQuestion(box, 1, 0, proof=proof)),
+    "POST /v1/messages/fetch": (("frontend",), lambda box, proof: wire.FetchQuestion(box, 1, [(1, 1)], proof=proof)),
+    "POST /v1/messages/store": (
+        ("frontend",), lambda box, proof: wire.StoreQuestion(box, 1, [(1, 1)], "add", [], ID, proof=proof)
+    ),
+    "POST /v1/messages/copy": (
+        ("frontend",), lambda box, proof: wire.CopyQuestion(box, 1, [(1, 1)], "a", False, 1, 1, ID, proof=proof)
+    ),
+    "POST /v1/messages/expunge": (("frontend",), lambda box, proof: wire.ExpungeQuestion(box, 1, ID, proof=proof)),
+    "POST /v1/messages/search": (("frontend",), lambda box, proof: wire.SearchQuestion(box, 1, ["ALL"], proof=proof)),
+    "PUT /v1/messages/append": (("frontend",), lambda box, proof: wire.Append(box, "a", [], None, 1, 1, ID, proof=proof)),
+    "POST /v1/maildrop/open": (("frontend",), lambda box, proof: wire.OpenMaildrop(box, ID, proof=proof)),
+    "POST /v1/maildrop/read": (("frontend",), lambda box, proof: wire.ReadMaildrop(box, 1, 1, proof=proof)),
+    "POST /v1/maildrop/ahead": (("frontend",), lambda box, proof: wire.ReadAhead(box, 1, b"\1\0\0\0", proof=proof)),
+    "POST /v1/maildrop/close": (("frontend",), lambda box, proof: wire.CloseMaildrop(box, ID, proof=proof)),
+    # Lists, in which an item without a good proof is answered False, or not watched: services/mailstore/tests.
+    "POST /v1/maildrop/renew": (("frontend",), None),
+    "POST /v1/feed": (("frontend",), None),
+}  # fmt: skip
+QUEUE: dict[str, tuple[tuple[str, ...], Any]] = {
+    "POST /v1/submissions": (("gateway",), None),
+    "PUT /v1/submissions/large": (("gateway",), None),
+}
+#: The operators' endpoints: all for admin, and for nobody else.
+REST = {
+    "auth": {
+        "GET /v1/domains", "POST /v1/domains", "GET /v1/domains/{name}", "POST /v1/domains/{name}/close", "DELETE /v1/domains/{name}",
+        "PUT /v1/domains/{name}/catchall", "GET /v1/domains/{name}/mailboxes", "POST /v1/mailboxes", "GET /v1/mailboxes/{address}",
+        "PUT /v1/mailboxes/{address}/password", "PUT /v1/mailboxes/{address}/quota", "POST /v1/mailboxes/{address}/disable",
+        "POST /v1/mailboxes/{address}/enable", "DELETE /v1/mailboxes/{address}", "GET /v1/forwards", "POST /v1/forwards",
+        "DELETE /v1/forwards/{address}", "GET /v1/badmailfrom", "POST /v1/badmailfrom", "DELETE /v1/badmailfrom/{entry}",
+        "GET /v1/grants", "DELETE /v1/grants", "DELETE /v1/grants/{grant_id}",
+    },
+    "mailstore": {"GET /v1/mailboxes/{mailbox_id}", "DELETE /v1/mailboxes/{mailbox_id}"},
+    "queue-worker": {
+        "GET /v1/queue", "GET /v1/queue/{queue_id}", "POST /v1/queue/{queue_id}/retry", "POST /v1/queue/retry",
+    },
+}  # fmt: skip
+ROWS = {"auth": AUTH, "mailstore": MAILSTORE, "queue-worker": QUEUE}
+
+
+@pytest.fixture(scope="module")
+def apps() -> Iterator[dict[str, App]]:
+    """The three applications, each caller's token being its name."""
+    configure("scopes", "critical")  # nothing stands behind them: each request that is let in is a logged bug
+    named = {name: SecretStr(name) for name in TOKENS}
+    clock, life, hashes = SystemClock(), Lifecycle(), HashQueue(1)
+    auth_settings = AuthSettings(
+        admin_token=named["admin"],
+        token_gateway_auth=named["gateway"],
+        token_frontend_auth=named["frontend"],
+        proof_key=KEY,
+    )
+    store_settings = MailstoreSettings(
+        admin_token=named["admin"], token_gateway_mailstore=named["gateway"], token_queue_mailstore=named["queue"],
+        token_frontend_mailstore=named["frontend"], proof_key=KEY,
+    )  # fmt: skip
+    queue_settings = QueueSettings(admin_token=named["admin"], token_gateway_queue=named["gateway"])
+    made = {
+        "auth": build(Parts(auth_settings, ABSENT, clock, Passwords(), hashes), life),
+        "mailstore": mailstore.web(store_settings, life, mailstore.assemble(store_settings, ABSENT, ABSENT, clock)),
+        "queue-worker": queue.web(queue_settings, life, ABSENT, clock, ABSENT),
+    }
+    yield cast(dict[str, App], made)
+    hashes.close()
+
+
+def endpoints(app: App) -> set[str]:
+    """`METHOD /path` of everything under /v1."""
+    found = {f"POST {path}" for path in app.doors}
+    for route in _routes(app.routes):
+        found |= {f"{method} {route.path}" for method in (route.methods or ()) - {"HEAD"}}
+    return {endpoint for endpoint in found if endpoint.split(" ")[1].startswith("/v1")}
+
+
+def _routes(routes: Any) -> Iterator[Route | APIRoute]:
+    for route in routes:
+        if isinstance(route, Route | APIRoute):
+            yield route
+        elif hasattr(route, "original_router"):  # FastAPI keeps an included router whole
+            yield from _routes(route.original_router.routes)
+
+
+async def opened(app: App, endpoint: str, token: str | None, body: bytes) -> bool:
+    """Whether a request passes what looks at tokens and proofs. Raises TimeoutError when it is never answered."""
+    method, path = endpoint.split(" ")
+    path = path.replace("{mailbox_id}", str(OWN)).replace("{queue_id}", str(OWN)).replace("{grant_id}", str(OWN))
+    status = 0
+    answered = asyncio.Event()
+    unread = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        return unread.pop() if unread else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            answered.set()
+
+    headers = [(b"content-type", b"application/json" if body == b"{}" else b"application/msgpack"),
+               (b"content-length", str(len(body)).encode())]  # fmt: skip
+    if token is not None:
+        headers.append((b"authorization", f"Bearer {token}".encode()))
+    scope = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": method,
+        "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+        "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+    }  # fmt: skip
+    task = asyncio.ensure_future(app(scope, receive, send))
+    try:
+        async with asyncio.timeout(30):
+            await asyncio.wait({task, asyncio.ensure_future(answered.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert status, endpoint
+    return status not in (401, 403, 428)
+
+
+def question(make: Any, box: UUID, proof: bytes, endpoint: str) -> bytes:
+    if make is None:
+        return b"\x90"
+    data = msgspec.msgpack.Encoder(uuid_format="bytes").encode(make(box, proof=proof))
+    return len(data).to_bytes(4, "big") + data if endpoint.startswith("PUT") else data
+
+
+def test_every_endpoint_has_a_row(apps: dict[str, App]) -> None:
+    for service, app in apps.items():
+        assert endpoints(app) == set(ROWS[service]) | REST[service], service
+
+
+@pytest.mark.parametrize("service", list(ROWS))
+async def test_a_token_opens_what_its_row_says_and_nothing_else(apps: dict[str, App], service: str) -> None:
+    now = SystemClock().timestamp()
+    proof = MailstoreSettings(proof_key=KEY).proofs.sign(OWN, 1, now + LIFE)
+    over = MailstoreSettings(proof_key=KEY).proofs.sign(OWN, 1, now - 1)
+    for endpoint, (callers, make) in ROWS[service].items():
+        for token in (*TOKENS, "guessed", "", None):
+            asked = question(make, OWN, proof, endpoint)
+            assert await opened(apps[service], endpoint, token, asked) == (token in callers), (endpoint, token)
+        if make is not None:
+            for box, shown in ((OTHER, proof), (OWN, b""), (OWN, over), (OWN, proof[:-1] + b"\0\0")):
+                asked = question(make, box, shown, endpoint)
+                assert not await opened(apps[service], endpoint, "frontend", asked), (endpoint, box == OWN)
+    for endpoint in REST[service]:
+        for token in (*TOKENS, "guessed", "", None):
+            assert await opened(apps[service], endpoint, token, b"{}") == (token == "admin"), (endpoint, token)
+
+
+def test_everything_that_names_a_mailbox_to_the_front_end_carries_a_proof() -> None:
+    """By the types: whatever has a mailbox's id and is not another service's question or an answer."""
+    others = {wire.RoomQuestion, wire.Filing}
+    named = {
+        kind
+        for kind in vars(wire).values()
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and "mailbox_id" in kind.__struct_fields__
+    }
+    assert {kind.__name__ for kind in named - others if "proof" not in kind.__struct_fields__} == set()
+    assert "proof" in auth_wire.SessionQuestion.__struct_fields__
