@@ -49,7 +49,7 @@ class Subscriber:
         for item in items:
             if self._watched.get(item.mailbox_id, 0) <= now:
                 if len(self._watched) >= MOST_WATCHED:
-                    log.warning("too_many_watched", most=MOST_WATCHED)
+                    log.warning("rejected", work="watch list", most=MOST_WATCHED)
                     break
                 new.append(item.mailbox_id)
             self._watched[item.mailbox_id] = expires(item.proof)

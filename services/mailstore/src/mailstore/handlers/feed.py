@@ -64,7 +64,7 @@ async def _listen(receive: Receive, subscriber: Subscriber, proven: Proven) -> N
                 raise TooLarge(f"a list here has at most {MOST_WATCHED_A_FRAME} items")
             subscriber.watch([item for item in items if proven.holds(item.mailbox_id, item.proof)])
     except (PostriderError, msgspec.MsgspecError) as error:
-        log.warning("bad_watch_list", error=describe(error))
+        log.warning("rejected", work="watch list", error=describe(error))
 
 
 async def _frames(receive: Receive) -> AsyncIterator[bytes]:
