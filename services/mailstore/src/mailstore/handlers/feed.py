@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from mailkit.errors import BadRequest, PostriderError, TooLarge
-from mailkit.lifecycle import Lifecycle, describe
+from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
+from mailkit.report import describe
 from mailkit.web import DOOR_SECONDS, App, Tokens, problem
 from mailstore.feed import Feed, Subscriber
 from mailstore.proven import Proven
