@@ -222,6 +222,10 @@ CASES = {
         {'postrider_postgres_up{instance="a"}': "0x60", 'postrider_postgres_up{instance="b"}': "1x60"},
         {'postrider_postgres_up{instance="a"}': "1x39 0 1x30"},
     ),
+    "PostriderDatabaseNotDurable": Case(
+        {'postrider_postgres_durable{instance="a"}': "0x60", 'postrider_postgres_durable{instance="b"}': "1x60"},
+        {'postrider_postgres_durable{instance="a"}': "1x60", 'postrider_postgres_durable{instance="b"}': "1x60"},
+    ),
     "PostriderDatabaseConnections": Case(
         {"postrider_postgres_backends": "95x60", "postrider_postgres_connections_limit": "100x60"},
         {"postrider_postgres_backends": "30x60", "postrider_postgres_connections_limit": "100x60"},

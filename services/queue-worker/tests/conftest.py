@@ -87,14 +87,11 @@ class World:
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
     mailstore: FakeFilings = field(default_factory=FakeFilings)
     sink: Sink = field(default_factory=Sink)
-    shift: timedelta = field(default_factory=lambda: START - datetime.now(UTC))
-    """How far our clock was ahead of the server's before the test moved it."""
 
     def worker(self) -> Parts:
         """A worker of its own; several may share the queue."""
         return assemble(
             self.settings, self.pool, self.bodies, self.clock, new_id(), cast(MailstoreClient, self.mailstore), self.sink,
-            clock_shift=self.shift,
         )  # fmt: skip
 
     def pass_time(self, seconds: float) -> None:

@@ -112,10 +112,17 @@ class _Pool(asyncpg.Pool):
         return connection
 
 
+_WEAK = """
+select name, setting from pg_settings
+ where name in ('fsync', 'full_page_writes') and setting = 'off'
+    or name = 'synchronous_commit' and setting in ('off', 'local', 'remote_write')
+"""
+
+
 async def create_pool(
     dsn: str, *, service: str, size: int = 10, settings: Mapping[str, str] | None = None, **kwargs: Any
 ) -> asyncpg.Pool:
-    """A pool for `service`, after looking at the server: fsync and synchronous_commit must be on (decision 12).
+    """A pool for `service`, after looking at the server: fsync and synchronous_commit must not be off (decision 12).
 
     `settings` are the sessions' own (planner switches …).
 
@@ -151,19 +158,10 @@ async def create_pool(
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         raise Unavailable(f"the database does not answer ({type(error).__name__}): {place}") from error
     _pools.add(pool)
-    found = {
-        row["name"]: row["setting"]
-        for row in await pool.fetch(
-            "select name, setting from pg_settings where name in ('fsync', 'synchronous_commit', 'full_page_writes')"
-        )
-    }
-    for name in ("fsync", "full_page_writes"):
-        if found.get(name) != "on":
+    for name, value in (await weak_settings(pool)).items():
+        if value == "off":
             await pool.close()
             raise ConfigError(f"this database runs with {name} off and could lose mail; turn it on")
-    if found["synchronous_commit"] in ("off",):
-        await pool.close()
-        raise ConfigError("this database runs with synchronous_commit off and could lose mail; turn it on")
     return pool
 
 
@@ -177,6 +175,15 @@ async def open_session(dsn: str, service: str) -> asyncpg.Connection:
         dsn, timeout=5, command_timeout=5, connection_class=_Session, server_settings=_settings(service)
     )
     return session
+
+
+async def weak_settings(pool: asyncpg.Pool | Connection) -> dict[str, str]:
+    """Settings with which a commit that was answered may be lost, as sessions have them now: name and value.
+
+    `synchronous_commit` local or remote_write: with the primary, or with its standby's machine (docs/decisions/0015).
+    """
+    rows = await pool.fetch(_WEAK)
+    return {row["name"]: row["setting"] for row in rows}
 
 
 #: How long a start waits for a database that is still starting (seconds).

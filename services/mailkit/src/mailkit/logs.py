@@ -47,6 +47,8 @@ EVENTS = frozenset(
         "neighbour_back",
         "body_lost",
         "maintenance",
+        "clock_moved",
+        "commits_not_durable",
         "bug",
     ]
 )

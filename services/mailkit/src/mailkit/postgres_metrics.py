@@ -3,6 +3,7 @@
 A role without special rights sees the whole database's figures and its own sessions; each service reports its own.
 """
 
+import time
 from collections.abc import Iterable
 
 import asyncpg
@@ -10,7 +11,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from mailkit.db import DATABASE_ERRORS
+from mailkit.db import DATABASE_ERRORS, weak_settings
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
 from mailkit.report import report as report_error
@@ -19,6 +20,8 @@ log = get_logger()
 
 #: How often Postgres is asked (seconds).
 PERIOD = 15.0
+#: How often a setting that can lose mail is spoken of (seconds).
+REMIND = 600.0
 STATES = ("active", "idle", "idle in transaction")
 
 _DATABASE = """
@@ -45,6 +48,8 @@ class PostgresMetrics(Collector):
         self._sessions: dict[str, float] = {}
         self._oldest = 0.0
         self._dead: dict[str, float] = {}
+        self._weak: dict[str, str] = {}
+        self._remind = 0.0
 
     async def look(self) -> None:
         """Ask; a database that does not answer is `postrider_postgres_up` 0, and the rest stays as it was."""
@@ -54,20 +59,31 @@ class PostgresMetrics(Collector):
                 database = await connection.fetchrow(_DATABASE, timeout=5)
                 sessions = await connection.fetch(_SESSIONS, timeout=5)
                 dead = await connection.fetch(_DEAD, timeout=5)
+                weak = await weak_settings(connection)
         except DATABASE_ERRORS as error:
             if self._up:
                 report_error(error, "postgres_metrics")
             self._up = 0
             return
         self._up = 1
+        self._warn(weak)
         self._database = {name: float(value or 0) for name, value in dict(database or {}).items()}
         self._sessions = {row["state"]: row["sessions"] for row in sessions}
         self._oldest = max((row["oldest"] or 0.0 for row in sessions), default=0.0)
         self._dead = {row["schemaname"]: row["dead"] for row in dead}
 
+    def _warn(self, weak: dict[str, str]) -> None:
+        """Say with what a commit may be lost: when it changes, and every REMIND seconds as long as it lasts."""
+        now = time.monotonic()
+        if weak and (weak != self._weak or now >= self._remind):
+            log.warning("commits_not_durable", **weak)
+            self._remind = now + REMIND
+        self._weak = weak
+
     def collect(self) -> Iterable[Metric]:
         of = self._database
         yield _gauge("up", "1 when this service's last question was answered, 0 when not", self._up)
+        yield _gauge("durable", "0 when its settings let it lose what it has answered for, 1 when not", not self._weak)
         yield _gauge("backends", "Sessions in the database, everybody's", of["numbackends"])
         yield _gauge("connections_limit", "Sessions that the server takes (max_connections)", of["most"])
         yield _gauge("size_bytes", "Size of the database", of["size"])

@@ -7,7 +7,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import groupby
 from uuid import UUID
 
@@ -66,7 +65,7 @@ class Delivery:
 
     def __init__(
         self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID, leases: Leases, recorder: Recorder,
-        remote: RemoteCourier, *, per_domain: int, clock_shift: timedelta = timedelta(),
+        remote: RemoteCourier, *, per_domain: int,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._bodies = bodies
@@ -75,7 +74,6 @@ class Delivery:
         self._leases = leases
         self._recorder = recorder
         self._remote = remote
-        self._shift = clock_shift
         self._destinations = Destinations(per_domain)
         self._ready = Ready()
         self._slots = Shares(CONVERSATIONS)
@@ -151,7 +149,7 @@ class Delivery:
         now = self._clock.now()
         try:
             rows = await self._pool.fetch(
-                sql.claim_remote, now, self._worker, now + LEASE, most, [domain for _, domain in taken], self._shift,
+                sql.claim_remote, now, self._worker, now + LEASE, most, [domain for _, domain in taken],
                 [flow for flow, _ in taken],
             )  # fmt: skip
         except BaseException:

@@ -1,7 +1,6 @@
 """How the process lives: connect, deliver, serve, and come to an end without losing anything (decision 13)."""
 
 import asyncio
-from datetime import timedelta
 
 import asyncpg
 
@@ -45,7 +44,6 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_queue_mailstore)
     parts = assemble(
         settings, pool, BodyStore(bodies_pool, shared=bodies_pool is pool), clock, new_id(), mailstore, courier(settings),
-        clock_shift=timedelta(seconds=settings.clock_offset_seconds),
     )  # fmt: skip
 
     if settings.single_machine:

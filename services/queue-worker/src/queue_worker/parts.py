@@ -45,9 +45,9 @@ class Parts:
 
 def assemble(
     settings: QueueSettings, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID,
-    mailstore: MailstoreClient, remote: RemoteCourier, *, clock_shift: timedelta = timedelta(),
+    mailstore: MailstoreClient, remote: RemoteCourier,
 ) -> Parts:  # fmt: skip
-    """One worker. `clock_shift`: how far `clock` is ahead of the database server's."""
+    """One worker."""
 
     def wake(pairs: Iterable[Pair]) -> None:
         found = set(pairs)
@@ -63,7 +63,6 @@ def assemble(
     filer = Filer(pool, clock, worker, leases, recorder, LocalCourier(mailstore))
     delivery = Delivery(
         pool, bodies, clock, worker, leases, recorder, remote, per_domain=settings.remote_concurrency,
-        clock_shift=clock_shift,
     )  # fmt: skip
     disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
     intake = Intake(pool, bodies, clock, disk, lifetime_seconds=settings.queue_lifetime_seconds, wake=wake)

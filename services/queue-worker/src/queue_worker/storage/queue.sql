@@ -60,22 +60,25 @@ with recursive d as (
 select destination, flow, due <= $1 as is_due from d limit $4
 
 -- name: claim_remote
--- Recipients elsewhere that are due, up to $4 for each of the pairs of domain $5 and flow $7. `was_sent`: the last
--- worker's final dot may have gone out and no reply was recorded; an attempt cut off by a crash of Postgres counts as
--- such ($6: our clock's distance from the server's, which tells its start).
-with c as (
+-- Recipients elsewhere that are due, up to $4 for each of the pairs of domain $5 and flow $6. `was_sent`: the last
+-- worker's final dot may have gone out and no reply was recorded. An attempt begun in another life of the database
+-- counts as such, since its mark may be lost: before a start, or on another timeline (docs/decisions/0015).
+with s as materialized (
+    select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ' ' || extract(epoch from pg_postmaster_start_time()) as life
+), c as (
     select r.message_id, r.n, r.was_sent
-      from unnest($5::text[], $7::uuid[], $4::int[]) as d(destination, flow, most) cross join lateral (
+      from s, unnest($5::text[], $6::uuid[], $4::int[]) as d(destination, flow, most) cross join lateral (
         select message_id, n,
-               state = 'claimed' and (dot_sent or claimed_at < pg_postmaster_start_time() + $6::interval) as was_sent
+               state = 'claimed' and (dot_sent or database_life is distinct from s.life) as was_sent
           from queue.recipient
          where mailbox_id is null and destination = d.destination and flow = d.flow and due <= $1
          order by due limit d.most for update skip locked
       ) r
 ), u as (
     update queue.recipient r
-       set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false
-      from c where r.message_id = c.message_id and r.n = c.n
+       set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false,
+           database_life = s.life
+      from c, s where r.message_id = c.message_id and r.n = c.n
     returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.attempt, r.tries, c.was_sent
 )
 select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.eight_bit, m.smtputf8, m.bounce
@@ -135,7 +138,7 @@ with t as (
         as t(message_id, n, attempt, due, outcome, status, reply, remote_host, diagnostic)
 ), w as (
     update queue.recipient r
-       set state = 'waiting', worker = null, claimed_at = null, dot_sent = false, due = t.due, tries = r.tries + 1,
+       set state = 'waiting', worker = null, claimed_at = null, database_life = null, dot_sent = false, due = t.due, tries = r.tries + 1,
            in_doubt = r.in_doubt + (t.outcome = 'in_doubt')::int, status = t.status, reply = t.reply,
            remote_host = t.remote_host, diagnostic = t.diagnostic
       from t
@@ -149,7 +152,7 @@ returning message_id, n
 -- name: give_back
 -- Nothing happened: waiting as before.
 update queue.recipient r
-   set state = 'waiting', worker = null, claimed_at = null, dot_sent = false, due = t.due
+   set state = 'waiting', worker = null, claimed_at = null, database_life = null, dot_sent = false, due = t.due
   from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[]) as t(message_id, n, attempt, due)
  where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
 

@@ -76,6 +76,7 @@ recipient = Table(
     Column("diagnostic", Text),
     Column("flow", Uuid, nullable=False, server_default=text("'00000000-0000-0000-0000-000000000000'"),
            comment="Account, client network or sender that it is sent for: shares are by flow"),
+    Column("database_life", Text, comment="Timeline and start of the database that the claim was made in"),
     PrimaryKeyConstraint("message_id", "n", name="recipient_pkey"),
     CheckConstraint("state in ('waiting', 'claimed')", name="recipient_state"),
     CheckConstraint("(state = 'claimed') = (worker is not null and claimed_at is not null)", name="recipient_claim"),
