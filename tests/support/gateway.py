@@ -47,6 +47,9 @@ class Wire(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    def abort(self) -> None:
+        self.closed = True
+
     def is_closing(self) -> bool:
         return self.closed
 
@@ -125,19 +128,21 @@ async def until(condition: Any) -> None:
 
 
 class Dialogue:
-    """One session. `say` sends octets and returns what was answered up to `replies` more reply lines or the end."""
+    """One session; the first `say` gets its greeting too."""
 
     def __init__(self, shared: Context, peer: Peer = PEER) -> None:
         self.wire = Wire()
         self.session = SmtpSession(peer, shared)
+        self._seen = 0
         self.session.connection_made(self.wire)
 
     async def say(self, *pieces: bytes, replies: int = 1) -> bytes:
-        """What is answered to `pieces`: `replies` whole replies, or what there is when the connection ends."""
-        at = len(self.wire.said)
+        """What is answered since the last time: `replies` whole replies, or what there is when the connection ends."""
+        at = self._seen
         for piece in pieces:
             self.session.data_received(piece)
         await until(lambda: _replies(self.wire.said[at:]) >= replies or self.wire.closed)
+        self._seen = len(self.wire.said)
         return self.wire.said[at:]
 
     def leave(self) -> None:

@@ -36,7 +36,9 @@ class Wire(asyncio.Transport):
 
 async def said(*pieces: bytes) -> bytes:
     """What a session answers to the octets, with QUIT at their end."""
-    context = Context(GatewaySettings(helo_name="here.test"), None, None, None, None, Held(1 << 20), None)  # type: ignore[arg-type]
+    context = Context(
+        GatewaySettings(helo_name="here.test", smtp_error_seconds=0), None, None, None, None, Held(1 << 20), None
+    )  # type: ignore[arg-type]
     session, wire = SmtpSession(Peer("192.0.2.1", 1, "smtp", False), context), Wire()
     session.connection_made(wire)
     for piece in pieces:
@@ -50,7 +52,7 @@ async def said(*pieces: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "junk", [b"\xff\xfe\x00\x80\r\n", b"XYZZY\r\n", b"x" * 5000 + b"\r\n", b"EHLO\r\n", b"\x16\x03\x01\x02\r\n"]
+    "junk", [b"\xff\xfe\x00\x80\r\n", b"XYZZY\r\n", b"x" * 5000 + b"\r\n", b"EHLO\r\n", b"\x15\x03\x01\x02\r\n"]
 )
 async def test_junk_is_refused_and_the_session_stays_up(junk: bytes) -> None:
     answer = await said(junk, b"NOOP\r\n")

@@ -28,7 +28,7 @@ async def test_an_argument_that_is_not_utf8_is_refused_and_nobody_is_asked(octet
 
 
 async def test_octets_that_are_no_text_are_errors_and_many_of_them_end_the_connection() -> None:
-    talk = Dialogue(context())
+    talk = Dialogue(context(smtp_error_seconds=0))
     await talk.say(b"EHLO client.test\r\n", replies=2)
     answer = await talk.say(b"VRFY \xff\r\n" * 50, replies=60)
     assert answer.endswith(b"421 4.7.0 Too many errors\r\n")

@@ -103,6 +103,20 @@ def peer_address(text: str) -> str:
     return str(ip)
 
 
+def client_host(address: str) -> str:
+    """What counts as one client: an IPv4 address, or the /64 of an IPv6 one, all of which one host owns."""
+    return address if ":" not in address else str(_network(address, 64))
+
+
+def client_network(address: str) -> str:
+    """The network around a client that often has one owner: /24 of IPv4, /64 of IPv6."""
+    return str(_network(address, 64 if ":" in address else 24))
+
+
+def _network(address: str, length: int) -> IPNetwork:
+    return ipaddress.ip_network(f"{address}/{length}", strict=False)
+
+
 class Networks:
     """A list of networks asked whether an address lies in one of them."""
 

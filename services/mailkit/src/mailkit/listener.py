@@ -5,17 +5,18 @@ The header is read from the socket before TLS begins, so it works in front of im
 
 import asyncio
 import errno
-import ipaddress
 import socket
 import ssl
+import time
 from collections import Counter as Tally
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from mailkit.address import BadAddress, Networks, peer_address
+from mailkit.address import BadAddress, Networks, client_host, peer_address
 from mailkit.errors import ConfigError
+from mailkit.levels import Levels
 from mailkit.logs import get_logger
 from mailkit.proxy import BadHeader, Header, parse_header
 from mailkit.report import report
@@ -34,7 +35,7 @@ _EXHAUSTED_SECONDS = 0.5
 
 OPEN = Gauge("postrider_listener_connections_open", "Open connections", ["listener"])
 ACCEPTED = Counter("postrider_listener_accepted_total", "Connections handed to the protocol", ["listener"])
-_REASONS = ("not_a_proxy", "no_header", "too_many", "too_many_from_one", "handshake", "gone")
+_REASONS = ("not_a_proxy", "no_header", "too_many", "too_many_from_one", "too_fast", "handshake", "gone")
 REFUSED = Counter(
     "postrider_listener_refused_total",
     f"Connections ended before the protocol, by reason: {', '.join(_REASONS)}",
@@ -69,11 +70,13 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Caps of one listener. `exempt`: clients that the cap per address leaves alone."""
+    """Caps of one listener. `per_minute`: new connections of a client; 0: any number. `exempt`: clients that the caps per
+    client leave alone."""
 
     connections: int = 10_000
     per_address: int = 100
     exempt: Networks = field(default_factory=Networks)
+    per_minute: int = 0
 
 
 Factory = Callable[[Peer], asyncio.Protocol]
@@ -83,13 +86,14 @@ Context = Callable[[], ssl.SSLContext]
 class Connections:
     """How many connections are open, in all and by client; shared by the listeners that share their caps.
 
-    IPv6 clients are counted by their /64: one host owns all of it.
+    IPv6 clients are counted by their /64: one host owns all of it. `clock`: seconds.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
         self.open = 0
         self._by_client: Tally[str] = Tally()
+        self._lately = Levels(limits.per_minute / 60, clock=clock)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -98,13 +102,29 @@ class Connections:
         if self.open >= self.limits.connections:
             return "too_many"
         if address is not None:
-            client = _client(address)
-            if self._by_client[client] >= self.limits.per_address and address not in self.limits.exempt:
-                return "too_many_from_one"
+            client = client_host(address)
+            reason = self._excess(client)
+            if reason is not None and address not in self.limits.exempt:
+                return reason
+            if self.limits.per_minute:
+                self._lately.add(client)
             self._by_client[client] += 1
         self.open += 1
         self._idle.clear()
         return None
+
+    def _excess(self, client: str) -> str | None:
+        """Why a further connection of `client` is one too many."""
+        if self._by_client[client] >= self.limits.per_address:
+            return "too_many_from_one"
+        if self.limits.per_minute and self._lately.level(client) >= self.limits.per_minute:
+            return "too_fast"
+        return None
+
+    @property
+    def crowded(self) -> bool:
+        """True when most connections that may be open are."""
+        return self.open * 5 >= self.limits.connections * 4
 
     def give_back(self, address: str | None) -> None:
         """The connection that was taken has ended."""
@@ -112,7 +132,7 @@ class Connections:
         if not self.open:
             self._idle.set()
         if address is not None:
-            client = _client(address)
+            client = client_host(address)
             self._by_client[client] -= 1
             if self._by_client[client] <= 0:
                 del self._by_client[client]
@@ -120,12 +140,6 @@ class Connections:
     async def idle(self) -> None:
         """Returns when no connection is open."""
         await self._idle.wait()
-
-
-def _client(address: str) -> str:
-    if ":" not in address:
-        return address
-    return str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(address)) >> 64 << 64))
 
 
 class Listener:

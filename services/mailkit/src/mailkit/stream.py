@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
+from mailkit.foreign import foreign
 from mailkit.logs import get_logger
 from mailkit.report import describe, report
 
@@ -87,6 +88,8 @@ class Stream(asyncio.Protocol):
         self.task = self._loop.create_task(self._run())
 
     def data_received(self, data: bytes) -> None:
+        if not self.received and foreign(data):
+            return self.abort()
         self.received += len(data)
         self._buffer += data
         size = len(self._buffer)

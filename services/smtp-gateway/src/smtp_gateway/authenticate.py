@@ -62,7 +62,7 @@ async def _ask(session: "Greeting", user: str, password: str) -> Reply:
     else:
         session.failed_logins += 1
         if session.failed_logins >= MOST_FAILURES:
-            session.errors += 1000  # 421 after this answer
+            session.conduct.end()  # 421 after this answer
     return _OUTCOMES[answer.outcome]
 
 
@@ -84,7 +84,7 @@ async def _challenge(session: "Greeting", text: bytes) -> str:
     session._writer.write(b"334 " + base64.b64encode(text) + b"\r\n")
     await session._writer.drain()
     try:
-        line = await session._reader.readuntil()
+        line = await session.read_line()
     except Exception as error:
         raise ConnectionResetError("the client left during AUTH") from error
     answer: str = line.strip().decode("ascii", "replace")

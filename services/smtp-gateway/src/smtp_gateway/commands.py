@@ -40,7 +40,7 @@ class Commands(Connection):
         whole = True
         while True:
             try:
-                line: bytes = await self._reader.readuntil()
+                line = await self.read_line()
             except asyncio.LimitOverrunError as error:
                 await self._reader.readexactly(error.consumed)
                 whole = False

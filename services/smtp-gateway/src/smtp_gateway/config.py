@@ -42,6 +42,10 @@ class GatewaySettings(ServiceSettings):
     """Bodies held in memory in all; above it DATA is answered 452 4.3.1."""
     gateway_connections: int = Field(default=10_000, ge=1)
     connections_per_address: int = Field(default=100, ge=1)
+    connections_per_minute: int = Field(default=600, ge=0)
+    """New connections of one client address (of IPv6, of one /64) and minute; 0: any number."""
+    messages_per_minute: int = Field(default=1200, ge=0)
+    """MAIL commands of one client address and minute, without a right to relay; 0: any number."""
     limit_exempt_networks: CommaList = ()
     """Clients that limits leave alone."""
     trusted_proxies: CommaList = ()
@@ -56,6 +60,16 @@ class GatewaySettings(ServiceSettings):
     """Refuse what RFC 5321 does not allow but old clients send (docs/decisions/0017)."""
     smtp_command_seconds: float = Field(default=300, gt=0)
     """RFC 5321 4.5.3.2.7: how long a client may take for a command, or a pause within DATA."""
+    smtp_crowded_seconds: float = Field(default=10, gt=0)
+    """The same while four fifths of POSTRIDER_GATEWAY_CONNECTIONS are taken."""
+    smtp_soft_errors: int = Field(default=10, ge=0)
+    """Refused commands of one connection until replies to them come later and later; a message taken resets the count."""
+    smtp_hard_errors: int = Field(default=20, ge=1)
+    """Refused commands until the connection is ended with 421."""
+    smtp_junk_commands: int = Field(default=100, ge=0)
+    """NOOP, RSET, VRFY, EXPN, HELP and EHLO of one connection until each counts as a refused command."""
+    smtp_error_seconds: float = Field(default=1, ge=0)
+    """How much later each further reply comes."""
     smtp_data_seconds: float = Field(default=3600, gt=0)
     """How long one message may take in all."""
     dns_servers: CommaList = ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiosmtpd.smtp import SMTP
 
 from auth_client.wire import LoginAnswer
+from mailkit.foreign import foreign
 from mailkit.listener import Peer
 from mailkit.reply import Reply
 from smtp_gateway import metrics, replies
@@ -16,8 +17,6 @@ from smtp_gateway.transaction import Transaction
 
 if TYPE_CHECKING:
     from smtp_gateway.context import Context
-
-MOST_ERRORS = 20
 
 
 class _NoHooks:
@@ -49,7 +48,9 @@ class Connection(SMTP):
         self.failed_logins = 0
         self.helo = ""
         self.extended = False
-        self.errors = 0
+        self.conduct = context.conduct(peer.address)
+        self.waiting_since: float | None = None
+        """Since when the client is silent, while we wait for it (the loop's time)."""
         self.closing = False
         self._busy = False
         self._receiving: Receiving | None = None
@@ -111,21 +112,42 @@ class Connection(SMTP):
     def _set_rset_state(self) -> None:
         self.envelope = Transaction()
 
-    async def say(self, reply: Reply, command: str = "") -> None:
-        """Send one reply; refusals are counted, and too many end the connection."""
+    async def say(self, reply: Reply, command: str = "", *, junk: bool = False) -> None:
+        """Send one reply; refusals and useless commands (`junk`) are counted, answered later, and too many end the
+        connection."""
         if reply.code >= 400:
             metrics.REFUSED.labels(command, str(reply.code)).inc()
             metrics.REJECTED.labels(replies.reason(reply)).inc()
-            if reply.code >= 500 and reply.code != 550 and reply.code != 552:
-                self.errors += 1
+        if reply.code >= 500 or junk:
+            seconds = self.conduct.error() if reply.code >= 500 else self.conduct.junk()
+            if seconds:
+                metrics.SLOWED.inc()
+                await self.context.sleep(seconds)
         self._writer.write(reply.render())
-        if self.errors > MOST_ERRORS and not self.closing:
+        if self.conduct.over and not self.closing:
+            metrics.ENDED.labels("errors").inc()
             self.closing = True
             self._writer.write(replies.TOO_MANY_ERRORS.render())
         if self.closing and self.transport is not None:
             self.transport.close()
         else:
             await self._writer.drain()
+
+    async def read_line(self) -> bytes:
+        """The client's next line. Raises LimitOverrunError, IncompleteReadError."""
+        self.waiting_since = self.loop.time()
+        try:
+            return await self._reader.readuntil()  # type: ignore[no-any-return]
+        finally:
+            self.waiting_since = None
+
+    def end_silence(self, before: float) -> None:
+        """End the connection when its client has been silent since `before` (the loop's time): others wait for a place."""
+        if self.waiting_since is not None and self.waiting_since <= before and self.transport is not None:
+            metrics.ENDED.labels("crowded").inc()
+            self.closing = True
+            self.transport.write(replies.TIMEOUT.render())
+            self.transport.close()
 
     # -- data in bulk
 
@@ -141,14 +163,25 @@ class Connection(SMTP):
             buffered.clear()
             self._reader._maybe_resume_transport()
             self._feed(early)
-        await receiving.done
+        self.waiting_since = self.loop.time()
+        try:
+            await receiving.done
+        finally:
+            self.waiting_since = None
         self._cap.cancel()
         self._cap = None
         self._reset_timeout()
 
     _reset_at = 0.0
+    _began = False
 
     def data_received(self, data: bytes) -> None:
+        if not self._began:
+            if foreign(data):
+                self.closing = True
+                self.transport.abort()
+                return
+            self._began = True
         if self._receiving is None:
             super().data_received(data)
         else:
@@ -162,6 +195,8 @@ class Connection(SMTP):
         if now - self._reset_at > 1:  # the idle timer sees data, but not each chunk
             self._reset_at = now
             self._reset_timeout()
+            if self.waiting_since is not None:
+                self.waiting_since = self.loop.time()
         if receiving.done.done():
             self._receiving = None
             if rest:

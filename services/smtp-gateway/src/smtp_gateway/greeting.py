@@ -25,7 +25,7 @@ class Greeting(Commands):
             lines.append("STARTTLS")
         if self.may_log_in() and self.login is None:
             lines.append("AUTH PLAIN LOGIN")
-        return await self.say(Reply(250, "", "\n".join(lines)))
+        return await self.say(Reply(250, "", "\n".join(lines)), junk=True)
 
     async def smtp_HELO(self, argument: str | None) -> None:
         if not argument or not _HELO.match(argument):
@@ -33,7 +33,7 @@ class Greeting(Commands):
         self._set_rset_state()
         self.helo, self.extended = argument, False
         self.session.extended_smtp = False
-        return await self.say(Reply(250, "", self.hostname))
+        return await self.say(Reply(250, "", self.hostname), junk=True)
 
     def may_log_in(self) -> bool:
         return self.tls or self.context.settings.smtp_plaintext_auth

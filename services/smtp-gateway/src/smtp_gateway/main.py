@@ -35,6 +35,8 @@ log = get_logger()
 SERVICE = "smtp-gateway"
 #: Seconds a client waits for a neighbour's answer, the waiting for a list before it included: 451 within 10 s.
 PATIENCE = 9.0
+#: How often idle connections are looked at while most are taken.
+RELIEF_SECONDS = 2.0
 _REFUSALS = Refusals(
     too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 4.7.0 PROXY header required\r\n"
 )
@@ -48,6 +50,11 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     queue = QueueClient(settings.queue_url, settings.token_gateway_queue, timeout=20)
     certificates = CertificateStore(settings.certificates) if settings.certificates else None
     tls = certificates.server_context if certificates else None
+    limits = Limits(
+        settings.gateway_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks),
+        settings.connections_per_minute,
+    )  # fmt: skip
+    connections = Connections(limits)
     resolver, room = Resolver(settings.dns_servers), Batcher(mailstore.room, patience=PATIENCE)
     context = Context(
         settings,
@@ -57,16 +64,13 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
         Batcher(auth.logins, flights=4, most=20, patience=PATIENCE),
         Held(settings.gateway_body_bytes),
         tls,
+        crowded=lambda: connections.crowded,
     )
     direct = without_grants(context, auth, resolver, room)
     if not settings.open_smtp:
         context = direct
     http = HttpSide(app(life), settings.http_host, settings.http_port)
     await http.start()
-    limits = Limits(
-        settings.gateway_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks)
-    )
-    connections = Connections(limits)
     if certificates is not None:
         await certificates.measure()  # which names they are for
 
@@ -82,6 +86,7 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
         ports, settings.listen_host, connections,
         proxies=settings.trusted_proxies, direct_offset=settings.direct_port_offset,
     )  # fmt: skip
+    life.every(RELIEF_SECONDS, context.relieve)
     life.every(RECHECK_SECONDS, lambda: recheck(context, auth))
     if certificates is not None:
         life.every(30, certificates.measure)

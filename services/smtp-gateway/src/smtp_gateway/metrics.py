@@ -34,6 +34,15 @@ REJECTED = from_zero(
         ["reason"],
     ), REASONS,
 )  # fmt: skip
+SLOWED = Counter("postrider_gateway_slowed_total", "Replies held back because of a client's errors or useless commands")
+ENDED = from_zero(
+    Counter(
+        "postrider_gateway_ended_total",
+        "Connections ended by us: errors (too many), crowded (silent while most connections are taken)",
+        ["reason"],
+    ), ("errors", "crowded"),
+)  # fmt: skip
+CROWDED = Gauge("postrider_gateway_crowded", "1 while most connections that may be open are")
 LOGINS = from_zero(
     Counter("postrider_gateway_logins_total", "SMTP AUTH by outcome: ok, refused, throttled, busy, away", ["outcome"]),
     ("ok", "refused", "throttled", "busy", "away"),

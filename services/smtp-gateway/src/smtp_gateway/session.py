@@ -26,8 +26,9 @@ class SmtpSession(Greeting):
         self._busy = True
         started = time.perf_counter()
         try:
-            await self.say(await self._mail(argument or ""), "MAIL")
+            reply = await self._mail(argument or "")
             metrics.MAIL_SECONDS.observe(time.perf_counter() - started)
+            await self.say(reply, "MAIL")
         finally:
             self._busy = False
             self._look_at_drain()
@@ -67,6 +68,8 @@ class SmtpSession(Greeting):
         refusal = await self.context.senders.refusal(path.address, answer)
         if refusal is not None:
             return refusal
+        if answer.relay is None and not self.context.may_send(self.peer.address):
+            return replies.TOO_MANY_MESSAGES
         transaction.mail_from = path.address.strip()
         transaction.relay = answer.relay
         transaction.sender_local = answer.domain_local and bool(path.address)
@@ -75,8 +78,9 @@ class SmtpSession(Greeting):
 
     async def smtp_RCPT(self, argument: str | None) -> None:
         started = time.perf_counter()
-        await self.say(await self._rcpt(argument or ""), "RCPT")
+        reply = await self._rcpt(argument or "")
         metrics.RCPT_SECONDS.observe(time.perf_counter() - started)
+        await self.say(reply, "RCPT")
 
     async def _rcpt(self, argument: str) -> Reply:
         transaction: Transaction = self.envelope
@@ -149,6 +153,7 @@ class SmtpSession(Greeting):
         )
         reply = await asyncio.shield(work)
         if reply.code == 250:
+            self.conduct.accepted()
             metrics.ACCEPTED.labels(self.peer.listener).inc()
             metrics.TRANSACTIONS.labels(transaction.relay.how if transaction.relay else "none").inc()
         return reply
@@ -181,22 +186,22 @@ class SmtpSession(Greeting):
         if argument:
             return await self.say(replies.NO_ARGUMENT, "RSET")
         self._set_rset_state()
-        await self.say(replies.OK)
+        await self.say(replies.OK, junk=True)
         self._look_at_drain()
         return None
 
     async def smtp_NOOP(self, argument: str | None) -> None:
-        await self.say(replies.OK)
+        await self.say(replies.OK, junk=True)
 
     async def smtp_QUIT(self, argument: str | None) -> None:
         self.closing = True
         await self.say(replies.NO_ARGUMENT if argument else replies.BYE, "QUIT")
 
     async def smtp_VRFY(self, argument: str | None) -> None:
-        await self.say(replies.CANNOT_VRFY if argument else replies.BAD_SYNTAX, "VRFY")
+        await self.say(replies.CANNOT_VRFY if argument else replies.BAD_SYNTAX, "VRFY", junk=True)
 
     async def smtp_EXPN(self, argument: str | None) -> None:
         await self.say(replies.NOT_IMPLEMENTED, "EXPN")
 
     async def smtp_HELP(self, argument: str | None) -> None:
-        await self.say(replies.HELP)
+        await self.say(replies.HELP, junk=True)
