@@ -17,6 +17,7 @@ from auth_client.wire import (
 )
 from mailkit.batch import Batcher
 from mailkit.clock import SystemClock
+from mailkit.dns import Existence
 from mailkit.listener import Peer
 from mailstore_client.wire import RoomQuestion
 from queue_worker_client.wire import Submission, SubmissionAnswer
@@ -75,8 +76,16 @@ class Neighbours:
         self.senders_asked += items
         right = RelayRight("grant", ACCOUNT, "u@here.test")
         return [
-            SenderAnswer(False, True, right if self.relay or item.login_mailbox is not None else None) for item in items
+            SenderAnswer(
+                False,
+                item.mail_from.endswith("@here.test"),
+                right if self.relay or item.login_mailbox is not None else None,
+            )
+            for item in items
         ]
+
+    async def sender_domain_exists(self, domain: str) -> Existence:
+        return Existence.yes
 
     async def recipients(self, items: Sequence[RecipientQuestion]) -> list[RecipientAnswer]:
         self.recipients_asked += items
@@ -111,7 +120,7 @@ def context(neighbours: Neighbours | None = None, **settings: Any) -> Context:
     told = GatewaySettings(**({"helo_name": "here.test", "smtp_plaintext_auth": True} | settings))
     return Context(
         told,
-        SenderCheck(Batcher(of.senders), cast(Any, None)),
+        SenderCheck(Batcher(of.senders), cast(Any, of)),
         RecipientCheck(Batcher(of.recipients), Batcher(of.room)),
         Acceptor(cast(Any, of), SystemClock(), told.helo_name),
         Batcher(of.logins),

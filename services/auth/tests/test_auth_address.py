@@ -86,3 +86,21 @@ def test_a_login_name_is_refused_or_plain(text):
 @pytest.mark.parametrize("text", ["a%b@far.test", "a!b@far.test", '"a@b"@far.test', "a%b%c@far.test"])
 def test_no_local_part_names_a_domain(text):
     assert parse_recipient(text).domain == "far.test"
+
+
+def test_long_local_parts_of_others_are_addresses_up_to_the_limit_of_a_path() -> None:
+    """VERP, SRS and ticket systems; an address of ours keeps its 64 octets."""
+    for local in ("x" * 65, "SRS0=" + "y" * 200, '"' + "z" * 100 + '"'):
+        assert parse_recipient(f"{local}@far.test").domain == "far.test"
+        assert parse_sender(f"{local}@far.test").exact
+    for text in (
+        "x" * 246 + "@far.test",
+        "é" * 123 + "@far.test",
+        "a\n@far.test",
+        "a\ud800@far.test",
+        '"\udfff"@far.test',
+    ):
+        with pytest.raises(BadAddress):
+            parse_recipient(text)
+    with pytest.raises(BadAddress):
+        parse_own("x" * 65 + "@here.test")

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from mailkit.address import BadAddress, parse_address
 
 #: RFC 5321 4.1.2 dot-string, read generously (dots anywhere, as real addresses have them) and beyond ASCII (RFC 6531).
-_DOT_STRING = re.compile(r'^[^\x00-\x20\x7f()<>\[\]:;@\\,"]+$')
+_DOT_STRING = re.compile(r'[^\x00-\x20\x7f()<>\[\]:;@\\,"]+\Z')
 #: What may stand around an address by mistake. Other spaces of Unicode may be part of a local part (RFC 6531).
 _SPACE = " \t\r\n"
-#: RFC 5321 4.5.3.1.3: a path is at most 256 octets with its angle brackets.
-LONGEST = 254
 #: What a mailbox or forward of ours may be called. `%`, `!`, `/` and quotes would look like routes somewhere.
-_LOCAL_NAME = re.compile(r"^[a-z0-9](?:[a-z0-9._+=&'~-]{0,62}[a-z0-9_+=~-])?$")
+_LOCAL_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._+=&'~-]{0,62}[a-z0-9_+=~-])?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,6 @@ def parse_recipient(text: str) -> Recipient:
             raise BadAddress(f"{text!r} is not a mail address")
         text = last
     address = parse_address(text)
-    if len(text.encode()) > LONGEST:
-        raise BadAddress("the address is longer than 254 octets")
     quoted = text.startswith('"')
     if not quoted and not _DOT_STRING.match(address.local):
         raise BadAddress(f"{text!r} is not a mail address")

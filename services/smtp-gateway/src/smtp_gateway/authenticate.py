@@ -27,7 +27,7 @@ class _Cancelled(Exception):
 
 async def authenticate(session: "Greeting", argument: str) -> Reply:
     """Carry AUTH out; the reply. A good login is kept in the session, for this connection only (S3)."""
-    if not session.extended:
+    if not session.helo or (session.context.settings.smtp_strict and not session.extended):
         return replies.HELO_FIRST
     if session.login is not None:
         return replies.ALREADY_LOGGED_IN

@@ -1,23 +1,21 @@
 """Who the client is: EHLO, HELO, STARTTLS and AUTH."""
 
-import re
-
 from mailkit.reply import Reply
 from smtp_gateway import metrics, replies
 from smtp_gateway.authenticate import authenticate
 from smtp_gateway.commands import Commands
-
-_HELO = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}\Z")
+from smtp_gateway.paths import client_name
 
 
 class Greeting(Commands):
     """The verbs in front of a transaction."""
 
     async def smtp_EHLO(self, argument: str | None) -> None:
-        if not argument or not _HELO.match(argument):
+        name = client_name(argument or "", strict=self.context.settings.smtp_strict)
+        if name is None:
             return await self.say(replies.HELO_SYNTAX, "EHLO")
         self._set_rset_state()
-        self.helo, self.extended = argument, True
+        self.helo, self.extended = name, True
         self.session.extended_smtp = True
         lines = [self.hostname, "PIPELINING", f"SIZE {self.context.settings.max_message_bytes}", "8BITMIME", "SMTPUTF8",
                  "ENHANCEDSTATUSCODES"]  # fmt: skip
@@ -28,10 +26,11 @@ class Greeting(Commands):
         return await self.say(Reply(250, "", "\n".join(lines)), junk=True)
 
     async def smtp_HELO(self, argument: str | None) -> None:
-        if not argument or not _HELO.match(argument):
+        name = client_name(argument or "", strict=self.context.settings.smtp_strict)
+        if name is None:
             return await self.say(replies.HELO_SYNTAX, "HELO")
         self._set_rset_state()
-        self.helo, self.extended = argument, False
+        self.helo, self.extended = name, False
         self.session.extended_smtp = False
         return await self.say(Reply(250, "", self.hostname), junk=True)
 

@@ -1,10 +1,20 @@
-"""The arguments of MAIL and RCPT (RFC 5321 4.1.2). Pure; a source route is dropped, nothing else is read into an address."""
+"""The arguments of EHLO, MAIL and RCPT (RFC 5321 4.1.1.1, 4.1.2). Pure; a source route is dropped, nothing else is read into
+an address. What is read beyond the RFC is in docs/decisions/0017."""
 
 import re
 from dataclasses import dataclass
 
+_HELO = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}\Z")
+#: What may not stand in Received as the client wrote it: spaces, comments, quotes, anything beyond ASCII.
+_UNSAFE = re.compile(r"[^A-Za-z0-9.:\[\]!#$%&'*+/=?^_`{|}~-]")
+_LONGEST_NAME = 255
+#: RFC 5321 4.5.3.1.1, octets.
+_LONGEST_LOCAL = 64
 _MAIL = re.compile(r'FROM:[ \t]*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?:[ \t]+(\S.*))?\Z', re.I | re.S)
 _RCPT = re.compile(r'TO:[ \t]*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?:[ \t]+(\S.*))?\Z', re.I | re.S)
+#: The address without angle brackets, of clients that know no better.
+_BARE_MAIL = re.compile(r'FROM:[ \t]*([^\s<>"]+)(?:[ \t]+(\S.*))?\Z', re.I | re.S)
+_BARE_RCPT = re.compile(r'TO:[ \t]*([^\s<>"]+)(?:[ \t]+(\S.*))?\Z', re.I | re.S)
 _ROUTE = re.compile(r"@[^:@]*(?:,@[^:@]*)*:")
 _NUMBER = re.compile(r"\d{1,20}\Z")
 
@@ -17,17 +27,24 @@ class Path:
     parameters: dict[str, str | None]
 
 
-def parse_mail(argument: str) -> Path | None:
+def client_name(argument: str, *, strict: bool = False) -> str | None:
+    """The argument of EHLO or HELO as it can stand in Received: `?` for each character that cannot; None when it is none."""
+    if strict:
+        return argument if _HELO.match(argument) else None
+    return _UNSAFE.sub("?", argument[:_LONGEST_NAME]) or None
+
+
+def parse_mail(argument: str, *, strict: bool = False) -> Path | None:
     """The argument of MAIL, or None when it is none."""
-    return _path(_MAIL.match(argument))
+    return _path(_MAIL.match(argument) or (None if strict else _BARE_MAIL.match(argument)), strict)
 
 
-def parse_rcpt(argument: str) -> Path | None:
+def parse_rcpt(argument: str, *, strict: bool = False) -> Path | None:
     """The argument of RCPT, or None when it is none."""
-    return _path(_RCPT.match(argument))
+    return _path(_RCPT.match(argument) or (None if strict else _BARE_RCPT.match(argument)), strict)
 
 
-def _path(match: re.Match[str] | None) -> Path | None:
+def _path(match: re.Match[str] | None, strict: bool) -> Path | None:
     if match is None or any(ord(c) < 32 or ord(c) == 127 for c in match[0]):
         return None
     parameters: dict[str, str | None] = {}
@@ -35,7 +52,10 @@ def _path(match: re.Match[str] | None) -> Path | None:
         name, equals, value = word.partition("=")
         parameters[name.upper()] = value if equals else None
     route = _ROUTE.match(match[1])
-    return Path(match[1][route.end() :] if route else match[1], parameters)
+    address = match[1][route.end() :] if route else match[1]
+    if strict and len(address.rpartition("@")[0].encode()) > _LONGEST_LOCAL:
+        return None
+    return Path(address, parameters)
 
 
 def size_of(value: str | None) -> int | None:

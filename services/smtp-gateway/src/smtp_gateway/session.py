@@ -39,7 +39,7 @@ class SmtpSession(Greeting):
             return replies.HELO_FIRST
         if self.envelope.mail_from is not None:
             return replies.NESTED_MAIL
-        path = parse_mail(argument)
+        path = parse_mail(argument, strict=settings.smtp_strict)
         if path is None:
             return replies.MAIL_SYNTAX
         transaction = Transaction()
@@ -86,7 +86,7 @@ class SmtpSession(Greeting):
         transaction: Transaction = self.envelope
         if transaction.mail_from is None:
             return replies.MAIL_FIRST
-        path = parse_rcpt(argument)
+        path = parse_rcpt(argument, strict=self.context.settings.smtp_strict)
         if path is None or not path.address:
             return replies.RCPT_SYNTAX
         if path.parameters:
