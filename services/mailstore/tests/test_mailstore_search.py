@@ -1,12 +1,19 @@
 """/v1/messages/search: every key, trees of them against a plain reading of the messages, programs that are none."""
 
+import asyncio
 import random
 from datetime import UTC, datetime
 
 import pytest
 
-from mailkit.errors import BadRequest
-from mailstore_client.wire import SearchQuestion
+from bodystore import BodyStore
+from mailkit.db import PLANNER, create_pool
+from mailkit.errors import BadRequest, OverLimit
+from mailkit.ids import new_id
+from mailstore import turns
+from mailstore.mime import search as keys
+from mailstore.parts import assemble
+from mailstore_client.wire import MailboxQuestion, SearchQuestion
 
 from .conftest import PREFIX, uids
 
@@ -111,7 +118,7 @@ async def test_scans_go_on_over_batches(store, mailbox_id, ready, monkeypatch):
 NO_PROGRAMS = [
     [], ["NONE"], ["AND"], ["NOT"], ["NOT", ["ALL"], ["ALL"]], ["FROM"], ["FROM", 5], ["SINCE", "yesterday"], ["UID"],
     ["UID", [[1]]], ["UID", [["a", "b"]]], ["LARGER", "5"], ["LARGER", -1], ["LARGER", 2**63], ["HEADER", "x"], [["ALL"]],
-    ["OR", "ALL"], ["AND", *([["ALL"]] * 3000)], [5], [None, "x"], ["SENTALL", "2026-01-01"],
+    ["OR", "ALL"], ["AND", *([["ALL"]] * 5000)], [5], [None, "x"], ["SENTALL", "2026-01-01"],
 ]  # fmt: skip
 
 
@@ -136,3 +143,68 @@ async def test_a_nul_in_a_key_is_no_trouble(ready):
 
 async def test_a_folder_that_is_gone(store, mailbox_id):
     assert (await store.front.search(SearchQuestion(mailbox_id, 9, ["ALL"]))).status == "gone"
+
+
+async def test_a_message_is_decoded_once_for_all_keys(ready, monkeypatch):
+    decoded, texts = [], keys.texts
+    monkeypatch.setattr(keys, "texts", lambda *given, **more: decoded.append(1) or texts(*given, **more))
+    for kind, n in (("OR", 2), ("OR", 25), ("AND", 25)):
+        decoded.clear()
+        await ready([kind, *(["BODY" if at % 2 else "TEXT", f"nothing {at}"] for at in range(n))])
+        assert len(decoded) == 4
+
+
+async def test_texts_of_one_search_have_a_number(ready):
+    assert await ready(["OR", *(["BODY", f"nothing {n}"] for n in range(49)), ["TEXT", "paid"]]) == {3}
+    with pytest.raises(OverLimit):
+        await ready(["OR", *(["BODY", f"nothing {n}"] for n in range(51))])
+
+
+@pytest.mark.parametrize("program", [["BODY", "paid"], ["SUBJECT", "invoice"]], ids=lambda p: p[0])
+async def test_a_search_has_an_end(ready, monkeypatch, program):
+    assert await ready(program)
+    monkeypatch.setattr("mailstore.searching.MOST_SECONDS", 0)
+    with pytest.raises(OverLimit):
+        await ready(program)
+
+
+async def test_sets_of_uids_are_compared_in_the_logarithm_of_their_ranges(store, mailbox_id, ready):
+    """Many UID keys of many ranges: merged by Postgres once, never walked for each message."""
+    many = [[n, n] for n in range(2, 60_000, 2)]
+    assert await ready(["AND", ["UID", many], ["UID", [[1, 3]]], ["NOT", ["UID", [[1, 1], [3, 9]]]]]) == {2}
+    assert await ready(["OR", ["UID", many], ["UID", [[9, 4], [3, 3]]]]) == {2, 3, 4}
+
+
+async def test_filing_goes_on_while_front_ends_use_every_connection_of_theirs(settings, pool, store, mailbox_id):
+    """C8: reading and filing have connections of their own."""
+    sessions = await create_pool(store.dsn, service="sessions", size=1, settings=PLANNER)
+    parts = assemble(settings, pool, store.bodies, store.clock, sessions=sessions, session_bodies=BodyStore(sessions))
+    (body_id,) = await store.put(MESSAGES[0])
+    async with sessions.acquire(), asyncio.timeout(20):
+        reading = asyncio.create_task(parts.rooms.folders.list(MailboxQuestion(mailbox_id)))
+        assert [a.status for a in await parts.filer.file([store.filing(mailbox_id, body_id)])] == ["filed"]
+        assert not reading.done()
+    assert {f.name: f.messages for f in (await reading).folders}["INBOX"] == 1
+    await sessions.close()
+
+
+async def test_a_mailbox_has_so_many_expensive_commands_at_once(monkeypatch):
+    monkeypatch.setattr(turns, "PATIENCE", 0.05)
+    line, busy, free = turns.Turns(), new_id(), asyncio.Event()
+
+    async def work():
+        async with line.of(busy):
+            await free.wait()
+
+    under_way = [asyncio.create_task(work()) for _ in range(turns.AT_ONCE)]
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(work()) for _ in range(turns.IN_LINE)]
+    await asyncio.sleep(0)
+    with pytest.raises(OverLimit, match="too many"):
+        await work()
+    async with line.of(new_id()):  # another mailbox
+        pass
+    assert {type(e) for e in await asyncio.gather(*waiting, return_exceptions=True)} == {OverLimit}
+    free.set()
+    await asyncio.gather(*under_way)
+    assert not line._lines

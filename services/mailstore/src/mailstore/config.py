@@ -14,7 +14,7 @@ class MailstoreSettings(BodiesSettings):
     http_port: int = Field(default=8003, ge=0, le=65535)
     """Port of the HTTP side."""
     database_pool: int = Field(default=16, ge=2, le=200)
-    """Connections to the Postgres with the schema `mailstore`."""
+    """Connections to the Postgres with the schema `mailstore`; three eighths are kept for filing."""
     token_gateway_mailstore: SecretStr = SecretStr("")
     token_queue_mailstore: SecretStr = SecretStr("")
     token_frontend_mailstore: SecretStr = SecretStr("")

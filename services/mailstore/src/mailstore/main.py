@@ -22,20 +22,36 @@ def schemas(settings: MailstoreSettings) -> list[Owned]:
     return [Owned(settings.bodies_dsn, "bodystore", "bodies"), Owned(settings.dsn, "mailstore", "mailstore")]
 
 
+def shares(connections: int) -> tuple[int, int]:
+    """Connections for filing (with the gateway's questions and maintenance) and for the front ends' commands: what
+    customers read never stops mail coming in (decision 0019)."""
+    filing = max(1, connections * 3 // 8)
+    return filing, connections - filing
+
+
 async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     """Run the service until it is told to stop."""
     configure(SERVICE, settings.log_level)
     dsn, bodies_dsn = settings.dsn, settings.bodies_dsn
     _ = settings.proofs  # without a key nothing is opened
-    pool = await connect(dsn, SERVICE, settings.database_pool, PLANNER)
+    filing, reading = shares(settings.database_pool)
+    pool = await connect(dsn, SERVICE, filing, PLANNER)
     await require_current(pool, "mailstore", "mailstore", "mailstore")
-    bodies_pool = pool if bodies_dsn == dsn else await connect(bodies_dsn, SERVICE, settings.database_pool, PLANNER)
+    sessions = await connect(dsn, SERVICE, reading, PLANNER)
+    bodies_pool, session_bodies = pool, sessions
+    if bodies_dsn != dsn:
+        bodies_pool = await connect(bodies_dsn, SERVICE, filing, PLANNER)
+        session_bodies = await connect(bodies_dsn, SERVICE, reading, PLANNER)
     await require_current(bodies_pool, "bodystore", "bodies", "mailstore")
     clock = DatabaseClock(pool, settings.clock_offset_seconds)
     await clock.sync()
     life.every(60, clock.sync)
     await postgres_metrics.report(life, pool)
-    parts = assemble(settings, pool, BodyStore(bodies_pool, shared=bodies_pool is pool), clock)
+    shared = bodies_dsn == dsn
+    parts = assemble(
+        settings, pool, BodyStore(bodies_pool, shared=shared), clock, sessions=sessions,
+        session_bodies=BodyStore(session_bodies, shared=shared),
+    )  # fmt: skip
     life.spawn(parts.feed.run())
     life.spawn(parts.maintenance.run())
     http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port)
@@ -50,7 +66,7 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     await http.stop()
     await life.cancel()
     await parts.maintenance.end()
-    for each in {pool, bodies_pool}:
+    for each in {pool, sessions, bodies_pool, session_bodies}:
         try:
             await asyncio.wait_for(each.close(), 2)
         except TimeoutError:

@@ -26,6 +26,7 @@ from mailstore.proven import Proven
 from mailstore.reading import Reader
 from mailstore.searching import Searcher
 from mailstore.sections import Sections
+from mailstore.turns import Turns
 
 SERVICE = "mailstore"
 
@@ -44,19 +45,22 @@ class Parts:
 
 
 def assemble(
-    settings: MailstoreSettings, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, *, disk: Disk | None = None
-) -> Parts:
-    """One replica."""
+    settings: MailstoreSettings, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, *, disk: Disk | None = None,
+    sessions: asyncpg.Pool | None = None, session_bodies: BodyStore | None = None,
+) -> Parts:  # fmt: skip
+    """One replica. `sessions`, and bodies read over it, are for the front ends' commands: filing, the gateway's
+    questions and maintenance have `pool` to themselves (decision 0019)."""
     disk = disk or Disk(settings.disk_path, settings.disk_reserve_bytes)
     filer = Filer(pool, bodies, clock, disk)
-    changer = Changer(pool, bodies, clock)
-    sections = Sections(pool, bodies)
+    own, read = sessions or pool, session_bodies or bodies
+    changer = Changer(own, read, clock)
+    sections = Sections(own, read)
     feed = Feed(settings.dsn, clock)
     maintenance = Maintenance(pool, clock, new_id(), settings.queue_lifetime_seconds)
     rooms = doors.Rooms(
-        pool, filer, Folders(pool, clock), Arranger(pool, bodies, clock), changer, Copier(pool, clock, disk),
-        Appender(pool, bodies, clock, disk), Reader(pool, sections), sections, Searcher(pool, bodies),
-        Maildrops(pool, clock, changer), feed, maintenance, Proven(settings.proofs, clock),
+        pool, filer, Folders(own, clock), Arranger(own, read, clock), changer, Copier(own, clock, disk),
+        Appender(own, read, clock, disk), Reader(own, sections), sections, Searcher(own, read),
+        Maildrops(own, clock, changer), feed, maintenance, Proven(settings.proofs, clock), Turns(),
     )  # fmt: skip
     return Parts(pool, bodies, clock, filer, feed, maintenance, rooms)
 

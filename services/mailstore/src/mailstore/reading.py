@@ -1,6 +1,6 @@
 """FETCH as a stream of frames: which rows a question asks for, in slices, columns as they were rendered (decision 7)."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -36,7 +36,7 @@ class Reader:
         self._pool = pool
         self._sections = sections
 
-    async def fetch(self, question: FetchQuestion) -> AsyncIterator[bytes]:
+    async def fetch(self, question: FetchQuestion) -> AsyncGenerator[bytes, None]:
         """Frames of rows [uid, *columns, *sections], ready for the wire."""
         split(question.ranges)  # refuses what is not in order
         async with translated():

@@ -5,7 +5,9 @@ that the statement cannot rule out, in bounded batches.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -15,10 +17,10 @@ import asyncpg
 
 from bodystore import BodyStore
 from mailkit.db import translated
-from mailkit.errors import BadRequest
+from mailkit.errors import BadRequest, OverLimit
 from mailstore.keywords import mask_of
 from mailstore.mime import section
-from mailstore.mime.search import body_contains, fold, header_contains, text_contains
+from mailstore.mime.search import Searched, fold
 from mailstore.storage.store import pack, pack_uids, sql
 from mailstore_client.wire import Found, SearchQuestion
 
@@ -27,6 +29,12 @@ MOST_NODES = 4000
 #: Candidates whose bodies are in memory at once, and their octets.
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024
+#: Keys of a program that look into bodies.
+MOST_BODY_KEYS = 50
+#: How long a search may take (seconds), looked at between messages.
+MOST_SECONDS = 20.0
+#: Searches have threads of their own: filing renders large messages in the others.
+THREADS = 2
 
 _TEXTS = {"FROM": "r.from_", "TO": "r.to_", "CC": "r.cc", "BCC": "r.bcc", "SUBJECT": "r.subject"}
 _DAYS = {"BEFORE": "<", "ON": "=", "SINCE": ">="}
@@ -34,7 +42,7 @@ _IN_BODY = {"BODY": 1, "TEXT": 1, "HEADER": 2}
 _JOINED = {"AND": " and ", "OR": " or "}
 
 Node = list[Any]
-Test = Callable[[asyncpg.Record, bytes], bool]
+Test = Callable[[asyncpg.Record, Searched], bool]
 
 
 @dataclass
@@ -62,10 +70,8 @@ class Compiler:
         if key == "ALL":
             return "true"
         if key == "UID":
-            low, high = self.bind([low for low, _ in rest[0]]), self.bind([high for _, high in rest[0]])
-            return (
-                f"exists (select from unnest({low}::bigint[], {high}::bigint[]) as t(a, b) where m.uid between a and b)"
-            )
+            ranges = [asyncpg.Range(low, high, upper_inc=True) for low, high in rest[0] if low <= high]
+            return f"m.uid <@ {self.bind(ranges)}::int8multirange"  # merged once, and a binary search for each message
         if key == "RECENT":
             return f"m.uid >= {self.bind(rest[0])}::bigint"
         if key == "FLAG":
@@ -91,27 +97,27 @@ class Compiler:
         if is_exact(node):
             name = f"e{len(self.columns)}"
             self.columns.append(f"{self.sql(node)} as {name}")
-            return lambda row, body: bool(row[name])
+            return lambda row, message: bool(row[name])
         key, *rest = node
         if key == "NOT":
             inner = self.test(rest[0])
-            return lambda row, body: not inner(row, body)
+            return lambda row, message: not inner(row, message)
         if key in _JOINED:
             tests = [self.test(part) for part in sorted(rest, key=is_exact, reverse=True)]  # columns before bodies
             combine = all if key == "AND" else any
-            return lambda row, body: combine(test(row, body) for test in tests)
+            return lambda row, message: combine(test(row, message) for test in tests)
         if key == "HEADER":
-            return lambda row, body: header_contains(_header(row, body), rest[0], rest[1])
+            return lambda row, message: message.header_contains(rest[0], rest[1])
         if key == "BODY":
-            return lambda row, body: body_contains(body, row["parts"], rest[0])
-        return lambda row, body: text_contains(body, row["parts"], rest[0], row["prefix"])
+            return lambda row, message: message.body_contains(rest[0])
+        return lambda row, message: message.text_contains(rest[0])
 
 
-def _header(row: asyncpg.Record, body: bytes) -> bytes:
+def _searched(row: asyncpg.Record, body: bytes) -> Searched:
     found = section(row["parts"], "HEADER")
     end = 0 if found is None else found.size
     prefix: bytes = row["prefix"]
-    return prefix + body[:end]
+    return Searched(body, row["parts"], prefix, prefix + body[:end])
 
 
 def is_exact(node: Node) -> bool:
@@ -124,7 +130,7 @@ def is_exact(node: Node) -> bool:
 def checked(program: Any) -> Node:
     """`program` when it has the form of one (mailstore_client.wire.SearchQuestion). Raises BadRequest."""
     todo = [(program, 0)]
-    nodes = 0
+    nodes = in_body = 0
     while todo:
         node, depth = todo.pop()
         nodes += 1
@@ -139,6 +145,9 @@ def checked(program: Any) -> Node:
             todo += [(part, depth + 1) for part in rest]
         elif not _good_leaf(key, rest):
             raise BadRequest(f"not a search program: {key}")
+        in_body += key in _IN_BODY
+        if in_body > MOST_BODY_KEYS:
+            raise OverLimit(f"a search may look for at most {MOST_BODY_KEYS} texts in messages")
     found: Node = program
     return found
 
@@ -175,28 +184,57 @@ _FROM = (
 )
 
 
+class _Budget:
+    """The time one search has. `stop`: nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + MOST_SECONDS
+
+    def stop(self) -> None:
+        self._end = 0.0
+
+    def left(self) -> float:
+        """Seconds. Raises OverLimit when there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise OverLimit("the search takes too long; look for less, or in fewer messages")
+        return left
+
+
 class Searcher:
     """Searches one folder."""
 
     def __init__(self, pool: asyncpg.Pool, bodies: BodyStore) -> None:
         self._pool = pool
         self._bodies = bodies
+        self._threads = ThreadPoolExecutor(THREADS, "search")
 
     async def search(self, question: SearchQuestion) -> Found:
-        """The UIDs that match, ascending. Raises BadRequest for a program that is none."""
+        """The UIDs that match, ascending. Raises BadRequest for a program that is none, and OverLimit."""
         program = checked(question.program)
         where = question.mailbox_id, question.folder_id
+        budget = _Budget()
         async with translated():
             keywords = await self._pool.fetchval(sql.folder_keywords, *where)
             if keywords is None:
                 return Found("gone")
             compiler = Compiler(keywords)
-            if not is_exact(program):
-                return Found("ok", pack(await self._scan(compiler, program, where)))
-            statement = f"select m.uid {_FROM} and {compiler.sql(program)} order by m.uid"
-            return Found("ok", pack_uids(await self._pool.fetch(statement, *where, *compiler.arguments)))
+            try:
+                if not is_exact(program):
+                    return Found("ok", pack(await self._scan(compiler, program, where, budget)))
+                statement = f"select m.uid {_FROM} and {compiler.sql(program)} order by m.uid"
+                return Found("ok", pack_uids(await self._fetch(budget, statement, *where, *compiler.arguments)))
+            finally:
+                budget.stop()
 
-    async def _scan(self, compiler: Compiler, program: Node, where: tuple[UUID, int]) -> list[int]:
+    async def _fetch(self, budget: _Budget, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        async with self._pool.acquire() as connection:
+            try:
+                return await connection.fetch(statement, *arguments, timeout=budget.left())
+            except TimeoutError:
+                raise OverLimit("the search takes too long; look for less, or in fewer messages") from None
+
+    async def _scan(self, compiler: Compiler, program: Node, where: tuple[UUID, int], budget: _Budget) -> list[int]:
         bound, test = compiler.bound(program), compiler.test(program)
         extra = "".join(f", {column}" for column in compiler.columns)
         statement = (
@@ -204,18 +242,24 @@ class Searcher:
             f"and m.uid > {compiler.bind(0)}::bigint order by m.uid limit {BATCH}"
         )
         found: list[int] = []
+        loop = asyncio.get_running_loop()
         while True:
-            rows = await self._pool.fetch(statement, *where, *compiler.arguments)
+            rows = await self._fetch(budget, statement, *where, *compiler.arguments)
             for group in _groups(rows):
                 bodies = await self._bodies.read_many([row["body_id"] for row in group])
-                found += await asyncio.to_thread(_matching, test, group, bodies)
+                found += await loop.run_in_executor(self._threads, _matching, test, group, bodies, budget)
             if len(rows) < BATCH:
                 return found
             compiler.arguments[-1] = rows[-1]["uid"]
 
 
-def _matching(test: Test, group: list[asyncpg.Record], bodies: dict[UUID, bytes]) -> list[int]:
-    return [row["uid"] for row in group if test(row, bodies.get(row["body_id"], b""))]
+def _matching(test: Test, group: list[asyncpg.Record], bodies: dict[UUID, bytes], budget: _Budget) -> list[int]:
+    found = []
+    for row in group:
+        budget.left()
+        if test(row, _searched(row, bodies.get(row["body_id"], b""))):
+            found.append(row["uid"])
+    return found
 
 
 def _groups(rows: list[asyncpg.Record]) -> list[list[asyncpg.Record]]:

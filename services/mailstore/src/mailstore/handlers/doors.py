@@ -1,6 +1,7 @@
 """The MessagePack doors, as `mailstore_client/wire.py` lists them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ from mailstore.reading import Reader
 from mailstore.searching import Searcher
 from mailstore.sections import Sections
 from mailstore.storage.store import sql
+from mailstore.turns import Turns
 from mailstore_client import wire
 
 log = get_logger()
@@ -56,6 +58,7 @@ class Rooms:
     feed: Feed
     maintenance: Maintenance
     proven: Proven
+    turns: Turns
 
 
 def add(app: App, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
@@ -126,8 +129,28 @@ def _add_frontend(app: App, rooms: Rooms, tokens: Tokens) -> None:
         ("/v1/maildrop/close", wire.CloseMaildrop, rooms.maildrops.close),
     ]
     for path, question, answer in doors:
+        if path in _EXPENSIVE:
+            answer = _in_turn(rooms.turns, answer)
         add_door(app, path, question, rooms.proven.first(answer), tokens, "frontend")
     add_door(app, "/v1/maildrop/renew", wire.RenewMaildrops, renew, tokens, "frontend")
+
+
+#: Doors whose work grows with a folder or its messages.
+_EXPENSIVE = frozenset(
+    f"/v1/{path}"
+    for path in (
+        "folders/delete", "folders/rename", "folders/open", "messages/store", "messages/copy", "messages/expunge",
+        "messages/search", "maildrop/open", "maildrop/ahead",
+    )
+)  # fmt: skip
+
+
+def _in_turn(turns: Turns, answer: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    async def in_turn(question: Any) -> Any:
+        async with turns.of(question.mailbox_id):
+            return await answer(question)
+
+    return in_turn
 
 
 def _add_streams(app: App, rooms: Rooms, tokens: Tokens, most_bytes: int) -> None:
@@ -138,11 +161,18 @@ def _add_streams(app: App, rooms: Rooms, tokens: Tokens, most_bytes: int) -> Non
 
     async def read(request: Request) -> Response:
         question = await asked(request, wire.ReadMaildrop)
-        found = await while_caller_waits(request.receive, rooms.sections.message(question))
+        found = await while_caller_waits(request.receive, _in_turn(rooms.turns, rooms.sections.message)(question))
         return Response(found, media_type="message/rfc822")
 
     async def fetch(request: Request) -> Response:
-        frames = rooms.reader.fetch(await asked(request, wire.FetchQuestion))
+        question = await asked(request, wire.FetchQuestion)
+
+        async def read() -> AsyncIterator[bytes]:
+            async with rooms.turns.of(question.mailbox_id), aclosing(rooms.reader.fetch(question)) as found:
+                async for frame in found:
+                    yield frame
+
+        frames = read()
         # an error before the first frame is still an HTTP error
         first = await while_caller_waits(request.receive, anext(frames, None))
 
@@ -159,7 +189,12 @@ def _add_streams(app: App, rooms: Rooms, tokens: Tokens, most_bytes: int) -> Non
         size = int.from_bytes(raw[:4], "big")
         head = _decode(raw[4 : 4 + size], wire.Append)
         rooms.proven.require(head)
-        answer = await while_caller_waits(request.receive, rooms.appender.append(head, raw[4 + size :]))
+
+        async def put() -> wire.Appended:
+            async with rooms.turns.of(head.mailbox_id):
+                return await rooms.appender.append(head, raw[4 + size :])
+
+        answer = await while_caller_waits(request.receive, put())
         return Response(_encode(answer), media_type=MSGPACK)
 
     for path, method, answer in (

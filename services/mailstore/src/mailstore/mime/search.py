@@ -5,6 +5,7 @@ SUBJECT, SENT...) compare `fold(column)` with `fold(key)`.
 """
 
 import unicodedata
+from functools import cached_property
 
 from mailstore.mime.headers import split_fields, value_of
 from mailstore.mime.text import header_lines, texts
@@ -23,32 +24,66 @@ def contains(text: str, folded_key: str) -> bool:
     return folded_key in fold(text)
 
 
-def header_contains(header: bytes, field: str | bytes, key: str) -> bool:
-    """HEADER <field> <key>: some field of that name holds the key; with an empty key, there is one of that name."""
-    name = (field.encode("utf-8", "replace") if isinstance(field, str) else field).strip().rstrip(b":").lower()
-    folded = fold(key)
-    for line in split_fields(header):
-        own, colon, raw = line.partition(b":")
-        if (
-            colon
-            and own.rstrip(b" \t").lower() == name
-            and (not folded or contains(header_text(value_of(raw)), folded))
-        ):
-            return True
-    return False
+class Searched:
+    """One message as HEADER, BODY and TEXT keys look at it; what is decoded is decoded once for all keys."""
+
+    def __init__(self, body: bytes, parts: bytes, prefix: bytes = b"", header: bytes | None = None) -> None:
+        self._body = body
+        self._parts = parts
+        self._prefix = prefix
+        self._header = header
+        self._values: dict[bytes, list[str]] = {}
+
+    @cached_property
+    def _fields(self) -> dict[bytes, list[bytes]]:
+        """The raw values of each field of the header, by name in lower case."""
+        fields: dict[bytes, list[bytes]] = {}
+        for line in split_fields(self._header or b""):
+            name, colon, raw = line.partition(b":")
+            if colon:
+                fields.setdefault(name.rstrip(b" \t").lower(), []).append(raw)
+        return fields
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        """Folded: the message's own header first, then what BODY searches."""
+        return [fold(text) for text in texts(self._body, self._parts, with_header=True)]
+
+    @cached_property
+    def _added(self) -> list[str]:
+        return [fold(f"{name}: {value}") for name, value in header_lines(self._prefix)]
+
+    def header_contains(self, field: str, key: str) -> bool:
+        """HEADER <field> <key>: some field of that name holds the key; with an empty key, there is one of that name."""
+        name = field.encode("utf-8", "replace").strip().rstrip(b":").lower()
+        folded = fold(key)
+        if not folded or name not in self._fields:
+            return name in self._fields
+        if name not in self._values:
+            self._values[name] = [fold(header_text(value_of(raw))) for raw in self._fields[name]]
+        return any(folded in value for value in self._values[name])
+
+    def body_contains(self, key: str) -> bool:
+        """BODY <key>: in the text of the message: its text parts, and the headers of parts and of messages within."""
+        folded = fold(key)
+        return not folded or any(folded in text for text in self._texts[1:])
+
+    def text_contains(self, key: str) -> bool:
+        """TEXT <key>: in the header (with the row's prefix lines) or the text of the message."""
+        folded = fold(key)
+        return not folded or any(folded in text for text in self._added) or any(folded in text for text in self._texts)
+
+
+def header_contains(header: bytes, field: str, key: str) -> bool:
+    """HEADER on a header alone."""
+    return Searched(b"", b"", header=header).header_contains(field, key)
 
 
 def body_contains(body: bytes, parts: bytes, key: str) -> bool:
-    """BODY <key>: in the text of the message: its text parts, and the headers of parts and of messages within."""
-    folded = fold(key)
-    return not folded or any(contains(text, folded) for text in texts(body, parts))
+    """BODY on a message."""
+    return Searched(body, parts).body_contains(key)
 
 
 def text_contains(body: bytes, parts: bytes, key: str, prefix: bytes = b"") -> bool:
-    """TEXT <key>: in the header (with the row's prefix lines) or the text of the message."""
-    folded = fold(key)
-    if not folded:
-        return True
-    if any(contains(f"{name}: {value}", folded) for name, value in header_lines(prefix)):
-        return True
-    return any(contains(text, folded) for text in texts(body, parts, with_header=True))
+    """TEXT on a message."""
+    return Searched(body, parts, prefix).text_contains(key)
