@@ -1,5 +1,6 @@
 """/v1/messages/fetch: slices and the whole, ranges, columns in their order, sections and pieces of them, large bodies."""
 
+import asyncio
 import random
 import tracemalloc
 
@@ -7,6 +8,7 @@ import pytest
 
 from mailkit.ids import new_id
 from mailstore import reading
+from mailstore.turns import AT_ONCE
 from mailstore_client.wire import PIECE, FetchQuestion, Section
 
 from .conftest import ALL, PREFIX, message
@@ -203,3 +205,16 @@ async def test_a_large_section_is_never_whole_in_memory(store, mailbox_id):
         assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
     finally:
         tracemalloc.stop()
+
+
+async def test_a_reader_who_leaves_gives_the_turn_back(store, mailbox_id):
+    await store.deliver(mailbox_id, *[message(size=900_000)] * 20)
+    lines = store.parts.rooms.turns._lines
+    async with asyncio.timeout(30):
+        for _ in range(2 * AT_ONCE):
+            rows = store.front.fetch_pieces(FetchQuestion(mailbox_id, 1, ALL, [], [Section()], pieces=True))
+            await anext(rows)
+            assert mailbox_id in lines
+            await rows.aclose()
+        while lines:
+            await asyncio.sleep(0.01)
