@@ -5,6 +5,7 @@ import psutil
 from tests.cost.bench import Bench
 from tests.cost.case import Case
 from tests.cost.measure import SERVICES, processor_seconds
+from tests.cost.runner import FAILURES
 
 #: Seconds; below it the cost is that of any request, and no growth shows.
 FLOOR = 0.04
@@ -19,29 +20,31 @@ def _processes(bench: Bench) -> list[psutil.Process]:
     return [*(bench.run.service(module) for module in SERVICES.values()), postgres, *postgres.children()]
 
 
-def cost(bench: Bench, case: Case, n: int) -> float:
-    """Processor time, in seconds, of one run at size n."""
+def cost(bench: Bench, case: Case, n: int) -> tuple[float, bytes]:
+    """Processor time, in seconds, of one run at size n, and what was answered."""
     processes = _processes(bench)
     before = processor_seconds(processes)
-    case.play(bench, n)
-    return processor_seconds(processes) - before
+    answer = case.play(bench, n)
+    return processor_seconds(processes) - before, answer
 
 
-def too_steep(bench: Bench, case: Case) -> str:
-    """What grew too much from `base` over its double to its fourfold; empty when nothing did."""
+def faults(bench: Bench, case: Case) -> list[str]:
+    """What is wrong with a case: an answer that says a failure of ours, cost that grew too much from `base` to its fourfold."""
     sizes = (case.base, 2 * case.base, 4 * case.base)
-    least = {sizes[2]: cost(bench, case, sizes[2])}
+    seconds, answer = cost(bench, case, sizes[2])
+    found = [f"answered {word.decode()}" for word in FAILURES if word in answer]
+    least = {sizes[2]: seconds}
     for _ in range(REPEATS):
         if least[sizes[2]] < FLOOR or (len(least) == len(sizes) and not _steep(least)):
-            return ""
+            return found
         for n in sizes:
-            least[n] = min(cost(bench, case, n), least.get(n, float("inf")))
-    return _steep(least)
+            least[n] = min(cost(bench, case, n)[0], least.get(n, float("inf")))
+    return [*found, *_steep(least)]
 
 
-def _steep(least: dict[int, float]) -> str:
+def _steep(least: dict[int, float]) -> list[str]:
     """The last doubling, judged; smaller ones are mostly what every request costs."""
     *_, half, whole = (seconds for _, seconds in sorted(least.items()))
     if whole <= DOUBLING * max(half, FLOOR / 2):
-        return ""
-    return ", ".join(f"{seconds * 1000:.0f} ms at {n:,}" for n, seconds in sorted(least.items()))
+        return []
+    return ["grew: " + ", ".join(f"{seconds * 1000:.0f} ms at {n:,}" for n, seconds in sorted(least.items()))]
