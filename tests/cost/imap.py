@@ -160,6 +160,13 @@ def _idle(bench: Bench, n: int) -> bytes:
         return talk.exchange(b"x" * n + b"\r\nq LOGOUT\r\n", None)
 
 
+def _handshake(bench: Bench, n: int) -> bytes:
+    """Octets that are no TLS after STARTTLS."""
+    with bench.imap() as talk:
+        talk.exchange(b"a STARTTLS\r\n", b"a OK")
+        return talk.exchange(b"x" * n, None)
+
+
 def _all_copied(bench: Bench, n: int) -> bytes:
     """COPY of a folder of n into another, then that folder is deleted."""
     with bench.imap(bench.full) as talk:
@@ -222,6 +229,7 @@ CASES: list[Case] = [
     Case("IMAP LOGIN, long literals", ("imap LOGIN",), 64 * KB, _login(lambda n: b"a LOGIN {%d+}\r\n" % n + b"x" * n + b" {%d+}\r\n" % n + b"x" * n), 8 * KB),
     Case("IMAP LOGIN, escapes in quotes", ("imap LOGIN",), SIZE, _login(lambda n: b'a LOGIN "' + times(b"\\\\", n) + b'" x'), 4 * KB),
     Case("IMAP AUTHENTICATE, a long initial response", ("imap AUTHENTICATE",), SIZE, _login(lambda n: b"a AUTHENTICATE PLAIN " + times(b"AAAA", n)), 4 * KB),
+    Case("IMAP STARTTLS, 64 KB that are no handshake", ("imap STARTTLS",), 64 * KB, _handshake, 8 * KB),
     Case("IMAP, a line over the limit", ("imap unknown",), 70 * KB, _login(lambda n: b"x" * n), 16 * KB),
     Case("IMAP IDLE, 64 KB instead of DONE", ("imap IDLE",), 64 * KB, _idle, 8 * KB),
 ]  # fmt: skip

@@ -43,7 +43,14 @@ def _command_cases() -> list[Case]:
             Case(f"POP3 {name}, a line of 64 KB", (f"pop3 {name}",), 64 * KB, said(lambda n, word=word: word + b" " + b"x" * n + b"\r\n", account), 8 * KB),
             Case(f"POP3 {name}, 64 KB of such lines", (f"pop3 {name}",), 64 * KB, said(lambda n, line=line: times(line + b"\r\n", n), account), 2 * KB),
         ]  # fmt: skip
-    return cases
+    return [case for case in cases if case.name != "POP3 STLS, 64 KB of such lines"]  # the first begins TLS: _handshake
+
+
+def _handshake(bench: Bench, n: int) -> bytes:
+    """Octets that are no TLS after STLS."""
+    with bench.pop3() as talk:
+        talk.exchange(b"STLS\r\n", b"\r\n")
+        return talk.exchange(b"x" * n, None)
 
 
 def _removed(bench: Bench, n: int) -> bytes:
@@ -72,5 +79,6 @@ CASES: list[Case] = [
     ),
     Case("POP3 QUIT that removes 5,000", ("pop3 QUIT",), 5_000, _removed, why="the maildrop is what is large"),
     Case("POP3 PASS, a verbatim argument of spaces", ("pop3 PASS",), 250, said(lambda n: b"USER a\r\nPASS " + b" " * n + b"\r\n", None), 60),
+    Case("POP3 STLS, 64 KB that are no handshake", ("pop3 STLS",), 64 * KB, _handshake, 8 * KB),
     Case("POP3 AUTH, a response of 64 KB", ("pop3 AUTH",), 64 * KB, said(lambda n: b"AUTH PLAIN\r\n" + times(b"AAAA", n) + b"\r\n", None), 8 * KB),
 ]  # fmt: skip

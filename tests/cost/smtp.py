@@ -162,6 +162,13 @@ _MESSAGES: list[tuple[str, Callable[[int], bytes]]] = [
 ]  # fmt: skip
 
 
+def _handshake(bench: Bench, n: int) -> bytes:
+    """Octets that are no TLS after STARTTLS."""
+    with bench.smtp() as talk:
+        talk.exchange(b"STARTTLS\r\n", b"220 ")
+        return talk.exchange(b"x" * n, None)
+
+
 def _two_octets(bench: Bench, n: int) -> bytes:
     return message(lambda size: b"a: b\r\n\r\n" + times(b"xx", size), segment=2)(bench, n)
 
@@ -180,6 +187,7 @@ CASES: list[Case] = [
         for verb, what, make, ahead in _ARGUMENTS
     ),
     *(Case(f"DATA, {what}", ("smtp DATA",), MB, message(make), 64 * KB) for what, make in _MESSAGES),
+    Case("SMTP STARTTLS, 64 KB that are no handshake", ("smtp STARTTLS",), 64 * KB, _handshake, 8 * KB),
     Case("DATA, 1 MB in segments of two octets", ("smtp DATA",), MB, _two_octets, 16 * KB),
     Case("RCPT, 1,000 recipients that are not there", ("smtp RCPT",), 1000, _recipients, 50),
 ]
