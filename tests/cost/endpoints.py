@@ -213,7 +213,7 @@ def anonymous_cases(routes: list[tuple[str, str, str]]) -> list[Case]:
 CASES: list[Case] = [
     *(
         Case(f"{service} {method} {path}, {size:,} items" if size > 1 else f"{service} {method} {path}", (f"{service} {method} {path}",), size,
-             asked(service, caller, path, make, method=method), size // 4 if size >= 20 else 0, "" if size >= 20 else "its size is fixed")
+             asked(service, caller, path, make, method=method), size // 20 if size >= 20 else 0, "" if size >= 20 else "its size is fixed")
         for service, caller, method, path, size, make in _QUESTIONS
     ),
     *(

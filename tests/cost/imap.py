@@ -68,7 +68,7 @@ def _command_cases() -> list[Case]:
         line = b"a " + word + argument + b"\r\n"
         cases += [
             Case(f"IMAP {name}, a line of 60 KB", (f"imap {name}",), 60 * KB, said(lambda n, word=word: b"a " + word + b" " + b"x" * n, account), 8 * KB),
-            Case(f"IMAP {name}, 64 KB of such lines", (f"imap {name}",), 64 * KB, said(lambda n, line=line: times(line, n), account), 2 * KB),
+            Case(f"IMAP {name}, 8 KB of such lines", (f"imap {name}",), 8 * KB, said(lambda n, line=line: times(line, n), account), KB // 2),
         ]  # fmt: skip
     return cases
 
@@ -223,7 +223,7 @@ CASES: list[Case] = [
         Case(f"IMAP {verb}, {what}, of 20,000 messages", (f"imap {verb}",), SIZE, said(make, full), why="the folder is what is large")
         for verb, what, make in _FULL_FOLDER
     ),
-    *(Case(f"IMAP APPEND, {what}", ("imap APPEND",), MB, _appended(make), 64 * KB) for what, make in _APPENDED),
+    *(Case(f"IMAP APPEND, {what}", ("imap APPEND",), MB, _appended(make), 32 * KB) for what, make in _APPENDED),
     Case("IMAP COPY, 20,000 messages", ("imap COPY", "imap UID COPY"), 20_000, _all_copied, why="the folder is what is large"),
     Case("IMAP MOVE and EXPUNGE, 5,000 messages", ("imap MOVE", "imap UID MOVE", "imap EXPUNGE"), 5_000, _moved_and_expunged, why="the folder is what is large"),
     Case("IMAP LOGIN, long literals", ("imap LOGIN",), 64 * KB, _login(lambda n: b"a LOGIN {%d+}\r\n" % n + b"x" * n + b" {%d+}\r\n" % n + b"x" * n), 8 * KB),

@@ -62,12 +62,8 @@ def stall_buckets(run: Run, service: str) -> Buckets:
     return found
 
 
-def longest(before: Buckets, after: Buckets) -> float:
+def longest(before: dict[float, float], after: dict[float, float]) -> float:
     """The lower bound, in seconds, of the longest stall between two scrapes: 0 within the first bucket."""
-    return max(_longest(before[cause], counts) for cause, counts in after.items())
-
-
-def _longest(before: dict[float, float], after: dict[float, float]) -> float:
     new = {bound: count - before[bound] for bound, count in after.items()}
     under = 0.0
     for bound in sorted(new):
@@ -125,8 +121,8 @@ class Cost:
     """What one run of a case cost. Times in seconds, memory in octets."""
 
     seconds: float = 0.0
-    stall: float = 0.0
-    stalled: str = ""
+    stalls: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """The longest stall by cause (work, wait), and the service."""
     grown: int = 0
     kept: int = 0
     largest: str = ""
@@ -164,6 +160,6 @@ class Meter:
         cost.grown = max(0, peaks[cost.largest] - resident[cost.largest])
         cost.kept = max(after[service] - resident[service] for service in SERVICES)
         for service, before in stalls.items():
-            stall = longest(before, stall_buckets(self.run, service))
-            if stall > cost.stall:
-                cost.stall, cost.stalled = stall, service
+            for cause, counts in stall_buckets(self.run, service).items():
+                stall = longest(before[cause], counts), service
+                cost.stalls[cause] = max(cost.stalls.get(cause, (0.0, "")), stall)

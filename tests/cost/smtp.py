@@ -96,7 +96,7 @@ def _verb_cases() -> list[Case]:
         name = line.split()[0]
         cases += [
             Case(f"SMTP {verb}, a line of 64 KB", covers, 64 * KB, said(lambda n, name=name: name + b" " + b"x" * n + b"\r\n"), 8 * KB),
-            Case(f"SMTP {verb}, 64 KB of such lines", covers, 64 * KB, said(lambda n, line=line: times(line + b"\r\n", n)), 8 * KB),
+            Case(f"SMTP {verb}, 8 KB of such lines", covers, 8 * KB, said(lambda n, line=line: times(line + b"\r\n", n)), KB),
         ]  # fmt: skip
     return cases
 
@@ -186,7 +186,7 @@ CASES: list[Case] = [
         Case(f"SMTP {verb}, {what}", (f"smtp {verb}",), LINE, said(make, ahead), LINE // 4)
         for verb, what, make, ahead in _ARGUMENTS
     ),
-    *(Case(f"DATA, {what}", ("smtp DATA",), MB, message(make), 64 * KB) for what, make in _MESSAGES),
+    *(Case(f"DATA, {what}", ("smtp DATA",), MB, message(make), 32 * KB) for what, make in _MESSAGES),
     Case("SMTP STARTTLS, 64 KB that are no handshake", ("smtp STARTTLS",), 64 * KB, _handshake, 8 * KB),
     Case("DATA, 1 MB in segments of two octets", ("smtp DATA",), MB, _two_octets, 16 * KB),
     Case("RCPT, 1,000 recipients that are not there", ("smtp RCPT",), 1000, _recipients, 50),

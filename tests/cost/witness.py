@@ -10,7 +10,7 @@ from tests.support.clients import HOME, Imap, Pop3, smtp
 from tests.support.mail import message
 from tests.support.run import Account, Run
 
-PAUSE = 0.05
+PAUSE = 0.02
 
 
 @dataclass(frozen=True)
