@@ -28,7 +28,7 @@ def main() -> int:
         bench.prepare()
         reader, writer = (bench.run.mailbox(bench.domain, name) for name in ("reader", "writer"))
         with Witness(bench.run, reader, writer) as witness, PostgresTime(bench.dsn) as postgres:
-            meter = Meter(bench.run, postgres)
+            meter = Meter(bench.run, postgres, bench.pids)
             for number, result in enumerate(run(cases, bench, meter, witness, limits), 1):
                 results.append(result)
                 print(table.line(number, len(cases), result), flush=True)

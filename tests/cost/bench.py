@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -22,6 +23,11 @@ from tests.cost.talk import Talk, request
 from tests.support.run import Account, Run, running, wait_for
 from tests.support.world import World
 
+#: The services' modules by the name of their URL in `postrider.env`.
+MODULES = {
+    "GATEWAY": "smtp_gateway", "FRONTEND": "pop_imap_frontend", "AUTH": "auth", "QUEUE": "queue_worker",
+    "MAILSTORE": "mailstore",
+}  # fmt: skip
 #: The second client's network; everybody else is a stranger.
 EXEMPT = "127.0.0.0/24"
 QUOTA = 2000 * 1024 * 1024
@@ -36,12 +42,29 @@ class Bench:
     run: Run
     messages: int = 20_000
     folders: int = 300
+    _ids: dict[str, UUID] = field(default_factory=dict)
     _sources: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def source(self) -> str:
         """A client address that nobody has come from yet, in a /24 of its own."""
         number = next(self._sources)
         return f"127.{40 + number // 250}.{number % 250}.1"
+
+    # -- processes
+
+    @cached_property
+    def pids(self) -> dict[str, int]:
+        """The services' processes by the name of their URL."""
+        return {name: self.run.service(module).pid for name, module in MODULES.items()}
+
+    @cached_property
+    def _postgres(self) -> int:
+        return self.run.service("postgres").pid
+
+    def processes(self) -> list[int]:
+        """Those of the services and of Postgres as they are now."""
+        children = Path(f"/proc/{self._postgres}/task/{self._postgres}/children").read_text()
+        return [*self.pids.values(), self._postgres, *map(int, children.split())]
 
     # -- connections
 
@@ -91,7 +114,7 @@ class Bench:
 
     def token(self, service: str, caller: str) -> str:
         """The secret by which `caller` is known to `service`."""
-        known = json.loads((self.run.state / "secrets.json").read_text())
+        known = self._secrets
         if not caller:
             return "x" * 43
         if caller == "admin":
@@ -107,7 +130,11 @@ class Bench:
 
     @cached_property
     def proofs(self) -> ProofKeys:
-        return ProofKeys.load(SecretStr(json.loads((self.run.state / "secrets.json").read_text())["PROOF_KEY"]))
+        return ProofKeys.load(SecretStr(self._secrets["PROOF_KEY"]))
+
+    @cached_property
+    def _secrets(self) -> dict[str, str]:
+        return dict(json.loads((self.run.state / "secrets.json").read_text()))
 
     # -- mailboxes
 
@@ -158,7 +185,10 @@ class Bench:
             assert status == 200, answer
 
     def mailbox_id(self, account: Account) -> UUID:
-        return UUID(self.run.api("GET", "auth", f"/v1/mailboxes/{quote(account.address)}")["id"])
+        if account.address not in self._ids:
+            found = self.run.api("GET", "auth", f"/v1/mailboxes/{quote(account.address)}")
+            self._ids[account.address] = UUID(found["id"])
+        return self._ids[account.address]
 
     @cached_property
     def body_id(self) -> UUID:

@@ -1,10 +1,8 @@
 """The short form: how the processor time of all services and Postgres grows when the input doubles, and doubles again."""
 
-import psutil
-
 from tests.cost.bench import Bench
 from tests.cost.case import Case
-from tests.cost.measure import SERVICES, processor_seconds
+from tests.cost.measure import processor_seconds
 from tests.cost.runner import FAILURES
 
 #: Seconds; below it the cost is that of any request, and no growth shows.
@@ -15,17 +13,11 @@ DOUBLING = 2.5
 REPEATS = 3
 
 
-def _processes(bench: Bench) -> list[psutil.Process]:
-    postgres = bench.run.service("postgres")
-    return [*(bench.run.service(module) for module in SERVICES.values()), postgres, *postgres.children()]
-
-
 def cost(bench: Bench, case: Case, n: int) -> tuple[float, bytes]:
     """Processor time, in seconds, of one run at size n, and what was answered."""
-    processes = _processes(bench)
-    before = processor_seconds(processes)
+    before = processor_seconds(bench.processes())
     answer = case.play(bench, n)
-    return processor_seconds(processes) - before, answer
+    return processor_seconds(bench.processes()) - before, answer
 
 
 def faults(bench: Bench, case: Case) -> list[str]:

@@ -2,24 +2,19 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
-import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.run import Run
 
-#: Services by the name of their URL in `postrider.env`, with their modules.
-SERVICES = {
-    "GATEWAY": "smtp_gateway", "FRONTEND": "pop_imap_frontend", "AUTH": "auth", "QUEUE": "queue_worker",
-    "MAILSTORE": "mailstore",
-}  # fmt: skip
 #: Split by cause into the loop's own work and waiting (mailkit/stalls.py); either kept everybody waiting.
 STALL_METRIC = "postrider_process_loop_stall_seconds"
 SAMPLE_SECONDS = 0.02
@@ -28,13 +23,14 @@ MB = 1024 * 1024
 Buckets = dict[str, dict[float, float]]
 
 
-def processor_seconds(processes: list[psutil.Process]) -> float:
+def processor_seconds(pids: Iterable[int]) -> float:
     """Processor time of all threads so far, to the nanosecond (psutil's has steps of 10 ms)."""
     total = 0
-    for process in processes:
-        for file in Path(f"/proc/{process.pid}/task").glob("*/schedstat"):
-            with contextlib.suppress(OSError):
-                total += int(file.read_text().split()[0])
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+                    total += int(file.read().split()[0])
     return total / 1e9
 
 
@@ -135,10 +131,7 @@ class Meter:
 
     run: Run
     postgres: PostgresTime
-    pids: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.pids = {name: self.run.service(module).pid for name, module in SERVICES.items()}
+    pids: dict[str, int]
 
     def _resident(self, name: str) -> dict[str, int]:
         return {service: _status(pid, name) for service, pid in self.pids.items()}
@@ -147,7 +140,7 @@ class Meter:
     def measuring(self, settle: Callable[[], None]) -> Iterator[Cost]:
         """The cost of what is done inside; `settle` returns when its consequences are over."""
         cost = Cost()
-        stalls = {service: stall_buckets(self.run, service) for service in SERVICES}
+        stalls = {service: stall_buckets(self.run, service) for service in self.pids}
         for pid in self.pids.values():
             Path(f"/proc/{pid}/clear_refs").write_text("5")  # VmHWM begins anew
         resident, busy, started = self._resident("VmRSS"), self.postgres.seconds, time.monotonic()
@@ -158,7 +151,7 @@ class Meter:
         peaks, after = self._resident("VmHWM"), self._resident("VmRSS")
         cost.largest = max(peaks, key=lambda service: peaks[service] - resident[service])
         cost.grown = max(0, peaks[cost.largest] - resident[cost.largest])
-        cost.kept = max(after[service] - resident[service] for service in SERVICES)
+        cost.kept = max(after[service] - resident[service] for service in self.pids)
         for service, before in stalls.items():
             for cause, counts in stall_buckets(self.run, service).items():
                 stall = longest(before[cause], counts), service
