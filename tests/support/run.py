@@ -91,6 +91,7 @@ class Run:
 
     def environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("POSTRIDER_")}
+        own.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the six processes compiles all it imports at each start
         own |= {"POSTRIDER_STATE": str(self.state), "POSTRIDER_PORT_OFFSET": str(self.offset)}
         return own | {f"POSTRIDER_{name}": value for name, value in self.settings.items()}
 
