@@ -96,3 +96,9 @@ def test_the_notes_say_when_open_smtp_is_off() -> None:
     assert "OPEN-SMTP is switched off" in off and "share one database user" in off
     on = notes("proxy-values.yaml")
     assert "OPEN-SMTP is switched off" not in on and "bundled Postgres is for trying things" in on
+
+
+def test_networks_many_people_share_hold_no_grant() -> None:
+    objects = render(network={**NETWORKS, "grantDenyNetworks": ["203.0.113.0/24"]})
+    deny = environment(workloads(objects)["auth"])["POSTRIDER_GRANT_DENY_NETWORKS"].split(",")
+    assert set(deny) == {"10.244.0.0/16", "192.168.10.0/24", "203.0.113.0/24"}

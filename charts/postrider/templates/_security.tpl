@@ -22,7 +22,7 @@
 {{- end }}
 {{- if not $pods }}{{ fail "network.podNetworks: the cluster's nodes do not say which networks pods live in; give them, for example --set 'network.podNetworks={10.244.0.0/16}'. Without them a pod could be granted relaying." }}{{ end }}
 {{- if not $nodes }}{{ fail "network.nodeNetworks: the cluster's nodes cannot be looked up; give their networks, for example --set 'network.nodeNetworks={192.168.10.0/24}'. Without them a node could be granted relaying." }}{{ end }}
-{{- concat $pods $nodes | uniq | sortAlpha | join "," }}
+{{- concat $pods $nodes (.Values.network.grantDenyNetworks | default list) | uniq | sortAlpha | join "," }}
 {{- end }}
 
 {{/* The secret of the database's owner. */}}

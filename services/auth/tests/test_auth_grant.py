@@ -1,6 +1,7 @@
 """OPEN-SMTP (S2, I2) and sender questions: grants, whose they are, who may never hold one (decision 9), S12."""
 
 import asyncio
+import json
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 
 from auth.config import AuthSettings
 from auth.grants import GrantPolicy
+from auth.storage.directory import queries
 from mailkit.errors import ConfigError
 
 HOUR = 3600
@@ -228,3 +230,64 @@ async def test_switched_off_nothing_is_given_and_nothing_honoured(auth):
     assert (await auth.rcpt("x@far.test")).verdict == "not_relayed"
     assert (await auth.mail("a@site.com")).relay is None
     assert (await auth.rcpt("x@far.test", login=box)).verdict == "accepted"
+
+
+async def many_grants(auth, count, *, domain="'bulk.test'"):
+    """`count` mailboxes that logged in from 192.0.2.7 at different moments."""
+    await auth.pool.execute(
+        "insert into auth.domains (id, name, created_at) values (gen_random_uuid(), 'bulk.test', $1) on conflict do nothing",
+        auth.clock.now(),
+    )
+    await auth.pool.execute(
+        "with m as (insert into auth.mailboxes (id, address, domain, quota_limit, created_at) "
+        "select gen_random_uuid(), 'u' || n || '@bulk.test', 'bulk.test', 26214400, $2 "
+        "from generate_series(1, $1::int) n on conflict do nothing returning id, address) "
+        "insert into auth.grants (id, address, mailbox_id, granted_at, expires_at, domain) "
+        f"select gen_random_uuid(), '192.0.2.7', id, $2, $2::timestamptz + random() * interval '1 hour', {domain} from m",
+        count, auth.clock.now(),
+    )  # fmt: skip
+    await auth.pool.execute("analyze auth.mailboxes; analyze auth.grants")
+
+
+async def pages_read(auth, sender):
+    """What one MAIL question touches, in pages of 8 KB."""
+    domain = sender.rpartition("@")[2]
+    found = await auth.pool.fetchval(
+        "explain (analyze, buffers, format json) " + queries.senders,
+        [0], [sender], [domain], ["192.0.2.7"], [None], auth.clock.now(),
+    )  # fmt: skip
+    plan = json.loads(found)[0]["Plan"]
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+async def test_the_cost_of_a_question_does_not_grow_with_the_grants_of_its_address(auth):
+    """5,000 customers behind one address stopped the list for a second."""
+    for name in ("a@site.com", "b@site.com", "c@other.org"):
+        await auth.make(name)
+        await auth.login(name)
+        auth.pass_time(1)
+    senders = {"a@site.com": "a@site.com", "x@site.com": "b@site.com", "u1@bulk.test": "u1@bulk.test"}
+    seen = []
+    for count in (1000, 2000, 4000):
+        await many_grants(auth, count)
+        for sender, charged in senders.items():
+            assert (await auth.mail(sender)).relay.address == charged
+        assert (await auth.mail("x@far.test")).relay is not None
+        seen.append([await pages_read(auth, sender) for sender in (*senders, "x@bulk.test", "x@far.test", "")])
+    assert all(later <= first * 1.5 + 5 for row in zip(*seen, strict=True) for first, later in [(row[0], row[-1])]), (
+        seen
+    )
+    assert max(seen[-1]) < 60, seen
+
+
+async def test_grants_of_code_before_the_migration_are_found_by_their_mailboxes_domain(auth):
+    await auth.make("a@site.com")
+    await auth.login("a@site.com")
+    auth.pass_time(1)
+    await auth.make("c@other.org")
+    await auth.login("c@other.org")
+    await auth.pool.execute("update auth.grants set domain = null")
+    for sender, charged in [("x@site.com", "a@site.com"), ("x@far.test", "c@other.org"), ("a@site.com", "a@site.com")]:
+        assert (await auth.mail(sender)).relay.address == charged
+    await auth.login("a@site.com")
+    assert await auth.pool.fetchval("select domain from auth.grants where domain is not null") == "site.com"

@@ -31,13 +31,13 @@ with q as (
     returning id
 ), locked as (
     -- a password change or disabling under way is waited for, and what it leaves is what counts
-    select m.id, m.address, m.credential_version, m.quota_limit, m.limit_version, m.last_pop3_login
+    select m.id, m.address, m.domain, m.credential_version, m.quota_limit, m.limit_version, m.last_pop3_login
       from auth.mailboxes m
      where m.id in (select q.mailbox_id from q join claimed c on c.id = q.op where q.good) and m.state = 'enabled'
      order by m.id
        for no key update of m
 ), tried as (
-    select q.*, l.id is not null as valid, l.address, l.quota_limit, l.limit_version, l.last_pop3_login,
+    select q.*, l.id is not null as valid, l.address, l.domain, l.quota_limit, l.limit_version, l.last_pop3_login,
            row_number() over (partition by l.id, q.pop3 order by q.n) as place
       from q
       join claimed c on c.id = q.op
@@ -74,13 +74,13 @@ with q as (
            case when outcome = 'ok' then limit_version else 0 end
       from said
 ), given as (
-    insert into auth.grants (id, address, mailbox_id, granted_at, expires_at)
-    select distinct on (holder, mailbox_id) grant_id, holder, mailbox_id, $12, $14
+    insert into auth.grants (id, address, mailbox_id, domain, granted_at, expires_at)
+    select distinct on (holder, mailbox_id) grant_id, holder, mailbox_id, domain, $12, $14
       from said
      where outcome = 'ok' and holder is not null
      order by holder, mailbox_id
         on conflict (address, mailbox_id)
-        do update set granted_at = excluded.granted_at, expires_at = excluded.expires_at
+        do update set domain = excluded.domain, granted_at = excluded.granted_at, expires_at = excluded.expires_at
 ), counted as (
     insert into auth.login_failures as f (kind, key, failures, window_started)
     select kind, key, sum(amount), $12

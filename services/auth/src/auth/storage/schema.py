@@ -99,7 +99,11 @@ grants = Table(
     Column("mailbox_id", Uuid, ForeignKey("auth.mailboxes.id", ondelete="cascade"), nullable=False),
     _time("granted_at"),
     _time("expires_at"),
+    # the mailbox's; null: made by code before 0004
+    Column("domain", Text),
     PrimaryKeyConstraint("address", "mailbox_id", name="grants_pkey"),
+    Index("grants_latest", "address", "expires_at"),
+    Index("grants_domain", "address", "domain", "expires_at"),
     Index("grants_mailbox", "mailbox_id"),
     Index("grants_expires", "expires_at"),
 )  # fmt: skip

@@ -1,0 +1,15 @@
+"""Grants of one address by their mailbox's domain and by time: MAIL and RCPT look at one of them (docs/decisions/0026)."""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+#: Code 0003 leaves the domain out; the statements look such grants' mailboxes up for the hour that they live.
+min_code = 2
+
+
+def upgrade() -> None:
+    """Add the column and the indexes; on a million grants create them by hand first, concurrently (decision 0006)."""
+    op.execute("alter table auth.grants add column domain text")
+    op.execute("create index if not exists grants_latest on auth.grants (address, expires_at)")
+    op.execute("create index if not exists grants_domain on auth.grants (address, domain, expires_at)")
