@@ -27,14 +27,14 @@ def faults(bench: Bench, case: Case) -> list[str]:
     found = [f"answered {word.decode()}" for word in FAILURES if word in answer]
     least = {sizes[2]: seconds}
     for _ in range(REPEATS):
-        if least[sizes[2]] < FLOOR or (len(least) == len(sizes) and not _steep(least)):
+        if least[sizes[2]] < FLOOR or (len(least) == len(sizes) and not steep(least)):
             return found
         for n in sizes:
             least[n] = min(cost(bench, case, n)[0], least.get(n, float("inf")))
-    return [*found, *_steep(least)]
+    return [*found, *steep(least)]
 
 
-def _steep(least: dict[int, float]) -> list[str]:
+def steep(least: dict[int, float]) -> list[str]:
     """The last doubling, judged; smaller ones are mostly what every request costs."""
     *_, half, whole = (seconds for _, seconds in sorted(least.items()))
     if whole <= DOUBLING * max(half, FLOOR / 2):
