@@ -5,13 +5,13 @@ import os
 import sys
 import time
 
+from mailkit.testing.speed import slowness
 from tests.cost import table
 from tests.cost.bench import benches
 from tests.cost.cases import all_cases
 from tests.cost.measure import Meter, PostgresTime
 from tests.cost.runner import Limits, run
 from tests.cost.witness import Witness
-from tests.support.speed import slowness
 
 
 def main() -> int:

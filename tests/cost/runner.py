@@ -14,7 +14,7 @@ from tests.cost.witness import Step, Witness
 RUNS = 3
 #: A first run that grew by less than this, within all limits, is not repeated: it has nothing to give back.
 NOTHING = 2 * MB
-#: The limits on the nominal machine. Those of time are multiplied by its slowness (tests/support/speed.py).
+#: The limits on the nominal machine. Those of time are multiplied by its slowness (mailkit.testing.speed).
 STALL_SECONDS = 0.25
 POSTGRES_SECONDS = 2.0
 OTHERS_SECONDS = 1.0

@@ -18,17 +18,19 @@ from typing import Any, TypeVar
 
 import psutil
 
-from tests.support.speed import slowness
+from mailkit.testing.speed import patient
 
 T = TypeVar("T")
 ENV_FILE = "postrider.env"
-#: How long a start may take on the machine that limits are set on (tests/support/speed.py).
+#: How long a start may take on the machine that limits are set on (mailkit.testing.speed).
 START_SECONDS = 60
 STOP_SECONDS = 12
 
 
 def wait_for(what: Callable[[], T], seconds: float = 20.0, why: str = "") -> T:
-    """The first true value of `what`, asked again and again; AssertionError when the time is over."""
+    """The first true value of `what`, asked again and again; AssertionError when the time is over. `seconds` are those of an
+    idle machine."""
+    seconds = patient(seconds)
     end = time.monotonic() + seconds
     while True:
         value = what()
@@ -104,7 +106,7 @@ class Run:
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         file = self.state / ENV_FILE
-        end = time.monotonic() + START_SECONDS * slowness()
+        end = time.monotonic() + patient(START_SECONDS)
         while not file.exists():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"the run did not start:\n{self.output()}\n{self.logs()}")
@@ -118,9 +120,9 @@ class Run:
             return 0
         children = self.processes()
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(STOP_SECONDS)
+        status = self.process.wait(patient(STOP_SECONDS))
         self.process = None
-        _, alive = psutil.wait_procs(children, 2)
+        _, alive = psutil.wait_procs(children, patient(2))
         assert not alive, f"left behind: {alive}"
         return status
 
@@ -131,7 +133,7 @@ class Run:
         self.process.kill()
         self.process.wait()
         self.process = None
-        _, alive = psutil.wait_procs(children, 12)
+        _, alive = psutil.wait_procs(children, patient(12))
         assert not alive, f"left behind: {alive}"
 
     def restart(self, **settings: str) -> "Run":
@@ -159,10 +161,10 @@ class Run:
             children = self.processes()
             self.process.terminate()
             try:
-                self.process.wait(STOP_SECONDS)
+                self.process.wait(patient(STOP_SECONDS))
             except subprocess.TimeoutExpired:
                 self.process.kill()
-            for child in psutil.wait_procs(children, 5)[1]:
+            for child in psutil.wait_procs(children, patient(5))[1]:
                 child.kill()
         self.process = None
 
@@ -203,7 +205,7 @@ class Run:
         """The command line, as an operator types it."""
         return subprocess.run(
             self._cli(*words),
-            env=self.environment(), input=text, capture_output=True, text=True, timeout=60,
+            env=self.environment(), input=text, capture_output=True, text=True, timeout=patient(60),
         )  # fmt: skip
 
     def _cli(self, *words: str) -> list[str]:
@@ -243,7 +245,7 @@ class Run:
                 "content-type": "application/json",
             },
         )
-        with urllib.request.urlopen(request, timeout=15) as reply:
+        with urllib.request.urlopen(request, timeout=patient(15)) as reply:
             raw = reply.read()
         return json.loads(raw) if raw else None
 

@@ -8,9 +8,10 @@ import pytest
 from pydantic import SecretStr
 
 from mailkit import callers
+from mailkit.authority import Tokens
 from mailkit.http import ServiceClient
 from mailkit.lifecycle import Lifecycle
-from mailkit.web import HttpSide, Tokens, add_door, create_app
+from mailkit.web import HttpSide, add_door, create_app
 from mailkit.wire import Wire
 
 
@@ -37,8 +38,8 @@ class Work:
 @asynccontextmanager
 async def served(work: Work) -> AsyncIterator[ServiceClient]:
     life = Lifecycle()
-    app = create_app("test", life)
-    add_door(app, "/v1/work", Question, work.answer, Tokens({"tester": SecretStr("secret")}), "tester")
+    app = create_app("test", life, tokens=Tokens({"tester": SecretStr("secret")}))
+    add_door(app, "/v1/work", Question, work.answer, "tester")
     side = HttpSide(app, "127.0.0.1", 0)
     await side.start()
     client = ServiceClient(f"http://127.0.0.1:{side.port}", "secret", timeout=30)

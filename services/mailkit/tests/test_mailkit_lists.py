@@ -6,11 +6,12 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from mailkit.authority import Tokens
 from mailkit.batch import send_apart
 from mailkit.errors import BadRequest, InternalError, PostriderError, Unavailable
 from mailkit.http import ServiceClient, encoder
 from mailkit.lifecycle import Lifecycle
-from mailkit.web import HttpSide, Tokens, add_door, create_app
+from mailkit.web import HttpSide, add_door, create_app
 from mailkit.wire import Wire
 
 
@@ -63,8 +64,8 @@ async def service() -> AsyncIterator[Service]:
             raise ValueError("what a database says to this")
         return Answers([item.text.upper() for item in question.items])
 
-    app = create_app("test", Lifecycle())
-    add_door(app, "/v1/things", Items, answer, Tokens({"x": SecretStr("t")}), "x")
+    app = create_app("test", Lifecycle(), tokens=Tokens({"x": SecretStr("t")}))
+    add_door(app, "/v1/things", Items, answer, "x")
     http = HttpSide(app, "127.0.0.1", 0)
     await http.start()
     client = ServiceClient(f"http://127.0.0.1:{http.port}", "t")

@@ -13,10 +13,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
+from mailkit.authority import Tokens
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
-from mailkit.web import HttpSide, Tokens, add_door, create_app
+from mailkit.web import HttpSide, add_door, create_app
 from mailstore_client.wire import FilingAnswer, FilingAnswers, FilingList
 from queue_worker_client.client import QueueClient
 from queue_worker_client.wire import Submission, SubmissionRecipient
@@ -96,8 +97,8 @@ class Mailstore:
 
 async def test_killed_under_load_again_and_again_nothing_is_lost_or_filed_twice(database):
     store, life = Mailstore(), Lifecycle()
-    app = create_app("mailstore", life)
-    add_door(app, "/v1/filings", FilingList, store.file, Tokens({"queue": SecretStr("q")}), "queue")
+    app = create_app("mailstore", life, tokens=Tokens({"queue": SecretStr("q")}))
+    add_door(app, "/v1/filings", FilingList, store.file, "queue")
     side = HttpSide(app, "127.0.0.1", 0)
     await side.start()
     settings = {

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import asyncpg
-from fastapi import Depends, FastAPI
-from fastapi.security import HTTPBearer
 
 from auth.accounts import AccountRules
 from auth.aliases import AliasRules
@@ -21,9 +19,10 @@ from auth.storage.aliases import Aliases
 from auth.storage.directory import Directory
 from auth.storage.logins import Logins
 from auth.throttle import Throttle
+from mailkit.authority import Tokens
 from mailkit.clock import Clock
 from mailkit.lifecycle import Lifecycle
-from mailkit.web import Tokens, create_app
+from mailkit.web import OPERATORS, App, create_app
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,13 @@ class Parts:
     queue: HashQueue
 
 
-def build(parts: Parts, life: Lifecycle) -> FastAPI:
+def build(parts: Parts, life: Lifecycle) -> App:
     """The application: health, five list doors, the operators' API."""
     settings, pool, clock = parts.settings, parts.pool, parts.clock
 
     async def database() -> None:
         await pool.fetchval("select 1", timeout=4)
 
-    app = create_app("auth", life, {"database": database})
     tokens = Tokens(
         {
             "admin": settings.admin_token,
@@ -52,10 +50,10 @@ def build(parts: Parts, life: Lifecycle) -> FastAPI:
             "frontend": settings.token_frontend_auth,
         }
     )
+    app = create_app("auth", life, {"database": database}, tokens)
     directory = Directory(pool)
     doors.add_doors(
         app,
-        tokens,
         Senders(directory, clock, settings.grants, settings.sender_identity),
         Recipients(
             directory, clock, settings.grants, primary_domain=settings.primary_domain,
@@ -74,9 +72,8 @@ def build(parts: Parts, life: Lifecycle) -> FastAPI:
         Sessions(directory, clock, settings.proofs),
     )  # fmt: skip
     store = Accounts(pool)
-    only_admin = [Depends(tokens.only("admin")), Depends(HTTPBearer(auto_error=False))]
     app.include_router(
-        accounts.router(AccountRules(store, clock, parts.passwords, parts.queue)), dependencies=only_admin
+        accounts.router(AccountRules(store, clock, parts.passwords, parts.queue)), dependencies=OPERATORS
     )
-    app.include_router(aliases.router(AliasRules(Aliases(pool), store, clock)), dependencies=only_admin)
+    app.include_router(aliases.router(AliasRules(Aliases(pool), store, clock)), dependencies=OPERATORS)
     return app

@@ -40,7 +40,10 @@ async def serve(life: Lifecycle, settings: AuthSettings) -> None:
         await clock.sync()
         passwords = await asyncio.to_thread(Passwords)
         side = HttpSide(
-            build(Parts(settings, pool, clock, passwords, queue), life), settings.http_host, settings.http_port
+            build(Parts(settings, pool, clock, passwords, queue), life),
+            settings.http_host,
+            settings.http_port,
+            settings.metrics_port,
         )
         await side.start()
         life.every(60, clock.sync)

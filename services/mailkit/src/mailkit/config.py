@@ -45,6 +45,7 @@ KNOWN_NAMES = frozenset(
         "PROOF_KEY",
         "HTTP_HOST",
         "HTTP_PORT",
+        "METRICS_PORT",
         "LISTEN_HOST",
         "SMTP_PORT",
         "SMTPS_PORT",
@@ -149,6 +150,8 @@ class ServiceSettings(BaseSettings):
     """Address the HTTP side listens on."""
     http_port: int = Field(default=0, ge=0, le=65535)
     """Port of the HTTP side; each service has its own default."""
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Port that answers `/metrics` and nothing else; 0: the HTTP side's own port answers it."""
     log_level: str = "info"
     admin_token: SecretStr = SecretStr("")
     """Bearer token of operators and the command line; empty: the admin API refuses everybody. Like every token a comma

@@ -1,7 +1,6 @@
 """The HTTP side every service has: health, metrics, bearer tokens, one error form (RFC 9457), MessagePack list doors."""
 
 import asyncio
-import hmac
 import re
 import socket
 import time
@@ -10,118 +9,82 @@ from typing import Any, TypeVar
 
 import msgspec
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request, params
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
-from pydantic import SecretStr
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.security import HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from mailkit import docs_page
+from mailkit.authority import LARGEST_LIST, Authority, Tokens, discard, has_body, replay, whole
 from mailkit.callers import while_caller_waits
-from mailkit.config import secret_list
-from mailkit.errors import BadRequest, Forbidden, PostriderError, TooLarge, Unauthorised
+from mailkit.errors import BadRequest, PostriderError
 from mailkit.lifecycle import Lifecycle
-from mailkit.logs import get_logger
-from mailkit.metrics import from_zero
 from mailkit.report import foreign, known, report
-
-log = get_logger()
+from mailkit.server import Protocol, Server
 
 MSGPACK = "application/msgpack"
-#: The largest list a door takes: 8 MB of bodies (decision 3) and their envelopes.
-LARGEST_LIST = 16 * 1024 * 1024
 
 DOOR_SECONDS = Histogram(
     "postrider_http_door_seconds", "Time from a door's request to its answer (of a stream: to its beginning), by outcome: ok, failed", ["door", "outcome"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )  # fmt: skip
-DOOR_REFUSED = from_zero(
-    Counter(
-        "postrider_http_refused_total",
-        "Requests refused by token: unauthorised, forbidden, unproven (no login's proof for the mailbox)",
-        ["reason"],
-    ),
-    ("unauthorised", "forbidden", "unproven"),
-)
-
 _PLACE = re.compile(r" - at `\$\[0\]\[(\d{1,6})\][^`]*`\Z")
 
 T = TypeVar("T")
 Check = Callable[[], Awaitable[None]]
+#: The dependencies of an operators' router: `/docs` names the token, which was judged before.
+OPERATORS: Sequence[params.Depends] = (Depends(HTTPBearer(auto_error=False)),)
 
 
-class Tokens:
-    """Who may knock: bearer tokens by caller (`admin`, `gateway`, …), each a comma list of which any is accepted. An empty
-    one admits nobody."""
-
-    def __init__(self, tokens: Mapping[str, SecretStr]) -> None:
-        self._tokens = [(name, part) for name, token in tokens.items() for part in secret_list(token)]
-
-    def caller(self, request: Request) -> str:
-        """The name of the caller whose token came with `request`; compared in constant time. Raises Unauthorised."""
-        return self.named(request.headers.get("authorization", "").encode())
-
-    def named(self, authorization: bytes) -> str:
-        """The same for the header's octets."""
-        kind, _, given = authorization.partition(b" ")
-        found = ""
-        if kind.lower() == b"bearer" and given:
-            for name, token in self._tokens:
-                if hmac.compare_digest(token, given):
-                    found = name
-        if not found:
-            DOOR_REFUSED.labels("unauthorised").inc()
-            raise Unauthorised("a valid bearer token is required")
-        return found
-
-    def require(self, request: Request, *callers: str) -> str:
-        """The caller, who has to be one of `callers`. Raises Unauthorised, Forbidden."""
-        return _allowed(self.caller(request), callers)
-
-    def require_header(self, authorization: bytes, *callers: str) -> str:
-        """The same for the header's octets."""
-        return _allowed(self.named(authorization), callers)
-
-    def only(self, *callers: str) -> Callable[[Request], str]:
-        """A FastAPI dependency that requires one of `callers`."""
-
-        def check(request: Request) -> str:
-            return self.require(request, *callers)
-
-        return check
-
-
-def _allowed(name: str, callers: tuple[str, ...]) -> str:
-    if name not in callers:
-        DOOR_REFUSED.labels("forbidden").inc()
-        raise Forbidden(f"{name} may not use this door")
-    return name
-
-
-Door = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: Answers a request whose body was read, or is read by itself (`Authority.allow`).
+Door = Callable[[Scope, bytes, Receive, Send], Awaitable[None]]
 
 
 class App(FastAPI):
-    """FastAPI, with the list doors in front of its middleware: for a small request that is most of the work."""
+    """FastAPI behind the judgement of token and size, with the list doors in front of its middleware: for a small request
+    that is most of the work."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, tokens: Tokens, **settings: Any) -> None:
         super().__init__(**settings)
+        self.authority = Authority(tokens)
+        """Who may send what; asked before any octet of a body is read."""
         self.doors: dict[str, Door] = {}
         """What answers POST, by path."""
         self.life: Lifecycle | None = None
         """Its drain asks callers to go: see `_last`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
         if self.life is not None and self.life.stopping.is_set():
             send = _last(send)
-        if scope["type"] == "http" and scope["method"] == "POST" and (door := self.doors.get(scope["path"])):
-            await door(scope, receive, send)
-        elif scope["type"] == "http":
-            await super().__call__(scope, receive, _timed(scope, send))
+        try:
+            most = self.authority.admit(scope)
+            body = b"" if most is None else await whole(receive, most)
+        except PostriderError as error:
+            await _refuse(error, scope, receive, send)
+            return
+        if scope["method"] == "POST" and (door := self.doors.get(scope["path"])):
+            await door(scope, body, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, replay(body, receive), _timed(scope, send))
+
+
+async def _refuse(error: PostriderError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request whose body is not wanted. A connection on which more of it may come is closed behind the answer."""
+    answer = problem(error.slug, error.status_code, str(error))
+    if not has_body(scope):
+        await answer(scope, receive, send)
+        return
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": [*answer.raw_headers, (b"connection", b"close")]})  # fmt: skip
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    await discard(receive)
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _timed(scope: Scope, send: Send) -> Send:
@@ -152,12 +115,14 @@ def _last(send: Send) -> Send:
     return closing
 
 
-def create_app(title: str, life: Lifecycle, checks: Mapping[str, Check] | None = None) -> App:
-    """A FastAPI application with `/healthz`, `/readyz`, `/metrics`, `/docs` and problem+json errors.
+def create_app(
+    title: str, life: Lifecycle, checks: Mapping[str, Check] | None = None, tokens: Tokens | None = None
+) -> App:
+    """A FastAPI application with `/healthz`, `/readyz`, `/docs` and problem+json errors.
 
     `checks` are asked by `/readyz` (the database answers …); one that raises makes the service unready.
     """
-    app = App(title=f"Postrider {title}", version="1", redoc_url=None)
+    app = App(tokens or Tokens({}), title=f"Postrider {title}", version="1", docs_url=None, redoc_url=None)
     app.life = life
 
     @app.get("/healthz", include_in_schema=False)
@@ -174,9 +139,9 @@ def create_app(title: str, life: Lifecycle, checks: Mapping[str, Check] | None =
                 problems[name] = type(error).__name__
         return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
 
-    @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(docs_page.page(app.openapi()), headers=docs_page.HEADERS)
 
     app.add_exception_handler(PostriderError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -228,38 +193,23 @@ def _is_unstorable(error: BaseException) -> bool:
     )  # fmt: skip
 
 
-async def read_body(request: Request, most: int = LARGEST_LIST) -> bytes:
-    """The request's body, at most `most` bytes. Raises TooLarge."""
-    chunks: list[bytes] = []
-    total = 0
-    async for chunk in request.stream():
-        total += len(chunk)
-        if total > most:
-            raise TooLarge(f"a request here holds at most {most} bytes")
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
 def add_door(
     app: App,
     path: str,
     question: type[T],
     answer: Callable[..., Awaitable[Any]],
-    tokens: Tokens,
     *callers: str,
-    encoder: msgspec.msgpack.Encoder | None = None,
+    most: int = LARGEST_LIST,
     names_caller: bool = False,
 ) -> None:
-    """A MessagePack door: POST `path` with a `question`, answered by what `answer` returns. `names_caller`: `answer` is
-    given the caller's name behind the question."""
+    """A MessagePack door: POST `path` with a `question` of up to `most` octets, answered by what `answer` returns.
+    `names_caller`: `answer` is given the caller's name behind the question."""
     decode = msgspec.msgpack.Decoder(question).decode
-    encode = (encoder or msgspec.msgpack.Encoder(uuid_format="bytes")).encode
+    encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
     listed = question.__struct_fields__[:1] == ("items",)  # type: ignore[attr-defined]
     ok, failed = DOOR_SECONDS.labels(path, "ok"), DOOR_SECONDS.labels(path, "failed")
 
-    async def ask(scope: Scope, receive: Receive) -> bytes | None:
-        caller = tokens.require_header(_authorization(scope), *callers)
-        raw = await _whole(receive)
+    async def ask(raw: bytes, caller: str, receive: Receive) -> bytes | None:
         try:
             asked = decode(raw)
         except (ValueError, RecursionError) as error:  # also text that is not UTF-8
@@ -267,15 +217,14 @@ def add_door(
         found = await while_caller_waits(receive, answer(asked, caller) if names_caller else answer(asked))
         return None if found is None else encode(found)
 
-    async def door(scope: Scope, receive: Receive, send: Send) -> None:
+    async def door(scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         try:
-            content = await ask(scope, receive)
+            content = await ask(body, scope["caller"], receive)
         except Exception as error:
             failed.observe(time.perf_counter() - started)
             expected = isinstance(error, PostriderError)
-            request = Request(scope)
-            await (await (_expected if expected else unexpected)(request, error))(scope, receive, send)
+            await (await (_expected if expected else unexpected)(Request(scope), error))(scope, receive, send)
             return
         if content is None:
             return
@@ -285,6 +234,7 @@ def add_door(
                     "headers": [(b"content-type", MSGPACK.encode()), (b"content-length", length)]})  # fmt: skip
         await send({"type": "http.response.body", "body": content})
 
+    app.authority.allow(path, *callers, most=most)
     app.doors[path] = door
 
 
@@ -294,74 +244,61 @@ def _named_by(error: Exception) -> list[int]:
     return [int(found[1])] if found else []
 
 
-def _authorization(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            return bytes(value)
-    return b""
-
-
-async def _whole(receive: Receive) -> bytes:
-    """A list's octets. Raises TooLarge, and BadRequest when the caller left in the middle."""
-    chunks: list[bytes] = []
-    total = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise BadRequest("the request ended early")
-        chunk = message.get("body", b"")
-        total += len(chunk)
-        if total > LARGEST_LIST:
-            raise TooLarge(f"a request here holds at most {LARGEST_LIST} bytes")
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
 class HttpSide:
-    """uvicorn inside a service's own loop, next to its listeners, under the service's signals."""
+    """uvicorn inside a service's own loop, next to its listeners, under the service's signals. `/metrics` is answered on
+    the same port, or on a port of its own and nowhere else (decision 0028)."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        config = uvicorn.Config(
-            app, host=host, port=port, http="httptools", loop="none", access_log=False, log_level="warning",
-            timeout_keep_alive=75, timeout_graceful_shutdown=3, lifespan="off", ws="none", server_header=False,
-            proxy_headers=False,
-        )  # fmt: skip
-        self._server = _Server(config)
-        self._task: asyncio.Task[None] | None = None
+    def __init__(self, app: App, host: str, port: int, metrics_port: int = 0) -> None:
+        measured = App(Tokens({}), openapi_url=None, docs_url=None, redoc_url=None) if metrics_port else app
+        measured.get("/metrics", include_in_schema=False)(_metrics)
+        self._servers = [_server(app, host, port), *([_server(measured, host, metrics_port)] if metrics_port else [])]
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Listen; on "::" for IPv4 too, which the loop alone would not. Raises OSError when the port is taken."""
-        config, sockets = self._server.config, None
-        if config.host == "::" and socket.has_dualstack_ipv6():
-            address = (config.host, config.port)
-            sockets = [socket.create_server(address, family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048)]
-        self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets))
-        while not self._server.started:
-            if self._task.done():
-                self._task.result()
-                raise OSError(f"cannot listen on {self._server.config.host}:{self._server.config.port}")
-            await asyncio.sleep(0.005)
+        """Listen; on "::" for IPv4 too, which the loop alone would not. Raises OSError when a port is taken."""
+        for server in self._servers:
+            config, sockets = server.config, None
+            if config.host == "::" and socket.has_dualstack_ipv6():
+                address = (config.host, config.port)
+                sockets = [socket.create_server(address, family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048)]
+            task = asyncio.get_running_loop().create_task(server.serve(sockets))
+            self._tasks.append(task)
+            while not server.started:
+                if task.done():
+                    task.result()
+                    raise OSError(f"cannot listen on {config.host}:{config.port}")
+                await asyncio.sleep(0.005)
 
     @property
     def port(self) -> int:
         """The port that is listened on (a free one when 0 was asked for)."""
-        return int(self._server.servers[0].sockets[0].getsockname()[1])
+        return _listens_on(self._servers[0])
+
+    @property
+    def metrics_port(self) -> int:
+        """The port that answers `/metrics`."""
+        return _listens_on(self._servers[-1])
 
     async def stop(self) -> None:
         """Finish requests in hand, then close."""
-        self._server.should_exit = True
-        if self._task is not None:
-            await self._task
+        for server in self._servers:
+            server.should_exit = True
+        await asyncio.gather(*self._tasks)
 
 
-class _Server(uvicorn.Server):
-    """Signals belong to the service's lifecycle; a taken port is an exception, not an exit."""
+def _server(app: App, host: str, port: int) -> Server:
+    return Server(
+        uvicorn.Config(
+            app, host=host, port=port, http=Protocol, loop="none", access_log=False, log_level="warning",
+            timeout_keep_alive=75, timeout_graceful_shutdown=3, lifespan="off", ws="none", server_header=False,
+            proxy_headers=False,
+        )
+    )  # fmt: skip
 
-    def install_signal_handlers(self) -> None:
-        return
 
-    def capture_signals(self) -> Any:
-        import contextlib
+def _listens_on(server: Server) -> int:
+    return int(server.servers[0].sockets[0].getsockname()[1])
 
-        return contextlib.nullcontext()
+
+async def _metrics() -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

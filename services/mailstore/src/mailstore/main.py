@@ -54,7 +54,7 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     )  # fmt: skip
     life.spawn(parts.feed.run())
     life.spawn(parts.maintenance.run())
-    http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port)
+    http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port, settings.metrics_port)
     await http.start()
     life.ready = True
     log.info("ready", port=http.port)

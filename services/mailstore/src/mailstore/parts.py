@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 import asyncpg
-from fastapi import FastAPI
 
 from bodystore import BodyStore
+from mailkit.authority import Tokens
 from mailkit.clock import Clock
 from mailkit.disk import Disk
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
-from mailkit.web import Tokens, create_app
+from mailkit.web import App, create_app
 from mailstore.appending import Appender
 from mailstore.arranging import Arranger
 from mailstore.changing import Changer
@@ -65,7 +65,7 @@ def assemble(
     return Parts(pool, bodies, clock, filer, feed, maintenance, rooms)
 
 
-def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> FastAPI:
+def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
     """The HTTP side: doors and the operators' API."""
     tokens = Tokens(
         {
@@ -77,7 +77,7 @@ def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> FastAPI:
     async def database() -> None:
         await parts.pool.fetchval("select 1")
 
-    made = create_app(SERVICE, life, {"database": database})
-    doors.add(made, parts.rooms, tokens, life, settings.max_message_bytes)
-    made.include_router(admin.router(parts.pool, parts.bodies, parts.clock, tokens))
+    made = create_app(SERVICE, life, {"database": database}, tokens)
+    doors.add(made, parts.rooms, life, settings.max_message_bytes)
+    made.include_router(admin.router(parts.pool, parts.bodies, parts.clock))
     return made

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
+from mailkit.authority import REFUSED
 from mailkit.clock import Clock
 from mailkit.errors import Unproven
 from mailkit.proof import ProofKeys
-from mailkit.web import DOOR_REFUSED
 
 A = TypeVar("A")
 
@@ -24,7 +24,7 @@ class Proven:
         try:
             self._keys.check(question.mailbox_id, question.proof, self._clock.timestamp())
         except Unproven:
-            DOOR_REFUSED.labels("unproven").inc()
+            REFUSED.labels("unproven").inc()
             raise
 
     def holds(self, mailbox_id: UUID, proof: bytes) -> bool:
@@ -32,7 +32,7 @@ class Proven:
         try:
             self._keys.check(mailbox_id, proof, self._clock.timestamp())
         except Unproven:
-            DOOR_REFUSED.labels("unproven").inc()
+            REFUSED.labels("unproven").inc()
             return False
         return True
 

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-from fastapi import FastAPI
-
 from auth_client.client import AuthClient
 from mailkit.address import Networks
 from mailkit.batch import Batcher
@@ -15,7 +13,7 @@ from mailkit.logs import configure, get_logger
 from mailkit.ports import Public, open_ports
 from mailkit.stream import Stream
 from mailkit.tls import CertificateStore
-from mailkit.web import HttpSide, create_app
+from mailkit.web import App, HttpSide, create_app
 from mailstore_client.client import MailstoreClient
 from pop_imap_frontend.budget import Budget
 from pop_imap_frontend.config import FrontendSettings
@@ -72,7 +70,7 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
 
         return factory
 
-    http = HttpSide(app(life), settings.http_host, settings.http_port)
+    http = HttpSide(app(life), settings.http_host, settings.http_port, settings.metrics_port)
     await http.start()
     limits = Limits(
         settings.frontend_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks)
@@ -124,6 +122,6 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
     log.info("stopped")
 
 
-def app(life: Lifecycle) -> FastAPI:
+def app(life: Lifecycle) -> App:
     """The HTTP side: health and metrics."""
     return create_app(SERVICE, life)

@@ -58,7 +58,9 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     await parts.maintenance.hour()
     await parts.maintenance.minute()
     loops = {life.spawn(parts.filer.run()), life.spawn(parts.delivery.run())}
-    http = HttpSide(web(settings, life, pool, clock, parts), settings.http_host, settings.http_port)
+    http = HttpSide(
+        web(settings, life, pool, clock, parts), settings.http_host, settings.http_port, settings.metrics_port
+    )
     await http.start()
     life.ready = True
     log.info("ready", port=http.port)

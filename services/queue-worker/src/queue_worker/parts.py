@@ -6,14 +6,14 @@ from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
-from fastapi import FastAPI
 
 from bodystore import BodyStore
+from mailkit.authority import Tokens
 from mailkit.clock import Clock
 from mailkit.disk import Disk
 from mailkit.lifecycle import Lifecycle
 from mailkit.singleton import Singleton
-from mailkit.web import Tokens, create_app
+from mailkit.web import App, create_app
 from mailstore_client.client import MailstoreClient
 from queue_worker.collect import Collector
 from queue_worker.config import QueueSettings
@@ -76,7 +76,7 @@ def assemble(
     return Parts(leases, recorder, filer, delivery, intake, collector, maintenance)
 
 
-def web(settings: QueueSettings, life: Lifecycle, pool: asyncpg.Pool, clock: Clock, parts: Parts) -> FastAPI:
+def web(settings: QueueSettings, life: Lifecycle, pool: asyncpg.Pool, clock: Clock, parts: Parts) -> App:
     """The HTTP side: the door and the operators' API."""
     tokens = Tokens({"gateway": settings.token_gateway_queue, "admin": settings.admin_token})
 
@@ -87,7 +87,7 @@ def web(settings: QueueSettings, life: Lifecycle, pool: asyncpg.Pool, clock: Clo
         parts.filer.wake()
         parts.delivery.wake(pair for pair in pairs if pair[1])
 
-    app = create_app("queue-worker", life, {"database": database})
-    submissions.add(app, lambda: parts.intake, tokens, settings.max_message_bytes)
-    app.include_router(admin.router(pool, clock, tokens, wake))
+    app = create_app("queue-worker", life, {"database": database}, tokens)
+    submissions.add(app, lambda: parts.intake, settings.max_message_bytes)
+    app.include_router(admin.router(pool, clock, wake))
     return app

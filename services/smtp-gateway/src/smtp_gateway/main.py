@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from fastapi import FastAPI
 from msgspec import structs
 
 from auth_client.client import AuthClient
@@ -18,7 +17,7 @@ from mailkit.listener import Connections, Limits, Peer, Refusals
 from mailkit.logs import configure, get_logger
 from mailkit.ports import Public, open_ports
 from mailkit.tls import CertificateStore
-from mailkit.web import HttpSide, create_app
+from mailkit.web import App, HttpSide, create_app
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import RoomQuestion
 from queue_worker_client.client import QueueClient
@@ -69,7 +68,7 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     direct = without_grants(context, auth, resolver, room)
     if not settings.open_smtp:
         context = direct
-    http = HttpSide(app(life), settings.http_host, settings.http_port)
+    http = HttpSide(app(life), settings.http_host, settings.http_port, settings.metrics_port)
     await http.start()
     if certificates is not None:
         await certificates.measure()  # which names they are for
@@ -132,6 +131,6 @@ def without_grants(context: Context, auth: AuthClient, resolver: Resolver, room:
     )
 
 
-def app(life: Lifecycle) -> FastAPI:
+def app(life: Lifecycle) -> App:
     """The HTTP side: health and metrics."""
     return create_app(SERVICE, life)

@@ -9,7 +9,7 @@ from auth.senders import Senders
 from auth.sessions import Sessions
 from auth_client import wire
 from mailkit.errors import BadRequest, Forbidden
-from mailkit.web import App, Tokens, add_door
+from mailkit.web import App, add_door
 
 #: Decision 3: what a list carries at most.
 MOST_ITEMS = 100
@@ -19,9 +19,7 @@ MOST_ITEMS = 100
 PROTOCOLS = {"gateway": ("smtp",), "frontend": ("pop3", "imap")}
 
 
-def add_doors(
-    app: App, tokens: Tokens, senders: Senders, recipients: Recipients, logins: Checker, sessions: Sessions
-) -> None:
+def add_doors(app: App, senders: Senders, recipients: Recipients, logins: Checker, sessions: Sessions) -> None:
     """Mount the five doors, each for its callers."""
 
     def door(
@@ -36,7 +34,7 @@ def add_doors(
             answers = await work(asked.items) if asked.items else []
             return answers if isinstance(answers, answer) else answer(list(answers))
 
-        add_door(app, path, question, listed, tokens, *callers, names_caller=True)
+        add_door(app, path, question, listed, *callers, names_caller=True)
 
     door("/v1/senders", wire.SenderList, wire.SenderAnswers, senders.answer, "gateway")
     door("/v1/recipients", wire.RecipientList, wire.RecipientAnswers, recipients.answer, "gateway")

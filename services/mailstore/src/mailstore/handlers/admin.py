@@ -3,13 +3,13 @@
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from bodystore import BodyStore
 from mailkit.clock import Clock
 from mailkit.db import translated
-from mailkit.web import Tokens
+from mailkit.web import OPERATORS
 from mailstore.purge import purge
 from mailstore.storage.store import sql
 
@@ -28,9 +28,9 @@ class Purged(BaseModel):
     removed: int
 
 
-def router(pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, tokens: Tokens) -> APIRouter:
+def router(pool: asyncpg.Pool, bodies: BodyStore, clock: Clock) -> APIRouter:
     """The routes under /v1/mailboxes."""
-    routes = APIRouter(prefix="/v1/mailboxes", tags=["mailboxes"], dependencies=[Depends(tokens.only("admin"))])
+    routes = APIRouter(prefix="/v1/mailboxes", tags=["mailboxes"], dependencies=OPERATORS)
 
     @routes.get("/{mailbox_id}", operation_id="show_usage")
     async def show(mailbox_id: UUID) -> MailboxUsage:

@@ -9,12 +9,13 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from mailkit.authority import LARGEST_LIST
 from mailkit.callers import while_caller_waits
 from mailkit.db import translated
 from mailkit.errors import BadRequest, PostriderError, TooLarge
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
-from mailkit.web import MSGPACK, App, Tokens, add_door, problem, read_body, unexpected
+from mailkit.web import MSGPACK, App, add_door, problem, unexpected
 from mailstore.appending import Appender
 from mailstore.arranging import Arranger
 from mailstore.changing import Changer
@@ -61,15 +62,15 @@ class Rooms:
     turns: Turns
 
 
-def add(app: App, rooms: Rooms, tokens: Tokens, life: Lifecycle, most_bytes: int) -> None:
+def add(app: App, rooms: Rooms, life: Lifecycle, most_bytes: int) -> None:
     """Mount all doors on `app`."""
-    _add_gateway_and_queue(app, rooms, tokens)
-    _add_frontend(app, rooms, tokens)
-    _add_streams(app, rooms, tokens, most_bytes)
-    add_feed(app, rooms.feed, rooms.proven, tokens, life)
+    _add_gateway_and_queue(app, rooms)
+    _add_frontend(app, rooms)
+    _add_streams(app, rooms, most_bytes)
+    add_feed(app, rooms.feed, rooms.proven, life)
 
 
-def _add_gateway_and_queue(app: App, rooms: Rooms, tokens: Tokens) -> None:
+def _add_gateway_and_queue(app: App, rooms: Rooms) -> None:
     async def room(question: wire.RoomList) -> wire.RoomAnswers:
         async with translated():
             rows = await rooms.pool.fetch(sql.sizes, [item.mailbox_id for item in question.items])
@@ -89,9 +90,9 @@ def _add_gateway_and_queue(app: App, rooms: Rooms, tokens: Tokens) -> None:
         found = {row["body_id"] for row in rows}
         return wire.ReferenceAnswers([body_id in found for body_id in question.body_ids])
 
-    add_door(app, "/v1/room", wire.RoomList, room, tokens, "gateway")
-    add_door(app, "/v1/filings", wire.FilingList, filings, tokens, "queue")
-    add_door(app, "/v1/references", wire.ReferenceList, references, tokens, "queue")
+    add_door(app, "/v1/room", wire.RoomList, room, "gateway")
+    add_door(app, "/v1/filings", wire.FilingList, filings, "queue")
+    add_door(app, "/v1/references", wire.ReferenceList, references, "queue")
 
 
 def _room(item: wire.RoomQuestion, row: Any) -> str:
@@ -104,7 +105,7 @@ def _room(item: wire.RoomQuestion, row: Any) -> str:
     return "room" if account.fits(item.size) else "full"
 
 
-def _add_frontend(app: App, rooms: Rooms, tokens: Tokens) -> None:
+def _add_frontend(app: App, rooms: Rooms) -> None:
     async def renew(question: wire.RenewMaildrops) -> wire.RenewedMaildrops:
         proven = [rooms.proven.holds(item.mailbox_id, item.proof) for item in question.items]
         asked = [item for item, good in zip(question.items, proven, strict=True) if good]
@@ -131,8 +132,8 @@ def _add_frontend(app: App, rooms: Rooms, tokens: Tokens) -> None:
     for path, question, answer in doors:
         if path in _EXPENSIVE:
             answer = _in_turn(rooms.turns, answer)
-        add_door(app, path, question, rooms.proven.first(answer), tokens, "frontend")
-    add_door(app, "/v1/maildrop/renew", wire.RenewMaildrops, renew, tokens, "frontend")
+        add_door(app, path, question, rooms.proven.first(answer), "frontend")
+    add_door(app, "/v1/maildrop/renew", wire.RenewMaildrops, renew, "frontend")
 
 
 #: Doors whose work grows with a folder or its messages.
@@ -153,9 +154,9 @@ def _in_turn(turns: Turns, answer: Callable[[Any], Awaitable[Any]]) -> Callable[
     return in_turn
 
 
-def _add_streams(app: App, rooms: Rooms, tokens: Tokens, most_bytes: int) -> None:
+def _add_streams(app: App, rooms: Rooms, most_bytes: int) -> None:
     async def asked(request: Request, kind: type[Any]) -> Any:
-        question = _decode(await read_body(request), kind)
+        question = _decode(await request.body(), kind)
         rooms.proven.require(question)
         return question
 
@@ -185,7 +186,7 @@ def _add_streams(app: App, rooms: Rooms, tokens: Tokens, most_bytes: int) -> Non
         return StreamingResponse(rest(), media_type="application/octet-stream")
 
     async def append(request: Request) -> Response:
-        raw = await read_body(request, most_bytes + 1024 * 1024)
+        raw = await request.body()
         size = int.from_bytes(raw[:4], "big")
         head = _decode(raw[4 : 4 + size], wire.Append)
         rooms.proven.require(head)
@@ -197,18 +198,17 @@ def _add_streams(app: App, rooms: Rooms, tokens: Tokens, most_bytes: int) -> Non
         answer = await while_caller_waits(request.receive, put())
         return Response(_encode(answer), media_type=MSGPACK)
 
-    for path, method, answer in (
-        ("/v1/maildrop/read", "POST", read), ("/v1/messages/fetch", "POST", fetch), ("/v1/messages/append", "PUT", append),
+    for path, method, answer, most in (
+        ("/v1/maildrop/read", "POST", read, LARGEST_LIST), ("/v1/messages/fetch", "POST", fetch, LARGEST_LIST),
+        ("/v1/messages/append", "PUT", append, most_bytes + 1024 * 1024),
     ):  # fmt: skip
-        app.add_route(path, _guarded(answer, tokens), methods=[method], include_in_schema=False)
+        app.authority.allow(path, "frontend", most=most)
+        app.add_route(path, _guarded(answer), methods=[method], include_in_schema=False)
 
 
-def _guarded(
-    answer: Callable[[Request], Awaitable[Response]], tokens: Tokens
-) -> Callable[[Request], Awaitable[Response]]:
+def _guarded(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
     async def door(request: Request) -> Response:
         try:
-            tokens.require(request, "frontend")
             return await answer(request)
         except PostriderError as error:
             return problem(error.slug, error.status_code, str(error))

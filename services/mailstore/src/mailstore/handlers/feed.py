@@ -5,14 +5,13 @@ import time
 from collections.abc import AsyncIterator
 
 import msgspec
-from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from mailkit.errors import BadRequest, PostriderError, TooLarge
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
 from mailkit.report import describe
-from mailkit.web import DOOR_SECONDS, App, Tokens, problem
+from mailkit.web import DOOR_SECONDS, App
 from mailstore.feed import Feed, Subscriber
 from mailstore.proven import Proven
 from mailstore_client.wire import MOST_WATCHED_A_FRAME, WatchList
@@ -26,17 +25,11 @@ LARGEST_FRAME = 128 * 1024
 _decode = msgspec.msgpack.Decoder(WatchList).decode
 
 
-def add_feed(app: App, feed: Feed, proven: Proven, tokens: Tokens, life: Lifecycle) -> None:
+def add_feed(app: App, feed: Feed, proven: Proven, life: Lifecycle) -> None:
     """Mount it on `app`. It answers while it is still being asked, which FastAPI's own routes do not."""
 
-    async def door(scope: Scope, receive: Receive, send: Send) -> None:
+    async def door(_scope: Scope, _body: bytes, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        try:
-            tokens.require(Request(scope), "frontend")
-        except PostriderError as error:
-            DOOR_SECONDS.labels(PATH, "failed").observe(time.perf_counter() - started)
-            await problem(error.slug, error.status_code, str(error))(scope, receive, send)
-            return
         subscriber = feed.join()
         asking = asyncio.create_task(_listen(receive, subscriber, proven))
         asking.add_done_callback(lambda _: subscriber.wake())
@@ -53,6 +46,7 @@ def add_feed(app: App, feed: Feed, proven: Proven, tokens: Tokens, life: Lifecyc
             asking.cancel()
             feed.leave(subscriber)
 
+    app.authority.allow(PATH, "frontend", most=None)
     app.doors[PATH] = door
 
 

@@ -5,19 +5,19 @@ from typing import Literal
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from mailkit.clock import Clock
 from mailkit.errors import NotFound
-from mailkit.web import Tokens
+from mailkit.web import OPERATORS
 from queue_worker.handlers.records import Attempt, MessageDetail, QueuedMessage, Recipient, Retried
 from queue_worker.ready import Pair
 from queue_worker.storage.queue import sql
 
 
-def router(pool: asyncpg.Pool, clock: Clock, tokens: Tokens, wake: Callable[[Iterable[Pair]], None]) -> APIRouter:
+def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], None]) -> APIRouter:
     """The routes under /v1/queue."""
-    routes = APIRouter(prefix="/v1/queue", tags=["queue"], dependencies=[Depends(tokens.only("admin"))])
+    routes = APIRouter(prefix="/v1/queue", tags=["queue"], dependencies=OPERATORS)
 
     @routes.get("", operation_id="list_queue")
     async def list_queue(

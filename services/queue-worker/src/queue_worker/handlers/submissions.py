@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mailkit.errors import BadRequest, PostriderError, TooLarge
-from mailkit.web import MSGPACK, App, Tokens, add_door, problem, read_body
+from mailkit.web import MSGPACK, App, add_door, problem
 from queue_worker.intake import Intake
 from queue_worker_client.wire import LIST_ITEMS, Submission, SubmissionAnswers, SubmissionList
 
@@ -15,7 +15,7 @@ _head = msgspec.msgpack.Decoder(Submission).decode
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
-def add(app: App, intake: Callable[[], Intake], tokens: Tokens, most_bytes: int) -> None:
+def add(app: App, intake: Callable[[], Intake], most_bytes: int) -> None:
     """Mount the door on `app`. `most_bytes`: the largest message, with what we add on top of it."""
 
     async def submissions(question: SubmissionList) -> SubmissionAnswers:
@@ -27,8 +27,7 @@ def add(app: App, intake: Callable[[], Intake], tokens: Tokens, most_bytes: int)
 
     async def large(request: Request) -> Response:
         try:
-            tokens.require(request, "gateway")
-            raw = await read_body(request, most_bytes + 1024 * 1024)
+            raw = await request.body()
             size = int.from_bytes(raw[:4], "big")
             try:
                 head = _head(raw[4 : 4 + size])
@@ -41,7 +40,8 @@ def add(app: App, intake: Callable[[], Intake], tokens: Tokens, most_bytes: int)
         except PostriderError as error:
             return problem(error.slug, error.status_code, str(error))
 
-    add_door(app, "/v1/submissions", SubmissionList, submissions, tokens, "gateway")
+    add_door(app, "/v1/submissions", SubmissionList, submissions, "gateway")
+    app.authority.allow("/v1/submissions/large", "gateway", most=most_bytes + 1024 * 1024)
     app.add_route("/v1/submissions/large", large, methods=["PUT"], include_in_schema=False)
 
 
