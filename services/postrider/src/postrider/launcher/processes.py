@@ -14,6 +14,7 @@ import aiohttp
 from mailkit.errors import ConfigError
 from mailkit.lifecycle import EX_CONFIG
 from postrider.launcher.plan import SERVICES
+from postrider.launcher.postgres import SLOW_SECONDS, finish
 
 LONGEST_PAUSE = 10.0
 
@@ -24,7 +25,7 @@ class Service:
     def __init__(self, name: str, environment: Mapping[str, str], log: Path, say: Callable[[str], None]) -> None:
         self.name = name
         self._env = dict(environment)
-        self._log = log
+        self.log = log
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
         self._failures = 0
@@ -35,7 +36,7 @@ class Service:
         """Start the process; it reads its end of `launcher_fd` and stops when the launcher is gone."""
         self._started = time.monotonic()
         env = self._env | {"POSTRIDER_LAUNCHER_FD": str(launcher_fd)}
-        with open(self._log, "ab") as log:
+        with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", SERVICES[self.name][1]],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, pass_fds=(launcher_fd,),
@@ -61,13 +62,17 @@ class Service:
         self._failures += 1
         self._next = time.monotonic() + pause
         self._process = None
-        self._say(f"{self.name} ended ({_cause(status)}); starting it again in {pause:g} s, its log is {self._log}")
+        self._say(f"{self.name} ended ({_cause(status)}); starting it again in {pause:g} s, its log is {self.log}")
 
-    def refused(self) -> str | None:
-        """Why the service refuses to start at all (a configuration error), when it does."""
-        if self._process is None or self._process.poll() != EX_CONFIG:
+    def failed(self) -> str | None:
+        """Why the service has ended while it was being started, when it has."""
+        status = self._process.poll() if self._process is not None else None
+        if status is None:
             return None
-        return self._log.read_text(errors="replace").strip().splitlines()[-1]
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        if status == EX_CONFIG and lines:
+            return lines[-1]
+        return f"{self.name} ended while it was being started ({_cause(status)}); its log is {self.log}"
 
     def send(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -86,30 +91,32 @@ def _cause(status: int) -> str:
 async def migrate(environments: Mapping[str, Mapping[str, str]], log: Path) -> None:
     """Bring every schema to the revision of this code, the owners side by side. Raises ConfigError."""
 
-    def one(name: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", SERVICES[name][1], "migrate"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, env=dict(environments[name]),
-        )  # fmt: skip
+    async def one(name: str) -> None:
+        command = [sys.executable, "-m", SERVICES[name][1], "migrate"]
+        status, text = await finish(command, env=dict(environments[name]))
         with open(log, "a") as file:
-            file.write(done.stdout + done.stderr)
-        if done.returncode:
-            lines = done.stderr.strip().splitlines()
+            file.write(text)
+        if status:
+            lines = text.strip().splitlines()
             raise ConfigError(f"the database of {name} could not be brought up to date: {lines[-1] if lines else log}")
 
-    await asyncio.gather(*(asyncio.to_thread(one, name) for name in environments))
+    async with asyncio.TaskGroup() as owners:
+        for name in environments:
+            owners.create_task(one(name))
 
 
-async def wait_ready(services: list[Service], urls: Mapping[str, str], seconds: float = 60.0) -> None:
-    """Returns when every service's `/readyz` says so. Raises ConfigError when one refuses or the time is over."""
-    end = time.monotonic() + seconds
+async def wait_ready(services: list[Service], urls: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Returns when every service's `/readyz` says so, however long a living one takes. Raises ConfigError when one refuses to
+    start or ends."""
+    slow = time.monotonic() + SLOW_SECONDS
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=6)) as session:
         for service in services:
             while not await _ready(session, urls[service.name]):
-                if sentence := service.refused():
+                if sentence := service.failed():
                     raise ConfigError(sentence)
-                if time.monotonic() > end:
-                    raise ConfigError(f"{service.name} was not ready within {seconds:g} s; its log is {service._log}")
+                if time.monotonic() > slow:
+                    slow = time.monotonic() + SLOW_SECONDS
+                    say(f"{service.name} runs but is not ready yet; waiting for it, its log is {service.log}")
                 await asyncio.sleep(0.05)
 
 

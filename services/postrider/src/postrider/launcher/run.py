@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -29,9 +31,22 @@ def run() -> int:
         state.check_ports(plan)
         with lock:
             return asyncio.run(_run(plan, console))
+    except KeyboardInterrupt:  # before anything was started
+        return 0
+    except OSError as error:
+        print(f"postrider: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        return 78
     except ConfigError as error:
         print(f"postrider: {error}", file=sys.stderr)
         return 78
+
+
+@dataclass
+class _Running:
+    """What has been started and has to be stopped."""
+
+    postgres: EmbeddedPostgres | None = None
+    services: list[Service] = field(default_factory=list)
 
 
 async def _run(plan: Plan, console: Console) -> int:
@@ -39,56 +54,67 @@ async def _run(plan: Plan, console: Console) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.set)
-    postgres: EmbeddedPostgres | None = None
-    services: list[Service] = []
+    running = _Running()
+    work = loop.create_task(_work(plan, console, running))
+    stop = loop.create_task(stopping.wait())
     try:
-        with console.status("starting the database"):
-            dsn = plan.environ.get("POSTRIDER_DATABASE_URL") or ""
-            if not dsn:
-                postgres = EmbeddedPostgres(plan.state / "postgres", plan.state / "logs" / "postgres.log")
-                await postgres.start()
-                dsn = postgres.dsn
-        secrets = state.load_secrets(plan)
-        ca_file = state.make_certificates(plan)
-        with console.status("bringing the schemas up to date"):
-            await migrate(
-                {name: plan.environment(name, dsn, secrets) for name in DATABASE_OWNERS},
-                plan.state / "logs" / "migrate.log",
-            )
-        read_end, _write_end = pipe()
-        with console.status("starting the services"):
-            for name in SERVICES:
-                log = plan.state / "logs" / f"{name}.log"
-                services.append(Service(name, plan.environment(name, dsn, secrets), log, console.print))
-                services[-1].start(read_end)
-            ready = asyncio.create_task(wait_ready(services, {name: plan.url(name) for name in SERVICES}))
-            await asyncio.wait(
-                {ready, stop := asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not stop.done():
-                ready.result()
-            ready.cancel()
-        if not stopping.is_set():
-            users = await make_demo(plan, secrets["ADMIN_TOKEN"])
-            env_file = state.write_env(plan, _env_values(plan, secrets["ADMIN_TOKEN"], ca_file, users))
-            show(console, plan, users, ca_file, env_file)
-        while not stopping.is_set():
-            for service in services:
-                service.watch(read_end)
-            if postgres is not None and postgres.poll() is not None:
-                await _start_again(postgres, console)
-            try:
-                await asyncio.wait_for(stopping.wait(), 0.2)
-            except TimeoutError:
-                continue
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            _raise_first(work)
+        work.cancel()  # a stop during the start is a stop, and no failure
+        await asyncio.gather(work, return_exceptions=True)
         return 0
     finally:
         (plan.state / state.ENV_FILE).unlink(missing_ok=True)
-        if services:
+        if running.services:
             console.print("stopping")
-        await stop_all(services, STOP_SECONDS)
-        if postgres is not None:
-            await postgres.stop(3.0)
+        await stop_all(running.services, STOP_SECONDS)
+        if running.postgres is not None:
+            await running.postgres.stop(3.0)
+
+
+def _raise_first(work: asyncio.Task[None]) -> None:
+    """What `work` raised; of a group the first."""
+    error = work.exception()
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if error is not None:
+        raise error
+
+
+async def _work(plan: Plan, console: Console, running: _Running) -> None:
+    """Start everything, then watch it until this is cancelled."""
+    say = partial(console.print, soft_wrap=True, markup=False)  # a path stays in one piece
+    with console.status("starting the database"):
+        dsn = plan.environ.get("POSTRIDER_DATABASE_URL") or ""
+        if not dsn:
+            folder, log = plan.state / "postgres", plan.state / "logs" / "postgres.log"
+            running.postgres = EmbeddedPostgres(folder, log, say)
+            await running.postgres.start()
+            dsn = running.postgres.dsn
+    secrets = state.load_secrets(plan)
+    ca_file = state.make_certificates(plan)
+    with console.status("bringing the schemas up to date"):
+        await migrate(
+            {name: plan.environment(name, dsn, secrets) for name in DATABASE_OWNERS},
+            plan.state / "logs" / "migrate.log",
+        )
+    read_end, _write_end = pipe()
+    with console.status("starting the services"):
+        for name in SERVICES:
+            log = plan.state / "logs" / f"{name}.log"
+            running.services.append(Service(name, plan.environment(name, dsn, secrets), log, say))
+            running.services[-1].start(read_end)
+        await wait_ready(running.services, {name: plan.url(name) for name in SERVICES}, say)
+    users = await make_demo(plan, secrets["ADMIN_TOKEN"])
+    env_file = state.write_env(plan, _env_values(plan, secrets["ADMIN_TOKEN"], ca_file, users))
+    show(console, plan, users, ca_file, env_file)
+    while True:
+        for service in running.services:
+            service.watch(read_end)
+        if running.postgres is not None and running.postgres.poll() is not None:
+            await _start_again(running.postgres, console)
+        await asyncio.sleep(0.2)
 
 
 async def _start_again(postgres: EmbeddedPostgres, console: Console) -> None:

@@ -71,7 +71,10 @@ def write_private(path: Path, text: str) -> None:
 def load_secrets(plan: Plan) -> dict[str, str]:
     """The service tokens of this state folder, made at the first start."""
     path = plan.state / "secrets.json"
-    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    try:
+        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError:
+        raise ConfigError(f"{path} is damaged; remove it, and new tokens are made") from None
     missing = [name for name in SECRET_NAMES if name not in known]
     if missing:
         known |= {name: secrets.token_urlsafe(32) for name in missing}
