@@ -23,8 +23,8 @@ def test_without_monitoring_pods_carry_scrape_annotations_and_nothing_else_is_ma
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         assert annotations["prometheus.io/scrape"] == "true"
-        assert annotations["prometheus.io/port"] == str(ports["http"])
-        scraped[deployment["metadata"]["name"]] = ports["http"]
+        assert annotations["prometheus.io/port"] == str(ports["metrics"])
+        scraped[deployment["metadata"]["name"]] = ports["metrics"]
     assert len(scraped) == len(SERVICES)
 
 
@@ -39,9 +39,8 @@ def test_the_monitor_finds_every_service_and_nothing_else() -> None:
         labels = template["metadata"]["labels"]
         assert spec["selector"]["matchLabels"].items() <= labels.items()
         assert labels["app.kubernetes.io/component"] in wanted["values"]
-        assert spec["podMetricsEndpoints"][0]["port"] in {
-            port["name"] for port in template["spec"]["containers"][0]["ports"]
-        }
+        assert spec["podMetricsEndpoints"][0]["port"] == "metrics"
+        assert "metrics" in {port["name"] for port in template["spec"]["containers"][0]["ports"]}
         assert "prometheus.io/scrape" not in template["metadata"]["annotations"], "it would be scraped twice"
     assert spec["jobLabel"] == "app.kubernetes.io/component"
 
@@ -79,9 +78,13 @@ def test_policies_let_the_scraper_in_at_every_service(enabled: bool) -> None:
         policy["metadata"]["labels"]["app.kubernetes.io/component"]
         for policy in policies
         for rule in policy["spec"].get("ingress", [])
-        if rule["ports"] == [{"port": "http"}] and peers[0] in rule["from"]
+        if peers[0] in rule.get("from", []) and (rule["ports"], rule["from"]) == ([{"port": "metrics"}], peers)
     }
     assert open_to_it == set(SERVICES)
+    everything = [rule for policy in policies for rule in policy["spec"].get("ingress", [])]
+    assert not [
+        rule for rule in everything if peers[0] in rule.get("from", []) and rule["ports"] != [{"port": "metrics"}]
+    ]
 
 
 @pytest.mark.parametrize("only", [True, False])

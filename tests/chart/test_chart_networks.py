@@ -9,6 +9,7 @@ from postrider.launcher.plan import DATABASE_OWNERS, MAIL_PORTS, SERVICES
 from tests.chart.chart import CI, ROOT, Object, kind, pods, render
 
 Arrow = tuple[str, str, int]  # from, to, port
+METRICS = 8009
 PUBLIC = {"smtp-gateway": ("SMTP", "SMTPS", "SUBMISSION"), "pop-imap-frontend": ("POP3", "POP3S", "IMAP", "IMAPS")}
 
 
@@ -64,7 +65,7 @@ def public(offset: int) -> set[Arrow]:
 def test_bundled() -> None:
     objects = render("two-core-values.yaml")
     database = {(owner, "postgres", 5432) for owner in (*DATABASE_OWNERS, "migrate")}
-    metrics = {("monitoring", service, port) for service, (port, _, _) in SERVICES.items()}
+    metrics = {("monitoring", service, METRICS) for service in SERVICES}
     assert said(objects, "ingress") == inner() | public(0) | metrics | database
     mail = {("test", service, port) for _, service, port in public(0)}
     dns = {(each, "anywhere", 53) for each in (*SERVICES, "migrate", "test")}
@@ -91,7 +92,7 @@ def test_proxy_opens_the_direct_ports_beside_the_public_ones() -> None:
 
 def test_keda_reads_what_it_scales() -> None:
     seen = {arrow for arrow in said(render("scaling-values.yaml"), "ingress") if arrow[0] == "keda"}
-    assert seen == {("keda", s, SERVICES[s][0]) for s in ("queue-worker", "smtp-gateway", "pop-imap-frontend")}
+    assert seen == {("keda", s, METRICS) for s in ("queue-worker", "smtp-gateway", "pop-imap-frontend")}
 
 
 def test_another_remote_port_is_let_out() -> None:
@@ -113,6 +114,13 @@ def test_every_pod_has_one_policy(ci: str) -> None:
     guarded = [component(p["spec"]["podSelector"]["matchLabels"]) for p in kind(objects, "NetworkPolicy").values()]
     there = {*SERVICES, "migrate", "test"} | ({"postgres"} if kind(objects, "StatefulSet") else set())
     assert sorted(guarded) == sorted(there)
+
+
+def test_without_anybody_to_read_the_metrics_the_ports_are_open_to_nobody() -> None:
+    """A rule without peers is a rule for everybody."""
+    seen = said(render(networkPolicies__metricsFrom=[]), "ingress")
+    assert {arrow for arrow in seen if arrow[0] == "anywhere"} == public(0)
+    assert not {arrow for arrow in seen if arrow[2] == METRICS}
 
 
 def test_they_can_be_left_out() -> None:

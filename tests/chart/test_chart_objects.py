@@ -29,6 +29,7 @@ def test_five_workloads_and_their_doors(ci: str) -> None:
     for service, (port, _, _) in SERVICES.items():
         (door,) = [each for name, each in doors.items() if name.endswith(f"-{service}")]
         assert door["spec"]["ports"][0] == {"name": "http", "port": port, "targetPort": "http"}
+        assert door["spec"]["ports"][1] == {"name": "metrics", "port": 8009, "targetPort": "metrics"}
 
 
 @ROWS
@@ -94,6 +95,7 @@ def test_probes_ask_the_http_side_only(ci: str) -> None:
             assert container[probe]["httpGet"]["port"] == "http", service
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         assert ports["http"] == SERVICES[service][0]
+        assert environment(workload)["POSTRIDER_METRICS_PORT"] == str(ports["metrics"]) == "8009"
         assert all(len(name) <= 15 for name in ports)
 
 

@@ -34,6 +34,11 @@ pop-imap-frontend:
   mail: {pop3: 110, pop3s: 995, imap: 143, imaps: 993}
 {{- end }}
 
+{{/* The port of every service's pod that answers /metrics and nothing else (docs/decisions/0028). */}}
+{{- define "postrider.metricsPort" -}}
+8009
+{{- end }}
+
 {{/* How a service's address is called in the environment of those who ask it. */}}
 {{- define "postrider.urlName" -}}
 {{- get (dict "auth" "AUTH" "mailstore" "MAILSTORE" "queue-worker" "QUEUE") . -}}_URL

@@ -27,7 +27,7 @@ spec:
         postrider/tokens-generation: {{ $root.Values.tokens.generation | quote }}
         {{- if not $root.Values.monitoring.enabled }}
         prometheus.io/scrape: "true"
-        prometheus.io/port: {{ $service.port | quote }}
+        prometheus.io/port: {{ include "postrider.metricsPort" . | quote }}
         prometheus.io/path: /metrics
         {{- end }}
         {{- with merge (dict) $values.podAnnotations $root.Values.podAnnotations $root.Values.commonAnnotations }}
@@ -71,6 +71,7 @@ spec:
           env: {{- include "postrider.env" . | nindent 12 }}
           ports:
             - {name: http, containerPort: {{ $service.port }}}
+            - {name: metrics, containerPort: {{ include "postrider.metricsPort" . }}}
             {{- range $port, $number := $service.mail }}
             - {name: {{ $port }}, containerPort: {{ add 2000 $number | include "postrider.inside" }}{{ if $edge }}, hostPort: {{ $number }}{{ end }}}
             {{- if $root.Values.proxyProtocol.enabled }}
@@ -124,7 +125,7 @@ volumeMounts:
 {{- define "postrider.env" -}}
 {{- $values := .root.Values }}
 {{- $own := index $values .service.values }}
-{{- $env := dict "HTTP_HOST" $values.network.listenHost "DRAIN_DELAY_SECONDS" $values.drainDelaySeconds "GRACE_SECONDS" $own.graceSeconds }}
+{{- $env := dict "HTTP_HOST" $values.network.listenHost "METRICS_PORT" (include "postrider.metricsPort" .) "DRAIN_DELAY_SECONDS" $values.drainDelaySeconds "GRACE_SECONDS" $own.graceSeconds }}
 {{- $_ := set $env "HELO_NAME" (required "hostname: give the mail service's public name, for example --set hostname=mail.example.net." $values.hostname) }}
 {{- range .service.asks }}
 {{- $port := (index (include "postrider.services" $ | fromYaml) .).port }}
