@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from mailkit.testing.speed import slowness
 from tests.cost import table
 from tests.cost.growth import FLOOR, steep
 from tests.cost.measure import longest
-from tests.support.speed import slowness
 
 INFINITE = float("inf")
 
