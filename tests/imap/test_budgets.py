@@ -6,6 +6,7 @@ import pytest
 
 from mailkit.errors import OverLimit, Unavailable
 from pop_imap_frontend.budget import Budget
+from pop_imap_frontend.imap.reader import RawCommand
 
 from .conftest import Imap, wait_for
 
@@ -103,3 +104,29 @@ async def test_what_mailstore_refuses(imap: Imap, error: Exception, answer: str)
     store.search = search
     assert await client.last("SEARCH BODY a") == answer
     await client.ok("NOOP")
+
+
+async def test_commands_sent_ahead_leave_others_their_turn(imap: Imap, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = await imap.log_in()
+    session = imap.sessions[-1]
+    answered = most = 0
+    real = session._answer
+
+    async def counted(raw: RawCommand) -> None:
+        nonlocal answered
+        answered += 1
+        await real(raw)
+
+    async def others() -> None:
+        nonlocal most
+        while answered < 8000:  # the first is under way already
+            before = answered
+            await asyncio.sleep(0)
+            most = max(most, answered - before)
+
+    monkeypatch.setattr(session, "_answer", counted)
+    task = asyncio.create_task(others())
+    client.send(b"x NOOP\r\n" * 8000 + b"y NOOP\r\n")
+    await client.until("y")
+    await task
+    assert 1 < most <= 50

@@ -49,3 +49,19 @@ async def test_a_password_that_begins_with_a_tilde(imap: Imap) -> None:
     imap.auth.add_mailbox("tilde@site.example", "~x")
     client = await imap.connect()
     await client.ok("LOGIN tilde@site.example ~x")
+
+
+@pytest.mark.parametrize(
+    "name", [b"{3+}\r\na\0b", b"a&AAA-b", b"{3+}\r\na\nb", b"\xff", b"&2AA-", b"{6+}\r\na\xed\xa0\x80bc"]
+)
+async def test_names_that_no_column_can_hold(imap: Imap, name: bytes) -> None:
+    """A final answer, not a request to try again and not an internal error."""
+    await imap.store.deliver(imap.mailbox_id, b"Subject: a\r\n\r\nb\r\n")
+    client = await imap.select()
+    for command in (
+        b"CREATE %b", b"DELETE %b", b"RENAME %b New", b"RENAME Sent %b", b"SUBSCRIBE %b", b"UNSUBSCRIBE %b", b"STATUS %b (MESSAGES)",
+        b'LIST "" %b', b'LSUB "" %b', b"COPY 1 %b", b"UID MOVE 1 %b", b"APPEND %b {3+}\r\nabc", b"EXAMINE %b", b"SELECT %b",
+    ):  # fmt: skip
+        answer = await client.last(command % name)
+        assert "UNAVAILABLE" not in answer and "SERVERBUG" not in answer, (command, answer)
+        assert answer.startswith(("NO ", "BAD ")) or command[:5] in (b"LIST ", b"LSUB ", b"UNSUB"), (command, answer)

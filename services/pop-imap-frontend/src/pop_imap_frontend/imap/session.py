@@ -1,6 +1,7 @@
 """One IMAP connection: read a command, check its state, run it, answer (RFC 3501 2.2, 3)."""
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,6 +26,8 @@ from pop_imap_frontend.imap.selected import Selected
 log = get_logger()
 
 MOST_BAD_COMMANDS = 20
+#: Commands of one client between two turns of everybody else.
+_TURN = 50
 
 
 class ImapSession:
@@ -60,7 +63,11 @@ class ImapSession:
         metrics.SESSIONS.inc()
         try:
             self.stream.write(b"* OK [CAPABILITY %b] %b ready\r\n" % (self.capabilities(), self.context.name.encode()))
-            while self.state is not State.LOGOUT and self._ending is None:
+            for number in itertools.count(1):
+                if self.state is State.LOGOUT or self._ending is not None:
+                    break
+                if number % _TURN == 0:  # what was sent ahead may be thousands of commands
+                    await asyncio.sleep(0)
                 self.stream.set_idle(self.context.idle_seconds if self.login else 60)
                 try:
                     await self._answer(await self._read())
