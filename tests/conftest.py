@@ -23,7 +23,7 @@ def shared_run(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     if found := release.given():
         yield release.ReleaseRun(found, tmp_path_factory.mktemp("release"))
         return
-    run = Run(**world.settings(), LOGIN_FAILURES_PER_ADDRESS="100000")
+    run = Run(**world.settings(), LOGIN_FAILURES_PER_ADDRESS="100000", SMTP_ERROR_SECONDS="0")
     try:
         run.start()
         yield run

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+from msgspec import structs
+
 from auth_client.wire import (
     Login,
     LoginAnswer,
@@ -110,8 +112,7 @@ class Neighbours:
         return [SubmissionAnswer("queued", item.submission_id) for item in items]
 
     async def submit_large(self, item: Submission, body: bytes, timeout: float) -> SubmissionAnswer:
-        item.body = body
-        return (await self.submit([item], timeout))[0]
+        return (await self.submit([structs.replace(item, body=body)], timeout))[0]
 
 
 def context(neighbours: Neighbours | None = None, **settings: Any) -> Context:

@@ -25,7 +25,7 @@ METHODS = SEARCHING | {"match", "fullmatch"}
 #: Repetitions with a smaller bound cost a constant.
 _LONG = 32
 #: Four times LENGTH octets cost at least 4 ms where cost is the square of it: what is done in FLOOR seconds is linear. Of
-#: longer texts each octet may cost as much.
+#: longer texts, whose squares are far away, each octet may cost five times as much.
 LENGTH = 1000
 FLOOR = 0.002
 MOST_GROWTH = 2.5
@@ -276,7 +276,8 @@ def growth(make: Callable[[int], Any], work: Callable[[Any], None], length: int 
     """
     least = float("inf")
     try:
-        if seconds(partial(work, make(4 * length)), 1) < FLOOR * length / LENGTH:
+        floor = FLOOR if length <= LENGTH else 5 * FLOOR * length / LENGTH
+        if seconds(partial(work, make(4 * length)), 1) < floor:
             return 1.0
         for times in (3, 7, 15):
             once, twice, four = (seconds(partial(work, make(length * factor)), times) for factor in (1, 2, 4))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailkit.header import Header, begins_with_field, header_of
+from mailkit.header import Header, header_of, is_whole
 from tests.support.patterns import MOST_GROWTH, growth
 
 
@@ -11,6 +11,7 @@ from tests.support.patterns import MOST_GROWTH, growth
     [
         (b"A: 1\r\nB: 2\r\n\r\nC: 3\r\n\r\n", b"A: 1\r\nB: 2\r\n"),
         (b"\r\nA: 1\r\n\r\n", b""),
+        (b"hello\r\nA: 1\r\n\r\n", b""),
         (b"A: 1\r\n", b"A: 1\r\n"),
         (b"A: 1", b"A: 1"),
         (b"", b""),
@@ -40,18 +41,23 @@ def test_fields_are_found_by_name_whatever_their_case_and_spacing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "is_field"),
+    ("message", "has_header"),
     [
-        (b"A: 1", True),
-        (b"A :1", True),
-        (b"", False),
-        (b"\r\nA: 1", False),
-        (b" A: 1", False),
-        (b"hello there: x", False),
+        (b"A: 1", True), (b"A :1", True), (b"From a@b Mon\r\nA: 1", True), (b">From a@b Mon\r\nA: 1", True), (b"", False),
+        (b"\r\nA: 1", False), (b" A: 1", False), (b"hello there: x", False), (b"hello\r\nA: 1\r\n\r\n", False),
     ],
-)
-def test_a_first_line_is_a_field_or_not(message: bytes, is_field: bool) -> None:
-    assert begins_with_field(message) is is_field
+)  # fmt: skip
+def test_a_message_has_a_header_when_it_begins_with_one(message: bytes, has_header: bool) -> None:
+    assert bool(header_of(message)) is has_header
+
+
+@pytest.mark.parametrize(
+    ("message", "whole"),
+    [(b"A: 1\r\n\r\n" + b"x" * 99, True), (b"A: 1\r\n", True), (b"A: 1\r\nB: 2\r\n\r\n", False), (b"A: 123456789", False),
+     (b"hello\r\n" * 9, True), (b"\r\nhello" * 9, True), (b"", True)],
+)  # fmt: skip
+def test_a_header_that_was_cut_short_is_told_from_a_whole_one(message: bytes, whole: bool) -> None:
+    assert is_whole(header_of(message, 8), message) is whole
 
 
 @pytest.mark.parametrize(
@@ -72,6 +78,6 @@ def test_reading_a_header_takes_linear_time(start: bytes, pump: bytes, end: byte
     def read(text: bytes) -> None:
         header = Header(header_of(text))
         header.count(b"delivered-to")
-        begins_with_field(text)
+        is_whole(header.raw, text)
 
     assert growth(lambda n: start + pump * (n // len(pump)) + end, read, 100_000) < MOST_GROWTH

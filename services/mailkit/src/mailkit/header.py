@@ -12,15 +12,16 @@ MOST_BYTES = 16 * 1024 * 1024
 #: Behind a field's name: the colon (4.5 allows white space before it). Folded lines go on with white space.
 _COLON = re.compile(rb"[ \t]*+:")
 _END = re.compile(rb"\n(?![ \t])|\Z")
-_NAME = re.compile(rb"[!-9;-~]++[ \t]*+:")
+#: How a header begins: with a field, or with the line that mailbox files have in front of one.
+_BEGINNING = re.compile(rb"[!-9;-~]++[ \t]*+:|>*+From ")
 
 
 def header_of(message: bytes, most: int = MOST_BYTES) -> bytes:
     """The header with the line end of its last field, without the empty line; cut behind a whole line within `most` octets.
 
-    Empty when the message begins with the empty line; the whole message when it has none.
+    Empty when the message begins with the empty line or with text; all of it when it has a header only.
     """
-    if message.startswith(b"\r\n"):
+    if not _has_header(message):
         return b""
     end = message.find(b"\r\n\r\n", 0, most + 2)
     if end >= 0:
@@ -33,12 +34,13 @@ def header_of(message: bytes, most: int = MOST_BYTES) -> bytes:
 
 def is_whole(header: bytes, message: bytes) -> bool:
     """True when `header`, cut from `message` by `header_of`, was not cut short."""
+    if not header:
+        return not _has_header(message)
     return len(header) == len(message) or message.startswith(b"\r\n", len(header))
 
 
-def begins_with_field(message: bytes) -> bool:
-    """True when the first line is a field; a message that begins otherwise has no header."""
-    return _NAME.match(message, 0, MOST_BYTES) is not None
+def _has_header(message: bytes) -> bool:
+    return _BEGINNING.match(message, 0, MOST_BYTES) is not None
 
 
 class Header:

@@ -117,7 +117,7 @@ class Connections:
         """Why a further connection of `client` is one too many."""
         if self._by_client[client] >= self.limits.per_address:
             return "too_many_from_one"
-        if self.limits.per_minute and self._lately.level(client) >= self.limits.per_minute:
+        if self.limits.per_minute and self._lately.level(client) + 1 > self.limits.per_minute:
             return "too_fast"
         return None
 

@@ -13,7 +13,7 @@ import msgspec
 from mailkit.batch import Batcher
 from mailkit.clock import Clock
 from mailkit.errors import NoSpace, PostriderError, Unanswered, is_final
-from mailkit.header import Header, begins_with_field
+from mailkit.header import Header
 from mailkit.ids import new_id
 from mailkit.logs import get_logger
 from mailkit.reply import Reply
@@ -138,13 +138,12 @@ class Acceptor:
         only = transaction.recipients[0] if len(transaction.recipients) == 1 else ""
         target = f"\r\n\tfor <{only}>" if only and only.isascii() else ""
         top = f"Received: {trace}\r\n\tby {self._helo_name} (Postrider)\r\n\tid {submission_id.hex}{target};\r\n\t{_date(now)}\r\n"
-        has_header = begins_with_field(body)
         if complete:
-            if not (has_header and b"date" in header):
+            if b"date" not in header:
                 top += f"Date: {_date(now)}\r\n"
-            if not (has_header and b"message-id" in header):
+            if b"message-id" not in header:
                 top += f"Message-ID: <{new_id().hex}@{self._helo_name}>\r\n"
-        if not has_header and not body.startswith(b"\r\n"):
+        if not header.raw and not body.startswith(b"\r\n"):
             top += "\r\n"  # no header at all: what follows is text
         return top.encode()
 

@@ -81,7 +81,7 @@ class Context:
         if not most or address is None or self._exempt(address):
             return True
         client = client_host(address)
-        if self._messages.level(client) >= most:
+        if self._messages.level(client) + 1 > most:
             return False
         self._messages.add(client)
         return True
