@@ -25,6 +25,7 @@ KINDS: list[tuple[BaseException, str]] = [
     (errors.NotFound("gone"), "request_refused"),
     (errors.TooLarge("large"), "request_refused"),
     (errors.OverLimit("much"), "request_refused"),
+    (errors.Unproven("proof"), "request_refused"),
     (errors.NoSpace("full"), "work_failed"),
     (errors.InternalError("500"), "work_failed"),
     (asyncpg.DiskFullError("full"), "work_failed"),

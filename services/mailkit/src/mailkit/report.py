@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-from mailkit.errors import ConfigError, InternalError, NoSpace, PostriderError, Unavailable
+from mailkit.errors import ConfigError, InternalError, NoSpace, PostriderError, Unavailable, Unproven
 from mailkit.logs import get_logger
 
 log = get_logger()
@@ -30,14 +30,14 @@ def kind(error: BaseException) -> Kind:
     """The log event that tells `error` from the other kinds:
 
     neighbour_away: a service or the database is away or busy, and comes back by itself;
-    request_refused: another service understood and said no (4xx), and will say so again: versions, tokens, or a rule;
+    request_refused: another service understood and said no (4xx), and will say so again: versions, tokens, proofs, or a rule;
     work_failed: what is around us failed, and trying again may not help: a file, a full disk, an error within another service;
     bug: what the code did not expect.
     """
     if isinstance(error, _FILES):
         return "work_failed"
     found = known(error)
-    if isinstance(found, Unavailable):
+    if isinstance(found, Unavailable) and not isinstance(found, Unproven):
         return "neighbour_away"
     if isinstance(found, NoSpace | InternalError | ConfigError) or (found is None and isinstance(error, OSError)):
         return "work_failed"
