@@ -1,6 +1,7 @@
 """Decision 0028: the token and the size are judged before a body is read, whatever the path, and little before that is kept."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Sequence
 
 import httpx
@@ -112,6 +113,17 @@ async def test_a_body_above_the_paths_own_limit_is_413(
         url, headers = f"http://127.0.0.1:{side.port}{path}", {"authorization": token}
         assert (await client.request(method, url, headers=headers, content=chunks())).status_code == 413
         assert (await client.request(method, url, headers=headers, content=bytes(most))).status_code != 413
+
+
+async def test_both_ends_of_a_call_have_keepalives(side: HttpSide) -> None:
+    client = ServiceClient(f"http://127.0.0.1:{side.port}", "g")
+    assert await client.call("/v1/list", Item(b"four"), int) == 4
+    (kept,) = client._kept().connector._conns.values()  # type: ignore[union-attr]
+    (served,) = side._servers[0].server_state.connections
+    for sock in (kept[0][0].transport.get_extra_info("socket"), served.transport.get_extra_info("socket")):  # type: ignore[union-attr]
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+    await client.aclose()
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/elsewhere"])

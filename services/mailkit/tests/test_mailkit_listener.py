@@ -96,6 +96,30 @@ def test_a_direct_client_is_who_it_is() -> None:
     run(test)
 
 
+def test_a_client_that_is_gone_without_a_word_is_noticed() -> None:
+    async def test() -> None:
+        accepted: list[socket.socket] = []
+
+        class Seen(Hello):
+            def connection_made(self, transport: Any) -> None:
+                accepted.append(transport.get_extra_info("socket"))
+                super().connection_made(transport)
+
+        edge = Edge()
+        edge.listener._factory = Seen
+        reader, writer = await edge.dial()
+        await reader.readline()
+        (sock,) = accepted
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 120
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 10
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
+        writer.close()
+        await edge.connections.idle()
+
+    run(test)
+
+
 @pytest.mark.parametrize(
     ("header", "who"),
     [

@@ -1,6 +1,7 @@
 """How one service calls another: MessagePack over kept HTTP connections, with failures told apart (decision 3)."""
 
 import asyncio
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from mailkit.errors import (
     Unavailable,
     Unproven,
 )
+from mailkit.keepalive import keep_alive
 
 T = TypeVar("T")
 
@@ -245,7 +247,7 @@ class ServiceClient:
             self.renew()
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60),
+                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60, socket_factory=_socket),
                 headers={"authorization": f"Bearer {self._token}"},
                 auto_decompress=False,
                 trust_env=False,
@@ -264,6 +266,14 @@ class ServiceClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _socket(found: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket for a connection to this address. A node that is gone without a word is noticed within a minute."""
+    family, kind, protocol, _, _ = found
+    made = socket.socket(family, kind, protocol)
+    keep_alive(made)
+    return made
 
 
 def _detail(raw: bytes, otherwise: str) -> str:

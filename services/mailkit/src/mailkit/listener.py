@@ -16,6 +16,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from mailkit.address import BadAddress, Networks, client_host, peer_address
 from mailkit.errors import ConfigError
+from mailkit.keepalive import CLIENT_IDLE_SECONDS, keep_alive
 from mailkit.levels import Levels
 from mailkit.logs import get_logger
 from mailkit.proxy import BadHeader, Header, parse_header
@@ -236,7 +237,7 @@ class Listener:
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            keep_alive(sock, CLIENT_IDLE_SECONDS, 0)
             peer = await self._identify(sock, place)
             if peer is not None:
                 await self._begin(sock, peer)

@@ -7,6 +7,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mailkit.keepalive import keep_alive
+
 #: Octets of a request that are no body: its line and header fields, a chunk's extensions, trailers. uvicorn has no limit.
 LARGEST_HEAD = 32 * 1024
 #: Seconds for a request's head to come in whole, counted from the connection's beginning or the head's first octets.
@@ -22,6 +24,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        keep_alive(transport.get_extra_info("socket"))
         self._timer = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from typing import cast
 
+from mailkit.keepalive import CLIENT_IDLE_SECONDS, keep_alive
 from queue_worker.couriers import trouble
 from queue_worker.couriers.models import CourierSettings
 from queue_worker.couriers.replies import RemoteReply, ReplyReader
@@ -65,6 +66,8 @@ class Conversation(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if (sock := transport.get_extra_info("socket")) is not None:
+            keep_alive(sock, CLIENT_IDLE_SECONDS, 0)
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
