@@ -4,6 +4,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec import structs
 from passlib.hash import des_crypt, md5_crypt
 
 from auth_client import wire
@@ -141,7 +142,8 @@ async def test_a_repeated_operation_gets_its_first_answer_and_does_nothing_again
     operation = new_id()
     first = await auth.login("a@site.com", protocol="pop3", operation=operation)
     auth.pass_time(30)
-    assert await auth.login("a@site.com", protocol="pop3", operation=operation) == first
+    again = await auth.login("a@site.com", protocol="pop3", operation=operation)
+    assert structs.replace(again, proof=first.proof) == first  # the proof is of this moment
     late = new_id()
     refused = await auth.login("a@site.com", protocol="pop3", operation=late)
     assert refused.outcome == "too_soon"
@@ -174,13 +176,50 @@ async def test_failures_are_counted_by_account_and_looked_at_before_hashing(auth
     assert (await auth.login("a@site.com")).outcome == "ok"
 
 
-async def test_a_right_password_sets_the_accounts_counter_back(auth):
+async def test_a_right_password_sets_back_the_counter_of_its_own_network(auth):
     await auth.make("a@site.com")
+    await auth.login("a@site.com", client="192.0.2.250")
     for protocol in ("smtp", "pop3", "imap"):
         for n in range(9):
             assert (await auth.login("a@site.com", f"wrong {n}", client=f"192.0.2.{n}")).outcome == "refused"
         assert (await auth.login("a@site.com", protocol=protocol)).outcome == "ok"
-    assert await auth.pool.fetchval("select failures from auth.login_failures where kind = 'account'") == 0
+    assert await auth.pool.fetchval("select failures from auth.login_failures where kind = 'network'") == 0
+    assert await auth.pool.fetchval("select count(*) from auth.login_failures where kind = 'account'") == 0
+
+
+@pytest.mark.parametrize("home", ["203.0.113.{}", "2001:db8:1:2::{}"])
+async def test_a_spray_from_many_networks_gets_its_guesses_and_the_owner_gets_in(auth, home):
+    """Strangers' wrong passwords used to lock the owner out; his logins used to give them as many guesses again."""
+    await auth.make("a@site.com")
+    assert (await auth.login("a@site.com", client=home.format(1))).outcome == "ok"
+    seen = []
+    for n in range(40):
+        seen.append((await auth.login("a@site.com", f"guess {n}", client=f"198.51.{n}.7")).outcome)
+        assert (await auth.login("a@site.com", client=home.format(2))).outcome == "ok"
+    assert seen == ["refused"] * 10 + ["throttled"] * 30
+    assert (await auth.login("a@site.com", client="198.51.100.7")).outcome == "throttled", (
+        "from a network it never used"
+    )
+    for n in range(10):
+        assert (await auth.login("a@site.com", f"typo {n}", client=home.format(3))).outcome == "refused"
+    assert (await auth.login("a@site.com", client=home.format(2))).outcome == "throttled", (
+        "its own network has a limit too"
+    )
+
+
+async def test_a_network_is_an_accounts_own_for_a_fortnight_and_their_number_is_bounded(auth, monkeypatch):
+    monkeypatch.setattr("auth.storage.logins.MOST_NETWORKS", 3)
+    await auth.make("a@site.com")
+    for n in range(5):
+        assert (await auth.login("a@site.com", protocol="smtp", client=f"198.51.{n}.1")).outcome == "ok"
+    assert await auth.pool.fetchval("select count(*) from auth.login_networks") == 3
+    before = await auth.pool.fetchval("select count(*) from auth.operations")
+    assert (await auth.login("a@site.com", protocol="smtp", client="198.51.0.9")).outcome == "ok"
+    assert await auth.pool.fetchval("select count(*) from auth.operations") == before, "written once a day"
+    auth.pass_time(14 * 86400)
+    for n in range(10):
+        await auth.login("a@site.com", f"guess {n}", client=f"203.0.{n}.1")
+    assert (await auth.login("a@site.com", client="198.51.0.9")).outcome == "throttled", "it is a stranger's again"
 
 
 async def test_unknown_accounts_are_throttled_like_real_ones(auth):

@@ -160,6 +160,6 @@ async def test_maintenance_removes_what_is_over_and_nothing_else(auth, settings)
     work = maintenance(auth)
     assert not any((await work.run()).values())
     auth.pass_time(601)
-    assert await work.run() == {"grants": 0, "operations": 2, "login_failures": 2, "relay_use": 0}
+    assert await work.run() == {"grants": 0, "operations": 2, "login_failures": 2, "login_networks": 0, "relay_use": 0}
     auth.pass_time(3600 * 3)
-    assert await work.run() == {"grants": 1, "operations": 0, "login_failures": 0, "relay_use": 1}
+    assert await work.run() == {"grants": 1, "operations": 0, "login_failures": 0, "login_networks": 0, "relay_use": 1}

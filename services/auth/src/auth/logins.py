@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -14,8 +14,8 @@ from auth import metrics
 from auth.grants import GrantPolicy
 from auth.passwords import HashQueue, Passwords, QueueFull
 from auth.remembered import Remembered
-from auth.storage.logins import Change, Logins, Times, remembered_answer
-from auth.throttle import Throttle, counted_address
+from auth.storage.logins import NETWORK_RENEWED, Change, Logins, Times, remembered_answer
+from auth.throttle import Throttle, client_network, counted_address
 from auth_client.wire import Login, LoginAnswer
 from mailkit.address import BadAddress, Networks, parse_login, peer_address
 from mailkit.clock import Clock
@@ -38,6 +38,7 @@ class Try:
     client: str | None
     holder: str | None
     exempt: bool
+    network: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,9 @@ class Checker:
         times = Times(self._clock.now(), self._pop3_delay, self._grant, self._throttle.window)
         tries = [self._try(item) for item in items]
         rows = await self._store.read(
-            [item.operation_id for item in items], [t.account for t in tries], [t.client for t in tries], times
-        )
+            [item.operation_id for item in items], [t.account for t in tries], [t.client for t in tries],
+            [t.network for t in tries], times,
+        )  # fmt: skip
         answers: list[LoginAnswer | None] = [remembered_answer(row) for row in rows]
         new = [n for n, answer in enumerate(answers) if answer is None]
         verdicts = await asyncio.gather(*(self._judge(tries[n], rows[n], times) for n in new))
@@ -97,7 +99,7 @@ class Checker:
                 answers[n] = LoginAnswer(
                     "throttled" if verdict.found == "throttled" else "busy", retry_after=verdict.retry_after
                 )
-            elif (change := _change(tries[n], rows[n], verdict)) is not None:
+            elif (change := _change(tries[n], rows[n], verdict, times.now)) is not None:
                 changes[n] = change
             else:
                 answers[n] = _ok(rows[n])
@@ -137,7 +139,8 @@ class Checker:
         exempt = client is not None and client in self._exempt
         holder = self._policy.holder(client) if item.protocol != "smtp" else None  # S2, I2: POP3 and IMAP only
         key = counted_address(client) if client and not exempt else None
-        return Try(item, account[:LONGEST_KEY], key, holder, exempt)
+        network = client_network(client) if client and not exempt else None
+        return Try(item, account[:LONGEST_KEY], key, holder, exempt, network)
 
     async def _judge(self, attempt: Try, row: asyncpg.Record, times: Times) -> Verdict:
         """Counters first, then memory, then a hash: unknown, disabled and wrong all cost the same one."""
@@ -167,15 +170,20 @@ class Checker:
             metrics.REHASHED.inc(len(better))
 
 
-def _change(attempt: Try, row: asyncpg.Record, verdict: Verdict) -> Change | None:
+def _change(attempt: Try, row: asyncpg.Record, verdict: Verdict, now: datetime) -> Change | None:
     """What this try writes; None: nothing (a right password over SMTP, or IMAP without a grant)."""
     good, pop3 = verdict.found == "good", attempt.login.protocol == "pop3"
-    reset = good and row["account_failures"] > 0
-    if good and not pop3 and not reset and attempt.holder is None:
+    seen = row["network_seen"]
+    # the owner at home sets his own counter back, never the strangers': they would have as many guesses again
+    reset = good and seen is not None and row["account_failures"] > 0
+    learns = good and attempt.network is not None and (seen is None or seen < now - NETWORK_RENEWED)
+    if good and not pop3 and not reset and not learns and attempt.holder is None:
         return None
+    key = attempt.account if seen is None else f"{attempt.account} {attempt.network}"
     return Change(
         attempt.login.operation_id, good, pop3, row["id"] if good else None, row["credential_version"] or 0,
-        None if attempt.exempt else attempt.account, attempt.client, attempt.holder if good else None, reset,
+        None if attempt.exempt else key, attempt.client, attempt.holder if good else None, reset,
+        "account" if seen is None else "network", attempt.network if learns else None,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from auth import metrics
+from auth.storage.logins import NETWORK_KNOWN
 from mailkit.clock import Clock
 from mailkit.db import Queries, translated
 from mailkit.logs import get_logger
@@ -30,6 +31,7 @@ class Maintenance:
             "grants": timedelta(0),
             "operations": REMEMBERED,
             "login_failures": failure_window,
+            "login_networks": NETWORK_KNOWN,
             "relay_use": RELAY_USE,
         }
 

@@ -14,6 +14,12 @@ from mailkit.ids import new_id
 
 queries = Queries("auth.storage", "logins.sql")
 
+#: How long a network is an account's own after a right password from there, and after what time that is written anew.
+NETWORK_KNOWN = timedelta(days=14)
+NETWORK_RENEWED = timedelta(days=1)
+#: Networks remembered per mailbox; more are not learnt until some are forgotten.
+MOST_NETWORKS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Times:
@@ -29,8 +35,8 @@ class Times:
 class Change:
     """One try's outcome so far, to be made true. `good`: the password was right for `mailbox_id` at `version`.
 
-    `account` and `client` are the failure counters' keys (None: not counted); `holder` the address that gets a grant;
-    `reset`: the account's counter goes back to 0.
+    `account` and `client` are the failure counters' keys (None: not counted), `kind` the account's counter; `holder` the
+    address that gets a grant; `reset`: the account's counter goes back to 0; `network`: to be remembered as its own.
     """
 
     operation_id: UUID
@@ -42,6 +48,8 @@ class Change:
     client: str | None
     holder: str | None
     reset: bool
+    kind: str
+    network: str | None
 
 
 class Logins:
@@ -51,13 +59,14 @@ class Logins:
         self._pool = pool
 
     async def read(
-        self, operations: Sequence[UUID], accounts: Sequence[str], clients: Sequence[str | None], times: Times
-    ) -> list[asyncpg.Record]:
+        self, operations: Sequence[UUID], accounts: Sequence[str], clients: Sequence[str | None],
+        networks: Sequence[str | None], times: Times,
+    ) -> list[asyncpg.Record]:  # fmt: skip
         """One record per try, in order."""
         async with translated():
             rows: list[asyncpg.Record] = await self._pool.fetch(
                 queries.read, range(len(operations)), operations, accounts, clients,
-                times.now - times.window, times.now + times.window, timeout=PATIENCE,
+                times.now - times.window, times.now + times.window, networks, times.now - NETWORK_KNOWN, timeout=PATIENCE,
             )  # fmt: skip
         return rows
 
@@ -98,6 +107,9 @@ class Logins:
             times.now + times.grant,
             times.now - times.window,
             times.now + times.window,
+            [change.kind for change in changes],
+            [change.network for change in changes],
+            MOST_NETWORKS,
             timeout=PATIENCE,
         )
         return rows

@@ -5,13 +5,17 @@ select q.n,
        a.credential_version as answered_version, a.quota_limit, a.limit_version,
        m.id, m.state, m.password_hash, m.credential_version, m.address as box_address,
        m.quota_limit as box_quota, m.limit_version as box_version,
+       w.seen_at as network_seen,
        coalesce(fa.failures, 0) as account_failures, fa.window_started as account_window,
        coalesce(fi.failures, 0) as address_failures, fi.window_started as address_window
-  from unnest($1::int[], $2::uuid[], $3::text[], $4::text[]) as q (n, op, account, client)
+  from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $7::text[]) as q (n, op, account, client, network)
   left join auth.answers a on a.operation_id = q.op
   left join auth.mailboxes m on m.address = q.account
+  left join auth.login_networks w on w.mailbox_id = m.id and w.network = q.network and w.seen_at > $8
   left join auth.login_failures fa
-    on fa.kind = 'account' and fa.key = q.account and fa.window_started > $5 and fa.window_started < $6
+    on fa.kind = case when w.seen_at is null then 'account' else 'network' end
+   and fa.key = case when w.seen_at is null then q.account else q.account || ' ' || q.network end
+   and fa.window_started > $5 and fa.window_started < $6
   left join auth.login_failures fi
     on fi.kind = 'address' and fi.key = q.client and fi.window_started > $5 and fi.window_started < $6
  order by q.n
@@ -19,12 +23,12 @@ select q.n,
 -- name: commit
 -- Everything a list of tries changes, in one transaction: the operations' claims, P4's time, grants (S2, I2), failure
 -- counters and the answers themselves. $12 now, $13 now less P4's delay, $14 a grant's end, $15 and $16 the bounds of a
--- failure window that still counts. An operation claimed by somebody else has no row in the result. Every table's
+-- failure window that still counts, $19 how many networks of a mailbox are remembered. An operation claimed by somebody else has no row in the result. Every table's
 -- rows are taken in key order, so that two lists cannot wait for each other.
 with q as (
     select * from unnest($1::int[], $2::uuid[], $3::bool[], $4::bool[], $5::uuid[], $6::int[], $7::text[], $8::text[],
-                         $9::text[], $10::uuid[], $11::bool[])
-        as q (n, op, good, pop3, mailbox_id, version, account, client, holder, grant_id, reset)
+                         $9::text[], $10::uuid[], $11::bool[], $17::text[], $18::text[])
+        as q (n, op, good, pop3, mailbox_id, version, account, client, holder, grant_id, reset, kind, network)
 ), claimed as (
     insert into auth.operations (id, made_at) select op, $12 from q order by op
         on conflict (id) do nothing
@@ -81,14 +85,22 @@ with q as (
      order by holder, mailbox_id
         on conflict (address, mailbox_id)
         do update set domain = excluded.domain, granted_at = excluded.granted_at, expires_at = excluded.expires_at
+), learnt as (
+    insert into auth.login_networks as w (mailbox_id, network, seen_at)
+    select distinct on (mailbox_id, network) mailbox_id, network, $12
+      from said
+     where valid and network is not null
+       and (select count(*) from (select from auth.login_networks k where k.mailbox_id = said.mailbox_id limit $19) as there) < $19
+     order by mailbox_id, network
+        on conflict (mailbox_id, network) do update set seen_at = excluded.seen_at
 ), counted as (
     insert into auth.login_failures as f (kind, key, failures, window_started)
     select kind, key, sum(amount), $12
-      from (select 'account' as kind, account as key, 1 as amount from said where outcome = 'refused'
+      from (select kind, account as key, 1 as amount from said where outcome = 'refused'
             union all
             select 'address', client, 1 from said where outcome = 'refused'
             union all
-            select 'account', account, 0 from said where outcome <> 'refused' and reset) as x
+            select kind, account, 0 from said where outcome <> 'refused' and reset) as x
      where key is not null
      group by kind, key
      order by kind, key

@@ -108,7 +108,8 @@ grants = Table(
     Index("grants_expires", "expires_at"),
 )  # fmt: skip
 
-#: Wrong passwords since `window_started`, by account (a login name, existing or not) and by client address.
+#: Wrong passwords since `window_started`: by account (a login name, existing or not) from networks it has not logged in from,
+#: by account and network from those it has (docs/decisions/0024), and by client address.
 login_failures = Table(
     "login_failures", metadata,
     Column("kind", Text, nullable=False),
@@ -116,8 +117,18 @@ login_failures = Table(
     Column("failures", Integer, nullable=False),
     _time("window_started"),
     PrimaryKeyConstraint("kind", "key", name="login_failures_pkey"),
-    CheckConstraint("kind in ('account', 'address')", name="login_failures_kind"),
+    CheckConstraint("kind in ('account', 'address', 'network')", name="login_failures_kind"),
     Index("login_failures_window", "window_started"),
+)  # fmt: skip
+
+#: Client networks (/24, /64) from which a mailbox's password was right lately.
+login_networks = Table(
+    "login_networks", metadata,
+    Column("mailbox_id", Uuid, ForeignKey("auth.mailboxes.id", ondelete="cascade"), nullable=False),
+    Column("network", Text, nullable=False),
+    _time("seen_at"),
+    PrimaryKeyConstraint("mailbox_id", "network", name="login_networks_pkey"),
+    Index("login_networks_seen", "seen_at"),
 )  # fmt: skip
 
 #: Login calls that changed something, for 10 minutes (decision 3); the row is the claim, `answers` what was said.

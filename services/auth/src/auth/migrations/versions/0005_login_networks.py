@@ -1,0 +1,26 @@
+"""Networks from which accounts have logged in well, and failures counted for each of them (docs/decisions/0024)."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+#: Code 0004 counts every failure by account, and leaves what it does not know alone.
+min_code = 2
+
+
+def upgrade() -> None:
+    """Make the table; the check of `login_failures` grows (it is a small table: ten minutes of failures)."""
+    op.execute("""
+        create table auth.login_networks (
+            mailbox_id uuid not null references auth.mailboxes (id) on delete cascade,
+            network text not null,
+            seen_at timestamptz not null,
+            primary key (mailbox_id, network)
+        )
+    """)
+    op.execute("create index login_networks_seen on auth.login_networks (seen_at)")
+    op.execute("alter table auth.login_failures drop constraint login_failures_kind")
+    op.execute(
+        "alter table auth.login_failures add constraint login_failures_kind "
+        "check (kind in ('account', 'address', 'network'))"
+    )
