@@ -152,7 +152,7 @@ async def test_a_repeated_operation_gets_its_first_answer_and_does_nothing_again
     wrong = new_id()
     for _ in range(3):
         assert (await auth.login("a@site.com", "wrong", operation=wrong)).outcome == "refused"
-    assert await auth.pool.fetchval("select failures from auth.login_failures where kind = 'account'") == 1
+    assert await auth.pool.fetchval("select failures from auth.login_failures where kind = 'network'") == 1
 
 
 async def test_the_same_operation_at_the_same_moment_is_done_once(auth):
