@@ -149,6 +149,19 @@ def test_networks_come_from_the_nodes(cluster: Cluster) -> None:
     )
 
 
+def test_service_networks_are_denied_to_outbound_mail_only(cluster: Cluster) -> None:
+    cluster.node(["10.9.0.0/24"], ("InternalIP", "192.168.7.2"))
+    env = {
+        name: environment(workload)
+        for name, workload in workloads(
+            cluster.render("--set-json", 'network.serviceNetworks=["192.0.2.0/24","2001:db8:5::/112"]')
+        ).items()
+    }
+    grants = set(env["auth"]["POSTRIDER_GRANT_DENY_NETWORKS"].split(","))
+    outbound = set(env["queue-worker"]["POSTRIDER_REMOTE_DENY_NETWORKS"].split(","))
+    assert outbound == grants | {"192.0.2.0/24", "2001:db8:5::/112"} and len(outbound) == len(grants) + 2
+
+
 def test_values_win_over_what_the_nodes_say(cluster: Cluster) -> None:
     cluster.node(["10.9.0.0/24"], ("InternalIP", "192.168.7.2"))
     objects = cluster.render("--set-json", "network.nodeNetworks=[]")

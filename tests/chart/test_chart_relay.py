@@ -28,6 +28,8 @@ def assert_closed(objects: list[Object]) -> bool:
     # pods and nodes are never granted relaying, whatever is on
     deny = env["auth"]["POSTRIDER_GRANT_DENY_NETWORKS"].split(",")
     assert {"10.244.0.0/16", "192.168.10.0/24"} <= set(deny)
+    # and no mail is ever sent to them
+    assert set(deny) <= set(env["queue-worker"]["POSTRIDER_REMOTE_DENY_NETWORKS"].split(","))
     # the settings that move grants are the chart's alone
     for service in edge:
         assert ("POSTRIDER_DIRECT_PORT_OFFSET" in env[service]) is bool(proxies)
@@ -70,7 +72,7 @@ def test_without_the_clusters_networks_there_is_no_install(missing: str, wanted:
     assert f"network.{missing}:" in said and "granted relaying" in said
 
 
-@pytest.mark.parametrize("name", ["OPEN_SMTP", "GRANT_DENY_NETWORKS", "GRANT_ALLOW_NETWORKS", "TRUSTED_PROXIES", "DIRECT_PORT_OFFSET"])  # fmt: skip
+@pytest.mark.parametrize("name", ["OPEN_SMTP", "REMOTE_DENY_NETWORKS", "GRANT_DENY_NETWORKS", "GRANT_ALLOW_NETWORKS", "TRUSTED_PROXIES", "DIRECT_PORT_OFFSET"])  # fmt: skip
 def test_settings_that_decide_who_may_relay_have_one_place(name: str) -> None:
     assert f"additional properties '{name}' not allowed" in refusal(settings={name: "0.0.0.0/0"})
     for place in ("extraEnv", "auth__extraEnv", "smtpGateway__extraEnv", "popImapFrontend__extraEnv"):

@@ -25,6 +25,15 @@
 {{- concat $pods $nodes (.Values.network.grantDenyNetworks | default list) | uniq | sortAlpha | join "," }}
 {{- end }}
 
+{{/* Networks that mail is never sent to: those that hold no grant, and the services', where they are known. */}}
+{{- define "postrider.remoteDenyNetworks" -}}
+{{- $services := .Values.network.serviceNetworks | default list }}
+{{- if and (not $services) (.Capabilities.APIVersions.Has "networking.k8s.io/v1/ServiceCIDR") }}
+{{- range (lookup "networking.k8s.io/v1" "ServiceCIDR" "" "").items }}{{ $services = concat $services (.spec.cidrs | default list) }}{{ end }}
+{{- end }}
+{{- concat (include "postrider.denyNetworks" . | splitList ",") $services | uniq | sortAlpha | join "," }}
+{{- end }}
+
 {{/* The secret of the database's owner. */}}
 {{- define "postrider.databaseSecret" -}}
 {{- if and .Values.database.existingSecret .Values.postgres.bundled }}{{ fail "database.existingSecret and postgres.bundled exclude each other: choose one database." }}{{ end }}

@@ -147,6 +147,9 @@ volumeMounts:
 {{- $_ := set $env "GRANT_DENY_NETWORKS" (include "postrider.denyNetworks" .root) }}
 {{- with $values.network.grantAllowNetworks }}{{ $_ := set $env "GRANT_ALLOW_NETWORKS" . }}{{ end }}
 {{- end }}
+{{- if eq .name "queue-worker" }}
+{{- $_ := set $env "REMOTE_DENY_NETWORKS" (include "postrider.remoteDenyNetworks" .root) }}
+{{- end }}
 {{- range $name, $value := merge $env $values.settings }}
 - {name: POSTRIDER_{{ $name }}, value: {{ include "postrider.scalar" $value | quote }}}
 {{- end }}

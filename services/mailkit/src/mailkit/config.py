@@ -103,6 +103,7 @@ KNOWN_NAMES = frozenset(
         "DNS_SERVERS",
         "REMOTE_SMTP_PORT",
         "REMOTE_ALLOW_NETWORKS",
+        "REMOTE_DENY_NETWORKS",
         "REMOTE_CONCURRENCY",
         "OWN_NAMES",
         "GATEWAY_BODY_BYTES",

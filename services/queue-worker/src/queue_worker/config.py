@@ -35,6 +35,8 @@ class QueueSettings(BodiesSettings):
     remote_smtp_port: int = Field(default=25, ge=1, le=65535)
     remote_allow_networks: CommaList = ()
     """Non-public networks that MX addresses may lie in."""
+    remote_deny_networks: CommaList = ()
+    """Public-looking networks that mail is never sent to (a cluster's own); what is allowed wins."""
     remote_concurrency: int = Field(default=20, ge=1)
     """Conversations under way at once with one destination domain."""
     disk_path: str = ""

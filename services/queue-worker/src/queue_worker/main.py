@@ -6,9 +6,11 @@ import asyncpg
 
 from bodystore import BodyStore
 from mailkit import postgres_metrics
+from mailkit.address import BadAddress
 from mailkit.clock import DatabaseClock
 from mailkit.command import Owned
 from mailkit.db import PLANNER, connect
+from mailkit.errors import ConfigError
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure, get_logger
@@ -79,14 +81,18 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
 
 
 def courier(settings: QueueSettings) -> RemoteCourier:
-    """The courier for other providers' addresses."""
-    return RemoteCourier(
-        CourierSettings(
-            helo_name=settings.helo_name, port=settings.remote_smtp_port, dns_servers=settings.dns_servers,
-            allow_networks=settings.remote_allow_networks, own_names=frozenset(settings.own_names),
-            own_listeners=frozenset({(settings.listen_host, settings.smtp_port)}),
-        )
-    )  # fmt: skip
+    """The courier for other providers' addresses. Raises ConfigError."""
+    try:
+        return RemoteCourier(
+            CourierSettings(
+                helo_name=settings.helo_name, port=settings.remote_smtp_port, dns_servers=settings.dns_servers,
+                allow_networks=settings.remote_allow_networks, deny_networks=settings.remote_deny_networks,
+                own_names=frozenset(settings.own_names),
+                own_listeners=frozenset({(settings.listen_host, settings.smtp_port)}),
+            )
+        )  # fmt: skip
+    except BadAddress as error:
+        raise ConfigError(f"POSTRIDER_REMOTE_ALLOW_NETWORKS or _DENY_NETWORKS: {error}") from error
 
 
 async def drain(http: HttpSide, parts: Parts, loops: set[asyncio.Task[None]], grace: float) -> None:

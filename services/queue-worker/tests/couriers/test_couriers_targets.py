@@ -1,11 +1,14 @@
 """Where a domain's mail goes, looked up by real queries: MX, addresses, and every reason to go nowhere."""
 
 import asyncio
+import ipaddress
+from ipaddress import ip_address
 
 import pytest
 
 from mailkit.dns import Existence, NoRecord, NoSuchName, Resolver, TemporaryDnsError
 from queue_worker.couriers import CourierSettings, Verdict
+from queue_worker.couriers.public import is_public
 from queue_worker.couriers.targets import NoTarget, Targets
 
 
@@ -47,7 +50,10 @@ async def test_an_alias_is_followed(dns, find):
 async def test_address_literals(find):
     assert await find("[127.0.1.9]") == [("[127.0.1.9]", "127.0.1.9")]
     assert await find("[IPv6:2600::9]") == [("[IPv6:2600::9]", "2600::9")]
+    assert await find("[ipv6:2600::9]") == [("[ipv6:2600::9]", "2600::9")]  # the queue groups by lower case
     assert (await find("[10.0.0.1]")).verdict is Verdict.deferred
+    assert (await find("[ipv6:fd00::1]")).status == "4.4.4" == (await find("[ipv6:nonsense]")).status
+    assert await find("[ipv6:2001:db8::1]", allow_networks=("2001:db8::/32",))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +113,10 @@ async def test_ourselves(dns, find):
     "address",
     ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
      "255.255.255.255", "192.0.2.1", "::1", "fe80::1", "fc00::1", "ff02::1", "::", "::ffff:10.0.0.1", "64:ff9b::7f00:1",
-     "2002:7f00:1::", "2001:db8::1"],
+     "2002:7f00:1::", "2001:db8::1", "::ffff:127.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::7f00:1", "64:ff9b:1::808:808",
+     "64:ff9b:1:7f00:0:100::", "64:ff9b:1:0:7f:0:100:0", "2002:a00:1::1", "2001:0:7f00:1::1", "2001:0:808:808::80ff:fffe",
+     "::127.0.0.1", "::8.8.8.8", "::ffff:169.254.169.254", "3fff::1", "5f00::1", "100::1", "100:0:0:1::1", "2001:2::1",
+     "2001:5::1", "fec0::1", "4000::1", "192.0.0.9", "192.88.99.1", "198.18.0.1", "203.0.113.1", "240.0.0.1"],
 )  # fmt: skip
 async def test_addresses_that_are_not_public_are_never_connected_to(dns, find, address):
     dns.set("far.test", MX=["10 mx.far.test"])
@@ -124,6 +133,43 @@ async def test_the_clusters_own_networks_are_not_connected_to_unless_named(dns, 
     assert await find("far.test", allow_networks=()) == [("far.test", "8.8.8.8")]
     assert (await find("far.test", allow_networks=(), deny_networks=("8.8.0.0/16",))).status == "4.4.4"
     assert await find("far.test", allow_networks=("8.8.8.0/24",), deny_networks=("8.8.0.0/16",))
+
+
+@pytest.mark.parametrize(
+    "form", ["::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1", "2001:0:808:808::fefe:fefe", "2001:0:101:101::f7f7:f7f7"]
+)
+def test_what_is_denied_is_denied_in_every_form(form):
+    assert is_public(ip_address(form))
+
+    def may(**networks):
+        return Targets(CourierSettings("mx.here.test", **networks), Resolver())._may_connect(form)
+
+    assert may() and may(deny_networks=("9.9.9.0/24", "2600::/16"))
+    assert not may(deny_networks=("8.8.8.0/24",))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["8.8.8.8", "1.1.1.1", "192.31.196.1", "192.175.48.1", "223.255.255.254", "2600::1", "2a00::1", "2001:4860::1",
+     "2001:200::1", "2001:4:112::1", "2001:1::1"],
+)  # fmt: skip
+def test_addresses_of_the_public_internet(address):
+    assert is_public(ip_address(address))
+
+
+def test_the_table_holds_all_that_this_python_knows_to_be_special():
+    """Python's tables differ between versions; none may know a special network that ours calls public."""
+    known = [
+        getattr(constants, name)
+        for constants in (ipaddress._IPv4Constants, ipaddress._IPv6Constants)
+        for name in ("_private_networks", "_linklocal_network", "_multicast_network", "_loopback_network")
+        if hasattr(constants, name)
+    ]
+    networks = [network for entry in known for network in (entry if isinstance(entry, list) else [entry])]
+    assert len(networks) > 20
+    for network in networks:
+        assert not is_public(network.network_address) or network == ipaddress.IPv6Network("::ffff:0:0/96"), network
+        assert not is_public(network.broadcast_address) or network.prefixlen in (23, 96), network
 
 
 async def test_many_addresses_have_an_end(dns, find):

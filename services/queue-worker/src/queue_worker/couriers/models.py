@@ -103,7 +103,7 @@ class CourierSettings:
     allow_networks: tuple[str, ...] = ()
     """Non-public networks that MX addresses may lie in (POSTRIDER_REMOTE_ALLOW_NETWORKS)."""
     deny_networks: tuple[str, ...] = ()
-    """Public-looking networks that are the cluster's own; `allow_networks` wins."""
+    """Public-looking networks that are the cluster's own; `allow_networks` wins (POSTRIDER_REMOTE_DENY_NETWORKS)."""
     own_names: frozenset[str] = frozenset()
     """Host names that are ourselves: an MX among them is a loop (5.4.6). `helo_name` counts too."""
     own_listeners: frozenset[tuple[str, int]] = frozenset()

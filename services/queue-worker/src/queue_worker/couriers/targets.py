@@ -2,12 +2,14 @@
 
 import ipaddress
 import random
+import re
 from dataclasses import dataclass
 from itertools import groupby
 
 from mailkit.address import Networks
 from mailkit.dns import MX, NoRecord, NoSuchName, Resolver, TemporaryDnsError
 from queue_worker.couriers.models import CourierSettings, Verdict
+from queue_worker.couriers.public import embedded, is_public
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,9 @@ class NoTarget(Exception):
         super().__init__(text)
         self.verdict, self.status, self.text = verdict, status, text
 
+
+#: The tag of an IPv6 address literal (RFC 5321 4.1.3), in any case.
+_LITERAL = re.compile(r"\Aipv6:", re.I)
 
 _LOOP = (
     "Sorry. Although I'm listed as a best-preference MX or A for that host, "
@@ -46,7 +51,7 @@ class Targets:
     async def of(self, domain: str) -> list[Target]:
         """Addresses in the order they are tried. Raises NoTarget."""
         if domain.startswith("["):
-            return self._usable([Target(domain, domain[1:-1].removeprefix("IPv6:"))], domain)
+            return self._usable([Target(domain, _LITERAL.sub("", domain[1:-1]))], domain)
         exchangers = await self._exchangers(domain)
         found: list[Target] = []
         problem: NoTarget | None = None
@@ -105,28 +110,18 @@ class Targets:
 
     def _usable(self, found: list[Target], domain: str) -> list[Target]:
         """Addresses that may be connected to: public ones, and networks the operator named."""
-        usable = []
-        for target in found:
-            try:
-                ip = ipaddress.ip_address(target.address)
-            except ValueError:
-                continue
-            if str(ip) in self._allowed or (str(ip) not in self._denied and _is_public(ip)):
-                usable.append(target)
+        usable = [target for target in found if self._may_connect(target.address)]
         if not usable:
             raise NoTarget(Verdict.deferred, "4.4.4", f"The mail hosts of {domain} have no public address. (#4.4.4)")
         return usable[: self._most]
 
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 2.1
-
-
-def _is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether `ip` is a unicast address of the public Internet, and so is the IPv4 address inside an IPv6 one."""
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return _is_public(inner)
-    return ip.is_global and not ip.is_multicast
+    def _may_connect(self, address: str) -> bool:
+        """The networks that are allowed win over those that are denied, and both over the registries' table."""
+        try:
+            ip = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        if str(ip) in self._allowed:
+            return True
+        forms = (ip, *embedded(ip))
+        return not any(str(form) in self._denied for form in forms) and is_public(ip)
