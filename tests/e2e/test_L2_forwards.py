@@ -57,3 +57,24 @@ def test_a_circle_is_refused(run: Run) -> None:
     with smtp(run, STRANGER) as client:
         client.mail("")
         assert refusal(client.rcpt, f"one@{domain}").split(" ")[1] == "5.4.6"
+
+
+def test_a_circle_through_another_host_ends_at_the_first_return(run: Run, world: World) -> None:
+    domain = run.domain()
+    far = world.remote()
+    run.cli("forward", "add", f"list@{domain}", f"x@{far.domain}")
+    other = run.mailbox(domain, "other")
+    with smtp(run, STRANGER) as client:
+        client.sendmail(f"a@{far.domain}", [f"list@{domain}"], message("a@far.example", "list"))
+    wait_for(far.messages)
+    returned = far.messages()[0].data
+    assert returned.startswith(f"Delivered-To: list@{domain}\r\n".encode())
+    with smtp(run, STRANGER) as client:  # the other host sends it back
+        client.mail(f"a@{far.domain}")
+        client.rcpt(f"list@{domain}")
+        assert refusal(client.data, returned).split(" ")[:2] == ["554", "5.4.6"]
+    with smtp(run, STRANGER) as client:
+        client.sendmail(f"a@{far.domain}", [f"list@{domain}", other.address], returned)
+    wait_for(lambda: inbox(run, other))  # he has it; the other recipient alone fails
+    wait_for(lambda: [m for m in far.messages() if b"Status: 5.4.6" in m.data])
+    assert len(far.messages()) == 2

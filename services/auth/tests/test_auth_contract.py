@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -125,7 +126,8 @@ async def test_recipients(asked):
     a, c = asked.ids["a@site.com"], asked.ids["c@other.org"]
     box = wire.Target("a@site.com", a, 1024**3, 1)
     assert await asked.rcpt("A@Site.com.") == wire.RecipientAnswer("accepted", [box])
-    assert (await asked.rcpt("list@site.com")).targets == [box, wire.Target("x@far.test")]
+    forwarded = msgspec.structs.replace(box, via="list@site.com")
+    assert (await asked.rcpt("list@site.com")).targets == [forwarded, wire.Target("x@far.test", via="list@site.com")]
     assert [target.mailbox_id for target in (await asked.rcpt("any@other.org")).targets] == [c]
     for address, verdict in [
         ("nobody@site.com", "no_mailbox"),

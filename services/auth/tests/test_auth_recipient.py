@@ -275,3 +275,40 @@ async def test_a_list_of_a_hundred_costs_a_constant_number_of_statements(auth):
         type(auth.pool).fetch = original
     assert {answer.verdict for answer in answers} == {"accepted"}
     assert len(counted) == 4  # two levels of addresses, the rights, the cap
+
+
+async def test_targets_name_the_forward_that_leads_to_them(auth):
+    """The last one of a chain: whatever comes back along it meets that address (docs/decisions/0023)."""
+    a = await auth.make("a@site.com")
+    await auth.make("z@other.org")
+    await auth.admin.add_forward("one@site.com", ["two@site.com", "x@far.test"])
+    await auth.admin.add_forward("two@site.com", ["a@site.com", "y@far.test"])
+    await auth.admin.set_catchall("other.org", "forward", targets=["w@far.test"])
+
+    async def via(address):
+        return {target.address: target.via for target in (await auth.rcpt(address)).targets}
+
+    assert await via("one@site.com") == {
+        "a@site.com": "two@site.com", "y@far.test": "two@site.com", "x@far.test": "one@site.com",
+    }  # fmt: skip
+    assert await via("Any@other.org") == {"w@far.test": "Any@other.org"}
+    assert await via("a@site.com") == {"a@site.com": ""}
+    assert (await auth.rcpt("v@far.test", login=a)).targets == [wire.Target("v@far.test")]
+
+
+@pytest.mark.parametrize("settings", [{"forwarded_per_hour": 10}], indirect=True)
+async def test_what_forwards_make_of_strangers_mail_is_capped_per_domain_and_hour(auth):
+    a = await auth.make("a@site.com")
+    await auth.make("b@other.org")
+    await auth.admin.add_forward("four@site.com", ["a@site.com", *(f"u{n}@far.test" for n in range(4))])
+    await auth.admin.add_forward("one@site.com", ["x@far.test"])
+    await auth.admin.add_forward("one@other.org", ["x@far.test"])
+
+    async def said(*addresses, **more):
+        return [answer.verdict for answer in [await auth.rcpt(address, **more) for address in addresses]]
+
+    assert await said(*["four@site.com"] * 3) == ["accepted", "accepted", "too_many"]
+    assert await said("one@site.com", "a@site.com", "one@other.org") == ["too_many", "accepted", "accepted"]
+    assert await said("one@site.com", login=a) == ["accepted"]  # his own hour pays
+    auth.pass_time(3600)
+    assert await said("four@site.com", "one@site.com") == ["accepted", "accepted"]

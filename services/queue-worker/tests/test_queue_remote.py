@@ -5,6 +5,7 @@ import asyncio
 from queue_worker import delivery
 from queue_worker.couriers import Verdict
 from queue_worker.destinations import CONVERSATION, FIRST, LATELY, REMEMBERED, Destinations, split
+from queue_worker_client.wire import SubmissionRecipient
 
 
 async def test_what_arrives_is_what_was_accepted(world):
@@ -124,3 +125,40 @@ def test_what_is_remembered_of_domains_is_bounded():
 def test_a_conversation_gets_ten_messages_or_its_share():
     assert split(3, 20) == CONVERSATION and split(100, 20) == CONVERSATION
     assert split(100, 2) == 50 and split(100, 1) == 100 and split(101, 2) == 51
+
+
+def forwarded(address, via):
+    return SubmissionRecipient(address, via, via=via)
+
+
+async def test_a_forwarded_copy_says_through_which_address_it_went(world):
+    """The line belongs to the recipient: one transaction has recipients with the same line only."""
+    item = world.message(
+        forwarded("b@far.test", "list@here.test"), forwarded("c@far.test", "list@here.test"),
+        forwarded("d@far.test", "other@here.test"), "e@far.test", world.mailbox("f@here.test"),
+    )  # fmt: skip
+    await world.submit(item)
+    await world.work()
+    assert {tuple(sorted(got.recipients)): got.body for got in world.sink.got} == {
+        ("b@far.test", "c@far.test"): b"Delivered-To: list@here.test\r\n" + item.body,
+        ("d@far.test",): b"Delivered-To: other@here.test\r\n" + item.body,
+        ("e@far.test",): item.body,
+    }
+    (filing,) = world.mailstore.filed.values()
+    assert filing.prefix.count(b"Delivered-To") == 1
+    assert await world.rows("message") == []
+
+
+async def test_a_forwarded_copy_that_comes_back_is_bounced_and_leaves_no_more(world):
+    (first,) = [forwarded("b@far.test", "List@here.test")]
+    await world.submit(world.message(first))
+    await world.work()
+    returned = world.sink.got.pop().body
+    await world.submit(world.message(first, "c@far.test", body=b"Received: by far\r\n" + returned))
+    await world.work()
+    outside = [got for got in world.sink.got if got.mail_from]
+    assert [got.recipients for got in outside] == [["c@far.test"]]  # the other recipient has its message
+    (bounce,) = [got for got in world.sink.got if not got.mail_from]
+    assert b"This message is looping" in bounce.body and b"Status: 5.4.6" in bounce.body
+    assert world.sink.groups.count(("far.test", 1)) == len(world.sink.groups)
+    assert await world.rows("message") == []

@@ -68,3 +68,16 @@ async def test_a_submission_keeps_the_fields_it_has() -> None:
     await send(b"DATE : today\r\nmessage-id:\r\n <a@b>\r\n\r\ntext\r\n.\r\n", context(neighbours))
     assert b"\nDate: " not in neighbours.taken[0].body
     assert b"\nMessage-ID: " not in neighbours.taken[0].body
+
+
+def looping(said: bytes, *targets: str) -> bool:
+    body = b"".join(b"Delivered-To: %s\r\n" % address for address in said.split()) + b"\r\ntext\r\n"
+    return content.refusal(body, Header(header_of(body)), set(targets)) is not None
+
+
+def test_a_loop_is_refused_when_every_target_loops() -> None:
+    assert looping(b"List@here.test", "list@here.test")
+    assert looping(b"list@here.test u@here.test", "list@here.test", "u@here.test")
+    assert not looping(b"list@here.test", "list@here.test", "u@here.test")
+    assert not looping(b"list@here.test", "list@here.test", "")  # one is relayed: nobody's forward
+    assert not looping(b"list@here.test") and not looping(b"", "")

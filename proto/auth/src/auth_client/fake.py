@@ -148,13 +148,14 @@ class FakeAuth:
 
     def _expand(self, text: str, path: tuple[str, ...]) -> list[wire.Target]:
         key, domain = _key(text)
+        via = path[-1] if path else ""
         if domain not in self.domains:
-            return [wire.Target(text)]
+            return [wire.Target(text, via=via)]
         if key in path or len(path) > 10:
             raise RecursionError
         box = self.mailboxes.get(key)
         targets, keep = self.forwards.get(key, ([] if box else self.catchall.get(domain, []), True))
-        found = [wire.Target(box.address, box.id, box.quota_limit, box.limit_version)] if box and keep else []
+        found = [wire.Target(box.address, box.id, box.quota_limit, box.limit_version, via)] if box and keep else []
         for target in targets:
             found += [new for new in self._expand(target, (*path, key)) if new not in found]
         return found

@@ -63,12 +63,16 @@ class RecipientQuestion(Wire):
 
 class Target(Wire):
     """Where a recipient's mail goes: a mailbox of ours (its id, limit in bytes and the limit's version) or, with
-    `mailbox_id` None, an address elsewhere. `address` is what Delivered-To or the remote RCPT says."""
+    `mailbox_id` None, an address elsewhere. `address` is what Delivered-To or the remote RCPT says.
+
+    `via` is the address whose forward or catch-all leads to it, "" for none: a copy that leaves says it in Delivered-To
+    (docs/decisions/0023)."""
 
     address: str
     mailbox_id: UUID | None = None
     quota_limit: int = 0
     limit_version: int = 0
+    via: str = ""
 
 
 RecipientVerdict = Literal[

@@ -18,7 +18,8 @@ LIST_BYTES = 8 * 1024 * 1024
 class SubmissionRecipient(Wire):
     """One final recipient, resolved at RCPT (decision 5): a mailbox, or with `mailbox_id` None a remote address.
 
-    `original` is what the sender wrote in RCPT; bounces name it beside `address`.
+    `original` is what the sender wrote in RCPT; bounces name it beside `address`. `via` is the address of ours whose
+    forward or catch-all leads to it, "" for none: a remote copy carries it in Delivered-To (docs/decisions/0023).
     """
 
     address: str
@@ -26,6 +27,12 @@ class SubmissionRecipient(Wire):
     mailbox_id: UUID | None = None
     quota_limit: int = 0
     limit_version: int = 0
+    via: str = ""
+
+    @property
+    def loop_address(self) -> str:
+        """What Delivered-To of a message says that was here before on its way to this recipient; "": nothing."""
+        return self.address if self.mailbox_id else self.via
 
 
 class Submission(Wire):

@@ -57,7 +57,8 @@ def build(parts: Parts, life: Lifecycle) -> App:
         Senders(directory, clock, settings.grants, settings.sender_identity),
         Recipients(
             directory, clock, settings.grants, primary_domain=settings.primary_domain,
-            per_hour=settings.recipients_per_hour, exempt=settings.exempt,
+            per_hour=settings.recipients_per_hour, forwarded_per_hour=settings.forwarded_per_hour,
+            exempt=settings.exempt,
         ),
         Checker(
             Logins(pool), clock, settings.grants, parts.passwords, parts.queue,

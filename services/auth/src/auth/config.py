@@ -43,6 +43,8 @@ class AuthSettings(DatabaseSettings):
     """Clients that login throttling and the recipients' cap leave alone; P4 holds for them too."""
     recipients_per_hour: int = Field(default=2000, ge=0)
     """Relayed recipients per mailbox and clock hour; 0: no cap."""
+    forwarded_per_hour: int = Field(default=10_000, ge=0)
+    """Recipients elsewhere that a domain's forwards and catch-all make of strangers' mail in a clock hour; 0: no cap."""
     sender_identity: Literal["any", "domain", "mailbox"] = "any"
     """Which MAIL FROM a login or grant may use."""
     primary_domain: str = ""

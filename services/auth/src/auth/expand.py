@@ -49,10 +49,11 @@ class Expansion:
         A forward's target that does not exist is left out as long as another one does. Raises Loop.
         """
         found: dict[str, Target] = {}
-        self._follow(recipient, found, set(), set())
+        self._follow(recipient, "", found, set(), set())
         return list(found.values())
 
-    def _follow(self, recipient: Recipient, found: dict[str, Target], path: set[str], done: set[str]) -> None:
+    def _follow(self, recipient: Recipient, via: str, found: dict[str, Target], path: set[str], done: set[str]) -> None:
+        """Add the targets of `recipient`, which the forward or catch-all of `via` leads to ("": it was asked for)."""
         key = recipient.key
         if key in path or len(path) > DEEPEST:
             raise Loop(key)
@@ -62,14 +63,14 @@ class Expansion:
         if entry is None:
             if key not in self._asked:
                 raise Loop(key)  # deeper than we looked
-            _add(found, Target(recipient.address))
+            _add(found, Target(recipient.address, via=via))
             return
         path.add(key)
         for box in _boxes(key, entry):
-            _add(found, Target(box.address, box.id, box.quota_limit, box.limit_version))
+            _add(found, Target(box.address, box.id, box.quota_limit, box.limit_version, via))
         for target in _next(entry):
             if target.key != key:  # a forward to itself asks for the copy
-                self._follow(target, found, path, done)
+                self._follow(target, recipient.address, found, path, done)
         path.discard(key)
         done.add(key)
 

@@ -1,9 +1,9 @@
 """RCPT: is it local, whose is it, and may this client send there (S10, S14, L1-L3)?"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from uuid import UUID
+from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from auth import metrics
 from auth.addresses import Recipient, parse_recipient, parse_sender
@@ -27,6 +27,7 @@ class Recipients:
         *,
         primary_domain: str = "",
         per_hour: int = 0,
+        forwarded_per_hour: int = 0,
         exempt: Networks | None = None,
     ) -> None:
         self._directory = directory
@@ -34,6 +35,7 @@ class Recipients:
         self._policy = policy
         self._primary = primary_domain
         self._per_hour = per_hour
+        self._forwarded_per_hour = forwarded_per_hour
         self._exempt = exempt or Networks()
 
     async def answer(self, items: Sequence[RecipientQuestion]) -> list[RecipientAnswer]:
@@ -44,16 +46,20 @@ class Recipients:
         await expansion.load([recipient for recipient in parsed if recipient], self._directory.lookup)
         answers: list[RecipientAnswer | None] = [_local_answer(recipient, expansion) for recipient in parsed]
         leaving = [n for n, answer in enumerate(answers) if answer is None or _remote(answer)]
+        unpaid: dict[int, tuple[UUID, int]] = {}
         if leaving:
             weights = [_remote(answers[n]) or 1 for n in leaving]
             relayed = await self._relay([items[n] for n in leaving], weights)
             for n, (verdict, account) in zip(leaving, relayed, strict=True):
                 recipient, local = parsed[n], answers[n]
                 assert recipient is not None
-                if local is not None and verdict == "not_relayed":  # a forward needs no right, and then nobody pays
+                if local is not None and verdict == "not_relayed":  # a forward needs no right: its domain's hour pays
+                    unpaid[n] = (domain_key(recipient.domain), _remote(local))
                     continue
                 found = local.targets if local is not None else [Target(recipient.address)]
                 answers[n] = RecipientAnswer(verdict, found if verdict == "accepted" else [], account)
+        for n in await self._over_the_domains_hour(unpaid):
+            answers[n] = RecipientAnswer("too_many", [])
         final = [answer for answer in answers if answer is not None]
         for answer in final:
             metrics.RECIPIENTS.labels(answer.verdict).inc()
@@ -87,7 +93,7 @@ class Recipients:
         for account, weight in zip(capped, weights, strict=True):
             if account is not None:
                 counts[account] += weight
-        room = await self._charge(counts, now)
+        room = await self._charge(counts, now, self._per_hour)
         answers: list[tuple[Verdict, UUID | None]] = []
         for account, charged, weight in zip(accounts, capped, weights, strict=True):
             if account is None:
@@ -99,13 +105,28 @@ class Recipients:
                 answers.append(("accepted" if room[charged] >= 0 else "too_many", account))
         return answers
 
-    async def _charge(self, counts: Counter[UUID], now: datetime) -> dict[UUID, int]:
-        """How many of each account's recipients in this list still fit into its hour."""
+    async def _over_the_domains_hour(self, unpaid: Mapping[int, tuple[UUID, int]]) -> list[int]:
+        """Charge what forwards make of mail from strangers to the forwarding domains; those that fit no more."""
+        if not unpaid or not self._forwarded_per_hour:
+            return []
+        counts: Counter[UUID] = Counter()
+        for domain, weight in unpaid.values():
+            counts[domain] += weight
+        room = await self._charge(counts, self._clock.now(), self._forwarded_per_hour)
+        over = []
+        for n, (domain, weight) in unpaid.items():
+            room[domain] -= weight
+            if room[domain] < 0:
+                over.append(n)
+        return over
+
+    async def _charge(self, counts: Counter[UUID], now: datetime, per_hour: int) -> dict[UUID, int]:
+        """How many of each account's or domain's recipients in this list still fit into its hour of `per_hour`."""
         if not counts:
             return {}
         hour = now.replace(minute=0, second=0, microsecond=0)
         sums = await self._directory.charge(dict(sorted(counts.items())), hour)
-        return {account: self._per_hour - (sums[account] - count) for account, count in counts.items()}
+        return {account: per_hour - (sums[account] - count) for account, count in counts.items()}
 
     def _is_exempt(self, client: str | None) -> bool:
         if client is None or not self._exempt:
@@ -119,6 +140,11 @@ class Recipients:
 def _remote(answer: RecipientAnswer | None) -> int:
     """How many foreign addresses a local recipient comes to by its forwards."""
     return sum(1 for target in answer.targets if target.mailbox_id is None) if answer is not None else 0
+
+
+def domain_key(domain: str) -> UUID:
+    """What a domain's forwarded recipients are counted under, among the accounts' rows."""
+    return uuid5(NAMESPACE_DNS, domain)
 
 
 def _is_bare(text: str) -> bool:

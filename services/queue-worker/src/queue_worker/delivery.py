@@ -20,7 +20,7 @@ from mailkit.report import report as report_error
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, RemoteRecipient, Verdict
 from queue_worker.destinations import Destinations, split
 from queue_worker.leases import LEASE, Leases
-from queue_worker.models import Claim, End, Result, clean
+from queue_worker.models import LOOP, Claim, End, Result, clean
 from queue_worker.ready import Pair, Ready
 from queue_worker.record import Recorder
 from queue_worker.schedule import TURN_SECONDS
@@ -169,9 +169,12 @@ class Delivery:
         doubtful = [claim for claim in claims if claim.was_sent]
         if doubtful:
             self._end([Result(claim, End.in_doubt, "4.4.2", _DOUBT) for claim in doubtful])
+        looped = [claim for claim in claims if claim.looped and not claim.was_sent]
+        if looped:
+            self._end([Result(claim, End.failed, "5.4.6", LOOP) for claim in looped])
         by_domain: dict[str, list[Claim]] = {}
         for claim in claims:
-            if not claim.was_sent:
+            if not (claim.was_sent or claim.looped):
                 by_domain.setdefault(claim.destination, []).append(claim)
         for domain, slot in slots.items():
             self._begin(slot, _messages(by_domain.get(domain, [])))
@@ -254,9 +257,14 @@ class Delivery:
 
         def remote_message(group: list[Claim]) -> RemoteMessage:
             first = group[0]
+            prefix = f"Delivered-To: {first.via}\r\n".encode("utf-8", "replace") if first.via else b""
+
+            async def load_body() -> bytes:
+                return prefix + await bodies.load(first)
+
             return RemoteMessage(
-                first.message_id, first.mail_from, [RemoteRecipient(claim, claim.address) for claim in group], first.size,
-                first.eight_bit, first.smtputf8, load_body=lambda: bodies.load(first),
+                first.message_id, first.mail_from, [RemoteRecipient(claim, claim.address) for claim in group],
+                len(prefix) + first.size, first.eight_bit or not prefix.isascii(), first.smtputf8, load_body=load_body,
                 before_dot=lambda: self._leases.mark_dot([claim for claim in group if id(claim) in left]),
             )  # fmt: skip
 
@@ -309,11 +317,11 @@ class _Bodies:
 
 
 def _messages(claims: Iterable[Claim]) -> list[list[Claim]]:
-    """The claims by message, in order of acceptance, the flows taking turns."""
+    """The claims by message and forwarding address, in order of acceptance, the flows taking turns."""
     turns: Counter[UUID] = Counter()
     found: list[tuple[int, UUID, list[Claim]]] = []
-    order = sorted(claims, key=lambda c: (c.message_id, c.n))
-    for message_id, group in groupby(order, key=lambda c: c.message_id):
+    order = sorted(claims, key=lambda c: (c.message_id, c.via, c.n))
+    for (message_id, _), group in groupby(order, key=lambda c: (c.message_id, c.via)):
         claimed = list(group)
         found.append((turns[claimed[0].flow], message_id, claimed))
         turns[claimed[0].flow] += 1

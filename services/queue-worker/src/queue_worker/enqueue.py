@@ -80,8 +80,7 @@ def _recipients(e: Entry) -> list[tuple[object, ...]]:
     return [
         (
             e.queue_id, n, "" if r.mailbox_id else destination(r.address), r.address, r.original, r.mailbox_id,
-            r.quota_limit, r.limit_version, bool(seen) and r.mailbox_id is not None and r.address.lower() in seen,
-            NO_FLOW if r.mailbox_id else e.flow,
+            r.quota_limit, r.limit_version, r.loop_address.lower() in seen, NO_FLOW if r.mailbox_id else e.flow, r.via,
         )
         for n, r in enumerate(e.submission.recipients)
     ]  # fmt: skip

@@ -34,6 +34,8 @@ class Claim:
     smtputf8: bool = False
     bounce: bool = False
     """Our own bounce: exempt from quota refusal."""
+    via: str = ""
+    """The address of ours whose forward or catch-all leads to it (docs/decisions/0023)."""
     looped: bool = False
     """The message already carries our Delivered-To for this recipient."""
     was_sent: bool = False
@@ -64,6 +66,8 @@ class Result:
     diagnostic: str | None = None
 
 
+#: The reason of 5.4.6.
+LOOP = "This message is looping: it already has my Delivered-To line. (#5.4.6)"
 #: Follows the reason when the lifetime is over (S9).
 TOO_LONG = " I'm not going to try again; this message has been in the queue too long."
 #: A reply's text is kept up to so many lines, each with so many characters (RFC 5322 2.1.1: 998 octets in a bounce).

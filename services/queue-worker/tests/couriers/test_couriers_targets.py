@@ -136,7 +136,8 @@ async def test_the_clusters_own_networks_are_not_connected_to_unless_named(dns, 
 
 
 @pytest.mark.parametrize(
-    "form", ["::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1", "2001:0:808:808::fefe:fefe", "2001:0:101:101::f7f7:f7f7"]
+    "form",
+    ["::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1", "2001:0:808:808::fefe:fefe", "2001:0:101:101::f7f7:f7f7"],
 )
 def test_what_is_denied_is_denied_in_every_form(form):
     assert is_public(ip_address(form))

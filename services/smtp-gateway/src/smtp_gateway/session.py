@@ -138,9 +138,9 @@ class SmtpSession(Greeting):
         )
         if len(body) > settings.max_message_bytes:  # line ends were added
             return replies.TOO_BIG
-        local = {target.address.lower() for target in transaction.targets.values() if target.mailbox_id}
+        returning = {target.loop_address.lower() for target in transaction.targets.values()}
         header = Header(header_of(body, settings.max_header_bytes))
-        refusal = content.refusal(body, header, local)
+        refusal = content.refusal(body, header, returning)
         if refusal is not None:
             return refusal
         if transaction.sender_local:

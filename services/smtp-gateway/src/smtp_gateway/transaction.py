@@ -28,7 +28,7 @@ class Transaction:
         """Take a recipient and its targets in; False when there would be more than `most`, and nothing is taken."""
         new = {
             key: SubmissionRecipient(
-                target.address, written, target.mailbox_id, target.quota_limit, target.limit_version
+                target.address, written, target.mailbox_id, target.quota_limit, target.limit_version, target.via
             )
             for target in targets
             if (key := target.mailbox_id or target.address.lower()) not in self.targets

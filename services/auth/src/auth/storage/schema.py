@@ -150,7 +150,7 @@ answers = Table(
     Column("limit_version", Integer, nullable=False),
 )  # fmt: skip
 
-#: Relayed recipients per account and clock hour (decision 9).
+#: Relayed recipients per account and clock hour (decision 9); for forwards a domain stands for the account (0023).
 relay_use = Table(
     "relay_use", metadata,
     Column("mailbox_id", Uuid, nullable=False),

@@ -9,12 +9,11 @@ from mailkit.logs import get_logger
 from mailkit.report import report
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import Filing, FilingList
-from queue_worker.models import Claim, End, Result
+from queue_worker.models import LOOP, Claim, End, Result
 
 log = get_logger()
 
 _NO_MAILBOX = "Sorry, no mailbox here by that name. vpopmail (#5.1.1)"  # S14
-_LOOP = "This message is looping: it already has my Delivered-To line. (#5.4.6)"
 _ENDS = {
     "filed": (End.delivered, "2.0.0", "filed"),
     "already": (End.delivered, "2.0.0", "filed"),
@@ -36,7 +35,7 @@ class LocalCourier:
 
     async def deliver(self, claims: Sequence[Claim], oldest: UUID | None) -> list[Result]:
         """File `claims`; one result each. `oldest`: no older message is under way (decision 3)."""
-        looped = [Result(claim, End.failed, "5.4.6", _LOOP) for claim in claims if claim.looped]
+        looped = [Result(claim, End.failed, "5.4.6", LOOP) for claim in claims if claim.looped]
         rest = [claim for claim in claims if not claim.looped]
         return looped + (await self._file(rest, oldest) if rest else [])
 

@@ -18,12 +18,12 @@ with s as (
      where (id in (select id from s)) is true
 ), r as (
     insert into queue.recipient (message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version,
-                                 looped, flow, state, due)
+                                 looped, flow, via, state, due)
     select message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped, flow,
-           'waiting', $13
+           via, 'waiting', $13
       from unnest($15::uuid[], $16::smallint[], $17::text[], $18::text[], $19::text[], $20::uuid[], $21::bigint[],
-                  $22::int[], $23::bool[], $24::uuid[])
-        as t(message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped, flow)
+                  $22::int[], $23::bool[], $24::uuid[], $25::text[])
+        as t(message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped, flow, via)
      where (message_id in (select id from s)) is true
 )
 select id from s
@@ -79,7 +79,8 @@ with s as materialized (
        set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false,
            database_life = s.life
       from c, s where r.message_id = c.message_id and r.n = c.n
-    returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.attempt, r.tries, c.was_sent
+    returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.attempt, r.tries,
+              r.looped, r.via, c.was_sent
 )
 select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.eight_bit, m.smtputf8, m.bounce
   from u join queue.message m on m.id = u.message_id

@@ -77,6 +77,8 @@ recipient = Table(
     Column("flow", Uuid, nullable=False, server_default=text("'00000000-0000-0000-0000-000000000000'"),
            comment="Account, client network or sender that it is sent for: shares are by flow"),
     Column("database_life", Text, comment="Timeline and start of the database that the claim was made in"),
+    Column("via", Text, nullable=False, server_default=text("''"),
+           comment="The address of ours whose forward or catch-all leads to it"),
     PrimaryKeyConstraint("message_id", "n", name="recipient_pkey"),
     CheckConstraint("state in ('waiting', 'claimed')", name="recipient_state"),
     CheckConstraint("(state = 'claimed') = (worker is not null and claimed_at is not null)", name="recipient_claim"),

@@ -22,7 +22,8 @@ def repaired(body: bytes, *, nul: bool, bare_lf: bool) -> bytes:
 
 def refusal(body: bytes, header: Header, targets: set[str]) -> Reply | None:
     """Why this content is not taken, or None. `header`: the body's, cut at the largest that is taken.
-    `targets`: local addresses it would be delivered to, lower case.
+    `targets`: for each target what a Delivered-To would say if the message had been here on its way to it, lower case, ""
+    for nothing. A loop is refused when every target loops; one of several fails alone (docs/decisions/0023).
 
     Bare CR or LF is refused and not repaired unless the operator wants it: a relay that repairs what a stranger sends
     smuggles a second message into what comes behind (one policy both ways).
@@ -36,6 +37,8 @@ def refusal(body: bytes, header: Header, targets: set[str]) -> Reply | None:
         return replies.HEADER_TOO_BIG
     if header.count(b"received") > MOST_RECEIVED:
         return replies.MAIL_LOOP
-    if targets and any(value.decode("utf-8", "replace").lower() in targets for value in header.values(b"delivered-to")):
-        return replies.MAIL_LOOP
+    if targets and "" not in targets:
+        seen = {value.decode("utf-8", "replace").lower() for value in header.values(b"delivered-to")}
+        if targets <= seen:
+            return replies.MAIL_LOOP
     return None
