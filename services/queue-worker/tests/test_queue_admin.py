@@ -14,6 +14,8 @@ from mailkit.testing import hostile
 from mailkit.web import HttpSide
 from queue_worker.__main__ import openapi
 from queue_worker.couriers import Verdict
+from queue_worker.handlers import admin as admin_handler
+from queue_worker.handlers.admin import NAMED
 from queue_worker.parts import web
 from queue_worker_client.admin import QueueAdmin
 
@@ -44,8 +46,70 @@ async def test_the_list_says_what_waits_and_why(world, admin):
     assert record == {
         "id": queue_id, "sender": "a@sender.test", "size": 61, "recipients": 2, "state": "waiting", "in_doubt": 0,
         "reply": "450 try later", "first_seen": "2026-03-01T12:00:00Z", "expires": "2026-03-02T12:00:00Z",
-        "next_attempt": "2026-03-01T12:06:40Z",
+        "next_attempt": "2026-03-01T12:06:40Z", "unnamed": 0, "named": [
+            {"address": f"{name}@far.test", "original": f"{name}@far.test", "state": "waiting", "reply": "450 try later",
+             "next_attempt": "2026-03-01T12:06:40Z"} for name in "bc"
+        ],
     }  # fmt: skip
+
+
+async def test_the_list_names_the_first_recipients_and_counts_the_rest(world, admin):
+    await deferred(world, *(f"{n}@far.test" for n in range(NAMED + 5)), reply="\n".join(["450-" + "x" * 800] * 3))
+    (record,) = await admin.list_queue()
+    assert [recipient["address"] for recipient in record["named"]] == [f"{n}@far.test" for n in range(NAMED)]
+    assert (record["recipients"], record["unnamed"]) == (NAMED + 5, 5)
+    assert {len(recipient["reply"]) for recipient in record["named"]} == {len(record["reply"])} == {1000}
+
+
+async def test_what_is_listed_costs_a_constant_number_of_statements(world, admin, monkeypatch):
+    for n in range(12):
+        await deferred(world, f"b@far{n}.test", "c@far.test")
+    asked = []
+    fetch = type(world.pool).fetch
+
+    async def counted(self, query, *args, **more):
+        asked.append(query)
+        return await fetch(self, query, *args, **more)
+
+    monkeypatch.setattr(type(world.pool), "fetch", counted)
+    assert len(await admin.list_queue()) == 12 and len(asked) == 1
+
+
+async def test_a_filter_looks_at_a_long_queue_in_windows(world, admin, monkeypatch):
+    monkeypatch.setattr(admin_handler, "WINDOW", 4)
+    ids = [await deferred(world, f"b@far{n % 5}.test") for n in range(11)]
+    assert [record["id"] for record in await admin.list_queue(domain="far4.test")] == [ids[4], ids[9]]
+    assert [record["id"] for record in await admin.list_queue(limit=6)] == ids[:6]
+    assert [record["id"] for record in await admin.list_queue(after=ids[5])] == ids[6:]
+
+
+async def test_lists_have_a_bound(admin):
+    with pytest.raises(BadRequest):
+        await admin.list_queue(limit=1001)
+    with pytest.raises(BadRequest):
+        await admin.show_message(new_id().hex, limit=1001)
+
+
+async def test_a_message_with_many_recipients_is_shown_in_pages(world, admin):
+    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "later") if address[0] in "13579" else None
+    (answer,) = await world.submit(world.message(*(f"{n}@far.test" for n in range(10))))
+    await world.work()
+    shown, after = [], None
+    while True:
+        page = await admin.show_message(answer.queue_id.hex, after=after, limit=4)
+        assert len(page["recipients"]) <= 4
+        shown += [(recipient["address"], recipient["state"]) for recipient in page["recipients"]]
+        if (after := page["next"]) is None:
+            break
+    assert shown == [(f"{n}@far.test", "waiting" if n % 2 else "delivered") for n in range(10)]
+
+
+async def test_trying_everything_now_goes_in_slices(world, admin, monkeypatch):
+    monkeypatch.setattr(admin_handler, "SLICE", 3)
+    for n in range(4):
+        await deferred(world, f"b@far{n}.test", f"c@far{n}.test")
+    assert await admin.retry_all() == 8
+    assert {row["due"] for row in await world.rows("recipient")} == {world.clock.now()}
 
 
 async def test_the_list_is_filtered_and_comes_in_pages(world, admin):

@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from uuid import UUID
 
@@ -41,6 +42,8 @@ RESERVE = 100
 #: Pairs of domain and flow that one look for due mail walks over.
 WALK = 500
 POLL_SECONDS = 1.0
+#: Later than any due time.
+NEVER = datetime.max.replace(tzinfo=UTC)
 #: Bodies up to this size are fetched together for a conversation; a larger one when its turn comes.
 PREFETCH = 32 * 1024
 
@@ -84,6 +87,9 @@ class Delivery:
         self._records: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._cursor: Pair = (NO_FLOW, "")
+        self._seen_due = NEVER
+        self.oldest_due = NEVER
+        """The earliest due time that the last whole round over the queue saw."""
 
     def wake(self, pairs: Iterable[Pair] = ()) -> None:
         """Something was enqueued for `pairs`, or a slot is free."""
@@ -135,6 +141,9 @@ class Delivery:
         rows = await self._pool.fetch(sql.due_destinations, self._clock.now(), domain, flow, WALK)
         self._ready.add((row["flow"], row["destination"]) for row in rows if row["is_due"])
         over = len(rows) < WALK
+        self._seen_due = min((self._seen_due, *(row["due"] for row in rows)))
+        if over:
+            self.oldest_due, self._seen_due = self._seen_due, NEVER
         self._cursor = (NO_FLOW, "") if over else (rows[-1]["flow"], rows[-1]["destination"])
         return over
 

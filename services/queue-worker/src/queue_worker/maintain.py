@@ -1,6 +1,7 @@
 """What has to be done now and then: partitions of hand-over ids, the history's end, the oldest id, the depth."""
 
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
@@ -20,16 +21,22 @@ log = get_logger()
 HISTORY = timedelta(days=8)
 AHEAD = 3
 MAINTAIN_SECONDS = 3600.0
+#: Recipients of each kind that a measurement counts; a longer queue's length is the database's estimate.
+COUNTED = 20_000
 
 
 class Maintenance:
     """Runs in every replica; what must run once asks its singleton."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, filer: Filer, singleton: Singleton, lifetime: int) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, clock: Clock, filer: Filer, singleton: Singleton, lifetime: int,
+        oldest_remote: Callable[[], datetime],
+    ) -> None:  # fmt: skip
         self._pool = pool
         self._clock = clock
         self._filer = filer
         self._singleton = singleton
+        self._oldest_remote = oldest_remote
         self._keep = timedelta(seconds=lifetime) + timedelta(hours=24)
 
     async def minute(self) -> None:
@@ -39,16 +46,20 @@ class Maintenance:
     async def measure(self) -> None:
         """Depth and age for metrics."""
         now = self._clock.now()
-        seen = {("local", "waiting"): 0, ("local", "claimed"): 0, ("remote", "waiting"): 0, ("remote", "claimed"): 0}
-        oldest = {"local": 0.0, "remote": 0.0}
-        for row in await self._pool.fetch(sql.depth):
-            kind = "local" if row["local"] else "remote"
-            seen[kind, row["state"]] = row["recipients"]
-            oldest[kind] = max(oldest[kind], (now - row["oldest"]).total_seconds())
-        for (kind, state), count in seen.items():
-            metrics.DEPTH.labels(kind, state).set(count)
-        for kind, age in oldest.items():
-            metrics.OLDEST_DUE.labels(kind).set(age)
+        seen: Counter[tuple[str, str]] = Counter()
+        estimates: dict[str, int] = {}
+        for row in await self._pool.fetch(sql.depth, COUNTED):
+            seen[row["kind"], row["state"]] = row["recipients"]
+            estimates[row["kind"]] = row["estimate"]
+        for kind in metrics.KINDS:
+            waiting, claimed = seen[kind, "waiting"], seen[kind, "claimed"]
+            if waiting + claimed >= COUNTED:
+                waiting = max(waiting, estimates[kind] - claimed)
+            metrics.DEPTH.labels(kind, "waiting").set(waiting)
+            metrics.DEPTH.labels(kind, "claimed").set(claimed)
+        local = await self._pool.fetchval(sql.oldest_local)
+        for kind, due in (("local", local), ("remote", self._oldest_remote())):
+            metrics.OLDEST_DUE.labels(kind).set(max((now - due).total_seconds(), 0.0) if due is not None else 0.0)
 
     async def hour(self) -> None:
         """Partitions made ahead and dropped behind, by the time in the ids themselves; once for all replicas."""

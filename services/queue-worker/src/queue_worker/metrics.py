@@ -31,7 +31,8 @@ LATENCY = from_zero(
 DEPTH = from_zero(
     Gauge(
         "postrider_queue_recipients",
-        "Recipients under way by kind and state (waiting, claimed). Each replica reports the whole queue: take the max",
+        "Recipients under way by kind and state (waiting, claimed), above 20,000 of a kind an estimate. Each replica "
+        "reports the whole queue: take the max",
         ["kind", "state"],
     ), KINDS, ("waiting", "claimed"),
 )  # fmt: skip

@@ -63,6 +63,8 @@ def show_message(queue_id: str, json: Json = False) -> None:
         "address": "RECIPIENT", "state": "STATE", "tries": "TRIES", "next_attempt": "NEXT TRY", "remote_host": "HOST", "reply": "LAST REPLY",
     }  # fmt: skip
     table(record["recipients"], False, columns, "it has no recipients")
+    if record.get("next") is not None:
+        typer.echo(f"these are the first {len(record['recipients'])} recipients")
 
 
 @app.command("retry")

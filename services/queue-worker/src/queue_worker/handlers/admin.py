@@ -14,6 +14,13 @@ from queue_worker.handlers.records import Attempt, MessageDetail, QueuedMessage,
 from queue_worker.ready import Pair
 from queue_worker.storage.queue import sql
 
+#: Recipients of a message that the list names, and earlier attempts that are shown of each recipient.
+NAMED = 20
+ATTEMPTS = 100
+#: Messages that one statement of the list looks at, and recipients that one of "try now" does.
+WINDOW = 10_000
+SLICE = 5_000
+
 
 def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], None]) -> APIRouter:
     """The routes under /v1/queue."""
@@ -22,27 +29,42 @@ def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], No
     @routes.get("", operation_id="list_queue")
     async def list_queue(
         after: UUID = Query(default=UUID(int=0), description="the last id of the page before"),
-        limit: int = Query(default=1000, ge=1, le=10000),
+        limit: int = Query(default=1000, ge=1, le=1000),
         sender: str | None = None,
         recipient: str | None = None,
         domain: str | None = Query(default=None, description="of a recipient"),
         state: Literal["waiting", "claimed"] | None = None,
     ) -> list[QueuedMessage]:
         """Messages under way, oldest first."""
-        rows = await pool.fetch(sql.list_messages, after, limit, sender, recipient, domain and domain.lower(), state)
-        return [QueuedMessage.of(row) for row in rows]
+        found: list[QueuedMessage] = []
+        last: UUID | None = after
+        while last is not None and len(found) < limit:  # no statement looks at more than a window of a long queue
+            end = await pool.fetchval(sql.window_end, last, WINDOW)
+            rows = await pool.fetch(
+                sql.list_messages, last, limit - len(found), sender, recipient, domain and domain.lower(), state, end,
+                NAMED,
+            )  # fmt: skip
+            found += [QueuedMessage.of(row) for row in rows]
+            last = end
+        return found
 
     @routes.get("/{queue_id}", operation_id="show_message")
-    async def show(queue_id: UUID) -> MessageDetail:
+    async def show(
+        queue_id: UUID,
+        after: int = Query(default=-1, ge=-1, le=32767, description="`next` of the page before"),
+        limit: int = Query(default=1000, ge=1, le=1000, description="recipients at most"),
+    ) -> MessageDetail:
         """Where one message is and why; for a week after it left, too."""
         message = await pool.fetchrow(sql.show_message, queue_id)
-        waiting = await pool.fetch(sql.show_recipients, queue_id)
-        finished = await pool.fetch(sql.show_finished, queue_id)
+        waiting = await pool.fetch(sql.show_recipients, queue_id, after, limit + 1)
+        finished = await pool.fetch(sql.show_finished, queue_id, after, limit + 1)
         known = message or (finished[0] if finished else None)
         if known is None:
             raise NotFound(f"no message {queue_id.hex} is under way or was within the last week")
+        numbers = sorted({row["n"] for row in (*waiting, *finished)})
+        shown = numbers[:limit]
         attempts: dict[int, list[Attempt]] = {}
-        for row in await pool.fetch(sql.show_attempts, queue_id):
+        for row in await pool.fetch(sql.show_attempts, queue_id, shown, ATTEMPTS):
             attempts.setdefault(row["n"], []).append(Attempt.of(row))
         recipients = {row["n"]: Recipient.finished(row, attempts.get(row["n"], [])) for row in finished}
         if message:
@@ -51,7 +73,8 @@ def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], No
             }
         return MessageDetail(
             id=queue_id.hex, sender=known["mail_from"], size=message["size"] if message else None, first_seen=known["first_seen"],
-            expires=message["expires"] if message else None, recipients=[recipients[n] for n in sorted(recipients)],
+            expires=message["expires"] if message else None, recipients=[recipients[n] for n in shown],
+            next=shown[-1] if len(numbers) > limit else None,
         )  # fmt: skip
 
     @routes.post("/retry", operation_id="retry_all")
@@ -67,8 +90,15 @@ def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], No
         return await _retry(queue_id, queue_id)
 
     async def _retry(first: UUID, last: UUID) -> Retried:
-        rows = await pool.fetch(sql.retry_now, first, last, clock.now())
-        wake({(row["flow"], row["destination"]) for row in rows})
-        return Retried(recipients=len(rows))
+        count, message, n = 0, first, -1
+        while True:  # in slices: no statement holds more rows than this
+            end = await pool.fetchrow(sql.retry_window, message, n, last, SLICE)
+            to = (end["message_id"], end["n"]) if end else (last, 32767)
+            rows = await pool.fetch(sql.retry_now, message, n, *to, clock.now())
+            wake({(row["flow"], row["destination"]) for row in rows})
+            count += len(rows)
+            if end is None:
+                return Retried(recipients=count)
+            message, n = to
 
     return routes

@@ -7,6 +7,17 @@ import asyncpg
 from pydantic import BaseModel
 
 
+class QueuedRecipient(BaseModel):
+    """One recipient under way, in the list."""
+
+    address: str
+    original: str
+    """What the sender wrote; another address when it was forwarded."""
+    state: str
+    next_attempt: datetime
+    reply: str
+
+
 class QueuedMessage(BaseModel):
     """One message under way."""
 
@@ -24,6 +35,10 @@ class QueuedMessage(BaseModel):
     """Attempts that may have delivered it: the answer was lost."""
     reply: str
     """The last reply of the first recipient that has one."""
+    named: list[QueuedRecipient]
+    """The first recipients that are still under way."""
+    unnamed: int
+    """Recipients under way beyond those."""
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
@@ -31,6 +46,13 @@ class QueuedMessage(BaseModel):
             id=row["id"].hex, sender=row["mail_from"], size=row["size"], first_seen=row["first_seen"],
             expires=row["expires"], recipients=row["recipients"], next_attempt=row["due"], in_doubt=row["in_doubt"],
             state="claimed" if "claimed" in row["states"] else "waiting", reply=row["reply"] or "",
+            named=[
+                QueuedRecipient(address=address, original=original, state=state, next_attempt=due, reply=reply)
+                for address, original, state, due, reply in zip(
+                    row["addresses"], row["originals"], row["each_state"], row["each_due"], row["each_reply"], strict=True
+                )
+            ],
+            unnamed=row["recipients"] - len(row["addresses"]),
         )  # fmt: skip
 
 
@@ -97,6 +119,8 @@ class MessageDetail(BaseModel):
     first_seen: datetime
     expires: datetime | None
     recipients: list[Recipient]
+    next: int | None
+    """Ask `after` this for the recipients that follow; null: there are none."""
 
 
 class Retried(BaseModel):

@@ -57,7 +57,7 @@ with recursive d as (
          order by r.destination, r.flow, r.due limit 1
       ) next
 )
-select destination, flow, due <= $1 as is_due from d limit $4
+select destination, flow, due, due <= $1 as is_due from d limit $4
 
 -- name: claim_remote
 -- Recipients elsewhere that are due, up to $4 for each of the pairs of domain $5 and flow $6. `was_sent`: the last
@@ -177,41 +177,77 @@ select id from queue.message order by id limit 1
 select distinct body_id from queue.message where body_id = any($1::uuid[])
 
 -- name: depth
--- For metrics: recipients by kind and state, and when the oldest due one was due.
-select mailbox_id is not null as local, state, count(*) as recipients, min(due) as oldest
-  from queue.recipient group by 1, 2
+-- For metrics: recipients by kind and state among the first $1 of each kind, and how many of a kind there are by the last
+-- vacuum's count of its index. Bounded, whatever the queue's length.
+select kind, state, count(*) as recipients,
+       (select greatest(reltuples, 0)::bigint from pg_class
+         where oid = case kind when 'local' then to_regclass('queue.recipient_local_due')
+                               else to_regclass('queue.recipient_remote_flow') end) as estimate
+  from ((select 'local' as kind, state from queue.recipient where mailbox_id is not null order by due limit $1)
+        union all
+        (select 'remote', state from queue.recipient where mailbox_id is null order by destination, flow, due limit $1)) r
+ group by kind, state
+
+-- name: oldest_local
+-- For metrics: when the oldest due recipient with a mailbox here was due. The remote side's walk knows its own.
+select due from queue.recipient where mailbox_id is not null order by due limit 1
+
+-- name: window_end
+-- The last of the $2 messages after $1; none when there are fewer.
+select id from queue.message where id > $1 order by id offset $2 - 1 limit 1
 
 -- name: list_messages
--- Operators: messages under way, oldest first, after $1; of sender $3, with a recipient $4, for domain $5, in state $6.
-select m.id, m.mail_from, m.size, m.first_seen, m.expires, count(*) as recipients, min(r.due) as due,
-       sum(r.in_doubt) as in_doubt, array_agg(distinct r.state) as states,
-       (array_agg(r.reply order by r.n) filter (where r.reply <> ''))[1] as reply
-  from queue.message m join queue.recipient r on r.message_id = m.id
- where m.id > $1 and ($3::text is null or m.mail_from = $3)
-   and exists (select from queue.recipient x
-                where x.message_id = m.id and ($4::text is null or x.address = $4 or x.original = $4)
-                  and ($5::text is null or x.address like '%@' || $5) and ($6::text is null or x.state = $6))
- group by m.id order by m.id limit $2
+-- Operators: messages under way, oldest first, after $1 up to $7; of sender $3, with a recipient $4, for domain $5, in state
+-- $6. The first $8 recipients of each are named.
+select m.id, m.mail_from, m.size, m.first_seen, m.expires, r.recipients, r.due, r.in_doubt, r.states, r.reply,
+       f.addresses, f.originals, f.each_state, f.each_due, f.each_reply
+  from (select m.* from queue.message m
+         where m.id > $1 and ($7::uuid is null or m.id <= $7) and ($3::text is null or m.mail_from = $3)
+           and exists (select from queue.recipient x
+                        where x.message_id = m.id and ($4::text is null or x.address = $4 or x.original = $4)
+                          and ($5::text is null or x.address like '%@' || $5) and ($6::text is null or x.state = $6))
+         order by m.id limit $2) m
+       cross join lateral (
+         select count(*) as recipients, min(due) as due, sum(in_doubt) as in_doubt, array_agg(distinct state) as states,
+                left((array_agg(reply order by n) filter (where reply <> ''))[1], 1000) as reply
+           from queue.recipient where message_id = m.id
+       ) r
+       cross join lateral (
+         select array_agg(address order by n) as addresses, array_agg(original order by n) as originals,
+                array_agg(state order by n) as each_state, array_agg(due order by n) as each_due,
+                array_agg(left(reply, 1000) order by n) as each_reply
+           from (select * from queue.recipient where message_id = m.id order by n limit $8) first
+       ) f
+ order by m.id
 
 -- name: show_message
 select * from queue.message where id = $1
 
 -- name: show_recipients
-select * from queue.recipient where message_id = $1 order by n
+select * from queue.recipient where message_id = $1 and n > $2 order by n limit $3
 
 -- name: show_finished
-select * from queue.finished where message_id = $1 order by n
+select * from queue.finished where message_id = $1 and n > $2 order by n limit $3
 
 -- name: show_attempts
-select * from queue.attempt where message_id = $1 order by n, attempt
+-- The last $3 earlier attempts of each of the recipients $2.
+select a.* from unnest($2::smallint[]) as r(n) cross join lateral (
+    select * from queue.attempt where message_id = $1 and n = r.n order by attempt desc limit $3
+) a order by a.n, a.attempt
+
+-- name: retry_window
+-- The last of the $4 recipients behind ($1, $2) of the messages up to $3; none when there are fewer.
+select message_id, n from queue.recipient
+ where (message_id, n) > ($1, $2::smallint) and message_id <= $3 order by message_id, n offset $4 - 1 limit 1
 
 -- name: retry_now
--- Operators: try waiting recipients of the messages from $1 to $2 now. Those being claimed this moment need no help.
+-- Operators: try waiting recipients behind ($1, $2) up to ($3, $4) now. Those being claimed this moment need no help.
 with c as (
     select message_id, n from queue.recipient
-     where state = 'waiting' and message_id between $1 and $2 for update skip locked
+     where state = 'waiting' and (message_id, n) > ($1, $2::smallint) and (message_id, n) <= ($3, $4::smallint)
+       for update skip locked
 )
-update queue.recipient r set due = least(r.due, $3) from c where r.message_id = c.message_id and r.n = c.n
+update queue.recipient r set due = least(r.due, $5) from c where r.message_id = c.message_id and r.n = c.n
 returning r.destination, r.flow
 
 -- name: partitions
