@@ -29,6 +29,7 @@ def main() -> int:
         reader, writer = (bench.run.mailbox(bench.domain, name) for name in ("reader", "writer"))
         with Witness(bench.run, reader, writer) as witness, PostgresTime(bench.dsn) as postgres:
             meter = Meter(bench.run, postgres, bench.pids)
+            meter.watch_usual()
             for number, result in enumerate(run(cases, bench, meter, witness, limits), 1):
                 results.append(result)
                 print(table.line(number, len(cases), result), flush=True)

@@ -132,6 +132,14 @@ class Meter:
     run: Run
     postgres: PostgresTime
     pids: dict[str, int]
+    usual: float = 0.0
+    """Seconds of Postgres time a second while the second client works alone."""
+
+    def watch_usual(self, seconds: float = 4.0) -> None:
+        """Measure `usual`: nothing else may be going on."""
+        busy, started = self.postgres.seconds, time.monotonic()
+        time.sleep(seconds)
+        self.usual = (self.postgres.seconds - busy) / (time.monotonic() - started)
 
     def _resident(self, name: str) -> dict[str, int]:
         return {service: _status(pid, name) for service, pid in self.pids.items()}
@@ -147,7 +155,8 @@ class Meter:
         yield cost
         cost.seconds = time.monotonic() - started
         settle()
-        cost.postgres = self.postgres.seconds - busy
+        usual = self.usual * (time.monotonic() - started)
+        cost.postgres = max(0.0, self.postgres.seconds - busy - usual)
         peaks, after = self._resident("VmHWM"), self._resident("VmRSS")
         cost.largest = max(peaks, key=lambda service: peaks[service] - resident[service])
         cost.grown = max(0, peaks[cost.largest] - resident[cost.largest])

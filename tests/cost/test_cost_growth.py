@@ -9,6 +9,7 @@ from tests.cost.case import Case
 from tests.cost.cases import all_cases
 from tests.cost.growth import faults
 
+pytestmark = pytest.mark.timeout(600)  # the first waits for the service and for its mailboxes
 CASES = [case for case in all_cases() if case.base]
 
 
