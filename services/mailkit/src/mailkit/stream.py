@@ -6,6 +6,7 @@ the reader (style 2.12), and a STARTTLS that is known to forget what was sent ah
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
@@ -22,6 +23,8 @@ JOINED = 64 * 1024
 HANDSHAKE_SECONDS = 30.0
 #: How long a closing connection may take to send what is left.
 CLOSE_SECONDS = 10.0
+#: Lines that came in one piece are handed out for so long (seconds) before others of the process get their turn.
+TURN = 0.01
 #: The slowest a client may send a literal (bytes per second), beside the idle time.
 SLOWEST = 1024
 
@@ -64,6 +67,7 @@ class Stream(asyncio.Protocol):
         self._ended: asyncio.Future[None] | None = None
         self._idle = 0.0
         self._deadline = 0.0
+        self._turn_ends = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self.tls = False
@@ -145,6 +149,9 @@ class Stream(asyncio.Protocol):
 
         Raises LineTooLong (the line stays unread), EOFError when the connection ends before the line does, IdleTimeout.
         """
+        if time.monotonic() > self._turn_ends:
+            await asyncio.sleep(0)
+            self._turn_ends = time.monotonic() + TURN
         start = 0
         deadline = self._by(0)  # for the whole line: one byte now and then does not hold a connection open
         while True:
@@ -216,6 +223,7 @@ class Stream(asyncio.Protocol):
         finally:
             self._waiter = None
             self._need = self._room = 0
+            self._turn_ends = time.monotonic() + TURN
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

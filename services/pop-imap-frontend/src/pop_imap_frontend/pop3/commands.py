@@ -127,8 +127,7 @@ async def auth(session: "Pop3Session", argument: str) -> None:
 
 @command("STAT", State.TRANSACTION)
 async def stat(session: "Pop3Session", argument: str) -> None:
-    there = session.present()
-    session.say(f"+OK {len(there)} {sum(session.sizes[at] for at in there)}")
+    session.say(f"+OK {len(session.uids) - len(session.deleted)} {session.octets}")
 
 
 async def _listing(session: "Pop3Session", argument: str, value: Callable[[int], str]) -> None:
@@ -168,11 +167,13 @@ async def top(session: "Pop3Session", argument: str) -> None:
 async def dele(session: "Pop3Session", argument: str) -> None:
     at = session.place(argument)
     session.deleted.add(at)
+    session.octets -= session.sizes[at]
     session.say(f"+OK message {at + 1} marked")
 
 
 @command("RSET", State.TRANSACTION)
 async def rset(session: "Pop3Session", argument: str) -> None:
+    session.octets += sum(session.sizes[at] for at in session.deleted)
     session.deleted.clear()
     session.say("+OK")
 

@@ -83,6 +83,8 @@ class Pop3Session:
         self.uids: array[int] = array("I")
         self.sizes: array[int] = array("I")
         self.deleted: set[int] = set()
+        self.octets = 0
+        """Of the messages that are not marked, as STAT says it."""
         self._ahead = Ahead(self)
         self._bad = 0
         self._failed = 0
@@ -220,7 +222,8 @@ class Pop3Session:
         self.uidvalidity, self.folder_id = drop.uidvalidity, drop.folder_id
         self.uids, self.sizes = array("I", drop.uids), array("I", drop.sizes)
         self.state = State.TRANSACTION
-        self.say(f"+OK {len(self.uids)} messages ({sum(self.sizes)} octets)")
+        self.octets = sum(self.sizes)
+        self.say(f"+OK {len(self.uids)} messages ({self.octets} octets)")
 
     async def _take_maildrop(self, answer: LoginAnswer, ends: float) -> Maildrop:
         """The lock and the snapshot. Raises Refused; a lock that may have been taken is freed at the end."""
