@@ -81,7 +81,7 @@ def _nested(n: int) -> list[Any]:
 
 def _submission(bench: Bench, n: int, body: bytes) -> queue.Submission:
     target = queue.SubmissionRecipient(
-        bench.plain.address, bench.plain.address, bench.mailbox_id(bench.plain), QUOTA, 1
+        bench.taker.address, bench.taker.address, bench.mailbox_id(bench.taker), QUOTA, 1
     )
     return queue.Submission(new_id(), ADDRESS, [target] * n, body)
 
@@ -96,7 +96,7 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
     ("queue-worker", "gateway", "POST", "/v1/submissions", 100, lambda b, n: queue.SubmissionList([_submission(b, 1, b"a: b\r\n\r\n" + b"x" * 64 * KB) for _ in range(n)])),
     ("queue-worker", "gateway", "PUT", "/v1/submissions/large", MB, _framed(lambda b, n: (_submission(b, 1000, b""), b"a: b\r\n\r\n" + b"x" * n))),
     ("mailstore", "gateway", "POST", "/v1/room", 100, lambda b, n: mailstore.RoomList([mailstore.RoomQuestion(new_id(), 1, QUOTA, 1) for _ in range(n)])),
-    ("mailstore", "queue", "POST", "/v1/filings", 1000, lambda b, n: mailstore.FilingList([mailstore.Filing(new_id(), b.mailbox_id(b.plain), b.body_id, b"a: b\r\n" * 100, 0.0, QUOTA, 1) for _ in range(n)])),
+    ("mailstore", "queue", "POST", "/v1/filings", 1000, lambda b, n: mailstore.FilingList([mailstore.Filing(new_id(), b.mailbox_id(b.taker), b.body_id, b"a: b\r\n" * 100, 0.0, QUOTA, 1) for _ in range(n)])),
     ("mailstore", "queue", "POST", "/v1/references", 1000, lambda b, n: mailstore.ReferenceList([new_id() for _ in range(n)])),
     ("mailstore", "frontend", "POST", "/v1/folders/list", 1, lambda b, n: mailstore.MailboxQuestion(b.mailbox_id(b.many))),
     ("mailstore", "frontend", "POST", "/v1/folders/create", 200, _change),
@@ -111,7 +111,7 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
     ("mailstore", "frontend", "POST", "/v1/messages/expunge", 10_000, lambda b, n: mailstore.ExpungeQuestion(b.mailbox_id(b.full), 1, new_id(), _ranges(n))),
     ("mailstore", "frontend", "POST", "/v1/messages/search", 10_000, lambda b, n: _search(b, n, lambda n: ["AND", *[["UID", [[1, 4294967295]]]] * n])),
     ("mailstore", "frontend", "POST", "/v1/messages/fetch", 10_000, lambda b, n: mailstore.FetchQuestion(b.mailbox_id(b.plain), 1, _ranges(n), ["ENVELOPE"], [])),
-    ("mailstore", "frontend", "PUT", "/v1/messages/append", MB, _framed(lambda b, n: (mailstore.Append(b.mailbox_id(b.plain), NAME, ["\\Seen"], None, QUOTA, 1, new_id()), b"a: b\r\n\r\n" + b"x" * n))),
+    ("mailstore", "frontend", "PUT", "/v1/messages/append", MB, _framed(lambda b, n: (mailstore.Append(b.mailbox_id(b.taker), NAME, ["\\Seen"], None, QUOTA, 1, new_id()), b"a: b\r\n\r\n" + b"x" * n))),
     ("mailstore", "frontend", "POST", "/v1/maildrop/open", 1, lambda b, n: mailstore.OpenMaildrop(b.mailbox_id(b.full), new_id())),
     ("mailstore", "frontend", "POST", "/v1/maildrop/renew", 1000, lambda b, n: mailstore.RenewMaildrops([b.proven(mailstore.MaildropLease(new_id(), new_id())) for _ in range(n)])),
     ("mailstore", "frontend", "POST", "/v1/maildrop/ahead", 100, lambda b, n: mailstore.ReadAhead(b.mailbox_id(b.full), 1, b"".join(at.to_bytes(4, "little") for at in range(1, n + 1)))),

@@ -10,7 +10,7 @@ FLOOR = 0.04
 #: Linear work doubles; sorting and the noise of a shared machine get the rest. Quadratic work grows fourfold.
 DOUBLING = 2.5
 #: The least of so many runs: what disturbs a measurement only ever adds to it.
-REPEATS = 3
+REPEATS = 5
 
 
 def cost(bench: Bench, case: Case, n: int) -> tuple[float, bytes]:

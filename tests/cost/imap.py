@@ -26,6 +26,10 @@ def plain(bench: Bench) -> Account:
     return bench.plain
 
 
+def taker(bench: Bench) -> Account:
+    return bench.taker
+
+
 def full(bench: Bench) -> Account:
     return bench.full
 
@@ -63,12 +67,12 @@ def between(unit: bytes, comma: bytes) -> Make:
 def _command_cases() -> list[Case]:
     cases = []
     for name, argument in ARGUMENTS.items():
-        account = None if name in BEFORE_LOGIN else plain
+        account = None if name in BEFORE_LOGIN else taker if name == "APPEND" else plain
         word = b"XYZZY" if name == "unknown" else name.encode()
         line = b"a " + word + argument + b"\r\n"
         cases += [
             Case(f"IMAP {name}, a line of 60 KB", (f"imap {name}",), 60 * KB, said(lambda n, word=word: b"a " + word + b" " + b"x" * n, account), 8 * KB),
-            Case(f"IMAP {name}, 8 KB of such lines", (f"imap {name}",), 8 * KB, said(lambda n, line=line: times(line, n), account), KB // 2),
+            Case(f"IMAP {name}, 8 KB of such lines", (f"imap {name}",), 8 * KB, said(lambda n, line=line: times(line, n), account), KB // 4),
         ]  # fmt: skip
     return cases
 
@@ -147,7 +151,7 @@ def _appended(make: Make) -> Play:
         body = make(n)
         return b"a APPEND INBOX {%d+}\r\n" % len(body) + body
 
-    return said(appended, select=False)
+    return said(appended, taker, select=False)
 
 
 def _login(make: Make) -> Play:

@@ -41,7 +41,7 @@ def _command_cases() -> list[Case]:
         word = line.split()[0]
         cases += [
             Case(f"POP3 {name}, a line of 64 KB", (f"pop3 {name}",), 64 * KB, said(lambda n, word=word: word + b" " + b"x" * n + b"\r\n", account), 8 * KB),
-            Case(f"POP3 {name}, 8 KB of such lines", (f"pop3 {name}",), 8 * KB, said(lambda n, line=line: times(line + b"\r\n", n), account), KB // 2),
+            Case(f"POP3 {name}, 8 KB of such lines", (f"pop3 {name}",), 8 * KB, said(lambda n, line=line: times(line + b"\r\n", n), account), KB // 4),
         ]  # fmt: skip
     return [case for case in cases if case.name != "POP3 STLS, 8 KB of such lines"]  # the first begins TLS: _handshake
 

@@ -32,7 +32,7 @@ def message(make: Callable[[int], bytes], *, segment: int = 256 * KB, settle: bo
     def play(bench: Bench, n: int) -> bytes:
         with bench.smtp() as talk:
             talk.exchange(b"MAIL FROM:<a@far.example>\r\n", b"\r\n")
-            talk.exchange(b"RCPT TO:<%b>\r\n" % bench.plain.address.encode(), b"\r\n")
+            talk.exchange(b"RCPT TO:<%b>\r\n" % bench.taker.address.encode(), b"\r\n")
             talk.exchange(b"DATA\r\n", b"354 ")
             answer = talk.exchange(make(n) + b"\r\n.\r\n", b"\r\n", segment=segment)
             talk.exchange(b"QUIT\r\n", None)

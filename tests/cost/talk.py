@@ -22,6 +22,8 @@ class Talk:
         self.patience = patience
         self.got = bytearray()
         """The last KEPT octets of all answers."""
+        self.head = b""
+        """The first octets of all answers."""
         self.closed = False
 
     def __enter__(self) -> Self:
@@ -51,7 +53,9 @@ class Talk:
                     raise TimeoutError(f"no answer within {self.patience:g} s; last: {bytes(answer[-200:])!r}")
                 for key, mask in poll.select(1.0):
                     if mask & selectors.EVENT_READ:
-                        answer += self._read()
+                        piece = self._read()
+                        self.head = self.head or piece[:100]
+                        answer += piece
                         del answer[:-KEPT]
                     if mask & selectors.EVENT_WRITE and not self.closed:
                         sent += self._write(view[sent : sent + segment])
@@ -94,10 +98,9 @@ def request(
                 break
             talk.exchange(piece, b"", stop=b"\r\n\r\n")
         talk.exchange(b"", None)
-        raw = bytes(talk.got)
-    if not raw:
+    if not talk.head:
         return 0, b""
     try:
-        return int(raw.split(b" ", 2)[1]), raw
+        return int(talk.head.split(b" ", 2)[1]), bytes(talk.got)
     except (IndexError, ValueError):
-        raise http.client.BadStatusLine(raw[:100].decode("latin-1")) from None
+        raise http.client.BadStatusLine(talk.head.decode("latin-1")) from None
