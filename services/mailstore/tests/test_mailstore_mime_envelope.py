@@ -108,7 +108,7 @@ def test_columns() -> None:
         b"Message-ID: <1@x> \r\nDate: Mon, 2 Jan 2006 23:04:05 -0700\r\n\r\ntext"
     )
     assert rendered.from_ == "Jörg Müller <j@x>"
-    assert (rendered.to, rendered.cc, rendered.bcc) == ("a@b, c@d\ne@f", "Jörg <j@y>", "ö@x")
+    assert (rendered.to, rendered.cc, rendered.bcc) == ("a@b\nc@d\ne@f", "Jörg <j@y>", "ö@x")
     assert rendered.subject == "Приветa b"
     assert rendered.message_id == "<1@x>"
     assert rendered.date_sent is not None and rendered.date_sent.isoformat() == "2006-01-02T23:04:05-07:00"

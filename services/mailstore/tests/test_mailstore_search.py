@@ -208,3 +208,31 @@ async def test_a_mailbox_has_so_many_expensive_commands_at_once(monkeypatch):
     free.set()
     await asyncio.gather(*under_way)
     assert not line._lines
+
+
+async def test_the_date_that_is_shown_is_the_one_that_is_searched(store, mailbox_id):
+    """INTERNALDATE is rounded down: never in the future, and never a day that SEARCH does not find it on."""
+    (body_id,) = await store.put(MESSAGES[0])
+    late = datetime(2026, 2, 27, 23, 59, 59, 700_000, tzinfo=UTC).timestamp()
+    assert await store.file(store.filing(mailbox_id, body_id, received_at=late)) == ["filed"]
+    ((_, shown),) = await store.fetch(mailbox_id, ["INTERNALDATE"])
+    assert shown == int(late)
+    for program, found in ((["ON", "2026-02-27"], [1]), (["SINCE", "2026-02-28"], []), (["BEFORE", "2026-02-28"], [1])):
+        assert uids((await store.front.search(SearchQuestion(mailbox_id, 1, program))).uids) == found
+
+
+ADDRESSES = {
+    "joe@example.test": "Joe (the plumber) <joe (dot) @ (x) example.test>",
+    "smith, anna": '"Smith,\r\n  Anna" <a@x.test>',
+    "j\u00fcrgen <j@far.test>": "=?utf-8?q?J=C3=BCrgen?= <j@far.test>",
+    "bob@far.test": "bob @ far . test (Bob)",
+    "team": "team: a@x.test, b@x.test;",
+}
+
+
+@pytest.mark.parametrize("key", ADDRESSES)
+async def test_what_the_envelope_shows_is_found(store, mailbox_id, key):
+    """RFC 3501 6.4.4: FROM, TO, CC and BCC look at the envelope structure's field."""
+    await store.deliver(mailbox_id, f"From: a@b.test\r\nTo: {ADDRESSES[key]}\r\n\r\nx\r\n".encode())
+    assert uids((await store.front.search(SearchQuestion(mailbox_id, 1, ["TO", key]))).uids) == [1]
+    assert uids((await store.front.search(SearchQuestion(mailbox_id, 1, ["TO", "plumber"]))).uids) == []

@@ -5,9 +5,11 @@ INVALID_ROUTE or SYNTAX_ERROR, in the words Dovecot uses.
 """
 
 import re
+from collections.abc import Iterator
 
 from mailstore.mime.lexer import ATEXT, BAD, END, MORE, Lexer
 from mailstore.mime.quote import NIL, nstring, text
+from mailstore.mime.words import header_text
 
 #: One address as nearly all are written, up to and including its comma. Anything else takes the full grammar.
 _common = re.compile(
@@ -17,6 +19,11 @@ _common = re.compile(
 
 #: Addresses of one field that are shown: a short word becomes 30 bytes, so the cut keeps envelopes bounded.
 MAX_ADDRESSES = 4096
+#: A field that shows one address just as `searched` does: most.
+_plain = re.compile(rb"(?:[%b.]+(?: [%b.]+)* <[%b.]+@[%b.]+>|[%b.]+@[%b.]+)" % ((ATEXT,) * 6)).fullmatch
+#: The next string of an address list as it is written here: NIL, quoted, or the head of a literal.
+_string = re.compile(rb'[( )]*(?:(NIL)|"((?:[^"\\]|\\.)*)"|\{(\d+)\}\r\n)').match
+_escaped = re.compile(rb"\\(.)")
 _END_OF_GROUP = b"(NIL NIL NIL NIL)"
 
 
@@ -36,6 +43,36 @@ def address_list(value: bytes) -> bytes:
             return b"(%b)" % b"".join(found)
     _Addresses(value, pos, found).read()
     return b"(%b)" % b"".join(found) if found else NIL
+
+
+def searched(value: bytes) -> str:
+    """The addresses of one field as SEARCH looks at them, `name <mailbox@host>` a line: what ENVELOPE shows, decoded
+    (RFC 3501 6.4.4), without comments and odd spacing."""
+    if _plain(value) and b"=?" not in value and value.isascii():
+        return value.decode()
+    found: list[str] = []
+    for name, _, mailbox, host in _fours(address_list(value)):
+        where = header_text(mailbox + b"@" + host if host else mailbox)
+        if name or where:
+            found.append(f"{header_text(name)} <{where}>" if name else where)
+    return "\n".join(found)
+
+
+def _fours(listed: bytes) -> Iterator[tuple[bytes, ...]]:
+    """The strings of an address list in the form `address_list` gives, four by four; NIL is empty."""
+    four: list[bytes] = []
+    pos = 0
+    while match := _string(listed, pos):
+        nil, quoted, size = match.groups()
+        pos = match.end()
+        if size is not None:
+            four.append(listed[pos : pos + int(size)])
+            pos += int(size)
+        else:
+            four.append(b"" if nil else _escaped.sub(rb"\1", quoted))
+        if len(four) == 4:
+            yield tuple(four)
+            four.clear()
 
 
 class _Addresses(Lexer):

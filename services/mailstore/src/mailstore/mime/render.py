@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from mailstore.mime.address import searched
 from mailstore.mime.bodystructure import envelope, structure_of
 from mailstore.mime.dates import parse_date
 from mailstore.mime.sections import pack
@@ -26,7 +27,7 @@ class Rendered(msgspec.Struct, frozen=True):
     date_sent: datetime | None
     #: The same day as written, what SENTBEFORE, SENTON and SENTSINCE compare.
     sent_day: date | None
-    #: Decoded texts for SEARCH and SORT; several fields of a name are joined by LF. "" when absent.
+    #: Decoded texts for SEARCH; several fields of a name are joined by LF. "" when absent. Addresses as `searched` says.
     subject: str
     from_: str
     to: str
@@ -52,12 +53,16 @@ def render(body: bytes) -> Rendered:
         sent,
         None if sent is None else sent.date(),
         _text(fields.get(b"subject")),
-        _text(fields.get(b"from")),
-        _text(fields.get(b"to")),
-        _text(fields.get(b"cc")),
-        _text(fields.get(b"bcc")),
+        _addresses(fields.get(b"from")),
+        _addresses(fields.get(b"to")),
+        _addresses(fields.get(b"cc")),
+        _addresses(fields.get(b"bcc")),
         _text(fields.get(b"message-id")).strip(),
     )
+
+
+def _addresses(values: list[bytes] | None) -> str:
+    return "\n".join(searched(value) for value in (values or ())[:100])
 
 
 def _text(values: list[bytes] | None) -> str:
