@@ -219,7 +219,7 @@ def settings(database: str) -> MailstoreSettings:
     return MailstoreSettings(
         database_url=SecretStr(database), http_port=0, admin_token=SecretStr("admin-token"),
         token_gateway_mailstore=SecretStr("gateway-token"), token_queue_mailstore=SecretStr("queue-token"),
-        token_frontend_mailstore=SecretStr("frontend-token"), max_message_bytes=1024 * 1024, proof_key=SecretStr("k" * 32),
+        token_frontend_mailstore=SecretStr("frontend-token"), max_message_bytes=1024 * 1024, message_row_bytes=0, proof_key=SecretStr("k" * 32),
     )  # fmt: skip
 
 

@@ -10,8 +10,18 @@ from mailkit.db import PLANNER, create_pool
 from mailkit.errors import Forbidden, Unauthorised
 from mailkit.ids import new_id
 from mailstore.filing import Filer
+from mailstore.parts import assemble
 from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import ChangesQuestion, FilingList, OpenFolder, ReferenceList, RoomQuestion, Section
+from mailstore_client.wire import (
+    Append,
+    ChangesQuestion,
+    CopyQuestion,
+    FilingList,
+    OpenFolder,
+    ReferenceList,
+    RoomQuestion,
+    Section,
+)
 
 from .conftest import PREFIX, ROOM, START, message, uids
 
@@ -306,3 +316,27 @@ async def test_a_lost_body_does_not_make_the_others_unreadable(store, mailbox_id
     )
     rows = await store.fetch(mailbox_id, sections=[Section(), Section(text="HEADER")])
     assert [row[0] for row in rows] == [1, 2, 3] and rows[1][1:] == [None, None] and rows[2][1].endswith(b"Hello.\r\n")
+
+
+@pytest.mark.parametrize("what", ["rows", "number"])
+async def test_quota_counts_rows_too(settings, pool, store, mailbox_id, what):
+    """Each message costs its row, also one filed before; and a mailbox has a number of messages (decision 0020)."""
+    body = message(size=500)
+    size = len(PREFIX) + len(body)
+    given = {"message_row_bytes": 1024} if what == "rows" else {"mailbox_messages": 5}
+    parts = assemble(settings.model_copy(update=given), pool, store.bodies, store.clock, disk=store.disk)
+    limit = (size + 1024) * 5 + 1000 if what == "rows" else ROOM
+    body_ids = await store.put(*([body] * 7))
+    assert await store.file(store.filing(mailbox_id, body_ids[0], quota_limit=limit)) == ["filed"]  # not charged then
+    items = [store.filing(mailbox_id, body_id, quota_limit=limit) for body_id in body_ids[1:]]
+    assert [a.status for a in await parts.filer.file(items)] == ["filed"] * 4 + ["full"] * 2
+    head = Append(mailbox_id, "Sent", [], None, limit, 1, new_id())
+    assert (await parts.rooms.appender.append(head, body)).status == "overquota"
+    copy = CopyQuestion(mailbox_id, 1, [(1, 1)], "Trash", False, limit, 1, new_id())
+    assert (await parts.rooms.copier.copy(copy)).status == "overquota"
+    assert await store.usage(mailbox_id) == size * 5  # octets alone: nothing to migrate, nothing to go below zero
+    await store.store(mailbox_id, [(1, 1)], "add", "\\Deleted")
+    await store.expunge(mailbox_id)
+    assert [a.status for a in await parts.filer.file(items)] == ["already"] * 4 + ["filed", "full"]
+    shown = await store.admin.show_usage(str(mailbox_id))
+    assert (shown["messages"], shown["message_limit"], shown["charged"]) == (5, 1_000_000, size * 5)

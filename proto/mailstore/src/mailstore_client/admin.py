@@ -11,7 +11,7 @@ class MailstoreAdmin(ServiceClient):
     """What the command line asks. Errors as `mailkit.http.ServiceClient.send` says."""
 
     async def show_usage(self, mailbox_id: str) -> Record:
-        """id, usage in octets, quota_limit, purged, folders."""
+        """id, usage in octets, quota_limit, purged, folders, messages, message_limit, charged (what counts: rows too)."""
         answer: Record = await self.json("GET", f"/v1/mailboxes/{mailbox_id}")
         return answer
 

@@ -16,7 +16,7 @@ from mailstore import metrics
 from mailstore.filing import OFF_LOOP
 from mailstore.keywords import TooManyKeywords, mask_of
 from mailstore.mime import Rendered, render
-from mailstore.quota import Account
+from mailstore.quota import Account, Charge
 from mailstore.storage.rows import columns, moment, row
 from mailstore.storage.store import locked, not_purged, notify, remember, remembered, sql
 from mailstore_client.wire import SEEN, Append, Appended
@@ -28,7 +28,10 @@ LAST_SECOND = 253402300799
 class Appender:
     """Takes messages from sessions."""
 
-    def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, disk: Disk) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, disk: Disk, charge: Charge = Charge()
+    ) -> None:
+        self._charge = charge
         self._pool = pool
         self._bodies = bodies
         self._clock = clock
@@ -69,7 +72,7 @@ class Appender:
         folder = await connection.fetchrow(sql.lock_folder_named, mailbox_id, head.name)
         if folder is None:
             return Appended("trycreate")
-        room = Account(mailbox["usage"], mailbox["quota_limit"], mailbox["limit_version"])
+        room = Account.of(mailbox, self._charge)
         room.learn(head.quota_limit, head.limit_version)
         if not room.fits(len(message)):
             return Appended("overquota")

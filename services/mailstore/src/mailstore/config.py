@@ -24,6 +24,10 @@ class MailstoreSettings(BodiesSettings):
     """S7; also the largest APPEND."""
     queue_lifetime_seconds: int = Field(default=86400, ge=1)
     """S8; hand-over ids are remembered so long and a day more."""
+    message_row_bytes: int = Field(default=1024, ge=0, le=1024 * 1024)
+    """What a message counts against its mailbox's quota besides its octets: its rows (decision 0020)."""
+    mailbox_messages: int = Field(default=1_000_000, ge=1)
+    """Messages a mailbox may hold; beyond it is full."""
     disk_path: str = ""
     """A folder on the disk that holds the database, where this service can see it."""
     disk_reserve_bytes: int = Field(default=512 * 1024 * 1024, ge=0)

@@ -8,7 +8,7 @@ from mailkit.disk import Disk
 from mailkit.errors import NoSpace
 from mailstore import metrics
 from mailstore.keywords import TooManyKeywords, carry
-from mailstore.quota import Account
+from mailstore.quota import Account, Charge
 from mailstore.storage.store import locked, not_purged, notify, pack, pack_uids, remember, remembered, split, sql
 from mailstore_client.wire import SEEN, Copied, CopyQuestion
 
@@ -18,7 +18,8 @@ Rows = list[asyncpg.Record]
 class Copier:
     """Copies and moves within one mailbox."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, disk: Disk) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, disk: Disk, charge: Charge = Charge()) -> None:
+        self._charge = charge
         self._pool = pool
         self._clock = clock
         self._disk = disk
@@ -49,9 +50,9 @@ class Copier:
                 if not rows:
                     return Copied("ok", target["uidvalidity"])
                 size = sum(r["size"] for r in rows)
-                room = Account(mailbox["usage"], mailbox["quota_limit"], mailbox["limit_version"])
+                room = Account.of(mailbox, self._charge)
                 room.learn(question.quota_limit, question.limit_version)
-                if not question.move and not room.fits(size):
+                if not question.move and not room.fits(size, len(rows)):
                     return Copied("overquota")
                 try:
                     answer = await copy_rows(connection, source, target, rows)

@@ -20,7 +20,7 @@ from mailkit.logs import get_logger
 from mailkit.report import report
 from mailstore import metrics
 from mailstore.mime import Rendered, render
-from mailstore.quota import Account
+from mailstore.quota import Account, Charge
 from mailstore.storage.rows import columns, moment, row
 from mailstore.storage.store import INBOX_ID, locked_free, locked_in_line, notify, sql
 from mailstore_client.wire import Filing, FilingAnswer
@@ -43,7 +43,10 @@ Statuses = list[FilingAnswer]
 class Filer:
     """Files lists; what arrives while others are being flushed shares a transaction."""
 
-    def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, disk: Disk) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, disk: Disk, charge: Charge = Charge()
+    ) -> None:
+        self._charge = charge
         self._pool = pool
         self._bodies = bodies
         self._clock = clock
@@ -123,10 +126,7 @@ class Filer:
             given = [item.queue_id for item in items], [item.mailbox_id for item in items]
             known = await connection.fetch(sql.known_filed, *given)
             filed = {(each["queue_id"], each["mailbox_id"]) for each in known}
-            rooms = {
-                key: Account(each["usage"], each["quota_limit"], each["limit_version"])
-                for key, each in mailboxes.items()
-            }
+            rooms = {key: Account.of(each, self._charge) for key, each in mailboxes.items()}
             answers: list[FilingAnswer | None] = []
             accepted: list[tuple[Filing, int]] = []
             for item in items:

@@ -23,6 +23,7 @@ from mailstore.handlers import admin, doors
 from mailstore.maildrop import Maildrops
 from mailstore.maintain import Maintenance
 from mailstore.proven import Proven
+from mailstore.quota import Charge
 from mailstore.reading import Reader
 from mailstore.searching import Searcher
 from mailstore.sections import Sections
@@ -51,16 +52,17 @@ def assemble(
     """One replica. `sessions`, and bodies read over it, are for the front ends' commands: filing, the gateway's
     questions and maintenance have `pool` to themselves (decision 0019)."""
     disk = disk or Disk(settings.disk_path, settings.disk_reserve_bytes)
-    filer = Filer(pool, bodies, clock, disk)
+    charge = Charge(settings.message_row_bytes, settings.mailbox_messages)
+    filer = Filer(pool, bodies, clock, disk, charge)
     own, read = sessions or pool, session_bodies or bodies
     changer = Changer(own, read, clock)
     sections = Sections(own, read)
     feed = Feed(settings.dsn, clock)
     maintenance = Maintenance(pool, clock, new_id(), settings.queue_lifetime_seconds)
     rooms = doors.Rooms(
-        pool, filer, Folders(own, clock), Arranger(own, read, clock), changer, Copier(own, clock, disk),
-        Appender(own, read, clock, disk), Reader(own, sections), sections, Searcher(own, read),
-        Maildrops(own, clock, changer), feed, maintenance, Proven(settings.proofs, clock), Turns(),
+        pool, filer, Folders(own, clock), Arranger(own, read, clock), changer, Copier(own, clock, disk, charge),
+        Appender(own, read, clock, disk, charge), Reader(own, sections), sections, Searcher(own, read),
+        Maildrops(own, clock, changer), feed, maintenance, Proven(settings.proofs, clock), Turns(), charge,
     )  # fmt: skip
     return Parts(pool, bodies, clock, filer, feed, maintenance, rooms)
 
@@ -79,5 +81,5 @@ def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
 
     made = create_app(SERVICE, life, {"database": database}, tokens)
     doors.add(made, parts.rooms, life, settings.max_message_bytes)
-    made.include_router(admin.router(parts.pool, parts.bodies, parts.clock))
+    made.include_router(admin.router(parts.pool, parts.bodies, parts.clock, parts.rooms.charge))
     return made

@@ -11,6 +11,7 @@ from mailkit.clock import Clock
 from mailkit.db import translated
 from mailkit.web import OPERATORS
 from mailstore.purge import purge
+from mailstore.quota import Account, Charge
 from mailstore.storage.store import sql
 
 
@@ -22,13 +23,18 @@ class MailboxUsage(BaseModel):
     quota_limit: int
     purged: bool
     folders: list[str]
+    messages: int = 0
+    """In all folders."""
+    message_limit: int = 0
+    charged: int = 0
+    """What counts against `quota_limit`: `usage` and the messages' rows."""
 
 
 class Purged(BaseModel):
     removed: int
 
 
-def router(pool: asyncpg.Pool, bodies: BodyStore, clock: Clock) -> APIRouter:
+def router(pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, charge: Charge) -> APIRouter:
     """The routes under /v1/mailboxes."""
     routes = APIRouter(prefix="/v1/mailboxes", tags=["mailboxes"], dependencies=OPERATORS)
 
@@ -38,11 +44,11 @@ def router(pool: asyncpg.Pool, bodies: BodyStore, clock: Clock) -> APIRouter:
             row = await pool.fetchrow(sql.sizes, [mailbox_id])
             folders = await pool.fetch(sql.list_folders, mailbox_id)
         names = [folder["name"] for folder in folders]
-        if row is None:
-            return MailboxUsage(id=mailbox_id, usage=0, quota_limit=0, purged=False, folders=names)
+        account = Account.of(row, charge)
         return MailboxUsage(
-            id=mailbox_id, usage=row["usage"], quota_limit=row["quota_limit"], purged=row["purged"], folders=names
-        )
+            id=mailbox_id, usage=account.usage, quota_limit=account.limit, purged=row is not None and row["purged"],
+            folders=names, messages=account.messages, message_limit=charge.most_messages, charged=account.charged,
+        )  # fmt: skip
 
     @routes.delete("/{mailbox_id}", operation_id="purge_mailbox")
     async def remove(mailbox_id: UUID) -> Purged:

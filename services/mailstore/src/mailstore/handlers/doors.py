@@ -27,7 +27,7 @@ from mailstore.handlers.feed import add_feed
 from mailstore.maildrop import Maildrops
 from mailstore.maintain import Maintenance
 from mailstore.proven import Proven
-from mailstore.quota import Account
+from mailstore.quota import Account, Charge
 from mailstore.reading import Reader
 from mailstore.searching import Searcher
 from mailstore.sections import Sections
@@ -60,6 +60,7 @@ class Rooms:
     maintenance: Maintenance
     proven: Proven
     turns: Turns
+    charge: Charge
 
 
 def add(app: App, rooms: Rooms, life: Lifecycle, most_bytes: int) -> None:
@@ -75,7 +76,7 @@ def _add_gateway_and_queue(app: App, rooms: Rooms) -> None:
         async with translated():
             rows = await rooms.pool.fetch(sql.sizes, [item.mailbox_id for item in question.items])
         known = {row["mailbox_id"]: row for row in rows}
-        return wire.RoomAnswers([_room(item, known.get(item.mailbox_id)) for item in question.items])  # type: ignore[misc]
+        return wire.RoomAnswers([_room(item, known.get(item.mailbox_id), rooms.charge) for item in question.items])  # type: ignore[misc]
 
     async def filings(question: wire.FilingList) -> wire.FilingAnswers:
         if len(question.items) > MOST_ITEMS:
@@ -95,12 +96,12 @@ def _add_gateway_and_queue(app: App, rooms: Rooms) -> None:
     add_door(app, "/v1/references", wire.ReferenceList, references, "queue")
 
 
-def _room(item: wire.RoomQuestion, row: Any) -> str:
+def _room(item: wire.RoomQuestion, row: Any, charge: Charge) -> str:
     if row is not None and row["purged"]:
         return "gone"
-    account = Account(row["usage"], row["quota_limit"], row["limit_version"]) if row is not None else Account(0, 0, 0)
+    account = Account.of(row, charge)
     account.learn(item.quota_limit, item.limit_version)
-    if item.size > account.limit:
+    if account.never_fits(item.size):
         return "never"
     return "room" if account.fits(item.size) else "full"
 

@@ -24,6 +24,8 @@ _plain = re.compile(rb"(?:[%b.]+(?: [%b.]+)* <[%b.]+@[%b.]+>|[%b.]+@[%b.]+)" % (
 #: The next string of an address list as it is written here: NIL, quoted, or the head of a literal.
 _string = re.compile(rb'[( )]*(?:(NIL)|"((?:[^"\\]|\\.)*)"|\{(\d+)\}\r\n)').match
 _escaped = re.compile(rb"\\(.)")
+#: Octets of a field that are searched.
+MAX_SEARCHED = 64 * 1024
 _END_OF_GROUP = b"(NIL NIL NIL NIL)"
 
 
@@ -51,7 +53,7 @@ def searched(value: bytes) -> str:
     if _plain(value) and b"=?" not in value and value.isascii():
         return value.decode()
     found: list[str] = []
-    for name, _, mailbox, host in _fours(address_list(value)):
+    for name, _, mailbox, host in _fours(address_list(value[:MAX_SEARCHED])):
         where = header_text(mailbox + b"@" + host if host else mailbox)
         if name or where:
             found.append(f"{header_text(name)} <{where}>" if name else where)

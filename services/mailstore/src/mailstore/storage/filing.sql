@@ -1,13 +1,17 @@
 -- name: lock_mailboxes
 -- Always in the order of ids, so that two transactions never wait for each other in a circle.
-select id as mailbox_id, usage, quota_limit, limit_version, purged_at from mailstore.mailbox as m
+select id as mailbox_id, usage, quota_limit, limit_version, purged_at,
+       (select coalesce(sum(f.messages), 0) from mailstore.folder f where f.mailbox_id = m.id) as messages
+  from mailstore.mailbox as m
  where id = any($1::uuid[]) order by id for update
 
 -- name: lock_free_mailboxes
 -- For filing: those mailboxes, and their INBOXes, that no other session holds; this waits for nobody. A purged mailbox has no
 -- INBOX.
 with m as materialized (
-    select id as mailbox_id, usage, quota_limit, limit_version, purged_at from mailstore.mailbox
+    select id as mailbox_id, usage, quota_limit, limit_version, purged_at,
+           (select coalesce(sum(f.messages), 0) from mailstore.folder f where f.mailbox_id = m.id) as messages
+      from mailstore.mailbox as m
      where id = any($1::uuid[]) order by id for update skip locked
 ), f as materialized (
     select f.mailbox_id
@@ -38,8 +42,9 @@ select mailbox_id, n, name, special_use, $4::bigint + n
 
 -- name: sizes
 -- For "is there room?": what is used, and the highest limit known.
-select id as mailbox_id, usage, quota_limit, limit_version, purged_at is not null as purged
-  from mailstore.mailbox where id = any($1::uuid[])
+select id as mailbox_id, usage, quota_limit, limit_version, purged_at is not null as purged,
+       (select coalesce(sum(f.messages), 0) from mailstore.folder f where f.mailbox_id = m.id) as messages
+  from mailstore.mailbox as m where id = any($1::uuid[])
 
 -- name: known_filed
 select queue_id, mailbox_id from mailstore.filed
