@@ -150,8 +150,8 @@ def test_ports_are_those_of_the_single_machine_run() -> None:
             inside[port["name"].upper()] = port["containerPort"]
         for name, value in environment(workload).items():
             if match := re.fullmatch(r"POSTRIDER_(\w+)_PORT", name):
-                assert int(value) == MAIL_PORTS[match[1]]
-    assert {name: port for name, port in inside.items() if name != "HTTP"} == MAIL_PORTS
+                assert int(value) == (MAIL_PORTS | {"METRICS": 8009})[match[1]]
+    assert {name: port for name, port in inside.items() if name not in ("HTTP", "METRICS")} == MAIL_PORTS
     for service in kind(objects, "Service").values():
         if service["spec"].get("type") == "LoadBalancer":
             assert service["spec"]["externalTrafficPolicy"] == "Local"

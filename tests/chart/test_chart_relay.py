@@ -38,7 +38,7 @@ def assert_closed(objects: list[Object]) -> bool:
     for service in public:  # outside clients come through the listeners that insist on PROXY, where it is on
         assert not [port for port in service["spec"]["ports"] if port["targetPort"].startswith("d-")]
     for service in doors:  # clients inside speak none
-        mail = [port["targetPort"] for port in service["spec"]["ports"] if port["name"] != "http"]
+        mail = [port["targetPort"] for port in service["spec"]["ports"] if port["name"] not in ("http", "metrics")]
         assert all(target.startswith("d-") is bool(proxies) for target in mail)
     if env["auth"]["POSTRIDER_OPEN_SMTP"] == "false":
         return False
@@ -48,7 +48,7 @@ def assert_closed(objects: list[Object]) -> bool:
             assert service["spec"]["type"] in ("LoadBalancer", "NodePort")
             assert service["spec"]["externalTrafficPolicy"] == "Local"
         if not public:
-            ports = [port for workload in workloads(objects).values() if workload["kind"] == "DaemonSet" for port in workload["spec"]["template"]["spec"]["containers"][0]["ports"] if port["name"] != "http"]  # fmt: skip
+            ports = [port for workload in workloads(objects).values() if workload["kind"] == "DaemonSet" for port in workload["spec"]["template"]["spec"]["containers"][0]["ports"] if port["name"] not in ("http", "metrics")]  # fmt: skip
             assert len(ports) == 7 and all("hostPort" in port for port in ports)
     return True
 
