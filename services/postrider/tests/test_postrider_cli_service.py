@@ -63,7 +63,8 @@ def test_a_mailbox_from_its_first_to_its_last_day(service: Run, domain: str) -> 
     address = f"anna@{domain}"
     made = mailbox(service, address)
     assert (made["address"], made["quota_limit"]) == (address, 25 * MB) and uuid.UUID(made["id"])
-    assert service.cli("mailbox", "show", address)["usage"] == 0
+    shown = service.cli("mailbox", "show", address)
+    assert (shown["usage"], shown["charged"], shown["messages"], shown["message_limit"]) == (0, 0, 0, 1_000_000)
     assert service.cli("mailbox", "quota", address, "2GB")["quota_limit"] == 2048 * MB
 
     def logs_in(password: str) -> bool:

@@ -54,11 +54,13 @@ def ls(domain: str, json: Json = False) -> None:
 def show_one(address: str, json: Json = False) -> None:
     """Show a mailbox and how full it is."""
     record = auth(lambda client: client.mailbox(address))
-    record |= {"usage": mailstore(lambda client: client.show_usage(record["id"]))["usage"]}
+    held = mailstore(lambda client: client.show_usage(record["id"]))
+    record |= {name: held[name] for name in ("usage", "charged", "messages", "message_limit")}
     show(
         record,
         json,
-        f"{record['address']}: {record['state']}, {record['usage']} of {record['quota_limit']} octets used",
+        f"{record['address']}: {record['state']}, {record['charged']} of {record['quota_limit']} octets used, "
+        f"{record['messages']} of {record['message_limit']} messages",
     )
 
 
