@@ -7,9 +7,11 @@ import sys
 import pytest
 
 from mailkit.config import KNOWN_NAMES
+from mailkit.tls_versions import MAILBOX_LISTENERS, SMTP_LISTENERS, VERSIONS, tls_minimums
 from postrider.launcher.plan import DATABASE_OWNERS, MAIL_PORTS, SECRET_NAMES, SERVICES, TOKENS
 from tests.chart.chart import CHART, CI, ROOT, containers, environment, kind, pods, render, run, workloads
 
+MAIL_LISTENERS = SMTP_LISTENERS + MAILBOX_LISTENERS
 ROWS = pytest.mark.parametrize("ci", CI)
 
 
@@ -185,6 +187,19 @@ def test_images_and_settings_are_written_as_given() -> None:
         assert spec["imagePullSecrets"] == [{"name": "registry-login"}]
         assert spec["priorityClassName"] == "system-cluster-critical"
         assert spec["affinity"]["nodeAffinity"]
+
+
+def test_tls_versions_by_port_reach_the_two_services_of_mail_ports() -> None:
+    given = {"default": "1.3", "pop3s": "1.0", "smtps": "1.1"}
+    for service, workload in workloads(render(tls__minimum=given)).items():
+        said = environment(workload).get("POSTRIDER_TLS_MINIMUM")
+        if service in ("smtp-gateway", "pop-imap-frontend"):
+            assert tls_minimums((said or "").split(","), MAIL_LISTENERS) == {
+                name: VERSIONS[given.get(name, "1.3")] for name in MAIL_LISTENERS
+            }
+        else:
+            assert said is None
+    assert not [w for w in workloads(render()).values() if "POSTRIDER_TLS_MINIMUM" in environment(w)]
 
 
 def test_skaffold_builds_the_images_of_the_chart() -> None:

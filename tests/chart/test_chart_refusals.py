@@ -20,6 +20,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"proxyProtocol__enabled": True}, "at '/proxyProtocol/trustedProxies': minItems: got 0, want 1"),
     ({"tls__certManager__enabled": True}, "at '/tls/certManager/issuerRef': missing property 'name'"),
     ({"tls__secrets": ["default"]}, "at '/tls/secrets/0': 'not' failed"),
+    ({"tls__minimum": {"pop3s": 1.0}}, "at '/tls/minimum/pop3s': value must be one of '1.0', '1.1', '1.2', '1.3'"),
+    ({"tls__minimum": {"ftps": "1.0"}}, "at '/tls/minimum': additional properties 'ftps' not allowed"),
     ({"hostname": "mail example"}, "at '/hostname': 'mail example' does not match pattern"),
     ({"auth__replicas": "two"}, "at '/auth/replicas': got string, want integer"),
     ({"drainDelaySeconds": -1}, "at '/drainDelaySeconds': minimum: got -1, want 0"),

@@ -134,6 +134,11 @@ volumeMounts:
 {{- if .service.mail }}
 {{- $_ := set $env "LISTEN_HOST" $values.network.listenHost }}
 {{- $_ := set $env "CERTIFICATES" "/etc/postrider/certificates" }}
+{{- $minimums := list }}
+{{- range $port, $version := $values.tls.minimum }}
+{{- $minimums = append $minimums (eq $port "default" | ternary $version (printf "%s=%s" $port $version)) }}
+{{- end }}
+{{- with $minimums }}{{ $_ := set $env "TLS_MINIMUM" . }}{{ end }}
 {{- range $port, $number := .service.mail }}
 {{- $_ := set $env (printf "%s_PORT" (upper $port)) (add 2000 $number | include "postrider.inside") }}
 {{- end }}

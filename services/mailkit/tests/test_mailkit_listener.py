@@ -196,7 +196,7 @@ def test_implicit_tls_behind_a_proxy_and_its_silent_refusal() -> None:
 
     async def test() -> None:
         context = tls_context()
-        edge = Edge(proxies=LOOPBACK, tls=lambda: context)
+        edge = Edge(proxies=LOOPBACK, tls=lambda _listener: context)
         await asyncio.to_thread(client, edge.port)
         await edge.connections.idle()
 
@@ -207,7 +207,7 @@ def test_implicit_tls_behind_a_proxy_and_its_silent_refusal() -> None:
 def test_a_failed_handshake_is_counted_out_again(sent: bytes) -> None:
     async def test() -> None:
         context = tls_context()
-        edge = Edge(tls=lambda: context)
+        edge = Edge(tls=lambda _listener: context)
         reader, writer = await edge.dial()
         writer.write(sent)
         writer.write_eof()
@@ -348,6 +348,7 @@ import asyncio, sys, psutil, uvloop
 from mailkit.listener import Connections, Limits, Listener, Refusals
 from mailkit.stream import Stream
 from mailkit.tls import CertificateStore
+from mailkit.tls_versions import tls_minimums
 
 async def talk(stream):
     stream.set_idle(600)
@@ -355,7 +356,7 @@ async def talk(stream):
     await stream.readline(255)
 
 async def main():
-    store = CertificateStore(sys.argv[1])
+    store = CertificateStore(sys.argv[1], tls_minimums((), ["pop3s"]))
     connections = Connections(Limits(per_address=5000))
     listener = Listener("pop3s", lambda peer: Stream(talk), Refusals(b"", b""), connections, tls=store.server_context)
     print(listener.start("127.0.0.1", 0), flush=True)

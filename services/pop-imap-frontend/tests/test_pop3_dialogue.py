@@ -50,7 +50,7 @@ class World:
             mailstore=self.store,  # type: ignore[arg-type]
             log_in=Logins(Batcher(self.auth.logins), self.auth.undo_checks),
             leases=self.leases,
-            tls=lambda: context,
+            tls=lambda _listener: context,
             name="mail.example",
             watch=self.watch.add,
             **(chosen | options),

@@ -10,6 +10,7 @@ import trustme
 import typer
 
 from mailkit.tls import CertificateStore
+from mailkit.tls_versions import SMTP_LISTENERS, tls_minimums
 from postrider.commands import certificates, pairs
 
 AUTHORITY = trustme.CA()
@@ -132,13 +133,13 @@ def test_killed_at_any_change_of_the_folder_the_pair_is_whole(
 def test_a_running_listener_takes_the_new_pair(folder: Path, tmp_path: Path) -> None:
     now = 0.0
     pairs.store(folder / "default", *(path.read_bytes() for path in issue(tmp_path)))
-    store = CertificateStore(folder, monotonic=lambda: now)
+    store = CertificateStore(folder, tls_minimums((), SMTP_LISTENERS), monotonic=lambda: now)
     pairs.store(folder / "x.test", *(path.read_bytes() for path in issue(tmp_path)))
-    first = store.context_for("x.test")
-    assert first is not store.context_for("else.test")
+    first = store.context_for("x.test", "smtps")
+    assert first is not store.context_for("else.test", "smtps")
     pairs.store(folder / "x.test", *(path.read_bytes() for path in issue(tmp_path)))
     now += 60
-    assert store.context_for("x.test") is not first
+    assert store.context_for("x.test", "smtps") is not first
 
 
 def test_an_unreadable_one_is_listed_without_its_expiry(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

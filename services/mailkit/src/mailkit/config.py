@@ -55,6 +55,7 @@ KNOWN_NAMES = frozenset(
         "IMAP_PORT",
         "IMAPS_PORT",
         "CERTIFICATES",
+        "TLS_MINIMUM",
         "CA_FILE",
         "HOST",
         "HELO_NAME",

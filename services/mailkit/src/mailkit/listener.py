@@ -21,6 +21,7 @@ from mailkit.levels import Levels
 from mailkit.logs import get_logger
 from mailkit.proxy import BadHeader, Header, parse_header
 from mailkit.report import report
+from mailkit.tls_versions import negotiated, warn_of_old
 
 log = get_logger()
 
@@ -81,7 +82,8 @@ class Limits:
 
 
 Factory = Callable[[Peer], asyncio.Protocol]
-Context = Callable[[], ssl.SSLContext]
+#: The context of a listener, by its name.
+Context = Callable[[str], ssl.SSLContext]
 
 
 class Connections:
@@ -313,9 +315,9 @@ class Listener:
             self._accepted.inc()
             return protocol
 
-        context = self._tls() if self._tls is not None else None
+        context = self._tls(self.name) if self._tls is not None else None
         try:
-            await self._loop.connect_accepted_socket(
+            transport, _ = await self._loop.connect_accepted_socket(
                 make, sock, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None
             )
         except (OSError, EOFError):
@@ -325,6 +327,8 @@ class Listener:
         except BaseException:
             end()
             raise
+        else:
+            warn_of_old(negotiated(transport), self.name, peer.address)
 
     async def cut(self) -> None:
         """End what has not yet reached its protocol (at the end of a drain)."""

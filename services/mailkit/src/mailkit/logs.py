@@ -41,6 +41,8 @@ EVENTS = frozenset(
         "collected",
         "certificate_loaded",
         "certificate_broken",
+        "old_tls_allowed",
+        "old_tls_used",
         "neighbour_away",
         "request_refused",
         "work_failed",

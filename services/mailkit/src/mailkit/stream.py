@@ -13,6 +13,7 @@ from typing import Any, cast
 from mailkit.foreign import foreign
 from mailkit.logs import get_logger
 from mailkit.report import describe, report
+from mailkit.tls_versions import negotiated
 
 log = get_logger()
 
@@ -312,9 +313,10 @@ class Stream(asyncio.Protocol):
 
     # -- TLS and the end
 
-    async def start_tls(self, context: ssl.SSLContext) -> None:
+    async def start_tls(self, context: ssl.SSLContext) -> str:
         """Send what was written (the answer to STARTTLS), then switch to TLS. What the client sent ahead in plain
-        text is thrown away. Call it right after writing that answer. Raises OSError when the handshake fails."""
+        text is thrown away. Call it right after writing that answer. Returns the TLS version (`TLSv1.3`). Raises OSError
+        when the handshake fails."""
         transport = self._transport
         if transport is None:
             raise ConnectionResetError("the client is gone")
@@ -334,6 +336,7 @@ class Stream(asyncio.Protocol):
             raise ConnectionResetError("the client is gone")
         self._transport = switched
         self._buffer.clear()
+        return negotiated(switched)
 
     def close(self) -> None:
         """Send what is left, then close; cut off after CLOSE_SECONDS."""

@@ -12,7 +12,7 @@ import re
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from prometheus_client import Gauge
 from mailkit.errors import ConfigError
 from mailkit.logs import get_logger
 from mailkit.report import report
+from mailkit.tls_versions import Minimums, new_context, warn_of_minimums
 
 log = get_logger()
 
@@ -43,15 +44,17 @@ EXPIRY = Gauge(
     ["which"],
 )
 
+#: One certificate's context for each minimum version in use.
+Contexts = Mapping[ssl.TLSVersion, ssl.SSLContext]
 #: Identity and age of both files: a change of any, a swapped symlink too, is a new signature.
 Signature = tuple[tuple[int, int, int, int], tuple[int, int, int, int]]
 
 
 @dataclass(slots=True)
 class _Loaded:
-    """What is known of one folder. `context` None: there is no usable certificate in it."""
+    """What is known of one folder. `contexts` None: there is no usable certificate in it."""
 
-    context: ssl.SSLContext | None
+    contexts: Contexts | None
     signature: Signature | None
     looked: float
 
@@ -66,14 +69,18 @@ class _Facts:
 
 
 class CertificateStore:
-    """The certificates in `directory`. Raises ConfigError when the shared one cannot be used.
+    """The certificates in `directory`, for the listeners in `minimums`, the oldest TLS version of each. Raises ConfigError
+    when the shared one cannot be used; a version below 1.2 is logged.
 
     Handshakes under way and open sessions keep the certificate they began with.
     """
 
-    def __init__(self, directory: str | Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, directory: str | Path, minimums: Minimums, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         keep_idle_connections_small()
         self._directory = Path(directory)
+        self._minimums = minimums
         self._monotonic = monotonic
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._facts: dict[str, _Facts] = {}
@@ -86,16 +93,21 @@ class CertificateStore:
         except (OSError, ValueError) as error:
             raise ConfigError(f"the certificate in {self._directory / DEFAULT} cannot be used: {_why(error)}") from None
         self._loaded[DEFAULT] = _Loaded(self._default, signature, monotonic())
-        self._front = self._read(DEFAULT)
-        self._front.sni_callback = self._choose
+        self._fronts = self._read(DEFAULT)
+        for front in self._fronts.values():
+            front.sni_callback = self._choose
+        warn_of_minimums(minimums)
 
-    def server_context(self) -> ssl.SSLContext:
-        """The one context for all listeners and STARTTLS, valid for ever: each handshake picks its certificate."""
-        return self._front
+    def server_context(self, listener: str) -> ssl.SSLContext:
+        """The listener's one context, for STARTTLS too, valid for ever: each handshake picks its certificate."""
+        return self._fronts[self._minimums[listener]]
 
-    def context_for(self, name: str | None) -> ssl.SSLContext:
+    def context_for(self, name: str | None, listener: str) -> ssl.SSLContext:
         """The context whose certificate a client that dialled `name` is shown: exact, then wildcard, then shared; each by
         its folder's name, then by the names in a certificate (as `expiries` saw them last)."""
+        return self._contexts_for(name)[self._minimums[listener]]
+
+    def _contexts_for(self, name: str | None) -> Contexts:
         name = (name or "").lower().rstrip(".")
         if name and name != DEFAULT and len(name) <= 253 and _NAME.fullmatch(name):
             _, dot, parent = name.partition(".")
@@ -107,22 +119,23 @@ class CertificateStore:
                     return found
         return self._look(DEFAULT) or self._default
 
-    def _choose(self, connection: ssl.SSLObject, name: str | None, _front: ssl.SSLContext) -> None:
+    def _choose(self, connection: ssl.SSLObject, name: str | None, front: ssl.SSLContext) -> None:
+        # The versions stay those of `front`; ciphers and the security level come with the certificate's context.
         try:
-            connection.context = self.context_for(name)
+            connection.context = self._contexts_for(name)[front.minimum_version]
         except Exception as error:  # a bug here must not end all handshakes
             report(error, "choose a certificate")
 
     # -- one folder
 
-    def _look(self, name: str) -> ssl.SSLContext | None:
-        """The folder's context, read anew when its files changed; a broken new file leaves the old one in force."""
+    def _look(self, name: str) -> Contexts | None:
+        """The folder's contexts, read anew when its files changed; a broken new file leaves the old one in force."""
         now = self._monotonic()
         known = self._loaded.get(name)
         if known is not None:
             self._loaded.move_to_end(name)
             if now - known.looked < LOOK_SECONDS:
-                return known.context
+                return known.contexts
             known.looked = now
         signature = self._signature(name)
         if known is None:
@@ -132,20 +145,20 @@ class CertificateStore:
             if len(self._loaded) > MOST_LOADED:
                 self._loaded.popitem(last=False)
         if signature == known.signature:
-            return known.context
+            return known.contexts
         known.signature = signature
         if signature is None:  # removed; the shared one itself stays in force
-            known.context = None
+            known.contexts = None
             return None
         try:
-            known.context = self._read(name)
+            known.contexts = self._read(name)
         except (OSError, ValueError) as error:
-            log.error("certificate_broken", name=name, error=_why(error), old_in_force=known.context is not None)
+            log.error("certificate_broken", name=name, error=_why(error), old_in_force=known.contexts is not None)
         else:
             log.info("certificate_loaded", name=name)
             if name == DEFAULT:
-                self._default = known.context
-        return known.context
+                self._default = known.contexts
+        return known.contexts
 
     def _signature(self, name: str) -> Signature | None:
         try:
@@ -154,15 +167,14 @@ class CertificateStore:
             return None
         return _identity(certificate), _identity(key)
 
-    def _read(self, name: str) -> ssl.SSLContext:
-        """A context with the folder's chain and key. Raises OSError, ValueError."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    def _read(self, name: str) -> Contexts:
+        """Contexts with the folder's chain and key. Raises OSError, ValueError."""
         folder = self._directory / name
-        # A key with a pass phrase must not ask for it on the terminal.
-        context.load_cert_chain(folder / "tls.crt", folder / "tls.key", password=lambda: "")
-        return context
+        contexts = {minimum: new_context(minimum) for minimum in set(self._minimums.values())}
+        for context in contexts.values():
+            # A key with a pass phrase must not ask for it on the terminal.
+            context.load_cert_chain(folder / "tls.crt", folder / "tls.key", password=lambda: "")
+        return contexts
 
     # -- expiry, for metrics and `certificate ls`
 

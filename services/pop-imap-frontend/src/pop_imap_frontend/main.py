@@ -13,6 +13,7 @@ from mailkit.logs import configure, get_logger
 from mailkit.ports import Public, open_ports
 from mailkit.stream import Stream
 from mailkit.tls import CertificateStore
+from mailkit.tls_versions import MAILBOX_LISTENERS, tls_minimums
 from mailkit.web import App, HttpSide, create_app
 from mailstore_client.client import MailstoreClient
 from pop_imap_frontend.budget import Budget
@@ -37,7 +38,8 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
     configure(SERVICE, settings.log_level)
     auth = AuthClient(settings.auth_url, settings.token_frontend_auth, timeout=8)
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_frontend_mailstore, timeout=8, connections=256)
-    certificates = CertificateStore(settings.certificates) if settings.certificates else None
+    minimums = tls_minimums(settings.tls_minimum, MAILBOX_LISTENERS)
+    certificates = CertificateStore(settings.certificates, minimums) if settings.certificates else None
     tls = certificates.server_context if certificates else None
     watch = Watch(mailstore, auth)
     mailstore.proof_of = watch.proof

@@ -18,6 +18,8 @@ class GatewaySettings(ServiceSettings):
     submission_port: int = Field(default=587, ge=0, le=65535)
     certificates: str = ""
     """Folder with `default/` and a folder per host name, each with tls.crt and tls.key; none: no TLS."""
+    tls_minimum: CommaList = ()
+    """Oldest TLS version: `1.2` for all listeners, `pop3s=1.0` for one; below 1.2 for old devices (docs/decisions/0029)."""
     helo_name: str = Field(default_factory=socket.getfqdn)
     """Our name in the greeting and in Received."""
     auth_url: str = "http://127.0.0.1:8001"

@@ -53,7 +53,7 @@ class Context:
     acceptor: Acceptor
     logins: Batcher[Login, LoginAnswer]
     held: Held
-    tls: Callable[[], ssl.SSLContext] | None
+    tls: Callable[[str], ssl.SSLContext] | None
     sessions: "set[Connection]" = field(default_factory=set)
     draining: bool = False
     crowded: Callable[[], bool] = lambda: False

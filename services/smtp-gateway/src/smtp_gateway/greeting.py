@@ -1,6 +1,7 @@
 """Who the client is: EHLO, HELO, STARTTLS and AUTH."""
 
 from mailkit.reply import Reply
+from mailkit.tls_versions import negotiated, warn_of_old
 from smtp_gateway import metrics, replies
 from smtp_gateway.authenticate import authenticate
 from smtp_gateway.commands import Commands
@@ -49,7 +50,7 @@ class Greeting(Commands):
         self._writer.write(replies.START_TLS.render())
         try:
             secure = await self.loop.start_tls(
-                plain, self, self.context.tls(), server_side=True, ssl_handshake_timeout=30
+                plain, self, self.context.tls(self.peer.listener), server_side=True, ssl_handshake_timeout=30
             )
         except (OSError, EOFError) as error:
             raise ConnectionResetError("TLS handshake failed") from error
@@ -58,6 +59,7 @@ class Greeting(Commands):
         self._reader._buffer.clear()
         self._reader._transport = self._writer._transport = self.transport = secure
         self.tls = True
+        warn_of_old(negotiated(secure), self.peer.listener, self.peer.address)
         self.helo, self.extended, self.login = "", False, None
         self._set_rset_state()
         self._reset_timeout()

@@ -17,6 +17,7 @@ from mailkit.listener import Connections, Limits, Peer, Refusals
 from mailkit.logs import configure, get_logger
 from mailkit.ports import Public, open_ports
 from mailkit.tls import CertificateStore
+from mailkit.tls_versions import SMTP_LISTENERS, tls_minimums
 from mailkit.web import App, HttpSide, create_app
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import RoomQuestion
@@ -47,7 +48,8 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     auth = AuthClient(settings.auth_url, settings.token_gateway_auth, timeout=8)
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_gateway_mailstore, timeout=8)
     queue = QueueClient(settings.queue_url, settings.token_gateway_queue, timeout=20)
-    certificates = CertificateStore(settings.certificates) if settings.certificates else None
+    minimums = tls_minimums(settings.tls_minimum, SMTP_LISTENERS)
+    certificates = CertificateStore(settings.certificates, minimums) if settings.certificates else None
     tls = certificates.server_context if certificates else None
     limits = Limits(
         settings.gateway_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks),

@@ -6,6 +6,7 @@ import time
 from auth_client.wire import RecipientQuestion
 from mailkit.header import Header, header_of
 from mailkit.reply import Reply
+from mailkit.tls_versions import negotiated
 from queue_worker_client.wire import SubmissionRecipient
 from smtp_gateway import metrics, replies
 from smtp_gateway.checks import content
@@ -177,7 +178,7 @@ class SmtpSession(Greeting):
         cipher = ""
         if self.tls and self.transport is not None:
             info = self.transport.get_extra_info("cipher")
-            cipher = f"\r\n\t(using {info[1]} with cipher {info[0]})" if info else ""
+            cipher = f"\r\n\t(using {negotiated(self.transport)} with cipher {info[0]})" if info else ""
         return f"from {self.helo} ({literal}){cipher} with {kind}"
 
     # -- the small verbs

@@ -28,7 +28,7 @@ class ImapContext:
     mailstore: MailstoreClient
     log_in: LogIn
     clock: Clock
-    tls: Callable[[], ssl.SSLContext] | None
+    tls: Callable[[str], ssl.SSLContext] | None
     """The context for STARTTLS; None without certificates."""
     plaintext_logins: bool
     append_limit: int

@@ -14,6 +14,7 @@ from mailkit.listener import Peer
 from mailkit.logs import get_logger
 from mailkit.report import report
 from mailkit.stream import IdleTimeout, LineTooLong, Stream
+from mailkit.tls_versions import warn_of_old
 from pop_imap_frontend.imap import changes, metrics
 from pop_imap_frontend.imap.commands import COMMANDS, State
 from pop_imap_frontend.imap.context import ImapContext
@@ -144,7 +145,8 @@ class ImapSession:
         """The OK goes out in plain text, then TLS; nothing sent ahead of the handshake is believed (RFC 3501 6.2.1)."""
         assert self.context.tls is not None
         self.stream.write(b"%b OK begin TLS\r\n" % tag)
-        await self.stream.start_tls(self.context.tls())
+        version = await self.stream.start_tls(self.context.tls(self.peer.listener))
+        warn_of_old(version, self.peer.listener, self.peer.address)
         self.tls = True
 
     async def _carry_out(self, raw: RawCommand) -> tuple[bytes, str]:

@@ -8,6 +8,7 @@ from enum import Flag, auto
 from typing import TYPE_CHECKING
 
 from mailkit.stream import LineTooLong
+from mailkit.tls_versions import warn_of_old
 from pop_imap_frontend.pop3 import replies
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ async def stls(session: "Pop3Session", argument: str) -> None:
     if session.tls or session.context.tls is None:
         raise _refused("-ERR TLS is already active" if session.tls else "-ERR TLS is not available")
     session.say("+OK begin TLS")
-    await session.stream.start_tls(session.context.tls())
+    version = await session.stream.start_tls(session.context.tls(session.peer.listener))
+    warn_of_old(version, session.peer.listener, session.peer.address)
     session.tls = True
     session.user = ""
 

@@ -54,7 +54,7 @@ class Pop3Context:
     mailstore: MailstoreClient
     log_in: Logins
     leases: Leases
-    tls: Callable[[], ssl.SSLContext] | None
+    tls: Callable[[str], ssl.SSLContext] | None
     plaintext_logins: bool
     idle_seconds: float
     login_delay: int
