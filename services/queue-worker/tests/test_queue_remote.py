@@ -149,6 +149,13 @@ async def test_a_forwarded_copy_says_through_which_address_it_went(world):
     assert await world.rows("message") == []
 
 
+async def test_a_delivered_to_line_without_an_address_is_no_loop(world):
+    body = b"Delivered-To:\r\nSubject: hello\r\n\r\nx\r\n"
+    await world.submit(world.message("b@far.test", forwarded("c@far.test", "list@here.test"), body=body))
+    await world.work()
+    assert sorted(got.recipients[0] for got in world.sink.got) == ["b@far.test", "c@far.test"]
+
+
 async def test_a_forwarded_copy_that_comes_back_is_bounced_and_leaves_no_more(world):
     (first,) = [forwarded("b@far.test", "List@here.test")]
     await world.submit(world.message(first))

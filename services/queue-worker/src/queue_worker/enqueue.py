@@ -76,13 +76,15 @@ async def insert(
 
 def _recipients(e: Entry) -> list[tuple[object, ...]]:
     """The rows of its recipients."""
-    seen = delivered_to(e.submission.body)
+    recipients = e.submission.recipients
+    seen = delivered_to(e.submission.body) if any(r.loop_address for r in recipients) else frozenset()
     return [
         (
             e.queue_id, n, "" if r.mailbox_id else destination(r.address), r.address, r.original, r.mailbox_id,
-            r.quota_limit, r.limit_version, r.loop_address.lower() in seen, NO_FLOW if r.mailbox_id else e.flow, r.via,
+            r.quota_limit, r.limit_version, bool(seen) and r.loop_address.lower() in seen,
+            NO_FLOW if r.mailbox_id else e.flow, r.via,
         )
-        for n, r in enumerate(e.submission.recipients)
+        for n, r in enumerate(recipients)
     ]  # fmt: skip
 
 
@@ -103,4 +105,4 @@ def destinations(entries: Sequence[Entry]) -> set[Pair]:
 def delivered_to(body: bytes) -> frozenset[str]:
     """The addresses of the header's Delivered-To lines, lower-cased: ours among them mean a loop (spec "Loops")."""
     values = Header(header_of(body)).values(b"delivered-to")
-    return frozenset(value.decode("utf-8", "replace").lower() for value in values)
+    return frozenset(value.decode("utf-8", "replace").lower() for value in values if value)
