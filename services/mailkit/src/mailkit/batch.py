@@ -25,7 +25,7 @@ async def send_apart(send: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], item
     while parts:
         part, whole = parts.pop()
         try:
-            answers = await send([items[n] for n in part])
+            answers = await send(items if len(part) == len(items) else [items[n] for n in part])
             if len(answers) != len(part):
                 raise RuntimeError(f"{len(answers)} answers to {len(part)} questions")
         except Exception as error:
@@ -151,12 +151,14 @@ class Batcher(Generic[Q, A]):
         batch: list[tuple[Q, asyncio.Future[A]]] = []
         total = 0
         while self._waiting and len(batch) < self._most:
-            if not self._waiting[0][1].done():
-                total += self._size(self._waiting[0][0])
-                if batch and total > self._most_bytes:
-                    break
-                batch.append(self._waiting[0])
-            self._waiting.popleft()
+            entry = self._waiting.popleft()
+            if entry[1].done():
+                continue
+            total += self._size(entry[0])
+            if batch and total > self._most_bytes:
+                self._waiting.appendleft(entry)
+                break
+            batch.append(entry)
         return batch
 
     async def _flush(self, batch: list[tuple[Q, asyncio.Future[A]]]) -> None:

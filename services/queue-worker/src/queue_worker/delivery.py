@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from operator import attrgetter, itemgetter
 from uuid import UUID
 
 import asyncpg
@@ -51,6 +52,11 @@ _ENDS = {
     Verdict.delivered: End.delivered, Verdict.deferred: End.deferred, Verdict.failed: End.failed,
     Verdict.in_doubt: End.in_doubt, Verdict.returned: End.returned, Verdict.postponed: End.postponed,
 }  # fmt: skip
+#: Nothing was tried at the destination.
+_UNTRIED = frozenset({Verdict.returned, Verdict.postponed})
+_PAIR = attrgetter("flow", "destination")
+_BY_MESSAGE = attrgetter("message_id", "via", "n")
+_MESSAGE = attrgetter("message_id", "via")
 _DOUBT = "The remote host may have taken the message: its answer was lost. (#4.4.2)"
 
 
@@ -170,7 +176,7 @@ class Delivery:
             raise
         claims = [Claim(**dict(row)) for row in rows]
         self._leases.hold(claims)
-        found = Counter((claim.flow, claim.destination) for claim in claims)
+        found = Counter(map(_PAIR, claims))
         for pair, limit in zip(taken, most, strict=True):
             self._in_hand.give(pair[0], limit - found[pair])
             if found[pair] >= limit:
@@ -256,24 +262,21 @@ class Delivery:
         def report(outcomes: Sequence[Outcome]) -> None:
             nonlocal reached
             results = [_result(outcome) for outcome in outcomes if left.pop(id(outcome.key), None) is not None]
-            if any(outcome.verdict not in (Verdict.returned, Verdict.postponed) for outcome in outcomes):
-                if not reached and any(outcome.reached for outcome in outcomes):
+            if not reached and (tried := [outcome for outcome in outcomes if outcome.verdict not in _UNTRIED]):
+                reached = any(outcome.reached for outcome in tried)
+                if reached:
                     self._destinations.answered(slot.domain, asyncio.get_running_loop().time())
                     self._unblock(slot.domain)
-                reached = bool(reached) or any(outcome.reached for outcome in outcomes)
             if results:
                 self._end(results)
 
         def remote_message(group: list[Claim]) -> RemoteMessage:
             first = group[0]
-            prefix = f"Delivered-To: {first.via}\r\n".encode("utf-8", "replace") if first.via else b""
-
-            async def load_body() -> bytes:
-                return prefix + await bodies.load(first)
-
+            prefix = _prefix(first)
             return RemoteMessage(
                 first.message_id, first.mail_from, [RemoteRecipient(claim, claim.address) for claim in group],
-                len(prefix) + first.size, first.eight_bit or not prefix.isascii(), first.smtputf8, load_body=load_body,
+                len(prefix) + first.size, first.eight_bit or not prefix.isascii(), first.smtputf8,
+                load_body=lambda: bodies.load(first),
                 before_dot=lambda: self._leases.mark_dot([claim for claim in group if id(claim) in left]),
             )  # fmt: skip
 
@@ -301,8 +304,8 @@ class Delivery:
 
     def _let_go(self, claims: list[Claim]) -> None:
         self._leases.release(claims)
-        for flow, count in Counter(claim.flow for claim in claims).items():
-            self._in_hand.give(flow, count)
+        for claim in claims:
+            self._in_hand.give(claim.flow)
 
 
 class _Bodies:
@@ -314,27 +317,34 @@ class _Bodies:
         self._fetched: asyncio.Future[dict[UUID, bytes]] | None = None
 
     async def load(self, claim: Claim) -> bytes:
-        """The message's bytes. Raises BodyGone."""
+        """The message's bytes, as they leave. Raises BodyGone."""
         if claim.size > PREFETCH:
-            return await self._bodies.read(claim.body_id)
+            return _prefix(claim) + await self._bodies.read(claim.body_id)
         if self._fetched is None or (self._fetched.done() and self._fetched.exception()):
             self._fetched = asyncio.ensure_future(self._bodies.read_many(self._small))
         found = (await asyncio.shield(self._fetched)).get(claim.body_id)
         if found is None:
             raise BodyGone(f"body {claim.body_id} is gone")
-        return found
+        return _prefix(claim) + found
 
 
 def _messages(claims: Iterable[Claim]) -> list[list[Claim]]:
     """The claims by message and forwarding address, in order of acceptance, the flows taking turns."""
-    turns: Counter[UUID] = Counter()
-    found: list[tuple[int, UUID, list[Claim]]] = []
-    order = sorted(claims, key=lambda c: (c.message_id, c.via, c.n))
-    for (message_id, _), group in groupby(order, key=lambda c: (c.message_id, c.via)):
-        claimed = list(group)
-        found.append((turns[claimed[0].flow], message_id, claimed))
-        turns[claimed[0].flow] += 1
-    return [claimed for _, _, claimed in sorted(found, key=lambda entry: entry[:2])]
+    messages = [list(group) for _, group in groupby(sorted(claims, key=_BY_MESSAGE), key=_MESSAGE)]
+    turns: dict[UUID, int] = {}
+    found: list[tuple[int, list[Claim]]] = []
+    for claimed in messages:
+        turn = turns.get(claimed[0].flow, 0)
+        turns[claimed[0].flow] = turn + 1
+        found.append((turn, claimed))
+    if len(turns) > 1:
+        found.sort(key=itemgetter(0))
+    return [claimed for _, claimed in found]
+
+
+def _prefix(claim: Claim) -> bytes:
+    """What a forwarded copy carries in front of the message (docs/decisions/0023)."""
+    return f"Delivered-To: {claim.via}\r\n".encode("utf-8", "replace") if claim.via else b""
 
 
 def _result(outcome: Outcome) -> Result:

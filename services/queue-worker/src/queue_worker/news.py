@@ -1,5 +1,6 @@
 """What the log and the metrics say of recorded attempts."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,13 +14,15 @@ log = get_logger()
 
 def tell(decisions: Sequence[Decision], bounces: Sequence[Entry], now: datetime) -> None:
     """One line and one count for each attempt that was written down, and for each bounce queued."""
+    ended: Counter[tuple[str, str]] = Counter()
+    latency = {kind: metrics.LATENCY.labels(kind) for kind in metrics.KINDS}
     for decision in decisions:
         result, outcome = decision.result, decision.outcome
         claim = result.claim
         kind = "local" if claim.mailbox_id else "remote"
-        metrics.ENDED.labels(kind, outcome).inc()
+        ended[kind, outcome] += 1
         if outcome == "delivered":
-            metrics.LATENCY.labels(kind).observe((now - claim.first_seen).total_seconds())
+            latency[kind].observe((now - claim.first_seen).total_seconds())
             log.info("delivered", queue_id=claim.message_id, n=claim.n, kind=kind, host=result.remote_host)
         elif decision.kind == "later":
             if outcome == "in_doubt":
@@ -30,6 +33,8 @@ def tell(decisions: Sequence[Decision], bounces: Sequence[Entry], now: datetime)
             if not decision.bounces:  # a failed bounce, or nobody to tell: never bounced
                 metrics.BOUNCE_FAILED.inc()
                 log.warning("bounce_failed", queue_id=claim.message_id, n=claim.n, status=result.status)
+    for labels, count in ended.items():
+        metrics.ENDED.labels(*labels).inc(count)
     for made in bounces:
         metrics.BOUNCED.inc()
         log.info("bounced", queue_id=made.queue_id)

@@ -5,11 +5,14 @@ switches (Choudhury and Hahne, 1998): `n` flows that want everything get one par
 free for whoever comes next. It needs no list of who is waiting.
 """
 
+from functools import lru_cache
 from ipaddress import ip_network
 from uuid import UUID, uuid5
 
 #: The flow of what no client sent: our own bounces, and rows from before flows were told apart.
 NO_FLOW = UUID(int=0)
+#: Clients and senders whose flow is remembered: a hash costs more than the rest of a row.
+REMEMBERED = 4096
 
 
 class Shares:
@@ -33,9 +36,11 @@ class Shares:
     def give(self, flow: UUID, units: int = 1) -> None:
         """`flow` gives `units` back."""
         self.total -= units
-        left = self._held.pop(flow, 0) - units
+        left = self._held.get(flow, 0) - units
         if left:
             self._held[flow] = left
+        else:
+            self._held.pop(flow, None)
 
 
 def flow_of(account: UUID | None, client_address: str | None, mail_from: str) -> UUID:
@@ -43,6 +48,15 @@ def flow_of(account: UUID | None, client_address: str | None, mail_from: str) ->
     if account is not None:
         return account
     if client_address:
-        network = ip_network((client_address, 64), strict=False) if ":" in client_address else client_address
-        return uuid5(NO_FLOW, str(network))
-    return uuid5(NO_FLOW, mail_from.lower()) if mail_from else NO_FLOW
+        return _client_flow(client_address)
+    return _named_flow(mail_from.lower()) if mail_from else NO_FLOW
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _client_flow(address: str) -> UUID:
+    return _named_flow(str(ip_network((address, 64), strict=False)) if ":" in address else address)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _named_flow(name: str) -> UUID:
+    return uuid5(NO_FLOW, name)
