@@ -73,8 +73,8 @@ def test_a_sender_whose_mailbox_is_full_still_gets_his_bounce(run: Run, world: W
     """Bounces are exempt from quota refusal, all the way from MAIL to the mailbox."""
     user = run.mailbox(run.domain(), quota=25 * MB)
     client = imap(run, user)
-    for size in (9, 9, 7):
-        assert client.append("INBOX", "", None, sized("a@far.example", "x", size * MB))[0] == "OK"  # type: ignore[arg-type]
+    for size in (9 * MB, 9 * MB, 7 * MB - 3 * 1024):  # with the charge of 1 KB for each message, full to the octet
+        assert client.append("INBOX", "", None, sized("a@far.example", "x", size))[0] == "OK"  # type: ignore[arg-type]
     remote = world.remote()
     remote.sink.behaviour.rcpt = lambda address: ["550 5.1.1 nobody"]
     with smtp(run, STRANGER, "SUBMISSION", login=user) as sender:

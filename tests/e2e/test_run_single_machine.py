@@ -46,7 +46,9 @@ def another_process_has_the_number(run: Run) -> Iterator[None]:
     folder = run.state / "postgres"
     wait_for(lambda: not (folder / "postmaster.pid").exists(), why="the old server is gone")
     owner = folder.stat()
-    other = subprocess.Popen(["sleep", "600", str(folder)], user=owner.st_uid, group=owner.st_gid)  # noqa: S603, S607
+    other = subprocess.Popen(
+        ["tail", "-f", str(folder / "PG_VERSION")], user=owner.st_uid, group=owner.st_gid, stdout=subprocess.DEVNULL
+    )  # noqa: S603, S607
     try:
         lines = {"postmaster.pid": [str(folder), "1", "5432", str(folder), ""], ".s.PGSQL.5432.lock": [str(folder), "1", "5432", str(folder)]}  # fmt: skip
         for name, rest in lines.items():

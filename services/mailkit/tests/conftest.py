@@ -9,7 +9,8 @@ from mailkit.testing.postgres import postgres as postgres
 
 
 def environment(**values: str) -> dict[str, str]:
-    """A process's environment with these settings and no others."""
+    """A process's environment with these settings and no others but the key that auth and mailstore demand."""
+    values = {"proof_key": "k" * 32} | values
     clean = {name: value for name, value in os.environ.items() if not name.startswith("POSTRIDER_")}
     return clean | {f"POSTRIDER_{name.upper()}": value for name, value in values.items()}
 

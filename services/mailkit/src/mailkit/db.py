@@ -204,9 +204,9 @@ async def connect(
         await asyncio.sleep(0.5)
 
 
-#: SQLSTATE classes and codes that mean "not now": connection trouble, shutting down, too many connections, lock or
-#: statement time-outs, deadlock and serialisation losers.
-_AWAY = ("08", "57", "53300", "55P03", "40001", "40P01", "25006")
+#: SQLSTATE classes and codes that mean "not now": connection trouble, shutting down, too many connections, a database that
+#: takes no connections or is in recovery (55000), lock or statement time-outs, deadlock and serialisation losers.
+_AWAY = ("08", "57", "53300", "55000", "55P03", "40001", "40P01", "25006")
 
 #: What a call may raise besides our own errors. InternalClientError: what asyncpg says of a session cut off as it began.
 DATABASE_ERRORS = (

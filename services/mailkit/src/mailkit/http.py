@@ -224,7 +224,7 @@ class ServiceClient:
         kind = _ERRORS.get(status)
         if kind is None:
             return Unavailable(f"{path} answered {status}")
-        return kind(_detail(raw, f"{path}: {status}"), items=_items(raw))
+        return kind(_detail(raw, f"{path} answered {status}"), items=_items(raw))
 
     def renew(self) -> None:
         """Use new connections from now on; requests under way end on their old ones."""
