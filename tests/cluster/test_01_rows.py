@@ -1,4 +1,4 @@
-"""1, the rows: what the spec promises, through the Services' external addresses.
+"""1, the rows: what the contract promises, through the Services' external addresses.
 
 The tests are the single-machine run's own (tests/e2e), in a process in the clients' network; remote hosts and the
 outside world's DNS are there too. Left out: the rows that move the clock or change a run's files (single_machine).

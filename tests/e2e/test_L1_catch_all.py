@@ -16,7 +16,7 @@ def test_to_a_mailbox_then_elsewhere_then_off(run: Run, world: World) -> None:
     assert len(wait_for(lambda: len(found := inbox(run, user)) == 2 and found)) == 2
     far = world.remote()
     run.cli("catchall", "set", user.domain, "forward", f"box@{far.domain}")
-    anyone = f"another@{user.domain}"  # what was said of the first may be remembered for a second (decision 0010)
+    anyone = f"another@{user.domain}"  # what was said of the first may be remembered for a second (decision 0025)
     with smtp(run, STRANGER) as client:
         client.sendmail("", [anyone], message("a@far.example", anyone))
     wait_for(lambda: far.messages())

@@ -34,7 +34,7 @@ def test_without_a_copy(run: Run) -> None:
     run.cli("forward", "rm", anna.address)
 
     def sent_now() -> list[bytes]:
-        """The gateway may remember the forward for a second (decision 0010)."""
+        """The gateway may remember the forward for a second (decision 0025)."""
         with smtp(run, STRANGER) as client:
             client.sendmail("", [anna.address], message("a@far.example", anna.address))
         return inbox(run, anna)

@@ -1,4 +1,4 @@
-"""S5 for old devices: each listener's oldest TLS version is 1.2, or what POSTRIDER_TLS_MINIMUM says (decision 0029)."""
+"""S5 for old devices: each listener's oldest TLS version is 1.2, or what POSTRIDER_TLS_MINIMUM says (decision 0044)."""
 
 import contextlib
 import json

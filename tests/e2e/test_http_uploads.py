@@ -1,4 +1,4 @@
-"""Decision 0028: an upload by a caller without the right token costs a service nothing, whichever of its paths it is sent to."""
+"""Decision 0043: an upload by a caller without the right token costs a service nothing, whichever of its paths it is sent to."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""A session whose proof of login has run out says "try again" and goes on once auth has renewed it (docs/decisions/0025)."""
+"""A session whose proof of login has run out says "try again" and goes on once auth has renewed it (docs/decisions/0040)."""
 
 import pytest
 

@@ -1,7 +1,7 @@
 """What each caller's token may open: every endpoint of the three services with HTTP APIs × every token × own and other mailbox.
 
 The endpoints are taken from the applications; one without a row here fails. Nothing is behind the applications: a request that
-passed its checks ends in an error of its own, and only "refused by token or proof" or not is looked at (docs/decisions/0025).
+passed its checks ends in an error of its own, and only "refused by token or proof" or not is looked at (docs/decisions/0040).
 """
 
 import asyncio

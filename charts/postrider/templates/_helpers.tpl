@@ -34,7 +34,7 @@ pop-imap-frontend:
   mail: {pop3: 110, pop3s: 995, imap: 143, imaps: 993}
 {{- end }}
 
-{{/* The port of every service's pod that answers /metrics and nothing else (docs/decisions/0028). */}}
+{{/* The port of every service's pod that answers /metrics and nothing else (docs/decisions/0043). */}}
 {{- define "postrider.metricsPort" -}}
 8009
 {{- end }}

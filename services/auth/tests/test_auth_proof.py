@@ -1,4 +1,4 @@
-"""Proofs of login: who gets one, for what it is exchanged, when it is over (docs/decisions/0025)."""
+"""Proofs of login: who gets one, for what it is exchanged, when it is over (docs/decisions/0040)."""
 
 import pytest
 

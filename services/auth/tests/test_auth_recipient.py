@@ -278,7 +278,7 @@ async def test_a_list_of_a_hundred_costs_a_constant_number_of_statements(auth):
 
 
 async def test_targets_name_the_forward_that_leads_to_them(auth):
-    """The last one of a chain: whatever comes back along it meets that address (docs/decisions/0023)."""
+    """The last one of a chain: whatever comes back along it meets that address (docs/decisions/0038)."""
     a = await auth.make("a@site.com")
     await auth.make("z@other.org")
     await auth.admin.add_forward("one@site.com", ["two@site.com", "x@far.test"])

@@ -1,4 +1,4 @@
-"""Lists: their pace, and an item that fails alone (docs/decisions/0014)."""
+"""Lists: their pace, and an item that fails alone (docs/decisions/0029)."""
 
 import asyncio
 import math

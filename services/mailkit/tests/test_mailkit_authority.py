@@ -1,4 +1,4 @@
-"""Decision 0028: the token and the size are judged before a body is read, whatever the path, and little before that is kept."""
+"""Decision 0043: the token and the size are judged before a body is read, whatever the path, and little before that is kept."""
 
 import asyncio
 import socket

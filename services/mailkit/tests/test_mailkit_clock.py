@@ -1,4 +1,4 @@
-"""A step of the node's wall clock moves nothing that the database's clock decides (docs/decisions/0015)."""
+"""A step of the node's wall clock moves nothing that the database's clock decides (docs/decisions/0030)."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

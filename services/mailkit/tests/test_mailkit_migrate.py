@@ -1,4 +1,4 @@
-"""Old code on newer schemas and new code on older ones (docs/decisions/0006): which start, which wait, which refuse."""
+"""Old code on newer schemas and new code on older ones (docs/decisions/0021): which start, which wait, which refuse."""
 
 import asyncio
 import sys

@@ -230,7 +230,7 @@ LOCKS = {
 
 @pytest.mark.parametrize("lock", LOCKS)
 async def test_a_locked_mailbox_is_passed_over_and_filed_when_it_is_free(store, lock):
-    """One session that holds a mailbox's row stops that mailbox's mail and nobody else's (decision 0019)."""
+    """One session that holds a mailbox's row stops that mailbox's mail and nobody else's (decision 0034)."""
     mailboxes = [new_id() for _ in range(51)]
     held = mailboxes[25]
     (body_id,) = await store.put(message())
@@ -320,7 +320,7 @@ async def test_a_lost_body_does_not_make_the_others_unreadable(store, mailbox_id
 
 @pytest.mark.parametrize("what", ["rows", "number"])
 async def test_quota_counts_rows_too(settings, pool, store, mailbox_id, what):
-    """Each message costs its row, also one filed before; and a mailbox has a number of messages (decision 0020)."""
+    """Each message costs its row, also one filed before; and a mailbox has a number of messages (decision 0035)."""
     body = message(size=500)
     size = len(PREFIX) + len(body)
     given = {"message_row_bytes": 1024} if what == "rows" else {"mailbox_messages": 5}

@@ -1,4 +1,4 @@
-"""A standby takes the primary's place (docs/decisions/0015): what was under way then is in doubt."""
+"""A standby takes the primary's place (docs/decisions/0030): what was under way then is in doubt."""
 
 import asyncpg
 import pytest

@@ -1,4 +1,4 @@
-"""One account's mail to hosts that do not answer delays nobody else's (docs/decisions/0021): real sockets on loopback."""
+"""One account's mail to hosts that do not answer delays nobody else's (docs/decisions/0036): real sockets on loopback."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""How outbound conversations are shared out among flows (docs/decisions/0021): the rules alone, without a database."""
+"""How outbound conversations are shared out among flows (docs/decisions/0036): the rules alone, without a database."""
 
 from uuid import UUID
 

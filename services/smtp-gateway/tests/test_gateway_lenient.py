@@ -1,4 +1,4 @@
-"""What old and odd clients send is taken, and with POSTRIDER_SMTP_STRICT it is not (docs/decisions/0017)."""
+"""What old and odd clients send is taken, and with POSTRIDER_SMTP_STRICT it is not (docs/decisions/0032)."""
 
 import base64
 

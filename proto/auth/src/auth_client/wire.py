@@ -2,7 +2,7 @@
 
 Doors: POST /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions. Callers: gateway (all but undo-checks;
 sessions for SMTP's long connections too), frontend (logins, undo-checks, sessions). The gateway's logins are by smtp, the
-front end's by pop3 and imap: a list that says otherwise is refused (docs/decisions/0025).
+front end's by pop3 and imap: a list that says otherwise is refused (docs/decisions/0040).
 """
 
 from typing import Literal
@@ -66,7 +66,7 @@ class Target(Wire):
     `mailbox_id` None, an address elsewhere. `address` is what Delivered-To or the remote RCPT says.
 
     `via` is the address whose forward or catch-all leads to it, "" for none: a copy that leaves says it in Delivered-To
-    (docs/decisions/0023)."""
+    (docs/decisions/0038)."""
 
     address: str
     mailbox_id: UUID | None = None
@@ -139,7 +139,7 @@ class LoginAnswer(Wire):
     retry_after: int = 0
     """Seconds, for `throttled` and `too_soon`."""
     proof: bytes = b""
-    """For pop3 and imap: what mailstore demands for this mailbox (docs/decisions/0025)."""
+    """For pop3 and imap: what mailstore demands for this mailbox (docs/decisions/0040)."""
 
 
 class LoginList(Wire):

@@ -21,7 +21,7 @@ class MailstoreClient(ServiceClient):
 
     neighbour = "mailstore"
     proof_of: Callable[[UUID], bytes] | None = None
-    """The proof of a mailbox with open sessions; goes into each question about it that has none (docs/decisions/0025)."""
+    """The proof of a mailbox with open sessions; goes into each question about it that has none (docs/decisions/0040)."""
 
     def _proven(self, question: Any) -> Any:
         if self.proof_of is None or question.proof:

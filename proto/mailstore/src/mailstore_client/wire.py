@@ -14,7 +14,7 @@ All doors are POST with MessagePack unless another verb stands here; callers in 
   /v1/maildrop/open|renew|close, /v1/maildrop/read (answer: the bytes)      [frontend]
   /v1/feed        a stream of frames both ways, without end: WatchList -> FeedNews  [frontend]
 
-What the front end asks about a mailbox carries a `proof` of its owner's login (docs/decisions/0025); without a good one the
+What the front end asks about a mailbox carries a `proof` of its owner's login (docs/decisions/0040); without a good one the
 answer is 428.
 
 A stream is a row of frames: 4 bytes length (big-endian), then MessagePack.

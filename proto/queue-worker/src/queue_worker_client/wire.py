@@ -19,7 +19,7 @@ class SubmissionRecipient(Wire):
     """One final recipient, resolved at RCPT (decision 5): a mailbox, or with `mailbox_id` None a remote address.
 
     `original` is what the sender wrote in RCPT; bounces name it beside `address`. `via` is the address of ours whose
-    forward or catch-all leads to it, "" for none: a remote copy carries it in Delivered-To (docs/decisions/0023).
+    forward or catch-all leads to it, "" for none: a remote copy carries it in Delivered-To (docs/decisions/0038).
     """
 
     address: str

@@ -1,4 +1,4 @@
-"""Domains and mailboxes: the rules an operator's change has to keep (P2, P5, L1, design.md "Removing a mailbox")."""
+"""Domains and mailboxes: the rules an operator's change has to keep (P2, P5, L1, docs/architecture.md)."""
 
 from typing import Any
 

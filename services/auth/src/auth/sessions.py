@@ -1,4 +1,4 @@
-"""Open sessions re-checked: enabled, and the password unchanged (decision 15); their proofs renewed (docs/decisions/0025)."""
+"""Open sessions re-checked: enabled, and the password unchanged (decision 15); their proofs renewed (docs/decisions/0040)."""
 
 from collections.abc import Sequence
 

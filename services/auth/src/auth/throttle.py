@@ -1,4 +1,4 @@
-"""When failed logins stop being looked at (decision 15, docs/decisions/0024). Pure."""
+"""When failed logins stop being looked at (decision 15, docs/decisions/0039). Pure."""
 
 import ipaddress
 import math

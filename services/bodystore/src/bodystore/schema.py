@@ -46,7 +46,7 @@ candidate = Table(
     Index("candidate_due", "due"),
 )  # fmt: skip
 
-#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0006). `mailkit.migrate` keeps it.
+#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` keeps it.
 schema_min_code = Table(
     "schema_min_code", metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),

@@ -1,4 +1,4 @@
-"""What is judged of an HTTP request before its body is read: the caller's token, then the body's size (decision 0028)."""
+"""What is judged of an HTTP request before its body is read: the caller's token, then the body's size (decision 0043)."""
 
 import asyncio
 import hmac

@@ -12,7 +12,7 @@ A = TypeVar("A")
 
 
 async def send_apart(send: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], items: Sequence[Q]) -> list[A | Exception]:
-    """The answer to each of `items`, or the error that is its own (docs/decisions/0014).
+    """The answer to each of `items`, or the error that is its own (docs/decisions/0029).
 
     `send` gets the list. If that fails, items that the error names (`PostriderError.items`) are set aside and the rest
     is sent; a rest that fails again, and a list of which no item is named, is sent in halves, until what is to blame

@@ -50,7 +50,7 @@ class DatabaseClock(SystemClock):
     """The database server's clock plus `offset` seconds, so that replicas agree about leases.
 
     `sync` measures it; call it at start and then every minute (`mailkit.lifecycle.every`). In between it goes on by the
-    machine's steady clock: a step of the wall clock moves nothing (docs/decisions/0015).
+    machine's steady clock: a step of the wall clock moves nothing (docs/decisions/0030).
     """
 
     def __init__(self, pool: asyncpg.Pool, offset: float = 0.0) -> None:

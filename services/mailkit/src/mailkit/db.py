@@ -58,7 +58,7 @@ class Queries:
 
 #: For services whose tables are empty one minute and have a million rows the next. Every statement of theirs has its
 #: index, so the other ways are never right, and neither is planning it again and again: a claim's plan cost as much as
-#: the claim (docs/decisions/0013).
+#: the claim (docs/decisions/0028).
 PLANNER = {
     "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
     "plan_cache_mode": "force_generic_plan",
@@ -66,7 +66,7 @@ PLANNER = {
 
 
 #: What bounds every session of the product, whoever fails: a lock that is not given, a process that stops in the middle
-#: of a transaction, a statement without end, a node that is gone (decision 0019). In milliseconds, keepalives in seconds.
+#: of a transaction, a statement without end, a node that is gone (decision 0034). In milliseconds, keepalives in seconds.
 BOUNDS = {
     "lock_timeout": "5000",
     "idle_in_transaction_session_timeout": "30000",
@@ -180,7 +180,7 @@ async def open_session(dsn: str, service: str) -> asyncpg.Connection:
 async def weak_settings(pool: asyncpg.Pool | Connection) -> dict[str, str]:
     """Settings with which a commit that was answered may be lost, as sessions have them now: name and value.
 
-    `synchronous_commit` local or remote_write: with the primary, or with its standby's machine (docs/decisions/0015).
+    `synchronous_commit` local or remote_write: with the primary, or with its standby's machine (docs/decisions/0030).
     """
     rows = await pool.fetch(_WEAK)
     return {row["name"]: row["setting"] for row in rows}

@@ -1,4 +1,4 @@
-"""`/docs`: the operators' API as one plain page made from its OpenAPI document; no script and no other host (decision 0028)."""
+"""`/docs`: the operators' API as one plain page made from its OpenAPI document; no script and no other host (decision 0043)."""
 
 import json
 from collections.abc import Mapping

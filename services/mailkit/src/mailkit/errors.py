@@ -74,7 +74,7 @@ class Unavailable(PostriderError):
 
 
 class Unproven(Unavailable):
-    """The question has no good proof of login for its mailbox (docs/decisions/0025): nothing was done. Trying again helps
+    """The question has no good proof of login for its mailbox (docs/decisions/0040): nothing was done. Trying again helps
     when the proof has run out and is renewed; otherwise the re-check ends the session."""
 
     slug = "unproven"

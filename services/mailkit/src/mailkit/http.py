@@ -72,7 +72,7 @@ _ERRORS = {
 
 def encode(question: Any) -> bytes:
     """MessagePack. Raises BadRequest for what no message can carry (a lone surrogate, a number over 64 bits); of a list
-    (`question.items`) it names the items that are to blame, so that they fail alone (docs/decisions/0014)."""
+    (`question.items`) it names the items that are to blame, so that they fail alone (docs/decisions/0029)."""
     try:
         return encoder.encode(question)
     except (ValueError, OverflowError) as error:

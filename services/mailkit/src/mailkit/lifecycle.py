@@ -75,7 +75,7 @@ def run(service: str, serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
 async def _run(serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
     life = Lifecycle()
     gc.freeze()  # modules and classes live as long as the process: the collector need not look at them again
-    gc.set_threshold(20_000, 20, 20)  # with the default of 700 it took 5 % of the time under load (decision 0010)
+    gc.set_threshold(20_000, 20, 20)  # with the default of 700 it took 5 % of the time under load (decision 0025)
     loop = asyncio.get_running_loop()
     stalls.watch(loop)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""JSON log lines with a fixed vocabulary (style 2.23): one queue id greps a message's whole journey across services."""
+"""JSON log lines with a fixed vocabulary: one queue id greps a message's whole journey across services."""
 
 import logging
 import sys

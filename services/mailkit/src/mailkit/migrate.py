@@ -1,4 +1,4 @@
-"""Schema migrations: alembic scripts inside a service's package, run under an advisory lock (docs/decisions/0006).
+"""Schema migrations: alembic scripts inside a service's package, run under an advisory lock (docs/decisions/0021).
 
 A package that owns a schema holds `migrations/versions/NNNN_what.py`, numbered without gaps, and its metadata. The number
 of the newest is the code's own. Each script says:
@@ -30,7 +30,7 @@ from mailkit.errors import ConfigError
 
 #: A lock that a running service holds on a table is waited for so long at most: whatever comes after waits behind us.
 LOCK_TIMEOUT = "10s"
-#: A step that takes longer is one that stops the mail; it has to be written in slices (docs/decisions/0006).
+#: A step that takes longer is one that stops the mail; it has to be written in slices (docs/decisions/0021).
 STATEMENT_TIMEOUT = "10min"
 #: Another `migrate` of the same schema is waited for so long.
 TURN_TIMEOUT = "15min"

@@ -1,4 +1,4 @@
-"""Proofs of login: auth signs that a mailbox's owner has logged in, mailstore demands it (docs/decisions/0025).
+"""Proofs of login: auth signs that a mailbox's owner has logged in, mailstore demands it (docs/decisions/0040).
 
 A proof is 44 octets: when it runs out (8, seconds since the epoch), the credential version (4), and an HMAC-SHA256 over both
 and the mailbox's id. The greater of two proofs of one mailbox is the one that lasts longer. Never logged.

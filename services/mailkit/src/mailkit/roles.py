@@ -1,4 +1,4 @@
-"""A login role per service with the rights on its own schemas and no others, made by `migrate` (docs/decisions/0007)."""
+"""A login role per service with the rights on its own schemas and no others, made by `migrate` (docs/decisions/0022)."""
 
 import base64
 import hashlib

@@ -1,7 +1,7 @@
 """A client's connection for POP3 and IMAP: bounded lines and literals in, coalesced writes out, STARTTLS, deadlines.
 
 An `asyncio.Protocol` of its own instead of StreamReader/StreamWriter: half the memory of an idle connection, limits in
-the reader (style 2.12), and a STARTTLS that is known to forget what was sent ahead in plain text (decision 10).
+the reader, and a STARTTLS that is known to forget what was sent ahead in plain text (decision 10).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The oldest TLS version that each listener takes: 1.2, unless `POSTRIDER_TLS_MINIMUM` says otherwise (decision 0029)."""
+"""The oldest TLS version that each listener takes: 1.2, unless `POSTRIDER_TLS_MINIMUM` says otherwise (decision 0044)."""
 
 import asyncio
 import ssl

@@ -246,7 +246,7 @@ def _named_by(error: Exception) -> list[int]:
 
 class HttpSide:
     """uvicorn inside a service's own loop, next to its listeners, under the service's signals. `/metrics` is answered on
-    the same port, or on a port of its own and nowhere else (decision 0028)."""
+    the same port, or on a port of its own and nowhere else (decision 0043)."""
 
     def __init__(self, app: App, host: str, port: int, metrics_port: int = 0) -> None:
         measured = App(Tokens({}), openapi_url=None, docs_url=None, redoc_url=None) if metrics_port else app

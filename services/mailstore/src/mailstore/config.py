@@ -25,7 +25,7 @@ class MailstoreSettings(BodiesSettings):
     queue_lifetime_seconds: int = Field(default=86400, ge=1)
     """S8; hand-over ids are remembered so long and a day more."""
     message_row_bytes: int = Field(default=1024, ge=0, le=1024 * 1024)
-    """What a message counts against its mailbox's quota besides its octets: its rows (decision 0020)."""
+    """What a message counts against its mailbox's quota besides its octets: its rows (decision 0035)."""
     mailbox_messages: int = Field(default=1_000_000, ge=1)
     """Messages a mailbox may hold; beyond it is full."""
     disk_path: str = ""

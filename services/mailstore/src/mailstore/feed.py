@@ -1,4 +1,4 @@
-"""The change feed: what LISTEN hears goes to the front ends that watch the mailbox (decision 8, docs/decisions/0025).
+"""The change feed: what LISTEN hears goes to the front ends that watch the mailbox (decision 8, docs/decisions/0040).
 
 A hint; MODSEQ is the truth.
 """

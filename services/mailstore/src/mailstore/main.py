@@ -24,7 +24,7 @@ def schemas(settings: MailstoreSettings) -> list[Owned]:
 
 def shares(connections: int) -> tuple[int, int]:
     """Connections for filing (with the gateway's questions and maintenance) and for the front ends' commands: what
-    customers read never stops mail coming in (decision 0019)."""
+    customers read never stops mail coming in (decision 0034)."""
     filing = max(1, connections * 3 // 8)
     return filing, connections - filing
 

@@ -50,7 +50,7 @@ def assemble(
     sessions: asyncpg.Pool | None = None, session_bodies: BodyStore | None = None,
 ) -> Parts:  # fmt: skip
     """One replica. `sessions`, and bodies read over it, are for the front ends' commands: filing, the gateway's
-    questions and maintenance have `pool` to themselves (decision 0019)."""
+    questions and maintenance have `pool` to themselves (decision 0034)."""
     disk = disk or Disk(settings.disk_path, settings.disk_reserve_bytes)
     charge = Charge(settings.message_row_bytes, settings.mailbox_messages)
     filer = Filer(pool, bodies, clock, disk, charge)

@@ -1,4 +1,4 @@
-"""No mailbox is opened to the front end without the proof of its owner's login (docs/decisions/0025)."""
+"""No mailbox is opened to the front end without the proof of its owner's login (docs/decisions/0040)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar

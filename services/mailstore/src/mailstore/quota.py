@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a message costs besides its octets, and how many messages a mailbox may hold (decision 0020)."""
+    """What a message costs besides its octets, and how many messages a mailbox may hold (decision 0035)."""
 
     row_bytes: int = 1024
     most_messages: int = 1_000_000

@@ -1,4 +1,4 @@
-"""What one mailbox may have under way at once over all its sessions in this process (docs/decisions/0018)."""
+"""What one mailbox may have under way at once over all its sessions in this process (docs/decisions/0033)."""
 
 import asyncio
 from collections import deque

@@ -18,7 +18,7 @@ class FrontendSettings(ServiceSettings):
     certificates: str = ""
     """Folder with `default/` and a folder per host name, each with tls.crt and tls.key; none: no TLS."""
     tls_minimum: CommaList = ()
-    """Oldest TLS version: `1.2` for all listeners, `pop3s=1.0` for one; below 1.2 for old devices (docs/decisions/0029)."""
+    """Oldest TLS version: `1.2` for all listeners, `pop3s=1.0` for one; below 1.2 for old devices (docs/decisions/0044)."""
     helo_name: str = "Postrider"
     """Our name in greetings."""
     auth_url: str = "http://127.0.0.1:8001"

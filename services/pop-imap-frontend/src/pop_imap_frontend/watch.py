@@ -1,5 +1,5 @@
 """What open sessions are told from outside: changes in their mailbox (decision 8), the end of their account (15), and
-their renewed proofs (docs/decisions/0025)."""
+their renewed proofs (docs/decisions/0040)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence

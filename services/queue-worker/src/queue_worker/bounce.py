@@ -71,7 +71,7 @@ def _render(original: Original, results: Sequence[tuple[Result, str]], helo_name
 
 
 def _human(results: Sequence[tuple[Result, str]], helo_name: str) -> str:
-    """The part people read: one unwrapped line per text, the words of the spec as they are."""
+    """The part people read: one unwrapped line per text, the contract's words as they are."""
     lines = [
         f"Hi. This is the mail program at {helo_name}.",
         "I'm afraid I wasn't able to deliver your message to the following addresses.",

@@ -1,6 +1,6 @@
 """Everybody else's mailboxes: claim by destination and flow, hand groups to the remote courier, record how they ended.
 
-Conversations and claims in hand are shared out by flow (docs/decisions/0021).
+Conversations and claims in hand are shared out by flow (docs/decisions/0036).
 """
 
 import asyncio
@@ -343,7 +343,7 @@ def _messages(claims: Iterable[Claim]) -> list[list[Claim]]:
 
 
 def _prefix(claim: Claim) -> bytes:
-    """What a forwarded copy carries in front of the message (docs/decisions/0023)."""
+    """What a forwarded copy carries in front of the message (docs/decisions/0038)."""
     return f"Delivered-To: {claim.via}\r\n".encode("utf-8", "replace") if claim.via else b""
 
 

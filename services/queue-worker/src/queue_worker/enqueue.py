@@ -26,7 +26,7 @@ class Entry:
 
     @property
     def queue_id(self) -> UUID:
-        """The hand-over's id: Received, the 250 and every log line say the same (docs/decisions/0004)."""
+        """The hand-over's id: Received, the 250 and every log line say the same (docs/decisions/0019)."""
         return self.submission.submission_id
 
 

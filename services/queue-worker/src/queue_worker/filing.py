@@ -56,7 +56,7 @@ class Filer:
 
     async def run(self) -> None:
         """File until stopped and nothing is in hand. The next list is what came meanwhile; one that takes long does not
-        keep the next from its turn (decision 0019)."""
+        keep the next from its turn (decision 0034)."""
         turns: set[asyncio.Task[tuple[bool, float]]] = set()
         try:
             while not self._stopping:

@@ -21,7 +21,7 @@ LEASE = timedelta(seconds=60)
 RENEW_SECONDS = 20.0
 #: A lease is not trusted for its last moments: the mark has to be committed well before it ends.
 MARGIN = timedelta(seconds=5)
-#: Lists of marks begin at least so far apart: conversations under way share them (docs/decisions/0013).
+#: Lists of marks begin at least so far apart: conversations under way share them (docs/decisions/0028).
 MARK_SECONDS = 0.005
 
 

@@ -26,7 +26,7 @@ class Claim:
     destination: str = ""
     """The remote domain; "" for a mailbox of ours."""
     flow: UUID = NO_FLOW
-    """Whose share of the outbound conversations it uses (docs/decisions/0021)."""
+    """Whose share of the outbound conversations it uses (docs/decisions/0036)."""
     mailbox_id: UUID | None = None
     quota_limit: int = 0
     limit_version: int = 0
@@ -35,7 +35,7 @@ class Claim:
     bounce: bool = False
     """Our own bounce: exempt from quota refusal."""
     via: str = ""
-    """The address of ours whose forward or catch-all leads to it (docs/decisions/0023)."""
+    """The address of ours whose forward or catch-all leads to it (docs/decisions/0038)."""
     looped: bool = False
     """The message already carries our Delivered-To for this recipient."""
     was_sent: bool = False
@@ -56,7 +56,7 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One attempt's end. `text` is what the sender would read (the spec's words); several lines for S13."""
+    """One attempt's end. `text` is what the sender would read (the contract's words); several lines for S13."""
 
     claim: Claim
     end: End

@@ -10,7 +10,7 @@ from queue_worker.models import TOO_LONG, End, Result
 #: Filing in our own mailstore is tried again after these seconds; it never counts as a remote attempt.
 LOCAL_PAUSES = (1, 2, 4, 8, 16, 30)
 #: Claims, and records of what came of them, begin so far apart at least: in busy times each is a list of what came
-#: meanwhile, and a lone message still goes out at once (decision 0010).
+#: meanwhile, and a lone message still goes out at once (decision 0025).
 TURN_SECONDS = 0.02
 #: When a recipient is claimed again whose remote address had no slot for it.
 POSTPONE = timedelta(seconds=2)

@@ -1,4 +1,4 @@
-"""How a bounded resource is shared out among flows: no flow may hold more than it leaves free (docs/decisions/0021).
+"""How a bounded resource is shared out among flows: no flow may hold more than it leaves free (docs/decisions/0036).
 
 A flow is what one account, or one client without an account, sends. The rule is the dynamic threshold of shared-memory
 switches (Choudhury and Hahne, 1998): `n` flows that want everything get one part in `n + 1` each, and the last part is

@@ -1,7 +1,7 @@
 """How a client behaves: errors and useless commands are answered slower and slower, then the connection ends.
 
 The rules and their defaults are Postfix's (smtpd_soft_error_limit, smtpd_hard_error_limit, smtpd_junk_command_limit,
-smtpd_error_sleep_time, stress-adaptive behaviour); docs/decisions/0016.
+smtpd_error_sleep_time, stress-adaptive behaviour); docs/decisions/0031.
 """
 
 from collections.abc import Callable

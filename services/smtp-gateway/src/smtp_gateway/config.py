@@ -19,7 +19,7 @@ class GatewaySettings(ServiceSettings):
     certificates: str = ""
     """Folder with `default/` and a folder per host name, each with tls.crt and tls.key; none: no TLS."""
     tls_minimum: CommaList = ()
-    """Oldest TLS version: `1.2` for all listeners, `pop3s=1.0` for one; below 1.2 for old devices (docs/decisions/0029)."""
+    """Oldest TLS version: `1.2` for all listeners, `pop3s=1.0` for one; below 1.2 for old devices (docs/decisions/0044)."""
     helo_name: str = Field(default_factory=socket.getfqdn)
     """Our name in the greeting and in Received."""
     auth_url: str = "http://127.0.0.1:8001"
@@ -59,7 +59,7 @@ class GatewaySettings(ServiceSettings):
     smtp_plaintext_auth: bool = False
     """Allow AUTH without TLS, for old clients."""
     smtp_strict: bool = False
-    """Refuse what RFC 5321 does not allow but old clients send (docs/decisions/0017)."""
+    """Refuse what RFC 5321 does not allow but old clients send (docs/decisions/0032)."""
     smtp_command_seconds: float = Field(default=300, gt=0)
     """RFC 5321 4.5.3.2.7: how long a client may take for a command, or a pause within DATA."""
     smtp_crowded_seconds: float = Field(default=10, gt=0)

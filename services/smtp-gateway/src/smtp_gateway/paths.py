@@ -1,5 +1,5 @@
 """The arguments of EHLO, MAIL and RCPT (RFC 5321 4.1.1.1, 4.1.2). Pure; a source route is dropped, nothing else is read into
-an address. What is read beyond the RFC is in docs/decisions/0017."""
+an address. What is read beyond the RFC is in docs/decisions/0032."""
 
 import re
 from dataclasses import dataclass

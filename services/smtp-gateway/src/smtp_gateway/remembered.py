@@ -1,4 +1,4 @@
-"""Answers kept for a second: a burst of mail asks the same things of auth and mailstore again and again (decision 0010)."""
+"""Answers kept for a second: a burst of mail asks the same things of auth and mailstore again and again (decision 0025)."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -9,7 +9,7 @@ from mailkit.batch import Batcher
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-#: Well under the 5 s within which a change has to be in force everywhere (design.md).
+#: Well under the 5 s within which a change has to be in force everywhere (docs/contract.md).
 SECONDS = 1.0
 #: Answers in memory at most; when there are more, all are forgotten.
 MOST = 20_000

@@ -1,4 +1,4 @@
-"""Every text the gateway says. The spec's texts stand to the letter (S10, S12, S14, S16)."""
+"""Every text the gateway says. The contract's texts stand to the letter (S10, S12, S14, S16)."""
 
 from mailkit.reply import Reply
 

@@ -15,7 +15,7 @@ from mailkit.web import App, add_door
 MOST_ITEMS = 100
 
 
-#: By which protocols a caller's clients log in: the gateway's token makes no grant and no proof (docs/decisions/0025).
+#: By which protocols a caller's clients log in: the gateway's token makes no grant and no proof (docs/decisions/0040).
 PROTOCOLS = {"gateway": ("smtp",), "frontend": ("pop3", "imap")}
 
 

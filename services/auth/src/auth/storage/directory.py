@@ -13,7 +13,7 @@ from mailkit.db import Queries, translated
 queries = Queries("auth.storage", "directory.sql")
 #: Seconds a hot statement may take: callers give up at 8.
 PATIENCE = 6.0
-#: A domain that is not ours is not looked for again for so long: a new one is in force everywhere within 5 s (design.md).
+#: A domain that is not ours is not looked for again for so long: a new one is in force everywhere within 5 s (docs/contract.md).
 FOREIGN_SECONDS = 1.0
 MOST_FOREIGN = 20_000
 

@@ -1,7 +1,7 @@
 -- name: senders
 -- One row per MAIL question: S12, whether the domain is ours, and by which right the client may relay (decision 9): the login's,
 -- else the grant of the sender's own mailbox, else the latest of his domain, else the latest. Each look-up is one index probe,
--- whatever the number of grants at the address, and only made when those before it found nothing (docs/decisions/0026).
+-- whatever the number of grants at the address, and only made when those before it found nothing (docs/decisions/0041).
 -- A grant without a domain was made by code that knew of none, an hour ago at most.
 select q.n,
        exists (select from auth.badmailfrom b where b.entry = q.sender or b.entry = '@' || q.domain) as bad,

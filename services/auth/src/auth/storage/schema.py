@@ -109,7 +109,7 @@ grants = Table(
 )  # fmt: skip
 
 #: Wrong passwords since `window_started`: by account (a login name, existing or not) from networks it has not logged in from,
-#: by account and network from those it has (docs/decisions/0024), and by client address.
+#: by account and network from those it has (docs/decisions/0039), and by client address.
 login_failures = Table(
     "login_failures", metadata,
     Column("kind", Text, nullable=False),
@@ -169,7 +169,7 @@ singleton = Table(
     _time("until"),
 )  # fmt: skip
 
-#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0006). `mailkit.migrate` keeps it.
+#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` keeps it.
 schema_min_code = Table(
     "schema_min_code", metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),

@@ -11,7 +11,7 @@
             yield dsn
 
 The package's own manager is not used: it serialises all starts of the machine and leaves servers running when its user
-is killed (libraries.md Q9). Here a guard process (`mailkit.testing.postgres_guard`) owns the server and ends it as soon
+is killed (decision 17). Here a guard process (`mailkit.testing.postgres_guard`) owns the server and ends it as soon
 as no test process holds a shared lock any more, and the kernel gives such a lock back however a process dies.
 """
 

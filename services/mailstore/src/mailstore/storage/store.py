@@ -61,7 +61,7 @@ async def locked_free(
     pool: asyncpg.Pool, mailbox_ids: Iterable[UUID], now: datetime
 ) -> AsyncIterator[tuple[Connection, dict[UUID, Any]]]:
     """`locked` for filing: mailboxes that another session holds, or is making, are missing from the rows, so that a lock
-    delays its own mailbox only (decision 0019). INBOXes are locked too."""
+    delays its own mailbox only (decision 0034). INBOXes are locked too."""
     ids = sorted(set(mailbox_ids))
     async with pool.acquire() as connection:
         async with connection.transaction():

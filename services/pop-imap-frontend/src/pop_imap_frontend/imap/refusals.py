@@ -1,4 +1,4 @@
-"""What stands behind NO when mailstore does not do what it was asked (RFC 5530, docs/decisions/0018)."""
+"""What stands behind NO when mailstore does not do what it was asked (RFC 5530, docs/decisions/0033)."""
 
 from mailkit.errors import InternalError, NoSpace, OverLimit, PostriderError, is_final
 from mailkit.report import report

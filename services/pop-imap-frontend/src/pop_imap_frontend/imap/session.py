@@ -45,7 +45,7 @@ class ImapSession:
         self.selected: Selected | None = None
         self.tls = peer.implicit_tls
         self.failed_logins = 0
-        #: The proof of the login, renewed by the re-check (docs/decisions/0025).
+        #: The proof of the login, renewed by the re-check (docs/decisions/0040).
         self.proof = b""
         #: Set by the feed: something changed in this mailbox since it was last asked.
         self.news = asyncio.Event()

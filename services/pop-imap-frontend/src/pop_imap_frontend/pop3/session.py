@@ -77,7 +77,7 @@ class Pop3Session:
         self.login: LoginAnswer | None = None
         self.session_id = new_id()
         self.news = asyncio.Event()
-        self.proof = b""  # of the login, renewed by the re-check (docs/decisions/0025)
+        self.proof = b""  # of the login, renewed by the re-check (docs/decisions/0040)
         self.uidvalidity = 0
         self.folder_id = 0
         self.uids: array[int] = array("I")

@@ -12,7 +12,7 @@ LISTEN = "127.0.0.1"
 DEMO_DOMAIN = "postrider.test"
 HOST = "localhost"
 
-#: Listener ports of the single-machine run (design.md "Names and numbers"), before POSTRIDER_PORT_OFFSET.
+#: Listener ports of the single-machine run (docs/contract.md), before POSTRIDER_PORT_OFFSET.
 MAIL_PORTS = {
     "SMTP": 2525, "SMTPS": 2465, "SUBMISSION": 2587, "POP3": 2110, "POP3S": 2995, "IMAP": 2143, "IMAPS": 2993,
 }  # fmt: skip

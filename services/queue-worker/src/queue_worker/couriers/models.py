@@ -55,7 +55,7 @@ class RemoteMessage:
 class Outcome:
     """What became of one recipient.
 
-    `status` is an RFC 3463 code; `text` the reason a sender reads in a bounce (the spec's text, unwrapped; S13 has
+    `status` is an RFC 3463 code; `text` the reason a sender reads in a bounce (the contract's text, unwrapped; S13 has
     several lines, separated by "\\n"); `diagnostic` the remote reply for Diagnostic-Code (RFC 3464 2.3.6), if there was one;
     `tls` the protocol version the message went out under.
     """

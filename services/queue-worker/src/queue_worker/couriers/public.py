@@ -1,6 +1,6 @@
 """Which addresses are unicast addresses of the public Internet: the IANA special-purpose registries as a table.
 
-The tables of Python's `ipaddress` differ between its versions; this one does not (docs/decisions/0022). State of the
+The tables of Python's `ipaddress` differ between its versions; this one does not (docs/decisions/0037). State of the
 registries (iana-ipv4-special-registry, iana-ipv6-special-registry): 2026-11.
 """
 

@@ -62,7 +62,7 @@ select destination, flow, due, due <= $1 as is_due from d limit $4
 -- name: claim_remote
 -- Recipients elsewhere that are due, up to $4 for each of the pairs of domain $5 and flow $6. `was_sent`: the last
 -- worker's final dot may have gone out and no reply was recorded. An attempt begun in another life of the database
--- counts as such, since its mark may be lost: before a start, or on another timeline (docs/decisions/0015).
+-- counts as such, since its mark may be lost: before a start, or on another timeline (docs/decisions/0030).
 with s as materialized (
     select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ' ' || extract(epoch from pg_postmaster_start_time()) as life
 ), c as (

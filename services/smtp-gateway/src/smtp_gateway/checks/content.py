@@ -23,7 +23,7 @@ def repaired(body: bytes, *, nul: bool, bare_lf: bool) -> bytes:
 def refusal(body: bytes, header: Header, targets: set[str]) -> Reply | None:
     """Why this content is not taken, or None. `header`: the body's, cut at the largest that is taken.
     `targets`: for each target what a Delivered-To would say if the message had been here on its way to it, lower case, ""
-    for nothing. A loop is refused when every target loops; one of several fails alone (docs/decisions/0023).
+    for nothing. A loop is refused when every target loops; one of several fails alone (docs/decisions/0038).
 
     Bare CR or LF is refused and not repaired unless the operator wants it: a relay that repairs what a stranger sends
     smuggles a second message into what comes behind (one policy both ways).

@@ -1,4 +1,4 @@
-"""Grants of one address by their mailbox's domain and by time: MAIL and RCPT look at one of them (docs/decisions/0026)."""
+"""Grants of one address by their mailbox's domain and by time: MAIL and RCPT look at one of them (docs/decisions/0041)."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ min_code = 2
 
 
 def upgrade() -> None:
-    """Add the column and the indexes; on a million grants create them by hand first, concurrently (decision 0006)."""
+    """Add the column and the indexes; on a million grants create them by hand first, concurrently (decision 0021)."""
     op.execute("alter table auth.grants add column domain text")
     op.execute("create index if not exists grants_latest on auth.grants (address, expires_at)")
     op.execute("create index if not exists grants_domain on auth.grants (address, domain, expires_at)")

@@ -1,4 +1,4 @@
-"""Networks from which accounts have logged in well, and failures counted for each of them (docs/decisions/0024)."""
+"""Networks from which accounts have logged in well, and failures counted for each of them (docs/decisions/0039)."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""In which life of the database an attempt began: after a failover it is in doubt (docs/decisions/0015)."""
+"""In which life of the database an attempt began: after a failover it is in doubt (docs/decisions/0030)."""
 
 from alembic import op
 
