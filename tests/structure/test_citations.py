@@ -15,9 +15,7 @@ _CITED = re.compile(r"\bdecisions? (\d{1,4}(?:(?:, | and |, and )\d{1,4})*)\b|do
 
 def decisions_cited(text: str) -> set[int]:
     """The numbers of the decisions that `text` cites."""
-    return {
-        int(number) for one, page in _CITED.findall(text) for number in re.findall(r"\d+", one or page)
-    }
+    return {int(number) for one, page in _CITED.findall(text) for number in re.findall(r"\d+", one or page)}
 
 
 def test_every_decision_cited_has_its_page() -> None:
@@ -60,7 +58,11 @@ def test_every_contract_id_cited_is_a_row() -> None:
     assert len({one for _, one in cited}) > 15
 
 
-@pytest.mark.parametrize("page", [path for path in tracked("*.md") if "charts/" not in str(path)], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [path for path in tracked("*.md") if "charts/" not in str(path)],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_links_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
