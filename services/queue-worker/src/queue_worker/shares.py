@@ -6,13 +6,15 @@ free for whoever comes next. It needs no list of who is waiting.
 """
 
 from functools import lru_cache
-from ipaddress import ip_network
 from uuid import UUID, uuid5
+
+from mailkit.address import client_host
 
 #: The flow of what no client sent: our own bounces, and rows from before flows were told apart.
 NO_FLOW = UUID(int=0)
 #: Clients and senders whose flow is remembered: a hash costs more than the rest of a row.
 REMEMBERED = 4096
+_client = lru_cache(maxsize=REMEMBERED)(client_host)
 
 
 class Shares:
@@ -48,13 +50,8 @@ def flow_of(account: UUID | None, client_address: str | None, mail_from: str) ->
     if account is not None:
         return account
     if client_address:
-        return _client_flow(client_address)
+        return _named_flow(_client(client_address))
     return _named_flow(mail_from.lower()) if mail_from else NO_FLOW
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _client_flow(address: str) -> UUID:
-    return _named_flow(str(ip_network((address, 64), strict=False)) if ":" in address else address)
 
 
 @lru_cache(maxsize=REMEMBERED)

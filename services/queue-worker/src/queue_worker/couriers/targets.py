@@ -4,6 +4,7 @@ import ipaddress
 import random
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from mailkit.address import Networks
@@ -31,6 +32,9 @@ class NoTarget(Exception):
 #: The tag of an IPv6 address literal (RFC 5321 4.1.3), in any case.
 _LITERAL = re.compile(r"\Aipv6:", re.I)
 
+#: Addresses of which it is remembered whether they may be connected to.
+REMEMBERED = 4096
+
 _LOOP = (
     "Sorry. Although I'm listed as a best-preference MX or A for that host, "
     "it isn't in my list of local domains, so I don't treat it as local. (#5.4.6)"
@@ -47,6 +51,7 @@ class Targets:
         self._denied = Networks(settings.deny_networks)
         self._own_names = {name.lower().rstrip(".") for name in (*settings.own_names, settings.helo_name)}
         self._most = most
+        self._may_connect = lru_cache(maxsize=REMEMBERED)(self._is_allowed)
 
     async def of(self, domain: str) -> list[Target]:
         """Addresses in the order they are tried. Raises NoTarget."""
@@ -115,7 +120,7 @@ class Targets:
             raise NoTarget(Verdict.deferred, "4.4.4", f"The mail hosts of {domain} have no public address. (#4.4.4)")
         return usable[: self._most]
 
-    def _may_connect(self, address: str) -> bool:
+    def _is_allowed(self, address: str) -> bool:
         """The networks that are allowed win over those that are denied, and both over the registries' table."""
         try:
             ip = ipaddress.ip_address(address)
