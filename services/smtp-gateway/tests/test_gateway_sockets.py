@@ -31,6 +31,31 @@ def serve(
     uvloop.run(both())
 
 
+def test_a_client_that_leaves_without_quit_leaves_no_connection_open() -> None:
+    told: list[Context] = []
+
+    def shared() -> Context:
+        told.append(fast())
+        return told[0]
+
+    async def client(connect: Callable[[], Awaitable[Client]]) -> None:
+        for sent in (
+            b"",
+            b"EHLO client.test\r\n",
+            b"EHLO client.test\r\nMAIL FROM:<>\r\nRCPT TO:<u@here.test>\r\nDATA\r\nhalf",
+        ):
+            reader, writer = await connect()
+            assert (await reader.readline()).startswith(b"220 ")
+            writer.write(sent)
+            writer.write_eof()
+            await reader.read()  # to the end of the gateway's side
+            writer.close()
+        while told[0].sessions:
+            await asyncio.sleep(0.01)
+
+    serve(client, shared, Limits())
+
+
 def fast() -> Context:
     return context(smtp_error_seconds=0)
 

@@ -20,20 +20,29 @@ class Commands(Connection):
     """The conversation: verbs are methods called `smtp_VERB`, which get their argument or None."""
 
     async def _handle_client(self) -> None:
-        """Greet the client, and answer it until the connection ends."""
-        await self.say(Reply(220, "", f"{self.hostname} {self.__ident__}"))
-        while self.transport is not None and not self.closing:
-            try:
-                line = await self._read_command()
-                if line is None:
-                    await self.say(replies.TOO_LONG_COMMAND, "line")
-                else:
-                    await self._carry_out(line)
-            except (ConnectionResetError, EOFError):
-                self._writer.close()
-                return
-            except Exception as error:
-                await self._failed(error)
+        """Greet the client, answer it until the connection ends, and close our side: aiosmtpd cancels this task at the end of
+        the client's, which leaves the socket open."""
+        try:
+            await self.say(Reply(220, "", f"{self.hostname} {self.__ident__}"))
+            while self.transport is not None and not self.closing:
+                await self._answer()
+        except (ConnectionResetError, EOFError):
+            pass
+        finally:
+            self._writer.close()
+
+    async def _answer(self) -> None:
+        """Read one command and carry it out. Raises ConnectionResetError, EOFError."""
+        try:
+            line = await self._read_command()
+            if line is None:
+                await self.say(replies.TOO_LONG_COMMAND, "line")
+            else:
+                await self._carry_out(line)
+        except (ConnectionResetError, EOFError):
+            raise
+        except Exception as error:
+            await self._failed(error)
 
     async def _read_command(self) -> bytes | None:
         """The next line without its ending; None when it is too long, after it was read to its end."""
