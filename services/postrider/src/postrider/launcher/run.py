@@ -20,6 +20,8 @@ from postrider.launcher.screen import show
 
 #: Services get this long to finish what they have in hand, the database the rest of the 10 s.
 STOP_SECONDS = 7.0
+#: How long a failed start waits for the signal that may have caused it.
+STOP_SEEN_SECONDS = 0.5
 
 
 def run() -> int:
@@ -59,7 +61,11 @@ async def _run(plan: Plan, console: Console) -> int:
     stop = loop.create_task(stopping.wait())
     try:
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
+        if (
+            work.done()
+        ):  # Ctrl-C reaches the services at the same moment: one may have ended before the signal is seen here
+            await asyncio.wait({stop}, timeout=STOP_SEEN_SECONDS)
+        if work.done() and not stopping.is_set():
             _raise_first(work)
         work.cancel()  # a stop during the start is a stop, and no failure
         await asyncio.gather(work, return_exceptions=True)
