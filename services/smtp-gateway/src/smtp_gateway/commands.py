@@ -3,13 +3,10 @@
 import asyncio
 
 from mailkit.errors import is_final
-from mailkit.logs import get_logger
 from mailkit.reply import Reply
 from mailkit.report import report
 from smtp_gateway import metrics, replies
 from smtp_gateway.connection import Connection
-
-log = get_logger()
 
 LONGEST_COMMAND = 4096
 #: Their argument is a client's name, which is taken whatever it is.
