@@ -35,8 +35,8 @@ format: setup ## bring the code into its one form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## messages per second beside Postfix and Dovecot, where Debian's are installed
-	$(BIN)/python -m tests.bench
+bench: setup ## messages per second beside Debian's Postfix and Dovecot (BASE=folder: beside another clone)
+	$(BIN)/python -m tests.bench $(if $(BASE),--base $(BASE))
 
 cost: setup ## what the worst input costs everybody else (WRITE=1: into docs/reliability.md, ONLY=name)
 	$(BIN)/python -m tests.cost $(if $(WRITE),--write) $(if $(ONLY),--only "$(ONLY)")

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -51,10 +52,8 @@ class Side(Protocol):
 class Postrider:
     """A whole run of this repository."""
 
-    name = "postrider"
-
-    def __init__(self, run: Run, sink: CountingSink) -> None:
-        self.run, self.sink = run, sink
+    def __init__(self, run: Run, sink: CountingSink, name: str) -> None:
+        self.run, self.sink, self.name = run, sink, name
         self.smtp_port, self.imap_port, self.pop3_port = run.port("SMTP"), run.port("IMAP"), run.port("POP3")
         self.domain = run.domain()
         user = run.mailbox(self.domain)
@@ -82,12 +81,13 @@ class Postrider:
 
 
 @contextlib.contextmanager
-def postrider() -> Iterator[Side]:
-    """A started run with a fast host at far.example."""
+def postrider(python: str = sys.executable, name: str = "postrider") -> Iterator[Side]:
+    """A started run with a fast host at far.example; `python`: the interpreter of the clone that is measured."""
     with World() as world, CountingSink(world.address(), world.smtp_port) as sink:
         world.dns.set("mx.far.example", A=[sink.address])
         run = Run(
             None,
+            python=python,
             **world.settings(),
             LIMIT_EXEMPT_NETWORKS="127.0.0.0/8",
             POP3_LOGIN_DELAY_SECONDS="0",
@@ -95,7 +95,7 @@ def postrider() -> Iterator[Side]:
         )
         try:
             run.start()
-            yield Postrider(run, sink)
+            yield Postrider(run, sink, name)
         finally:
             run.close()
             shutil.rmtree(run.state, ignore_errors=True)

@@ -1,7 +1,9 @@
 """The rows of the result and how they are printed."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
 
 
 @dataclass
@@ -11,39 +13,51 @@ class Row:
     what: str
     unit: str
     better: str
-    postrider: float | None = None
-    other: float | None = None
+    values: dict[str, Sequence[float]] = field(default_factory=dict)
+    """By side, one a round."""
+
+    def median(self, side: str) -> float | None:
+        """None when the side was not measured."""
+        return median(self.values[side]) if side in self.values else None
 
     @property
     def ratio(self) -> float | None:
-        """Postrider over the other one."""
-        if self.postrider is None or not self.other:
-            return None
-        return self.postrider / self.other
+        """The median of the rounds' ratios, Postrider over the other one; None unless both were measured."""
+        pairs = list(zip(self.values.get("postrider", ()), self.values.get("other", ()), strict=False))
+        return median(ours / other for ours, other in pairs) if pairs and all(other for _, other in pairs) else None
 
 
 class Table:
     """Rows in the order in which they were first seen, one column for each side."""
 
-    def __init__(self) -> None:
+    def __init__(self, other: str = "Postfix/Dovecot") -> None:
         self.rows: dict[str, Row] = {}
+        self.other = other
 
-    def put(self, side: str, what: str, value: float, unit: str, better: str = "more") -> None:
-        """`side`: postrider or other."""
+    def put(self, side: str, what: str, values: Sequence[float], unit: str, better: str = "more") -> None:
+        """`side`: postrider or other; `values`: one a round."""
         row = self.rows.setdefault(what, Row(what, unit, better))
-        setattr(row, side, value)
-        print(f"  {side:<9} {what}: {shown(value)} {unit}", flush=True)
+        row.values[side] = values
+        print(f"  {side:<9} {what}: {shown(row.median(side))} {unit}", flush=True)
 
     def json(self) -> str:
-        return json.dumps([asdict(row) | {"ratio": row.ratio} for row in self.rows.values()], indent=1)
+        return json.dumps(
+            [
+                {"what": row.what, "unit": row.unit, "better": row.better, "ratio": row.ratio}
+                | {side: row.median(side) for side in ("postrider", "other")}
+                for row in self.rows.values()
+            ],
+            indent=1,
+        )
 
     def text(self) -> str:
         """A plain table."""
-        lines = [("what", "Postrider", "Postfix/Dovecot", "ratio", "better is")]
+        lines = [("what", "Postrider", self.other, "ratio", "better is")]
         for row in self.rows.values():
             ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
             better = row.better if row.ratio is not None else ""
-            lines.append((f"{row.what} [{row.unit}]", shown(row.postrider), shown(row.other), ratio, better))
+            mine, other = shown(row.median("postrider")), shown(row.median("other"))
+            lines.append((f"{row.what} [{row.unit}]", mine, other, ratio, better))
         widths = [max(len(line[column]) for line in lines) for column in range(5)]
         rule = "-+-".join("-" * width for width in widths)
         out = [

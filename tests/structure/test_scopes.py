@@ -115,7 +115,7 @@ def apps() -> Iterator[dict[str, App]]:
     )  # fmt: skip
     queue_settings = QueueSettings(admin_token=named["admin"], token_gateway_queue=named["gateway"])
     made = {
-        "auth": build(Parts(auth_settings, ABSENT, clock, Passwords(), hashes), life),
+        "auth": build(Parts(auth_settings, ABSENT, ABSENT, clock, Passwords(), hashes), life),
         "mailstore": mailstore.web(store_settings, life, mailstore.assemble(store_settings, ABSENT, ABSENT, clock)),
         "queue-worker": queue.web(queue_settings, life, ABSENT, clock, ABSENT),
     }

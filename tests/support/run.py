@@ -78,9 +78,13 @@ class Account:
 
 
 class Run:
-    """A running service. `start`, `stop`, `restart(NAME=value)` (settings without prefix), `cli(...)`."""
+    """A running service. `start`, `stop`, `restart(NAME=value)` (settings without prefix), `cli(...)`.
 
-    def __init__(self, state: Path | None = None, **settings: str) -> None:
+    `python`: the interpreter that has Postrider installed; another clone's runs that clone's code.
+    """
+
+    def __init__(self, state: Path | None = None, *, python: str = sys.executable, **settings: str) -> None:
+        self.python = python
         self.state = state or Path(tempfile.mkdtemp(prefix="postrider-run-"))
         self.state.chmod(0o755)
         self.offset = free_offset()
@@ -102,7 +106,7 @@ class Run:
         (self.state / ENV_FILE).unlink(missing_ok=True)  # left by a run that was killed
         with open(self.state / "launcher.out", "ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "postrider.launcher"],
+                [self.python, "-m", "postrider.launcher"],
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         file = self.state / ENV_FILE

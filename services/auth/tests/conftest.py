@@ -17,6 +17,7 @@ from auth_client import wire
 from auth_client.admin import AuthAdmin
 from auth_client.client import AuthClient
 from mailkit.clock import ManualClock
+from mailkit.db import PLANNER
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.testing.postgres import Databases
@@ -52,6 +53,7 @@ class Running:
 
     url: str
     pool: asyncpg.Pool
+    questions: asyncpg.Pool
     clock: ManualClock
     hasher: CountingHasher
     gateway: AuthClient
@@ -106,15 +108,17 @@ def settings(request: pytest.FixtureRequest, database: str) -> AuthSettings:
 
 @pytest.fixture
 async def auth(settings: AuthSettings) -> AsyncIterator[Running]:
-    pool = await asyncpg.create_pool(settings.database_url.get_secret_value(), min_size=1, max_size=8)
+    dsn = settings.database_url.get_secret_value()
+    pool = await asyncpg.create_pool(dsn, min_size=1, max_size=8)
+    questions = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings=PLANNER)
     clock, hasher, queue = ManualClock(START), CountingHasher(), HashQueue(settings.hash_queue, 2)
     life = Lifecycle()
-    side = HttpSide(build(Parts(settings, pool, clock, Passwords(hasher), queue), life), "127.0.0.1", 0)
+    side = HttpSide(build(Parts(settings, pool, questions, clock, Passwords(hasher), queue), life), "127.0.0.1", 0)
     await side.start()
     life.ready = True
     url = f"http://127.0.0.1:{side.port}"
     running = Running(
-        url, pool, clock, hasher, AuthClient(url, "gateway-token"), AuthClient(url, "frontend-token"),
+        url, pool, questions, clock, hasher, AuthClient(url, "gateway-token"), AuthClient(url, "frontend-token"),
         AuthAdmin(url, "admin-token"),
     )  # fmt: skip
     try:
@@ -125,3 +129,4 @@ async def auth(settings: AuthSettings) -> AsyncIterator[Running]:
         await side.stop()
         queue.close()
         await pool.close()
+        await questions.close()

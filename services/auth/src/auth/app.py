@@ -31,6 +31,8 @@ class Parts:
 
     settings: AuthSettings
     pool: asyncpg.Pool
+    questions: asyncpg.Pool
+    """Of the mail flow: who may send, who takes mail, which sessions are still good."""
     clock: Clock
     passwords: Passwords
     queue: HashQueue
@@ -51,7 +53,7 @@ def build(parts: Parts, life: Lifecycle) -> App:
         }
     )
     app = create_app("auth", life, {"database": database}, tokens)
-    directory = Directory(pool)
+    directory = Directory(parts.questions)
     doors.add_doors(
         app,
         Senders(directory, clock, settings.grants, settings.sender_identity),

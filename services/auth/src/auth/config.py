@@ -18,8 +18,8 @@ class AuthSettings(DatabaseSettings):
 
     http_port: int = Field(default=8001, ge=0, le=65535)
     """Port of the HTTP side."""
-    database_pool: int = Field(default=10, ge=1, le=200)
-    """Connections to the Postgres with the schema `auth`."""
+    database_pool: int = Field(default=10, ge=2, le=200)
+    """Connections to the Postgres with the schema `auth`; half are kept for the questions of the mail flow."""
     token_gateway_auth: SecretStr = SecretStr("")
     """smtp-gateway's token: senders, recipients, logins, sessions."""
     token_frontend_auth: SecretStr = SecretStr("")

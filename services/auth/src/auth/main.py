@@ -14,7 +14,7 @@ from auth.storage.schema import SCHEMA
 from mailkit import logs, migrate, postgres_metrics
 from mailkit.clock import DatabaseClock, SystemClock
 from mailkit.command import Owned, Program
-from mailkit.db import connect
+from mailkit.db import PLANNER, connect
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.proof import SHORTEST_KEY
@@ -22,6 +22,13 @@ from mailkit.singleton import Singleton
 from mailkit.web import HttpSide
 
 SERVICE = "auth"
+
+
+def shares(connections: int) -> tuple[int, int]:
+    """Connections for logins and operators, and for the questions of the mail flow, whose few statements are planned once
+    (docs/decisions/0028): neither keeps the other waiting."""
+    questions = max(1, connections // 2)
+    return max(1, connections - questions), questions
 
 
 async def serve(life: Lifecycle, settings: AuthSettings) -> None:
@@ -32,7 +39,9 @@ async def serve(life: Lifecycle, settings: AuthSettings) -> None:
         settings.exempt,
         settings.proofs,
     )  # what is no network or no key is refused before anything listens
-    pool = await connect(settings.dsn, SERVICE, settings.database_pool)
+    logins, asked = shares(settings.database_pool)
+    pool = await connect(settings.dsn, SERVICE, logins)
+    questions = await connect(settings.dsn, SERVICE, asked, PLANNER)
     queue = HashQueue(settings.hash_queue)
     try:
         await migrate.require_current(pool, "auth", SCHEMA, "auth")
@@ -40,7 +49,7 @@ async def serve(life: Lifecycle, settings: AuthSettings) -> None:
         await clock.sync()
         passwords = await asyncio.to_thread(Passwords)
         side = HttpSide(
-            build(Parts(settings, pool, clock, passwords, queue), life),
+            build(Parts(settings, pool, questions, clock, passwords, queue), life),
             settings.http_host,
             settings.http_port,
             settings.metrics_port,
@@ -62,13 +71,14 @@ async def serve(life: Lifecycle, settings: AuthSettings) -> None:
     finally:
         queue.close()
         pool.terminate()
+        questions.terminate()
     logs.get_logger().info("stopped")
 
 
 def openapi() -> str:
     """The application's OpenAPI document, as `proto/auth/openapi.json` holds it."""
     settings = AuthSettings(proof_key=SecretStr("0" * SHORTEST_KEY))
-    parts = Parts(settings, None, SystemClock(), Passwords(), HashQueue(1))  # type: ignore[arg-type]
+    parts = Parts(settings, None, None, SystemClock(), Passwords(), HashQueue(1))  # type: ignore[arg-type]
     return json.dumps(build(parts, Lifecycle()).openapi(), indent=2, sort_keys=True) + "\n"
 
 

@@ -4,7 +4,7 @@ from alembic import op
 
 revision = "0004"
 down_revision = "0003"
-#: Code 0003 leaves the domain out; the statements look such grants' mailboxes up for the hour that they live.
+#: Code 0003 leaves the domain out: for the hour that it lives, such a grant counts for its own mailbox, and as the latest.
 min_code = 2
 
 
@@ -13,3 +13,4 @@ def upgrade() -> None:
     op.execute("alter table auth.grants add column domain text")
     op.execute("create index if not exists grants_latest on auth.grants (address, expires_at)")
     op.execute("create index if not exists grants_domain on auth.grants (address, domain, expires_at)")
+    op.execute("update auth.grants g set domain = m.domain from auth.mailboxes m where m.id = g.mailbox_id")
