@@ -12,6 +12,7 @@ from auth_client.fake import FakeAuth
 from mailkit.batch import Batcher
 from mailkit.listener import Peer
 from mailkit.stream import Stream
+from mailkit.tarpit import Tarpit
 from pop_imap_frontend.budget import Budget
 from pop_imap_frontend.imap import ImapContext, ImapSession
 from pop_imap_frontend.logins import Logins
@@ -22,6 +23,7 @@ from services.mailstore.tests.conftest import pool as pool
 from services.mailstore.tests.conftest import postgres as postgres
 from services.mailstore.tests.conftest import settings as settings
 from services.mailstore.tests.conftest import store as store
+from tests.support.sleeps import Sleeps
 
 _LITERAL = re.compile(rb"\{(\d+)\}\r\n\Z")
 
@@ -81,12 +83,14 @@ class Imap:
         self.auth = FakeAuth()
         self.account = self.auth.add_mailbox("user@site.example", "secret")
         self.watch = Watch(store.front, self.auth)  # type: ignore[arg-type]
+        self.sleeps = Sleeps()
         self.options: dict[str, Any] = {}
         self.sessions: list[ImapSession] = []
         self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
         self.shared: dict[str, Any] = {
-            "mailstore": store.front, "log_in": Logins(Batcher(self.auth.logins), self.auth.undo_checks), "clock": store.clock,
+            "mailstore": store.front, "log_in": Logins(Batcher(self.auth.logins), self.auth.undo_checks, Tarpit(3, 2, sleep=self.sleeps)),
+            "clock": store.clock,
             "tls": None, "plaintext_logins": True, "append_limit": 1024 * 1024, "idle_seconds": 600.0, "name": "mail.example",
             "watch": self.watch.add, "commands": Budget("commands", 10), "literals": Budget("literals", 4 << 20),
         }  # fmt: skip

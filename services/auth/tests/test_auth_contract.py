@@ -74,7 +74,7 @@ async def test_logins(asked):
     smtp = wire.Login(new_id(), "smtp", "a@site.com", "secret", "192.0.2.7")
     assert await asked.verbs.logins([smtp]) == [plain], "a proof is for those who read mail"
     for login, password in [("a@site.com", "wrong"), ("b@site.com", "secret"), ("nobody@site.com", "x"), ("", "")]:
-        assert await asked.login(login, password) == wire.LoginAnswer("refused")
+        assert structs.replace(await asked.login(login, password), delay=0.0) == wire.LoginAnswer("refused")
     assert (await asked.login("a@site.com", protocol="pop3")).outcome == "ok"
     asked.pass_time(20)
     again = await asked.login("a@site.com", protocol="pop3")

@@ -11,6 +11,7 @@ from auth_client.wire import Login
 from mailkit.batch import Batcher
 from mailkit.errors import Unavailable
 from mailkit.listener import Peer
+from mailkit.tarpit import Tarpit
 from mailstore_client.wire import Maildrop, OpenMaildrop
 from pop_imap_frontend import logins
 from pop_imap_frontend.logins import Logins
@@ -81,7 +82,9 @@ async def test_auth_that_hangs_is_one_deadline_too() -> None:
 
     started = time.monotonic()
     with pytest.raises(Unavailable):
-        await Logins(Batcher(hangs), FakeAuth().undo_checks)("imap", "u", "p", Peer("192.0.2.7", 1, "imap", True))
+        await Logins(Batcher(hangs), FakeAuth().undo_checks, Tarpit(1, 1))(
+            "imap", "u", "p", Peer("192.0.2.7", 1, "imap", True)
+        )
     assert time.monotonic() - started < LIMIT * 1.5
 
 
@@ -95,6 +98,6 @@ async def test_a_direct_clients_address_is_not_told(direct: bool, told: str | No
         return await auth.logins(items)
 
     for protocol in ("pop3", "imap"):
-        logins = Logins(Batcher(asked), auth.undo_checks)
+        logins = Logins(Batcher(asked), auth.undo_checks, Tarpit(1, 1))
         await logins(protocol, "u@x.example", "p", Peer("192.0.2.7", 1, protocol, True, direct))
     assert [item.client_address for item in seen] == [told, told]

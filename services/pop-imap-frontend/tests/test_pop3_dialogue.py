@@ -21,6 +21,7 @@ from mailkit.batch import Batcher
 from mailkit.errors import Unanswered, Unavailable
 from mailkit.listener import Peer
 from mailkit.stream import Stream
+from mailkit.tarpit import Tarpit
 from mailstore_client.fake import FakeMaildrop
 from pop_imap_frontend.logins import Logins
 from pop_imap_frontend.pop3 import Leases, Pop3Context, Pop3Session
@@ -48,7 +49,7 @@ class World:
         self.implicit_tls = options.pop("implicit_tls", False)
         self.context = Pop3Context(
             mailstore=self.store,  # type: ignore[arg-type]
-            log_in=Logins(Batcher(self.auth.logins), self.auth.undo_checks),
+            log_in=Logins(Batcher(self.auth.logins), self.auth.undo_checks, options.pop("tarpit", Tarpit(1, 1))),
             leases=self.leases,
             tls=lambda _listener: context,
             name="mail.example",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from msgspec import structs
+
 from auth_client import wire
 from mailkit.address import BadAddress, parse_address, parse_login, peer_address
 from mailkit.errors import Unavailable
@@ -31,7 +33,8 @@ class FakeMailbox:
 
 @dataclass
 class FakeAuth:
-    """`FakeAuth().add_mailbox("a@site.com", "secret")`; `away = True` makes every verb raise Unavailable."""
+    """`FakeAuth().add_mailbox("a@site.com", "secret")`; `away = True` makes every verb raise Unavailable.
+    `delay`: of every login's answer (seconds)."""
 
     open_smtp: timedelta = timedelta(hours=1)
     pop3_delay: timedelta = timedelta(seconds=60)
@@ -45,6 +48,7 @@ class FakeAuth:
     grants: dict[tuple[str, UUID], datetime] = field(default_factory=dict)
     answered: dict[UUID, wire.LoginAnswer] = field(default_factory=dict)
     checks: dict[UUID, tuple[UUID, datetime]] = field(default_factory=dict)
+    delay: float = 0.0
     proofs: ProofKeys = field(default_factory=lambda: ProofKeys([b"of the fake"]))
 
     def add_mailbox(self, address: str, password: str) -> FakeMailbox:
@@ -72,7 +76,8 @@ class FakeAuth:
 
     async def logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
         self._look_away()
-        return [self.answered.setdefault(item.operation_id, self._login(item)) for item in items]
+        answers = [self.answered.setdefault(item.operation_id, self._login(item)) for item in items]
+        return [structs.replace(answer, delay=self.delay) for answer in answers]
 
     async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
         self._look_away()

@@ -140,6 +140,8 @@ class LoginAnswer(Wire):
     """Seconds, for `throttled` and `too_soon`."""
     proof: bytes = b""
     """For pop3 and imap: what mailstore demands for this mailbox (docs/decisions/0040)."""
+    delay: float = 0.0
+    """Seconds that the client is to wait for this answer, 0 to 10 (docs/decisions/0049)."""
 
 
 class LoginList(Wire):

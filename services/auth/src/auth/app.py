@@ -65,8 +65,9 @@ def build(parts: Parts, life: Lifecycle) -> App:
         Checker(
             Logins(pool), clock, settings.grants, parts.passwords, parts.queue,
             Throttle(
-                settings.login_failures_per_account, settings.login_failures_per_address,
-                timedelta(seconds=settings.login_failure_window_seconds),
+                settings.login_failures_per_account, settings.login_failures_elsewhere,
+                settings.login_failures_per_address, timedelta(seconds=settings.login_failure_window_seconds),
+                settings.login_failure_delay_seconds,
             ),
             pop3_delay=timedelta(seconds=settings.pop3_login_delay_seconds),
             grant=timedelta(seconds=settings.open_smtp_seconds),

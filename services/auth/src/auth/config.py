@@ -51,11 +51,15 @@ class AuthSettings(DatabaseSettings):
     """Whose postmaster `RCPT TO:<postmaster>` means; the oldest domain when unset."""
 
     login_failures_per_account: int = Field(default=10, ge=1)
-    """Wrong passwords per account and window before logins are refused unlooked at."""
+    """Wrong passwords per account, client network (/24, /64) and window before logins are refused unlooked at."""
+    login_failures_elsewhere: int = Field(default=30, ge=1)
+    """The same per account, from all networks together from which its password was not right lately."""
     login_failures_per_address: int = Field(default=100, ge=1)
     """The same per client address (an IPv6 /64 counts as one)."""
     login_failure_window_seconds: int = Field(default=600, ge=1)
     """The window, from its first failure."""
+    login_failure_delay_seconds: float = Field(default=5, ge=0, le=10)
+    """The longest that an answer to a login is held back because of wrong passwords before it; 0: none is."""
     hash_queue: int = Field(default=256, ge=1)
     """Passwords that may wait for their hash; one more is answered `busy`."""
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 from uuid import UUID
 
@@ -15,9 +16,9 @@ from auth.grants import GrantPolicy
 from auth.passwords import HashQueue, Passwords, QueueFull
 from auth.remembered import Remembered
 from auth.storage.logins import NETWORK_RENEWED, Change, Logins, Times, remembered_answer
-from auth.throttle import Throttle, client_network, counted_address
+from auth.throttle import Keys, Throttle
 from auth_client.wire import Login, LoginAnswer
-from mailkit.address import BadAddress, Networks, parse_login, peer_address
+from mailkit.address import BadAddress, Networks, client_host, client_network, parse_login, peer_address
 from mailkit.clock import Clock
 from mailkit.logs import get_logger
 from mailkit.proof import LIFE, ProofKeys
@@ -35,6 +36,7 @@ class Try:
 
     login: Login
     account: str
+    keys: Keys
     client: str | None
     holder: str | None
     exempt: bool
@@ -43,11 +45,13 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the password check found; `better` replaces an outdated hash."""
+    """What the password check found; `better` replaces an outdated hash. `delay`: seconds that the answer waits for,
+    whatever it is where the network is not the account's own (docs/decisions/0049)."""
 
     found: Found
     retry_after: int = 0
     better: str | None = None
+    delay: float = 0.0
 
 
 class Checker:
@@ -94,6 +98,7 @@ class Checker:
         new = [n for n, answer in enumerate(answers) if answer is None]
         verdicts = await asyncio.gather(*(self._judge(tries[n], rows[n], times) for n in new))
         changes: dict[int, Change] = {}
+        delays = {n: verdict.delay for n, verdict in zip(new, verdicts, strict=True)}
         for n, verdict in zip(new, verdicts, strict=True):
             if verdict.found in ("throttled", "busy"):
                 answers[n] = LoginAnswer(
@@ -102,11 +107,11 @@ class Checker:
             elif (change := _change(tries[n], rows[n], verdict, times.now)) is not None:
                 changes[n] = change
             else:
-                answers[n] = _ok(rows[n])
+                answers[n] = _ok(rows[n], verdict.delay)
         if changes:
             made = await self._store.commit(list(changes.values()), times)
             for n, (answer, granted) in zip(changes, made, strict=True):
-                answers[n] = answer
+                answers[n] = structs.replace(answer, delay=delays[n])
                 if granted:
                     metrics.GRANTS.inc()
         await self._replace_outdated(
@@ -138,9 +143,11 @@ class Checker:
             client = None
         exempt = client is not None and client in self._exempt
         holder = self._policy.holder(client) if item.protocol != "smtp" else None  # S2, I2: POP3 and IMAP only
-        key = counted_address(client) if client and not exempt else None
+        key = client_host(client) if client and not exempt else None
         network = client_network(client) if client and not exempt else None
-        return Try(item, account[:LONGEST_KEY], key, holder, exempt, network)
+        account = account[:LONGEST_KEY]
+        keys = Keys(account, None if network is None else f"{account} {network}")
+        return Try(item, account, keys, key, holder, exempt, network)
 
     async def _judge(self, attempt: Try, row: asyncpg.Record, times: Times) -> Verdict:
         """Counters first, then memory, then a hash: unknown, disabled and wrong all cost the same one."""
@@ -149,20 +156,27 @@ class Checker:
         tag = self._memory.tag(
             row["id"] if usable else None, attempt.account, attempt.login.password, row["credential_version"] or 0
         )
+        delay = 0.0
         if not attempt.exempt:
-            seconds = self._throttle.wait(row, self._memory.under_way(attempt.account, tag), times.now)
+            under_way = partial(self._memory.under_way, tag=tag)
+            seconds = self._throttle.wait(row, attempt.keys, under_way, times.now)
             if seconds:
                 return Verdict("throttled", seconds)
+            delay = self._throttle.delay(row, attempt.keys, under_way)
+        # an answer that comes at once would give a right password away; the owner at home waits for nothing
+        for_good = delay if row["network_seen"] is None else 0.0
         if stored is not None and self._memory.knows(tag):
-            return Verdict("good")
+            return Verdict("good", delay=for_good)
         try:
             checked = await self._memory.check(
-                attempt.account, tag,
+                () if attempt.exempt else attempt.keys.of(row), tag,
                 lambda: self._queue.run(lambda: self._passwords.check(stored, attempt.login.password)),
             )  # fmt: skip
         except QueueFull:
             return Verdict("busy", 1)
-        return Verdict("good" if checked.good else "wrong", better=checked.replacement)
+        if checked.good:
+            return Verdict("good", better=checked.replacement, delay=for_good)
+        return Verdict("wrong", delay=delay)
 
     async def _replace_outdated(self, better: list[tuple[UUID, str, str]]) -> None:
         if better:
@@ -174,22 +188,28 @@ def _change(attempt: Try, row: asyncpg.Record, verdict: Verdict, now: datetime) 
     """What this try writes; None: nothing (a right password over SMTP, or IMAP without a grant)."""
     good, pop3 = verdict.found == "good", attempt.login.protocol == "pop3"
     seen = row["network_seen"]
-    # the owner at home sets his own counter back, never the strangers': they would have as many guesses again
-    reset = good and seen is not None and row["account_failures"] > 0
+    # a right password sets back the counter of its network, never the strangers': they would have as many guesses again
+    reset = good and row["network_failures"] > 0
     learns = good and attempt.network is not None and (seen is None or seen < now - NETWORK_RENEWED)
     if good and not pop3 and not reset and not learns and attempt.holder is None:
         return None
-    key = attempt.account if seen is None else f"{attempt.account} {attempt.network}"
+    stranger = attempt.account if seen is None and not attempt.exempt else None
     return Change(
         attempt.login.operation_id, good, pop3, row["id"] if good else None, row["credential_version"] or 0,
-        None if attempt.exempt else key, attempt.client, attempt.holder if good else None, reset,
-        "account" if seen is None else "network", attempt.network if learns else None,
+        stranger, attempt.keys.network, attempt.client, attempt.holder if good else None, reset,
+        attempt.network if learns else None,
     )  # fmt: skip
 
 
-def _ok(row: asyncpg.Record) -> LoginAnswer:
+def _ok(row: asyncpg.Record, delay: float) -> LoginAnswer:
     return LoginAnswer(
-        "ok", row["id"], row["box_address"], row["credential_version"], row["box_quota"], row["box_version"]
+        "ok",
+        row["id"],
+        row["box_address"],
+        row["credential_version"],
+        row["box_quota"],
+        row["box_version"],
+        delay=delay,
     )
 
 

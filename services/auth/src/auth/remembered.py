@@ -20,7 +20,7 @@ class Remembered:
     def __init__(self, most: int = MOST) -> None:
         self._key = os.urandom(32)
         self._good: OrderedDict[bytes, None] = OrderedDict()
-        self._under_way: dict[bytes, asyncio.Future[Checked]] = {}
+        self._under_way: dict[bytes, tuple[asyncio.Future[Checked], tuple[str, ...]]] = {}
         self._trying: Counter[str] = Counter()
         self._most = most
 
@@ -38,22 +38,23 @@ class Remembered:
         metrics.REMEMBERED.inc()
         return True
 
-    def under_way(self, account: str, tag: bytes) -> int:
-        """Other passwords being tried for this account right now: they count before they have failed."""
-        return self._trying[account] - (1 if tag in self._under_way else 0)
+    def under_way(self, key: str, tag: bytes) -> int:
+        """Other passwords being tried right now that count for `key`: they count before they have failed."""
+        running = self._under_way.get(tag)
+        return self._trying[key] - (1 if running is not None and key in running[1] else 0)
 
-    async def check(self, account: str, tag: bytes, work: Callable[[], Awaitable[Checked]]) -> Checked:
-        """The result of `work()`, run once for everybody who asks the same at the same time; what is right is kept.
-
-        Raises what `work` raises.
+    async def check(self, keys: tuple[str, ...], tag: bytes, work: Callable[[], Awaitable[Checked]]) -> Checked:
+        """The result of `work()`, run once for equal questions at the same time; what is right is kept. `keys`: what a
+        wrong password counts for. Raises what `work` raises.
         """
         running = self._under_way.get(tag)
         if running is None:
-            self._trying[account] += 1
-            running = self._under_way[tag] = asyncio.get_running_loop().create_task(self._run(account, tag, work))
-        return await asyncio.shield(running)
+            self._trying.update(keys)
+            task = asyncio.get_running_loop().create_task(self._run(keys, tag, work))
+            running = self._under_way[tag] = task, keys
+        return await asyncio.shield(running[0])
 
-    async def _run(self, account: str, tag: bytes, work: Callable[[], Awaitable[Checked]]) -> Checked:
+    async def _run(self, keys: tuple[str, ...], tag: bytes, work: Callable[[], Awaitable[Checked]]) -> Checked:
         try:
             checked = await work()
             if checked.good:
@@ -63,6 +64,7 @@ class Remembered:
             return checked
         finally:
             del self._under_way[tag]
-            self._trying[account] -= 1
-            if not self._trying[account]:
-                del self._trying[account]
+            for key in keys:
+                self._trying[key] -= 1
+                if not self._trying[key]:
+                    del self._trying[key]

@@ -7,7 +7,8 @@ the reader, and a STARTTLS that is known to forget what was sent ahead in plain 
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from mailkit.foreign import foreign
@@ -79,6 +80,7 @@ class Stream(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
         self.when_lost: Callable[[], object] | None = None
         """Called once when the connection is lost."""
+        self._when_left: Callable[[], object] | None = None
 
     @property
     def lost(self) -> bool:
@@ -108,6 +110,8 @@ class Stream(asyncio.Protocol):
         """A half-closed plain connection still gets its answers; TLS has no such state."""
         self._eof = True
         self._wake()
+        if self._when_left is not None:
+            self._when_left()
         return not self.tls
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -123,6 +127,8 @@ class Stream(asyncio.Protocol):
             self._ended.set_result(None)
         if self.when_lost is not None:
             self.when_lost()
+        if self._when_left is not None:
+            self._when_left()
 
     def pause_writing(self) -> None:
         if self._full is None:
@@ -142,6 +148,28 @@ class Stream(asyncio.Protocol):
             report(error, "a session")
         finally:
             self.close()
+
+    @contextmanager
+    def while_connected(self) -> Iterator[None]:
+        """In here the task is cancelled when the client leaves, or has half-closed the connection. Raises
+        ConnectionResetError when it has done so before."""
+        task = asyncio.current_task()
+        assert task is not None
+        if self._eof:
+            raise ConnectionResetError("the client is gone")
+        left = False
+
+        def cancel() -> None:
+            nonlocal left
+            if not left:  # the end of input, then of the connection: once
+                left = True
+                task.cancel()
+
+        self._when_left = cancel
+        try:
+            yield
+        finally:
+            self._when_left = None
 
     # -- reading
 

@@ -12,6 +12,7 @@ from mailkit.listener import Connections, Limits, Peer, Refusals
 from mailkit.logs import configure, get_logger
 from mailkit.ports import Public, open_ports
 from mailkit.stream import Stream
+from mailkit.tarpit import Tarpit
 from mailkit.tls import CertificateStore
 from mailkit.tls_versions import MAILBOX_LISTENERS, tls_minimums
 from mailkit.web import App, HttpSide, create_app
@@ -43,7 +44,12 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
     tls = certificates.server_context if certificates else None
     watch = Watch(mailstore, auth)
     mailstore.proof_of = watch.proof
-    logins = Logins(Batcher(auth.logins, flights=4, most=20), auth.undo_checks)
+    limits = Limits(
+        settings.frontend_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks)
+    )
+    connections = Connections(limits)
+    tarpit = Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=lambda: connections.crowded)
+    logins = Logins(Batcher(auth.logins, flights=4, most=20), auth.undo_checks, tarpit)
     leases = Leases(mailstore)
     sessions: set[ImapSession | Pop3Session] = set()
     imap = ImapContext(
@@ -74,10 +80,6 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
 
     http = HttpSide(app(life), settings.http_host, settings.http_port, settings.metrics_port)
     await http.start()
-    limits = Limits(
-        settings.frontend_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks)
-    )
-    connections = Connections(limits)
     imap_talk = protocol(lambda stream, peer: ImapSession(stream, peer, imap))
     pop3_talk = protocol(lambda stream, peer: Pop3Session(stream, peer, pop3))
     if certificates is not None:

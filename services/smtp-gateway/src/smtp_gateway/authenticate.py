@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
-from auth_client.wire import Login
+from auth_client.wire import Login, LoginAnswer
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.reply import Reply
@@ -56,6 +56,8 @@ async def _ask(session: "Greeting", user: str, password: str) -> Reply:
     except PostriderError:
         metrics.LOGINS.labels("away").inc()
         return replies.LOGIN_LATER
+    if not await session.context.tarpit.delay(session.peer.address, answer.delay):
+        answer = LoginAnswer("throttled")  # right or wrong: the difference would give the password away
     metrics.LOGINS.labels(answer.outcome).inc()
     if answer.outcome == "ok":
         session.login = answer

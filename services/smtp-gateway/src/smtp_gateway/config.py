@@ -50,6 +50,10 @@ class GatewaySettings(ServiceSettings):
     """MAIL commands of one client address and minute, without a right to relay; 0: any number."""
     limit_exempt_networks: CommaList = ()
     """Clients that limits leave alone."""
+    login_delays: int = Field(default=500, ge=0)
+    """Answers to logins held back at once because of wrong passwords before them; beyond it such logins are refused for now."""
+    login_delays_per_network: int = Field(default=20, ge=0)
+    """The same for one client network (/24, IPv6 /64)."""
     trusted_proxies: CommaList = ()
     """PROXY protocol speakers; when set, nobody else may connect (decision 9)."""
     direct_port_offset: int = Field(default=0, ge=0, le=60000)

@@ -12,6 +12,7 @@ from auth_client.wire import Login, LoginAnswer
 from mailkit.address import Networks, client_host
 from mailkit.batch import Batcher
 from mailkit.levels import Levels
+from mailkit.tarpit import Tarpit
 from smtp_gateway import metrics
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.checks.recipient import RecipientCheck
@@ -60,6 +61,8 @@ class Context:
     """True while most connections that may be open are."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
+    tarpit: Tarpit = field(default_factory=lambda: Tarpit(500, 20))
+    """Where answers to logins wait."""
 
     def __post_init__(self) -> None:
         told = self.settings

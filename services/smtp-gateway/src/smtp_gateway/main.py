@@ -16,6 +16,7 @@ from mailkit.lifecycle import Lifecycle
 from mailkit.listener import Connections, Limits, Peer, Refusals
 from mailkit.logs import configure, get_logger
 from mailkit.ports import Public, open_ports
+from mailkit.tarpit import Tarpit
 from mailkit.tls import CertificateStore
 from mailkit.tls_versions import SMTP_LISTENERS, tls_minimums
 from mailkit.web import App, HttpSide, create_app
@@ -66,7 +67,10 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
         Held(settings.gateway_body_bytes),
         tls,
         crowded=lambda: connections.crowded,
-    )
+        tarpit=Tarpit(
+            settings.login_delays, settings.login_delays_per_network, crowded=lambda: connections.crowded
+        ),
+    )  # fmt: skip
     direct = without_grants(context, auth, resolver, room)
     if not settings.open_smtp:
         context = direct

@@ -35,8 +35,9 @@ class Times:
 class Change:
     """One try's outcome so far, to be made true. `good`: the password was right for `mailbox_id` at `version`.
 
-    `account` and `client` are the failure counters' keys (None: not counted), `kind` the account's counter; `holder` the
-    address that gets a grant; `reset`: the account's counter goes back to 0; `network`: to be remembered as its own.
+    `account`, `place` and `client` are the keys of the failure counters (None: not counted): of the account from networks
+    that are not its own, of the account from this network, of the client. `holder`: the address that gets a grant;
+    `reset`: the counter `place` goes back to 0; `network`: to be remembered as the account's own.
     """
 
     operation_id: UUID
@@ -45,10 +46,10 @@ class Change:
     mailbox_id: UUID | None
     version: int
     account: str | None
+    place: str | None
     client: str | None
     holder: str | None
     reset: bool
-    kind: str
     network: str | None
 
 
@@ -107,7 +108,7 @@ class Logins:
             times.now + times.grant,
             times.now - times.window,
             times.now + times.window,
-            [change.kind for change in changes],
+            [change.place for change in changes],
             [change.network for change in changes],
             MOST_NETWORKS,
             timeout=PATIENCE,

@@ -6,16 +6,17 @@ select q.n,
        m.id, m.state, m.password_hash, m.credential_version, m.address as box_address,
        m.quota_limit as box_quota, m.limit_version as box_version,
        w.seen_at as network_seen,
+       coalesce(fn.failures, 0) as network_failures, fn.window_started as network_window,
        coalesce(fa.failures, 0) as account_failures, fa.window_started as account_window,
        coalesce(fi.failures, 0) as address_failures, fi.window_started as address_window
   from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $7::text[]) as q (n, op, account, client, network)
   left join auth.answers a on a.operation_id = q.op
   left join auth.mailboxes m on m.address = q.account
   left join auth.login_networks w on w.mailbox_id = m.id and w.network = q.network and w.seen_at > $8
+  left join auth.login_failures fn
+    on fn.kind = 'network' and fn.key = q.account || ' ' || q.network and fn.window_started > $5 and fn.window_started < $6
   left join auth.login_failures fa
-    on fa.kind = case when w.seen_at is null then 'account' else 'network' end
-   and fa.key = case when w.seen_at is null then q.account else q.account || ' ' || q.network end
-   and fa.window_started > $5 and fa.window_started < $6
+    on w.seen_at is null and fa.kind = 'account' and fa.key = q.account and fa.window_started > $5 and fa.window_started < $6
   left join auth.login_failures fi
     on fi.kind = 'address' and fi.key = q.client and fi.window_started > $5 and fi.window_started < $6
  order by q.n
@@ -28,7 +29,7 @@ select q.n,
 with q as (
     select * from unnest($1::int[], $2::uuid[], $3::bool[], $4::bool[], $5::uuid[], $6::int[], $7::text[], $8::text[],
                          $9::text[], $10::uuid[], $11::bool[], $17::text[], $18::text[])
-        as q (n, op, good, pop3, mailbox_id, version, account, client, holder, grant_id, reset, kind, network)
+        as q (n, op, good, pop3, mailbox_id, version, account, client, holder, grant_id, reset, place_key, network)
 ), claimed as (
     insert into auth.operations (id, made_at) select op, $12 from q order by op
         on conflict (id) do nothing
@@ -96,11 +97,13 @@ with q as (
 ), counted as (
     insert into auth.login_failures as f (kind, key, failures, window_started)
     select kind, key, sum(amount), $12
-      from (select kind, account as key, 1 as amount from said where outcome = 'refused'
+      from (select 'account' as kind, account as key, 1 as amount from said where outcome = 'refused'
+            union all
+            select 'network', place_key, 1 from said where outcome = 'refused'
             union all
             select 'address', client, 1 from said where outcome = 'refused'
             union all
-            select kind, account, 0 from said where outcome <> 'refused' and reset) as x
+            select 'network', place_key, 0 from said where outcome <> 'refused' and reset) as x
      where key is not null
      group by kind, key
      order by kind, key

@@ -115,6 +115,8 @@ async def _log_in(session: ImapSession, user: str, password: str, verb: str) -> 
         answer: LoginAnswer = await session.context.log_in("imap", user, password, session.peer)
     except PostriderError:
         raise Away from None
+    with session.waiting():
+        answer = await session.context.log_in.when_due(answer, session.peer, session.stream)
     if answer.outcome != "ok":
         session.failed_logins += 1
         if session.failed_logins >= 5:

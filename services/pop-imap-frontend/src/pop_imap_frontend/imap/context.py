@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from auth_client.wire import LoginAnswer
 from mailkit.clock import Clock
 from mailkit.listener import Peer
+from mailkit.stream import Stream
 from mailstore_client.client import MailstoreClient
 from pop_imap_frontend.budget import Budget
 
@@ -19,6 +20,8 @@ class LogIn(Protocol):
     """How a session asks auth; shared with POP3."""
 
     async def __call__(self, protocol: str, login: str, password: str, peer: Peer) -> LoginAnswer: ...
+
+    async def when_due(self, answer: LoginAnswer, peer: Peer, stream: Stream) -> LoginAnswer: ...
 
 
 @dataclass(frozen=True)

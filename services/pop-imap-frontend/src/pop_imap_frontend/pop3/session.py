@@ -205,6 +205,13 @@ class Pop3Session:
             answer = await self.context.log_in("pop3", user, password, self.peer, ends=ends, operation=operation)
         except PostriderError:
             raise Refused(replies.AWAY) from None
+        due = None
+        try:
+            due = await self.context.log_in.when_due(answer, self.peer, self.stream)
+        finally:
+            if answer.outcome == "ok" and due is not answer:
+                await self.context.log_in.undo_check(operation)  # P4 counts checks, and this was none
+        answer, ends = due, ends + due.delay
         if answer.outcome == "too_soon":  # P4
             raise Refused(replies.LOGIN_DELAY.format(seconds=self.context.login_delay), ends=True)
         if answer.outcome != "ok":

@@ -1,0 +1,67 @@
+"""PASS is answered as late as auth says, while the client is there and the service runs (docs/decisions/0049)."""
+
+import pytest
+
+from mailkit.tarpit import Tarpit
+from tests.support.gateway import until
+from tests.support.sleeps import Sleeps
+
+from .test_pop3_dialogue import Client, World, dialogue
+
+
+async def delayed(world: World, client: Client, password: str) -> Sleeps:
+    """A login whose answer waits."""
+    sleeps = Sleeps()
+    world.context.log_in._tarpit = Tarpit(1, 1, sleep=sleeps)
+    world.auth.delay = 3.5
+    await client.say("USER user%site.example", "+OK")
+    await client.say(f"PASS {password}")
+    await until(lambda: sleeps.under_way == [3.5])
+    return sleeps
+
+
+@pytest.mark.parametrize(("password", "answer"), [("wrong", "-ERR [AUTH]"), (" pass word ", "+OK 2 messages")])
+def test_the_answer_comes_after_the_delay(password: str, answer: str) -> None:
+    async def talk(world: World, client: Client) -> None:
+        sleeps = await delayed(world, client, password)
+        assert world.store.holder is None, "the maildrop is taken when the wait is over"
+        sleeps.end()
+        await client.hear(answer)
+        await client.say("QUIT", "+OK")
+
+    dialogue(talk)
+
+
+@pytest.mark.parametrize("how", ["half-closes", "is gone"])
+def test_the_wait_ends_with_the_client_and_was_no_check(how: str) -> None:
+    async def talk(world: World, client: Client) -> None:
+        sleeps = await delayed(world, client, " pass word ")
+        if how == "half-closes":
+            client.writer.write_eof()
+        else:
+            client.writer.transport.abort()
+        await until(lambda: not sleeps.under_way)
+        await until(lambda: world.mailbox.last_pop3_login is None)  # P4 counts checks
+
+    dialogue(talk)
+
+
+def test_a_stop_ends_the_wait() -> None:
+    async def talk(world: World, client: Client) -> None:
+        sleeps = await delayed(world, client, " pass word ")
+        world.sessions[0].end("server is going down")
+        await client.hear("-ERR [SYS/TEMP] server is going down", "")
+        assert not sleeps.under_way
+
+    assert dialogue(talk).mailbox.last_pop3_login is None
+
+
+@pytest.mark.parametrize("password", ["wrong", " pass word "])
+def test_when_too_many_wait_the_answer_is_a_refusal_and_gives_nothing_away(password: str) -> None:
+    async def talk(world: World, client: Client) -> None:
+        world.context.log_in._tarpit = Tarpit(0, 0)
+        world.auth.delay = 3.5
+        await client.say("USER user%site.example", "+OK")
+        await client.say(f"PASS {password}", "-ERR [SYS/TEMP] too many failed logins")
+
+    assert dialogue(talk).mailbox.last_pop3_login is None

@@ -1,0 +1,61 @@
+"""LOGIN and AUTHENTICATE are answered as late as auth says, while the client is there and the service runs
+(docs/decisions/0049)."""
+
+import base64
+
+import pytest
+
+from tests.support.gateway import until
+
+from .conftest import Client, Imap
+
+RIGHT = "LOGIN user@site.example secret"
+WRONG = "AUTHENTICATE PLAIN " + base64.b64encode(b"\0user@site.example\0wrong").decode()
+
+
+async def delayed(imap: Imap, command: str) -> Client:
+    """A login whose answer waits."""
+    imap.auth.delay = 3.5
+    client = await imap.connect()
+    waiting = len(imap.sleeps.under_way)
+    client.send(f"a {command}\r\n".encode())
+    await until(lambda: len(imap.sleeps.under_way) == waiting + 1)
+    return client
+
+
+@pytest.mark.parametrize(("command", "answer"), [(RIGHT, b"a OK "), (WRONG, b"a NO [AUTHENTICATIONFAILED]")])
+async def test_the_answer_comes_after_the_delay(imap: Imap, command: str, answer: bytes) -> None:
+    client = await delayed(imap, command)
+    assert imap.sleeps.asked == [3.5]
+    imap.sleeps.end()
+    assert (await client.response()).startswith(answer)
+
+
+@pytest.mark.parametrize("how", ["half-closes", "is gone"])
+async def test_the_wait_ends_with_the_client(imap: Imap, how: str) -> None:
+    client = await delayed(imap, RIGHT)
+    if how == "half-closes":
+        client.writer.write_eof()
+    else:
+        client.writer.transport.abort()
+    await until(lambda: not imap.sleeps.under_way)
+    task = imap.sessions[0].stream.task
+    assert task is not None
+    await task
+    assert imap.sessions[0].login is None
+
+
+async def test_a_stop_ends_the_wait(imap: Imap) -> None:
+    client = await delayed(imap, RIGHT)
+    imap.sessions[0].end("server is going down")
+    assert (await client.response()).startswith(b"a NO [UNAVAILABLE] server is going down")
+    assert await client.response() == b"* BYE server is going down\r\n"
+    assert not imap.sleeps.under_way
+
+
+@pytest.mark.parametrize("command", [RIGHT, WRONG])
+async def test_when_too_many_wait_the_answer_is_a_refusal_and_gives_nothing_away(imap: Imap, command: str) -> None:
+    for _ in range(2):
+        await delayed(imap, RIGHT)
+    client = await imap.connect()
+    assert (await client.last(command)).startswith("NO [LIMIT] too many failed logins")
