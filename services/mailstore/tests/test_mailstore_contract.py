@@ -103,7 +103,8 @@ async def test_reading(drop):
     await drop.open(new_id())
 
     async def read(uid: int, lines: int = -1) -> bytes:
-        return await drop.verbs.read_maildrop(ReadMaildrop(drop.mailbox_id, 1, uid, lines))
+        question = ReadMaildrop(drop.mailbox_id, 1, uid, lines)
+        return b"".join([piece async for piece in drop.verbs.read_maildrop(question)])
 
     assert [await read(uid) for uid in (1, 2, 3)] == BODIES
     head = BODIES[0].partition(b"\r\n\r\n")[0] + b"\r\n\r\n"

@@ -1,12 +1,14 @@
 """POP3's side: the lock as a lease, stealing it when it ran out, reading, and leaving in one step."""
 
 import asyncio
+import tracemalloc
 from array import array
 
 import pytest
 
-from mailkit.errors import BadRequest, NotFound
+from mailkit.errors import BadRequest, NotFound, Unanswered
 from mailkit.ids import new_id
+from mailstore.top import Top
 from mailstore_client.wire import CloseMaildrop, MaildropLease, OpenMaildrop, ReadAhead, ReadMaildrop
 
 from .conftest import PREFIX, message, uids
@@ -14,6 +16,10 @@ from .conftest import PREFIX, message, uids
 
 def packed(*numbers):
     return array("I", numbers).tobytes()
+
+
+async def read(store, question):
+    return b"".join([piece async for piece in store.front.read_maildrop(question)])
 
 
 async def test_a_session_from_open_to_close(store, mailbox_id):
@@ -25,7 +31,7 @@ async def test_a_session_from_open_to_close(store, mailbox_id):
     assert list(array("I", drop.sizes)) == [len(PREFIX + body) for body in bodies]
     assert drop.uidvalidity == (await store.open(mailbox_id)).uidvalidity
     for uid, body in enumerate(bodies, 1):
-        assert await store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, uid)) == PREFIX + body
+        assert await read(store, ReadMaildrop(mailbox_id, 1, uid)) == PREFIX + body
     closed = await store.front.close_maildrop(CloseMaildrop(mailbox_id, session, packed(1, 3)))
     assert (closed.status, closed.removed) == ("ok", 2)
     again = await store.front.close_maildrop(CloseMaildrop(mailbox_id, session, packed(1, 3)))
@@ -33,7 +39,7 @@ async def test_a_session_from_open_to_close(store, mailbox_id):
     assert uids((await store.open(mailbox_id)).uids) == [2]
     assert await store.usage(mailbox_id) == len(PREFIX + bodies[1])
     with pytest.raises(NotFound):
-        await store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, 1))
+        await read(store, ReadMaildrop(mailbox_id, 1, 1))
 
 
 async def test_reading_ahead_gives_what_reading_one_by_one_gives(store, mailbox_id):
@@ -52,13 +58,54 @@ async def test_top(store, mailbox_id):
     await store.deliver(mailbox_id, message("t", "first\r\nsecond\r\nthird"), long)
     head = PREFIX + message("t", "")[:-2]
     for lines, text in [(0, b""), (1, b"first\r\n"), (2, b"first\r\nsecond\r\n"), (9, b"first\r\nsecond\r\nthird\r\n")]:
-        assert await store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, 1, lines)) == head + text
+        assert await read(store, ReadMaildrop(mailbox_id, 1, 1, lines)) == head + text
     whole = PREFIX + long
     for lines in (0, 2, 30_000, 70_000):
-        top = await store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, 2, lines))
+        top = await read(store, ReadMaildrop(mailbox_id, 1, 2, lines))
         assert whole.startswith(top) and top[len(PREFIX) :].partition(b"\r\n\r\n")[2].count(b"\r\n") == min(
             lines, 60_003
         )
+
+
+def test_top_cuts_at_the_same_place_whatever_the_pieces():
+    for raw in (b"A: 1\r\nB: 2\r\n\r\none\r\ntwo\r\n\r\nfour\r\nfive", b"\r\none\r\ntwo\r\n", b"A: 1\r\n", b"no end"):
+        for lines in range(7):
+            whole = Top(lines).cut(raw)
+            head, blank, body = (b"\r\n" + raw).partition(b"\r\n\r\n")
+            assert whole == (head + blank + b"".join(body.splitlines(keepends=True)[:lines]))[2:]
+            for size in (1, 2, 3, 5):
+                top, got = Top(lines), b""
+                for at in range(0, len(raw), size):
+                    got += top.cut(raw[at : at + size])
+                    if top.complete:
+                        break
+                assert got == whole, (raw, lines, size)
+
+
+async def test_a_large_message_is_never_whole_in_memory(store, mailbox_id):
+    (body_id,) = await store.put(message(size=30 * 1024 * 1024))
+    assert await store.file(store.filing(mailbox_id, body_id, quota_limit=2**40)) == ["filed"]
+
+    async def octets(lines):
+        return sum(
+            [len(piece) async for piece in store.parts.rooms.sections.message(ReadMaildrop(mailbox_id, 1, 1, lines))]
+        )
+
+    for lines in (-1, 10**9):
+        await octets(lines)
+        tracemalloc.start()
+        try:
+            assert await octets(lines) == 30 * 1024 * 1024 + len(PREFIX)
+            assert tracemalloc.get_traced_memory()[1] < 4 * 1024 * 1024
+        finally:
+            tracemalloc.stop()
+
+
+async def test_a_body_that_is_lost_breaks_the_answer_off(store, mailbox_id):
+    await store.deliver(mailbox_id, message(size=2_000_000))
+    await store.pool.execute("delete from bodies.chunk where n >= 2")
+    with pytest.raises(Unanswered):
+        await read(store, ReadMaildrop(mailbox_id, 1, 1))
 
 
 async def test_only_one_of_many_gets_the_lock(store, mailbox_id):

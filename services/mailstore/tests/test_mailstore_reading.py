@@ -3,11 +3,14 @@
 import asyncio
 import random
 import tracemalloc
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
+from mailkit.errors import Unavailable
 from mailkit.ids import new_id
 from mailstore import reading
+from mailstore.octets import Octets
 from mailstore.turns import AT_ONCE
 from mailstore_client.wire import PIECE, FetchQuestion, Section
 
@@ -141,19 +144,17 @@ async def test_many_mailboxes_do_not_see_each_other(store):
     assert [b"second" in text for text in (await store.texts(second)).values()] == [True]
 
 
-async def test_big_structures_come_in_small_slices(store, mailbox_id, monkeypatch):
+async def test_big_structures_are_read_by_their_weight(store, mailbox_id, monkeypatch):
     seen = []
     cut = reading._cut
     monkeypatch.setattr(reading, "_cut", lambda rows: seen.append(len(rows)) or cut(rows))
+    monkeypatch.setattr(reading, "FRAME_BYTES", 65536)
     lines = b"".join(b"--b\r\nContent-Type: text/plain; name=%d\r\n\r\nx\r\n" % n for n in range(900))
     big = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + lines + b"--b--\r\n"
     await store.deliver(mailbox_id, *[message()] * 30, big, *[message()] * 20)
     rows = await store.fetch(mailbox_id, ["BODYSTRUCTURE"])
-    assert (
-        [row[0] for row in rows] == list(range(1, 52))
-        and len(rows[30][1]) > 65536
-        and max(seen) == reading.SLICE_OF_BIG
-    )
+    assert [row[0] for row in rows] == list(range(1, 52)) and len(rows[30][1]) > 65536
+    assert seen == [30, 1, 20]
     seen.clear()
     assert len(await store.fetch(mailbox_id, ["BODYSTRUCTURE"], ranges=[(1, 20), (22, 30)])) == 29
     assert seen == [29]
@@ -205,6 +206,32 @@ async def test_a_large_section_is_never_whole_in_memory(store, mailbox_id):
         assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("count", [1, 100])
+async def test_what_a_replica_reads_at_once_is_bounded(store, count):
+    """Readers that stop reading hold what is counted for them, and no more is in memory; the next one is told to wait."""
+    mailboxes = [new_id() for _ in range(20)]
+    for mailbox_id in mailboxes:
+        await store.deliver(mailbox_id, *[message(size=60_000)] * 20)
+    limit = 7 * 1024 * 1024
+    octets = store.parts.rooms.reader._octets = Octets(limit, patience=0.2)
+    sections = [Section(offset=n) for n in range(count)]
+    refused = False
+    async with AsyncExitStack() as streams:
+        tracemalloc.start()
+        streams.callback(tracemalloc.stop)
+        for opened in range(20):
+            question = FetchQuestion(mailboxes[opened], 1, ALL, [], sections, pieces=True)
+            stream = await streams.enter_async_context(aclosing(store.parts.rooms.reader.fetch(question)))
+            try:
+                assert len(await anext(stream)) > 60_000 * count
+            except Unavailable:
+                refused = opened > 0
+                break
+        assert refused and octets.taken <= limit
+        assert tracemalloc.get_traced_memory()[1] < 3 * limit  # values, their frame, what was read
+    assert octets.taken == 0
 
 
 async def test_a_reader_who_leaves_gives_the_turn_back(store, mailbox_id):

@@ -5,6 +5,8 @@ The same conversations with the real auth and mailstore are tests/e2e/test_P*.py
 
 import asyncio
 import base64
+import contextlib
+import itertools
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -25,7 +27,7 @@ from mailkit.tarpit import Tarpit
 from mailstore_client.fake import FakeMaildrop
 from pop_imap_frontend.logins import Logins
 from pop_imap_frontend.pop3 import Leases, Pop3Context, Pop3Session
-from pop_imap_frontend.pop3.octets import stuffed
+from pop_imap_frontend.pop3.octets import Stuffing, stuffed
 from pop_imap_frontend.watch import Watch
 
 CA = trustme.CA()
@@ -341,6 +343,34 @@ def test_a_message_that_an_imap_session_removed() -> None:
         await client.say("NOOP", "+OK")
 
     dialogue(talk)
+
+
+def test_a_message_that_breaks_off_ends_the_connection_and_not_the_message() -> None:
+    """Half a message followed by a dot would be a whole one to the client, which then deletes it."""
+
+    async def talk(world: World, client: Client) -> None:
+        world.store.messages = {1: b"Subject: long\r\n\r\n" + b"line\r\n" * 50}
+        await client.log_in()
+        world.store.trouble["line"] = [Unanswered("broke off")]
+        client.writer.write(b"RETR 1\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert b"\r\n.\r\n" not in await client.reader.read()
+
+    assert dialogue(talk).store.holder is None
+
+
+@pytest.mark.parametrize("sizes", [[1], [2, 3], [5, 1, 1], [100]])
+def test_dots_are_doubled_whatever_the_pieces(sizes: list[int]) -> None:
+    for raw in (b".a\r\n..\r\n.\r\n", b"a\r\n\r\n.", b"\r\n.x\r.\n.", b"\n.\r\n", b"", b"\r", b"...\r\r\n."):
+        stuffing, got, at = Stuffing(), b"", 0
+        for size in itertools.cycle(sizes):
+            if at >= len(raw):
+                break
+            got += stuffing.add(raw[at : at + size])
+            at += size
+        expected = (b"\r\n" + raw).replace(b"\r\n.", b"\r\n..")[2:]
+        expected += b".\r\n" if raw.endswith(b"\r\n") or not raw else b"\r\n.\r\n"
+        assert got + stuffing.end() == expected
 
 
 def test_wrong_passwords_end_the_connection() -> None:

@@ -1,6 +1,7 @@
 """The verbs of mailstore's doors, one method per operation."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -8,6 +9,13 @@ import msgspec
 
 from mailkit.http import ServiceClient, encoder
 from mailstore_client import wire
+
+#: Octets of an answer about all messages of a folder: 20 octets of each of three million.
+LARGEST_FOLDER = 64 * 1024 * 1024
+#: Octets of a frame of rows: a row in pieces has less than 100 sections of PIECE and what was rendered of a message;
+#: without pieces its sections are whole.
+LARGEST_ROWS = 16 * 1024 * 1024
+LARGEST_WHOLE_ROWS = 64 * 1024 * 1024
 
 _rows = msgspec.msgpack.Decoder(list[list[Any]])
 _rows_or_piece = msgspec.msgpack.Decoder(list[list[Any]] | bytes)
@@ -30,7 +38,7 @@ class MailstoreClient(ServiceClient):
 
     async def _ask(self, path: str, question: Any, answer: type[T], *, timeout: float | None = None) -> T:
         """A question about one mailbox, with its proof."""
-        return await self.call(path, self._proven(question), answer, timeout=timeout)
+        return await self.call(path, self._proven(question), answer, timeout=timeout, most=LARGEST_FOLDER)
 
     async def room(self, items: Sequence[wire.RoomQuestion]) -> list[str]:
         return list((await self.call("/v1/room", wire.RoomList(list(items)), wire.RoomAnswers)).items)
@@ -88,15 +96,12 @@ class MailstoreClient(ServiceClient):
         question = wire.RenewMaildrops([self._proven(item) for item in items])
         return (await self.call("/v1/maildrop/renew", question, wire.RenewedMaildrops)).items
 
-    async def read_maildrop(self, question: wire.ReadMaildrop) -> bytes:
-        """The message's bytes. Raises NotFound when it is gone."""
-        return await self.send(
-            "POST",
-            "/v1/maildrop/read",
-            encoder.encode(self._proven(question)),
-            {"content-type": "application/msgpack"},
-            timeout=60,
-        )
+    async def read_maildrop(self, question: wire.ReadMaildrop) -> AsyncGenerator[bytes, None]:
+        """The message's octets as they come. Raises NotFound when it is gone, Unanswered when they break off."""
+        data = encoder.encode(self._proven(question))
+        async with aclosing(self.pieces("POST", "/v1/maildrop/read", data, sock_read=60)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def read_ahead(self, question: wire.ReadAhead) -> list[bytes | None]:
         return (await self._ask("/v1/maildrop/ahead", question, wire.MessagesAhead, timeout=60)).items
@@ -106,16 +111,14 @@ class MailstoreClient(ServiceClient):
 
     async def fetch(self, question: wire.FetchQuestion) -> AsyncIterator[list[list[Any]]]:
         """Slices of rows [uid, *columns, *sections], as they come."""
-        async for frame in self.frames(
-            "POST", "/v1/messages/fetch", encoder.encode(self._proven(question)), sock_read=60
-        ):
+        data = encoder.encode(self._proven(question))
+        async for frame in self.frames("POST", "/v1/messages/fetch", data, sock_read=60, most=LARGEST_WHOLE_ROWS):
             yield _rows.decode(frame)
 
     async def fetch_pieces(self, question: wire.FetchQuestion) -> AsyncIterator[list[list[Any]] | bytes]:
         """The answer to a question with `pieces`: slices of rows and, after a row with large values, their pieces."""
-        async for frame in self.frames(
-            "POST", "/v1/messages/fetch", encoder.encode(self._proven(question)), sock_read=60
-        ):
+        data = encoder.encode(self._proven(question))
+        async for frame in self.frames("POST", "/v1/messages/fetch", data, sock_read=60, most=LARGEST_ROWS):
             yield _rows_or_piece.decode(frame)
 
     async def feed(self, watched: AsyncIterator[Sequence[wire.WatchedMailbox]]) -> AsyncIterator[wire.FeedNews]:

@@ -4,7 +4,7 @@
 """
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
@@ -52,13 +52,15 @@ class FakeMaildrop:
     async def renew_maildrops(self, items: Sequence[MaildropLease]) -> list[bool]:
         return [item.session_id == self.holder for item in items]
 
-    async def read_maildrop(self, question: ReadMaildrop) -> bytes:
+    async def read_maildrop(self, question: ReadMaildrop) -> AsyncGenerator[bytes, None]:
         self._try("read")
         if question.uid not in self.messages:
             raise NotFound("gone")
         head, _, body = self.messages[question.uid].partition(b"\r\n\r\n")
-        lines = body.splitlines(keepends=True)
-        return head + b"\r\n\r\n" + b"".join(lines if question.lines < 0 else lines[: question.lines])
+        yield head + b"\r\n\r\n"
+        for line in body.splitlines(keepends=True)[: None if question.lines < 0 else question.lines]:
+            self._try("line")
+            yield line
 
     async def read_ahead(self, question: ReadAhead) -> list[bytes | None]:
         self._try("ahead")

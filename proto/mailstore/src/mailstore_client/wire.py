@@ -421,7 +421,8 @@ class RenewedMaildrops(Wire):
 
 
 class ReadMaildrop(Wire):
-    """RETR (`lines` -1) or TOP: header, blank line and `lines` lines of the body. Answer: the bytes, not stuffed.
+    """RETR (`lines` -1) or TOP: header, blank line and `lines` lines of the body. Answer: the bytes, not stuffed, as a
+    stream that is cut where they cannot be read any further.
 
     404 when the message is gone (an IMAP session expunged it)."""
 

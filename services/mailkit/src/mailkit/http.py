@@ -4,7 +4,8 @@ import asyncio
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import aiohttp
@@ -42,6 +43,12 @@ class _Named(msgspec.Struct):
 _named = msgspec.json.Decoder(_Named)
 #: So many named items of a refusal are looked at; no list is longer.
 MOST_NAMED = 1000
+
+#: Octets of an answer, of a refusal, and of a frame of a stream, where a call says nothing else: what is larger is an
+#: error of that call (docs/decisions/0048).
+LARGEST_ANSWER = 16 * 1024 * 1024
+LARGEST_REFUSAL = 64 * 1024
+LARGEST_FRAME = 2 * 1024 * 1024
 
 #: Kept connections are renewed after this many seconds, so that a rollout or scale-out is noticed (decision 13).
 RENEW_SECONDS = 30.0
@@ -105,15 +112,17 @@ class ServiceClient:
         self._retired: dict[asyncio.Task[None], aiohttp.ClientSession] = {}
         self._seconds: dict[tuple[str, str], Histogram] = {}
 
-    async def call(self, path: str, question: Any, answer: type[T], *, timeout: float | None = None) -> T:
-        """POST `question` to a MessagePack door.
+    async def call(
+        self, path: str, question: Any, answer: type[T], *, timeout: float | None = None, most: int = LARGEST_ANSWER
+    ) -> T:
+        """POST `question` to a MessagePack door; `most` octets of answer are read.
 
         Raises Unavailable when nothing was done (no connection, 503), Unanswered when it may have been done, and the
         error classes of `mailkit.errors` for what the neighbour answered; BadRequest also for a question that cannot be
-        sent.
+        sent, and InternalError for an answer that is too large.
         """
         data = encode(question)
-        raw = await self.send("POST", path, data, {"content-type": "application/msgpack"}, timeout=timeout)
+        raw = await self.send("POST", path, data, {"content-type": "application/msgpack"}, timeout=timeout, most=most)
         return msgspec.msgpack.decode(raw, type=answer)
 
     async def call_framed(
@@ -134,13 +143,14 @@ class ServiceClient:
         return msgspec.json.decode(raw) if raw else None
 
     async def send(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str], *, timeout: float | None = None
-    ) -> bytes:
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str], *, timeout: float | None = None,
+        most: int = LARGEST_ANSWER,
+    ) -> bytes:  # fmt: skip
         """One request; the answer's bytes. Errors as `call` says."""
         started = time.perf_counter()
         outcome = "unanswered"  # also when the caller gives up
         try:
-            raw = await self._send(method, path, data, headers, timeout)
+            raw = await self._send(method, path, data, headers, timeout, most)
             outcome = "ok"
             return raw
         except Unanswered:
@@ -160,17 +170,16 @@ class ServiceClient:
         return self._seconds[door, outcome]
 
     async def _send(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str], timeout: float | None
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str], timeout: float | None, most: int
     ) -> bytes:
         limit = aiohttp.ClientTimeout(total=timeout or self._timeout, sock_connect=3)
         try:
             async with self._kept().request(
                 method, self.url + path, data=data, headers=headers, timeout=limit
             ) as reply:
-                raw = await reply.read()
                 if reply.status < 400:
-                    return raw
-                raise self._refusal(reply.status, raw, path)
+                    return await _read(reply, most, path)
+                raise self._refusal(reply.status, await _read(reply, LARGEST_REFUSAL, path), path)
         except (aiohttp.ClientConnectorError, aiohttp.ServerConnectionError, aiohttp.ConnectionTimeoutError) as error:
             self.renew()
             if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ServerTimeoutError) and not isinstance(
@@ -183,27 +192,43 @@ class ServiceClient:
             raise Unanswered(f"{path} did not answer ({type(error).__name__})") from error
 
     async def frames(
-        self, method: str, path: str, data: bytes | AsyncIterator[bytes] | None, *, sock_read: float
-    ) -> AsyncIterator[bytes]:
-        """The frames of a stream (4 bytes length, then so many octets) as they come; it may last for hours, and `data` too.
+        self, method: str, path: str, data: bytes | AsyncIterator[bytes] | None, *, sock_read: float,
+        most: int = LARGEST_FRAME,
+    ) -> AsyncIterator[bytes]:  # fmt: skip
+        """The frames of a stream (4 bytes length, then so many octets, `most` at most) as they come; it may last for hours,
+        and `data` too.
 
         Raises what `send` raises, and Unanswered when the stream breaks off or is silent for `sock_read` seconds.
         """
+        buffer = bytearray()
+        async with aclosing(self.pieces(method, path, data, sock_read=sock_read)) as chunks:
+            async for chunk in chunks:
+                buffer += chunk
+                while len(buffer) >= 4:
+                    end = 4 + int.from_bytes(buffer[:4], "big")
+                    if end - 4 > most:
+                        raise _too_large(path, most)
+                    if len(buffer) < end:
+                        break
+                    yield bytes(buffer[4:end])
+                    del buffer[:end]
+        if buffer:
+            self.renew()
+            raise Unanswered(f"{path} broke off")
+
+    async def pieces(
+        self, method: str, path: str, data: bytes | AsyncIterator[bytes] | None, *, sock_read: float
+    ) -> AsyncGenerator[bytes, None]:
+        """The octets of a stream as they come. Raises as `frames`; a stream that is left before its end is cut."""
         limit = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=sock_read)
         session = self._kept()
         self._streams[session] += 1
         try:
             async with session.request(method, self.url + path, data=data, timeout=limit) as reply:
                 if reply.status >= 400:
-                    raise self._refusal(reply.status, await reply.read(), path)
-                buffer = bytearray()
+                    raise self._refusal(reply.status, await _read(reply, LARGEST_REFUSAL, path), path)
                 async for chunk in reply.content.iter_any():
-                    buffer += chunk
-                    while len(buffer) >= 4 and len(buffer) >= (end := 4 + int.from_bytes(buffer[:4], "big")):
-                        yield bytes(buffer[4:end])
-                        del buffer[:end]
-                if buffer:
-                    raise Unanswered(f"{path} broke off")
+                    yield chunk
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             self.renew()
             raise Unavailable(f"{self.url} cannot be reached") from error
@@ -266,6 +291,24 @@ class ServiceClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _read(reply: aiohttp.ClientResponse, most: int, path: str) -> bytes:
+    """A whole answer of up to `most` octets. Raises InternalError for a larger one, whose connection is closed."""
+    read = bytearray()
+    if (reply.content_length or 0) <= most:
+        async for chunk in reply.content.iter_any():
+            read += chunk
+            if len(read) > most:
+                break
+        else:
+            return bytes(read)
+    reply.close()
+    raise _too_large(path, most)
+
+
+def _too_large(path: str, most: int) -> InternalError:
+    return InternalError(f"{path} answered more than {most} octets")
 
 
 def _socket(found: aiohttp.AddrInfoType) -> socket.socket:

@@ -22,6 +22,8 @@ class MailstoreSettings(BodiesSettings):
     """The key of proofs of login, the same as auth's; a comma list (docs/operate/secrets.md)."""
     max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     """S7; also the largest APPEND."""
+    mailstore_read_bytes: int = Field(default=128 * 1024 * 1024, ge=16 * 1024 * 1024)
+    """Octets of messages in memory for readers in this process; more reads wait, 20 s at most (docs/decisions/0047)."""
     queue_lifetime_seconds: int = Field(default=86400, ge=1)
     """S8; hand-over ids are remembered so long and a day more."""
     message_row_bytes: int = Field(default=1024, ge=0, le=1024 * 1024)

@@ -26,6 +26,15 @@ CHANGES = from_zero(
     ), ("flags", "copied", "moved", "expunged", "appended", "purged"),
 )  # fmt: skip
 ROWS = Counter("postrider_mailstore_fetched_rows_total", "Rows streamed to front ends")
+READ_BYTES = Gauge(
+    "postrider_mailstore_read_bytes", "Octets of messages in memory for readers: FETCH, RETR, SEARCH in bodies"
+)
+READ_WAITS = from_zero(
+    Counter(
+        "postrider_mailstore_read_waits_total",
+        "Reads that waited for octets of the replica's MAILSTORE_READ_BYTES: waited, refused (for longer than 20 s)", ["outcome"],
+    ), ("waited", "refused"),
+)  # fmt: skip
 LOST = Counter("postrider_mailstore_lost_bodies_total", "Messages read whose body is not there: look into the log")
 FEEDS = Gauge("postrider_mailstore_feeds_open", "Front ends that listen to the change feed")
 NEWS = Counter("postrider_mailstore_news_total", "Announcements of changed mailboxes")

@@ -22,6 +22,7 @@ from mailstore.folders import Folders
 from mailstore.handlers import admin, doors
 from mailstore.maildrop import Maildrops
 from mailstore.maintain import Maintenance
+from mailstore.octets import Octets
 from mailstore.proven import Proven
 from mailstore.quota import Charge
 from mailstore.reading import Reader
@@ -56,12 +57,13 @@ def assemble(
     filer = Filer(pool, bodies, clock, disk, charge)
     own, read = sessions or pool, session_bodies or bodies
     changer = Changer(own, read, clock)
-    sections = Sections(own, read)
+    octets = Octets(settings.mailstore_read_bytes)
+    sections = Sections(own, read, octets)
     feed = Feed(settings.dsn, clock)
     maintenance = Maintenance(pool, clock, new_id(), settings.queue_lifetime_seconds)
     rooms = doors.Rooms(
         pool, filer, Folders(own, clock), Arranger(own, read, clock), changer, Copier(own, clock, disk, charge),
-        Appender(own, read, clock, disk, charge), Reader(own, sections), sections, Searcher(own, read),
+        Appender(own, read, clock, disk, charge), Reader(own, sections, octets), sections, Searcher(own, read, octets),
         Maildrops(own, clock, changer), feed, maintenance, Proven(settings.proofs, clock), Turns(), charge,
     )  # fmt: skip
     return Parts(pool, bodies, clock, filer, feed, maintenance, rooms)

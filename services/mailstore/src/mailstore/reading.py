@@ -1,6 +1,7 @@
 """FETCH as a stream of frames: which rows a question asks for, in slices, columns as they were rendered (decision 7)."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import asyncpg
@@ -8,15 +9,14 @@ import msgspec
 
 from mailkit.db import translated
 from mailstore import metrics
-from mailstore.sections import Large, Sections
+from mailstore.octets import Octets
+from mailstore.sections import SPAN, Large, Sections
 from mailstore.storage.store import split, sql
-from mailstore_client.wire import Column, FetchQuestion, Ranges
+from mailstore_client.wire import FetchQuestion, Ranges
 
 #: Rows in a frame, and about how many octets.
 SLICE = 1000
 FRAME_BYTES = 1024 * 1024
-#: Rows in a slice where some row is big (`has_big_rows`): up to 2 MB each, made on purpose by somebody.
-SLICE_OF_BIG = 4
 
 _COLUMNS = {
     "ENVELOPE": "r.envelope",
@@ -32,71 +32,95 @@ _encode = msgspec.msgpack.Encoder().encode
 class Reader:
     """Reads rows of one folder."""
 
-    def __init__(self, pool: asyncpg.Pool, sections: Sections) -> None:
+    def __init__(self, pool: asyncpg.Pool, sections: Sections, octets: Octets) -> None:
         self._pool = pool
         self._sections = sections
+        self._octets = octets
 
     async def fetch(self, question: FetchQuestion) -> AsyncGenerator[bytes, None]:
-        """Frames of rows [uid, *columns, *sections], ready for the wire."""
+        """Frames of rows [uid, *columns, *sections], ready for the wire. Raises Unavailable when the replica is reading
+        too much, and OverLimit for a row that it never holds."""
         split(question.ranges)  # refuses what is not in order
+        names = ["m.uid", *(_COLUMNS[column] for column in question.columns), *([_NEEDED] if question.sections else [])]
         async with translated():
-            async for rows in self._slices(question):
+            if any("r." in name for name in names):
+                async with aclosing(self._weighed(question, ", ".join(names))) as frames:
+                    async for frame in frames:
+                        yield frame
+                return
+            statements = [each.replace("$columns", ", ".join(names)) for each in (sql.fetch, sql.fetch_some)]
+            async for rows, _ in self._slices(question, statements):
                 metrics.ROWS.inc(len(rows))
-                if question.sections:
-                    async for group in self._with_sections(rows, question):
-                        async for frame in _frames(group):
-                            yield frame
-                else:
-                    for answer in _cut(rows):
-                        yield _frame(answer)
+                for answer in _cut(rows):
+                    yield _frame(answer)
 
-    async def _slices(self, question: FetchQuestion) -> AsyncIterator[list[asyncpg.Record]]:
-        """The rows, a slice at a time."""
+    async def _weighed(self, question: FetchQuestion, names: str) -> AsyncGenerator[bytes, None]:
+        """Frames of rows that may be large: their weight is known, and counted, before they are read."""
+        alone, together = (each.replace("$columns", names) for each in (sql.fetch_wide, sql.fetch_some_wide))
+        where, columns = (question.mailbox_id, question.folder_id), 1 + len(question.columns)
+        most, weigh = self._sections.weight(question.sections, FRAME_BYTES, pieces=question.pieces)
+        async for planned, is_one_range in self._slices(question, [sql.weights, sql.weights_some]):
+            weights = [row["weight"] + weigh(row["size"]) for row in planned]
+            for start, end in _shares(weights, most):
+                uids = [row["uid"] for row in planned[start:end]]
+                async with self._octets.of(question.mailbox_id, sum(weights[start:end])) as share:
+                    if is_one_range:
+                        rows = await self._pool.fetch(alone, *where, uids[0], uids[-1], len(uids))
+                    else:
+                        rows = await self._pool.fetch(together, *where, uids, uids, len(uids))
+                    metrics.ROWS.inc(len(rows))
+                    answers: Sequence[Any] = rows
+                    if question.sections:
+                        values = await self._sections.read(rows, question.sections, pieces=question.pieces)
+                        answers = [(*tuple(row)[:columns], *value) for row, value in zip(rows, values, strict=True)]
+                    share.keep(_held(answers))
+                    async for frame in _frames(answers):
+                        yield frame
+
+    async def _slices(
+        self, question: FetchQuestion, statements: Sequence[str]
+    ) -> AsyncIterator[tuple[list[asyncpg.Record], bool]]:
+        """The rows of statements for (one range, several short ones), SLICE at a time, and whether they are of one range."""
+        alone, together = statements
         where = question.mailbox_id, question.folder_id
-        alone, together, is_wide = _statements(question.columns, bool(question.sections))
-        most = SLICE
-        if is_wide and question.ranges:
-            ends = question.ranges[0][0], question.ranges[-1][1]
-            most = SLICE_OF_BIG if await self._pool.fetchval(sql.has_big_rows, *where, *ends) else SLICE
-        for ranges in _groups(question.ranges, most):
+        for ranges in _groups(question.ranges, SLICE):
             if len(ranges) > 1:
-                rows = await self._pool.fetch(together, *where, *split(ranges), most)
+                rows = await self._pool.fetch(together, *where, *split(ranges), SLICE)
                 if rows:
-                    yield rows
+                    yield rows, False
                 continue
             low, high = ranges[0]
             while low <= high:
-                rows = await self._pool.fetch(alone, *where, low, high, most)
+                rows = await self._pool.fetch(alone, *where, low, high, SLICE)
                 if rows:
-                    yield rows
-                if len(rows) < most:
+                    yield rows, True
+                if len(rows) < SLICE:
                     break
                 low = rows[-1][0] + 1
 
-    async def _with_sections(self, rows: list[asyncpg.Record], question: FetchQuestion) -> AsyncIterator[list[Any]]:
-        """Rows grouped so that the bodies in memory stay within bounds."""
-        start, total = 0, 0
-        sections, columns = question.sections, len(question.columns)
-        most, weigh = self._sections.weight(sections, FRAME_BYTES)
-        for at in range(len(rows) + 1):
-            size = weigh(rows[at]["size"]) if at < len(rows) else 0
-            if at > start and (at == len(rows) or total + size > most):
-                group = rows[start:at]
-                values = await self._sections.read(group, sections, pieces=question.pieces)
-                yield [
-                    (*tuple(row)[: 1 + columns], *value) for row, value in zip(group, values, strict=True)
-                ]  # fmt: skip
-                start, total = at, 0
-            total += size
+
+def _shares(weights: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Where to cut rows of these weights, so that each share has one row or weighs `most` at most."""
+    start, total = 0, 0
+    for at, weight in enumerate(weights):
+        if at > start and total + weight > most:
+            yield start, at
+            start, total = at, 0
+        total += weight
+    if weights:
+        yield start, len(weights)
 
 
-def _statements(columns: list[Column], with_sections: bool) -> tuple[str, str, bool]:
-    """(for one range, for several short ones), with the columns in the order they were asked for; are they wide?"""
-    names = ["m.uid", *(_COLUMNS[column] for column in columns), *([_NEEDED] if with_sections else [])]
-    listed = ", ".join(names)
-    if "r." in listed:
-        return sql.fetch_wide.replace("$columns", listed), sql.fetch_some_wide.replace("$columns", listed), True
-    return sql.fetch.replace("$columns", listed), sql.fetch_some.replace("$columns", listed), False
+def _held(answers: Sequence[Any]) -> int:
+    """Octets of rows in memory; large values come a span at a time."""
+    total, large = 0, 0
+    for row in answers:
+        for value in row:
+            if isinstance(value, bytes):
+                total += len(value)
+            elif type(value) is Large:
+                large = SPAN
+    return total + large
 
 
 def _groups(ranges: Ranges, most: int) -> Iterator[Ranges]:
@@ -128,7 +152,7 @@ def _cut(rows: Sequence[Any]) -> Iterator[list[Any]]:
     yield answer
 
 
-async def _frames(rows: list[Any]) -> AsyncIterator[bytes]:
+async def _frames(rows: Sequence[Any]) -> AsyncIterator[bytes]:
     """Frames of rows; after one with large sections the pieces of these (`FetchQuestion.pieces`)."""
     start = 0
     for at, row in enumerate(rows):

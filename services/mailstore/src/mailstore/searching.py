@@ -21,6 +21,7 @@ from mailkit.errors import BadRequest, OverLimit
 from mailstore.keywords import mask_of
 from mailstore.mime import section
 from mailstore.mime.search import Searched, fold
+from mailstore.octets import Octets
 from mailstore.storage.store import pack, pack_uids, sql
 from mailstore_client.wire import Found, SearchQuestion
 
@@ -204,9 +205,10 @@ class _Budget:
 class Searcher:
     """Searches one folder."""
 
-    def __init__(self, pool: asyncpg.Pool, bodies: BodyStore) -> None:
+    def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, octets: Octets) -> None:
         self._pool = pool
         self._bodies = bodies
+        self._octets = octets
         self._threads = ThreadPoolExecutor(THREADS, "search")
 
     async def search(self, question: SearchQuestion) -> Found:
@@ -246,8 +248,10 @@ class Searcher:
         while True:
             rows = await self._fetch(budget, statement, *where, *compiler.arguments)
             for group in _groups(rows):
-                bodies = await self._bodies.read_many([row["body_id"] for row in group])
-                found += await loop.run_in_executor(self._threads, _matching, test, group, bodies, budget)
+                async with self._octets.of(where[0], sum(row["size"] for row in group)):
+                    bodies = await self._bodies.read_many([row["body_id"] for row in group])
+                    found += await loop.run_in_executor(self._threads, _matching, test, group, bodies, budget)
+                    del bodies
             if len(rows) < BATCH:
                 return found
             compiler.arguments[-1] = rows[-1]["uid"]

@@ -1,7 +1,8 @@
 """Sections of messages, cut out of their bodies (RFC 3501 6.4.5): only the chunks that hold them are read (decision 4)."""
 
 from array import array
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,13 +15,17 @@ from mailkit.errors import BadRequest, NotFound
 from mailkit.logs import get_logger
 from mailstore import metrics
 from mailstore.mime import header_fields, section
+from mailstore.octets import Octets
 from mailstore.storage.store import sql
+from mailstore.top import Top
 from mailstore_client.wire import PIECE, MessagesAhead, ReadAhead, ReadMaildrop, Section
 
 log = get_logger()
 
 #: Of a body larger than this only what the sections need is read.
 WHOLE = 512 * 1024
+#: The largest section that is sent whole where the question is not for pieces.
+LARGEST = 16 * 1024 * 1024
 #: Headers are taken from first chunks; so many octets of them are in memory together.
 HEADS = 8 * 1024 * 1024
 #: A maildrop is read ahead by so many octets at most.
@@ -47,7 +52,7 @@ class Large:
         """Octets in all."""
         return len(self.head) + self.length
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The octets, PIECE at most at a time. Raises BodyGone."""
         for at in range(0, len(self.head), PIECE):
             yield self.head[at : at + PIECE]
@@ -63,15 +68,23 @@ Value = bytes | Large | None
 class Sections:
     """Reads parts of bodies. Rows have body_id, prefix, size (of both together) and parts."""
 
-    def __init__(self, pool: asyncpg.Pool, bodies: BodyStore) -> None:
+    def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, octets: Octets) -> None:
         self._pool = pool
         self._bodies = bodies
+        self._octets = octets
 
-    def weight(self, wanted: Sequence[Section], most: int) -> tuple[int, Callable[[int], int]]:
-        """How many octets of what messages weigh may be read together."""
-        if all(map(_is_head, wanted)):
-            return HEADS, lambda size: min(size, CHUNK)
-        return most, lambda size: size
+    def weight(self, wanted: Sequence[Section], most: int, *, pieces: bool) -> tuple[int, Callable[[int], int]]:
+        """How many octets of what messages weigh may be read together: what is read of a message, and its sections."""
+        if not wanted:
+            return most, lambda size: 0
+        heads = all(map(_is_head, wanted))
+        largest = PIECE if pieces else LARGEST
+        values = [min(each.count, largest) if each.count >= 0 else largest for each in wanted]
+
+        def weigh(size: int) -> int:
+            return min(size, CHUNK if heads else WHOLE) + sum([min(size, value) for value in values])
+
+        return HEADS if heads else most, weigh
 
     async def read(self, rows: Sequence[Row], wanted: Sequence[Section], *, pieces: bool = False) -> list[list[Value]]:
         """The sections of each row; None where a message has no such part. With `pieces`, large ones are not read yet."""
@@ -121,11 +134,11 @@ class Sections:
         return await self._bodies.read_span(body_id, start, length)
 
     async def ahead(self, question: ReadAhead) -> MessagesAhead:
-        """Whole messages, AHEAD octets together. Raises BadRequest."""
+        """Whole messages, AHEAD octets together. Raises BadRequest, Unavailable."""
         uids = list(array("I", question.uids)) if len(question.uids) % 4 == 0 else []
         if not 0 < len(uids) <= 100:
             raise BadRequest("read ahead of 1 to 100 messages")
-        async with translated():
+        async with translated(), self._octets.of(question.mailbox_id, AHEAD):
             rows = await self._pool.fetch(sql.some_messages, question.mailbox_id, question.folder_id, uids)
             taken, total = {}, 0
             for row in sorted(rows, key=lambda row: row["uid"]):
@@ -136,23 +149,23 @@ class Sections:
         whole = {uid: row["prefix"] + bodies[row["body_id"]] for uid, row in taken.items() if row["body_id"] in bodies}
         return MessagesAhead([whole.get(uid) for uid in uids])
 
-    async def message(self, question: ReadMaildrop) -> bytes:
-        """RETR and TOP (RFC 1939 5, 7): the message's octets. Raises NotFound when it is gone."""
+    async def message(self, question: ReadMaildrop) -> AsyncGenerator[bytes, None]:
+        """RETR and TOP (RFC 1939 5, 7): the message's octets in pieces.
+
+        Raises NotFound when it is gone (in the middle too), and Unavailable.
+        """
         async with translated():
             row = await self._pool.fetchrow(sql.one_message, question.mailbox_id, question.folder_id, question.uid)
             if row is None:
                 raise NotFound("the message is gone")
             prefix: bytes = row["prefix"]
-            if question.lines >= 0 and row["size"] > CHUNK:
-                head = (await self._bodies.read_heads([row["body_id"]])).get(row["body_id"])
-                top = None if head is None else _top(prefix + head, question.lines)
-                if top is not None:
-                    return top
-            whole = prefix + await self._bodies.read(row["body_id"])
-        if question.lines < 0:
-            return whole
-        top = _top(whole, question.lines)
-        return whole if top is None else top
+            whole = Large(self._bodies, row["body_id"], prefix, 0, row["size"] - len(prefix))
+            async with self._octets.of(question.mailbox_id, SPAN), aclosing(whole.pieces()) as pieces:
+                top = None if question.lines < 0 else Top(question.lines)
+                async for piece in pieces:
+                    yield piece if top is None else top.cut(piece)
+                    if top is not None and top.complete:
+                        return
 
 
 def _is_head(wanted: Section) -> bool:
@@ -163,16 +176,3 @@ def _piece(data: bytes, wanted: Section) -> bytes:
     if wanted.count >= 0:
         return data[wanted.offset : wanted.offset + wanted.count]
     return data[wanted.offset :] if wanted.offset else data
-
-
-def _top(data: bytes, lines: int) -> bytes | None:
-    """Header, blank line and `lines` lines; None when `data` ends before them."""
-    end = 2 if data.startswith(b"\r\n") else data.find(b"\r\n\r\n") + 4
-    if end < 4 and not data.startswith(b"\r\n"):
-        return None
-    for _ in range(lines):
-        following = data.find(b"\r\n", end)
-        if following < 0:
-            return None
-        end = following + 2
-    return data[:end]

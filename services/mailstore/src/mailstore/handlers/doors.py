@@ -1,6 +1,6 @@
 """The MessagePack doors, as `mailstore_client/wire.py` lists them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -161,30 +161,34 @@ def _add_streams(app: App, rooms: Rooms, most_bytes: int) -> None:
         rooms.proven.require(question)
         return question
 
+    async def streamed(
+        request: Request, kind: type[Any], found: Callable[[Any], AsyncGenerator[bytes, None]], media_type: str
+    ) -> Response:
+        """What `found` yields for a question. An error before the first piece is an HTTP error; later one breaks off."""
+        question = await asked(request, kind)
+
+        async def in_turn() -> AsyncGenerator[bytes, None]:
+            async with rooms.turns.of(question.mailbox_id), aclosing(found(question)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+        pieces = in_turn()
+        first = await while_caller_waits(request.receive, anext(pieces, None))
+
+        async def all_of_it() -> AsyncIterator[bytes]:
+            async with aclosing(pieces):
+                if first is not None:
+                    yield first
+                    async for piece in pieces:
+                        yield piece
+
+        return StreamingResponse(all_of_it(), media_type=media_type)
+
     async def read(request: Request) -> Response:
-        question = await asked(request, wire.ReadMaildrop)
-        found = await while_caller_waits(request.receive, _in_turn(rooms.turns, rooms.sections.message)(question))
-        return Response(found, media_type="message/rfc822")
+        return await streamed(request, wire.ReadMaildrop, rooms.sections.message, "message/rfc822")
 
     async def fetch(request: Request) -> Response:
-        question = await asked(request, wire.FetchQuestion)
-
-        async def read() -> AsyncIterator[bytes]:
-            async with rooms.turns.of(question.mailbox_id), aclosing(rooms.reader.fetch(question)) as found:
-                async for frame in found:
-                    yield frame
-
-        frames = read()
-        # an error before the first frame is still an HTTP error
-        first = await while_caller_waits(request.receive, anext(frames, None))
-
-        async def rest() -> Any:
-            if first is not None:
-                yield first
-                async for frame in frames:
-                    yield frame
-
-        return StreamingResponse(rest(), media_type="application/octet-stream")
+        return await streamed(request, wire.FetchQuestion, rooms.reader.fetch, "application/octet-stream")
 
     async def append(request: Request) -> Response:
         raw = await request.body()
@@ -192,11 +196,8 @@ def _add_streams(app: App, rooms: Rooms, most_bytes: int) -> None:
         head = _decode(raw[4 : 4 + size], wire.Append)
         rooms.proven.require(head)
 
-        async def put() -> wire.Appended:
-            async with rooms.turns.of(head.mailbox_id):
-                return await rooms.appender.append(head, raw[4 + size :])
-
-        answer = await while_caller_waits(request.receive, put())
+        put = _in_turn(rooms.turns, lambda head: rooms.appender.append(head, raw[4 + size :]))
+        answer = await while_caller_waits(request.receive, put(head))
         return Response(_encode(answer), media_type=MSGPACK)
 
     for path, method, answer, most in (

@@ -76,11 +76,25 @@ with d as (
 )
 select uid, body_id from d order by uid
 
--- name: has_big_rows
--- Answered by an index of the few such rows (schema.py).
-select exists (
-    select from mailstore.rendered where mailbox_id = $1 and folder_id = $2 and uid between $3 and $4
-       and octet_length(envelope) + octet_length(body) + octet_length(bodystructure) > 65536)
+-- name: weights
+-- What rows and bodies will weigh, from the lengths alone: a value that is stored apart is not read for it.
+select m.uid, m.size,
+       octet_length(r.envelope) + octet_length(r.body) + octet_length(r.bodystructure) + octet_length(r.parts) as weight
+  from mailstore.message m
+ cross join lateral (
+       select * from mailstore.rendered r where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = m.uid offset 0) as r
+ where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between $3 and $4 order by m.uid limit $5
+
+-- name: weights_some
+select m.uid, m.size,
+       octet_length(r.envelope) + octet_length(r.body) + octet_length(r.bodystructure) + octet_length(r.parts) as weight
+  from unnest($3::bigint[], $4::bigint[]) as t(low, high)
+ cross join lateral (
+       select * from mailstore.message m
+        where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high offset 0) as m
+ cross join lateral (
+       select * from mailstore.rendered r where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = m.uid offset 0) as r
+ order by m.uid limit $5
 
 -- name: fetch
 -- $columns is replaced by what was asked for (reading.py): a row is sent as it comes. Here and elsewhere, `offset 0`

@@ -6,6 +6,7 @@ import ssl
 import time
 from array import array
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from pop_imap_frontend.pop3 import metrics, replies
 from pop_imap_frontend.pop3.ahead import Ahead
 from pop_imap_frontend.pop3.commands import COMMANDS, State
 from pop_imap_frontend.pop3.leases import Leases
-from pop_imap_frontend.pop3.octets import open_end, stuffed
+from pop_imap_frontend.pop3.octets import Stuffing, stuffed
 
 log = get_logger()
 
@@ -269,14 +270,30 @@ class Pop3Session:
         return [at for at in range(len(self.uids)) if at not in self.deleted]
 
     async def send_message(self, at: int, lines: int = -1) -> None:
-        """RETR and TOP: the octets with dots doubled (RFC 1939 3)."""
+        """RETR and TOP: the octets with dots doubled (RFC 1939 3), no faster than the client reads them."""
+        ok = f"+OK {self.sizes[at]} octets" if lines < 0 else "+OK"
         raw = await self._ahead.read(at) if lines < 0 else None
-        if raw is None:
-            raw = await self.context.mailstore.read_maildrop(
-                ReadMaildrop(self.mailbox_id, self.folder_id, self.uids[at], lines)
-            )
-        self.say(f"+OK {len(raw) + 2 * open_end(raw)} octets" if lines < 0 else "+OK")
-        await self.stream.send(stuffed(raw))
+        if raw is not None:
+            self.say(ok)
+            return await self.stream.send(stuffed(raw))
+        stuffing, said = Stuffing(), False
+        question = ReadMaildrop(self.mailbox_id, self.folder_id, self.uids[at], lines)
+        try:
+            async with aclosing(self.context.mailstore.read_maildrop(question)) as pieces:
+                async for piece in pieces:
+                    if not said:
+                        self.say(ok)
+                        said = True
+                    await self.stream.send(stuffing.add(piece))
+        except PostriderError as error:
+            if not said:
+                raise
+            report(error, "a message")
+            self.stream.abort()  # in the middle of a response nothing can be said
+            raise ConnectionAbortedError("the message broke off") from None
+        if not said:
+            self.say(ok)
+        await self.stream.send(stuffing.end())
 
     async def update(self) -> None:
         """QUIT in TRANSACTION: what is marked goes, and only then +OK; whatever comes, the session ends (RFC 1939 6)."""

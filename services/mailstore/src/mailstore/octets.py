@@ -1,0 +1,134 @@
+"""Octets of messages in memory on their way to readers: bounded for a replica, shared out by mailbox (docs/decisions/0047)."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from mailkit.errors import OverLimit, Unavailable
+from mailstore import metrics
+
+#: A mailbox that has octets in memory already gets more up to this part of the limit.
+SHARE = 8
+#: Reads in line in one replica, and how long one waits (seconds).
+MOST_WAITING = 2000
+PATIENCE = 20.0
+
+
+@dataclass(slots=True)
+class _Line:
+    """One mailbox's octets in memory, and its reads that wait, in order."""
+
+    taken: int = 0
+    waiting: deque[tuple[int, asyncio.Future[None]]] = field(default_factory=deque)
+
+
+class Share:
+    """What one read has taken. `keep` gives back what it does not need any more."""
+
+    def __init__(self, octets: "Octets", mailbox_id: UUID, amount: int) -> None:
+        self._octets = octets
+        self._mailbox_id = mailbox_id
+        self.amount = amount
+
+    def keep(self, amount: int) -> None:
+        """Give back all but `amount` octets."""
+        if amount < self.amount:
+            self._octets.give_back(self._mailbox_id, self.amount - amount)
+            self.amount = amount
+
+
+class Octets:
+    """Counts octets up to `limit`. Reads wait in a line of their mailbox, and the lines take turns."""
+
+    def __init__(self, limit: int, *, patience: float = PATIENCE) -> None:
+        self._limit = limit
+        self._share = limit // SHARE
+        self._patience = patience
+        self._lines: dict[UUID, _Line] = {}
+        self._waiting = 0
+        self.taken = 0
+        """Octets of all mailboxes together."""
+
+    @asynccontextmanager
+    async def of(self, mailbox_id: UUID, amount: int) -> AsyncIterator[Share]:
+        """`amount` octets for the length of the block.
+
+        Raises Unavailable when they do not become free in time or too many reads are in line, and OverLimit for more than
+        there are at all.
+        """
+        if amount > self._limit:
+            raise OverLimit("this is more than may be read at once; ask for it in pieces")
+        await self._take(mailbox_id, amount)
+        share = Share(self, mailbox_id, amount)
+        try:
+            yield share
+        finally:
+            share.keep(0)
+
+    async def _take(self, mailbox_id: UUID, amount: int) -> None:
+        if self._waiting >= MOST_WAITING:
+            raise _refused()
+        line = self._lines.setdefault(mailbox_id, _Line())
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line.waiting.append((amount, turn))
+        self._waiting += 1
+        self._serve()
+        if turn.done():
+            return
+        metrics.READ_WAITS.labels("waited").inc()
+        try:
+            async with asyncio.timeout(self._patience):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():  # it came with the end of the wait
+                self.give_back(mailbox_id, amount)
+            else:
+                if (amount, turn) in line.waiting:
+                    line.waiting.remove((amount, turn))
+                    self._waiting -= 1
+                self._serve()
+            if isinstance(error, TimeoutError):
+                raise _refused() from None
+            raise
+
+    def give_back(self, mailbox_id: UUID, amount: int) -> None:
+        """Octets that `mailbox_id` no longer needs; those in line get them."""
+        self._lines[mailbox_id].taken -= amount
+        self._count(-amount)
+        self._serve()
+
+    def _count(self, amount: int) -> None:
+        self.taken += amount
+        metrics.READ_BYTES.set(self.taken)
+
+    def _serve(self) -> None:
+        """One read of each line that may have more, again and again; a read that the total has no room for is waited for."""
+        served = True
+        while served:
+            served = False
+            for mailbox_id, line in list(self._lines.items()):
+                if not line.waiting:
+                    if not line.taken:
+                        del self._lines[mailbox_id]
+                    continue
+                amount, turn = line.waiting[0]
+                if line.taken and line.taken + amount > self._share:
+                    continue
+                if self.taken + amount > self._limit:
+                    return
+                line.waiting.popleft()
+                self._waiting -= 1
+                if not turn.done():  # else its caller has gone
+                    line.taken += amount
+                    self._count(amount)
+                    turn.set_result(None)
+                self._lines[mailbox_id] = self._lines.pop(mailbox_id)  # behind the others
+                served = True
+
+
+def _refused() -> Unavailable:
+    metrics.READ_WAITS.labels("refused").inc()
+    return Unavailable("too much is being read just now, try again")
