@@ -14,6 +14,8 @@ class Reply:
     def render(self) -> bytes:
         """The reply as it goes over the wire; every line of a multi-line text repeats code and status (RFC 2034 4)."""
         status = f"{self.status} " if self.status else ""
+        if "\n" not in self.text:
+            return f"{self.code} {status}{self.text}\r\n".encode("utf-8", "replace")
         *more, last = self.text.split("\n")
         lines = [f"{self.code}-{status}{line}\r\n" for line in more]
         return "".join([*lines, f"{self.code} {status}{last}\r\n"]).encode("utf-8", "replace")

@@ -16,6 +16,7 @@ _RCPT = re.compile(r'TO:[ \t]*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?:[ \t]+(\S.*))?\
 _BARE_MAIL = re.compile(r'FROM:[ \t]*([^\s<>"]+)(?:[ \t]+(\S.*))?\Z', re.I | re.S)
 _BARE_RCPT = re.compile(r'TO:[ \t]*([^\s<>"]+)(?:[ \t]+(\S.*))?\Z', re.I | re.S)
 _ROUTE = re.compile(r"@[^:@]*(?:,@[^:@]*)*:")
+_CONTROL = re.compile(r"[\0-\x1f\x7f]")
 _NUMBER = re.compile(r"\d{1,20}\Z")
 
 
@@ -45,7 +46,7 @@ def parse_rcpt(argument: str, *, strict: bool = False) -> Path | None:
 
 
 def _path(match: re.Match[str] | None, strict: bool) -> Path | None:
-    if match is None or any(ord(c) < 32 or ord(c) == 127 for c in match[0]):
+    if match is None or _CONTROL.search(match[0]):
         return None
     parameters: dict[str, str | None] = {}
     for word in (match[2] or "").split():

@@ -2,9 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 LONGEST_LINE = 2048
 MOST_LINES = 200
+#: Parsed lines that are kept: hosts say the same few again and again.
+REMEMBERED = 256
 #: Lines without a reply code that one connection may send: they are skipped.
 MOST_SKIPPED = 50
 
@@ -64,24 +67,33 @@ class ReplyReader:
     def _take(self, line: bytes, found: list[RemoteReply]) -> None:
         if len(line) > LONGEST_LINE:
             raise BadReply(f"not an SMTP reply: {line[:80]!r}")
-        match = _LINE.match(line)
-        if match is None:
+        reply = _parsed(line)
+        if reply is None:
             self._skipped += 1
             if line[:3].isdigit() or self._skipped > MOST_SKIPPED:
                 raise BadReply(f"not an SMTP reply: {line[:80]!r}")
-            return
-        self._lines.append(_printable(line))
-        if len(self._lines) > MOST_LINES:
-            raise BadReply("a reply without end")
-        if match[2] != b"-":
-            found.append(RemoteReply(int(match[1]), tuple(self._lines)))
+        elif line[3:4] == b"-":
+            self._lines += reply.lines
+            if len(self._lines) >= MOST_LINES:
+                raise BadReply("a reply without end")
+        elif self._lines:
+            found.append(RemoteReply(reply.code, (*self._lines, *reply.lines)))
             self._lines = []
+        else:
+            found.append(reply)
 
     def clear(self) -> None:
         """Forget what was read: before TLS nothing is believed."""
         self._buffer = b""
         self._lines = []
         self.error = None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _parsed(line: bytes) -> RemoteReply | None:
+    """One line as a reply of its own; None if it has no reply code."""
+    match = _LINE.match(line)
+    return None if match is None else RemoteReply(int(match[1]), (_printable(line),))
 
 
 def _printable(line: bytes) -> str:
