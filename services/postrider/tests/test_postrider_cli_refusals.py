@@ -166,7 +166,7 @@ def test_an_endpoint_of_the_environment_never_gets_the_local_token(
     said = sentence(cli("mailbox", "rm", "a@x.test", "--yes", AUTH_URL=url, ADMIN_TOKEN="far"), 78)
     assert "set POSTRIDER_MAILSTORE_URL\n" in said and answers.asked == []
     assert cli("domain", "ls", "--json", AUTH_URL=url, ADMIN_TOKEN="far").stdout == "[]\n"
-    assert answers.asked == [("GET", "/v1/domains", "Bearer far")]
+    assert answers.asked == [("GET", "/v1/domains?limit=1000", "Bearer far")]
 
 
 def test_the_file_of_the_running_service_is_used_when_nothing_else_is_named(
@@ -174,7 +174,7 @@ def test_the_file_of_the_running_service_is_used_when_nothing_else_is_named(
 ) -> None:
     (tmp_path / "postrider.env").write_text(f"POSTRIDER_AUTH_URL={service[0]}\nPOSTRIDER_ADMIN_TOKEN=local\n")
     assert cli("grant", "ls").stdout == "nobody may relay without SMTP AUTH right now\n"
-    assert service[1].asked == [("GET", "/v1/grants", "Bearer local")]
+    assert service[1].asked == [("GET", "/v1/grants?limit=1000", "Bearer local")]
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,29 @@
 
 Records are dictionaries as `proto/auth/openapi.json` describes them: `id`, bare addresses, ISO 8601 times. Errors are
 those of `mailkit.http.ServiceClient.call`; their text is a sentence for the operator (NotFound, Conflict, BadRequest).
+Lists are read page by page, in the order of their keys.
 
 Removing a mailbox takes three steps, each of which may be repeated: `disable_mailbox(address, removal=True)`, purge of
 its `id` in mailstore, `delete_mailbox(address)`. A domain likewise: `close_domain`, purge of `postmaster_id`,
 `delete_domain`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from mailkit.http import ServiceClient
 
 Record = dict[str, Any]
+
+
+#: Records of one request: what auth answers well within the client's time.
+PAGE = 1000
+
+
+def _by(*names: str) -> Callable[[Record], str]:
+    return lambda record: ",".join(record[name] for name in names)
 
 
 def _at(*parts: str) -> str:
@@ -26,7 +36,7 @@ class AuthAdmin(ServiceClient):
 
     async def domains(self) -> list[Record]:
         """All domains."""
-        return await self._records("GET", _at("domains"))
+        return await self._pages(_at("domains"), _by("name"))
 
     async def domain(self, name: str) -> Record:
         """id, name, state, catchall {kind, mailbox, targets}, postmaster_id, mailboxes, created_at."""
@@ -53,7 +63,7 @@ class AuthAdmin(ServiceClient):
 
     async def mailboxes(self, name: str) -> list[Record]:
         """The mailboxes of a domain."""
-        return await self._records("GET", _at("domains", name, "mailboxes"))
+        return await self._pages(_at("domains", name, "mailboxes"), _by("address"))
 
     async def mailbox(self, address: str) -> Record:
         """id, address, domain, state, has_password, quota_limit, limit_version, credential_version, last_pop3_login,
@@ -96,7 +106,7 @@ class AuthAdmin(ServiceClient):
 
     async def forwards(self, domain: str | None = None) -> list[Record]:
         """id, address, targets, keep_copy, created_at; of one domain or all."""
-        return await self._records("GET", _at("forwards"), domain=domain)
+        return await self._pages(_at("forwards"), _by("address"), domain=domain)
 
     async def add_forward(self, address: str, targets: Sequence[str], *, keep_copy: bool = False) -> Record:
         """L2. `keep_copy` needs a mailbox of that address."""
@@ -109,7 +119,7 @@ class AuthAdmin(ServiceClient):
 
     async def badmailfrom(self) -> list[Record]:
         """S12: id, entry, created_at."""
-        return await self._records("GET", _at("badmailfrom"))
+        return await self._pages(_at("badmailfrom"), _by("entry"))
 
     async def add_badmailfrom(self, entry: str) -> Record:
         """An address or `@domain`."""
@@ -120,8 +130,9 @@ class AuthAdmin(ServiceClient):
         await self.json("DELETE", _at("badmailfrom", entry))
 
     async def grants(self, *, address: str | None = None, mailbox: str | None = None) -> list[Record]:
-        """Living grants: id, address (the client's), mailbox_id, mailbox, granted_at, expires_at."""
-        return await self._records("GET", _at("grants"), address=address, mailbox=mailbox)
+        """Living grants, the oldest first: id, address (the client's), mailbox_id, mailbox, granted_at, expires_at."""
+        found = await self._pages(_at("grants"), _by("address", "mailbox_id"), address=address, mailbox=mailbox)
+        return sorted(found, key=lambda grant: datetime.fromisoformat(grant["granted_at"]))
 
     async def revoke_grants(self, *, address: str | None = None, mailbox: str | None = None) -> list[Record]:
         """End the grants of a client address, a mailbox, or the one of both; what was ended."""
@@ -134,6 +145,18 @@ class AuthAdmin(ServiceClient):
     async def _record(self, method: str, path: str, content: Any = None) -> Record:
         answer: Record = await self.json(method, path, content)
         return answer
+
+    async def _pages(self, path: str, key: Callable[[Record], str], **asked: str | None) -> list[Record]:
+        """All records of a list. A release without pages answers every question with all of them."""
+        found: list[Record] = []
+        page: list[Record] = []
+        while not found or len(page) == PAGE:
+            after = key(found[-1]) if found else None
+            page = await self._records("GET", path, after=after, limit=str(PAGE), **asked)
+            if not page or found and page[0] == found[0]:
+                break
+            found += page
+        return found
 
     async def _records(self, method: str, path: str, **asked: str | None) -> list[Record]:
         named = {name: value for name, value in asked.items() if value is not None}

@@ -11,7 +11,7 @@ from auth.storage.accounts import Accounts, nobody
 from auth.storage.schema import MEGABYTE, QUOTA_LEAST, QUOTA_MOST
 from mailkit.address import BadAddress, normalise_domain
 from mailkit.clock import Clock
-from mailkit.errors import BadRequest, Conflict, NotFound, Unavailable
+from mailkit.errors import BadRequest, Conflict, Unavailable
 
 #: What a mailbox gets when nobody says (P2: "by its plan").
 DEFAULT_QUOTA = 1024 * MEGABYTE
@@ -32,14 +32,11 @@ class AccountRules:
         await self._store.add_domain(name, DEFAULT_QUOTA, self._clock.now())
         return await self.domain(name)
 
-    async def domains(self) -> list[models.Domain]:
-        return [_domain(row) for row in await self._store.domains()]
+    async def domains(self, after: str, limit: int) -> list[models.Domain]:
+        return [_domain(row) for row in await self._store.domains(after, limit)]
 
     async def domain(self, name: str) -> models.Domain:
-        rows = await self._store.domains(domain_name(name))
-        if not rows:
-            raise NotFound(f"there is no domain {name}; `postrider domain ls` shows what there is")
-        return _domain(rows[0])
+        return _domain(await self._store.domain(domain_name(name)))
 
     async def close_domain(self, name: str) -> models.Domain:
         """Step 1 of a removal: no more mail; the postmaster's mailbox can be purged then."""
@@ -84,9 +81,12 @@ class AccountRules:
     async def mailbox(self, address: str) -> models.Mailbox:
         return models.Mailbox(**await self._store.mailbox(_address(address).key))
 
-    async def mailboxes(self, domain: str) -> list[models.Mailbox]:
-        name = (await self.domain(domain)).name
-        return [models.Mailbox(**row) for row in await self._store.mailboxes(name)]
+    async def mailboxes(self, domain: str, after: str, limit: int) -> list[models.Mailbox]:
+        name = domain_name(domain)
+        rows = await self._store.mailboxes(name, after, limit)
+        if not rows:
+            await self._store.domain(name)  # every domain has a mailbox; there is none, or this page is the last
+        return [models.Mailbox(**row) for row in rows]
 
     async def set_password(self, address: str, question: models.SetPassword) -> models.Mailbox:
         """In force at once: this mailbox's grants go, its open sessions end within seconds (decisions 9, 15)."""

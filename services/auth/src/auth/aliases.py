@@ -14,6 +14,9 @@ from mailkit.logs import get_logger
 
 log = get_logger()
 
+#: Grants that one statement ends.
+REVOKED_AT_ONCE = 1000
+
 
 class AliasRules:
     """What the JSON API's forwards, badmailfrom and grants do."""
@@ -32,17 +35,20 @@ class AliasRules:
         if question.keep_copy:
             await self._accounts.mailbox(own.key)
         if not await self._store.add_forward(own.key, own.domain, targets, question.keep_copy, self._clock.now()):
-            if await self._store.forwards(own.key):
+            if await self._store.forward(own.key) is not None:
                 raise Conflict(f"{own.key} forwards already; remove that forward first")
             raise NotFound(f"there is no domain {own.domain} here; add it first")
-        return (await self.forwards(address=own.key))[0]
+        made = await self._store.forward(own.key)
+        if made is None:
+            raise Conflict(f"the forward of {own.key} was removed at the same moment")
+        return models.Forward(**made)
 
-    async def forwards(self, domain: str | None = None, address: str | None = None) -> list[models.Forward]:
+    async def forwards(self, domain: str | None, after: str, limit: int) -> list[models.Forward]:
         try:
             name = normalise_domain(domain) if domain else None
         except BadAddress as error:
             raise BadRequest(str(error)) from error
-        return [models.Forward(**row) for row in await self._store.forwards(address, name)]
+        return [models.Forward(**row) for row in await self._store.forwards(name, after, limit)]
 
     async def delete_forward(self, address: str) -> None:
         if not await self._store.delete_forward(_lower(address)):
@@ -52,25 +58,27 @@ class AliasRules:
         entry = _entry(question.entry)
         if not await self._store.add_badmailfrom(entry, self._clock.now()):
             raise Conflict(f"{entry} is on the list already")
-        return models.BadMailFrom(**(await self._store.badmailfrom(entry))[0])
+        made = await self._store.badmailfrom_entry(entry)
+        if made is None:
+            raise Conflict(f"{entry} was taken off the list at the same moment")
+        return models.BadMailFrom(**made)
 
-    async def badmailfrom(self) -> list[models.BadMailFrom]:
-        return [models.BadMailFrom(**row) for row in await self._store.badmailfrom()]
+    async def badmailfrom(self, after: str, limit: int) -> list[models.BadMailFrom]:
+        return [models.BadMailFrom(**row) for row in await self._store.badmailfrom(after, limit)]
 
     async def delete_badmailfrom(self, entry: str) -> None:
         if not await self._store.delete_badmailfrom(_entry(entry)):
             raise NotFound(f"{entry} is not on the list; `postrider badmailfrom ls` shows what is")
 
-    async def grants(
-        self, address: str | None = None, mailbox: str | None = None, grant: UUID | None = None
-    ) -> list[models.Grant]:
-        """Grants that still live, of one client address, one mailbox, one id, or all."""
+    async def grants(self, address: str | None, mailbox: str | None, after: str, limit: int) -> list[models.Grant]:
+        """Grants that still live, of one client address, one mailbox, or all; `after`: a `grant_key`. Raises BadRequest."""
         try:
             client = peer_address(address) if address else None
             box = str(parse_login(mailbox)) if mailbox else None
         except BadAddress as error:
             raise BadRequest(str(error)) from error
-        return [models.Grant(**row) for row in await self._store.grants(self._clock.now(), client, box, grant)]
+        rows = await self._store.grants(self._clock.now(), client, box, _key_of(after), limit)
+        return [models.Grant(**row) for row in rows]
 
     async def revoke(
         self, address: str | None = None, mailbox: str | None = None, grant: UUID | None = None
@@ -78,13 +86,40 @@ class AliasRules:
         """End those grants now; they are returned. Raises NotFound when there is none, BadRequest for "all"."""
         if address is None and mailbox is None and grant is None:
             raise BadRequest("say whose grants to revoke: an address, a mailbox or a grant's id")
-        found = await self.grants(address, mailbox, grant)
+        found: list[models.Grant] = []
+        ended = found
+        while not found or len(ended) == REVOKED_AT_ONCE:
+            ended = await self._revoke_some(address, mailbox, grant)
+            found = found + ended
+            if not ended:
+                break
         if not found:
             raise NotFound("no such grant lives; `postrider grant ls` shows what does")
-        await self._store.revoke([item.id for item in found])
-        for item in found:
-            log.info("grant_revoked", client=item.address, account=item.mailbox)
         return found
+
+    async def _revoke_some(self, address: str | None, mailbox: str | None, grant: UUID | None) -> list[models.Grant]:
+        if grant is None:
+            ended = await self.grants(address, mailbox, "", REVOKED_AT_ONCE)
+        else:
+            row = await self._store.grant(self._clock.now(), grant)
+            ended = [models.Grant(**row)] if row is not None else []
+        await self._store.revoke([item.id for item in ended])
+        for item in ended:
+            log.info("grant_revoked", client=item.address, account=item.mailbox)
+        return ended
+
+
+def grant_key(grant: models.Grant) -> str:
+    """By what grants are in order."""
+    return f"{grant.address},{grant.mailbox_id}"
+
+
+def _key_of(text: str) -> tuple[str, UUID]:
+    address, _, mailbox = text.partition(",")
+    try:
+        return address, UUID(mailbox or "0" * 32)
+    except ValueError:
+        raise BadRequest("after is not a client's address, a comma and a mailbox's id") from None
 
 
 def _lower(address: str) -> str:

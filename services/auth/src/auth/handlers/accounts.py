@@ -1,9 +1,10 @@
 """Domains and mailboxes for operators (JSON)."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from auth import models
 from auth.accounts import AccountRules
+from auth.handlers.pages import Asked, cut
 
 
 def router(rules: AccountRules) -> APIRouter:
@@ -11,8 +12,9 @@ def router(rules: AccountRules) -> APIRouter:
     api = APIRouter(prefix="/v1")
 
     @api.get("/domains", operation_id="domains", tags=["domains"])
-    async def domains() -> list[models.Domain]:
-        return await rules.domains()
+    async def domains(of: Asked, request: Request, response: Response) -> list[models.Domain]:
+        """By name; `after` is a name."""
+        return cut(await rules.domains(of.after, of.asked), of, lambda row: row.name, request, response)
 
     @api.post("/domains", operation_id="add_domain", tags=["domains"], status_code=201)
     async def add_domain(question: models.NewDomain) -> models.Domain:
@@ -38,8 +40,9 @@ def router(rules: AccountRules) -> APIRouter:
         return await rules.set_catchall(name, question)
 
     @api.get("/domains/{name}/mailboxes", operation_id="mailboxes", tags=["mailboxes"])
-    async def mailboxes(name: str) -> list[models.Mailbox]:
-        return await rules.mailboxes(name)
+    async def mailboxes(name: str, of: Asked, request: Request, response: Response) -> list[models.Mailbox]:
+        """By address; `after` is an address."""
+        return cut(await rules.mailboxes(name, of.after, of.asked), of, lambda row: row.address, request, response)
 
     @api.post("/mailboxes", operation_id="add_mailbox", tags=["mailboxes"], status_code=201)
     async def add_mailbox(question: models.NewMailbox) -> models.Mailbox:

@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from auth import models
-from auth.aliases import AliasRules
+from auth.aliases import AliasRules, grant_key
+from auth.handlers.pages import Asked, cut
 
 
 def router(rules: AliasRules) -> APIRouter:
@@ -13,8 +14,12 @@ def router(rules: AliasRules) -> APIRouter:
     api = APIRouter(prefix="/v1")
 
     @api.get("/forwards", operation_id="forwards", tags=["forwards"])
-    async def forwards(domain: str | None = None) -> list[models.Forward]:
-        return await rules.forwards(domain)
+    async def forwards(
+        of: Asked, request: Request, response: Response, domain: str | None = None
+    ) -> list[models.Forward]:
+        """By address; `after` is an address."""
+        rows = await rules.forwards(domain, of.after, of.asked)
+        return cut(rows, of, lambda row: row.address, request, response)
 
     @api.post("/forwards", operation_id="add_forward", tags=["forwards"], status_code=201)
     async def add_forward(question: models.NewForward) -> models.Forward:
@@ -26,8 +31,9 @@ def router(rules: AliasRules) -> APIRouter:
         return Response(status_code=204)
 
     @api.get("/badmailfrom", operation_id="badmailfrom", tags=["badmailfrom"])
-    async def badmailfrom() -> list[models.BadMailFrom]:
-        return await rules.badmailfrom()
+    async def badmailfrom(of: Asked, request: Request, response: Response) -> list[models.BadMailFrom]:
+        """By entry; `after` is an entry."""
+        return cut(await rules.badmailfrom(of.after, of.asked), of, lambda row: row.entry, request, response)
 
     @api.post("/badmailfrom", operation_id="add_badmailfrom", tags=["badmailfrom"], status_code=201)
     async def add_badmailfrom(question: models.NewBadMailFrom) -> models.BadMailFrom:
@@ -39,9 +45,12 @@ def router(rules: AliasRules) -> APIRouter:
         return Response(status_code=204)
 
     @api.get("/grants", operation_id="grants", tags=["grants"])
-    async def grants(address: str | None = None, mailbox: str | None = None) -> list[models.Grant]:
-        """Living grants, of one client address or one mailbox when named."""
-        return await rules.grants(address, mailbox)
+    async def grants(
+        of: Asked, request: Request, response: Response, address: str | None = None, mailbox: str | None = None
+    ) -> list[models.Grant]:
+        """Living grants, of one client address or one mailbox when named, by client address and mailbox; `after` is
+        `address,mailbox_id`."""
+        return cut(await rules.grants(address, mailbox, of.after, of.asked), of, grant_key, request, response)
 
     @api.delete("/grants", operation_id="revoke_grants", tags=["grants"])
     async def revoke_grants(address: str | None = None, mailbox: str | None = None) -> list[models.Grant]:

@@ -33,9 +33,18 @@ class Accounts:
                 raise Conflict(f"domain {name} is here already")
             await connection.execute(queries.add_mailbox, new_id(), f"postmaster@{name}", name, None, quota, now)
 
-    async def domains(self, name: str | None = None) -> list[Row]:
+    async def domain(self, name: str) -> Row:
+        """Raises NotFound."""
         async with translated():
-            return list(await self._pool.fetch(queries.domains, name))
+            row = await self._pool.fetchrow(queries.domain, name)
+        if row is None:
+            raise no_domain(name)
+        return row
+
+    async def domains(self, after: str, limit: int) -> list[Row]:
+        """By name, above `after`."""
+        async with translated():
+            return list(await self._pool.fetch(queries.domains, after, limit))
 
     async def close_domain(self, name: str) -> None:
         """No mail and no mailboxes from now on. Raises NotFound, Conflict (mailboxes other than postmaster's)."""
@@ -53,7 +62,7 @@ class Accounts:
 
     async def _lock_empty(self, connection: asyncpg.Connection, name: str) -> None:
         if await connection.fetchval(queries.lock_domain, name) is None:
-            raise NotFound(f"there is no domain {name}; `postrider domain ls` shows what there is")
+            raise no_domain(name)
         left = await connection.fetchval(queries.others_than_postmaster, name)
         if left:
             raise Conflict(f"domain {name} still has {left} mailboxes besides postmaster's; remove them first")
@@ -62,7 +71,7 @@ class Accounts:
         """L1. Raises NotFound."""
         async with translated():
             if await self._pool.fetchval(queries.set_catchall, name, kind, mailbox, targets) is None:
-                raise NotFound(f"there is no domain {name}; `postrider domain ls` shows what there is")
+                raise no_domain(name)
 
     async def add_mailbox(self, address: str, domain: str, hashed: str | None, quota: int, now: datetime) -> None:
         """Raises NotFound (the domain), Conflict."""
@@ -76,14 +85,15 @@ class Accounts:
     async def mailbox(self, address: str) -> Row:
         """Raises NotFound."""
         async with translated():
-            rows = await self._pool.fetch(queries.mailboxes, address, None)
-        if not rows:
+            row = await self._pool.fetchrow(queries.mailbox, address)
+        if row is None:
             raise nobody(address)
-        return rows[0]
+        return row
 
-    async def mailboxes(self, domain: str) -> list[Row]:
+    async def mailboxes(self, domain: str, after: str, limit: int) -> list[Row]:
+        """By address, above `after`."""
         async with translated():
-            return list(await self._pool.fetch(queries.mailboxes, None, domain))
+            return list(await self._pool.fetch(queries.mailboxes, after, limit, domain))
 
     async def set_password(self, address: str, hashed: str) -> None:
         """Ends this mailbox's sessions and grants (decision 9). Raises NotFound."""
@@ -115,6 +125,10 @@ class Accounts:
         """False when it is enabled or not there."""
         async with translated():
             return await self._pool.fetchval(queries.delete_mailbox, address) is not None
+
+
+def no_domain(name: str) -> NotFound:
+    return NotFound(f"there is no domain {name}; `postrider domain ls` shows what there is")
 
 
 def nobody(address: str) -> NotFound:

@@ -3,16 +3,24 @@ insert into auth.domains (id, name, created_at) values ($1, $2, $3)
     on conflict (name) do nothing
 returning id
 
--- name: domains
--- Records of one domain or of all, each with its catch-all's mailbox and its postmaster.
-select d.id, d.name, d.state, d.catchall, c.address as catchall_mailbox, d.catchall_targets, d.created_at,
-       p.id as postmaster_id,
+-- name: domain
+-- A record with its catch-all's mailbox and its postmaster.
+select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at,
+       (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
+       (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
        (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
   from auth.domains d
-  left join auth.mailboxes c on c.id = d.catchall_mailbox
-  left join auth.mailboxes p on p.address = 'postmaster@' || d.name
- where $1::text is null or d.name = $1
- order by d.name
+ where d.name = $1
+
+-- name: domains
+-- A page of them above the name $1. Sub-selects and no joins: a join may be planned as a scan of all mailboxes.
+select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at,
+       (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
+       (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
+       (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
+  from auth.domains d
+ where d.name > $1
+ order by d.name limit $2
 
 -- name: lock_domain
 -- For a change that no new mailbox may slip into.
@@ -50,13 +58,19 @@ values ($1, $2, $3, $4, $5, $6)
     on conflict (address) do nothing
 returning id
 
--- name: mailboxes
--- Records of one mailbox, or of a domain's.
+-- name: mailbox
 select m.id, m.address, m.domain, m.state, m.password_hash is not null as has_password, m.credential_version,
        m.quota_limit, m.limit_version, m.last_pop3_login, m.created_at
   from auth.mailboxes m
- where m.address = $1 or m.domain = $2
- order by m.address
+ where m.address = $1
+
+-- name: mailboxes
+-- A page of the domain $3, above the address $1.
+select m.id, m.address, m.domain, m.state, m.password_hash is not null as has_password, m.credential_version,
+       m.quota_limit, m.limit_version, m.last_pop3_login, m.created_at
+  from auth.mailboxes m
+ where m.domain = $3 and m.address > $1
+ order by m.address limit $2
 
 -- name: set_password
 update auth.mailboxes set password_hash = $2, credential_version = credential_version + 1

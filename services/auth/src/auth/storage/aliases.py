@@ -25,9 +25,16 @@ class Aliases:
             made = await self._pool.fetchval(queries.add_forward, new_id(), address, domain, targets, keep, now)
         return made is not None
 
-    async def forwards(self, address: str | None = None, domain: str | None = None) -> list[Row]:
+    async def forward(self, address: str) -> Row | None:
         async with translated():
-            return list(await self._pool.fetch(queries.forwards, address, domain))
+            return await self._pool.fetchrow(queries.forward, address)
+
+    async def forwards(self, domain: str | None, after: str, limit: int) -> list[Row]:
+        """By address, above `after`; of one domain or all."""
+        async with translated():
+            if domain is None:
+                return list(await self._pool.fetch(queries.forwards, after, limit))
+            return list(await self._pool.fetch(queries.forwards_of, after, limit, domain))
 
     async def delete_forward(self, address: str) -> bool:
         async with translated():
@@ -38,20 +45,35 @@ class Aliases:
         async with translated():
             return await self._pool.fetchval(queries.add_badmailfrom, new_id(), entry, now) is not None
 
-    async def badmailfrom(self, entry: str | None = None) -> list[Row]:
+    async def badmailfrom_entry(self, entry: str) -> Row | None:
         async with translated():
-            return list(await self._pool.fetch(queries.badmailfrom, entry))
+            return await self._pool.fetchrow(queries.badmailfrom_entry, entry)
+
+    async def badmailfrom(self, after: str, limit: int) -> list[Row]:
+        """By entry, above `after`."""
+        async with translated():
+            return list(await self._pool.fetch(queries.badmailfrom, after, limit))
 
     async def delete_badmailfrom(self, entry: str) -> bool:
         async with translated():
             return await self._pool.fetchval(queries.delete_badmailfrom, entry) is not None
 
-    async def grants(
-        self, now: datetime, address: str | None = None, mailbox: str | None = None, grant: UUID | None = None
-    ) -> list[Row]:
-        """Grants that still live at `now`."""
+    async def grant(self, now: datetime, grant: UUID) -> Row | None:
+        """None: there is none, or it ended before `now`."""
         async with translated():
-            return list(await self._pool.fetch(queries.grants, now, address, mailbox, grant))
+            return await self._pool.fetchrow(queries.grant, now, grant)
+
+    async def grants(
+        self, now: datetime, client: str | None, mailbox: str | None, after: tuple[str, UUID], limit: int
+    ) -> list[Row]:
+        """Those that live at `now`, of one client address, one mailbox or all, by (client address, mailbox's id) above `after`."""
+        given = (now, *after, limit)
+        async with translated():
+            if mailbox is not None:
+                return list(await self._pool.fetch(queries.grants_of_mailbox, *given, mailbox, client))
+            if client is not None:
+                return list(await self._pool.fetch(queries.grants_of_client, *given, client))
+            return list(await self._pool.fetch(queries.grants, *given))
 
     async def revoke(self, grants: Sequence[UUID]) -> None:
         async with translated():

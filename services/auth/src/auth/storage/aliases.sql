@@ -4,10 +4,18 @@ select $1, $2, d.name, $4, $5, $6 from auth.domains d where d.name = $3 and d.st
     on conflict (address) do nothing
 returning id
 
+-- name: forward
+select id, address, targets, keep_copy, created_at from auth.forwards where address = $1
+
 -- name: forwards
+-- A page of all, above the address $1.
+select id, address, targets, keep_copy, created_at from auth.forwards where address > $1 order by address limit $2
+
+-- name: forwards_of
+-- A page of the domain $3.
 select id, address, targets, keep_copy, created_at from auth.forwards
- where ($1::text is null or address = $1) and ($2::text is null or domain = $2)
- order by address
+ where domain = $3 and address > $1
+ order by address limit $2
 
 -- name: delete_forward
 delete from auth.forwards where address = $1
@@ -18,23 +26,48 @@ insert into auth.badmailfrom (id, entry, created_at) values ($1, $2, $3)
     on conflict (entry) do nothing
 returning id
 
+-- name: badmailfrom_entry
+select id, entry, created_at from auth.badmailfrom where entry = $1
+
 -- name: badmailfrom
-select id, entry, created_at from auth.badmailfrom where $1::text is null or entry = $1 order by entry
+-- A page above the entry $1.
+select id, entry, created_at from auth.badmailfrom where entry > $1 order by entry limit $2
 
 -- name: delete_badmailfrom
 delete from auth.badmailfrom where entry = $1
 returning id
 
--- name: grants
--- Grants that live at $1, of one client address, one mailbox, or all.
+-- name: grant
+-- The grant $2, if it lives at $1.
 select g.id, g.address, g.mailbox_id, m.address as mailbox, g.granted_at, g.expires_at
   from auth.grants g
   join auth.mailboxes m on m.id = g.mailbox_id
- where g.expires_at > $1
-   and ($2::text is null or g.address = $2)
-   and ($3::text is null or m.address = $3)
-   and ($4::uuid is null or g.id = $4)
- order by g.granted_at
+ where g.expires_at > $1 and g.id = $2
+
+-- name: grants
+-- A page of those that live at $1, above the key ($2, $3).
+select g.id, g.address, g.mailbox_id, g.granted_at, g.expires_at,
+       (select m.address from auth.mailboxes m where m.id = g.mailbox_id) as mailbox
+  from auth.grants g
+ where g.expires_at > $1 and (g.address, g.mailbox_id) > ($2, $3::uuid)
+ order by g.address, g.mailbox_id limit $4
+
+-- name: grants_of_client
+-- A page of the client address $5.
+select g.id, g.address, g.mailbox_id, g.granted_at, g.expires_at,
+       (select m.address from auth.mailboxes m where m.id = g.mailbox_id) as mailbox
+  from auth.grants g
+ where g.expires_at > $1 and g.address = $5 and (g.address, g.mailbox_id) > ($2, $3::uuid)
+ order by g.address, g.mailbox_id limit $4
+
+-- name: grants_of_mailbox
+-- A page of the mailbox $5, of the client address $6 alone where that is given.
+select g.id, g.address, g.mailbox_id, m.address as mailbox, g.granted_at, g.expires_at
+  from auth.mailboxes m
+  join auth.grants g on g.mailbox_id = m.id
+ where g.expires_at > $1 and m.address = $5 and ($6::text is null or g.address = $6)
+   and (g.address, g.mailbox_id) > ($2, $3::uuid)
+ order by g.address, g.mailbox_id limit $4
 
 -- name: revoke
 delete from auth.grants where id = any($1::uuid[])
