@@ -23,15 +23,20 @@ MB = 1024 * 1024
 Buckets = dict[str, dict[float, float]]
 
 
-def processor_seconds(pids: Iterable[int]) -> float:
-    """Processor time of all threads so far, to the nanosecond (psutil's has steps of 10 ms)."""
-    total = 0
+def processor_seconds(pids: Iterable[int]) -> dict[str, float]:
+    """Processor time so far by thread, to the nanosecond (psutil's has steps of 10 ms)."""
+    found = {}
     for pid in pids:
         with contextlib.suppress(OSError):
             for thread in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
-                    total += int(file.read().split()[0])
-    return total / 1e9
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+                    found[thread] = int(file.read().split()[0]) / 1e9
+    return found
+
+
+def spent(before: dict[str, float], after: dict[str, float]) -> float:
+    """Processor time, in seconds, between two looks; a thread that ended in between takes nothing back."""
+    return sum(seconds - before.get(thread, 0.0) for thread, seconds in after.items())
 
 
 def _status(pid: int, name: str) -> int:

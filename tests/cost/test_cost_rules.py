@@ -7,7 +7,7 @@ import pytest
 from mailkit.testing.speed import slowness
 from tests.cost import table
 from tests.cost.growth import FLOOR, steep
-from tests.cost.measure import longest
+from tests.cost.measure import longest, spent
 
 INFINITE = float("inf")
 
@@ -21,6 +21,10 @@ def test_more_than_linear_growth_is_seen(power: float, grows: bool) -> None:
 
 def test_what_costs_next_to_nothing_has_no_growth() -> None:
     assert steep({1: 0.0001, 2: 0.001, 4: FLOOR}) == []
+
+
+def test_a_process_that_ends_takes_nothing_back() -> None:
+    assert spent({"1": 5.0, "2": 1.0}, {"1": 5.5, "3": 0.25}) == 0.75
 
 
 def test_the_longest_stall_is_the_lower_bound_of_its_bucket() -> None:

@@ -7,10 +7,7 @@ repetition the shortest text that leads to it, then what it repeats, many times,
 import ast
 import importlib
 import re
-import signal
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -24,13 +21,9 @@ SEARCHING = frozenset(("search", "sub", "subn", "split", "findall", "finditer"))
 METHODS = SEARCHING | {"match", "fullmatch"}
 #: Repetitions with a smaller bound cost a constant.
 _LONG = 32
-#: Four times LENGTH octets cost at least 4 ms where cost is the square of it: what is done in FLOOR seconds is linear. Of
-#: longer texts, whose squares are far away, each octet may cost five times as much.
+#: Four times LENGTH octets cost at least 4 ms where cost is the square of it: what is done in FLOOR seconds is linear.
 LENGTH = 1000
 FLOOR = 0.002
-MOST_GROWTH = 2.5
-#: One run that takes more processor time is not waited for (seconds).
-PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -228,26 +221,6 @@ def _written(op: Any, value: Any) -> str:
 # -- measuring
 
 
-class TooSlow(Exception):
-    """PATIENCE is over. `re` looks at signals while it works."""
-
-
-@contextmanager
-def patience() -> Iterator[None]:
-    """Raise TooSlow in the main thread after PATIENCE seconds of processor time."""
-
-    def stop(*_: object) -> None:
-        raise TooSlow
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
 def apply(pattern: "re.Pattern[Any]", how: str, text: Any) -> None:
     """Do with `text` what the product does."""
     if how == "search":
@@ -255,35 +228,3 @@ def apply(pattern: "re.Pattern[Any]", how: str, text: Any) -> None:
             pass
     else:
         getattr(pattern, how)(text)
-
-
-def seconds(work: Callable[[], None], times: int) -> float:
-    """How long the fastest of `times` runs takes. Raises TooSlow."""
-    best = float("inf")
-    for _ in range(times):
-        started = time.perf_counter()
-        with patience():
-            work()
-        best = min(best, time.perf_counter() - started)
-    return best
-
-
-def growth(make: Callable[[int], Any], work: Callable[[Any], None], length: int = LENGTH) -> float:
-    """The larger of the two factors by which `work` slows down from n to 2n and from 2n to 4n; inf when it is not waited for.
-
-    What is done in FLOOR is 1: nothing grows there. A factor too large is measured again before it counts, because other
-    programs disturb the clock.
-    """
-    least = float("inf")
-    try:
-        floor = FLOOR if length <= LENGTH else 5 * FLOOR * length / LENGTH
-        if seconds(partial(work, make(4 * length)), 1) < floor:
-            return 1.0
-        for times in (3, 7, 15):
-            once, twice, four = (seconds(partial(work, make(length * factor)), times) for factor in (1, 2, 4))
-            least = min(least, max(twice / once, four / twice))
-            if least < MOST_GROWTH:
-                break
-    except TooSlow:
-        return float("inf")
-    return least

@@ -3,7 +3,7 @@
 import pytest
 
 from mailkit.header import Header, header_of, is_whole
-from tests.support.patterns import MOST_GROWTH, growth
+from mailkit.testing.growth import MOST_GROWTH, growth
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import pytest
 
 from mailkit.header import Header, header_of
+from mailkit.testing.growth import MOST_GROWTH, growth
 from smtp_gateway.checks import content
 from tests.support.gateway import Neighbours, context, send
-from tests.support.patterns import MOST_GROWTH, growth
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,18 @@
 """Sequence sets and search programs cost what they are long, not what they name."""
 
-import time
 from array import array
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailkit.testing.growth import MOST_GROWTH, growth
 from mailstore_client.wire import FolderSnapshot
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.responses import No
 from pop_imap_frontend.imap.search import DEEPEST, MOST_KEYS, SearchParser
-from pop_imap_frontend.imap.selected import Selected, merged, positions_of
+from pop_imap_frontend.imap.selected import Selected, Spans, merged
 
 
 def view(count: int) -> Selected:
@@ -22,15 +21,6 @@ def view(count: int) -> Selected:
         FolderSnapshot("ok", 1, 1, 2 * count + 1, 5, 0, uids.tobytes(), array("Q", [0] * count).tobytes(), []),
         read_only=True,
     )
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    best = 60.0
-    for _ in range(3):
-        started = time.process_time()
-        work()
-        best = min(best, time.process_time() - started)
-    return best
 
 
 def parse(text: str, count: int = 10) -> list[Any]:
@@ -57,15 +47,14 @@ def test_hypothesis_spans_are_the_positions_of_each_range(
 def test_a_set_that_names_everything_often_costs_its_length() -> None:
     here = view(20_000)
 
-    def work(times: int) -> Callable[[], Any]:
-        text = b",".join([b"1:*"] * times)
-        return lambda: positions_of(here.spans(Cursor(text).sequence_set(), by_uid=False))
+    def spans(text: bytes) -> Spans:
+        return here.spans(Cursor(text).sequence_set(), by_uid=False)
 
-    once, often = seconds(work(1)), seconds(work(16_000))
-    assert len(work(16_000)()) == 20_000
-    assert often < 100 * once + 0.5  # it was 16,000 times as much
-    small, large = seconds(work(4_000)), seconds(work(16_000))
-    assert large < 10 * small
+    def text(times: int) -> bytes:
+        return b",".join([b"1:*"] * times)
+
+    assert spans(text(16_000)) == [(0, 20_000)]  # joined before it is spread out
+    assert growth(text, spans, 4_000) < MOST_GROWTH
 
 
 def test_anded_sets_are_one_intersection() -> None:
@@ -73,17 +62,21 @@ def test_anded_sets_are_one_intersection() -> None:
     assert parse("UID 2:9 SEEN (UID 6:14 UNFLAGGED)")[:2] == ["AND", ["UID", [(6, 8)]]]
     assert parse("OR UID 2:4 OR UID 12 UID 3:8") == ["UID", [(2, 8), (12, 12)]]
     assert parse("UID 2 UID 4") == ["UID", []]
+
+
+def test_many_sets_do_not_cost_the_size_of_the_folder() -> None:
     keys = " ".join(["UID 1:*"] * MOST_KEYS)
-    here = view(20_000)
-    assert seconds(lambda: SearchParser(Cursor(keys.encode()), here).parse()) < 2
+    assert growth(view, lambda here: SearchParser(Cursor(keys.encode()), here).parse(), 5_000, most=1.5) < 1.5
 
 
 def test_many_keys_beside_a_long_set() -> None:
     """The set is joined once, not with each key."""
-    long = ",".join(str(number) for number in range(1, 20_000, 2))
     here = view(20_000)
-    data = ("OR 1 " * (MOST_KEYS - 1) + long).encode()
-    assert seconds(lambda: SearchParser(Cursor(data), here).parse()) < 2
+
+    def text(keys: int) -> bytes:
+        return ("OR 1 " * (keys - 1) + ",".join(str(number) for number in range(1, 20 * keys, 2))).encode()
+
+    assert growth(text, lambda data: SearchParser(Cursor(data), here).parse(), MOST_KEYS // 4) < MOST_GROWTH
 
 
 @pytest.mark.parametrize(
@@ -121,15 +114,9 @@ def test_merged() -> None:
 
 
 def test_many_expunged_at_once_cost_their_number() -> None:
-    def expunged(count: int) -> float:
-        here = view(count)
+    def expunged(here: Selected) -> None:
         gone = list(here.uids)[::2]
-        started = time.process_time()
-        numbers = here.remove(gone)
-        spent = time.process_time() - started
-        assert numbers == list(range(1, len(gone) + 1))
-        assert len(here) == count - len(gone)
-        return spent
+        assert here.remove(gone) == list(range(1, len(gone) + 1))
+        assert len(here) == len(gone)
 
-    small, large = min(expunged(50_000) for _ in range(3)), min(expunged(200_000) for _ in range(3))
-    assert large < 10 * small, (small, large)  # four times as many
+    assert growth(view, expunged, 20_000) < MOST_GROWTH
