@@ -96,18 +96,11 @@ def _making_the_database(run: Run) -> bool:
 
 
 def _migrating(run: Run) -> bool:
-    return any("migrate" in each.cmdline() for each in _living(run))
+    return any("migrate" in line for _, line in run.command_lines())
 
 
 def _starting_services(run: Run) -> bool:
-    return any("smtp_gateway" in each.cmdline() for each in _living(run))
-
-
-def _living(run: Run) -> Iterator[psutil.Process]:
-    for each in run.processes():
-        with contextlib.suppress(psutil.Error):
-            each.cmdline()
-            yield each
+    return any("smtp_gateway" in line for _, line in run.command_lines())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -152,12 +152,19 @@ class Run:
 
     def service(self, module: str) -> psutil.Process:
         """The process of one service by its module, `postgres` for the database server."""
-        for process in self.processes():
-            with contextlib.suppress(psutil.Error):
-                line = process.cmdline()
-                if module in line or (module == "postgres" and line and line[0].endswith("bin/postgres")):
-                    return process
+        for process, line in self.command_lines():
+            if module in line or (module == "postgres" and line and line[0].endswith("bin/postgres")):
+                return process
         raise AssertionError(f"no process of {module}")
+
+    def command_lines(self) -> Iterator[tuple[psutil.Process, list[str]]]:
+        """The processes that are there with their command lines, read once: one may be gone a moment later."""
+        for process in self.processes():
+            try:
+                line = process.cmdline()
+            except psutil.Error:
+                continue
+            yield process, line
 
     def close(self) -> None:
         """Whatever happened, nothing stays."""
@@ -169,7 +176,8 @@ class Run:
             except subprocess.TimeoutExpired:
                 self.process.kill()
             for child in psutil.wait_procs(children, patient(5))[1]:
-                child.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
         self.process = None
 
     def output(self) -> str:
