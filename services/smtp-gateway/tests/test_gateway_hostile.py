@@ -1,54 +1,18 @@
 """Dialogues of hostile clients: the session says a clear error or nothing, and stays in step."""
 
-import asyncio
-
 import pytest
 
-from mailkit.listener import Peer
-from smtp_gateway.config import GatewaySettings
-from smtp_gateway.context import Context, Held
-from smtp_gateway.session import SmtpSession
-
-
-class Wire(asyncio.Transport):
-    """A transport that keeps what was said."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said = b""
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        self.said += data
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        return
-
-    def resume_reading(self) -> None:
-        return
+from tests.support.gateway import Dialogue, context, until
 
 
 async def said(*pieces: bytes) -> bytes:
     """What a session answers to the octets, with QUIT at their end."""
-    context = Context(
-        GatewaySettings(helo_name="here.test", smtp_error_seconds=0), None, None, None, None, Held(1 << 20), None
-    )  # type: ignore[arg-type]
-    session, wire = SmtpSession(Peer("192.0.2.1", 1, "smtp", False), context), Wire()
-    session.connection_made(wire)
-    for piece in pieces:
-        session.data_received(piece)
-    session.data_received(b"QUIT\r\n")
-    async with asyncio.timeout(5):
-        while b"\r\n221 " not in wire.said and not wire.closed:
-            await asyncio.sleep(0)
-    session.connection_lost(None)
-    return wire.said
+    talk = Dialogue(context(smtp_error_seconds=0))
+    for piece in (*pieces, b"QUIT\r\n"):
+        talk.session.data_received(piece)
+    await until(lambda: b"\r\n221 " in talk.wire.said or talk.wire.closed)
+    talk.leave()
+    return talk.wire.said
 
 
 @pytest.mark.parametrize(
