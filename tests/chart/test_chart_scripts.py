@@ -4,6 +4,7 @@ import subprocess
 import sys
 import urllib.request
 
+from mailkit.testing.speed import patient
 from tests.chart.bundled import Bundled
 from tests.chart.chart import CHART, kind, render
 from tests.support.run import Run, wait_for
@@ -22,11 +23,13 @@ def test_the_helm_test_sends_reads_and_leaves_nothing(run: Run) -> None:
         "POP3S": run.env["POSTRIDER_POP3S_PORT"],
     }
     script = CHART / "files" / "helm-test.py"
-    done = subprocess.run([sys.executable, "-S", str(script)], env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-S", str(script)], env=env, capture_output=True, text=True, timeout=patient(120)
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["send", "read_by_imap", "read_by_pop3"]
     assert run.cli("domain", "ls") == before
-    refused = subprocess.run([sys.executable, "-S", str(script)], env=env | {"ADMIN_TOKEN": "wrong"}, capture_output=True, text=True, timeout=60)  # fmt: skip
+    refused = subprocess.run([sys.executable, "-S", str(script)], env=env | {"ADMIN_TOKEN": "wrong"}, capture_output=True, text=True, timeout=patient(60))  # fmt: skip
     assert refused.returncode == 1 and "answered 401" in refused.stderr and "Traceback" not in refused.stderr
 
 
@@ -39,7 +42,7 @@ def test_keda_asks_for_metrics_that_every_pod_has(run: Run) -> None:
         assert len(wanted) == {"queue-worker": 2, "smtp-gateway": 3, "pop-imap-frontend": 4}[service]
 
         def shown(name: str = name) -> set[str]:
-            with urllib.request.urlopen(run.env[f"POSTRIDER_{name}_URL"] + "/metrics", timeout=10) as reply:
+            with urllib.request.urlopen(run.env[f"POSTRIDER_{name}_URL"] + "/metrics", timeout=patient(10)) as reply:
                 return {line.rpartition(" ")[0] for line in reply.read().decode().splitlines()}
 
         wait_for(lambda shown=shown, wanted=wanted: set(wanted) <= shown(), 60, f"{wanted} at {service}")  # type: ignore[misc]

@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncpg
 from prometheus_client.parser import text_string_to_metric_families
 
+from mailkit.testing.speed import patient
 from tests.support.run import Run
 
 #: Split by cause into the loop's own work and waiting (mailkit/stalls.py); either kept everybody waiting.
@@ -50,7 +51,7 @@ def _status(pid: int, name: str) -> int:
 
 def stall_buckets(run: Run, service: str) -> Buckets:
     """The loop-stall histogram of one service, by cause."""
-    with urllib.request.urlopen(run.env[f"POSTRIDER_{service}_URL"] + "/metrics", timeout=60) as reply:
+    with urllib.request.urlopen(run.env[f"POSTRIDER_{service}_URL"] + "/metrics", timeout=patient(60)) as reply:
         text = reply.read().decode()
     found: Buckets = {}
     for family in text_string_to_metric_families(text):
@@ -93,13 +94,13 @@ class PostgresTime:
 
     def __enter__(self) -> "PostgresTime":
         self._thread.start()
-        if not self._started.wait(30):
+        if not self._started.wait(patient(30)):
             raise RuntimeError("Postgres does not answer")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(patient(10))
 
     async def _sample(self) -> None:
         connection = await asyncpg.connect(self._dsn)

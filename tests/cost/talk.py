@@ -7,7 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
-#: Seconds after which an unanswered exchange is given up (times the machine's slowness).
+from mailkit.testing.speed import patient
+
+#: Seconds of an idle machine after which an unanswered exchange is given up.
 PATIENCE = 60.0
 #: Octets of an answer that are kept; the rest is only counted.
 KEPT = 256 * 1024
@@ -17,9 +19,9 @@ class Talk:
     """One connection to a loopback port from an address of its own."""
 
     def __init__(self, port: int, source: str, *, patience: float = PATIENCE) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), patience, source_address=(source, 0))
+        self.patience = patient(patience)
+        self.sock = socket.create_connection(("127.0.0.1", port), self.patience, source_address=(source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.patience = patience
         self.got = bytearray()
         """The last KEPT octets of all answers."""
         self.head = b""
@@ -37,7 +39,7 @@ class Talk:
     ) -> bytes:
         """Send `data`, `segment` octets at a time, and read until `until` came behind it or the connection ended.
 
-        With `stop` in the answer the rest is not sent any more. Raises TimeoutError after `patience` seconds. Returns what came (its last KEPT octets).
+        With `stop` in the answer the rest is not sent any more. Raises TimeoutError when `patience` is over. Returns what came (its last KEPT octets).
         """
         if self.closed:
             return b""

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.cost.bench import Bench, benches
 from tests.cost.case import Case
 from tests.cost.cases import all_cases
 from tests.cost.growth import faults
 
-pytestmark = pytest.mark.timeout(600)  # the first waits for the service and for its mailboxes
+pytestmark = pytest.mark.timeout(patient(600))  # the first waits for the service and for its mailboxes
 CASES = [case for case in all_cases() if case.base]
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mailkit.testing.speed import patient
 from tests.support.clients import HOME, Imap, Pop3, smtp
 from tests.support.mail import message
 from tests.support.run import Account, Run
@@ -36,7 +37,7 @@ class Witness:
     def __enter__(self) -> "Witness":
         with smtp(self.run, HOME) as client:
             client.sendmail("a@far.example", [self.reader.address], message("a@far.example", self.reader.address))
-        end = time.monotonic() + 30
+        end = time.monotonic() + patient(30)
         while not self._has_message():
             if time.monotonic() > end:
                 raise AssertionError("the second client's message did not arrive")
@@ -49,7 +50,7 @@ class Witness:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(60)
+        self._thread.join(patient(60))
 
     def _has_message(self) -> bool:
         client = Imap(self.run)
@@ -107,6 +108,7 @@ class Witness:
 
     def wait_beyond(self, moment: float, seconds: float = 60.0) -> None:
         """Returns when a cycle that began after `moment` is over. Raises TimeoutError."""
+        seconds = patient(seconds)
         end = time.monotonic() + seconds
         while not any(step.started > moment and step.name == "read by POP3" for step in self.steps[-6:]):
             if time.monotonic() > end:

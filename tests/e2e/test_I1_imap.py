@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.support.clients import STRANGER, Imap, imap, smtp
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
@@ -178,7 +179,7 @@ def test_idle_is_told_of_new_mail(run: Run, user: Account) -> None:
     assert client.readline().startswith(b"+")
     with smtp(run, STRANGER) as sender:
         sender.sendmail("", [user.address], message("b@far.example", user.address))
-    end = time.monotonic() + 10
+    end = time.monotonic() + patient(10)
     line = b""
     while b"4 EXISTS" not in line and time.monotonic() < end:
         ready, _, _ = select_module.select([client.sock], [], [], 1)

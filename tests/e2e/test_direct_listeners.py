@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.support.clients import STRANGER, tls_context
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
@@ -31,7 +32,9 @@ def own(world: World) -> Iterator[Run]:
 
 def dial(port: int, *, proxied: bool) -> socket.socket:
     """CLIENT's connection, past the proxy or through it."""
-    sock = socket.create_connection(("127.0.0.1", port), 30, source_address=("127.0.0.9" if proxied else CLIENT, 0))
+    sock = socket.create_connection(
+        ("127.0.0.1", port), patient(30), source_address=("127.0.0.9" if proxied else CLIENT, 0)
+    )
     if proxied:
         sock.sendall(f"PROXY TCP4 {CLIENT} 127.0.0.1 4711 {port}\r\n".encode())
     return sock
@@ -46,7 +49,7 @@ def smtp(run: Run, *, proxied: bool, login: Account | None = None) -> smtplib.SM
         def _get_socket(self, host: Any, port: Any, timeout: Any) -> socket.socket:
             return dial(port, proxied=proxied)
 
-    client = Smtp("localhost", place(run, "SMTP", proxied), local_hostname="client.test", timeout=30)
+    client = Smtp("localhost", place(run, "SMTP", proxied), local_hostname="client.test", timeout=patient(30))
     client._host = "localhost"  # type: ignore[attr-defined]
     client.ehlo()
     if login:
@@ -61,7 +64,7 @@ def pop3(run: Run, user: Account, *, proxied: bool) -> None:
         def _create_socket(self, timeout: Any) -> socket.socket:
             return dial(place(run, "POP3", proxied), proxied=proxied)
 
-    client = Pop3("localhost", timeout=30)
+    client = Pop3("localhost", timeout=patient(30))
     client.stls(tls_context(run))
     client.user(user.login)
     client.pass_(user.password)
@@ -74,7 +77,7 @@ def imaps(run: Run, user: Account, *, proxied: bool) -> None:
             sock = dial(place(run, "IMAPS", proxied), proxied=proxied)
             return tls_context(run).wrap_socket(sock, server_hostname="localhost")
 
-    client = Imap("localhost", timeout=30)
+    client = Imap("localhost", timeout=patient(30))
     client.login(user.address, user.password)
     client.logout()
 
@@ -108,7 +111,7 @@ def test_mail_comes_in_directly_and_its_trace_names_the_client(own: Run) -> None
             return dial(place(own, "POP3", False), proxied=False)
 
     def read() -> bytes:
-        box = Pop3("localhost", timeout=30)
+        box = Pop3("localhost", timeout=patient(30))
         box.stls(tls_context(own))
         box.user(user.login)
         box.pass_(user.password)
@@ -122,11 +125,13 @@ def test_mail_comes_in_directly_and_its_trace_names_the_client(own: Run) -> None
 
 @pytest.mark.parametrize("name", ["SMTP", "SUBMISSION", "POP3", "IMAP"])
 def test_the_public_port_takes_proxies_only_and_the_direct_one_no_header(own: Run, name: str) -> None:
-    with socket.create_connection(("127.0.0.1", own.port(name)), 10, source_address=(STRANGER, 0)) as sock:
+    with socket.create_connection(("127.0.0.1", own.port(name)), patient(10), source_address=(STRANGER, 0)) as sock:
         assert sock.recv(100) == b"", "a stranger at the proxied port hears nothing"
     with dial(own.port(name), proxied=True) as sock:
         assert sock.recv(1000)[:1] in b"2+*"
-    with socket.create_connection(("127.0.0.1", own.port(name) + OFFSET), 10, source_address=(STRANGER, 0)) as sock:
+    with socket.create_connection(
+        ("127.0.0.1", own.port(name) + OFFSET), patient(10), source_address=(STRANGER, 0)
+    ) as sock:
         assert sock.recv(1000)[:1] in b"2+*"
         sock.sendall(f"PROXY TCP4 {CLIENT} 127.0.0.1 4711 25\r\n".encode())
         assert sock.recv(1000)[:4] in (b"500 ", b"502 ", b"-ERR", b"PROX")  # a command like another, and none we know
@@ -137,7 +142,7 @@ def test_probes_are_no_sessions(own: Run, service: str) -> None:
     """The kubelet asks the HTTP side; nothing of it is seen at the listeners or in what they count."""
 
     def ask(path: str) -> str:
-        with urllib.request.urlopen(own.env[f"POSTRIDER_{service}_URL"] + path, timeout=10) as reply:  # noqa: S310
+        with urllib.request.urlopen(own.env[f"POSTRIDER_{service}_URL"] + path, timeout=patient(10)) as reply:  # noqa: S310
             assert reply.status == 200
             return str(reply.read().decode())
 

@@ -16,6 +16,7 @@ from collections import Counter
 
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.support.clients import imap, inbox, smtp
 from tests.support.mail import message
 from tests.support.run import Run, wait_for
@@ -49,7 +50,7 @@ class Load:
     def stop(self) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(90)
+            thread.join(patient(90))
             assert not thread.is_alive()
 
     def _send(self, number: int) -> None:
@@ -78,7 +79,7 @@ class Load:
 def ready(run: Run) -> bool:
     for name in ("AUTH", "QUEUE", "MAILSTORE", "GATEWAY", "FRONTEND"):
         try:
-            with urllib.request.urlopen(run.env[f"POSTRIDER_{name}_URL"] + "/readyz", timeout=2):
+            with urllib.request.urlopen(run.env[f"POSTRIDER_{name}_URL"] + "/readyz", timeout=patient(2)):
                 pass
         except (OSError, urllib.error.HTTPError):
             return False

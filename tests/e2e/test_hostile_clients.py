@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.support.clients import STRANGER, dial, imap, inbox, smtp, tls_context
 from tests.support.mail import message
 from tests.support.run import Account, Run, running, wait_for
@@ -75,7 +76,7 @@ def in_data(talk: Raw, user: Account) -> None:
 
 def held(run: Run) -> float:
     """Octets of bodies that the gateway has in memory."""
-    with urllib.request.urlopen(run.env["POSTRIDER_GATEWAY_URL"] + "/metrics", timeout=10) as reply:
+    with urllib.request.urlopen(run.env["POSTRIDER_GATEWAY_URL"] + "/metrics", timeout=patient(10)) as reply:
         found = re.search(rb"^postrider_gateway_body_bytes (\S+)", reply.read(), re.M)
     assert found
     return float(found[1])

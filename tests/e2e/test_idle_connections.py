@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.support.clients import STRANGER, inbox, smtp, tls_context
 from tests.support.mail import message
 from tests.support.run import Run, running, wait_for
@@ -32,7 +33,7 @@ async def connect(run: Run, port: str, number: int, context: ssl.SSLContext) -> 
     source = f"127.30.{PORTS.index(port)}.{number // 50 + 1}"
     tls = {"ssl": context, "server_hostname": run.name} if port.endswith("S") else {}
     reader, writer = await asyncio.open_connection(run.host(port), run.port(port), local_addr=(source, 0), **tls)
-    assert await asyncio.wait_for(reader.readline(), 30)
+    assert await asyncio.wait_for(reader.readline(), patient(30))
     return writer
 
 

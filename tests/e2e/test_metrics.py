@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from mailkit.testing.speed import patient
 from tests.support.clients import STRANGER, imap, pop3, smtp
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
@@ -22,7 +23,7 @@ def scraped(run: Run) -> Series:
     """All series of all five services, summed where two have the same."""
     found: Series = {}
     for service in ("AUTH", "QUEUE", "MAILSTORE", "GATEWAY", "FRONTEND"):
-        with urllib.request.urlopen(run.env[f"POSTRIDER_{service}_URL"] + "/metrics", timeout=10) as reply:
+        with urllib.request.urlopen(run.env[f"POSTRIDER_{service}_URL"] + "/metrics", timeout=patient(10)) as reply:
             for family in text_string_to_metric_families(reply.read().decode()):
                 for sample in family.samples:
                     key = sample.name, frozenset(sample.labels.items())

@@ -107,16 +107,12 @@ def _starting_services(run: Run) -> bool:
 @pytest.mark.parametrize("moment", [_making_the_database, _migrating, _starting_services])
 def test_a_stop_during_the_first_start_is_a_stop(own: Run, moment: Callable[[Run], bool], number: int) -> None:
     """As Ctrl-C at a terminal: every process of the foreground group gets it."""
-    with open(own.state / "launcher.out", "ab") as out:
-        own.process = subprocess.Popen(
-            [sys.executable, "-m", "postrider.launcher"],
-            env=own.environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+    launcher = own.launch()
     try:
         wait_for(lambda: moment(own), 60)
         children = own.processes()
-        os.killpg(own.process.pid, number)
-        assert own.process.wait(patient(20)) == 0, own.output()
+        os.killpg(launcher.pid, number)
+        assert launcher.wait(patient(20)) == 0, own.output()
         assert "Traceback" not in own.output() and "postrider:" not in own.output()
         _, alive = psutil.wait_procs(children, patient(5))
         assert not alive, f"left behind: {alive}"
@@ -126,6 +122,36 @@ def test_a_stop_during_the_first_start_is_a_stop(own: Run, moment: Callable[[Run
             own.stop()
     finally:
         own.close()
+
+
+STARTER = """
+import sys
+from pathlib import Path
+from tests.support.run import Run
+print(Run(Path(sys.argv[1])).launch().pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_run_ends_with_the_tests_that_started_it(own: Run) -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(own.state)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert starter.stdout is not None
+        launcher = psutil.Process(int(starter.stdout.readline()))
+        processes = wait_for(lambda: _with_postgres(launcher), 60, "the database is being made or served")
+    finally:
+        starter.kill()
+        starter.communicate()
+    _, alive = psutil.wait_procs(processes, patient(20))
+    assert not alive, f"left behind: {alive}"
+
+
+def _with_postgres(launcher: psutil.Process) -> list[psutil.Process]:
+    """The launcher and what it started, once that is something."""
+    children = launcher.children(recursive=True)
+    return [launcher, *children] if children else []
 
 
 def test_a_port_in_use_is_one_sentence(own: Run, shared_run: Run) -> None:

@@ -13,6 +13,7 @@ from mailkit.batch import Batcher
 from mailkit.listener import Peer
 from mailkit.stream import Stream
 from mailkit.tarpit import Tarpit
+from mailkit.testing.speed import patient
 from pop_imap_frontend.budget import Budget
 from pop_imap_frontend.imap import ImapContext, ImapSession
 from pop_imap_frontend.logins import Logins
@@ -40,10 +41,10 @@ class Client:
 
     async def response(self) -> bytes:
         """One response, literals inline; b"" at the end of the connection."""
-        found = await asyncio.wait_for(self.reader.readline(), 60)
+        found = await asyncio.wait_for(self.reader.readline(), patient(60))
         while match := _LITERAL.search(found):
-            found += await asyncio.wait_for(self.reader.readexactly(int(match[1])), 60)
-            found += await asyncio.wait_for(self.reader.readline(), 60)
+            found += await asyncio.wait_for(self.reader.readexactly(int(match[1])), patient(60))
+            found += await asyncio.wait_for(self.reader.readline(), patient(60))
         return found
 
     async def until(self, tag: str) -> list[bytes]:
@@ -134,7 +135,7 @@ class Imap:
             self._server.close()
         for session in self.sessions:
             if session.stream.task is not None:
-                await asyncio.wait_for(session.stream.task, 60)
+                await asyncio.wait_for(session.stream.task, patient(60))
 
 
 @pytest.fixture

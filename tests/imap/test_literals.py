@@ -4,10 +4,11 @@ import asyncio
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailkit.stream import Stream
+from mailkit.testing.speed import patient
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.reader import RawCommand, read_command
 
@@ -48,12 +49,11 @@ async def _read(data: bytes, count: int) -> list[RawCommand]:
     stream.data_received(data)
     stream.eof_received()
     assert stream.task is not None
-    await asyncio.wait_for(stream.task, 30)
+    await asyncio.wait_for(stream.task, patient(30))
     stream.connection_lost(None)
     return found
 
 
-@settings(deadline=None)
 @given(literals=LITERALS, verb=st.sampled_from([b"LOGIN", b"SEARCH", b"CREATE", b"RENAME"]))
 def test_hypothesis_a_literal_announces_nothing(literals: list[tuple[bytes, str]], verb: bytes) -> None:
     command = b"a " + verb

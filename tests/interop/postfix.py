@@ -8,6 +8,8 @@ from typing import Self
 
 import trustme
 
+from mailkit.testing.speed import patient
+
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 _SERVICES = {
     "cleanup": "unix n - n - 0", "qmgr": "unix n - n 300 1", "tlsmgr": "unix - - n 1000? 1", "pickup": "unix n - n 60 1",
@@ -51,7 +53,7 @@ class Postfix:
 
     def _do(self, word: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["postfix", "-c", str(self.etc), word], capture_output=True, text=True, timeout=30, env=_PATH,
+            ["postfix", "-c", str(self.etc), word], capture_output=True, text=True, timeout=patient(30), env=_PATH,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
 

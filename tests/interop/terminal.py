@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from mailkit.testing.speed import patient
+
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 
@@ -31,6 +33,7 @@ def in_terminal(
             os._exit(127)
     written = bytearray()
     todo, seen = list(keys), 0
+    seconds = patient(seconds)
     ends = time.monotonic() + seconds
     try:
         while octets := _read(screen, ends - time.monotonic()):

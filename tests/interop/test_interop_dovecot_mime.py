@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from mailkit.testing.speed import patient
 from mailstore.mime import header_fields, render, section
 from tests.support.mime_samples import OUR_ADDRESSES, OUR_STRUCTURES, OUR_TYPES, corpus, generate, ours_differ
 
@@ -103,7 +104,7 @@ class Dovecot:
 
     def close(self) -> None:
         """End the session."""
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=patient(10))
 
 
 def _value_end(data: bytes, pos: int) -> int:

@@ -4,6 +4,7 @@ import smtplib
 import socket
 from pathlib import Path
 
+from mailkit.testing.speed import patient
 from tests.support.clients import STRANGER, inbox, smtp
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
@@ -33,7 +34,7 @@ def test_postfix_submits_through_us(run: Run, user: Account, world: World, tmp_p
         user.address, "somebody", subject="through a smart host", body="one\r\n.\r\n..two\r\n" + "ö" * 40 + "\r\n"
     )
     with Postfix(tmp_path, "127.0.0.1", port, settings) as postfix:
-        with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
+        with smtplib.SMTP("127.0.0.1", port, timeout=patient(30)) as client:
             client.sendmail(user.address, [user.address, f"x@{far.domain}"], sent, ["body=8bitmime"])
         (here,) = wait_for(lambda: inbox(run, user), 30, f"the message is filed; {postfix.log()}")
         wait_for(far.messages, 30)

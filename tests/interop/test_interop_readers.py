@@ -9,6 +9,7 @@ from pathlib import Path
 import aioimaplib
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.support.clients import imap, inbox, smtp, tls_context
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
@@ -16,7 +17,7 @@ from tests.support.run import Account, Run, wait_for
 
 def sh(*words: str, home: Path) -> subprocess.CompletedProcess[bytes]:
     done = subprocess.run(
-        words, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, env=os.environ | {"HOME": str(home)}
+        words, stdin=subprocess.DEVNULL, capture_output=True, timeout=patient(120), env=os.environ | {"HOME": str(home)}
     )
     assert done.returncode == 0, f"{words[0]}: {done.stdout.decode()[-2000:]} {done.stderr.decode()[-2000:]}"
     return done
@@ -77,12 +78,12 @@ def test_fetchmail_takes_and_deletes(run: Run, user: Account, sent: list[bytes],
 
 async def test_aioimaplib(run: Run, user: Account, sent: list[bytes]) -> None:
     client = aioimaplib.IMAP4_SSL("localhost", run.port("IMAPS"), ssl_context=tls_context(run))
-    await asyncio.wait_for(client.wait_hello_from_server(), 10)
-    assert (await asyncio.wait_for(client.login(user.address, user.password), 10)).result == "OK"
-    assert (await asyncio.wait_for(client.select("INBOX"), 10)).result == "OK"
-    answer = await asyncio.wait_for(client.fetch("1", "(BODY.PEEK[])"), 10)
+    await asyncio.wait_for(client.wait_hello_from_server(), patient(10))
+    assert (await asyncio.wait_for(client.login(user.address, user.password), patient(10))).result == "OK"
+    assert (await asyncio.wait_for(client.select("INBOX"), patient(10))).result == "OK"
+    answer = await asyncio.wait_for(client.fetch("1", "(BODY.PEEK[])"), patient(10))
     assert any(bytes(line).endswith(sent[0]) for line in answer.lines if isinstance(line, bytes | bytearray))
-    assert (await asyncio.wait_for(client.store("1", "+FLAGS", "(\\Deleted)"), 10)).result == "OK"
-    assert (await asyncio.wait_for(client.expunge(), 10)).result == "OK"
-    await asyncio.wait_for(client.logout(), 10)
+    assert (await asyncio.wait_for(client.store("1", "+FLAGS", "(\\Deleted)"), patient(10))).result == "OK"
+    assert (await asyncio.wait_for(client.expunge(), patient(10))).result == "OK"
+    await asyncio.wait_for(client.logout(), patient(10))
     assert len(inbox(run, user)) == 2

@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from mailkit.testing.speed import patient
 from tests.support.clients import inbox, smtp
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
@@ -21,7 +22,7 @@ def test_a_first_message(run: Run) -> None:
         ["bash", "-e", "-c", block],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         env=os.environ | {"POSTRIDER_STATE": str(run.state)},
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

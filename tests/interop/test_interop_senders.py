@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from mailkit.testing.speed import patient
 from tests.support.clients import inbox
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
@@ -12,7 +13,9 @@ from tests.support.world import World
 
 def sh(*words: str, text: bytes = b"", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
     path = {"PATH": os.environ["PATH"] + ":/usr/sbin"}
-    done = subprocess.run(words, input=text, capture_output=True, timeout=120, env=os.environ | path | (env or {}))
+    done = subprocess.run(
+        words, input=text, capture_output=True, timeout=patient(120), env=os.environ | path | (env or {})
+    )
     assert done.returncode == 0, f"{words[0]}: {done.stdout.decode()[-2000:]} {done.stderr.decode()[-2000:]}"
     return done
 

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from mailkit.testing.parent import end_with_parent
+from mailkit.testing.speed import patient
 from tests.monitoring.dashboards import DASHBOARDS, queries
 from tests.monitoring.load import everything
 from tests.support.run import Run, wait_for
@@ -51,14 +53,14 @@ class Prometheus:
             self.process = subprocess.Popen(
                 ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
                  f"--web.listen-address={self.url.removeprefix('http://')}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent(),
             )  # fmt: skip
 
     def ask(self, path: str, **parameters: str) -> Any:
         """The `data` of an answer of its HTTP API."""
         query = urllib.parse.urlencode(parameters)
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=30) as reply:
+            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=patient(30)) as reply:
                 return json.loads(reply.read())["data"]
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{parameters}: {error.read().decode()}") from None
@@ -69,7 +71,7 @@ class Prometheus:
 
     def up(self) -> bool:
         with contextlib.suppress(OSError):  # not listening yet, or not ready: 503
-            urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).close()
+            urllib.request.urlopen(f"{self.url}/-/ready", timeout=patient(5)).close()
             return all(len(self.query(each)) == 2 * len(SERVICES) for each in ("up == 1", "postrider_build_info"))
         return False
 
@@ -79,7 +81,7 @@ class Prometheus:
 
     def close(self) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(patient(20))
 
 
 @pytest.fixture(scope="session")

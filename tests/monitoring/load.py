@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 
+from mailkit.testing.speed import patient
 from tests.support.clients import OFFICE, STRANGER, Imap, imap, pop3, smtp, tls_context
 from tests.support.mail import message
 from tests.support.run import Account, Run
@@ -55,7 +56,7 @@ def everything(run: Run, world: World) -> Iterator[None]:
     finally:
         stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(patient(60))
         idle.send(b"DONE\r\n")
         idle.shutdown()
     assert not trouble, trouble[0]

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mailkit.testing.speed import patient
 from tests.monitoring.cases import CASES
 from tests.monitoring.rules import PAGES, SOURCE, alerts, write
 
 
 def promtool(*words: str, folder: Path) -> str:
-    done = subprocess.run(["promtool", *words], cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["promtool", *words], cwd=folder, capture_output=True, text=True, timeout=patient(120))
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.cluster.kit import node
 from tests.cluster.kit.build import KitError
 
@@ -30,7 +31,7 @@ try:
 except node.KitError as error:
     sys.exit(f"cluster: {{error}}")
 """]  # fmt: skip
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=patient(60))
     assert (done.returncode, done.stderr) == (1, SENTENCE)
 
 

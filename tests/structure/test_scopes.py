@@ -24,6 +24,7 @@ from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure
 from mailkit.proof import LIFE
+from mailkit.testing.speed import patient
 from mailkit.web import App
 from mailstore import parts as mailstore
 from mailstore.config import MailstoreSettings
@@ -167,7 +168,7 @@ async def opened(app: App, endpoint: str, token: str | None, body: bytes) -> boo
     }  # fmt: skip
     task = asyncio.ensure_future(app(scope, receive, send))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             await asyncio.wait({task, asyncio.ensure_future(answered.wait())}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         task.cancel()

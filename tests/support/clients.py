@@ -7,6 +7,7 @@ import socket
 import ssl
 from typing import Any
 
+from mailkit.testing.speed import patient
 from tests.support.run import Account, Run
 
 HOME, OFFICE, STRANGER = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -23,7 +24,7 @@ class Pop3(poplib.POP3):
     def __init__(self, run: Run, source: str = HOME, port: str = "POP3") -> None:
         self._source = run.source(source)
         self._dial = run.host(port), run.port(port)
-        super().__init__(run.name, run.port(port), timeout=30)
+        super().__init__(run.name, run.port(port), timeout=patient(30))
 
     def _create_socket(self, timeout: float) -> socket.socket:
         return socket.create_connection(self._dial, timeout, source_address=(self._source, 0))
@@ -34,7 +35,9 @@ class _Smtp(smtplib.SMTP):
 
     def __init__(self, run: Run, source: str, port: str) -> None:
         self._run, self._dial = run, (run.host(port), run.port(port))
-        super().__init__(run.name, run.port(port), local_hostname="client.test", timeout=60, source_address=(source, 0))
+        super().__init__(
+            run.name, run.port(port), local_hostname="client.test", timeout=patient(60), source_address=(source, 0)
+        )
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         return socket.create_connection(self._dial, timeout, source_address=self.source_address)  # type: ignore[attr-defined]
@@ -48,8 +51,8 @@ class _Smtps(_Smtp):
 
 
 def dial(run: Run, port: str, *, seconds: float = 10) -> socket.socket:
-    """A bare connection."""
-    return socket.create_connection((run.host(port), run.port(port)), seconds)
+    """A bare connection; `seconds` are those of an idle machine."""
+    return socket.create_connection((run.host(port), run.port(port)), patient(seconds))
 
 
 def smtp(
@@ -81,7 +84,7 @@ class Imap(imaplib.IMAP4):
     def __init__(self, run: Run, source: str = HOME) -> None:
         self._source = run.source(source)
         self._dial = run.host("IMAP"), run.port("IMAP")
-        super().__init__(run.name, run.port("IMAP"), timeout=30)
+        super().__init__(run.name, run.port("IMAP"), timeout=patient(30))
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
         return socket.create_connection(self._dial, timeout, source_address=(self._source, 0))

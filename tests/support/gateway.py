@@ -21,6 +21,7 @@ from mailkit.batch import Batcher
 from mailkit.clock import SystemClock
 from mailkit.dns import Existence
 from mailkit.listener import Peer
+from mailkit.testing.speed import patient
 from mailstore_client.wire import RoomQuestion
 from queue_worker_client.wire import Submission, SubmissionAnswer
 from smtp_gateway.accept import Acceptor
@@ -132,7 +133,7 @@ def context(neighbours: Neighbours | None = None, **settings: Any) -> Context:
 
 async def until(condition: Any) -> None:
     """Let the loop run until `condition()` is true."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(patient(60)):
         while not condition():
             await asyncio.sleep(0)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mailkit.testing.speed import patient
 from tests.support.run import Run
 from tests.support.world import World
 
@@ -62,7 +63,12 @@ class ReleaseRun(Run):
     def cli_process(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
         command = super()._cli(*words)
         return subprocess.run(
-            self._inside(*command), env=self.environment(), input=text, capture_output=True, text=True, timeout=60
+            self._inside(*command),
+            env=self.environment(),
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=patient(60),
         )
 
     def _inside_call(self, do: Callable[[], T]) -> T:

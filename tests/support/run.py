@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from mailkit.testing.parent import end_with_parent
 from mailkit.testing.speed import patient
 
 T = TypeVar("T")
@@ -101,18 +102,24 @@ class Run:
         own |= {"POSTRIDER_STATE": str(self.state), "POSTRIDER_PORT_OFFSET": str(self.offset)}
         return own | {f"POSTRIDER_{name}": value for name, value in self.settings.items()}
 
-    def start(self) -> "Run":
-        """Start and wait until `postrider.env` says that everything answers."""
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start the launcher, and wait for nothing. It gets SIGTERM when the test run is killed."""
         (self.state / ENV_FILE).unlink(missing_ok=True)  # left by a run that was killed
         with open(self.state / "launcher.out", "ab") as out:
             self.process = subprocess.Popen(
                 [self.python, "-m", "postrider.launcher"],
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                preexec_fn=end_with_parent(),
             )  # fmt: skip
+        return self.process
+
+    def start(self) -> "Run":
+        """Start and wait until `postrider.env` says that everything answers."""
+        process = self.launch()
         file = self.state / ENV_FILE
         end = time.monotonic() + patient(START_SECONDS)
         while not file.exists():
-            if self.process.poll() is not None or time.monotonic() > end:
+            if process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"the run did not start:\n{self.output()}\n{self.logs()}")
             time.sleep(0.03)
         self.env = dict(line.split("=", 1) for line in file.read_text().splitlines())

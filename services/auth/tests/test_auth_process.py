@@ -22,7 +22,9 @@ from auth_client.admin import AuthAdmin
 from mailkit.http import ServiceClient
 from mailkit.ids import new_id
 from mailkit.singleton import Singleton
+from mailkit.testing.parent import end_with_parent
 from mailkit.testing.postgres import Databases
+from mailkit.testing.speed import patient
 
 EXPORT = Path(__file__).parents[3] / "proto" / "auth" / "openapi.json"
 
@@ -36,12 +38,13 @@ def start(command: str, **settings: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=end_with_parent(),
     )
 
 
 def refusal(command: str, **settings: str) -> tuple[int, str]:
     process = start(command, **settings)
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=patient(40))
     return process.returncode, errors
 
 
@@ -61,7 +64,7 @@ def test_it_migrates_serves_and_drains(postgres: Databases):
             headers = {"authorization": "Bearer t"}
             assert httpx.get(f"http://127.0.0.1:{port}/v1/domains", headers=headers).json() == []
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(patient(10)) == 0
         finally:
             process.kill()
             process.communicate()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from mailkit.testing.postgres import postgres as postgres
+from mailkit.testing.speed import patient
 
 
 def environment(**values: str) -> dict[str, str]:
@@ -21,6 +22,6 @@ async def run(package: str, *arguments: str, **values: str) -> tuple[int, str]:
         sys.executable, "-m", package, *arguments,
         env=environment(**values), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    out, errors = await asyncio.wait_for(process.communicate(), 60)
+    out, errors = await asyncio.wait_for(process.communicate(), patient(60))
     assert process.returncode is not None
     return process.returncode, (out + errors).decode()

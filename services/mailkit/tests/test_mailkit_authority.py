@@ -17,6 +17,7 @@ from mailkit.errors import TooLarge, Unauthorised
 from mailkit.http import ServiceClient
 from mailkit.lifecycle import Lifecycle
 from mailkit.server import LARGEST_HEAD
+from mailkit.testing.speed import patient
 from mailkit.web import OPERATORS, HttpSide, add_door, create_app
 
 MOST = 100_000
@@ -64,7 +65,7 @@ async def head_alone(side: HttpSide, method: str, path: str, *fields: str) -> tu
     reader, writer = await asyncio.open_connection("127.0.0.1", side.port)
     try:
         writer.write("\r\n".join([f"{method} {path} HTTP/1.1", "Host: here", *fields, "", ""]).encode())
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), patient(30))
         return int(head.split()[1]), head.lower()
     finally:
         writer.close()
@@ -143,7 +144,7 @@ async def test_a_client_that_goes_on_sending_still_reads_its_answer(side: HttpSi
 async def test_a_client_that_never_ends_is_cut_off(side: HttpSide) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", side.port)
     writer.write(b"PUT /v1/large HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n")
-    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)).split()[1] == b"401"
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), patient(30))).split()[1] == b"401"
     started = asyncio.get_running_loop().time()
 
     async def upload() -> None:
@@ -153,7 +154,7 @@ async def test_a_client_that_never_ends_is_cut_off(side: HttpSide) -> None:
             await asyncio.sleep(0)
 
     with pytest.raises(ConnectionError):
-        await asyncio.wait_for(upload(), 30)
+        await asyncio.wait_for(upload(), patient(30))
     assert asyncio.get_running_loop().time() - started > LINGER_SECONDS / 2
     writer.close()
 
@@ -162,7 +163,7 @@ async def test_a_refused_request_without_a_body_keeps_its_connection(side: HttpS
     reader, writer = await asyncio.open_connection("127.0.0.1", side.port)
     for _ in range(2):
         writer.write(b"GET /v1/things HTTP/1.1\r\nHost: here\r\n\r\n")
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), patient(30))
         assert head.split()[1] == b"401" and b"connection: close" not in head.lower()
         await reader.readuntil(b"}")
     writer.close()
@@ -192,7 +193,7 @@ async def test_what_is_no_body_has_a_limit_too(side: HttpSide, start: bytes) -> 
             await asyncio.sleep(0)
 
     with pytest.raises(ConnectionError):
-        await asyncio.wait_for(more(), 60)
+        await asyncio.wait_for(more(), patient(60))
     assert sent < LARGEST_HEAD + 16_000_000  # what socket buffers hold besides
     writer.close()
 

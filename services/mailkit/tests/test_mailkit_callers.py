@@ -11,6 +11,7 @@ from mailkit import callers
 from mailkit.authority import Tokens
 from mailkit.http import ServiceClient
 from mailkit.lifecycle import Lifecycle
+from mailkit.testing.speed import patient
 from mailkit.web import HttpSide, add_door, create_app
 from mailkit.wire import Wire
 
@@ -42,7 +43,7 @@ async def served(work: Work) -> AsyncIterator[ServiceClient]:
     add_door(app, "/v1/work", Question, work.answer, "tester")
     side = HttpSide(app, "127.0.0.1", 0)
     await side.start()
-    client = ServiceClient(f"http://127.0.0.1:{side.port}", "secret", timeout=30)
+    client = ServiceClient(f"http://127.0.0.1:{side.port}", "secret", timeout=patient(30))
     try:
         yield client
     finally:
@@ -53,7 +54,7 @@ async def served(work: Work) -> AsyncIterator[ServiceClient]:
 async def test_work_is_dropped_when_its_caller_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "LOOK_AFTER", 0.05)
     work, dropped = Work(), callers.DROPPED._value.get()
-    async with served(work) as client, asyncio.timeout(20):
+    async with served(work) as client, asyncio.timeout(patient(20)):
         asked = asyncio.create_task(client.call("/v1/work", Question(1), Question))
         await work.begun.wait()
         asked.cancel()
@@ -66,7 +67,7 @@ async def test_work_is_dropped_when_its_caller_goes(monkeypatch: pytest.MonkeyPa
 async def test_a_caller_that_waits_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "LOOK_AFTER", 0)
     work = Work()
-    async with served(work) as client, asyncio.timeout(20):
+    async with served(work) as client, asyncio.timeout(patient(20)):
         for n in range(3):
             work.begun.clear()
             work.done.clear()

@@ -14,6 +14,7 @@ from mailkit import db
 from mailkit.db import BOUNDS, create_pool, open_session, translate, translated
 from mailkit.errors import NoSpace, Unavailable
 from mailkit.testing.postgres import Databases
+from mailkit.testing.speed import patient
 
 
 async def test_a_released_session_leaves_no_transaction_behind(postgres: Databases) -> None:
@@ -96,7 +97,7 @@ async def test_nobody_waits_for_a_session_of_the_pool_for_ever(
 ) -> None:
     monkeypatch.setattr(db, "ACQUIRE_SECONDS", 0.2)
     pool = await create_pool(postgres.create(), service="test", size=1)
-    async with pool.acquire(), asyncio.timeout(20):
+    async with pool.acquire(), asyncio.timeout(patient(20)):
         with pytest.raises(Unavailable):
             async with translated():
                 await pool.fetchval("select 1")
@@ -109,7 +110,7 @@ async def test_a_session_stopped_in_a_transaction_gives_its_locks_back(postgres:
     pool = await create_pool(dsn, service="test", size=2, settings={"idle_in_transaction_session_timeout": "300"})
     await pool.execute("create table t (n int); insert into t values (1)")
     started = time.monotonic()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
             async with pool.acquire() as stopped, stopped.transaction():
                 await stopped.execute("select n from t for update")

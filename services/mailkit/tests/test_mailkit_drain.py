@@ -3,6 +3,7 @@
 import asyncio
 
 from mailkit.lifecycle import Lifecycle
+from mailkit.testing.speed import patient
 from mailkit.web import HttpSide, create_app
 
 ASK = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -16,12 +17,12 @@ async def test_each_answer_of_a_draining_service_is_its_connections_last() -> No
     try:
         for _ in range(2):  # kept, as long as the service stays
             writer.write(ASK)
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), patient(5))
             await reader.readuntil(b"}")
             assert b"connection: close" not in head.lower()
         life.stopping.set()
         writer.write(ASK)
-        answer = await asyncio.wait_for(reader.read(), 5)  # to the end: the service closes
+        answer = await asyncio.wait_for(reader.read(), patient(5))  # to the end: the service closes
         assert answer.startswith(b"HTTP/1.1 200") and b"connection: close" in answer.lower()
     finally:
         writer.close()

@@ -19,6 +19,7 @@ import mailkit.listener as listener_module
 from mailkit.address import Networks
 from mailkit.errors import ConfigError
 from mailkit.listener import Connections, Limits, Listener, Peer, Refusals
+from mailkit.testing.speed import patient
 
 CA = trustme.CA()
 REFUSALS = Refusals(too_many=b"-ERR too many\r\n", no_header=b"-ERR no header\r\n")
@@ -69,14 +70,14 @@ class Edge:
         writer.write(sent)
         writer.write_eof()
         try:
-            return await asyncio.wait_for(reader.read(), 10)
+            return await asyncio.wait_for(reader.read(), patient(10))
         finally:
             writer.close()
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        await asyncio.wait_for(test(), 20)  # type: ignore[arg-type]
+        await asyncio.wait_for(test(), patient(20))  # type: ignore[arg-type]
 
     uvloop.run(bounded())
 
@@ -186,11 +187,11 @@ def test_implicit_tls_behind_a_proxy_and_its_silent_refusal() -> None:
     CA.configure_trust(trusting)
 
     def client(port: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), 10) as raw:
+        with socket.create_connection(("127.0.0.1", port), patient(10)) as raw:
             raw.sendall(b"PROXY TCP4 192.0.2.1 10.0.0.9 4 995\r\n")
             with trusting.wrap_socket(raw, server_hostname="localhost") as tls:
                 assert tls.recv(100) == b"192.0.2.1 4 pop3\r\n"
-        with socket.create_connection(("127.0.0.1", port), 10) as raw:
+        with socket.create_connection(("127.0.0.1", port), patient(10)) as raw:
             raw.sendall(b"USER plain\r\n")
             assert raw.recv(100) == b"", "a plain line under implicit TLS would only confuse"
 
@@ -390,7 +391,7 @@ def test_an_idle_tls_connection_is_small(tmp_path: Path) -> None:
         sizes = []
         for count in (50, 300):  # the first ones pay for what is made once
             for _ in range(count):
-                raw = socket.create_connection(("127.0.0.1", port), 10)
+                raw = socket.create_connection(("127.0.0.1", port), patient(10))
                 held.append(trusting.wrap_socket(raw, server_hostname="localhost"))
                 assert held[-1].recv(10) == b"+OK\r\n"
             server.stdin.write("how much?\n")

@@ -11,6 +11,7 @@ from mailkit import migrate
 from mailkit.command import Owned, Program, _migrate, _wait_schema
 from mailkit.dsn import DatabaseSettings
 from mailkit.errors import ConfigError
+from mailkit.testing.speed import patient
 
 FIRST = """
     create table shop.item (id int primary key, name text)
@@ -175,7 +176,7 @@ async def test_waiting_ends_when_the_schema_is_there(dsn, release, capsys):
         await asyncio.sleep(0.01)
     await _migrate(program(dsn, release(3)), told(dsn, 60))
     assert capsys.readouterr().out == "shop: shop: Step 2.\nshop: shop: Step 3.\n"
-    await asyncio.wait_for(wait, 10)
+    await asyncio.wait_for(wait, patient(10))
 
 
 async def test_waiting_has_an_end_and_code_that_is_too_old_does_not_wait(dsn, release):
@@ -183,4 +184,4 @@ async def test_waiting_has_an_end_and_code_that_is_too_old_does_not_wait(dsn, re
         await _wait_schema(program(dsn, release(1)), told(dsn, 1.5))
     await migrate.upgrade(dsn, release(3), "shop")
     with pytest.raises(migrate.CodeTooOld):
-        await asyncio.wait_for(_wait_schema(program(dsn, release(1)), told(dsn, 600)), 10)
+        await asyncio.wait_for(_wait_schema(program(dsn, release(1)), told(dsn, 600)), patient(10))

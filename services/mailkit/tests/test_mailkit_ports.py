@@ -10,6 +10,7 @@ from mailkit.errors import ConfigError
 from mailkit.lifecycle import Lifecycle
 from mailkit.listener import Connections, Limits, Peer, Refusals
 from mailkit.ports import Public, direct_port, open_ports
+from mailkit.testing.speed import patient
 from mailkit.web import HttpSide, create_app
 
 REFUSALS = Refusals(b"many\r\n", b"header\r\n")
@@ -31,7 +32,7 @@ def public(port: int = 0) -> Public:
 async def greeted(host: str, port: int, first: bytes = b"") -> str:
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(first)
-    line = (await asyncio.wait_for(reader.readline(), 10)).decode().strip()
+    line = (await asyncio.wait_for(reader.readline(), patient(10))).decode().strip()
     writer.close()
     return line
 

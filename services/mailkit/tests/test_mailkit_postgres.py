@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from mailkit.testing.speed import patient
+
 USER = """
 import sys
 from mailkit.testing.postgres import databases
@@ -20,7 +22,7 @@ sys.stdin.readline()
 
 
 def gone(condition, seconds=15.0):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patient(seconds)
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
     return condition()

@@ -12,6 +12,7 @@ from mailkit.db import translate
 from mailkit.errors import PostriderError
 from mailkit.lifecycle import Lifecycle
 from mailkit.report import report, translators
+from mailkit.testing.speed import patient
 
 KINDS: list[tuple[BaseException, str]] = [
     (errors.Unavailable("away"), "neighbour_away"),
@@ -68,7 +69,7 @@ async def test_periodic_work_says_what_ended_its_turn_and_goes_on(error: Excepti
 
     with capture_logs() as lines:
         life.every(0.001, look)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             for _ in range(3):
                 await turns.acquire()
         await life.cancel()

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from mailkit.roles import verifier
+from mailkit.testing.parent import end_with_parent
 
 from .conftest import environment, run
 
@@ -82,7 +83,7 @@ async def test_every_service_lives_with_its_role_alone(keeper, passwords):
         assert await run(package, "wait-schema", database_url=dsn) == (0, "")
         process = subprocess.Popen(
             [sys.executable, "-m", package], env=environment(database_url=dsn, http_port="0"),
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=end_with_parent(),
         )  # fmt: skip
         try:
             assert process.stderr is not None

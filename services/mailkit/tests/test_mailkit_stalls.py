@@ -8,6 +8,7 @@ from prometheus_client.samples import Sample
 from mailkit import lifecycle, stalls
 from mailkit.lifecycle import Lifecycle
 from mailkit.stalls import PERIOD, STALL_SECONDS, StallWatch
+from mailkit.testing.speed import patient
 
 
 def _samples() -> list[Sample]:
@@ -59,7 +60,7 @@ def test_a_service_process_measures_its_loop() -> None:
         end = time.thread_time() + 0.2
         while time.thread_time() < end:
             pass
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             while longer("0.1", "work") == before:
                 await asyncio.sleep(PERIOD)
 

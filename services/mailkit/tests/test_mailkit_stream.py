@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailkit.stream import HIGH_WATER, IdleTimeout, LineTooLong, Stream
+from mailkit.testing.speed import patient
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -43,7 +44,7 @@ def talk_to(
             await stream.aclose()
 
     async def bounded() -> None:
-        await asyncio.wait_for(both(), 20)
+        await asyncio.wait_for(both(), patient(20))
 
     uvloop.run(bounded())
 
@@ -108,7 +109,7 @@ def test_strict_endings() -> None:
     assert answers(b"a\nb\r\nc\r\n", bare_lf=False) == b"<a\nb>\r\n<c>\r\n"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.binary(max_size=30).map(lambda b: b.replace(b"{", b"").replace(b"-", b"")), max_size=8),
     st.integers(1, 9),
@@ -179,8 +180,8 @@ def test_silence_ends_and_a_slow_line_is_silence() -> None:
 
 def test_work_is_not_silence() -> None:
     async def server(stream: Stream) -> None:
-        stream.set_idle(0.2)
         assert await stream.readline(100) == b"a"
+        stream.set_idle(0.2)
         await asyncio.sleep(0.5)
         assert await stream.readline(100) == b"b"
         stream.write(b"ok\r\n")
@@ -307,7 +308,7 @@ def test_large_pipelined_answers_over_tls() -> None:
     def blocking(port: int) -> int:
         trusting = ssl.create_default_context()
         CA.configure_trust(trusting)
-        with socket.create_connection(("127.0.0.1", port), 10) as raw:
+        with socket.create_connection(("127.0.0.1", port), patient(10)) as raw:
             raw.sendall(b"STLS\r\n")
             assert raw.recv(100) == b"+OK begin\r\n"
             with trusting.wrap_socket(raw, server_hostname="localhost") as tls:
@@ -320,7 +321,7 @@ def test_large_pipelined_answers_over_tls() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         listening = await loop.create_server(lambda: Stream(server), "127.0.0.1", 0)
-        total = await asyncio.wait_for(asyncio.to_thread(blocking, listening.sockets[0].getsockname()[1]), 20)
+        total = await asyncio.wait_for(asyncio.to_thread(blocking, listening.sockets[0].getsockname()[1]), patient(20))
         assert total == 2 * len(data)
         listening.close()
 

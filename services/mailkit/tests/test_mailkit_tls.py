@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from mailkit.errors import ConfigError
+from mailkit.testing.speed import patient
 from mailkit.tls import CertificateStore
 from mailkit.tls_versions import MAILBOX_LISTENERS, SMTP_LISTENERS, VERSIONS, tls_minimums
 
@@ -346,7 +347,7 @@ def test_under_uvloop_open_sessions_outlive_a_reload(
             self.transport.write(data)
 
     def dial(port: int, name: str) -> ssl.SSLSocket:
-        return trusting.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname=name)
+        return trusting.wrap_socket(socket.create_connection(("127.0.0.1", port), patient(10)), server_hostname=name)
 
     mount_secret(tmp_path / "mounted-tls", "pop3.mounted.example")
     store.expiries()
@@ -354,7 +355,7 @@ def test_under_uvloop_open_sessions_outlive_a_reload(
     def rotated(port: int) -> None:
         """A secret's swap, with a session open and another in the middle of its handshake."""
         name = "pop3.mounted.example"
-        with dial(port, name) as old, socket.create_connection(("127.0.0.1", port), 10) as half:
+        with dial(port, name) as old, socket.create_connection(("127.0.0.1", port), patient(10)) as half:
             mount_secret(tmp_path / "mounted-tls", name)
             ticks.now += 1.01
             with dial(port, name) as new, trusting.wrap_socket(half, server_hostname=name) as late:
@@ -378,7 +379,7 @@ def test_under_uvloop_open_sessions_outlive_a_reload(
     async def main() -> None:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(Echo, "127.0.0.1", 0, ssl=store.server_context("smtps"))
-        await asyncio.wait_for(asyncio.to_thread(client, server.sockets[0].getsockname()[1]), 20)
+        await asyncio.wait_for(asyncio.to_thread(client, server.sockets[0].getsockname()[1]), patient(20))
         server.close()
 
     uvloop.run(main())

@@ -22,6 +22,7 @@ from mailkit.logs import configure
 from mailkit.proof import LIFE
 from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
+from mailkit.testing.speed import patient
 from mailkit.web import HttpSide
 from mailstore.config import MailstoreSettings
 from mailstore.parts import Parts, assemble, web
@@ -91,7 +92,7 @@ class Store:
     clients: list[MailstoreClient] = field(default_factory=list)
 
     def client(self, caller: str) -> MailstoreClient:
-        made = MailstoreClient(self.url, f"{caller}-token", timeout=20, connections=40)
+        made = MailstoreClient(self.url, f"{caller}-token", timeout=patient(20), connections=40)
         if caller == "frontend":
             made.proof_of = self.proof
         self.clients.append(made)
@@ -103,7 +104,7 @@ class Store:
 
     def __post_init__(self) -> None:
         self.front, self.queue, self.gateway = map(self.client, ("frontend", "queue", "gateway"))
-        self.admin = MailstoreAdmin(self.url, "admin-token", timeout=20)
+        self.admin = MailstoreAdmin(self.url, "admin-token", timeout=patient(20))
         self.pool = self.parts.pool
         self.bodies = self.parts.bodies
 
@@ -227,7 +228,7 @@ def settings(database: str) -> MailstoreSettings:
 async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     made = await create_pool(database, service="mailstore", size=16, settings=PLANNER)
     yield made
-    await asyncio.wait_for(made.close(), 10)
+    await asyncio.wait_for(made.close(), patient(10))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from mailkit.clock import ManualClock
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.proof import LIFE, ProofKeys
+from mailkit.testing.speed import patient
 from mailstore.feed import MOST_WAITING, Subscriber
 from mailstore_client.wire import WatchedMailbox
 
@@ -58,7 +59,7 @@ class Listener:
             self._more.set()
 
     async def until(self, what):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patient(20)):
             while not what():
                 self._more.clear()
                 await self._more.wait()
@@ -70,7 +71,7 @@ class Listener:
 
 async def listening(store):
     """The feed's own session is up."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         while not await store.pool.fetchval(
             "select exists (select from pg_stat_activity where application_name = 'postrider-feed' "
             "and datname = current_database())"
@@ -133,7 +134,7 @@ async def test_no_trouble_ends_the_feed(store, mailbox_id, monkeypatch, trouble)
 
     monkeypatch.setattr(asyncpg.Connection, "add_listener", first_fails)
     store.life.spawn(store.parts.feed.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         while not raised:
             await asyncio.sleep(0.01)
     listener = Listener(store.front, mailbox_id)
@@ -150,7 +151,7 @@ async def test_one_announcement_a_transaction(store):
     (body_id,) = await store.put(message())
     mailboxes = [new_id() for _ in range(500)]
     await store.file(*(store.filing(m, body_id) for m in mailboxes))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patient(10)):
         while sum(len(payload.split()) for payload in heard) < 500:
             await connection.fetchval("select 1")
     assert len(heard) == 3 and all(len(payload) < 7900 for payload in heard)
@@ -184,7 +185,7 @@ async def test_a_front_end_that_left_is_forgotten(store, mailbox_id):
     assert len(store.parts.feed._subscribers) == 1
     await listener.stop()
     await store.front.aclose()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         while store.parts.feed._subscribers:
             await asyncio.sleep(0.02)
 
@@ -195,7 +196,7 @@ async def test_streams_end_when_the_service_stops(store, mailbox_id):
     await listener.until(lambda: listener.everything)
     store.life.stopping.set()
     store.parts.feed.end()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         await asyncio.wait([listener._task])
 
 
@@ -267,7 +268,7 @@ async def test_what_is_no_watch_list_ends_the_stream(store, sent):
         yield sent
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         async for _ in store.front.frames("POST", "/v1/feed", lists(), sock_read=25):
             pass
     assert not store.parts.feed._subscribers

@@ -9,6 +9,7 @@ from bodystore import BodyStore
 from mailkit.db import PLANNER, create_pool
 from mailkit.errors import Forbidden, Unauthorised
 from mailkit.ids import new_id
+from mailkit.testing.speed import patient
 from mailstore.filing import Filer
 from mailstore.parts import assemble
 from mailstore_client.client import MailstoreClient
@@ -238,7 +239,7 @@ async def test_a_locked_mailbox_is_passed_over_and_filed_when_it_is_free(store, 
         await store.file(*(store.filing(m, body_id) for m in mailboxes))
     holder = await asyncpg.connect(store.dsn)
     try:
-        async with holder.transaction(), asyncio.timeout(20):
+        async with holder.transaction(), asyncio.timeout(patient(20)):
             await holder.execute(LOCKS[lock], held)
             items = [store.filing(m, body_id) for m in mailboxes]
             answers = await asyncio.gather(
@@ -273,7 +274,7 @@ async def test_a_mailbox_that_is_free_again_soon_is_filed_in_the_same_call(store
 
     store.parts.filer._transact = watched
     free = asyncio.Event()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         async with holder.transaction():
             await holder.execute(LOCKS["mailbox"], mailbox_id)
             filing = asyncio.create_task(store.file(store.filing(mailbox_id, body_id), store.filing(new_id(), body_id)))
@@ -286,7 +287,7 @@ async def test_a_mailbox_that_is_free_again_soon_is_filed_in_the_same_call(store
 async def test_a_body_that_the_collector_is_marking_is_waited_for_by_nobody(store):
     marked, other = await store.put(message("one"), message("two"))
     holder = await asyncpg.connect(store.dsn)
-    async with holder.transaction(), asyncio.timeout(20):
+    async with holder.transaction(), asyncio.timeout(patient(20)):
         await holder.execute("update bodies.body set marked_at = now() where id = $1", marked)
         assert await store.file(store.filing(new_id(), marked), store.filing(new_id(), other)) == ["failed", "filed"]
     await holder.close()

@@ -63,7 +63,7 @@ def _check(message: bytes) -> None:
     search.header_contains(message[: rendered.header_len], "subject", "x")
 
 
-@settings(max_examples=600, deadline=2000)
+@settings(max_examples=600)
 @given(_messages)
 def test_any_message(message: bytes) -> None:
     _check(message)
@@ -74,7 +74,7 @@ def test_all_samples() -> None:
         _check(message)
 
 
-@settings(max_examples=200, deadline=2000)
+@settings(max_examples=200)
 @given(
     _messages, st.one_of(st.text(max_size=30), st.from_regex(r"(\d{1,2}\.){0,4}(\d|MIME|HEADER|TEXT)", fullmatch=True))
 )

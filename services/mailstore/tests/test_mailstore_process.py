@@ -19,6 +19,8 @@ from mailkit.clock import SystemClock
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.proof import LIFE, ProofKeys
+from mailkit.testing.parent import end_with_parent
+from mailkit.testing.speed import patient
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import Append, Filing, FilingList, OpenFolder
 
@@ -33,12 +35,14 @@ def start(command, **settings):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("POSTRIDER_")}
     env = clean | {f"POSTRIDER_{name.upper()}": value for name, value in settings.items()}
     arguments = [sys.executable, "-m", "mailstore", command]
-    return subprocess.Popen(arguments, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        arguments, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=end_with_parent()
+    )
 
 
 def refusal(command, **settings):
     process = start(command, **settings)
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=patient(40))
     return process.returncode, errors
 
 
@@ -116,9 +120,9 @@ async def test_killed_under_load_nothing_answered_is_lost_or_there_twice(postgre
 
         async def answered(token, call):
             """Repeats until there is an answer."""
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(patient(120)):
                 while True:
-                    client = MailstoreClient(state["url"], token, timeout=5)
+                    client = MailstoreClient(state["url"], token, timeout=patient(5))
                     client.proof_of = proof
                     try:
                         return await call(client)
@@ -160,7 +164,7 @@ async def test_killed_under_load_nothing_answered_is_lost_or_there_twice(postgre
             appenders = [asyncio.create_task(append(mailbox_id)) for mailbox_id in mailboxes[:3]]
             total = 0
             for _ in range(6):
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(patient(60)):
                     while sum(expected.values()) < total + 60 and not all(writer.done() for writer in writers):
                         await asyncio.sleep(0.005)
                 total = sum(expected.values())

@@ -9,6 +9,7 @@ import pytest
 
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
+from mailkit.testing.speed import patient
 from mailstore import reading
 from mailstore.octets import Octets
 from mailstore.turns import AT_ONCE
@@ -237,7 +238,7 @@ async def test_what_a_replica_reads_at_once_is_bounded(store, count):
 async def test_a_reader_who_leaves_gives_the_turn_back(store, mailbox_id):
     await store.deliver(mailbox_id, *[message(size=900_000)] * 20)
     lines = store.parts.rooms.turns._lines
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(patient(30)):
         for _ in range(2 * AT_ONCE):
             rows = store.front.fetch_pieces(FetchQuestion(mailbox_id, 1, ALL, [], [Section()], pieces=True))
             await anext(rows)

@@ -10,6 +10,7 @@ from bodystore import BodyStore
 from mailkit.db import PLANNER, create_pool
 from mailkit.errors import BadRequest, OverLimit
 from mailkit.ids import new_id
+from mailkit.testing.speed import patient
 from mailstore import turns
 from mailstore.mime import search as keys
 from mailstore.parts import assemble
@@ -180,7 +181,7 @@ async def test_filing_goes_on_while_front_ends_use_every_connection_of_theirs(se
     sessions = await create_pool(store.dsn, service="sessions", size=1, settings=PLANNER)
     parts = assemble(settings, pool, store.bodies, store.clock, sessions=sessions, session_bodies=BodyStore(sessions))
     (body_id,) = await store.put(MESSAGES[0])
-    async with sessions.acquire(), asyncio.timeout(20):
+    async with sessions.acquire(), asyncio.timeout(patient(20)):
         reading = asyncio.create_task(parts.rooms.folders.list(MailboxQuestion(mailbox_id)))
         assert [a.status for a in await parts.filer.file([store.filing(mailbox_id, body_id)])] == ["filed"]
         assert not reading.done()

@@ -12,6 +12,7 @@ from mailkit.db import PLANNER, create_pool
 from mailkit.errors import Forbidden
 from mailkit.ids import id_floor, new_id
 from mailkit.singleton import Lost
+from mailkit.testing.speed import patient
 from mailstore.maintain import PERIOD_SECONDS, Maintenance
 from mailstore.parts import assemble
 from mailstore_client.admin import MailstoreAdmin
@@ -218,7 +219,7 @@ async def test_a_collector_waits_for_a_filing_under_way(store, mailbox_id, monke
 
     monkeypatch.setattr("mailstore.filing.notify", notify)
     filing = asyncio.create_task(store.file(store.filing(mailbox_id, body_id)))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         await written.wait()
         marking = asyncio.create_task(store.bodies.mark([body_id], store.clock.now()))
         while not await store.pool.fetchval("select exists (select from pg_locks where not granted)"):
@@ -238,7 +239,7 @@ async def test_tombstones_of_a_held_folder_stay_and_the_others_go(store):
     store.pass_time(8 * 86400)
     left = "select distinct mailbox_id from mailstore.expunged"
     holder = await asyncpg.connect(store.dsn)
-    async with holder.transaction(), asyncio.timeout(20):
+    async with holder.transaction(), asyncio.timeout(patient(20)):
         await holder.execute("select 1 from mailstore.folder where mailbox_id = $1 for update", held)
         await store.parts.maintenance.round()
         assert [row["mailbox_id"] for row in await store.pool.fetch(left)] == [held]

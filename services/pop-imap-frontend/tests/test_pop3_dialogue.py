@@ -24,6 +24,7 @@ from mailkit.errors import Unanswered, Unavailable
 from mailkit.listener import Peer
 from mailkit.stream import Stream
 from mailkit.tarpit import Tarpit
+from mailkit.testing.speed import patient
 from mailstore_client.fake import FakeMaildrop
 from pop_imap_frontend.logins import Logins
 from pop_imap_frontend.pop3 import Leases, Pop3Context, Pop3Session
@@ -79,7 +80,7 @@ class Client:
 
     async def hear(self, *expected: str) -> None:
         for line in expected:
-            got = (await asyncio.wait_for(self.reader.readline(), 12)).decode()
+            got = (await asyncio.wait_for(self.reader.readline(), patient(12))).decode()
             if line:
                 assert got.endswith("\r\n"), got
                 assert got.startswith(line), f"{got!r} instead of {line!r}"
@@ -105,13 +106,13 @@ def dialogue(talk: Callable[[World, Client], Awaitable[None]], **options: Any) -
         client = Client(reader, writer)
         await client.hear("+OK mail.example POP3 ready")
         try:
-            await asyncio.wait_for(talk(world, client), 30)
+            await asyncio.wait_for(talk(world, client), patient(30))
         finally:
             writer.close()
             server.close()
         for session in world.sessions:
             assert session.stream.task is not None
-            await asyncio.wait_for(session.stream.task, 12)
+            await asyncio.wait_for(session.stream.task, patient(12))
         return world
 
     return uvloop.run(run())
@@ -197,7 +198,7 @@ def test_a_lock_that_mailstore_could_not_take_back_is_tried_again(away: int) -> 
         await client.log_in()
         world.store.trouble["close"] = [Unavailable("away")] * away
         client.writer.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             while len(world.store.trouble["close"]) == away:
                 await asyncio.sleep(0.01)
         for left in range(away - 2, -2, -1):
@@ -507,7 +508,7 @@ def test_dots_doubled_and_taken_away_again(raw: bytes) -> None:
     assert back == (raw if raw.endswith(b"\r\n") or not raw else raw + b"\r\n")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([
     b"USER user@site.example", b"PASS  pass word ", b"AUTH PLAIN", b"STAT", b"LIST 1", b"UIDL", b"RETR 1", b"TOP 2 0",
     b"DELE 1", b"RSET", b"CAPA", b"NOOP", b"*",
@@ -520,7 +521,7 @@ def test_any_conversation_is_survived(lines: list[bytes]) -> None:
             b"".join(line.replace(b"QUIT", b"") + b"\r\n" for line in lines if b"STLS" not in line.upper())
         )
         client.writer.write_eof()
-        await asyncio.wait_for(client.reader.read(), 12)
+        await asyncio.wait_for(client.reader.read(), patient(12))
 
     world = dialogue(talk)
     if not any(line.strip().upper() == b"QUIT" for raw in lines for line in raw.split(b"\n")):

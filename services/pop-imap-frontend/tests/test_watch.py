@@ -10,6 +10,7 @@ from auth_client.wire import Login
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
 from mailkit.proof import LIFE, expires
+from mailkit.testing.speed import patient
 from mailstore_client.wire import MOST_WATCHED_A_FRAME, FeedNews
 from pop_imap_frontend.watch import Asking, Watch
 
@@ -54,7 +55,7 @@ class Feed:
         raise Unavailable("it broke off")
 
     async def until(self, what):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patient(20)):
             while not what():
                 self.heard.clear()
                 await self.heard.wait()
@@ -136,7 +137,7 @@ async def test_every_connection_of_the_feed_is_asked_for_all_and_then_for_the_ne
     assert boxes == [first.account.mailbox_id, first.account.mailbox_id, second.account.mailbox_id]
     first.news.clear()
     await feed.news.put(FeedNews([second.account.mailbox_id]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         await second.news.wait()
     assert not first.news.is_set()
 

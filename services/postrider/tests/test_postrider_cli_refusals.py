@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from mailkit.testing.speed import patient
 from postrider.commands import common
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -145,10 +146,10 @@ def test_on_a_terminal_the_password_is_typed_twice_and_not_shown(
     shown = b""
     for prompt in (b"Password: ", b"Repeat for confirmation: "):  # the last space comes when the echo is off
         while prompt not in shown:
-            assert select.select([ours], [], [], 20)[0], shown
+            assert select.select([ours], [], [], patient(20))[0], shown
             shown += os.read(ours, 1000)
         os.write(ours, b"geheim\n")
-    out, _ = child.communicate(timeout=30)
+    out, _ = child.communicate(timeout=patient(30))
     os.close(ours)
     assert child.returncode == 0 and json.loads(out)["address"] == "a@x.test"
     assert b"geheim" not in shown and answers.asked[0][0] == "PUT"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.support.run import Run, running, wait_for
 
 MB = 1 << 20
@@ -69,7 +70,7 @@ def test_a_mailbox_from_its_first_to_its_last_day(service: Run, domain: str) -> 
 
     def logs_in(password: str) -> bool:
         context = ssl.create_default_context(cafile=service.ca_file)
-        with smtplib.SMTP("localhost", service.port("SUBMISSION"), timeout=20) as client:
+        with smtplib.SMTP("localhost", service.port("SUBMISSION"), timeout=patient(20)) as client:
             client.starttls(context=context)
             try:
                 return client.login(address, password)[0] == 235
@@ -135,7 +136,10 @@ def test_grants(service: Run, domain: str) -> None:
     both = [mailbox(service, f"{name}@{domain}")["address"] for name in ("anna", "ben")]
     for address in both:
         client = poplib.POP3_SSL(
-            "localhost", service.port("POP3S"), context=ssl.create_default_context(cafile=service.ca_file), timeout=20
+            "localhost",
+            service.port("POP3S"),
+            context=ssl.create_default_context(cafile=service.ca_file),
+            timeout=patient(20),
         )
         client.user(address)
         client.pass_("first password")
@@ -155,7 +159,7 @@ def test_grants(service: Run, domain: str) -> None:
 def test_the_queue(service: Run, domain: str) -> None:
     sender = mailbox(service, f"anna@{domain}")["address"]
     context = ssl.create_default_context(cafile=service.ca_file)
-    with smtplib.SMTP_SSL("localhost", service.port("SMTPS"), context=context, timeout=20) as client:
+    with smtplib.SMTP_SSL("localhost", service.port("SMTPS"), context=context, timeout=patient(20)) as client:
         client.login(sender, "first password")
         client.sendmail(sender, ["x@far.test"], f"From: {sender}\r\nSubject: waits\r\n\r\nHello.\r\n")
     (entry,) = wait_for(lambda: service.cli("queue", "ls", "--sender", sender))

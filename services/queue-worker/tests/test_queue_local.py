@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from mailkit.errors import BadRequest
+from mailkit.testing.speed import patient
 
 S14 = "Sorry, no mailbox here by that name. vpopmail (#5.1.1)"
 
@@ -80,7 +81,7 @@ async def test_a_list_that_hangs_does_not_keep_the_next_from_its_turn(world, mon
 
     world.mailstore.file = slow
     running = asyncio.create_task(worker.filer.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         await world.submit(world.message(world.mailbox("slow@here.test")), worker=worker)
         await begun.wait()
         for name in "abc":
@@ -132,9 +133,9 @@ async def test_the_loops_file_what_comes_in_and_end_when_told(world):
     worker = world.worker()
     running = asyncio.create_task(worker.filer.run())
     await world.submit(*(world.message(world.mailbox(f"{n}@here.test")) for n in range(500)), worker=worker)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         while await world.rows("message"):
             await asyncio.sleep(0.01)
     worker.filer.stop()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, patient(5))
     assert len(world.mailstore.filed) == 500 and len(worker.leases) == 0

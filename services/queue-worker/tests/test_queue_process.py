@@ -17,6 +17,8 @@ from mailkit.authority import Tokens
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
+from mailkit.testing.parent import end_with_parent
+from mailkit.testing.speed import patient
 from mailkit.web import HttpSide, add_door, create_app
 from mailstore_client.wire import FilingAnswer, FilingAnswers, FilingList
 from queue_worker_client.client import QueueClient
@@ -27,12 +29,14 @@ def start(command, **settings):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("POSTRIDER_")}
     env = clean | {f"POSTRIDER_{name.upper()}": value for name, value in settings.items()}
     arguments = [sys.executable, "-m", "queue_worker", command]
-    return subprocess.Popen(arguments, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        arguments, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=end_with_parent()
+    )
 
 
 def refusal(command, **settings):
     process = start(command, **settings)
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=patient(40))
     return process.returncode, errors
 
 
@@ -108,7 +112,7 @@ async def test_killed_under_load_again_and_again_nothing_is_lost_or_filed_twice(
     answered, sent = {}, 0
     for turn in range(4):
         process = start("serve", **settings)
-        client = QueueClient(f"http://127.0.0.1:{await asyncio.to_thread(port_of, process)}", "g", timeout=5)
+        client = QueueClient(f"http://127.0.0.1:{await asyncio.to_thread(port_of, process)}", "g", timeout=patient(5))
         reading = asyncio.create_task(asyncio.to_thread(process.stderr.read))
         stop = asyncio.Event()
 
@@ -127,7 +131,7 @@ async def test_killed_under_load_again_and_again_nothing_is_lost_or_filed_twice(
 
         loads = [asyncio.create_task(load()) for _ in range(3)]
         goal = len(answered) + 300
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patient(60)):
             while len(answered) < goal:
                 await asyncio.sleep(0.005)
         if turn < 3:
@@ -142,7 +146,7 @@ async def test_killed_under_load_again_and_again_nothing_is_lost_or_filed_twice(
     try:
         # the leases of the dead run out now
         await pool.execute("update queue.recipient set due = due - interval '60 s' where state = 'claimed'")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patient(60)):
             while await pool.fetchval("select exists (select from queue.message)"):
                 await asyncio.sleep(0.05)
         assert {queue_id for _, queue_id in store.filed} >= set(answered)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from mailkit.testing.speed import patient
 from queue_worker import delivery
 from queue_worker.couriers import Verdict
 from queue_worker.destinations import CONVERSATION, FIRST, LATELY, REMEMBERED, Destinations, split
@@ -63,7 +64,7 @@ async def test_a_domain_without_limits_does_not_starve_the_others(world):
     world.sink.deliver = slow
     worker = world.worker()
     running = asyncio.create_task(worker.delivery.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         while len(world.sink.got) < 5:
             await asyncio.sleep(0.01)
         assert {got.domain for got in world.sink.got} == {f"small{n}.test" for n in range(5)}
@@ -72,7 +73,7 @@ async def test_a_domain_without_limits_does_not_starve_the_others(world):
         while await world.rows("message"):
             await asyncio.sleep(0.01)
     await worker.delivery.stop(1)
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, patient(5))
     assert len(world.sink.got) == 1005
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import uvloop
 
 from mailkit.listener import Connections, Limits, Listener, Refusals
+from mailkit.testing.speed import patient
 from smtp_gateway.context import Context
 from smtp_gateway.session import SmtpSession
 from tests.support.gateway import Neighbours, context
@@ -24,7 +25,7 @@ def serve(
         listener = Listener("smtp", lambda peer: SmtpSession(peer, told), REFUSALS, Connections(limits))
         port = listener.start("127.0.0.1", 0)
         try:
-            await asyncio.wait_for(client(lambda: asyncio.open_connection("127.0.0.1", port)), 60)
+            await asyncio.wait_for(client(lambda: asyncio.open_connection("127.0.0.1", port)), patient(60))
         finally:
             listener.stop()
 

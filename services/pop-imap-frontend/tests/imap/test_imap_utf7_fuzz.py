@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailkit.stream import Stream
+from mailkit.testing.speed import patient
 from pop_imap_frontend.imap.grammar import BadCommand
 from pop_imap_frontend.imap.reader import Disconnect, read_command
 from pop_imap_frontend.imap.responses import No
@@ -39,7 +40,7 @@ PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(PIECES | st.binary(max_size=6), max_size=15).map(b"".join), st.booleans())
 def test_fuzz_any_octets_end_in_a_command_or_a_disconnect(raw: bytes, logged_in: bool) -> None:
     async def talk() -> None:
@@ -59,7 +60,7 @@ def test_fuzz_any_octets_end_in_a_command_or_a_disconnect(raw: bytes, logged_in:
         _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(raw)
         writer.write_eof()
-        await asyncio.wait_for(done, 10)
+        await asyncio.wait_for(done, patient(10))
         writer.close()
         server.close()
 

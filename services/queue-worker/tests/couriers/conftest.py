@@ -11,6 +11,7 @@ import uvloop
 from mailkit.ids import new_id
 from mailkit.testing.dns import FakeDns
 from mailkit.testing.sink import Sink
+from mailkit.testing.speed import patient
 from queue_worker.couriers import (
     CourierSettings,
     Outcome,
@@ -91,7 +92,7 @@ class Outside:
         """Deliver once with a courier of these settings; every recipient has exactly one outcome."""
         courier = self.couriers[-1] if self.couriers and not changes else self.courier(**changes)
         before = len(self.outcomes)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             await courier.deliver(domain, list(messages), self.report)
         told = self.outcomes[before:]
         assert sorted(str(o.key) for o in told) == sorted(r.address for m in messages for r in m.recipients)

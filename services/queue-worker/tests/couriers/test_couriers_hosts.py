@@ -8,6 +8,7 @@ import threading
 import pytest
 import trustme
 
+from mailkit.testing.speed import patient, until
 from queue_worker.couriers import Timeouts, Verdict, transfer
 from queue_worker.couriers.targets import Target, Targets
 
@@ -291,8 +292,7 @@ async def test_stopping_cuts_what_has_no_dot(outside, far):
 async def test_stopping_waits_for_the_answer_to_a_dot(outside, far):
     go = far.behaviour.hold["dot"] = threading.Event()
     work = asyncio.create_task(outside.deliver(outside.message("b@far.test"), outside.message("c@far.test")))
-    while not outside.couriers or not any(ledger.dots for ledger in outside.couriers[-1]._groups.values()):
-        await asyncio.sleep(0.01)
+    await until(lambda: outside.couriers and any(ledger.dots for ledger in outside.couriers[-1]._groups.values()))
     stop = asyncio.create_task(outside.couriers[-1].stop(10))
     await asyncio.sleep(0)
     go.set()
@@ -305,8 +305,7 @@ async def test_stopping_waits_for_the_answer_to_a_dot(outside, far):
 async def test_a_dot_unanswered_at_the_end_of_grace_is_in_doubt(outside, far):
     go = far.behaviour.hold["dot"] = threading.Event()
     work = asyncio.create_task(outside.deliver(outside.message("b@far.test"), outside.message("c@far.test")))
-    while not outside.couriers or not any(ledger.dots for ledger in outside.couriers[-1]._groups.values()):
-        await asyncio.sleep(0.01)
+    await until(lambda: outside.couriers and any(ledger.dots for ledger in outside.couriers[-1]._groups.values()))
     await outside.couriers[-1].stop(0.1)
     outcomes = await work
     assert (outcomes["b@far.test"].verdict, outcomes["c@far.test"].verdict) == (Verdict.in_doubt, Verdict.returned)
@@ -317,18 +316,16 @@ async def test_stopping_does_not_wait_for_dns_or_a_connection(outside):
     outside.dns.set("far.test", MX=["10 mx.far.test"])
     outside.dns.fail("far.test", "TIMEOUT")
     work = asyncio.create_task(outside.deliver(outside.message("b@far.test")))
-    while not outside.dns.asked("far.test", "MX"):
-        await asyncio.sleep(0.01)
-    async with asyncio.timeout(2):
-        await outside.couriers[-1].stop(30)
+    await until(lambda: outside.dns.asked("far.test", "MX"))
+    async with asyncio.timeout(patient(2)):
+        await outside.couriers[-1].stop(600)
         assert (await work)["b@far.test"].verdict is Verdict.returned
 
 
 async def test_a_caller_that_goes_away_has_heard_of_everybody(outside, far):
     far.behaviour.hold["dot"] = threading.Event()
     work = asyncio.create_task(outside.deliver(outside.message("b@far.test"), outside.message("c@far.test")))
-    while not outside.couriers or not any(ledger.dots for ledger in outside.couriers[-1]._groups.values()):
-        await asyncio.sleep(0.01)
+    await until(lambda: outside.couriers and any(ledger.dots for ledger in outside.couriers[-1]._groups.values()))
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work

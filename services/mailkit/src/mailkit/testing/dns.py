@@ -17,6 +17,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+from mailkit.testing.speed import patient
+
 Records = Mapping[str, Sequence[str]]
 """Type → values as in a zone file: `{"MX": ["10 mx.example.com"], "A": ["127.0.0.5"]}`. Names are absolute."""
 
@@ -78,7 +80,8 @@ class FakeDns:
 
     def start(self) -> Self:
         self._thread.start()
-        self._ready.wait(10)
+        if not self._ready.wait(patient(10)):
+            raise TimeoutError("the server for names did not start")
         if self._refusal is not None:
             raise self._refusal
         return self
@@ -86,7 +89,7 @@ class FakeDns:
     def stop(self) -> None:
         if self._stop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join(10)
+            self._thread.join(patient(10))
 
     def __enter__(self) -> Self:
         return self.start()

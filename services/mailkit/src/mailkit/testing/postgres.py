@@ -34,6 +34,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from mailkit.testing.speed import patient
+
 T = TypeVar("T")
 
 #: (package that holds `migrations/`, its schema), as `mailkit.migrate.upgrade` takes them.
@@ -116,7 +118,7 @@ class Databases:
 
 
 async def _execute(dsn: str, statement: str) -> None:
-    connection = await asyncpg.connect(dsn, timeout=30)
+    connection = await asyncpg.connect(dsn, timeout=patient(30))
     try:
         await connection.execute(statement)
     finally:
@@ -204,7 +206,7 @@ def _leave() -> None:
 
 
 async def _drop_prefixed(found: Databases) -> None:
-    connection = await asyncpg.connect(found.admin_dsn, timeout=30)
+    connection = await asyncpg.connect(found.admin_dsn, timeout=patient(30))
     try:
         pattern = found._prefix.replace("_", r"\_") + r"\_%"
         for row in await connection.fetch("select datname from pg_database where datname like $1", pattern):

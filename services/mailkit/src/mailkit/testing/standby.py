@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import asyncpg
 
+from mailkit.testing.parent import end_with_parent
 from mailkit.testing.postgres import Owner, _migrate, run_apart, socket_dsn
-from mailkit.testing.postgres_guard import _answers, _credentials, _end, _end_with_parent, _let_through, binaries
+from mailkit.testing.postgres_guard import _answers, _credentials, _end, _let_through, binaries
+from mailkit.testing.speed import patient
 
 _SETTINGS = (
     "listen_addresses=", "unix_socket_permissions=0700", "max_connections=50", "shared_buffers=16MB", "wal_level=replica",
@@ -68,7 +71,7 @@ class Pair:
 
     async def replayed(self) -> None:
         """Returns when the standby has all that the primary has written."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patient(60)):
             primary, standby = [await asyncpg.connect(self.dsn(name)) for name in ("primary", "standby")]
             written = await primary.fetchval("select pg_current_wal_flush_lsn()")
             while not await standby.fetchval("select pg_last_wal_replay_lsn() >= $1::pg_lsn", written):
@@ -80,7 +83,7 @@ class Pair:
         """The primary is gone in an instant, and the standby takes its place."""
         await asyncio.to_thread(_end, self._servers["primary"])
         connection = await asyncpg.connect(self.dsn("standby"))
-        assert await connection.fetchval("select pg_promote(true, 60)")
+        assert await connection.fetchval("select pg_promote(true, $1)", int(patient(60)))
         await connection.close()
 
     def end(self) -> None:
@@ -92,7 +95,7 @@ class Pair:
 
     def _run(self, *command: str) -> None:
         done = subprocess.run(
-            [str(binaries() / command[0]), *command[1:]], capture_output=True, text=True, cwd="/", timeout=120, **self._credentials
+            [str(binaries() / command[0]), *command[1:]], capture_output=True, text=True, cwd="/", timeout=patient(120), **self._credentials
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
@@ -103,9 +106,9 @@ class Pair:
             self._servers[name] = subprocess.Popen(
                 [str(binaries() / "postgres"), "-D", self._data(name), "-k", str(self._folder / name), *options],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", process_group=0,
-                preexec_fn=_end_with_parent, **self._credentials,
+                preexec_fn=end_with_parent(signal.SIGQUIT), **self._credentials,
             )  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + patient(60)
         while not run_apart(_answers(self.dsn(name))):
             if self._servers[name].poll() is not None or time.monotonic() > deadline:
                 self.end()
