@@ -1,15 +1,17 @@
 """Lists between two services: an item that cannot be sent, or that the other side refuses, fails alone."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import aiohttp
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from mailkit.authority import Tokens
 from mailkit.batch import send_apart
-from mailkit.errors import BadRequest, InternalError, PostriderError, Unavailable
-from mailkit.http import ServiceClient, encoder
+from mailkit.errors import BadRequest, InternalError, PostriderError, Unavailable, Unproven
+from mailkit.http import OUTCOMES, ServiceClient, encoder
 from mailkit.lifecycle import Lifecycle
 from mailkit.web import HttpSide, add_door, create_app
 from mailkit.wire import Wire
@@ -60,6 +62,10 @@ async def service() -> AsyncIterator[Service]:
         seen.append([item.text for item in question.items])
         if wrong := [n for n, item in enumerate(question.items) if item.text == "wrong"]:
             raise BadRequest("wrong", items=wrong)
+        if any(item.text == "unproven" for item in question.items):
+            raise Unproven("no proof")
+        if any(item.text == "away" for item in question.items):
+            raise Unavailable("away")
         if any("\x00" in item.text for item in question.items):
             raise ValueError("what a database says to this")
         return Answers([item.text.upper() for item in question.items])
@@ -114,3 +120,21 @@ async def test_only_whole_numbers_within_reason_name_items(service: Service) -> 
     many = refusal(422, b'{"items": [%s]}' % b",".join(b"%d" % n for n in range(5000)), "/")
     assert len(many.items) == 1000
     assert isinstance(refusal(400, b"\xff", "/"), PostriderError)
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [("a", "ok"), ("wrong", "refused"), ("unproven", "unproven"), ("nul\x00", "failed"), ("away", "away")],
+)
+async def test_each_way_in_which_a_call_ends_is_counted_as_its_own(service: Service, text: str, outcome: str) -> None:
+    """A proof of login that had run out was counted as a service that is away, and raised its alert."""
+    service.client.neighbour = f"counted-{outcome}"
+    with suppress(PostriderError):
+        await service.ask([Item(text)])
+    ended = {each: _calls(service.client.neighbour, each) for each in OUTCOMES}
+    assert ended == dict.fromkeys(OUTCOMES, 0) | {outcome: 1}
+
+
+def _calls(neighbour: str, outcome: str) -> float | None:
+    labels = {"neighbour": neighbour, "door": "/v1/things", "outcome": outcome}
+    return REGISTRY.get_sample_value("postrider_neighbour_seconds_count", labels)

@@ -53,11 +53,11 @@ LARGEST_FRAME = 2 * 1024 * 1024
 #: Kept connections are renewed after this many seconds, so that a rollout or scale-out is noticed (decision 13).
 RENEW_SECONDS = 30.0
 
-OUTCOMES = ("ok", "refused", "failed", "away", "unanswered")
+OUTCOMES = ("ok", "refused", "unproven", "failed", "away", "unanswered")
 NEIGHBOUR_SECONDS = Histogram(
     "postrider_neighbour_seconds",
-    "Calls to other services by outcome: ok, refused (an answer that says no), failed (the other service met an error of "
-    "its own), away (nothing was done), unanswered",
+    "Calls to other services by outcome: ok, refused (an answer that says no), unproven (no proof of login, or one that has "
+    "run out), failed (the other service met an error of its own), away (nothing was done), unanswered",
     ["neighbour", "door", "outcome"], buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )  # fmt: skip
 
@@ -156,8 +156,7 @@ class ServiceClient:
         except Unanswered:
             raise
         except PostriderError as error:
-            own = "failed" if isinstance(error, InternalError) else "refused"
-            outcome = "away" if isinstance(error, Unavailable) else own
+            outcome = _outcome(error)
             raise
         finally:
             if self.neighbour:
@@ -309,6 +308,15 @@ async def _read(reply: aiohttp.ClientResponse, most: int, path: str) -> bytes:
 
 def _too_large(path: str, most: int) -> InternalError:
     return InternalError(f"{path} answered more than {most} octets")
+
+
+def _outcome(error: PostriderError) -> str:
+    """One of OUTCOMES, for what was answered or could not be asked."""
+    if isinstance(error, Unproven):
+        return "unproven"
+    if isinstance(error, Unavailable):
+        return "away"
+    return "failed" if isinstance(error, InternalError) else "refused"
 
 
 def _socket(found: aiohttp.AddrInfoType) -> socket.socket:
