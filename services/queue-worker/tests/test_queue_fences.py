@@ -2,6 +2,7 @@
 
 import asyncio
 
+from mailkit.testing.speed import patient
 from queue_worker.couriers import Verdict
 from queue_worker.leases import LEASE
 from queue_worker.models import End, Result
@@ -203,3 +204,54 @@ async def test_the_only_worker_of_a_machine_takes_over_at_once_and_doubts_what_i
     assert [got.recipients for got in world.sink.got] == [["b@far.test"], ["c@far.test"]]
     row = await world.the("recipient")
     assert (row["address"], row["state"], row["in_doubt"]) == ("b@far.test", "waiting", 1)
+
+
+async def test_a_stop_waits_for_a_claim_under_way_and_gives_back_what_it_claimed(world):
+    """A claim that committed after the stop used to hold its recipients until the lease ended."""
+    await world.submit(world.message("b@far.test", "c@far.test"))
+    worker = world.worker()
+    await worker.delivery.look()
+    async with world.pool.acquire() as other:
+        held = other.transaction()
+        await held.start()
+        await other.execute("lock table queue.recipient in exclusive mode")
+        turn = asyncio.create_task(worker.delivery.turn())
+        async with asyncio.timeout(patient(20)):
+            while not await world.pool.fetchval("select count(*) from pg_locks where not granted"):
+                await asyncio.sleep(0.01)
+        world.sink.says = lambda address: (Verdict.returned, "", "")  # what a courier does that has been stopped
+        stop = asyncio.create_task(worker.delivery.stop(patient(20)))
+        while not worker.delivery._stopping:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await held.rollback()  # the claim commits now
+    await stop
+    assert turn.done() and await turn == 2
+    rows = await world.rows("recipient")
+    assert [(row["state"], row["tries"]) for row in rows] == [("waiting", 0)] * 2
+    assert all(row["due"] <= world.clock.now() for row in rows), "another worker may claim them at once"
+    assert len(worker.leases) == worker.delivery._in_hand.total == worker.delivery._slots.total == 0
+
+
+async def test_nothing_is_claimed_after_a_stop(world):
+    await world.submit(world.message("b@far.test"))
+    worker = world.worker()
+    await worker.delivery.look()
+    await worker.delivery.stop(0)
+    assert await worker.delivery.turn() == 0
+    assert (await world.the("recipient"))["state"] == "waiting"
+
+
+async def test_a_stop_waits_for_a_claim_no_longer_than_its_grace(world):
+    await world.submit(world.message("b@far.test"))
+    worker = world.worker()
+    await worker.delivery.look()
+    async with world.pool.acquire() as other, other.transaction():
+        await other.execute("lock table queue.recipient in exclusive mode")
+        turn = asyncio.create_task(worker.delivery.turn())
+        async with asyncio.timeout(patient(20)):
+            while not await world.pool.fetchval("select count(*) from pg_locks where not granted"):
+                await asyncio.sleep(0.01)
+            await worker.delivery.stop(0)
+        assert not turn.done()
+    await turn

@@ -91,6 +91,7 @@ class Delivery:
         self._due = asyncio.Event()
         self._conversations: set[asyncio.Task[None]] = set()
         self._records: set[asyncio.Task[None]] = set()
+        self._claims: set[asyncio.Future[None]] = set()
         self._stopping = False
         self._cursor: Pair = (NO_FLOW, "")
         self._seen_due = NEVER
@@ -120,7 +121,8 @@ class Delivery:
                 await asyncio.sleep(1)
 
     async def stop(self, grace: float) -> None:
-        """Claim nothing more; conversations end by decision 13 within `grace` seconds, and what they said is recorded."""
+        """Claim nothing more; conversations end by decision 13 within `grace` seconds, and what they said is recorded. What
+        a claim under way still brings is given back untried by the courier, which is stopped by then."""
         self._stopping = True
         self._due.set()
         await self._remote.stop(grace)
@@ -130,7 +132,7 @@ class Delivery:
         """Wait until nothing is under way, at most `seconds`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        while (tasks := self._conversations | self._records) and loop.time() < end:
+        while (tasks := {*self._claims, *self._conversations, *self._records}) and loop.time() < end:
             await asyncio.wait(tasks, timeout=end - loop.time())
 
     async def _wait(self, seconds: float) -> None:
@@ -155,6 +157,17 @@ class Delivery:
 
     async def turn(self) -> int:
         """Claim for the pairs whose turn it is and begin their conversations; returns how many recipients."""
+        if self._stopping:
+            return 0
+        claim: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._claims.add(claim)
+        try:
+            return await self._claim()
+        finally:
+            self._claims.discard(claim)
+            claim.set_result(None)
+
+    async def _claim(self) -> int:
         slots: dict[str, Slot] = {}
         taken = self._ready.take(DOMAINS, lambda flow, domain: self._reserve(slots, flow, domain), FLOWS)
         if not taken:
