@@ -107,7 +107,7 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
     ("mailstore", "frontend", "POST", "/v1/folders/unsubscribe", 200, _change),
     ("mailstore", "frontend", "POST", "/v1/folders/open", 400, lambda b, n: mailstore.OpenFolder(b.mailbox_id(b.full), "INBOX", True)),
     ("mailstore", "frontend", "POST", "/v1/folders/changes", 1, lambda b, n: mailstore.ChangesQuestion(b.mailbox_id(b.full), 1, 0)),
-    ("mailstore", "frontend", "POST", "/v1/messages/store", 10_000, lambda b, n: mailstore.StoreQuestion(b.mailbox_id(b.plain), 1, _ranges(n), "add", ["\\Seen"] * n, new_id())),
+    ("mailstore", "frontend", "POST", "/v1/messages/store", 10_000, lambda b, n: mailstore.StoreQuestion(b.mailbox_id(b.plain), 1, _ranges(n), "add", ["\\Seen"] * min(n, 1000), new_id())),
     ("mailstore", "frontend", "POST", "/v1/messages/copy", 10_000, lambda b, n: mailstore.CopyQuestion(b.mailbox_id(b.plain), 1, _ranges(n), NAME, False, QUOTA, 1, new_id())),
     ("mailstore", "frontend", "POST", "/v1/messages/expunge", 10_000, lambda b, n: mailstore.ExpungeQuestion(b.mailbox_id(b.full), 1, new_id(), _ranges(n))),
     ("mailstore", "frontend", "POST", "/v1/messages/search", 10_000, lambda b, n: _search(b, n, lambda n: ["AND", *[["UID", [[1, 4294967295]]]] * n])),

@@ -4,7 +4,10 @@ import asyncio
 import socket
 import struct
 
+import pytest
+
 from mailkit.errors import Unavailable
+from pop_imap_frontend.imap import messages, selected
 
 from .conftest import Client, Imap, wait_for
 
@@ -134,3 +137,20 @@ async def test_a_search_ends_with_its_client(imap: Imap) -> None:
         await wait_for(ended.is_set)
     finally:
         del store.search
+
+
+async def test_a_command_with_too_many_ranges_is_refused_and_a_fetch_marks_any_number(
+    imap: Imap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (selected, messages):
+        monkeypatch.setattr(module, "MOST_RANGES", 3)
+    for n in range(9):
+        await imap.store.append(imap.mailbox_id, b"Subject: %d\r\n\r\ntext\r\n" % n)
+    client = await imap.select()
+    for command in ("COPY 1,3,5,7 Sent", "UID EXPUNGE 1,3,5,7", "FETCH 1,3,5,7 ENVELOPE", "SEARCH 1,3,5,7"):
+        assert (await client.last(command)).startswith("NO [LIMIT] a command names at most")
+    await client.ok("COPY 1,3,5 Sent")
+    await client.ok("STORE 1,3,5,7,9 FLAGS.SILENT (\\Seen)")  # flags may be changed part by part
+    assert await client.ok("SEARCH UNSEEN") == [b"* SEARCH 2 4 6 8"]
+    assert len(await client.ok("FETCH 1:* BODY[]")) == 9
+    assert await client.ok("SEARCH UNSEEN") == [b"* SEARCH"]

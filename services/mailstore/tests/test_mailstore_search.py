@@ -171,7 +171,7 @@ async def test_a_search_has_an_end(ready, monkeypatch, program):
 
 async def test_sets_of_uids_are_compared_in_the_logarithm_of_their_ranges(store, mailbox_id, ready):
     """Many UID keys of many ranges: merged by Postgres once, never walked for each message."""
-    many = [[n, n] for n in range(2, 60_000, 2)]
+    many = [[n, n] for n in range(2, 19_000, 2)]
     assert await ready(["AND", ["UID", many], ["UID", [[1, 3]]], ["NOT", ["UID", [[1, 1], [3, 9]]]]]) == {2}
     assert await ready(["OR", ["UID", many], ["UID", [[9, 4], [3, 3]]]]) == {2, 3, 4}
 

@@ -100,7 +100,7 @@ async def test_what_the_door_refuses(world, door):
         await door.submit([Submission(new_id(), "a@far.test", [], b"x")])
     with pytest.raises(BadRequest):
         await door.submit([world.message("b@far.test", body=b"")])
-    with pytest.raises(TooLarge):
+    with pytest.raises(BadRequest, match="items of a SubmissionList: at most 100"):
         await door.submit([world.message("b@far.test")] * 101)
     with pytest.raises(TooLarge):
         await door.submit_large(world.message("b@far.test", body=b""), b"x" * (12 * 1024 * 1024))

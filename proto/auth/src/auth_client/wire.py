@@ -5,12 +5,16 @@ sessions for SMTP's long connections too), frontend (logins, undo-checks, sessio
 front end's by pop3 and imap: a list that says otherwise is refused (docs/decisions/0040).
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from mailkit.wire import Wire
+from mailkit.wire import Wire, at_most
 
 VERSION = 1
+
+#: Items of a list (decision 3), and of the list of all open sessions of a front end.
+MOST_ITEMS = 100
+MOST_SESSIONS = 50_000
 
 #: Recipients without a domain: `RCPT TO:<postmaster>` (RFC 5321 4.5.1); auth knows whose postmaster that is.
 BARE_POSTMASTER = "postmaster"
@@ -43,7 +47,7 @@ class SenderAnswer(Wire):
 
 
 class SenderList(Wire):
-    items: list[SenderQuestion]
+    items: Annotated[list[SenderQuestion], at_most(MOST_ITEMS)]
     version: int = VERSION
 
 
@@ -95,7 +99,7 @@ class RecipientAnswer(Wire):
 
 
 class RecipientList(Wire):
-    items: list[RecipientQuestion]
+    items: Annotated[list[RecipientQuestion], at_most(MOST_ITEMS)]
     version: int = VERSION
 
 
@@ -145,7 +149,7 @@ class LoginAnswer(Wire):
 
 
 class LoginList(Wire):
-    items: list[Login]
+    items: Annotated[list[Login], at_most(MOST_ITEMS)]
     version: int = VERSION
 
 
@@ -157,7 +161,7 @@ class LoginAnswers(Wire):
 class UndoCheckList(Wire):
     """Operations of POP3 logins that got no maildrop: a check that came to nothing begins no 60 seconds (P4)."""
 
-    items: list[UUID]
+    items: Annotated[list[UUID], at_most(MOST_ITEMS)]
     version: int = VERSION
 
 
@@ -177,7 +181,7 @@ class SessionQuestion(Wire):
 
 
 class SessionList(Wire):
-    items: list[SessionQuestion]
+    items: Annotated[list[SessionQuestion], at_most(MOST_SESSIONS)]
     version: int = VERSION
 
 

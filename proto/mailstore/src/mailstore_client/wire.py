@@ -23,10 +23,10 @@ Flags are a bit mask per message: the five system flags, then one bit per keywor
 `keywords`). UIDs in bulk are little-endian uint32 arrays, masks little-endian uint64 arrays: `array('I')`, `array('Q')`.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from mailkit.wire import Wire
+from mailkit.wire import Wire, at_most
 
 VERSION = 1
 
@@ -34,6 +34,19 @@ ANSWERED, FLAGGED, DELETED, SEEN, DRAFT = 1, 2, 4, 8, 16
 SYSTEM_FLAGS = {"\\Answered": ANSWERED, "\\Flagged": FLAGGED, "\\Deleted": DELETED, "\\Seen": SEEN, "\\Draft": DRAFT}
 FIRST_KEYWORD_BIT = 8
 MOST_KEYWORDS = 48
+
+#: Items of a list; bodies that are asked about at once; leases of a front end, which renews LEASES_AT_ONCE in one question.
+MOST_ITEMS = 1000
+MOST_BODIES = 10_000
+MOST_LEASES = 20_000
+LEASES_AT_ONCE = 1000
+#: Ranges of UIDs in one question, those of all keys of a search together.
+MOST_RANGES = 10_000
+#: Columns and sections of a FETCH, fields of a section, flags of a STORE or APPEND.
+MOST_COLUMNS = 20
+MOST_SECTIONS = 100
+MOST_FIELDS = 1000
+MOST_FLAGS = 1000
 
 #: Mailboxes in one frame of a WatchList.
 MOST_WATCHED_A_FRAME = 1000
@@ -53,7 +66,7 @@ class RoomQuestion(Wire):
 
 
 class RoomList(Wire):
-    items: list[RoomQuestion]
+    items: Annotated[list[RoomQuestion], at_most(MOST_ITEMS)]
     version: int = VERSION
 
 
@@ -85,7 +98,7 @@ class Filing(Wire):
 class FilingList(Wire):
     """`oldest_queue_id`: nothing older is under way, so older `filed` partitions may go (decision 3)."""
 
-    items: list[Filing]
+    items: Annotated[list[Filing], at_most(MOST_ITEMS)]
     oldest_queue_id: UUID | None = None
     version: int = VERSION
 
@@ -105,7 +118,7 @@ class FilingAnswers(Wire):
 class ReferenceList(Wire):
     """Which of these bodies does a mailbox still refer to? (the collector of decision 4 asks)"""
 
-    body_ids: list[UUID]
+    body_ids: Annotated[list[UUID], at_most(MOST_BODIES)]
     version: int = VERSION
 
 
@@ -220,7 +233,7 @@ class Changes(Wire):
 # --- front end: messages
 
 #: UID sets as inclusive ranges, ascending: [[1, 5], [9, 9]].
-Ranges = list[tuple[int, int]]
+Ranges = Annotated[list[tuple[int, int]], at_most(MOST_RANGES)]
 
 
 class Section(Wire):
@@ -229,7 +242,7 @@ class Section(Wire):
 
     part: str = ""
     text: str = ""
-    fields: list[str] = []
+    fields: Annotated[list[str], at_most(MOST_FIELDS)] = []
     offset: int = 0
     count: int = -1
 
@@ -259,8 +272,8 @@ class FetchQuestion(Wire):
     mailbox_id: UUID
     folder_id: int
     ranges: Ranges
-    columns: list[Column] = []
-    sections: list[Section] = []
+    columns: Annotated[list[Column], at_most(MOST_COLUMNS)] = []
+    sections: Annotated[list[Section], at_most(MOST_SECTIONS)] = []
     version: int = VERSION
     pieces: bool = False
     proof: bytes = b""
@@ -273,7 +286,7 @@ class StoreQuestion(Wire):
     folder_id: int
     ranges: Ranges
     mode: Literal["replace", "add", "remove"]
-    flags: list[str]
+    flags: Annotated[list[str], at_most(MOST_FLAGS)]
     operation_id: UUID
     version: int = VERSION
     proof: bytes = b""
@@ -338,7 +351,7 @@ class Append(Wire):
 
     mailbox_id: UUID
     name: str
-    flags: list[str]
+    flags: Annotated[list[str], at_most(MOST_FLAGS)]
     internal_date: float | None
     quota_limit: int
     limit_version: int
@@ -360,7 +373,7 @@ class SearchQuestion(Wire):
     ["FLAG", "\\Seen" or keyword] ["RECENT", recent_from] ["BEFORE"|"ON"|"SINCE"|"SENTBEFORE"|"SENTON"|"SENTSINCE",
     "2026-11-23"] ["LARGER"|"SMALLER", n] ["FROM"|"TO"|"CC"|"BCC"|"SUBJECT"|"BODY"|"TEXT", s] ["HEADER", name, s]
 
-    Answers `limit` (429) for a program with too many keys that read bodies, for a search that takes too long, and when
+    The UID ranges of all nodes together are at most MOST_RANGES. Answers `limit` (429) for a program with too many keys that read bodies, for a search that takes too long, and when
     this mailbox has too many expensive commands under way.
     """
 
@@ -407,9 +420,9 @@ class MaildropLease(Wire):
 
 
 class RenewMaildrops(Wire):
-    """All sessions of a front end in one call, every 20 s."""
+    """Sessions of a front end, every 20 s."""
 
-    items: list[MaildropLease]
+    items: Annotated[list[MaildropLease], at_most(MOST_LEASES)]
     version: int = VERSION
 
 
@@ -476,7 +489,7 @@ class WatchedMailbox(Wire):
 class WatchList(Wire):
     """Mailboxes that the feed is to tell of from now on, each until its proof runs out; up to MOST_WATCHED_A_FRAME."""
 
-    items: list[WatchedMailbox]
+    items: Annotated[list[WatchedMailbox], at_most(MOST_WATCHED_A_FRAME)]
     version: int = VERSION
 
 

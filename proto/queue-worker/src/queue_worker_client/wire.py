@@ -4,14 +4,16 @@ Doors: POST /v1/submissions (a list, at most 100 items and 8 MB of bodies); PUT 
 4 bytes length, Submission with an empty body, then the body's bytes) for bodies over LARGE_BODY. Caller: gateway.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from mailkit.wire import Wire
+from mailkit.wire import Wire, at_most
 
 VERSION = 1
 LARGE_BODY = 256 * 1024
 LIST_ITEMS = 100
+#: Of one message; the gateway takes TARGETS_PER_MESSAGE, 32,767 at most.
+MOST_RECIPIENTS = 40_000
 LIST_BYTES = 8 * 1024 * 1024
 
 
@@ -44,7 +46,7 @@ class Submission(Wire):
 
     submission_id: UUID
     mail_from: str
-    recipients: list[SubmissionRecipient]
+    recipients: Annotated[list[SubmissionRecipient], at_most(MOST_RECIPIENTS)]
     body: bytes
     client_address: str | None = None
     account: UUID | None = None
@@ -55,7 +57,7 @@ class Submission(Wire):
 
 
 class SubmissionList(Wire):
-    items: list[Submission]
+    items: Annotated[list[Submission], at_most(LIST_ITEMS)]
     version: int = VERSION
 
 

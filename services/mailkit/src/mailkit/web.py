@@ -1,7 +1,6 @@
 """The HTTP side every service has: health, metrics, bearer tokens, one error form (RFC 9457), MessagePack list doors."""
 
 import asyncio
-import re
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from mailkit.authority import LARGEST_LIST, Authority, Tokens, discard, has_body
 from mailkit.callers import while_caller_waits
 from mailkit.errors import BadRequest, PostriderError
 from mailkit.lifecycle import Lifecycle
+from mailkit.questions import decoded
 from mailkit.report import foreign, known, report
 from mailkit.server import Protocol, Server
 
@@ -32,7 +32,6 @@ DOOR_SECONDS = Histogram(
     "postrider_http_door_seconds", "Time from a door's request to its answer (of a stream: to its beginning), by outcome: ok, failed", ["door", "outcome"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )  # fmt: skip
-_PLACE = re.compile(r" - at `\$\[0\]\[(\d{1,6})\][^`]*`\Z")
 
 T = TypeVar("T")
 Check = Callable[[], Awaitable[None]]
@@ -54,6 +53,8 @@ class App(FastAPI):
         """Who may send what; asked before any octet of a body is read."""
         self.doors: dict[str, Door] = {}
         """What answers POST, by path."""
+        self.questions: dict[str, type[Any]] = {}
+        """What is asked there and elsewhere in MessagePack, by path."""
         self.life: Lifecycle | None = None
         """Its drain asks callers to go: see `_last`."""
 
@@ -204,16 +205,12 @@ def add_door(
 ) -> None:
     """A MessagePack door: POST `path` with a `question` of up to `most` octets, answered by what `answer` returns.
     `names_caller`: `answer` is given the caller's name behind the question."""
-    decode = msgspec.msgpack.Decoder(question).decode
+    decoder = msgspec.msgpack.Decoder(question)
     encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
-    listed = question.__struct_fields__[:1] == ("items",)  # type: ignore[attr-defined]
     ok, failed = DOOR_SECONDS.labels(path, "ok"), DOOR_SECONDS.labels(path, "failed")
 
     async def ask(raw: bytes, caller: str, receive: Receive) -> bytes | None:
-        try:
-            asked = decode(raw)
-        except (ValueError, RecursionError) as error:  # also text that is not UTF-8
-            raise BadRequest(f"not a {question.__name__}: {error}", items=_named_by(error) if listed else ()) from None
+        asked = decoded(decoder, raw, question)
         found = await while_caller_waits(receive, answer(asked, caller) if names_caller else answer(asked))
         return None if found is None else encode(found)
 
@@ -236,12 +233,7 @@ def add_door(
 
     app.authority.allow(path, *callers, most=most)
     app.doors[path] = door
-
-
-def _named_by(error: Exception) -> list[int]:
-    """The item that msgspec's error is about: the place stands last, and a record's first field is `[0]`."""
-    found = _PLACE.search(str(error))
-    return [int(found[1])] if found else []
+    app.questions[path] = question
 
 
 class HttpSide:

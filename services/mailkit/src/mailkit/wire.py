@@ -5,6 +5,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+
+def at_most(count: int) -> msgspec.Meta:
+    """The bound of a list in a question, `Annotated[list[Item], at_most(100)]`: a longer one is refused (400) before its
+    items are read (docs/decisions/0048)."""
+    return msgspec.Meta(max_length=count)
+
+
 if TYPE_CHECKING:  # type checkers want `frozen=True` repeated by every subclass; msgspec inherits it
 
     class Wire(msgspec.Struct, array_like=True, gc=False):

@@ -23,7 +23,7 @@ from mailstore.mime import section
 from mailstore.mime.search import Searched, fold
 from mailstore.octets import Octets
 from mailstore.storage.store import pack, pack_uids, sql
-from mailstore_client.wire import Found, SearchQuestion
+from mailstore_client.wire import MOST_RANGES, Found, SearchQuestion
 
 DEEPEST = 60
 MOST_NODES = 4000
@@ -131,7 +131,7 @@ def is_exact(node: Node) -> bool:
 def checked(program: Any) -> Node:
     """`program` when it has the form of one (mailstore_client.wire.SearchQuestion). Raises BadRequest."""
     todo = [(program, 0)]
-    nodes = in_body = 0
+    nodes = in_body = ranges = 0
     while todo:
         node, depth = todo.pop()
         nodes += 1
@@ -144,8 +144,12 @@ def checked(program: Any) -> Node:
             if not rest or (key == "NOT" and len(rest) != 1):
                 raise BadRequest(f"not a search program: {key}")
             todo += [(part, depth + 1) for part in rest]
-        elif not _good_leaf(key, rest):
-            raise BadRequest(f"not a search program: {key}")
+        else:
+            ranges += len(rest[0]) if key == "UID" and rest and isinstance(rest[0], list) else 0
+            if ranges > MOST_RANGES:
+                raise BadRequest(f"program of a SearchQuestion: at most {MOST_RANGES} ranges of UIDs")
+            if not _good_leaf(key, rest):
+                raise BadRequest(f"not a search program: {key}")
         in_body += key in _IN_BODY
         if in_body > MOST_BODY_KEYS:
             raise OverLimit(f"a search may look for at most {MOST_BODY_KEYS} texts in messages")

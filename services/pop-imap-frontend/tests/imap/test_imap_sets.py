@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailkit.testing.growth import MOST_GROWTH, growth
-from mailstore_client.wire import FolderSnapshot
+from mailstore_client.wire import MOST_RANGES, FolderSnapshot
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.responses import No
 from pop_imap_frontend.imap.search import DEEPEST, MOST_KEYS, SearchParser
@@ -120,3 +120,19 @@ def test_many_expunged_at_once_cost_their_number() -> None:
         assert len(here) == len(gone)
 
     assert growth(view, expunged, 20_000) < MOST_GROWTH
+
+
+def test_more_ranges_than_one_question_takes_are_refused() -> None:
+    count = 2 * MOST_RANGES + 2
+    here = view(count)
+    every_second = [(n, n) for n in range(1, count, 2)]
+    assert len(here.uid_ranges(here.spans(every_second[:MOST_RANGES], by_uid=False))) == MOST_RANGES
+    with pytest.raises(No, match=r"^\[LIMIT\]"):
+        here.uid_ranges(here.spans(every_second, by_uid=False))
+    half = MOST_RANGES // 2 + 1
+    first = ",".join(str(n) for n in range(1, 2 * half, 2))
+    second = ",".join(str(n) for n in range(2 * half + 1, 4 * half, 2))
+    assert SearchParser(Cursor(f"NOT {first} SEEN".encode()), here).parse()
+    for program in (f"NOT {first} NOT {second}", f"OR {first} {second}", f"OR SEEN {first} OR NOT {second} DRAFT"):
+        with pytest.raises(No, match=r"^\[LIMIT\]"):
+            SearchParser(Cursor(program.encode()), here).parse()

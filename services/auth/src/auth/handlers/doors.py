@@ -8,12 +8,8 @@ from auth.recipients import Recipients
 from auth.senders import Senders
 from auth.sessions import Sessions
 from auth_client import wire
-from mailkit.errors import BadRequest, Forbidden
+from mailkit.errors import Forbidden
 from mailkit.web import App, add_door
-
-#: Decision 3: what a list carries at most.
-MOST_ITEMS = 100
-
 
 #: By which protocols a caller's clients log in: the gateway's token makes no grant and no proof (docs/decisions/0040).
 PROTOCOLS = {"gateway": ("smtp",), "frontend": ("pop3", "imap")}
@@ -24,11 +20,9 @@ def add_doors(app: App, senders: Senders, recipients: Recipients, logins: Checke
 
     def door(
         path: str, question: type[Any], answer: type[Any], work: Callable[[Sequence[Any]], Awaitable[Any]],
-        *callers: str, most: int = MOST_ITEMS,
+        *callers: str,
     ) -> None:  # fmt: skip
         async def listed(asked: Any, caller: str) -> Any:
-            if len(asked.items) > most:
-                raise BadRequest(f"a list here has at most {most} items")
             if question is wire.LoginList:
                 _require_protocols(asked.items, caller)
             answers = await work(asked.items) if asked.items else []
@@ -41,7 +35,7 @@ def add_doors(app: App, senders: Senders, recipients: Recipients, logins: Checke
     door("/v1/logins", wire.LoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
     door("/v1/undo-checks", wire.UndoCheckList, wire.UndoCheckAnswers, logins.undo_checks, "frontend")
     # all open sessions of a front end in one question
-    door("/v1/sessions", wire.SessionList, wire.SessionAnswers, sessions.answer, "gateway", "frontend", most=50_000)
+    door("/v1/sessions", wire.SessionList, wire.SessionAnswers, sessions.answer, "gateway", "frontend")
 
 
 def _require_protocols(items: Sequence[wire.Login], caller: str) -> None:

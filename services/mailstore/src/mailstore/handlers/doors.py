@@ -12,9 +12,10 @@ from starlette.responses import Response, StreamingResponse
 from mailkit.authority import LARGEST_LIST
 from mailkit.callers import while_caller_waits
 from mailkit.db import translated
-from mailkit.errors import BadRequest, PostriderError, TooLarge
+from mailkit.errors import PostriderError
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
+from mailkit.questions import decoded
 from mailkit.web import MSGPACK, App, add_door, problem, unexpected
 from mailstore.appending import Appender
 from mailstore.arranging import Arranger
@@ -37,8 +38,9 @@ from mailstore_client import wire
 
 log = get_logger()
 
-MOST_ITEMS = 1000
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
+_streamed = {kind: msgspec.msgpack.Decoder(kind) for kind in (wire.ReadMaildrop, wire.FetchQuestion)}
+_append = msgspec.msgpack.Decoder(wire.Append)
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,6 @@ def _add_gateway_and_queue(app: App, rooms: Rooms) -> None:
         return wire.RoomAnswers([_room(item, known.get(item.mailbox_id), rooms.charge) for item in question.items])  # type: ignore[misc]
 
     async def filings(question: wire.FilingList) -> wire.FilingAnswers:
-        if len(question.items) > MOST_ITEMS:
-            raise TooLarge(f"a list here has at most {MOST_ITEMS} items")
         if question.oldest_queue_id is not None:
             rooms.maintenance.oldest_queue_id = question.oldest_queue_id
         return wire.FilingAnswers(await rooms.filer.file(question.items))
@@ -157,7 +157,7 @@ def _in_turn(turns: Turns, answer: Callable[[Any], Awaitable[Any]]) -> Callable[
 
 def _add_streams(app: App, rooms: Rooms, most_bytes: int) -> None:
     async def asked(request: Request, kind: type[Any]) -> Any:
-        question = _decode(await request.body(), kind)
+        question = decoded(_streamed[kind], await request.body(), kind)
         rooms.proven.require(question)
         return question
 
@@ -193,17 +193,19 @@ def _add_streams(app: App, rooms: Rooms, most_bytes: int) -> None:
     async def append(request: Request) -> Response:
         raw = await request.body()
         size = int.from_bytes(raw[:4], "big")
-        head = _decode(raw[4 : 4 + size], wire.Append)
+        head = decoded(_append, raw[4 : 4 + size], wire.Append)
         rooms.proven.require(head)
 
         put = _in_turn(rooms.turns, lambda head: rooms.appender.append(head, raw[4 + size :]))
         answer = await while_caller_waits(request.receive, put(head))
         return Response(_encode(answer), media_type=MSGPACK)
 
-    for path, method, answer, most in (
-        ("/v1/maildrop/read", "POST", read, LARGEST_LIST), ("/v1/messages/fetch", "POST", fetch, LARGEST_LIST),
-        ("/v1/messages/append", "PUT", append, most_bytes + 1024 * 1024),
-    ):  # fmt: skip
+    for path, question, method, answer, most in (
+        ("/v1/maildrop/read", wire.ReadMaildrop, "POST", read, LARGEST_LIST),
+        ("/v1/messages/fetch", wire.FetchQuestion, "POST", fetch, LARGEST_LIST),
+        ("/v1/messages/append", wire.Append, "PUT", append, most_bytes + 1024 * 1024),
+    ):
+        app.questions[path] = question
         app.authority.allow(path, "frontend", most=most)
         app.add_route(path, _guarded(answer), methods=[method], include_in_schema=False)
 
@@ -213,15 +215,8 @@ def _guarded(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Requ
         try:
             return await answer(request)
         except PostriderError as error:
-            return problem(error.slug, error.status_code, str(error))
+            return problem(error.slug, error.status_code, str(error), error.items)
         except Exception as error:
             return await unexpected(request, error)
 
     return door
-
-
-def _decode(raw: bytes, kind: type[Any]) -> Any:
-    try:
-        return msgspec.msgpack.decode(raw, type=kind)
-    except (ValueError, RecursionError) as error:  # also text that is not UTF-8
-        raise BadRequest(f"not a {kind.__name__}: {error}") from None

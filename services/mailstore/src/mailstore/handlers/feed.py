@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from mailkit.errors import BadRequest, PostriderError, TooLarge
+from mailkit.errors import BadRequest, PostriderError
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
+from mailkit.questions import decoded
 from mailkit.report import describe
 from mailkit.web import DOOR_SECONDS, App
 from mailstore.feed import Feed, Subscriber
 from mailstore.proven import Proven
-from mailstore_client.wire import MOST_WATCHED_A_FRAME, WatchList
+from mailstore_client.wire import WatchList
 
 log = get_logger()
 
@@ -22,7 +23,7 @@ PATH = "/v1/feed"
 #: Octets of a frame: MOST_WATCHED_A_FRAME mailboxes are 64,000.
 LARGEST_FRAME = 128 * 1024
 
-_decode = msgspec.msgpack.Decoder(WatchList).decode
+_decoder = msgspec.msgpack.Decoder(WatchList)
 
 
 def add_feed(app: App, feed: Feed, proven: Proven, life: Lifecycle) -> None:
@@ -48,17 +49,16 @@ def add_feed(app: App, feed: Feed, proven: Proven, life: Lifecycle) -> None:
 
     app.authority.allow(PATH, "frontend", most=None)
     app.doors[PATH] = door
+    app.questions[PATH] = WatchList
 
 
 async def _listen(receive: Receive, subscriber: Subscriber, proven: Proven) -> None:
     """Take watch lists until the front end leaves, or sends what is none."""
     try:
         async for data in _frames(receive):
-            items = _decode(data).items
-            if len(items) > MOST_WATCHED_A_FRAME:
-                raise TooLarge(f"a list here has at most {MOST_WATCHED_A_FRAME} items")
+            items = decoded(_decoder, data, WatchList).items
             subscriber.watch([item for item in items if proven.holds(item.mailbox_id, item.proof)])
-    except (PostriderError, msgspec.MsgspecError) as error:
+    except PostriderError as error:
         log.warning("rejected", work="watch list", error=describe(error))
 
 

@@ -1,7 +1,7 @@
 """APPEND (RFC 3501 6.3.11, UIDPLUS's APPENDUID RFC 4315 3)."""
 
 from mailkit.ids import new_id
-from mailstore_client.wire import Append
+from mailstore_client.wire import MOST_FLAGS, Append
 from pop_imap_frontend.imap.commands import LOGGED_IN, command
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.responses import No
@@ -25,7 +25,7 @@ async def append(session: ImapSession, cursor: Cursor) -> str:
     flags: list[str] = []
     date: float | None = None
     if cursor.peek() == b"(":
-        flags = cursor.flags()
+        flags = list(dict.fromkeys(cursor.flags()))
         cursor.space()
     if cursor.peek() == b'"':
         date = cursor.date_time()
@@ -42,6 +42,8 @@ async def append(session: ImapSession, cursor: Cursor) -> str:
         raise No(f"[TOOBIG] with CRLF line ends the message has more than {limit} octets")
     if date is not None and not 0 <= date < _LAST_SECOND:
         raise No("[CANNOT] the date of a message is between 1970 and 9999 here")
+    if len(flags) > MOST_FLAGS:
+        raise No(_REFUSALS["limit"])
     account = session.account
     head = Append(session.mailbox_id, name, flags, date, account.quota_limit, account.limit_version, new_id())
     async with session.in_turn(only_reads=False):

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from mailstore_client.wire import Column, Section
+from mailstore_client.wire import MOST_FIELDS, MOST_SECTIONS, Column, Section
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.responses import No, quoted
 
@@ -16,7 +16,6 @@ _NAME = re.compile(rb"[A-Za-z0-9.]+")
 _PART = re.compile(rb"[1-9]\d{0,5}(?:\.[1-9]\d{0,5}){0,50}")
 _PARTIAL = re.compile(rb"<(\d{1,10})\.(\d{1,10})>")
 _WHOLE = Section()
-MOST_SECTIONS = 100
 #: The items older than BODY[…], the section each stands for, and whether it marks the message seen.
 _OLD = {
     "RFC822": (_WHOLE, True),
@@ -147,6 +146,8 @@ def _fields(cursor: Cursor) -> list[str]:
     names = [cursor.astring().decode("ascii", "replace") for _ in cursor.each("a list of header names")]
     if not names:
         raise BadCommand("expected a header name")
+    if len(names) > MOST_FIELDS:
+        raise No(f"[LIMIT] a section names at most {MOST_FIELDS} header fields here")
     return names
 
 

@@ -1,7 +1,16 @@
 """Commands about messages in the selected folder, by number and by UID (RFC 3501 6.4; RFC 4315, RFC 6851)."""
 
 from mailkit.ids import new_id
-from mailstore_client.wire import SEEN, CopyQuestion, ExpungeQuestion, FetchQuestion, SearchQuestion, StoreQuestion
+from mailstore_client.wire import (
+    MOST_FLAGS,
+    MOST_RANGES,
+    SEEN,
+    CopyQuestion,
+    ExpungeQuestion,
+    FetchQuestion,
+    SearchQuestion,
+    StoreQuestion,
+)
 from pop_imap_frontend.imap.commands import State, command
 from pop_imap_frontend.imap.fetch import parse_items
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
@@ -15,6 +24,7 @@ from pop_imap_frontend.imap.session import ImapSession
 #: Rows of FETCH responses made from the view alone go out in slices of this many.
 _SLICE = 1000
 _GONE = "the selected mailbox is no longer there; connect again"
+_KEYWORDS = "[LIMIT] this mailbox has too many keywords"
 _COPY_REFUSALS = {
     "trycreate": "[TRYCREATE] there is no such mailbox",
     "overquota": "[OVERQUOTA] the mailbox has no room for these messages",
@@ -67,7 +77,15 @@ async def uid_fetch(session: ImapSession, cursor: Cursor) -> str:
 
 
 async def _store(session: ImapSession, spans: Spans, mode: str, flags: list[str]) -> None:
-    """Change flags and take the result over into the view."""
+    """Change flags and take the result over into the view: of what a FETCH has to mark, there may be many ranges."""
+    flags = list(dict.fromkeys(flags))
+    if len(flags) > MOST_FLAGS:
+        raise No(_KEYWORDS)
+    for start in range(0, len(spans), MOST_RANGES):
+        await _store_some(session, spans[start : start + MOST_RANGES], mode, flags)
+
+
+async def _store_some(session: ImapSession, spans: Spans, mode: str, flags: list[str]) -> None:
     view = session.writable()
     answer = await session.context.mailstore.store(
         StoreQuestion(session.mailbox_id, view.folder_id, view.uid_ranges(spans), mode, flags, new_id())  # type: ignore[arg-type]
@@ -75,7 +93,7 @@ async def _store(session: ImapSession, spans: Spans, mode: str, flags: list[str]
     if answer.status == "gone":
         raise Disconnect(_GONE)
     if answer.status == "limit":
-        raise No("[LIMIT] this mailbox has too many keywords")
+        raise No(_KEYWORDS)
     if answer.keywords != view.names.keywords:
         view.apply_flags(b"", b"", answer.keywords)
         session.stream.write(view.flags_line())

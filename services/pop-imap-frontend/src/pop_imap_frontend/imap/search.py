@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-from mailstore_client.wire import Ranges
+from mailstore_client.wire import MOST_RANGES, Ranges
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.responses import No
-from pop_imap_frontend.imap.selected import Selected, merged
+from pop_imap_frontend.imap.selected import TOO_MANY_RANGES, Selected, merged
 
 _FLAG_KEYS = {
     "ANSWERED": "\\Answered", "DELETED": "\\Deleted", "DRAFT": "\\Draft", "FLAGGED": "\\Flagged", "SEEN": "\\Seen",
@@ -58,7 +58,10 @@ class SearchParser:
                     "[BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252)] the charset is not known here"
                 )
             self._charset = _CHARSETS[name]
-        return _with_sets_joined(self._program())
+        program = _with_sets_joined(self._program())
+        if _ranges(program) > MOST_RANGES:
+            raise No(TOO_MANY_RANGES)
+        return program
 
     def _program(self) -> Node:
         """Keys in a loop with a stack, so that no chain of them is too long for Python's."""
@@ -174,6 +177,13 @@ def _with_sets_joined(node: Node) -> Node:
         return [node[0], *others]
     joined: Node = ["UID", _intersection(sets) if node[0] == "AND" else _union(sets)]
     return [node[0], joined, *others] if others else joined
+
+
+def _ranges(node: Node) -> int:
+    """Ranges of UIDs in all of the program's sets."""
+    if node[0] == "UID":
+        return len(node[1])
+    return sum(map(_ranges, node[1:])) if node[0] in ("AND", "OR", "NOT") else 0
 
 
 def _union(sets: list[Ranges]) -> Ranges:

@@ -6,9 +6,9 @@ The view changes only when the client is told, so sequence numbers mean the same
 from array import array
 from bisect import bisect_left, bisect_right
 
-from mailstore_client.wire import SEEN, Changes, FolderSnapshot, Ranges
+from mailstore_client.wire import MOST_RANGES, SEEN, Changes, FolderSnapshot, Ranges
 from pop_imap_frontend.imap.grammar import BadCommand, SequenceSet
-from pop_imap_frontend.imap.responses import RECENT, FlagNames
+from pop_imap_frontend.imap.responses import RECENT, FlagNames, No
 
 
 def uids_of(packed: bytes) -> "array[int]":
@@ -18,6 +18,8 @@ def uids_of(packed: bytes) -> "array[int]":
 def masks_of(packed: bytes) -> "array[int]":
     return array("Q", packed)
 
+
+TOO_MANY_RANGES = f"[LIMIT] a command names at most {MOST_RANGES} ranges of messages here"
 
 #: Positions from the first to before the second.
 Spans = list[tuple[int, int]]
@@ -107,7 +109,9 @@ class Selected:
         return merged(spans)
 
     def uid_ranges(self, spans: Spans) -> Ranges:
-        """Spans as UID ranges for mailstore."""
+        """Spans as UID ranges for mailstore. Raises No for more than one question takes."""
+        if len(spans) > MOST_RANGES:
+            raise No(TOO_MANY_RANGES)
         return [(self.uids[start], self.uids[end - 1]) for start, end in spans]
 
     def recent_ranges(self) -> Ranges:

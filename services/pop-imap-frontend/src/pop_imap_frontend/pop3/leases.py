@@ -8,7 +8,7 @@ from mailkit.errors import NotFound, PostriderError
 from mailkit.logs import get_logger
 from mailkit.report import report
 from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import CloseMaildrop, MaildropLease
+from mailstore_client.wire import LEASES_AT_ONCE, CloseMaildrop, MaildropLease
 
 if TYPE_CHECKING:
     from pop_imap_frontend.pop3.session import Pop3Session
@@ -45,9 +45,10 @@ class Leases:
                 self._left[session_id] = (mailbox_id, proof, tries + 1)
 
     async def renew(self) -> None:
-        """One call for all; a session that lost its lease must end without deleting."""
-        if sessions := list(self._sessions):
-            await self._renew(sessions)
+        """Renew all; a session that lost its lease must end without deleting."""
+        sessions = list(self._sessions)
+        for start in range(0, len(sessions), LEASES_AT_ONCE):
+            await self._renew(sessions[start : start + LEASES_AT_ONCE])
         left, self._left = self._left, {}
         await asyncio.gather(*(self.free(drop, session, proof, n) for session, (drop, proof, n) in left.items()))
 

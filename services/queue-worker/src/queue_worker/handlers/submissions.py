@@ -6,12 +6,13 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mailkit.errors import BadRequest, PostriderError, TooLarge
+from mailkit.errors import BadRequest, PostriderError
+from mailkit.questions import decoded
 from mailkit.web import MSGPACK, App, add_door, problem
 from queue_worker.intake import Intake
-from queue_worker_client.wire import LIST_ITEMS, Submission, SubmissionAnswers, SubmissionList
+from queue_worker_client.wire import Submission, SubmissionAnswers, SubmissionList
 
-_head = msgspec.msgpack.Decoder(Submission).decode
+_head = msgspec.msgpack.Decoder(Submission)
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
@@ -19,8 +20,6 @@ def add(app: App, intake: Callable[[], Intake], most_bytes: int) -> None:
     """Mount the door on `app`. `most_bytes`: the largest message, with what we add on top of it."""
 
     async def submissions(question: SubmissionList) -> SubmissionAnswers:
-        if len(question.items) > LIST_ITEMS:
-            raise TooLarge(f"a list here has at most {LIST_ITEMS} items")
         if wrong := [n for n, item in enumerate(question.items) if _wrong(item)]:
             raise BadRequest(_wrong(question.items[wrong[0]]), items=wrong)
         return SubmissionAnswers(await intake().take(question.items))
@@ -29,10 +28,7 @@ def add(app: App, intake: Callable[[], Intake], most_bytes: int) -> None:
         try:
             raw = await request.body()
             size = int.from_bytes(raw[:4], "big")
-            try:
-                head = _head(raw[4 : 4 + size])
-            except (ValueError, RecursionError) as error:  # also text that is not UTF-8
-                raise BadRequest(f"not a Submission: {error}") from None
+            head = decoded(_head, raw[4 : 4 + size], Submission)
             item = msgspec.structs.replace(head, body=raw[4 + size :])
             if wrong := _wrong(item):
                 raise BadRequest(wrong)
@@ -42,6 +38,7 @@ def add(app: App, intake: Callable[[], Intake], most_bytes: int) -> None:
 
     add_door(app, "/v1/submissions", SubmissionList, submissions, "gateway")
     app.authority.allow("/v1/submissions/large", "gateway", most=most_bytes + 1024 * 1024)
+    app.questions["/v1/submissions/large"] = Submission
     app.add_route("/v1/submissions/large", large, methods=["PUT"], include_in_schema=False)
 
 
