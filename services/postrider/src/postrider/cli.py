@@ -14,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # drawing boxes took longer than the rest of --help
 )
 app.add_typer(domains.app, name="domain")
 app.add_typer(mailboxes.app, name="mailbox")
