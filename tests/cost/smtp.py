@@ -129,6 +129,8 @@ _MESSAGES: list[tuple[str, Callable[[int], bytes]]] = [
     ("From with commas", header(b"From", b"a@b,")),
     ("From with comments in comments", header(b"From", b"(")),
     ("From with angle brackets", header(b"From", b"<")),
+    ("From with empty quotes", header(b"From", b'"" ')),
+    ("To, half a megabyte of it in many fields", lambda n: times(b"To: " + b"a@b," * 2000 + b"\r\n", n // 2) + b"\r\nx"),
     ("From with quotes and escapes", header(b"From", b'"\\"')),
     ("To with groups", header(b"To", b"a:;")),
     ("To with spaces", header(b"To", b" ", b"b")),

@@ -2,7 +2,9 @@
 
 import pytest
 
-from mailstore.mime import render
+from mailkit.testing.growth import MOST_GROWTH, growth
+from mailstore.mime import address, render
+from mailstore.mime.address import MAX_UNCOMMON, Patience, address_list
 
 
 def _field(name: bytes, value: bytes) -> bytes:
@@ -115,3 +117,34 @@ def test_columns() -> None:
     assert str(rendered.sent_day) == "2006-01-02"
     empty = render(b"x")
     assert (empty.subject, empty.from_, empty.message_id, empty.date_sent, empty.sent_day) == ("", "", "", None, None)
+
+
+@pytest.mark.parametrize("unit", [b'"" ', b'"".', b"a ", b"().", b"<@a,", b"=?utf-8?q?a?= ", b"a b c:"])
+def test_what_is_read_with_the_whole_grammar_is_bounded(unit):
+    """The rest of the field is not shown; an address in the common form costs nothing of it."""
+    far = b"a@far.test, " * 1500
+    odd = unit * (1_000_000 // len(unit))
+    for value in (odd, far + odd, odd[:900] + b",\r\n " + far):
+        patience = Patience()
+        shown = address_list(value, patience)
+        assert patience.octets >= -1 and patience.addresses >= 0
+        assert len(shown) < 4096 * 60 + MAX_UNCOMMON * 2
+        if value.startswith(far):
+            assert shown.count(b"far.test") == 1500
+    assert growth(lambda n: odd[:n], address_list, 250_000) < MOST_GROWTH
+
+
+def test_all_address_fields_of_a_message_share_the_bounds(monkeypatch):
+    monkeypatch.setattr(address, "MAX_ADDRESSES", 6)
+    monkeypatch.setattr(address, "MAX_UNCOMMON", 40)
+    raw = b"From: a@b.test\r\n" + b"To: c (d) @e.test, f@g.test\r\n" * 2 + b"Cc: (h) i@j.test, k@l.test\r\n\r\n"
+    found = render(raw)
+    from_, to = b'((NIL NIL "a" "b.test"))', b'(("d" NIL "c" "e.test")(NIL NIL "f" "g.test")'
+    assert found.envelope.startswith(b"(NIL NIL %b %b %b %b" % (from_, from_, from_, to)), found.envelope
+    assert found.envelope.count(b"e.test") == 2 and b"i@j" not in found.envelope and b"l.test" not in found.envelope
+    assert found.from_ == "a@b.test" and found.to.count("e.test") == 2 and "l.test" not in found.cc
+
+
+def test_a_long_list_with_odd_addresses_in_it_is_shown_whole():
+    many = b", ".join([b"a%d@far.test" % n if n % 10 else b"b%d (Comment) @far.test" % n for n in range(3000)])
+    assert address_list(many).count(b"far.test") == 3000

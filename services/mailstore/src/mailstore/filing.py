@@ -3,6 +3,7 @@
 A mailbox that another session holds is passed over, so that nobody else's mail waits for it (decision 0034)."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -29,6 +30,8 @@ log = get_logger()
 
 #: Above this many octets bodies are rendered in a thread.
 OFF_LOOP = 512 * 1024
+#: Smaller ones are rendered for so long (seconds) before others of the process get their turn.
+TURN = 0.01
 #: A transaction's items, and the octets of its bodies: they are in memory together.
 MOST_ITEMS = 500
 MOST_BYTES = 8 * 1024 * 1024
@@ -96,7 +99,12 @@ class Filer:
         if sum(map(len, bodies.values())) > OFF_LOOP:
             views = await asyncio.to_thread(_render_all, bodies)
         else:
-            views = _render_all(bodies)
+            views, turn_ends = {}, time.monotonic() + TURN
+            for body_id, body in bodies.items():
+                views[body_id] = render(body)
+                if time.monotonic() > turn_ends:  # a header may take as long as a hundred ordinary ones
+                    await asyncio.sleep(0)
+                    turn_ends = time.monotonic() + TURN
         answers = await self._transact(items, bodies, views)
         for in_line in (True, False):  # the ones that were held: waited for in line, and once more each for itself
             busy = [at for at, answer in enumerate(answers) if answer is None]

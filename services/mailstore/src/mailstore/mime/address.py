@@ -17,8 +17,10 @@ _common = re.compile(
     rb"|([%b][%b.]*)@([%b][%b.]*))[ \t\r\n]*(,|\Z)" % ((ATEXT,) * 10)
 ).match
 
-#: Addresses of one field that are shown: a short word becomes 30 bytes, so the cut keeps envelopes bounded.
+#: Addresses of one message that are shown: a short word becomes 30 bytes, so the cut keeps envelopes bounded.
 MAX_ADDRESSES = 4096
+#: Octets of a message's address fields that are read with the whole grammar.
+MAX_UNCOMMON = 32 * 1024
 #: A field that shows one address just as `searched` does: most.
 _plain = re.compile(rb"(?:[%b.]+(?: [%b.]+)* <[%b.]+@[%b.]+>|[%b.]+@[%b.]+)" % ((ATEXT,) * 6)).fullmatch
 #: The next string of an address list as it is written here: NIL, quoted, or the head of a literal.
@@ -29,31 +31,49 @@ MAX_SEARCHED = 64 * 1024
 _END_OF_GROUP = b"(NIL NIL NIL NIL)"
 
 
-def address_list(value: bytes) -> bytes:
+class Patience:
+    """What is still read of one message's address fields: `addresses`, and `octets` with the whole grammar, which takes 50 times
+    as long as the common form. What comes behind them in a field is not shown."""
+
+    __slots__ = ("addresses", "octets")
+
+    def __init__(self) -> None:
+        self.addresses = MAX_ADDRESSES
+        self.octets = MAX_UNCOMMON
+
+
+def address_list(value: bytes, patience: Patience | None = None) -> bytes:
     """The wire form of one address field: `((name route mailbox host)...)`, or NIL when it names nobody."""
-    pos = 0
+    patience = patience or Patience()
+    pos, more = 0, True
     found: list[bytes] = []
-    while match := _common(value, pos):
-        quoted, phrase, mailbox, host, bare, bare_host, comma = match.groups()
-        if bare:
-            found.append(b"(NIL NIL %b %b)" % (nstring(bare), nstring(bare_host)))
+    while more and len(found) < patience.addresses:
+        if match := _common(value, pos):
+            quoted, phrase, mailbox, host, bare, bare_host, comma = match.groups()
+            if bare:
+                found.append(b"(NIL NIL %b %b)" % (nstring(bare), nstring(bare_host)))
+            else:
+                name = text(quoted or phrase or None)
+                found.append(b"(%b NIL %b %b)" % (name, nstring(mailbox), nstring(host)))
+            pos, more = match.end(), bool(comma)
+        elif patience.octets > 0:
+            reader = _Addresses(value[pos : pos + patience.octets], found)
+            more = reader.read()
+            pos += reader.pos
+            patience.octets -= reader.pos + 1
         else:
-            name = text(quoted or phrase or None)
-            found.append(b"(%b NIL %b %b)" % (name, nstring(mailbox), nstring(host)))
-        pos = match.end()
-        if not comma or len(found) >= MAX_ADDRESSES:
-            return b"(%b)" % b"".join(found)
-    _Addresses(value, pos, found).read()
+            break
+    patience.addresses -= len(found)
     return b"(%b)" % b"".join(found) if found else NIL
 
 
-def searched(value: bytes) -> str:
+def searched(value: bytes, patience: Patience | None = None) -> str:
     """The addresses of one field as SEARCH looks at them, `name <mailbox@host>` a line: what ENVELOPE shows, decoded
     (RFC 3501 6.4.4), without comments and odd spacing."""
     if _plain(value) and b"=?" not in value and value.isascii():
         return value.decode()
     found: list[str] = []
-    for name, _, mailbox, host in _fours(address_list(value[:MAX_SEARCHED])):
+    for name, _, mailbox, host in _fours(address_list(value[:MAX_SEARCHED], patience)):
         where = header_text(mailbox + b"@" + host if host else mailbox)
         if name or where:
             found.append(f"{header_text(name)} <{where}>" if name else where)
@@ -78,12 +98,12 @@ def _fours(listed: bytes) -> Iterator[tuple[bytes, ...]]:
 
 
 class _Addresses(Lexer):
-    """The whole grammar, tolerant, from the first address the common form did not match."""
+    """The whole grammar, tolerant, for one address (or group) that has not the common form."""
 
     __slots__ = ("found", "host", "mailbox", "name", "route", "words")
 
-    def __init__(self, value: bytes, pos: int, found: list[bytes]) -> None:
-        super().__init__(value, pos)
+    def __init__(self, value: bytes, found: list[bytes]) -> None:
+        super().__init__(value)
         self.found = found
         #: What the last local part consisted of, read to the end or not.
         self.words: list[bytes] = []
@@ -95,18 +115,15 @@ class _Addresses(Lexer):
         self.mailbox: bytes | None = None
         self.host: bytes | None = None
 
-    def read(self) -> None:
-        """address-list = address *("," address)"""
+    def read(self) -> bool:
+        """Read one address and the comma behind it. False: there was no comma, and nothing is read behind it."""
         step = self.skip()
         if self.found and step == BAD:
             self._add()
-        while step == MORE:
-            if self._address() == END or not self.at(b",") or len(self.found) >= MAX_ADDRESSES:
-                return
-            self.pos += 1
-            step = self.skip()
-            if step == BAD:
-                self._add()
+        if step != MORE or self._address() == END or not self.at(b","):
+            return False
+        self.pos += 1
+        return True
 
     def _address(self) -> int:
         start = self.pos

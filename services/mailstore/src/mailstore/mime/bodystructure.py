@@ -1,6 +1,6 @@
 """ENVELOPE, BODY and BODYSTRUCTURE of a scanned part, as IMAP sends them (RFC 3501 7.4.2)."""
 
-from mailstore.mime.address import address_list
+from mailstore.mime.address import Patience, address_list
 from mailstore.mime.params import Params
 from mailstore.mime.part import MESSAGE, MULTIPART, OPAQUE, TEXT, Part
 from mailstore.mime.quote import NIL, nstring, one_line, text
@@ -21,12 +21,14 @@ def envelope(fields: dict[bytes, list[bytes]]) -> bytes:
         values = fields.get(name)
         return values[-1] if values else None
 
+    patience = Patience()
+
     def addresses(name: bytes) -> bytes:
         values = fields.get(name)
         if not values:
             return NIL
         # A field that may stand once only but stands twice names all its addresses (RFC 5322 3.6).
-        return address_list(values[0]) if len(values) == 1 else _merged(values)
+        return address_list(values[0], patience) if len(values) == 1 else _merged(values, patience)
 
     from_ = addresses(b"from")
     sender = addresses(b"sender")
@@ -46,12 +48,12 @@ def envelope(fields: dict[bytes, list[bytes]]) -> bytes:
     )
 
 
-def _merged(values: list[bytes]) -> bytes:
+def _merged(values: list[bytes], patience: Patience) -> bytes:
     """One list of several fields of a name, up to MAX_MERGED bytes."""
     found: list[bytes] = []
     size = 0
     for value in values:
-        listed = address_list(value)
+        listed = address_list(value, patience)
         if listed != NIL:
             found.append(listed[1:-1])
             size += len(listed)
