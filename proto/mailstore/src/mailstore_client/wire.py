@@ -131,9 +131,12 @@ class ReferenceAnswers(Wire):
 
 
 class MailboxQuestion(Wire):
+    """`recent` False: the folders' \\Recent messages are not counted, and are 0 in the answer."""
+
     mailbox_id: UUID
     version: int = VERSION
     proof: bytes = b""
+    recent: bool = True
 
 
 class FolderInfo(Wire):

@@ -9,7 +9,7 @@ import asyncpg
 from bodystore import BodyStore
 from mailkit.clock import Clock
 from mailkit.db import Connection, translated
-from mailstore.copying import copy_rows, take_away
+from mailstore.copying import copy_messages
 from mailstore.folders import parents
 from mailstore.storage.store import INBOX_ID, LAST_UID, locked, not_purged, notify, remember, remembered, sql
 from mailstore_client.wire import DELIMITER, FolderChange, FolderChanged
@@ -97,12 +97,12 @@ class Arranger:
         inbox = await connection.fetchrow(sql.lock_folder, mailbox_id, INBOX_ID)
         target = await connection.fetchrow(sql.lock_folder_named, mailbox_id, new)
         assert inbox is not None and target is not None
-        rows = await connection.fetch(sql.messages_of, mailbox_id, INBOX_ID, [1], [LAST_UID])
-        if rows:
-            await copy_rows(connection, inbox, target, rows)
-            size = sum(row["size"] for row in rows)
-            await connection.execute(sql.add_usage, [mailbox_id], [size], [0], [0])  # taking them away takes it off
-            await take_away(connection, inbox, rows, self._clock)
+        everything = [1], [LAST_UID]
+        totals = await connection.fetchrow(sql.totals_of, mailbox_id, INBOX_ID, *everything)
+        assert totals is not None
+        if totals["messages"]:
+            await connection.execute(sql.add_usage, [mailbox_id], [totals["octets"]], [0], [0])  # taken off by the move
+            await copy_messages(connection, inbox, target, everything, totals, self._clock.now())
         return "ok"
 
     async def subscribe(self, change: FolderChange) -> FolderChanged:

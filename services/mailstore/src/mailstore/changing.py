@@ -25,6 +25,8 @@ from mailstore.storage.store import (
 from mailstore_client.wire import DELETED, Expunged, ExpungeQuestion, Stored, StoreQuestion
 
 _ALL = (1 << 62) - 1
+#: Messages that leave by one statement.
+BATCH = 5000
 
 
 class Changer:
@@ -90,10 +92,13 @@ class Changer:
         """Messages leave in the transaction of `connection`, mailbox and folder locked: (how many did, the MODSEQ)."""
         now = self._clock.now()
         modseq: int = await connection.fetchval(sql.new_modseq, mailbox_id, folder_id)
-        gone = await connection.fetch(sql.expunge, mailbox_id, folder_id, uids, modseq, now)
-        await self._bodies.note_unreferenced(
-            [r["body_id"] for r in gone], now, connection if self._bodies.shared else None
-        )
+        count = 0
+        for start in range(0, len(uids), BATCH):
+            gone = await connection.fetch(sql.expunge, mailbox_id, folder_id, uids[start : start + BATCH], modseq, now)
+            await self._bodies.note_unreferenced(
+                [r["body_id"] for r in gone], now, connection if self._bodies.shared else None
+            )
+            count += len(gone)
         await notify(connection, [mailbox_id])
-        metrics.CHANGES.labels("expunged").inc(len(gone))
-        return len(gone), modseq
+        metrics.CHANGES.labels("expunged").inc(count)
+        return count, modseq

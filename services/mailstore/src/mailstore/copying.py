@@ -1,5 +1,8 @@
 """COPY and MOVE: the same body under new UIDs, all messages or none, in one transaction (RFC 3501 6.4.7, RFC 6851)."""
 
+from array import array
+from datetime import datetime
+
 import asyncpg
 
 from mailkit.clock import Clock
@@ -9,10 +12,13 @@ from mailkit.errors import NoSpace
 from mailstore import metrics
 from mailstore.keywords import TooManyKeywords, carry
 from mailstore.quota import Account, Charge
-from mailstore.storage.store import locked, not_purged, notify, pack, pack_uids, remember, remembered, split, sql
-from mailstore_client.wire import SEEN, Copied, CopyQuestion
+from mailstore.storage.store import locked, not_purged, notify, pack, remember, remembered, split, sql
+from mailstore_client.wire import Copied, CopyQuestion
 
-Rows = list[asyncpg.Record]
+#: UID ranges as `split` gives them.
+Bounds = tuple[list[int], list[int]]
+#: Messages that are copied, and moved, by one statement.
+BATCH = 1000
 
 
 class Copier:
@@ -46,53 +52,60 @@ class Copier:
                         return Copied("gone")
                     folders[folder_id] = folder
                 source, target = folders[question.folder_id], folders[wanted["folder_id"]]
-                rows = await connection.fetch(sql.messages_of, mailbox_id, question.folder_id, *ranges)
-                if not rows:
+                totals = await connection.fetchrow(sql.totals_of, mailbox_id, question.folder_id, *ranges)
+                assert totals is not None
+                if not totals["messages"]:
                     return Copied("ok", target["uidvalidity"])
-                size = sum(r["size"] for r in rows)
                 room = Account.of(mailbox, self._charge)
                 room.learn(question.quota_limit, question.limit_version)
-                if not question.move and not room.fits(size, len(rows)):
-                    return Copied("overquota")
-                try:
-                    answer = await copy_rows(connection, source, target, rows)
-                except TooManyKeywords:
+                if not question.move and not room.fits(totals["octets"], totals["messages"]):
                     return Copied("overquota")
                 # a move's expunge takes its octets off again
-                await connection.execute(sql.add_usage, [mailbox_id], [size], [room.limit], [room.version])
-                if question.move:
-                    await take_away(connection, source, rows, self._clock)
+                usage = [totals["octets"]], [room.limit], [room.version]
+                await connection.execute(sql.add_usage, [mailbox_id], *usage)
+                gone_at = self._clock.now() if question.move else None
+                answer = await copy_messages(connection, source, target, ranges, totals, gone_at)
                 await notify(connection, [mailbox_id])
                 await remember(connection, mailbox_id, question.operation_id, answer, self._clock.now())
         except NoSpace:
             return Copied("no_space")
-        metrics.CHANGES.labels("moved" if question.move else "copied").inc(len(rows))
+        except TooManyKeywords:
+            return Copied("overquota")
+        metrics.CHANGES.labels("moved" if question.move else "copied").inc(totals["messages"])
         return answer
 
 
-async def copy_rows(connection: Connection, source: asyncpg.Record, target: asyncpg.Record, rows: Rows) -> Copied:
-    """Copies of `rows` in `target`, flags and keywords included; both folders are locked, usage is the caller's.
+async def copy_messages(
+    connection: Connection, source: asyncpg.Record, target: asyncpg.Record, ranges: Bounds, totals: asyncpg.Record,
+    gone_at: datetime | None = None,
+) -> Copied:  # fmt: skip
+    """Copies of the messages of `ranges` in `target`, flags and keywords included; both folders are locked, usage is the
+    caller's. With `gone_at` they leave `source`: a move, whose bodies are still referred to.
 
-    Raises TooManyKeywords.
+    BATCH messages at a time, under UIDs that are taken together. Raises TooManyKeywords.
     """
     mailbox_id = target["mailbox_id"]
-    keywords, masks = carry(source["keywords"], target["keywords"], [r["flags"] for r in rows])
+    keywords, _ = carry(source["keywords"], target["keywords"], [totals["flags"]])
     if len(keywords) > len(target["keywords"]):
         await connection.execute(sql.set_keywords, mailbox_id, target["folder_id"], keywords)
-    unseen = sum(1 for mask in masks if not mask & SEEN)
-    size = sum(r["size"] for r in rows)
-    given = await connection.fetchrow(sql.take_uids, mailbox_id, target["folder_id"], len(rows), unseen, size)
+    given = await connection.fetchrow(
+        sql.take_uids, mailbox_id, target["folder_id"], totals["messages"], totals["unseen"], totals["octets"]
+    )
     assert given is not None
-    new_uids = list(range(given["first_uid"], given["first_uid"] + len(rows)))
-    await connection.execute(
-        sql.copy_messages, mailbox_id, source["folder_id"], target["folder_id"], [r["uid"] for r in rows], new_uids,
-        given["modseq"], masks,
-    )  # fmt: skip
-    return Copied("ok", given["uidvalidity"], pack_uids(rows), pack(new_uids), given["modseq"])
-
-
-async def take_away(connection: Connection, source: asyncpg.Record, rows: Rows, clock: Clock) -> None:
-    """The other half of a move: `rows` leave `source`; their bodies are still referred to."""
-    mailbox_id, folder_id = source["mailbox_id"], source["folder_id"]
-    modseq = await connection.fetchval(sql.new_modseq, mailbox_id, folder_id)
-    await connection.fetch(sql.expunge, mailbox_id, folder_id, [r["uid"] for r in rows], modseq, clock.now())
+    left = await connection.fetchval(sql.new_modseq, mailbox_id, source["folder_id"]) if gone_at else 0
+    uids = array("I")
+    # what the cursor shows was there when it was opened: no copy is copied again
+    cursor = await connection.cursor(sql.flags_of, mailbox_id, source["folder_id"], *ranges)
+    while rows := await cursor.fetch(BATCH):
+        old = [row["uid"] for row in rows]
+        first = given["first_uid"] + len(uids)
+        _, masks = carry(source["keywords"], keywords, [row["flags"] for row in rows])
+        await connection.execute(
+            sql.copy_messages, mailbox_id, source["folder_id"], target["folder_id"], old,
+            list(range(first, first + len(old))), given["modseq"], masks,
+        )  # fmt: skip
+        if gone_at:
+            await connection.execute(sql.expunge, mailbox_id, source["folder_id"], old, left, gone_at)
+        uids.extend(old)
+    new_uids = range(given["first_uid"], given["first_uid"] + len(uids))
+    return Copied("ok", given["uidvalidity"], uids.tobytes(), pack(new_uids), given["modseq"])

@@ -36,10 +36,10 @@ class Folders:
     async def list(self, question: MailboxQuestion) -> FolderList:
         """All folders with their numbers, and subscribed names that do not exist."""
         async with translated():
-            rows = await self._pool.fetch(sql.list_folders, question.mailbox_id)
+            rows = await self._pool.fetch(sql.list_folders, question.mailbox_id, question.recent)
             if not rows:
                 await self._make(question.mailbox_id)
-                rows = await self._pool.fetch(sql.list_folders, question.mailbox_id)
+                rows = await self._pool.fetch(sql.list_folders, question.mailbox_id, question.recent)
             lost = await self._pool.fetch(sql.lost_subscriptions, question.mailbox_id)
         folders = [
             FolderInfo(

@@ -1,10 +1,17 @@
 -- name: list_folders
-select f.*, m.recent, exists (
-           select from mailstore.subscription s where s.mailbox_id = $1 and s.name = f.name offset 0) as subscribed
+-- With $2 also how many messages are \Recent: those from `recent_from` on, or all but those before it, whichever UIDs are fewer.
+select f.*, exists (
+           select from mailstore.subscription s where s.mailbox_id = $1 and s.name = f.name offset 0) as subscribed,
+       case when not $2 or f.recent_from >= f.uidnext then 0
+            when f.recent_from = 1 then f.messages
+            when f.recent_from < f.uidnext - f.recent_from then f.messages - (
+                select count(*) from mailstore.message m
+                 where m.mailbox_id = $1 and m.folder_id = f.folder_id and m.uid < f.recent_from)
+            else (
+                select count(*) from mailstore.message m
+                 where m.mailbox_id = $1 and m.folder_id = f.folder_id and m.uid >= f.recent_from)
+       end as recent
   from mailstore.folder f
- cross join lateral (
-       select count(*) as recent from mailstore.message m
-        where m.mailbox_id = $1 and m.folder_id = f.folder_id and m.uid >= f.recent_from) as m
  where f.mailbox_id = $1 order by f.name
 
 -- name: lost_subscriptions

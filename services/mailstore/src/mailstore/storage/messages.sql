@@ -27,13 +27,14 @@ select m.uid, m.flags
         where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high offset 0) as m
  order by m.uid
 
--- name: messages_of
-select m.*
+-- name: totals_of
+-- What a COPY will add; the folder's row is locked, so the messages stay as they are.
+select count(*) as messages, coalesce(sum(m.size), 0)::bigint as octets, coalesce(bit_or(m.flags), 0) as flags,
+       count(*) filter (where m.flags & 8 = 0) as unseen
   from unnest($3::bigint[], $4::bigint[]) as t(low, high)
  cross join lateral (
        select * from mailstore.message m
         where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high offset 0) as m
- order by m.uid
 
 -- name: copy_messages
 -- $4 source uids, $5 their new uids in folder $3, $6 the modseq there, $7 their masks there.
@@ -54,6 +55,7 @@ select m.mailbox_id, $3, t.new, m.body_id, m.prefix, m.size, t.mask, $6, m.inter
        select * from mailstore.message m where m.mailbox_id = $1 and m.folder_id = $2 and m.uid = t.old offset 0) as m
 
 -- name: deleted_uids
+-- Answered by an index of such messages (schema.py).
 select uid, flags from mailstore.message where mailbox_id = $1 and folder_id = $2 and flags & 4 <> 0 order by uid
 
 -- name: expunge

@@ -88,6 +88,7 @@ message = Table(
     PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="message_pkey"),
     Index("message_modseq", "mailbox_id", "folder_id", "modseq"),
     Index("message_body", "body_id"),
+    Index("message_deleted", "mailbox_id", "folder_id", "uid", postgresql_where=text("flags & 4 <> 0")),
 )  # fmt: skip
 
 #: As IMAP sends it (decision 7), and the folded texts SEARCH compares.

@@ -92,8 +92,10 @@ def _status_items(cursor: Cursor) -> list[str]:
     return list(items)
 
 
-async def _folders(session: ImapSession) -> list[FolderInfo]:
-    return await session.context.mailstore.list_folders(MailboxQuestion(session.mailbox_id))
+async def _folders(session: ImapSession, items: Sequence[str] = ()) -> list[FolderInfo]:
+    """All folders; `items`: the status items that will be shown."""
+    question = MailboxQuestion(session.mailbox_id, recent="RECENT" in items)
+    return await session.context.mailstore.list_folders(question)
 
 
 async def _in_turns(folders: list[FolderInfo]) -> AsyncIterator[FolderInfo]:
@@ -147,7 +149,7 @@ async def list_(session: ImapSession, cursor: Cursor) -> str:
     if options.asks_delimiter:
         session.stream.write(b'* LIST (\\Noselect) "/" ""\r\n')
         return "LIST completed"
-    folders = await _folders(session)
+    folders = await _folders(session, options.status)
     parents = {level for folder in folders if folder.exists for level in _above(folder.name)}
     above_selected: set[str] = set()
     if "RECURSIVEMATCH" in options.select:
@@ -197,7 +199,7 @@ async def status(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
     items = _status_items(cursor)
     cursor.end()
-    folder = next((f for f in await _folders(session) if f.name == name and f.exists and f.selectable), None)
+    folder = next((f for f in await _folders(session, items) if f.name == name and f.exists and f.selectable), None)
     if folder is None:
         raise No(NONEXISTENT)
     session.stream.write(_status_line(folder, items))
