@@ -13,6 +13,7 @@ import pytest
 from msgspec import inspect
 
 from mailkit.ids import new_id
+from mailkit.testing.speed import patient
 from mailkit.web import App
 from mailstore_client.wire import MOST_RANGES, SearchQuestion
 
@@ -123,7 +124,7 @@ async def _post(app: App, endpoint: str, token: str, body: bytes) -> tuple[int, 
     async def send(message: Any) -> None:
         answered.append(message)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(patient(30)):
         await app(cast(Any, scope), receive, cast(Any, send))
     return int(answered[0]["status"]), b"".join(message.get("body", b"") for message in answered[1:])
 

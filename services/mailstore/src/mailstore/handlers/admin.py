@@ -42,7 +42,7 @@ def router(pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, charge: Charge) 
     async def show(mailbox_id: UUID) -> MailboxUsage:
         async with translated():
             row = await pool.fetchrow(sql.sizes, [mailbox_id])
-            folders = await pool.fetch(sql.list_folders, mailbox_id)
+            folders = await pool.fetch(sql.folder_names, mailbox_id)
         names = [folder["name"] for folder in folders]
         account = Account.of(row, charge)
         return MailboxUsage(

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from mailkit.migrate import LOCK_TIMEOUT
+
 revision = "0005"
 down_revision = "0004"
 min_code = 2
@@ -21,3 +23,4 @@ def upgrade() -> None:
         op.execute("set lock_timeout = 0")
         for statement in STATEMENTS:
             op.execute(statement)
+        op.execute(f"set lock_timeout = '{LOCK_TIMEOUT}'")
