@@ -3,9 +3,9 @@
 import pytest
 
 from mailkit.address import client_host, client_network
+from mailkit.connections import Connections, Limits
 from mailkit.foreign import foreign
 from mailkit.levels import Levels
-from mailkit.listener import Connections, Limits
 
 
 class Clock:

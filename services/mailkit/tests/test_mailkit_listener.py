@@ -17,8 +17,9 @@ import uvloop
 
 import mailkit.listener as listener_module
 from mailkit.address import Networks
+from mailkit.connections import Connections, Limits
 from mailkit.errors import ConfigError
-from mailkit.listener import Connections, Limits, Listener, Peer, Refusals
+from mailkit.listener import Listener, Peer, Refusals
 from mailkit.testing.speed import patient
 
 CA = trustme.CA()
@@ -346,7 +347,8 @@ def test_out_of_descriptors_waits_without_spinning() -> None:
 
 _SERVER = """
 import asyncio, sys, psutil, uvloop
-from mailkit.listener import Connections, Limits, Listener, Refusals
+from mailkit.connections import Connections, Limits
+from mailkit.listener import Listener, Refusals
 from mailkit.stream import Stream
 from mailkit.tls import CertificateStore
 from mailkit.tls_versions import tls_minimums

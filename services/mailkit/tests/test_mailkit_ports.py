@@ -6,9 +6,10 @@ import socket
 import httpx
 import pytest
 
+from mailkit.connections import Connections, Limits
 from mailkit.errors import ConfigError
 from mailkit.lifecycle import Lifecycle
-from mailkit.listener import Connections, Limits, Peer, Refusals
+from mailkit.listener import Peer, Refusals
 from mailkit.ports import Public, direct_port, open_ports
 from mailkit.testing.speed import patient
 from mailkit.web import HttpSide, create_app

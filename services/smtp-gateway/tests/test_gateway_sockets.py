@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from mailkit.listener import Connections, Limits, Listener, Refusals
+from mailkit.connections import Connections, Limits
+from mailkit.listener import Listener, Refusals
 from mailkit.testing.speed import patient
 from smtp_gateway.context import Context
 from smtp_gateway.session import SmtpSession

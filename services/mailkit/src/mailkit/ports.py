@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailkit.address import BadAddress, Networks
+from mailkit.connections import Connections
 from mailkit.errors import ConfigError
-from mailkit.listener import Connections, Context, Factory, Listener, Refusals
+from mailkit.listener import Context, Factory, Listener, Refusals
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""PROXY protocol headers, versions 1 and 2 (HAProxy's proxy-protocol.txt), parsed from bytes. Pure and bounded.
+"""PROXY protocol headers, versions 1 and 2 (HAProxy's proxy-protocol.txt), read from a socket. Bounded.
 
 Who may send one, and what happens without one, is decided in `mailkit.listener` (decision 9).
 """
 
+import asyncio
 import ipaddress
 import re
 import socket
@@ -87,3 +88,37 @@ def _version_2(data: bytes) -> Header | None:
     source = socket.inet_ntop(kind, data[16 : 16 + size])
     port = int.from_bytes(data[16 + 2 * size : 18 + 2 * size], "big")
     return Header(peer_address(source), port, length)
+
+
+async def read_header(sock: socket.socket) -> Header:
+    """Take exactly the PROXY header from the socket, not one byte of what follows. Raises BadHeader, EOFError, OSError."""
+    got = b""
+    while True:
+        await _readable(sock)
+        try:
+            seen = sock.recv(4096, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            continue
+        if not seen:
+            raise EOFError
+        header = parse_header(got + seen)
+        # An unfinished header takes all that was seen; so it is consumed, and the socket is quiet until more comes.
+        piece = sock.recv(len(seen) if header is None else header.length - len(got))
+        got += piece
+        if header is not None:
+            return header
+
+
+async def _readable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def set_ready() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(sock, set_ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock)

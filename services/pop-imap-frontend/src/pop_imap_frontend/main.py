@@ -7,8 +7,9 @@ from auth_client.client import AuthClient
 from mailkit.address import Networks
 from mailkit.batch import Batcher
 from mailkit.clock import SystemClock
+from mailkit.connections import Connections, Limits
 from mailkit.lifecycle import Lifecycle
-from mailkit.listener import Connections, Limits, Peer, Refusals
+from mailkit.listener import Peer, Refusals
 from mailkit.logs import configure, get_logger
 from mailkit.ports import Public, open_ports
 from mailkit.stream import Stream

@@ -11,9 +11,10 @@ from auth_client.wire import RecipientAnswer, RecipientQuestion, SenderAnswer, S
 from mailkit.address import Networks
 from mailkit.batch import Batcher
 from mailkit.clock import SystemClock
+from mailkit.connections import Connections, Limits
 from mailkit.dns import Resolver
 from mailkit.lifecycle import Lifecycle
-from mailkit.listener import Connections, Limits, Peer, Refusals
+from mailkit.listener import Peer, Refusals
 from mailkit.logs import configure, get_logger
 from mailkit.ports import Public, open_ports
 from mailkit.tarpit import Tarpit
