@@ -1,4 +1,4 @@
-"""The MessagePack doors, as `mailstore_client/wire.py` lists them."""
+"""The MessagePack doors, as `mailstore_client/wire/__init__.py` lists them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
