@@ -11,8 +11,9 @@ from pydantic import SecretStr
 from mailkit.authority import Tokens
 from mailkit.batch import send_apart
 from mailkit.errors import BadRequest, InternalError, PostriderError, Unavailable, Unproven
-from mailkit.http import OUTCOMES, ServiceClient, encoder
+from mailkit.http import ServiceClient, encoder
 from mailkit.lifecycle import Lifecycle
+from mailkit.refusals import OUTCOMES
 from mailkit.web import HttpSide, add_door, create_app
 from mailkit.wire import Wire
 

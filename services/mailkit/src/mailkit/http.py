@@ -14,35 +14,11 @@ from prometheus_client import Histogram
 from pydantic import SecretStr
 
 from mailkit.config import secret_list
-from mailkit.errors import (
-    BadRequest,
-    Conflict,
-    Forbidden,
-    InternalError,
-    NoSpace,
-    NotFound,
-    OverLimit,
-    PostriderError,
-    TooLarge,
-    Unanswered,
-    Unauthorised,
-    Unavailable,
-    Unproven,
-)
+from mailkit.errors import BadRequest, InternalError, PostriderError, Unanswered, Unavailable
 from mailkit.keepalive import keep_alive
+from mailkit.refusals import OUTCOMES, outcome_of, refusal
 
 T = TypeVar("T")
-
-
-class _Named(msgspec.Struct):
-    """What a refusal of a list says about its items (`mailkit.web.problem`)."""
-
-    items: list[int] = []
-
-
-_named = msgspec.json.Decoder(_Named)
-#: So many named items of a refusal are looked at; no list is longer.
-MOST_NAMED = 1000
 
 #: Octets of an answer, of a refusal, and of a frame of a stream, where a call says nothing else: what is larger is an
 #: error of that call (docs/decisions/0048).
@@ -53,7 +29,6 @@ LARGEST_FRAME = 2 * 1024 * 1024
 #: Kept connections are renewed after this many seconds, so that a rollout or scale-out is noticed (decision 13).
 RENEW_SECONDS = 30.0
 
-OUTCOMES = ("ok", "refused", "unproven", "failed", "away", "unanswered")
 NEIGHBOUR_SECONDS = Histogram(
     "postrider_neighbour_seconds",
     "Calls to other services by outcome: ok, refused (an answer that says no), unproven (no proof of login, or one that has "
@@ -62,19 +37,6 @@ NEIGHBOUR_SECONDS = Histogram(
 )  # fmt: skip
 
 encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
-_ERRORS = {
-    400: BadRequest,
-    401: Unauthorised,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-    413: TooLarge,
-    422: BadRequest,
-    428: Unproven,
-    429: OverLimit,
-    500: InternalError,
-    507: NoSpace,
-}
 
 
 def encode(question: Any) -> bytes:
@@ -156,7 +118,7 @@ class ServiceClient:
         except Unanswered:
             raise
         except PostriderError as error:
-            outcome = _outcome(error)
+            outcome = outcome_of(error)
             raise
         finally:
             if self.neighbour:
@@ -242,13 +204,7 @@ class ServiceClient:
         """The error an answer stands for."""
         if status == 503:
             self.renew()
-            return Unavailable(_detail(raw, f"{path}: 503"))
-        if status == 504:
-            return Unanswered(_detail(raw, f"{path}: 504"))
-        kind = _ERRORS.get(status)
-        if kind is None:
-            return Unavailable(f"{path} answered {status}")
-        return kind(_detail(raw, f"{path} answered {status}"), items=_items(raw))
+        return refusal(status, raw, path)
 
     def renew(self) -> None:
         """Use new connections from now on; requests under way end on their old ones."""
@@ -310,33 +266,9 @@ def _too_large(path: str, most: int) -> InternalError:
     return InternalError(f"{path} answered more than {most} octets")
 
 
-def _outcome(error: PostriderError) -> str:
-    """One of OUTCOMES, for what was answered or could not be asked."""
-    if isinstance(error, Unproven):
-        return "unproven"
-    if isinstance(error, Unavailable):
-        return "away"
-    return "failed" if isinstance(error, InternalError) else "refused"
-
-
 def _socket(found: aiohttp.AddrInfoType) -> socket.socket:
     """A socket for a connection to this address. A node that is gone without a word is noticed within a minute."""
     family, kind, protocol, _, _ = found
     made = socket.socket(family, kind, protocol)
     keep_alive(made)
     return made
-
-
-def _detail(raw: bytes, otherwise: str) -> str:
-    try:
-        return str(msgspec.json.decode(raw)["detail"])
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return otherwise
-
-
-def _items(raw: bytes) -> list[int]:
-    """The items that a refusal names."""
-    try:
-        return _named.decode(raw).items[:MOST_NAMED]
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return []

@@ -20,10 +20,11 @@ from starlette.types import Message, Receive, Scope, Send
 from mailkit import docs_page
 from mailkit.authority import LARGEST_LIST, Authority, Tokens, discard, has_body, replay, whole
 from mailkit.callers import while_caller_waits
-from mailkit.errors import BadRequest, PostriderError
+from mailkit.errors import PostriderError
 from mailkit.lifecycle import Lifecycle
+from mailkit.problems import expected, invalid, problem, raised_by_framework, unexpected
 from mailkit.questions import decoded
-from mailkit.report import foreign, known, report
+from mailkit.report import foreign
 from mailkit.server import Protocol, Server
 
 MSGPACK = "application/msgpack"
@@ -144,54 +145,12 @@ def create_app(
     async def docs() -> Response:
         return HTMLResponse(docs_page.page(app.openapi()), headers=docs_page.HEADERS)
 
-    app.add_exception_handler(PostriderError, _expected)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(PostriderError, expected)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, raised_by_framework)
     for each in (Exception, UnicodeEncodeError, *foreign):  # what Exception alone answers is raised once more
         app.add_exception_handler(each, unexpected)
     return app
-
-
-def problem(slug: str, status: int, detail: str, items: Sequence[int] = ()) -> JSONResponse:
-    """An RFC 9457 problem document; `items` are the positions in a list that it is about."""
-    document: dict[str, Any] = {"type": f"urn:postrider:{slug}", "title": slug, "status": status, "detail": detail}
-    if items:
-        document["items"] = list(items)
-    return JSONResponse(document, status, media_type="application/problem+json")
-
-
-async def _expected(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, PostriderError)
-    return problem(error.slug, error.status_code, str(error), error.items)
-
-
-async def _invalid(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:])  # never the input: it may hold a password
-    return problem("bad-request", 422, f"{where}: {first['msg']}" if where else str(first["msg"]))
-
-
-async def _http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return problem("http", error.status_code, str(error.detail))
-
-
-async def unexpected(request: Request, error: Exception) -> Response:
-    """What no route answers for: a database that is away, text that it cannot hold, a bug."""
-    if _is_unstorable(error):
-        return await _expected(request, BadRequest("a text here has a character that cannot be stored"))
-    report(error, "a request", path=request.url.path)
-    found = known(error)
-    return await _expected(request, found) if found is not None else problem("error", 500, "internal error")
-
-
-def _is_unstorable(error: BaseException) -> bool:
-    """Whether Postgres or its driver refused the text of a parameter: NUL, a lone surrogate. Nothing was done."""
-    return (
-        getattr(error, "sqlstate", "") in ("22021", "22P05")  # character_not_in_repertoire, untranslatable_character
-        or isinstance(error, UnicodeEncodeError) or isinstance(error.__cause__, UnicodeEncodeError)
-    )  # fmt: skip
 
 
 def add_door(
@@ -220,8 +179,8 @@ def add_door(
             content = await ask(body, scope["caller"], receive)
         except Exception as error:
             failed.observe(time.perf_counter() - started)
-            expected = isinstance(error, PostriderError)
-            await (await (_expected if expected else unexpected)(Request(scope), error))(scope, receive, send)
+            answer_to = expected if isinstance(error, PostriderError) else unexpected
+            await (await answer_to(Request(scope), error))(scope, receive, send)
             return
         if content is None:
             return

@@ -15,8 +15,9 @@ from mailkit.db import translated
 from mailkit.errors import PostriderError
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
+from mailkit.problems import problem, unexpected
 from mailkit.questions import decoded
-from mailkit.web import MSGPACK, App, add_door, problem, unexpected
+from mailkit.web import MSGPACK, App, add_door
 from mailstore.appending import Appender
 from mailstore.arranging import Arranger
 from mailstore.changing import Changer

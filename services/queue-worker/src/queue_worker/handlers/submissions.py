@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mailkit.errors import BadRequest, PostriderError
+from mailkit.problems import problem
 from mailkit.questions import decoded
-from mailkit.web import MSGPACK, App, add_door, problem
+from mailkit.web import MSGPACK, App, add_door
 from queue_worker.intake import Intake
 from queue_worker_client.wire import Submission, SubmissionAnswers, SubmissionList
 
