@@ -12,7 +12,9 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailkit.stream import HIGH_WATER, IdleTimeout, LineTooLong, Stream
+from mailkit.deadlines import IdleTimeout
+from mailkit.reading import HIGH_WATER, LineTooLong
+from mailkit.stream import Stream
 from mailkit.testing.speed import patient
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -6,43 +6,29 @@ the reader, and a STARTTLS that is known to forget what was sent ahead in plain 
 
 import asyncio
 import ssl
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-from mailkit.foreign import foreign
+from mailkit.deadlines import IdleTimeout
 from mailkit.logs import get_logger
+from mailkit.reading import Reading
 from mailkit.report import describe, report
 from mailkit.tls_versions import negotiated
 
 log = get_logger()
 
-#: Reading pauses while more than this waits to be read (bytes), unless the reader asked for a larger piece.
-HIGH_WATER = 64 * 1024
 #: Small writes are joined up to this size (bytes) or to the end of the loop's turn: one packet, one TLS record.
 JOINED = 64 * 1024
 HANDSHAKE_SECONDS = 30.0
 #: How long a closing connection may take to send what is left.
 CLOSE_SECONDS = 10.0
-#: Lines that came in one piece are handed out for so long (seconds) before others of the process get their turn.
-TURN = 0.01
-#: The slowest a client may send a literal (bytes per second), beside the idle time.
-SLOWEST = 1024
-
-
-class LineTooLong(Exception):
-    """No end of line within the limit. `skip_line` reads up to it, so that the dialogue stays in step."""
-
-
-class IdleTimeout(Exception):
-    """The client was silent, or did not read, for longer than `set_idle` allows."""
 
 
 Talk = Callable[["Stream"], Coroutine[Any, Any, None]]
 
 
-class Stream(asyncio.Protocol):
+class Stream(Reading):
     """One connection. `talk` is the conversation: it runs as a task from the connection's start, and the connection
     is closed when it returns. One task reads at a time; writing never waits, `drain` does.
 
@@ -50,31 +36,15 @@ class Stream(asyncio.Protocol):
     """
 
     def __init__(self, talk: Talk, *, bare_lf: bool = True) -> None:
+        super().__init__(bare_lf=bare_lf)
         self._talk = talk
-        self._ending = b"\n" if bare_lf else b"\r\n"
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-        self._waiter: asyncio.Future[None] | None = None
-        self._need = 0  # wake the reader when so many bytes are there …
-        self._room = 0  # … and go on reading up to here
-        self._paused = False
-        self._eof = False
         self._lost = False
         self._out: list[bytes | memoryview] = []
         self._out_size = 0
         self._flushing = False
         self._full: asyncio.Future[None] | None = None  # pending while the transport's buffer is above its mark
-        self._draining: asyncio.Future[None] | None = None
         self._ended: asyncio.Future[None] | None = None
-        self._idle = 0.0
-        self._deadline = 0.0
-        self._turn_ends = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
         self.tls = False
-        self.received = 0
-        """Bytes read so far."""
         self.sent = 0
         """Bytes written so far."""
         self.task: asyncio.Task[None] | None = None
@@ -93,18 +63,6 @@ class Stream(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self.tls = transport.get_extra_info("ssl_object") is not None
         self.task = self._loop.create_task(self._run())
-
-    def data_received(self, data: bytes) -> None:
-        if not self.received and foreign(data):
-            return self.abort()
-        self.received += len(data)
-        self._buffer += data
-        size = len(self._buffer)
-        if size >= self._need:
-            self._wake()
-        if size > max(HIGH_WATER, self._room) and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
 
     def eof_received(self) -> bool:
         """A half-closed plain connection still gets its answers; TLS has no such state."""
@@ -170,125 +128,6 @@ class Stream(asyncio.Protocol):
             yield
         finally:
             self._when_left = None
-
-    # -- reading
-
-    async def readline(self, limit: int) -> bytes:
-        """The next line without its ending, at most `limit` bytes.
-
-        Raises LineTooLong (the line stays unread), EOFError when the connection ends before the line does, IdleTimeout.
-        """
-        if time.monotonic() > self._turn_ends:
-            await asyncio.sleep(0)
-            self._turn_ends = time.monotonic() + TURN
-        start = 0
-        deadline = self._by(0)  # for the whole line: one byte now and then does not hold a connection open
-        while True:
-            end = self._buffer.find(self._ending, start)
-            if end >= 0:
-                line = end - 1 if self._buffer[end] == 10 and end > 0 and self._buffer[end - 1] == 13 else end
-                if line > limit:
-                    raise LineTooLong
-                found = bytes(self._buffer[:line])
-                self._consume(end + len(self._ending))
-                return found
-            if len(self._buffer) > limit + 1:  # one more: a CR whose LF is still under way
-                raise LineTooLong
-            start = max(0, len(self._buffer) - 1)
-            await self._more(0, limit + 2, deadline)
-
-    async def skip_line(self, most: int = 1024 * 1024) -> None:
-        """Throw the rest of the current line away. Raises LineTooLong above `most` bytes, EOFError, IdleTimeout."""
-        skipped = 0
-        deadline = self._by(0)
-        while True:
-            end = self._buffer.find(self._ending)
-            if end >= 0:
-                return self._consume(end + len(self._ending))
-            keep = 1 if self._buffer.endswith(b"\r") else 0
-            skipped += len(self._buffer) - keep
-            self._consume(len(self._buffer) - keep)
-            if skipped > most:
-                raise LineTooLong
-            await self._more(0, HIGH_WATER, deadline)
-
-    async def read_exactly(self, count: int) -> bytes:
-        """The next `count` bytes, all in memory: the caller has checked `count`. Raises EOFError, IdleTimeout."""
-        deadline = self._by(count)
-        while len(self._buffer) < count:
-            await self._more(count, count, deadline)
-        found = bytes(self._buffer[:count])
-        self._consume(count)
-        return found
-
-    async def discard(self, count: int) -> None:
-        """Read `count` bytes and forget them, whatever their number. Raises EOFError, IdleTimeout."""
-        deadline = self._by(count)
-        while count > 0:
-            if not self._buffer:
-                await self._more(0, HIGH_WATER, deadline)
-            piece = min(count, len(self._buffer))
-            self._consume(piece)
-            count -= piece
-
-    def _consume(self, count: int) -> None:
-        if count >= len(self._buffer):
-            self._buffer = bytearray()  # gives the memory back: most connections are idle most of the time
-        else:
-            del self._buffer[:count]
-
-    async def _more(self, need: int, room: int, deadline: float) -> None:
-        """Wait until something came (`need` bytes in all, or the end of the connection)."""
-        if self._eof:
-            raise EOFError("the connection has ended")
-        self._need, self._room = need, room
-        if self._paused and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
-        self._waiter = self._loop.create_future()
-        self._arm(deadline)
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-            self._need = self._room = 0
-            self._turn_ends = time.monotonic() + TURN
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    # -- deadlines: they run only while we wait for the client
-
-    def set_idle(self, seconds: float) -> None:
-        """A read (a whole line) or a drain that takes longer raises IdleTimeout; 0: never."""
-        self._idle = seconds
-
-    def _by(self, count: int) -> float:
-        """By when `count` bytes have to be read; 0: there is no such time."""
-        return self._loop.time() + self._idle + count / SLOWEST if self._idle else 0.0
-
-    def _arm(self, deadline: float) -> None:
-        """One timer a connection, moved only when it would ring too late."""
-        self._deadline = deadline
-        if deadline and (self._timer is None or self._timer_at > deadline):
-            self._ring_at(deadline)
-
-    def _ring_at(self, moment: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = moment
-        self._timer = self._loop.call_at(moment, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        waiting = [future for future in (self._waiter, self._draining) if future is not None and not future.done()]
-        if not waiting or not self._deadline:
-            return None
-        if self._loop.time() < self._deadline:
-            return self._ring_at(self._deadline)
-        for future in waiting:
-            future.set_exception(IdleTimeout())
 
     # -- writing
 
@@ -383,8 +222,3 @@ class Stream(asyncio.Protocol):
             if self._ended is None:
                 self._ended = self._loop.create_future()
             await asyncio.shield(self._ended)
-
-    def abort(self) -> None:
-        """Cut the connection at once; what was not sent is lost."""
-        if self._transport is not None:
-            self._transport.abort()

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from mailkit.errors import OverLimit
 from mailkit.pieces import Pieces
-from mailkit.stream import LineTooLong, Stream
+from mailkit.reading import LineTooLong
+from mailkit.stream import Stream
 from pop_imap_frontend.imap.grammar import BadCommand
 from pop_imap_frontend.imap.responses import No
 

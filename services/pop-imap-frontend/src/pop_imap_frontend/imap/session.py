@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager, contextmanager
 from uuid import UUID
 
 from auth_client.wire import LoginAnswer
+from mailkit.deadlines import IdleTimeout
 from mailkit.errors import PostriderError
 from mailkit.listener import Peer
 from mailkit.logs import get_logger
+from mailkit.reading import LineTooLong
 from mailkit.report import report
-from mailkit.stream import IdleTimeout, LineTooLong, Stream
+from mailkit.stream import Stream
 from mailkit.tls_versions import warn_of_old
 from pop_imap_frontend.imap import changes, metrics
 from pop_imap_frontend.imap.commands import COMMANDS, State

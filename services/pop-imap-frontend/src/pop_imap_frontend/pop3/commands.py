@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from typing import TYPE_CHECKING
 
-from mailkit.stream import LineTooLong
+from mailkit.reading import LineTooLong
 from mailkit.tls_versions import warn_of_old
 from pop_imap_frontend.pop3 import replies
+from pop_imap_frontend.pop3.context import Refused
+from pop_imap_frontend.pop3.sending import send_message
 
 if TYPE_CHECKING:
     from pop_imap_frontend.pop3.session import Pop3Session
@@ -49,12 +51,6 @@ def command(name: str, allowed_in: State, *, verbatim: bool = False) -> Callable
     return register
 
 
-def _refused(line: str) -> Exception:
-    from pop_imap_frontend.pop3.session import Refused  # noqa: PLC0415 - the table is below the session
-
-    return Refused(line)
-
-
 @command("CAPA", BOTH)
 async def capa(session: "Pop3Session", argument: str) -> None:
     """RFC 2449; logins are listed only where they are allowed, LOGIN-DELAY is P4."""
@@ -78,7 +74,7 @@ async def capa(session: "Pop3Session", argument: str) -> None:
 async def stls(session: "Pop3Session", argument: str) -> None:
     """RFC 2595 4; what was sent ahead in plain text is thrown away, and USER with it."""
     if session.tls or session.context.tls is None:
-        raise _refused("-ERR TLS is already active" if session.tls else "-ERR TLS is not available")
+        raise Refused("-ERR TLS is already active" if session.tls else "-ERR TLS is not available")
     session.say("+OK begin TLS")
     version = await session.stream.start_tls(session.context.tls(session.peer.listener))
     warn_of_old(version, session.peer.listener, session.peer.address)
@@ -90,7 +86,7 @@ async def stls(session: "Pop3Session", argument: str) -> None:
 async def user(session: "Pop3Session", argument: str) -> None:
     session.require_tls()
     if not argument:
-        raise _refused(replies.SYNTAX)
+        raise Refused(replies.SYNTAX)
     session.user = argument
     session.say("+OK")
 
@@ -99,7 +95,7 @@ async def user(session: "Pop3Session", argument: str) -> None:
 async def password(session: "Pop3Session", argument: str) -> None:
     session.require_tls()
     if not session.user:
-        raise _refused("-ERR USER first")
+        raise Refused("-ERR USER first")
     name, session.user = session.user, ""
     await session.log_in(name, argument)
 
@@ -110,20 +106,20 @@ async def auth(session: "Pop3Session", argument: str) -> None:
     mechanism, _, initial = argument.partition(" ")
     session.require_tls()
     if mechanism.upper() != "PLAIN":
-        raise _refused("-ERR the only mechanism here is PLAIN")
+        raise Refused("-ERR the only mechanism here is PLAIN")
     if not initial:
         session.say("+ ")
         try:
             initial = (await session.stream.readline(4096)).decode("ascii", "replace").strip()
         except LineTooLong:
             await session.stream.skip_line()
-            raise _refused(replies.TOO_LONG) from None
+            raise Refused(replies.TOO_LONG) from None
     if initial == "*":
-        raise _refused("-ERR cancelled")
+        raise Refused("-ERR cancelled")
     try:
         _, name, secret = base64.b64decode(initial, validate=True).decode().split("\0")
     except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise _refused(replies.SYNTAX) from None
+        raise Refused(replies.SYNTAX) from None
     await session.log_in(name, secret)
 
 
@@ -153,7 +149,7 @@ async def uidl(session: "Pop3Session", argument: str) -> None:
 
 @command("RETR", State.TRANSACTION)
 async def retr(session: "Pop3Session", argument: str) -> None:
-    await session.send_message(session.place(argument))
+    await send_message(session, session.place(argument))
 
 
 @command("TOP", State.TRANSACTION)
@@ -161,8 +157,8 @@ async def top(session: "Pop3Session", argument: str) -> None:
     number, _, lines = argument.partition(" ")
     lines = lines.strip()
     if not (lines.isascii() and lines.isdecimal() and len(lines) <= 10):
-        raise _refused(replies.SYNTAX)
-    await session.send_message(session.place(number), int(lines))
+        raise Refused(replies.SYNTAX)
+    await send_message(session, session.place(number), int(lines))
 
 
 @command("DELE", State.TRANSACTION)

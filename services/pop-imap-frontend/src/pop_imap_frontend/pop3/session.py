@@ -2,29 +2,26 @@
 
 import asyncio
 import random
-import ssl
 import time
 from array import array
 from collections.abc import Callable
-from contextlib import aclosing
-from dataclasses import dataclass
 from uuid import UUID
 
 from auth_client.wire import LoginAnswer
+from mailkit.deadlines import IdleTimeout
 from mailkit.errors import InternalError, NotFound, PostriderError, Unanswered, Unavailable, is_final
 from mailkit.ids import new_id
 from mailkit.listener import Peer
 from mailkit.logs import get_logger
+from mailkit.reading import LineTooLong
 from mailkit.report import report
-from mailkit.stream import IdleTimeout, LineTooLong, Stream
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import CloseMaildrop, Maildrop, OpenMaildrop, ReadMaildrop
-from pop_imap_frontend.logins import Logins, login_ends
+from mailkit.stream import Stream
+from mailstore_client.wire import CloseMaildrop, Maildrop, OpenMaildrop
+from pop_imap_frontend.logins import login_ends
 from pop_imap_frontend.pop3 import metrics, replies
 from pop_imap_frontend.pop3.ahead import Ahead
 from pop_imap_frontend.pop3.commands import COMMANDS, State
-from pop_imap_frontend.pop3.leases import Leases
-from pop_imap_frontend.pop3.octets import Stuffing, stuffed
+from pop_imap_frontend.pop3.context import Away, Pop3Context, Refused
 
 log = get_logger()
 
@@ -34,33 +31,6 @@ SASL_LINE = 4096
 MOST_BAD_COMMANDS = 20
 MOST_FAILED_LOGINS = 5
 LOGIN_SECONDS = 60
-
-
-class Refused(Exception):
-    """The command is answered with this -ERR line; `ends`: and the connection is closed."""
-
-    def __init__(self, line: str, *, ends: bool = False) -> None:
-        super().__init__(line)
-        self.ends = ends
-
-
-class Away(Refused):
-    """Refused because a neighbour is."""
-
-
-@dataclass(frozen=True)
-class Pop3Context:
-    """What all POP3 sessions of the process share."""
-
-    mailstore: MailstoreClient
-    log_in: Logins
-    leases: Leases
-    tls: Callable[[str], ssl.SSLContext] | None
-    plaintext_logins: bool
-    idle_seconds: float
-    login_delay: int
-    name: str
-    watch: Callable[["Pop3Session"], Callable[[], None]]
 
 
 class Pop3Session:
@@ -86,7 +56,7 @@ class Pop3Session:
         self.deleted: set[int] = set()
         self.octets = 0
         """Of the messages that are not marked, as STAT says it."""
-        self._ahead = Ahead(self)
+        self.ahead = Ahead(self)
         self._bad = 0
         self._failed = 0
         self._held = False
@@ -268,32 +238,6 @@ class Pop3Session:
     def present(self) -> list[int]:
         """Positions of the messages that are not marked."""
         return [at for at in range(len(self.uids)) if at not in self.deleted]
-
-    async def send_message(self, at: int, lines: int = -1) -> None:
-        """RETR and TOP: the octets with dots doubled (RFC 1939 3), no faster than the client reads them."""
-        ok = f"+OK {self.sizes[at]} octets" if lines < 0 else "+OK"
-        raw = await self._ahead.read(at) if lines < 0 else None
-        if raw is not None:
-            self.say(ok)
-            return await self.stream.send(stuffed(raw))
-        stuffing, said = Stuffing(), False
-        question = ReadMaildrop(self.mailbox_id, self.folder_id, self.uids[at], lines)
-        try:
-            async with aclosing(self.context.mailstore.read_maildrop(question)) as pieces:
-                async for piece in pieces:
-                    if not said:
-                        self.say(ok)
-                        said = True
-                    await self.stream.send(stuffing.add(piece))
-        except PostriderError as error:
-            if not said:
-                raise
-            report(error, "a message")
-            self.stream.abort()  # in the middle of a response nothing can be said
-            raise ConnectionAbortedError("the message broke off") from None
-        if not said:
-            self.say(ok)
-        await self.stream.send(stuffing.end())
 
     async def update(self) -> None:
         """QUIT in TRANSACTION: what is marked goes, and only then +OK; whatever comes, the session ends (RFC 1939 6)."""
