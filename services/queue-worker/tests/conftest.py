@@ -105,7 +105,7 @@ class World:
         worker = worker or self.worker()
         while await worker.filer.turn():
             pass
-        await worker.delivery.look()
+        await worker.delivery.walk.look()
         while await worker.delivery.turn():
             await worker.delivery.settled(20)
         await worker.delivery.settled(20)

@@ -3,7 +3,7 @@
 import asyncio
 
 from mailkit.testing.speed import patient
-from queue_worker import delivery
+from queue_worker import walk
 from queue_worker.couriers import Verdict
 from queue_worker.destinations import CONVERSATION, FIRST, LATELY, REMEMBERED, Destinations, split
 from queue_worker_client.wire import SubmissionRecipient
@@ -78,12 +78,12 @@ async def test_a_domain_without_limits_does_not_starve_the_others(world):
 
 
 async def test_the_walk_finds_every_domain_whatever_their_number(world, monkeypatch):
-    monkeypatch.setattr(delivery, "WALK", 7)
+    monkeypatch.setattr(walk, "WALK", 7)
     await world.submit(*(world.message(f"x@d{n:03}.test", f"y@d{n:03}.test") for n in range(60)))
     await world.pool.execute("update queue.recipient set due = due + interval '1 hour' where destination < 'd010'")
     worker = world.worker()
     rounds = 1
-    while not await worker.delivery.look():
+    while not await worker.delivery.walk.look():
         rounds += 1
     assert rounds == 9
     assert set(worker.delivery._ready._domains) == {f"d{n:03}.test" for n in range(10, 60)}

@@ -7,14 +7,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
 
-from bodystore import BodyGone, BodyStore
+from bodystore import BodyStore
 from mailkit.batch import Pace
 from mailkit.clock import Clock
 from mailkit.logs import get_logger
@@ -22,12 +20,14 @@ from mailkit.report import report as report_error
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, RemoteRecipient, Verdict
 from queue_worker.destinations import Destinations, split
 from queue_worker.leases import LEASE, Leases
-from queue_worker.models import LOOP, Claim, End, Result, clean
+from queue_worker.models import LOOP, Claim, End, Result
+from queue_worker.outgoing import Bodies, messages_of, prefix_of, result_of
 from queue_worker.ready import Pair, Ready
 from queue_worker.record import Recorder
 from queue_worker.schedule import TURN_SECONDS
-from queue_worker.shares import NO_FLOW, Shares
+from queue_worker.shares import Shares
 from queue_worker.storage.queue import sql
+from queue_worker.walk import Walk
 
 log = get_logger()
 
@@ -40,23 +40,10 @@ IN_HAND = 5000
 CONVERSATIONS = 500
 #: Of these, conversations kept for domains that answered lately.
 RESERVE = 100
-#: Pairs of domain and flow that one look for due mail walks over.
-WALK = 500
 POLL_SECONDS = 1.0
-#: Later than any due time.
-NEVER = datetime.max.replace(tzinfo=UTC)
-#: Bodies up to this size are fetched together for a conversation; a larger one when its turn comes.
-PREFETCH = 32 * 1024
-
-_ENDS = {
-    Verdict.delivered: End.delivered, Verdict.deferred: End.deferred, Verdict.failed: End.failed,
-    Verdict.in_doubt: End.in_doubt, Verdict.returned: End.returned, Verdict.postponed: End.postponed,
-}  # fmt: skip
 #: Nothing was tried at the destination.
 _UNTRIED = frozenset({Verdict.returned, Verdict.postponed})
 _PAIR = attrgetter("flow", "destination")
-_BY_MESSAGE = attrgetter("message_id", "via", "n")
-_MESSAGE = attrgetter("message_id", "via")
 _DOUBT = "The remote host may have taken the message: its answer was lost. (#4.4.2)"
 
 
@@ -85,6 +72,7 @@ class Delivery:
         self._remote = remote
         self._destinations = Destinations(per_domain)
         self._ready = Ready()
+        self.walk = Walk(pool, clock, self._ready)
         self._slots = Shares(CONVERSATIONS)
         self._in_hand = Shares(IN_HAND)
         self._unproven = 0
@@ -93,10 +81,6 @@ class Delivery:
         self._records: set[asyncio.Task[None]] = set()
         self._claims: set[asyncio.Future[None]] = set()
         self._stopping = False
-        self._cursor: Pair = (NO_FLOW, "")
-        self._seen_due = NEVER
-        self.oldest_due = NEVER
-        """The earliest due time that the last whole round over the queue saw."""
 
     def wake(self, pairs: Iterable[Pair] = ()) -> None:
         """Something was enqueued for `pairs`, or a slot is free."""
@@ -111,7 +95,7 @@ class Delivery:
         while not self._stopping:
             self._due.clear()
             try:
-                if loop.time() - looked >= POLL_SECONDS and await self.look():
+                if loop.time() - looked >= POLL_SECONDS and await self.walk.look():
                     looked = loop.time()  # a whole round over all domains is done; the next one in a second
                 await pace.wait()
                 if not await self.turn():
@@ -142,18 +126,6 @@ class Delivery:
             pass
 
     # -- claiming
-
-    async def look(self) -> bool:
-        """Walk on over the pairs in the queue and note those with something due. True: the round is complete."""
-        flow, domain = self._cursor
-        rows = await self._pool.fetch(sql.due_destinations, self._clock.now(), domain, flow, WALK)
-        self._ready.add((row["flow"], row["destination"]) for row in rows if row["is_due"])
-        over = len(rows) < WALK
-        self._seen_due = min((self._seen_due, *(row["due"] for row in rows)))
-        if over:
-            self.oldest_due, self._seen_due = self._seen_due, NEVER
-        self._cursor = (NO_FLOW, "") if over else (rows[-1]["flow"], rows[-1]["destination"])
-        return over
 
     async def turn(self) -> int:
         """Claim for the pairs whose turn it is and begin their conversations; returns how many recipients."""
@@ -205,7 +177,7 @@ class Delivery:
             if not (claim.was_sent or claim.looped):
                 by_domain.setdefault(claim.destination, []).append(claim)
         for domain, slot in slots.items():
-            self._begin(slot, _messages(by_domain.get(domain, [])))
+            self._begin(slot, messages_of(by_domain.get(domain, [])))
         return len(claims)
 
     def _reserve(self, slots: dict[str, Slot], flow: UUID, domain: str) -> bool | None:
@@ -268,13 +240,13 @@ class Delivery:
         return None
 
     async def _converse(self, slot: Slot, messages: list[list[Claim]]) -> None:
-        bodies = _Bodies(self._bodies, [group[0] for group in messages])
+        bodies = Bodies(self._bodies, [group[0] for group in messages])
         left = {id(claim): claim for group in messages for claim in group}
         reached: bool | None = None
 
         def report(outcomes: Sequence[Outcome]) -> None:
             nonlocal reached
-            results = [_result(outcome) for outcome in outcomes if left.pop(id(outcome.key), None) is not None]
+            results = [result_of(outcome) for outcome in outcomes if left.pop(id(outcome.key), None) is not None]
             if not reached and (tried := [outcome for outcome in outcomes if outcome.verdict not in _UNTRIED]):
                 reached = any(outcome.reached for outcome in tried)
                 if reached:
@@ -285,7 +257,7 @@ class Delivery:
 
         def remote_message(group: list[Claim]) -> RemoteMessage:
             first = group[0]
-            prefix = _prefix(first)
+            prefix = prefix_of(first)
             return RemoteMessage(
                 first.message_id, first.mail_from, [RemoteRecipient(claim, claim.address) for claim in group],
                 len(prefix) + first.size, first.eight_bit or not prefix.isascii(), first.smtputf8,
@@ -319,51 +291,3 @@ class Delivery:
         self._leases.release(claims)
         for claim in claims:
             self._in_hand.give(claim.flow)
-
-
-class _Bodies:
-    """The bodies of one conversation: small ones in one query at the first need."""
-
-    def __init__(self, bodies: BodyStore, claims: list[Claim]) -> None:
-        self._bodies = bodies
-        self._small = [claim.body_id for claim in claims if claim.size <= PREFETCH]
-        self._fetched: asyncio.Future[dict[UUID, bytes]] | None = None
-
-    async def load(self, claim: Claim) -> bytes:
-        """The message's bytes, as they leave. Raises BodyGone."""
-        if claim.size > PREFETCH:
-            return _prefix(claim) + await self._bodies.read(claim.body_id)
-        if self._fetched is None or (self._fetched.done() and self._fetched.exception()):
-            self._fetched = asyncio.ensure_future(self._bodies.read_many(self._small))
-        found = (await asyncio.shield(self._fetched)).get(claim.body_id)
-        if found is None:
-            raise BodyGone(f"body {claim.body_id} is gone")
-        return _prefix(claim) + found
-
-
-def _messages(claims: Iterable[Claim]) -> list[list[Claim]]:
-    """The claims by message and forwarding address, in order of acceptance, the flows taking turns."""
-    messages = [list(group) for _, group in groupby(sorted(claims, key=_BY_MESSAGE), key=_MESSAGE)]
-    turns: dict[UUID, int] = {}
-    found: list[tuple[int, list[Claim]]] = []
-    for claimed in messages:
-        turn = turns.get(claimed[0].flow, 0)
-        turns[claimed[0].flow] = turn + 1
-        found.append((turn, claimed))
-    if len(turns) > 1:
-        found.sort(key=itemgetter(0))
-    return [claimed for _, claimed in found]
-
-
-def _prefix(claim: Claim) -> bytes:
-    """What a forwarded copy carries in front of the message (docs/decisions/0038)."""
-    return f"Delivered-To: {claim.via}\r\n".encode("utf-8", "replace") if claim.via else b""
-
-
-def _result(outcome: Outcome) -> Result:
-    claim = outcome.key
-    assert isinstance(claim, Claim)
-    return Result(
-        claim, _ENDS[outcome.verdict], outcome.status, clean(outcome.text),
-        outcome.remote_host and clean(outcome.remote_host), outcome.diagnostic and clean(outcome.diagnostic),
-    )  # fmt: skip

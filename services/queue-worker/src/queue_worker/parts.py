@@ -72,7 +72,9 @@ def assemble(
 
     collector = Collector(pool, bodies, mailstore, clock, once("collect", settings.body_collect_seconds))
     keep = settings.queue_lifetime_seconds
-    maintenance = Maintenance(pool, clock, filer, once("maintain", MAINTAIN_SECONDS), keep, lambda: delivery.oldest_due)
+    maintenance = Maintenance(
+        pool, clock, filer, once("maintain", MAINTAIN_SECONDS), keep, lambda: delivery.walk.oldest_due
+    )
     return Parts(leases, recorder, filer, delivery, intake, collector, maintenance)
 
 

@@ -1,0 +1,69 @@
+"""Claims as they leave: grouped into messages, with their bodies, and what the courier says of them as results."""
+
+import asyncio
+from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from uuid import UUID
+
+from bodystore import BodyGone, BodyStore
+from queue_worker.couriers import Outcome, Verdict
+from queue_worker.models import Claim, End, Result, clean
+
+#: Bodies up to this size are fetched together for a conversation; a larger one when its turn comes.
+PREFETCH = 32 * 1024
+
+_ENDS = {
+    Verdict.delivered: End.delivered, Verdict.deferred: End.deferred, Verdict.failed: End.failed,
+    Verdict.in_doubt: End.in_doubt, Verdict.returned: End.returned, Verdict.postponed: End.postponed,
+}  # fmt: skip
+_BY_MESSAGE = attrgetter("message_id", "via", "n")
+_MESSAGE = attrgetter("message_id", "via")
+
+
+class Bodies:
+    """The bodies of one conversation: small ones in one query at the first need."""
+
+    def __init__(self, bodies: BodyStore, claims: list[Claim]) -> None:
+        self._bodies = bodies
+        self._small = [claim.body_id for claim in claims if claim.size <= PREFETCH]
+        self._fetched: asyncio.Future[dict[UUID, bytes]] | None = None
+
+    async def load(self, claim: Claim) -> bytes:
+        """The message's bytes, as they leave. Raises BodyGone."""
+        if claim.size > PREFETCH:
+            return prefix_of(claim) + await self._bodies.read(claim.body_id)
+        if self._fetched is None or (self._fetched.done() and self._fetched.exception()):
+            self._fetched = asyncio.ensure_future(self._bodies.read_many(self._small))
+        found = (await asyncio.shield(self._fetched)).get(claim.body_id)
+        if found is None:
+            raise BodyGone(f"body {claim.body_id} is gone")
+        return prefix_of(claim) + found
+
+
+def messages_of(claims: Iterable[Claim]) -> list[list[Claim]]:
+    """The claims by message and forwarding address, in order of acceptance, the flows taking turns."""
+    messages = [list(group) for _, group in groupby(sorted(claims, key=_BY_MESSAGE), key=_MESSAGE)]
+    turns: dict[UUID, int] = {}
+    found: list[tuple[int, list[Claim]]] = []
+    for claimed in messages:
+        turn = turns.get(claimed[0].flow, 0)
+        turns[claimed[0].flow] = turn + 1
+        found.append((turn, claimed))
+    if len(turns) > 1:
+        found.sort(key=itemgetter(0))
+    return [claimed for _, claimed in found]
+
+
+def prefix_of(claim: Claim) -> bytes:
+    """What a forwarded copy carries in front of the message (docs/decisions/0038)."""
+    return f"Delivered-To: {claim.via}\r\n".encode("utf-8", "replace") if claim.via else b""
+
+
+def result_of(outcome: Outcome) -> Result:
+    claim = outcome.key
+    assert isinstance(claim, Claim)
+    return Result(
+        claim, _ENDS[outcome.verdict], outcome.status, clean(outcome.text),
+        outcome.remote_host and clean(outcome.remote_host), outcome.diagnostic and clean(outcome.diagnostic),
+    )  # fmt: skip
