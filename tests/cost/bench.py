@@ -46,7 +46,7 @@ class Bench:
     _sources: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def source(self) -> str:
-        """A client address that nobody has come from yet, in a /24 of its own."""
+        """A client address that was not used yet, in a /24 of its own."""
         number = next(self._sources)
         return f"127.{40 + number // 250}.{number % 250}.1"
 
@@ -267,7 +267,7 @@ def benches(messages: int = 20_000, folders: int = 300) -> Iterator[Bench]:
 
 
 #: Logins in plain text keep TLS out of the figures; the second client is no stranger; a reply that is held back costs
-#: nobody else anything, and would only make the run longer.
+#: no other client anything, and would only make the run longer.
 SETTINGS = {
     "IMAP_PLAINTEXT_AUTH": "1",
     "POP3_PLAINTEXT_AUTH": "1",

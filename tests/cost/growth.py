@@ -10,7 +10,7 @@ from tests.cost.runner import FAILURES
 
 #: Seconds; below it the cost is that of any request, and no growth shows.
 FLOOR = 0.04
-#: The least of so many runs: what disturbs a measurement only ever adds to it. Only a case that looks steep gets them all.
+#: The number of runs whose least is taken: what disturbs a measurement only ever adds to it. Only a case that looks steep gets them all.
 REPEATS = 20
 #: Seconds between them, so that what the machine does for a while does not disturb all.
 PAUSE = 0.2

@@ -34,7 +34,7 @@ class _Transport:
 
 
 async def _taken(_size: int) -> None:
-    """There is room for every literal."""
+    """Every literal fits."""
 
 
 async def _read(data: bytes, count: int) -> list[RawCommand]:

@@ -80,7 +80,7 @@ QUEUE: dict[str, tuple[tuple[str, ...], Any]] = {
     "POST /v1/submissions": (("gateway",), None),
     "PUT /v1/submissions/large": (("gateway",), None),
 }
-#: The operators' endpoints: all for admin, and for nobody else.
+#: The operators' endpoints: all for admin alone.
 REST = {
     "auth": {
         "GET /v1/domains", "POST /v1/domains", "GET /v1/domains/{name}", "POST /v1/domains/{name}/close", "DELETE /v1/domains/{name}",

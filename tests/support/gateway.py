@@ -1,4 +1,4 @@
-"""An SMTP session without sockets: octets in, replies and handed-over messages out. Its neighbours are made up here."""
+"""An SMTP session without sockets: octets in, replies and handed-over messages out. The services it asks are made up here."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Settings with which a commit that was answered may be lost: refused at start, told of as long as they last."""
+"""Settings with which a commit that was answered may be lost: refused at start, reported as long as they last."""
 
 from urllib.parse import urlsplit
 

@@ -42,7 +42,7 @@ def test_what_is_no_proof_is_refused(octets):
 
 
 def test_a_key_is_replaced_without_a_gap():
-    """Each step is in force at one service before the other: every pair of neighbours understands each other."""
+    """Each step is in force at one service before the other: every pair of services understands each other."""
     box = new_id()
     steps = [ProofKeys(keys) for keys in ([OLD], [OLD, NEW], [NEW, OLD], [NEW])]
     for before, after in zip(steps, steps[1:], strict=False):

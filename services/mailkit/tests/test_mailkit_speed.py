@@ -9,7 +9,7 @@ from mailkit.testing import speed
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, float]]:
-    """A machine so many times slower than the nominal one, with so many processes that want to run on its processor."""
+    """A machine that is a number of times slower than the nominal one, with a number of processes that want to run."""
     state = {"slowness": 1.0, "load": 0.0, "measured": 0}
 
     def loop() -> float:

@@ -41,7 +41,7 @@ class Asking(asyncio.Queue):
 
 
 class Listener:
-    """Reads the feed of some mailboxes until told to stop; `until` waits for what a test expects."""
+    """Reads the feed of some mailboxes until `stop`; `until` waits for what a test expects."""
 
     def __init__(self, client, *watched):
         self.ids, self.everything = [], 0

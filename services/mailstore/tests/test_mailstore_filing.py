@@ -231,7 +231,7 @@ LOCKS = {
 
 @pytest.mark.parametrize("lock", LOCKS)
 async def test_a_locked_mailbox_is_passed_over_and_filed_when_it_is_free(store, lock):
-    """One session that holds a mailbox's row stops that mailbox's mail and nobody else's (decision 0034)."""
+    """One session that holds a mailbox's row stops that mailbox's mail and no other's (decision 0034)."""
     mailboxes = [new_id() for _ in range(51)]
     held = mailboxes[25]
     (body_id,) = await store.put(message())

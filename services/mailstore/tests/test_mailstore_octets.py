@@ -18,7 +18,7 @@ A, B, C = (new_id() for _ in range(3))
 
 
 class Reads:
-    """Reads of a budget, which hold what they take until they are told to end."""
+    """Reads of a budget, which hold what they take until the test ends them."""
 
     def __init__(self, budget):
         self.budget = budget

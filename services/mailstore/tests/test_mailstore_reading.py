@@ -211,7 +211,7 @@ async def test_a_large_section_is_never_whole_in_memory(store, mailbox_id):
 
 @pytest.mark.parametrize("count", [1, 100])
 async def test_what_a_replica_reads_at_once_is_bounded(store, count):
-    """Readers that stop reading hold what is counted for them, and no more is in memory; the next one is told to wait."""
+    """Readers that stop reading hold what is counted for them, and no more is in memory; the next one has to wait."""
     mailboxes = [new_id() for _ in range(20)]
     for mailbox_id in mailboxes:
         await store.deliver(mailbox_id, *[message(size=60_000)] * 20)

@@ -230,7 +230,7 @@ async def test_a_collector_waits_for_a_filing_under_way(store, mailbox_id, monke
 
 
 async def test_tombstones_of_a_held_folder_stay_and_the_others_go(store):
-    """Maintenance waits for nobody (decision 0034)."""
+    """Maintenance waits for no session (decision 0034)."""
     held, free = new_id(), new_id()
     for mailbox_id in (held, free):
         await store.deliver(mailbox_id, *[message()] * 3)

@@ -16,7 +16,7 @@ from pop_imap_frontend.watch import Asking, Watch
 
 
 class Session:
-    """A logged-in session that notes what it is told."""
+    """A logged-in session that notes its events."""
 
     def __init__(self, account, hears_news=True):
         self.news = asyncio.Event()

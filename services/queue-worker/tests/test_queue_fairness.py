@@ -1,4 +1,4 @@
-"""One account's mail to hosts that do not answer delays nobody else's (docs/decisions/0036): real sockets on loopback."""
+"""One account's mail to hosts that do not answer delays no other account's (docs/decisions/0036): real sockets on loopback."""
 
 import asyncio
 import socket
@@ -36,7 +36,7 @@ class Names:
 
 @dataclass
 class Net:
-    """A healthy host, and hosts whose kernel takes connections while nobody says a word."""
+    """A healthy host, and hosts whose kernel takes connections while no process answers."""
 
     healthy: Sink
     stack: ExitStack

@@ -1,4 +1,4 @@
-"""Clients that misbehave are answered slower and slower and then sent away; nobody else notices."""
+"""Clients that misbehave are answered slower and slower and then disconnected; other clients are not affected."""
 
 import asyncio
 from typing import Any

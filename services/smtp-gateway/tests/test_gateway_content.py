@@ -79,5 +79,5 @@ def test_a_loop_is_refused_when_every_target_loops() -> None:
     assert looping(b"List@here.test", "list@here.test")
     assert looping(b"list@here.test u@here.test", "list@here.test", "u@here.test")
     assert not looping(b"list@here.test", "list@here.test", "u@here.test")
-    assert not looping(b"list@here.test", "list@here.test", "")  # one is relayed: nobody's forward
+    assert not looping(b"list@here.test", "list@here.test", "")  # one is relayed: no forward of ours
     assert not looping(b"list@here.test") and not looping(b"", "")

@@ -30,7 +30,7 @@ class Sessions:
     def _renew(self, item: SessionQuestion, now: float) -> bytes | None:
         """A new proof in exchange for a good one whose life is half over; empty: keep it; None: it is not good.
 
-        Only a good one is exchanged: with the front end's token alone nobody gets a mailbox's first.
+        Only a good one is exchanged: the front end's token alone never gets a mailbox's first.
         """
         if not item.proof or expires(item.proof) > now + LIFE / 2:
             return b""

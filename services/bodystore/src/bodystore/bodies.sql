@@ -18,8 +18,8 @@ select
 select body_id, data from bodies.chunk where body_id = any($1::uuid[]) order by body_id, n
 
 -- name: pin
--- These bodies may get their first reference; until the transaction ends nobody can mark them. One that is being marked
--- right now is left out: nobody waits for the collector.
+-- These bodies may get their first reference; until the transaction ends they cannot be marked. One that is being marked
+-- right now is left out: there is no wait for the collector.
 select id from bodies.body where id = any($1::uuid[]) and marked_at is null order by id for share skip locked
 
 -- name: heads

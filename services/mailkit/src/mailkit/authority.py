@@ -64,7 +64,7 @@ _OPEN = Rule(frozenset(), 0)
 
 
 class Authority:
-    """The rules of one service. What nobody named is the operators' under `/v1/`, and open but without a body elsewhere."""
+    """The rules of one service. A path without a rule is the operators' under `/v1/`, and open but without a body elsewhere."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens

@@ -147,7 +147,7 @@ class Batcher(Generic[Q, A]):
             self._free += 1
 
     def _take(self) -> list[tuple[Q, asyncio.Future[A]]]:
-        """The next list, without those whose askers have gone or were told that it takes too long."""
+        """The next list, without those whose askers have gone or were answered that it takes too long."""
         batch: list[tuple[Q, asyncio.Future[A]]] = []
         total = 0
         while self._waiting and len(batch) < self._most:

@@ -1,4 +1,4 @@
-"""Work whose caller has gone is dropped: nobody would read its answer, and others wait for what it holds."""
+"""Work whose caller has gone is dropped: its answer would not be read, and others wait for what it holds."""
 
 import asyncio
 from collections.abc import Awaitable

@@ -10,7 +10,7 @@ from mailkit.logs import get_logger
 
 log = get_logger()
 
-#: A round trip that took longer tells too little of the server's time (seconds).
+#: A round trip that took longer says too little about the server's time (seconds).
 LONGEST_TRIP = 2.0
 #: A difference to the server's clock that is worth a line in the log: a step of it, or a failover (seconds).
 MOVED = 2.0
@@ -42,7 +42,7 @@ class SystemClock:
 
 
 def steady() -> float:
-    """Seconds since the machine started, its sleep included: nobody sets this clock."""
+    """Seconds since the machine started, its sleep included: this clock is never set."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 

@@ -77,10 +77,10 @@ class ServiceClient:
     async def call(
         self, path: str, question: Any, answer: type[T], *, timeout: float | None = None, most: int = LARGEST_ANSWER
     ) -> T:
-        """POST `question` to a MessagePack door; `most` octets of answer are read.
+        """POST `question` to a MessagePack endpoint; `most` octets of answer are read.
 
         Raises Unavailable when nothing was done (no connection, 503), Unanswered when it may have been done, and the
-        error classes of `mailkit.errors` for what the neighbour answered; BadRequest also for a question that cannot be
+        error classes of `mailkit.errors` for what the other service answered; BadRequest also for a question that cannot be
         sent, and InternalError for an answer that is too large.
         """
         data = encode(question)
@@ -156,7 +156,7 @@ class ServiceClient:
         self, method: str, path: str, data: bytes | AsyncIterator[bytes] | None, *, sock_read: float,
         most: int = LARGEST_FRAME,
     ) -> AsyncIterator[bytes]:  # fmt: skip
-        """The frames of a stream (4 bytes length, then so many octets, `most` at most) as they come; it may last for hours,
+        """The frames of a stream (4 bytes length, then that number of octets, `most` at most) as they come; it may last for hours,
         and `data` too.
 
         Raises what `send` raises, and Unanswered when the stream breaks off or is silent for `sock_read` seconds.

@@ -7,7 +7,7 @@ INTERVAL_SECONDS = 10
 PROBES = 3
 #: Idle seconds before a mail client or a remote host is probed: a phone's radio is woken for it.
 CLIENT_IDLE_SECONDS = 120
-#: Sent octets that nobody acknowledges for so long end the connection.
+#: Sent octets that are not acknowledged for this long end the connection.
 UNACKNOWLEDGED_SECONDS = IDLE_SECONDS + INTERVAL_SECONDS * PROBES
 
 

@@ -26,7 +26,7 @@ class Reading(Deadlines):
         super().__init__()
         self._ending = b"\n" if bare_lf else b"\r\n"
         self._buffer = bytearray()
-        self._need = 0  # wake the reader when so many bytes are there …
+        self._need = 0  # wake the reader when this number of bytes is there …
         self._room = 0  # … and go on reading up to here
         self._paused = False
         self._eof = False

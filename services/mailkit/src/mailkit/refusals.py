@@ -42,7 +42,7 @@ class _Named(msgspec.Struct):
 
 
 _named = msgspec.json.Decoder(_Named)
-#: So many named items of a refusal are looked at; no list is longer.
+#: Named items of a refusal that are looked at; no list is longer.
 MOST_NAMED = 1000
 
 

@@ -20,14 +20,14 @@ _FILES = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryEr
 
 
 def known(error: BaseException) -> PostriderError | None:
-    """`error` in the product's words; None: nobody expected it."""
+    """`error` in the product's words; None: it was not expected."""
     if isinstance(error, PostriderError):
         return error
     return next((found for translate in translators if (found := translate(error)) is not None), None)
 
 
 def kind(error: BaseException) -> Kind:
-    """The log event that tells `error` from the other kinds:
+    """The log event for the kind of `error`:
 
     neighbour_away: a service or the database is away or busy, and comes back by itself;
     request_refused: another service understood and said no (4xx), and will say so again: versions, tokens, proofs, or a rule;

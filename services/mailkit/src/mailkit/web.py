@@ -45,7 +45,7 @@ Door = Callable[[Scope, bytes, Receive, Send], Awaitable[None]]
 
 
 class App(FastAPI):
-    """FastAPI behind the judgement of token and size, with the list doors in front of its middleware: for a small request
+    """FastAPI behind the judgement of token and size, with the list endpoints in front of its middleware: for a small request
     that is most of the work."""
 
     def __init__(self, tokens: Tokens, **settings: Any) -> None:
@@ -162,7 +162,7 @@ def add_door(
     most: int = LARGEST_LIST,
     names_caller: bool = False,
 ) -> None:
-    """A MessagePack door: POST `path` with a `question` of up to `most` octets, answered by what `answer` returns.
+    """A MessagePack endpoint: POST `path` with a `question` of up to `most` octets, answered by what `answer` returns.
     `names_caller`: `answer` is given the caller's name behind the question."""
     decoder = msgspec.msgpack.Decoder(question)
     encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode

@@ -41,7 +41,7 @@ class Subscriber:
         self._news.set()
 
     def watch(self, items: Sequence[WatchedMailbox]) -> None:
-        """Tell of these mailboxes too, each until its proof (a good one) runs out. New ones are news at once."""
+        """Report changes of these mailboxes too, each until its proof (a good one) runs out. New ones are news at once."""
         now = self._clock.timestamp()
         if len(self._watched) + len(items) > MOST_WATCHED:
             self._watched = {mailbox_id: until for mailbox_id, until in self._watched.items() if until > now}

@@ -1,6 +1,6 @@
 """Filing: a list of deliveries in one transaction: hand-over ids, quota, UIDs, rendered rows (decisions 3, 4, 5, 7, 8).
 
-A mailbox that another session holds is passed over, so that nobody else's mail waits for it (decision 0034)."""
+A mailbox that another session holds is passed over, so that no other mailbox's mail waits for it (decision 0034)."""
 
 import asyncio
 import time

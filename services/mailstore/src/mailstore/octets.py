@@ -105,7 +105,7 @@ class Octets:
         metrics.READ_BYTES.set(self.taken)
 
     def _serve(self) -> None:
-        """One read of each line that may have more, again and again; a read that the total has no room for is waited for."""
+        """One read of each line that may have more, again and again; a read that does not fit the total is waited for."""
         served = True
         while served:
             served = False

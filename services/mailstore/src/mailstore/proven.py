@@ -28,7 +28,7 @@ class Proven:
             raise
 
     def holds(self, mailbox_id: UUID, proof: bytes) -> bool:
-        """Is the proof good? For lists, in which a bad item concerns nobody else."""
+        """Is the proof good? For lists, in which a bad item fails alone."""
         try:
             self._keys.check(mailbox_id, proof, self._clock.timestamp())
         except Unproven:

@@ -26,7 +26,7 @@ class Account:
 
     @classmethod
     def of(cls, row: Any, charge: Charge) -> "Account":
-        """The account of a mailbox's row; None is a mailbox that nobody used yet."""
+        """The account of a mailbox's row; None is a mailbox that was not used yet."""
         if row is None:
             return cls(0, 0, 0, 0, charge)
         return cls(row["usage"], row["quota_limit"], row["limit_version"], row["messages"], charge)
@@ -42,7 +42,7 @@ class Account:
             self.limit, self.version = limit, version
 
     def fits(self, size: int, count: int = 1) -> bool:
-        """Is there room for `count` messages of `size` octets together?"""
+        """Do `count` messages of `size` octets together fit the quota?"""
         return (
             self.charged + size + count * self.charge.row_bytes <= self.limit
             and self.messages + self.new + count <= self.charge.most_messages

@@ -190,7 +190,7 @@ _FROM = (
 
 
 class _Budget:
-    """The time one search has. `stop`: nobody waits for it any more."""
+    """The time one search has. `stop`: its caller has gone."""
 
     def __init__(self) -> None:
         self._end = time.monotonic() + MOST_SECONDS

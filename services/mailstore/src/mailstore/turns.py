@@ -1,4 +1,4 @@
-"""Expensive commands of one mailbox take turns, so that one customer's work leaves room for the others'."""
+"""Expensive commands of one mailbox take turns, so that one customer's work does not delay the others'."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What open sessions are told from outside: changes in their mailbox (decision 8), the end of their account (15), and
+"""Events for open sessions from outside: changes in their mailbox (decision 8), the end of their account (15), and
 their renewed proofs (docs/decisions/0040)."""
 
 import asyncio

@@ -31,7 +31,7 @@ def test_fuzz_any_octets_are_a_name_or_a_value_error(raw: bytes) -> None:
 
 
 async def taken(_size: int) -> None:
-    """There is room for every literal."""
+    """Every literal fits."""
 
 
 PIECES = st.sampled_from([

@@ -94,7 +94,7 @@ def destination(address: str) -> str:
 
 
 def destinations(entries: Sequence[Entry]) -> set[Pair]:
-    """Flows and remote domains of `entries`, "" for mailboxes of ours: what the delivery loop is told at once."""
+    """Flows and remote domains of `entries`, "" for mailboxes of ours: of which the delivery loop is notified at once."""
     return {
         (NO_FLOW, "") if r.mailbox_id else (e.flow, destination(r.address))
         for e in entries

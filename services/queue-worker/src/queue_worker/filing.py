@@ -23,7 +23,7 @@ BATCH = 200
 PROBE = 10
 PROBE_PAUSE = 5
 POLL_SECONDS = 1.0
-#: A list that takes longer than this is left to itself while the next ones go; so many at once.
+#: A list that takes longer than this is left to itself while the next ones go; and their greatest number.
 SLOW_SECONDS = 2.0
 SIDE_BY_SIDE = 4
 

@@ -88,7 +88,7 @@ class Intake:
 
 
 def _answered(item: Submission, answer: SubmissionAnswer | BaseException) -> SubmissionAnswer:
-    """What the gateway is told. Raises Unavailable."""
+    """The answers to the gateway. Raises Unavailable."""
     if isinstance(answer, SubmissionAnswer):
         return answer
     if isinstance(answer, NoSpace):

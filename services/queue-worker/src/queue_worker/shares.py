@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from mailkit.address import client_host
 
-#: The flow of what no client sent: our own bounces, and rows from before flows were told apart.
+#: The flow of what no client sent: our own bounces, and rows from before flows were distinguished.
 NO_FLOW = UUID(int=0)
 #: Clients and senders whose flow is remembered: a hash costs more than the rest of a row.
 REMEMBERED = 4096

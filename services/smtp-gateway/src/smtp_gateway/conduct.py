@@ -12,7 +12,7 @@ from mailkit.levels import Levels
 
 #: Errors of one network are forgotten at this rate (per second): one in six seconds.
 NETWORK_PER_SECOND = 1 / 6
-#: With so many not forgotten, errors of all clients of the network are answered later.
+#: With this number not forgotten, errors of all clients of the network are answered later.
 NETWORK_ERRORS = 100
 #: No reply waits longer (seconds): clients give up after minutes, and each holds a connection meanwhile.
 LONGEST_PAUSE = 10.0

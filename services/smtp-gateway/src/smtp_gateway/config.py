@@ -55,7 +55,7 @@ class GatewaySettings(ServiceSettings):
     login_delays_per_network: int = Field(default=20, ge=0)
     """The same for one client network (/24, IPv6 /64)."""
     trusted_proxies: CommaList = ()
-    """PROXY protocol speakers; when set, nobody else may connect (decision 9)."""
+    """PROXY protocol speakers; when set, only they may connect (decision 9)."""
     direct_port_offset: int = Field(default=0, ge=0, le=60000)
     """With proxies: listen so much higher too, without PROXY and without OPEN-SMTP; 0: not."""
     open_smtp: bool = True

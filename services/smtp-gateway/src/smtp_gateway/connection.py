@@ -1,5 +1,5 @@
 """One SMTP connection: its life, what is said on it, and messages read in bulk. Built on aiosmtpd's protocol, with its
-defects mended: replies of our own, TLS through the loop, timers that see data, errors that tell nothing (decision 0018)."""
+defects mended: replies of our own, TLS through the loop, timers that see data, errors without internals (decision 0018)."""
 
 import asyncio
 import time

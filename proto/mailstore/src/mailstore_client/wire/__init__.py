@@ -1,6 +1,6 @@
-"""What travels to mailstore's doors. Fields are only added at the end, with defaults.
+"""Questions to mailstore and its answers. Fields are only added at the end, with defaults.
 
-All doors are POST with MessagePack unless another verb stands here; callers in brackets.
+All endpoints are POST with MessagePack unless another method stands here; callers in brackets.
 
   /v1/room        RoomList -> RoomAnswers                                  [gateway]
   /v1/filings     FilingList -> FilingAnswers                              [queue]

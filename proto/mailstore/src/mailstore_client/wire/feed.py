@@ -13,7 +13,7 @@ class WatchedMailbox(Wire):
 
 
 class WatchList(Wire):
-    """Mailboxes that the feed is to tell of from now on, each until its proof runs out; up to MOST_WATCHED_A_FRAME."""
+    """Mailboxes whose changes the feed reports from now on, each until its proof runs out; up to MOST_WATCHED_A_FRAME."""
 
     items: Annotated[list[WatchedMailbox], at_most(MOST_WATCHED_A_FRAME)]
     version: int = VERSION

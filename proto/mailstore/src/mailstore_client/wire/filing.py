@@ -20,7 +20,7 @@ class RoomList(Wire):
 
 
 class RoomAnswers(Wire):
-    """`full`: no room now (452 4.2.2); `never`: larger than the whole limit (552 5.2.2); `gone`: purged (550 5.1.1)."""
+    """`full`: over quota now (452 4.2.2); `never`: larger than the whole limit (552 5.2.2); `gone`: purged (550 5.1.1)."""
 
     items: list[Literal["room", "full", "never", "gone"]]
     version: int = VERSION

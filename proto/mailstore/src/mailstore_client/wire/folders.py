@@ -53,7 +53,7 @@ class FolderChange(Wire):
 
 
 class FolderChanged(Wire):
-    """IMAP's response code tells why not: NONEXISTENT, ALREADYEXISTS, CANNOT (INBOX, bad name), LIMIT, HASCHILDREN."""
+    """Why not, as IMAP's response codes: NONEXISTENT, ALREADYEXISTS, CANNOT (INBOX, bad name), LIMIT, HASCHILDREN."""
 
     status: Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren"]
 

@@ -41,4 +41,4 @@ def add_doors(app: App, senders: Senders, recipients: Recipients, logins: Checke
 def _require_protocols(items: Sequence[wire.Login], caller: str) -> None:
     for n, item in enumerate(items):
         if item.protocol not in PROTOCOLS[caller]:
-            raise Forbidden(f"item {n}: {caller} logs nobody in by {item.protocol}")
+            raise Forbidden(f"item {n}: {caller} may not ask for logins by {item.protocol}")

@@ -24,7 +24,7 @@ select q.n,
 -- name: commit
 -- Everything a list of tries changes, in one transaction: the operations' claims, P4's time, grants (S2, I2), failure
 -- counters and the answers themselves. $12 now, $13 now less P4's delay, $14 a grant's end, $15 and $16 the bounds of a
--- failure window that still counts, $19 how many networks of a mailbox are remembered. An operation claimed by somebody else has no row in the result. Every table's
+-- failure window that still counts, $19 how many networks of a mailbox are remembered. An operation that another call has claimed has no row in the result. Every table's
 -- rows are taken in key order, so that two lists cannot wait for each other.
 with q as (
     select * from unnest($1::int[], $2::uuid[], $3::bool[], $4::bool[], $5::uuid[], $6::int[], $7::text[], $8::text[],

@@ -17,7 +17,7 @@ Input = TypeVar("Input")
 #: Linear work doubles; sorting, caches and the noise of a shared machine get the rest. Quadratic work grows fourfold.
 MOST_GROWTH = 2.5
 LEAST_ROUNDS, MOST_ROUNDS = 3, 60
-#: After so many seconds of processor time no further round is begun.
+#: Seconds of processor time after which no further round is begun.
 MOST_SECONDS = 5.0
 #: One run that takes more processor time (seconds) is not waited for.
 RUN_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""What a test run starts ends with it, however it ends: the kernel tells the children of a process that was killed."""
+"""What a test run starts ends with it, however it ends: the kernel signals the children of a process that was killed."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""The MessagePack doors, as `mailstore_client/wire/__init__.py` lists them."""
+"""The MessagePack endpoints, as `mailstore_client/wire/__init__.py` lists them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -138,7 +138,7 @@ def _add_frontend(app: App, rooms: Rooms) -> None:
     add_door(app, "/v1/maildrop/renew", wire.RenewMaildrops, renew, "frontend")
 
 
-#: Doors whose work grows with a folder or its messages.
+#: Endpoints whose work grows with a folder or its messages.
 _EXPENSIVE = frozenset(
     f"/v1/{path}"
     for path in (

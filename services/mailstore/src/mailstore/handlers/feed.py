@@ -1,4 +1,4 @@
-"""The door of the change feed: lists of watched mailboxes come in, news of them go out, on one request without end."""
+"""The endpoint of the change feed: lists of watched mailboxes come in, news of them go out, on one request without end."""
 
 import asyncio
 import time

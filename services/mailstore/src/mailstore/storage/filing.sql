@@ -6,7 +6,7 @@ select id as mailbox_id, usage, quota_limit, limit_version, purged_at,
  where id = any($1::uuid[]) order by id for update
 
 -- name: lock_free_mailboxes
--- For filing: those mailboxes, and their INBOXes, that no other session holds; this waits for nobody. A purged mailbox has no
+-- For filing: those mailboxes, and their INBOXes, that no other session holds; this never waits. A purged mailbox has no
 -- INBOX.
 with m as materialized (
     select id as mailbox_id, usage, quota_limit, limit_version, purged_at,

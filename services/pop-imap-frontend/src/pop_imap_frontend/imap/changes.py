@@ -1,4 +1,4 @@
-"""What happened in the selected folder, told to the client. The feed is a hint, MODSEQ the truth (decision 8)."""
+"""Changes of the selected folder, as untagged responses. The feed is a hint, MODSEQ the truth (decision 8)."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ log = get_logger()
 
 
 async def tell(session: "ImapSession") -> None:
-    """Ask and tell. Raises Disconnect when the folder was deleted."""
+    """Ask for changes and send them. Raises Disconnect when the folder was deleted."""
     if not await _follow(session):
         raise Disconnect("the selected mailbox is no longer there; connect again")
 
@@ -43,7 +43,7 @@ async def forget_if_gone(session: "ImapSession") -> None:
 
 
 async def _follow(session: "ImapSession") -> bool:
-    """Bring the view up to date and tell the client; False: the folder is gone."""
+    """Bring the view up to date and send the changes; False: the folder is gone."""
     view = session.view
     session.news.clear()
     try:

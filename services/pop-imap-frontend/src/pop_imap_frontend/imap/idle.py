@@ -35,7 +35,7 @@ async def idle(session: ImapSession, cursor: Cursor) -> str:
 
 
 async def _news_or_done(session: ImapSession, done: "asyncio.Future[Any]") -> None:
-    """Wait for either and tell the news. After a time of silence say something, so that no NAT forgets the connection
+    """Wait for either and send the news. After a time of silence say something, so that no NAT forgets the connection
     (and a client that has gone is noticed)."""
     news: asyncio.Future[Any] = asyncio.ensure_future(session.news.wait())
     try:

@@ -123,7 +123,7 @@ class RowWriter:
 async def send_rows(stream: Stream, writer: RowWriter, frames: AsyncIterator[list[list[Any]] | bytes]) -> None:
     """Write what mailstore answers, no faster than the client reads: of a large value there is one piece in memory.
 
-    Raises what the frames raise, and ConnectionError when they end inside a value: the client cannot be told there.
+    Raises what the frames raise, and ConnectionError when they end inside a value: no response can be sent there.
     """
     texts: list[bytes] = []
     sizes: list[int] = []  # of the values that are still to come, the first one's rest

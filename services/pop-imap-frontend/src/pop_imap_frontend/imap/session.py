@@ -225,7 +225,7 @@ class ImapSession:
 
     @asynccontextmanager
     async def in_turn(self, *, only_reads: bool) -> AsyncIterator[None]:
-        """A command that costs mailstore something: a mailbox has so many under way. `only_reads`: it ends with its
+        """A command that costs mailstore something: a mailbox has a limited number under way. `only_reads`: it ends with its
         client. Raises OverLimit."""
         with self.only_for_client():
             taken = await self.context.commands.take(self.mailbox_id)

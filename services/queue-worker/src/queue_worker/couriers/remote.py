@@ -96,7 +96,7 @@ class RemoteCourier:
             ledger.close_returned("the service stopped before its answer came")
 
     async def _try_all(self, targets: list[Target], ledger: Ledger) -> Trouble:
-        """Host after host until nobody is open; the most telling trouble of those that took nothing.
+        """Host after host until no recipient is open; the most significant trouble of those that took nothing.
 
         Addresses that did not answer last time come last, and after MOST_SILENT of them it is enough for one attempt.
         """
