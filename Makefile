@@ -26,6 +26,7 @@ check: setup ## format, lint, types, import contracts, generated files
 	scripts/chart-readme --check
 	scripts/metrics-doc --check
 	$(BIN)/python scripts/settings-doc --check
+	$(BIN)/python scripts/logs-doc --check
 	$(BIN)/python scripts/dashboards --check
 
 test: check ## check, and every test that needs no other mail program

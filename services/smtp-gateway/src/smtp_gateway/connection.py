@@ -10,6 +10,7 @@ from aiosmtpd.smtp import SMTP
 from auth_client.wire import LoginAnswer
 from mailkit.foreign import foreign
 from mailkit.listener import Peer
+from mailkit.logs import get_logger
 from mailkit.reply import Reply
 from smtp_gateway import metrics, replies
 from smtp_gateway.receiving import Receiving
@@ -17,6 +18,12 @@ from smtp_gateway.transaction import Transaction
 
 if TYPE_CHECKING:
     from smtp_gateway.context import Context
+
+
+log = get_logger()
+
+#: Characters of a command's argument that a log line shows.
+MOST_LOGGED = 320
 
 
 class _NoHooks:
@@ -112,12 +119,16 @@ class Connection(SMTP):
     def _set_rset_state(self) -> None:
         self.envelope = Transaction()
 
-    async def say(self, reply: Reply, command: str = "", *, junk: bool = False) -> None:
+    async def say(self, reply: Reply, command: str = "", *, about: str = "", junk: bool = False) -> None:
         """Send one reply; refusals and useless commands (`junk`) are counted, answered later, and too many end the
-        connection."""
+        connection. A refusal is logged with what it is `about`: the command's argument, or the message's sender."""
         if reply.code >= 400:
             metrics.REFUSED.labels(command, str(reply.code)).inc()
             metrics.REJECTED.labels(replies.reason(reply)).inc()
+            log.info(
+                "rejected", client=self.peer.address, helo=self.helo, command=command, about=about[:MOST_LOGGED],
+                mail_from=self.envelope and self.envelope.mail_from, account=self.login and self.login.address, reply=str(reply),
+            )  # fmt: skip
         if reply.code >= 500 or junk:
             seconds = self.conduct.error() if reply.code >= 500 else self.conduct.junk()
             if seconds:

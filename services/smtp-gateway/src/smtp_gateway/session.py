@@ -29,7 +29,7 @@ class SmtpSession(Greeting):
         try:
             reply = await self._mail(argument or "")
             metrics.MAIL_SECONDS.observe(time.perf_counter() - started)
-            await self.say(reply, "MAIL")
+            await self.say(reply, "MAIL", about=argument or "")
         finally:
             self._busy = False
             self._look_at_drain()
@@ -81,7 +81,7 @@ class SmtpSession(Greeting):
         started = time.perf_counter()
         reply = await self._rcpt(argument or "")
         metrics.RCPT_SECONDS.observe(time.perf_counter() - started)
-        await self.say(reply, "RCPT")
+        await self.say(reply, "RCPT", about=argument or "")
 
     async def _rcpt(self, argument: str) -> Reply:
         transaction: Transaction = self.envelope
@@ -128,7 +128,7 @@ class SmtpSession(Greeting):
         finally:
             receiving.give_back()
             self._busy = False
-        await self.say(reply, "DATA")
+        await self.say(reply, "DATA", about=transaction.mail_from or "")
         self._look_at_drain()
         return None
 

@@ -1,0 +1,26 @@
+"""What was refused is in the log: from which client, which command, about what, and how it was answered."""
+
+from structlog.testing import capture_logs
+
+from smtp_gateway.connection import MOST_LOGGED
+from tests.support.gateway import Dialogue, context
+
+
+async def test_a_refusal_is_one_line_with_its_command_and_argument() -> None:
+    talk = Dialogue(context())
+    with capture_logs() as lines:
+        await talk.say(b"EHLO client.test\r\nMAIL FROM:<a@far.test>\r\n", replies=3)
+        await talk.say(b"RCPT TO:<x@far.test>\r\n")
+        await talk.say(b"FROB " + b"x" * 2 * MOST_LOGGED + b"\r\n")
+        await talk.say(b"RCPT TO " + b"x" * 2 * MOST_LOGGED + b"\r\n")
+    found = [line for line in lines if line["event"] == "rejected"]
+    assert [(line["command"], line["reply"][:3]) for line in found] == [
+        ("RCPT", "550"),
+        ("unknown", "500"),
+        ("RCPT", "501"),
+    ]
+    assert found[0]["client"] == "192.0.2.1"
+    assert found[0]["helo"] == "client.test"
+    assert found[0]["mail_from"] == "a@far.test"
+    assert found[0]["about"] == "TO:<x@far.test>"
+    assert len(found[2]["about"]) == MOST_LOGGED
