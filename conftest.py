@@ -14,5 +14,4 @@ settings.load_profile("tests")
 
 def pytest_configure(config: pytest.Config) -> None:
     """The time limit of each test grows with how slow the machine is."""
-    if config.option.timeout is None:
-        config.option.timeout = patient(float(config.getini("timeout")))
+    config.option.timeout = patient(float(config.option.timeout or config.getini("timeout")))

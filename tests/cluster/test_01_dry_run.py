@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from mailkit.testing.speed import patient
 from tests.cluster.kit import build
 from tests.cluster.kit.node import Cluster
 from tests.cluster.world import CHART, Balancer, Release
@@ -17,7 +18,7 @@ def namespace(cluster: Cluster, balancer: Balancer) -> str:
     """A namespace that admits restricted pods only, on a cluster that knows the custom resources a chart may make."""
     for path in build.definitions():
         cluster.kubectl("apply", "--server-side", "-f", str(path))
-    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", f"--timeout={patient(60):.0f}s")
     return Release(cluster, balancer, namespace="dry").namespace
 
 

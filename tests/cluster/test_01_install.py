@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.cluster.world import DEPLOYMENTS, HOME, OFFICE, STRANGER, Release
 from tests.support.clients import refusal
 from tests.support.mail import message, sized
@@ -26,10 +27,17 @@ def smtp(release: Release, source: str = HOME, port: int = 25, login: Account | 
     client: smtplib.SMTP
     if port == 465:
         client = smtplib.SMTP_SSL(
-            release.smtp, port, local_hostname="client.test", timeout=60, source_address=(source, 0), context=TLS
+            release.smtp,
+            port,
+            local_hostname="client.test",
+            timeout=patient(60),
+            source_address=(source, 0),
+            context=TLS,
         )
     else:
-        client = smtplib.SMTP(release.smtp, port, local_hostname="client.test", timeout=60, source_address=(source, 0))
+        client = smtplib.SMTP(
+            release.smtp, port, local_hostname="client.test", timeout=patient(60), source_address=(source, 0)
+        )
     client.ehlo()
     if login:
         if port != 465:
@@ -48,7 +56,7 @@ class Pop3(poplib.POP3):
 
 def pop3(release: Release, account: Account, source: str) -> Pop3:
     kind = type("Pop3From", (Pop3,), {"source": source})
-    client: Pop3 = kind(release.reading, 110, timeout=60)
+    client: Pop3 = kind(release.reading, 110, timeout=patient(60))
     client.stls(TLS)
     client.user(account.login)
     client.pass_(account.password)
@@ -56,7 +64,7 @@ def pop3(release: Release, account: Account, source: str) -> Pop3:
 
 
 def imap(release: Release, account: Account) -> imaplib.IMAP4_SSL:
-    client = imaplib.IMAP4_SSL(release.reading, 993, ssl_context=TLS, timeout=60)
+    client = imaplib.IMAP4_SSL(release.reading, 993, ssl_context=TLS, timeout=patient(60))
     client.login(account.address, account.password)
     client.select("INBOX")
     return client

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.cluster.kit import config
 from tests.cluster.kit.node import MANIFESTS
 from tests.cluster.world import ROOT, Release
@@ -49,7 +50,9 @@ def outside(release: Release) -> Iterator[None]:
 def _dns(release: Release, manifest: str) -> None:
     release.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", data=manifest.encode())
     release.cluster.kubectl("-n", "kube-system", "rollout", "restart", "deployment/coredns")
-    release.cluster.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s")
+    release.cluster.kubectl(
+        "-n", "kube-system", "rollout", "status", "deployment/coredns", f"--timeout={patient(120):.0f}s"
+    )
 
 
 def _url(release: Release, service: str) -> str:
@@ -79,7 +82,7 @@ def test_every_row_that_needs_no_remote_time_out(release: Release, outside: None
         release.cluster.as_client(
             sys.executable, "-m", "pytest", "-q", "--timeout", "120", "-m", "not single_machine", "-p", "no:cacheprovider", *rows
         ),
-        cwd=ROOT, env=os.environ | {VARIABLE: str(file)}, capture_output=True, text=True, timeout=900,
+        cwd=ROOT, env=os.environ | {VARIABLE: str(file)}, capture_output=True, text=True, timeout=patient(900),
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     print(done.stdout[-6000:] if done.returncode else done.stdout.strip().splitlines()[-1])

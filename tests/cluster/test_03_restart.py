@@ -6,6 +6,7 @@ POSTRIDER_TEST_ROUNDS says how often (CI: once).
 import os
 import time
 
+from mailkit.testing.speed import patient
 from tests.cluster.under_load import load
 from tests.cluster.world import DEPLOYMENTS, Release
 from tests.support.run import wait_for
@@ -19,7 +20,9 @@ def test_a_rolling_restart_is_not_noticed(release: Release) -> None:
                 started = time.monotonic()
                 old = {pod["metadata"]["uid"] for pod in release.pods(name)}
                 release.kubectl("rollout", "restart", f"deployment/{release.prefix}-{name}")
-                release.kubectl("rollout", "status", f"deployment/{release.prefix}-{name}", "--timeout=180s")
+                release.kubectl(
+                    "rollout", "status", f"deployment/{release.prefix}-{name}", f"--timeout={patient(180):.0f}s"
+                )
                 ready = time.monotonic() - started
 
                 def gone(name: str = name, old: set[str] = old) -> bool:

@@ -8,6 +8,7 @@ import random
 import time
 from collections import Counter
 
+from mailkit.testing.speed import patient
 from tests.cluster.under_load import load
 from tests.cluster.world import DEPLOYMENTS, Release
 
@@ -21,7 +22,9 @@ def test_pods_die_at_random(release: Release) -> None:
             name = dice.choice(DEPLOYMENTS)
             pod = dice.choice(release.pods(name))["metadata"]["name"]
             release.kubectl("delete", "pod", pod, "--force", "--grace-period=0")
-            release.kubectl("rollout", "status", f"deployment/{release.prefix}-{name}", "--timeout=120s")
+            release.kubectl(
+                "rollout", "status", f"deployment/{release.prefix}-{name}", f"--timeout={patient(120):.0f}s"
+            )
             kills[name] += 1
     print(f"killed {dict(kills)}")
     running.check()

@@ -2,6 +2,7 @@
 
 import time
 
+from mailkit.testing.speed import patient
 from tests.cluster.under_load import load
 from tests.cluster.world import DEPLOYMENTS, Release
 from tests.support.run import wait_for
@@ -13,7 +14,7 @@ def test_postgres_dies_and_comes_back(release: Release) -> None:
         restarts = _restarts(release)
         started = time.monotonic()
         release.kubectl("delete", "pod", f"{release.prefix}-postgres-0", "--force", "--grace-period=0")
-        release.kubectl("rollout", "status", f"statefulset/{release.prefix}-postgres", "--timeout=120s")
+        release.kubectl("rollout", "status", f"statefulset/{release.prefix}-postgres", f"--timeout={patient(120):.0f}s")
         back = time.monotonic() - started
         release.ready()
         wait_for(lambda: sum(running.filed().values()) > before + 40, 90, "new mail after Postgres came back")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mailkit.testing.speed import patient
 from tests.cluster.world import ROOT, Balancer, Release
 
 pytestmark = pytest.mark.own_cluster
@@ -23,7 +24,7 @@ def test_a_cluster_at_hand(release: Release, balancer: Balancer, tmp_path: Path)
             sys.executable, "-m", "pytest", "-q", "-s", "--timeout", "600", "-p", "no:cacheprovider",
             "tests/cluster/test_01_install.py", "tests/cluster/test_01_dry_run.py", "tests/cluster/test_09_reinstall.py",
         ),
-        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
+        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patient(900),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     print(done.stdout.strip().splitlines()[-1])
@@ -38,7 +39,7 @@ def test_another_context_than_the_one_named_is_refused(release: Release) -> None
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/cluster/test_01_install.py"],
         cwd=ROOT, env=os.environ | release.cluster.environment() | {"POSTRIDER_TEST_CONTEXT": "production"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patient(120),
     )  # fmt: skip
     assert done.returncode == 1
     assert "kubectl's current context is postrider, and POSTRIDER_TEST_CONTEXT says production" in done.stdout

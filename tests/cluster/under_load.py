@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mailkit.testing.speed import patient
 from tests.cluster.world import ROOT, Release
 from tests.support.run import Account, wait_for
 
@@ -43,7 +44,7 @@ class Running:
 
         def read() -> None:
             for account in self.people:
-                with imaplib.IMAP4_SSL(self.release.reading, 993, ssl_context=TLS, timeout=60) as client:
+                with imaplib.IMAP4_SSL(self.release.reading, 993, ssl_context=TLS, timeout=patient(60)) as client:
                     client.login(account.address, account.password)
                     client.select("INBOX", readonly=True)
                     _, data = client.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mailkit.testing.speed import patient
 from tests.cluster.kit import config, given
 from tests.cluster.kit.node import Cluster
 from tests.support.run import wait_for
@@ -186,5 +187,5 @@ class Release:
         """All five ready; how long it took."""
         started = time.monotonic()
         for name in DEPLOYMENTS:
-            self.kubectl("rollout", "status", f"deployment/{self.prefix}-{name}", f"--timeout={seconds}s")
+            self.kubectl("rollout", "status", f"deployment/{self.prefix}-{name}", f"--timeout={patient(seconds):.0f}s")
         return time.monotonic() - started

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from mailkit.testing.speed import patient
 from tests.cluster.kit import config, pki
 from tests.cluster.kit.build import KitError, cache, install, say
 
@@ -40,7 +41,8 @@ def _child(pid: int) -> int | None:
 
 
 def until(what: str, holds: Callable[[], object], seconds: float = 60) -> None:
-    """Wait for a condition; a sentence when it does not come true in time."""
+    """Wait for a condition; a sentence when it does not come true in time. `seconds` are those of an idle machine."""
+    seconds = patient(seconds)
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:
@@ -89,7 +91,7 @@ class Cluster:
     def run(self, *command: str, data: bytes | None = None, check: bool = True, seconds: float = 300) -> str:
         """kubectl or helm; its output. Raises KitError with what it said."""
         full = self.in_network(str(self.programs.get(command[0], command[0])), *command[1:])
-        done = subprocess.run(full, input=data, env=self.environment(), capture_output=True, timeout=seconds)
+        done = subprocess.run(full, input=data, env=self.environment(), capture_output=True, timeout=patient(seconds))
         if check and done.returncode:
             said = (done.stderr + done.stdout).decode(errors="replace").strip()
             raise KitError(f"{' '.join(command)[:200]} ended with {done.returncode}: {said[-4000:]}")
@@ -266,7 +268,7 @@ def _start(programs: Mapping[str, Path], images: Iterable[bytes | Path]) -> Clus
         )
 
     until("the node's readiness", ready, 120)
-    cluster.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s")
+    cluster.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", f"--timeout={patient(120):.0f}s")
     say(f"  cluster ready{time.monotonic() - started:23.0f} s")
     return cluster
 
