@@ -30,7 +30,7 @@ check: setup ## format, lint, types, import contracts, generated files
 	$(BIN)/python scripts/dashboards --check
 
 test: check ## check, and every test that needs no other mail program
-	$(PYTEST) -n $(JOBS) --dist loadfile -q --maxfail 10
+	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder -q --maxfail 10
 
 format: setup ## bring the code into its one form
 	$(BIN)/ruff check --fix .
