@@ -1,6 +1,13 @@
-"""Everybody else's mailboxes: claim by destination and flow, hand groups to the remote courier, record how they ended.
+"""The loop that delivers to other hosts. One turn, again and again:
 
-Conversations and claims in hand are shared out by flow (docs/decisions/0036).
+1. `Walk` and every hand-over say which pairs of flow and domain have something due: `Ready`.
+2. Pairs are taken in turn, as far as their flow's share and their domain's slots go (docs/decisions/0036).
+3. Their due recipients are claimed in one statement, under a lease that `Leases` renews (decision 6).
+4. What may have been sent by an attempt before is in doubt, what has been here before is a loop: recorded at once.
+5. The rest is grouped by message and divided among conversations, each on a slot.
+6. The courier speaks SMTP; before each final dot `Leases.mark_dot` commits that it goes out.
+7. The courier reports one outcome for each recipient; `Recorder` commits it: delivered, deferred, or given up with its bounce.
+8. The slot and the share are free again, and the next pair has its turn.
 """
 
 import asyncio
