@@ -140,6 +140,17 @@ async def test_a_body_that_is_gone_or_being_collected_fails_alone(store, mailbox
     assert await store.file(items[0]) == ["filed"]
 
 
+async def test_a_queue_whose_clock_is_ahead_files_nothing_in_the_future(store, mailbox_id):
+    """RFC 3501 2.3.3: INTERNALDATE is when the message was received; clients sort by it, and SINCE and BEFORE compare it."""
+    body_ids = await store.put(message("ahead"), message("behind"))
+    now = store.clock.timestamp()
+    items = [
+        store.filing(mailbox_id, i, received_at=at) for i, at in zip(body_ids, (now + 86400, now - 60), strict=True)
+    ]
+    assert await store.file(*items) == ["filed", "filed"]
+    assert [row[1] for row in await store.fetch(mailbox_id, ["INTERNALDATE"])] == [int(now), int(now - 60)]
+
+
 async def test_one_poisoned_item_fails_alone(store, mailbox_id):
     body_ids = await store.put(*(message(str(n)) for n in range(9)))
     items = [store.filing(mailbox_id, body_id) for body_id in body_ids]

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -157,7 +158,7 @@ class Filer:
                     accepted.append((item, size))
                     answers.append(FilingAnswer("filed"))
             if accepted:
-                await _insert(connection, accepted, views, rooms)
+                await _insert(connection, accepted, views, rooms, self._clock.now())
         metrics.FILED_BYTES.inc(sum(size for _, size in accepted))
         for item, size in accepted:
             log.info("filed", queue_id=item.queue_id, mailbox_id=item.mailbox_id, size=size)
@@ -176,9 +177,11 @@ def _answered(item: Filing, answer: FilingAnswer | Exception) -> FilingAnswer:
 
 
 async def _insert(
-    connection: Connection, accepted: list[tuple[Filing, int]], views: dict[UUID, Rendered], rooms: dict[UUID, Account]
-) -> None:
-    """The rows of what was accepted; mailboxes are locked."""
+    connection: Connection, accepted: list[tuple[Filing, int]], views: dict[UUID, Rendered], rooms: dict[UUID, Account],
+    now: datetime,
+) -> None:  # fmt: skip
+    """The rows of what was accepted; mailboxes are locked. A queue's clock may be ahead, INTERNALDATE is never (RFC 3501
+    2.3.3: when the message was received)."""
     counts = Counter(item.mailbox_id for item, _ in accepted)
     ids = sorted(counts)
     given = await connection.fetch(
@@ -192,7 +195,7 @@ async def _insert(
         mailbox_id = item.mailbox_id
         uid = uids[mailbox_id]
         uids[mailbox_id] = uid + 1
-        date = moment(item.received_at)
+        date = min(moment(item.received_at), now)
         new.append(
             row(mailbox_id, INBOX_ID, uid, item.body_id, item.prefix, size, 0, modseqs[mailbox_id], date, views[item.body_id])
         )  # fmt: skip

@@ -11,6 +11,7 @@ from mailkit.ids import id_floor
 from mailkit.logs import get_logger
 from mailkit.report import report
 from mailkit.singleton import Lost, Singleton
+from mailstore.backfill import fill_addresses
 from mailstore.storage.store import upkeep
 
 log = get_logger()
@@ -20,6 +21,8 @@ OPERATIONS = timedelta(minutes=10)
 TOMBSTONES = timedelta(days=7)
 #: Rows a transaction forgets at most.
 SLICE = 5000
+#: Slices of a back-fill in one round.
+MOST_SLICES = 200
 
 
 class Maintenance:
@@ -55,6 +58,9 @@ class Maintenance:
                 if await self._singleton.mine():
                     await self._make_partitions()
                     await self._drop_partitions()
+                for _ in range(MOST_SLICES):
+                    if not await self._singleton.mine() or not await self._addresses():
+                        break
         except Lost:
             log.info("maintenance", error="another replica does it")
 
@@ -77,6 +83,10 @@ class Maintenance:
                 keys = [row["mailbox_id"] for row in old], [row["folder_id"] for row in old]
                 await connection.execute(upkeep.forget_tombstones, *keys, [row["uid"] for row in old])
         return len(old)
+
+    async def _addresses(self) -> bool:
+        async with self._singleton.step() as connection:
+            return await fill_addresses(connection)
 
     async def _make_partitions(self) -> None:
         """A partition of `filed` per day, made ahead. What has rows in the default one already stays there."""

@@ -5,7 +5,6 @@ INVALID_ROUTE or SYNTAX_ERROR, in the words Dovecot uses.
 """
 
 import re
-from collections.abc import Iterator
 
 from mailstore.mime.lexer import ATEXT, BAD, END, MORE, Lexer
 from mailstore.mime.quote import NIL, nstring, text
@@ -21,12 +20,10 @@ _common = re.compile(
 MAX_ADDRESSES = 4096
 #: Octets of a message's address fields that are read with the whole grammar.
 MAX_UNCOMMON = 32 * 1024
-#: A field that shows one address just as `searched` does: most.
-_plain = re.compile(rb"(?:[%b.]+(?: [%b.]+)* <[%b.]+@[%b.]+>|[%b.]+@[%b.]+)" % ((ATEXT,) * 6)).fullmatch
-#: The next string of an address list as it is written here: NIL, quoted, or the head of a literal.
+#: The next string of an ENVELOPE as it is written here: NIL, quoted, or the head of a literal.
 _string = re.compile(rb'[( )]*(?:(NIL)|"((?:[^"\\]|\\.)*)"|\{(\d+)\}\r\n)').match
 _escaped = re.compile(rb"\\(.)")
-#: Octets of a field that are searched.
+#: Characters of each address field that are searched.
 MAX_SEARCHED = 64 * 1024
 _END_OF_GROUP = b"(NIL NIL NIL NIL)"
 
@@ -67,34 +64,48 @@ def address_list(value: bytes, patience: Patience | None = None) -> bytes:
     return b"(%b)" % b"".join(found) if found else NIL
 
 
-def searched(value: bytes, patience: Patience | None = None) -> str:
-    """The addresses of one field as SEARCH looks at them, `name <mailbox@host>` a line: what ENVELOPE shows, decoded
-    (RFC 3501 6.4.4), without comments and odd spacing."""
-    if _plain(value) and b"=?" not in value and value.isascii():
-        return value.decode()
-    found: list[str] = []
-    for name, _, mailbox, host in _fours(address_list(value[:MAX_SEARCHED], patience)):
+def searched(envelope: bytes) -> tuple[str, str, str, str]:
+    """From, To, Cc and Bcc of an ENVELOPE as it is written here, as SEARCH looks at them: `name <mailbox@host>` a line, decoded
+    (RFC 3501 6.4.4), MAX_SEARCHED characters of each."""
+    date = _string(envelope, 1)
+    assert date is not None
+    subject = _string(envelope, _end(date))
+    assert subject is not None
+    pos = _end(subject)
+    found = []
+    for _ in range(6):
+        pos += 1  # the space in front
+        lines, pos = _lines(envelope, pos)
+        found.append("\n".join(lines)[:MAX_SEARCHED])
+    from_, _, _, to, cc, bcc = found
+    return from_, to, cc, bcc
+
+
+def _lines(envelope: bytes, pos: int) -> tuple[list[str], int]:
+    """The addresses of the list at `pos`, and where it ends."""
+    if envelope.startswith(NIL, pos):
+        return [], pos + len(NIL)
+    pos += 1
+    lines = []
+    while envelope.startswith(b"(", pos):
+        four = []
+        for _ in range(4):
+            match = _string(envelope, pos)
+            assert match is not None
+            pos = _end(match)
+            nil, quoted, size = match.groups()
+            four.append(envelope[pos - int(size) : pos] if size else b"" if nil else _escaped.sub(rb"\1", quoted))
+        pos += 1
+        name, _, mailbox, host = four
         where = header_text(mailbox + b"@" + host if host else mailbox)
         if name or where:
-            found.append(f"{header_text(name)} <{where}>" if name else where)
-    return "\n".join(found)
+            lines.append(f"{header_text(name)} <{where}>" if name else where)
+    return lines, pos + 1
 
 
-def _fours(listed: bytes) -> Iterator[tuple[bytes, ...]]:
-    """The strings of an address list in the form `address_list` gives, four by four; NIL is empty."""
-    four: list[bytes] = []
-    pos = 0
-    while match := _string(listed, pos):
-        nil, quoted, size = match.groups()
-        pos = match.end()
-        if size is not None:
-            four.append(listed[pos : pos + int(size)])
-            pos += int(size)
-        else:
-            four.append(b"" if nil else _escaped.sub(rb"\1", quoted))
-        if len(four) == 4:
-            yield tuple(four)
-            four.clear()
+def _end(string: re.Match[bytes]) -> int:
+    """Where a string ends, whose head was matched."""
+    return string.end() + int(string[3] or 0)
 
 
 class _Addresses(Lexer):

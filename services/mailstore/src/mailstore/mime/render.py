@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from mailstore.mime.address import Patience, searched
+from mailstore.mime.address import searched
 from mailstore.mime.bodystructure import envelope, structure_of
 from mailstore.mime.dates import parse_date
 from mailstore.mime.sections import pack
@@ -43,10 +43,10 @@ def render(body: bytes) -> Rendered:
     fields = root.fields
     plain, extended = structure_of(body, root)
     dates = fields.get(b"date")
-    patience = Patience()
+    shown = envelope(fields)
     sent = parse_date(dates[-1]) if dates else None
     return Rendered(
-        envelope(fields),
+        shown,
         plain,
         extended,
         pack(root),
@@ -54,16 +54,9 @@ def render(body: bytes) -> Rendered:
         sent,
         None if sent is None else sent.date(),
         _text(fields.get(b"subject")),
-        _addresses(fields.get(b"from"), patience),
-        _addresses(fields.get(b"to"), patience),
-        _addresses(fields.get(b"cc"), patience),
-        _addresses(fields.get(b"bcc"), patience),
+        *searched(shown),
         _text(fields.get(b"message-id")).strip(),
     )
-
-
-def _addresses(values: list[bytes] | None, patience: Patience) -> str:
-    return "\n".join(searched(value, patience) for value in (values or ())[:100])
 
 
 def _text(values: list[bytes] | None) -> str:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from mailstore.mime import Rendered
+from mailstore.mime.address import searched
 from mailstore.mime.search import fold
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,6 +26,12 @@ def row(
         view.envelope, view.body, view.bodystructure, view.parts, view.sent_day,
         _text(view.subject), _text(view.from_), _text(view.to), _text(view.cc), _text(view.bcc), open_end,
     )  # fmt: skip
+
+
+def addresses_searched(envelope: bytes) -> tuple[str, str, str, str]:
+    """from_, to_, cc and bcc of a row with this ENVELOPE."""
+    from_, to, cc, bcc = map(_text, searched(envelope))
+    return from_, to, cc, bcc
 
 
 def columns(rows: list[tuple[object, ...]]) -> list[list[object]]:

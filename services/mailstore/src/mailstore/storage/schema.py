@@ -161,6 +161,16 @@ singleton = Table(
     _time("until"),
 )  # fmt: skip
 
+#: Work that goes once over all rows of a table, from key to key, in slices: how far it has come.
+backfill = Table(
+    "backfill", metadata,
+    Column("name", Text, primary_key=True),
+    Column("mailbox_id", Uuid, nullable=False, server_default=text("'00000000-0000-0000-0000-000000000000'")),
+    Column("folder_id", Integer, nullable=False, server_default=text("0")),
+    Column("uid", BigInteger, nullable=False, server_default=text("0")),
+    Column("done", Boolean, nullable=False, server_default=text("false")),
+)  # fmt: skip
+
 #: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` keeps it.
 schema_min_code = Table(
     "schema_min_code", metadata,

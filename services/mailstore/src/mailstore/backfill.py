@@ -1,0 +1,49 @@
+"""SEARCH compares addresses as ENVELOPE shows them; rows that were filed before that have the text of the field, and get theirs
+once, in slices (RFC 3501 6.4.4)."""
+
+import asyncio
+from collections.abc import Sequence
+
+import asyncpg
+
+from mailkit.db import Connection
+from mailkit.logs import get_logger
+from mailstore.storage.rows import addresses_searched
+from mailstore.storage.store import upkeep
+
+log = get_logger()
+
+NAME = "addresses"
+#: Rows of a slice, and octets of their envelopes.
+SLICE = 500
+SLICE_BYTES = 4 * 1024 * 1024
+
+
+async def fill_addresses(connection: Connection) -> bool:
+    """The next slice, in the transaction of `connection`; False when there is none left."""
+    place = await connection.fetchrow(upkeep.backfill_place, NAME)
+    assert place is not None
+    if place["done"]:
+        return False
+    await connection.execute("set local lock_timeout = '1s'")  # a row that goes just now: again with the next round
+    key = place["mailbox_id"], place["folder_id"], place["uid"]
+    rows = await connection.fetch(upkeep.envelopes_after, *key, SLICE, SLICE_BYTES)
+    changed = await asyncio.to_thread(_changed, rows)
+    if changed:
+        await connection.execute(upkeep.fill_addresses, *(list(column) for column in zip(*changed, strict=True)))
+    if rows:
+        key = rows[-1]["mailbox_id"], rows[-1]["folder_id"], rows[-1]["uid"]
+    await connection.execute(upkeep.move_backfill, NAME, *key, not rows)
+    if not rows:
+        log.info("maintenance", step=NAME)
+    return bool(rows)
+
+
+def _changed(rows: Sequence[asyncpg.Record]) -> list[tuple[object, ...]]:
+    """The rows that are to be written: key, from_, to_, cc, bcc."""
+    found: list[tuple[object, ...]] = []
+    for row in rows:
+        addresses = addresses_searched(row["envelope"])
+        if addresses != (row["from_"], row["to_"], row["cc"], row["bcc"]):
+            found.append((row["mailbox_id"], row["folder_id"], row["uid"], *addresses))
+    return found
