@@ -2,6 +2,7 @@
 
 import contextlib
 import imaplib
+import poplib
 import smtplib
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from prometheus_client.parser import text_string_to_metric_families
 
 from mailkit.testing.speed import patient
-from tests.support.clients import STRANGER, imap, pop3, smtp
+from tests.support.clients import STRANGER, imap, pop3, smtp, tls_context
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
 from tests.support.world import World
@@ -130,6 +131,24 @@ def test_readers_and_grants(run: Run, world: World) -> None:
     assert more("postrider_gateway_transactions_total", by="grant") == 1
     assert more("postrider_listener_session_seconds_count", listener="imap") == 2
     assert more("postrider_listener_connections_open", listener="imap") == 0
+
+
+def test_answers_after_wrong_passwords_are_delayed_in_every_protocol(run: Run) -> None:
+    user = run.mailbox(run.domain())
+    stranger = Account(user.address, "wrong")
+    before = scraped(run)
+    for _ in range(2):  # the first wrong password is answered at once
+        with contextlib.suppress(imaplib.IMAP4.error):
+            imap(run, stranger, CLIENT)
+    with contextlib.suppress(poplib.error_proto):
+        pop3(run, stranger, CLIENT)
+    with smtp(run, CLIENT) as client, contextlib.suppress(smtplib.SMTPAuthenticationError):
+        client.starttls(context=tls_context(run))
+        client.login(stranger.address, stranger.password)
+    more = grown(run, before)
+    assert more("postrider_login_delayed_total", outcome="answered") == 3
+    assert more("postrider_login_delays_waiting_count") == 0
+    imap(run, user, CLIENT).logout()
 
 
 def test_every_kind_of_door_is_timed_and_no_id_is_a_label(run: Run) -> None:

@@ -1,12 +1,16 @@
 """Wrong passwords slow the answers to later ones, and refuse the owner as late as possible (docs/decisions/0049)."""
 
 import asyncio
+import json
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
+from auth.storage.logins import queries
 from auth_client import wire
+from mailkit.address import client_network
 from mailkit.ids import new_id
 
 
@@ -100,6 +104,34 @@ async def test_wrong_passwords_for_many_accounts_slow_their_client(auth):
     answers = await asyncio.gather(*(auth.login(f"u{n}@site.com", "wrong") for n in range(4)))
     assert {answer.outcome for answer in answers} == {"refused"}
     assert (await auth.login("other@site.com", "wrong")).delay == 2
+
+
+async def test_a_login_reads_its_own_counters_however_many_there_are(auth):
+    """A spray makes counters faster than statistics follow: the addresses' were all read by each login then."""
+    await auth.make("a@site.com")
+    await auth.login("a@site.com")
+    await auth.pool.execute("analyze")
+    for kind in ("account", "network", "address"):
+        await auth.pool.execute(
+            "insert into auth.login_failures (kind, key, failures, window_started) "
+            f"select '{kind}', 'other ' || n, 1, $1 from generate_series(1, 5000) n", auth.clock.now(),
+        )  # fmt: skip
+    now = auth.clock.now()
+    window, known = timedelta(seconds=600), timedelta(days=14)
+    for address in ("192.0.2.7", "198.51.100.7"):  # its own network, and another
+        found = await auth.pool.fetchval(
+            "explain (analyze, format json) " + queries.read, [0], [new_id()], ["a@site.com"], [address],
+            now - window, now + window, [client_network(address)], now - known,
+        )  # fmt: skip
+        for node in nodes(json.loads(found)[0]["Plan"]):
+            if node.get("Relation Name") == "login_failures":
+                assert "key =" in node["Index Cond"] and node["Actual Rows"] <= 1, node
+
+
+def nodes(plan):
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from nodes(below)
 
 
 def test_a_release_without_the_delay_understands_one_with_it_and_the_other_way_round():
