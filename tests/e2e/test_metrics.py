@@ -144,9 +144,9 @@ def test_answers_after_wrong_passwords_are_delayed_in_every_protocol(run: Run) -
         pop3(run, stranger, CLIENT)
     with smtp(run, CLIENT) as client, contextlib.suppress(smtplib.SMTPAuthenticationError):
         client.starttls(context=tls_context(run))
-        client.login(stranger.address, stranger.password)
+        client.login(stranger.address, stranger.password)  # by PLAIN, and then by LOGIN
     more = grown(run, before)
-    assert more("postrider_login_delayed_total", outcome="answered") == 3
+    assert more("postrider_login_delayed_total", outcome="answered") == 4
     assert more("postrider_login_delays_waiting_count") == 0
     imap(run, user, CLIENT).logout()
 
