@@ -1,19 +1,23 @@
 """What was refused is in the log: from which client, which command, about what, and how it was answered."""
 
-from structlog.testing import capture_logs
+import pytest
+import structlog
+from structlog.testing import LogCapture
 
+from smtp_gateway import connection
 from smtp_gateway.connection import MOST_LOGGED
 from tests.support.gateway import Dialogue, context
 
 
-async def test_a_refusal_is_one_line_with_its_command_and_argument() -> None:
+async def test_a_refusal_is_one_line_with_its_command_and_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = LogCapture()
+    monkeypatch.setattr(connection, "log", structlog.wrap_logger(None, processors=[lines]))
     talk = Dialogue(context())
-    with capture_logs() as lines:
-        await talk.say(b"EHLO client.test\r\nMAIL FROM:<a@far.test>\r\n", replies=3)
-        await talk.say(b"RCPT TO:<x@far.test>\r\n")
-        await talk.say(b"FROB " + b"x" * 2 * MOST_LOGGED + b"\r\n")
-        await talk.say(b"RCPT TO " + b"x" * 2 * MOST_LOGGED + b"\r\n")
-    found = [line for line in lines if line["event"] == "rejected"]
+    await talk.say(b"EHLO client.test\r\nMAIL FROM:<a@far.test>\r\n", replies=3)
+    await talk.say(b"RCPT TO:<x@far.test>\r\n")
+    await talk.say(b"FROB " + b"x" * 2 * MOST_LOGGED + b"\r\n")
+    await talk.say(b"RCPT TO " + b"x" * 2 * MOST_LOGGED + b"\r\n")
+    found = [line for line in lines.entries if line["event"] == "rejected"]
     assert [(line["command"], line["reply"][:3]) for line in found] == [
         ("RCPT", "550"),
         ("unknown", "500"),
