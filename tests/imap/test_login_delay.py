@@ -1,10 +1,15 @@
 """LOGIN and AUTHENTICATE are answered as late as auth says, while the client is there and the service runs
 (docs/decisions/0049)."""
 
+import asyncio
 import base64
+from typing import Any
 
 import pytest
 
+from mailkit.batch import Batcher
+from mailkit.tarpit import Tarpit
+from pop_imap_frontend.logins import Logins
 from tests.support.gateway import until
 
 from .conftest import Client, Imap
@@ -59,3 +64,23 @@ async def test_when_too_many_wait_the_answer_is_a_refusal_and_gives_nothing_away
         await delayed(imap, RIGHT)
     client = await imap.connect()
     assert (await client.last(command)).startswith("NO [LIMIT] too many failed logins")
+
+
+async def test_a_stop_while_auth_is_asked_leaves_nothing_to_wait_for(imap: Imap) -> None:
+    imap.auth.delay = 3.5
+    asked, go, answer = asyncio.Event(), asyncio.Event(), imap.auth.logins
+
+    async def slow(items: Any) -> Any:
+        asked.set()
+        await go.wait()
+        return await answer(items)
+
+    imap.shared["log_in"] = Logins(Batcher(slow), imap.auth.undo_checks, Tarpit(1, 1, sleep=imap.sleeps))
+    client = await imap.connect()
+    client.send(f"a {RIGHT}\r\n".encode())
+    await asked.wait()
+    imap.sessions[0].end("server is going down")
+    go.set()
+    assert (await client.response()).startswith(b"a NO [UNAVAILABLE] server is going down")
+    assert await client.response() == b"* BYE server is going down\r\n"
+    assert imap.sleeps.asked == []

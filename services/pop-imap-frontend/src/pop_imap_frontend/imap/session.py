@@ -211,7 +211,9 @@ class ImapSession:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """In here a command waits for its client: `end` interrupts it. Raises No then."""
+        """In here a command waits for its client: `end` interrupts it. Raises No then, and where `end` came before."""
+        if self._ending is not None:
+            raise No(f"[UNAVAILABLE] {self._ending}")
         self._busy = False
         try:
             yield
