@@ -154,3 +154,15 @@ async def test_a_command_with_too_many_ranges_is_refused_and_a_fetch_marks_any_n
     assert await client.ok("SEARCH UNSEEN") == [b"* SEARCH 2 4 6 8"]
     assert len(await client.ok("FETCH 1:* BODY[]")) == 9
     assert await client.ok("SEARCH UNSEEN") == [b"* SEARCH"]
+
+
+@pytest.mark.parametrize("command", ["COPY 1 INBOX", "UID COPY 1 inbox"])
+async def test_a_copy_into_the_selected_folder_is_shown_with_its_answer(imap: Imap, command: str) -> None:
+    """No word of the feed is waited for: a client that copies and counts sees its copy (RFC 3501 7)."""
+    await imap.store.deliver(imap.mailbox_id, BODY)
+    client = await imap.select()
+    await client.ok("NOOP")
+    imap.sessions[0].news.clear()
+    found = await client.ok(command)
+    assert b"* 2 EXISTS" in found
+    assert await client.ok("FETCH 2 UID") == [b"* 2 FETCH (UID 2)"]

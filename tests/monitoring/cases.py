@@ -243,6 +243,15 @@ CASES = {
         {'postrider_postgres_oldest_transaction_seconds{job="mailstore"}': "30x60"},
         labels=[{"job": "mailstore"}], value="11m 40s",
     ),
+    "PostriderDiskFilling": Case(
+        {'postrider_disk_free_bytes{disk="data"}': "5x60", 'postrider_disk_size_bytes{disk="data"}': "100x60"},
+        {'postrider_disk_free_bytes{disk="data"}': "50x60", 'postrider_disk_size_bytes{disk="data"}': "100x60",
+         'kubelet_volume_stats_available_bytes{persistentvolumeclaim="backup"}': "1x60",
+         'kubelet_volume_stats_capacity_bytes{persistentvolumeclaim="backup"}': "100x60"},
+        quiet={'kubelet_volume_stats_available_bytes{persistentvolumeclaim="postrider-postgres"}': "30x60",
+               'kubelet_volume_stats_capacity_bytes{persistentvolumeclaim="postrider-postgres"}': "100x60"},
+        value="5%",
+    ),
     "PostriderFilingSlow": Case(
         {'postrider_mailstore_filing_seconds_bucket{le="2.5"}': "0x60", 'postrider_mailstore_filing_seconds_bucket{le="10"}': "0+60x60",
          'postrider_mailstore_filing_seconds_bucket{le="+Inf"}': "0+60x60", "postrider_mailstore_filing_seconds_count": "0+60x60"},

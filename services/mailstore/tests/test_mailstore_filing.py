@@ -10,6 +10,7 @@ from mailkit.db import PLANNER, create_pool
 from mailkit.errors import Forbidden, Unauthorised
 from mailkit.ids import new_id
 from mailkit.testing.speed import patient
+from mailstore import metrics
 from mailstore.filing import Filer
 from mailstore.parts import assemble
 from mailstore_client.client import MailstoreClient
@@ -332,7 +333,18 @@ async def test_a_lost_body_does_not_make_the_others_unreadable(store, mailbox_id
 
 @pytest.mark.parametrize("what", ["rows", "number"])
 async def test_quota_counts_rows_too(settings, pool, store, mailbox_id, what):
-    """Each message costs its row, also one filed before; and a mailbox has a number of messages (decision 0035)."""
+    """Each message costs its row, also one filed before; and a mailbox has a number of messages (decision 0035). Refusals are
+    counted by what was refused and for want of what."""
+    counted = {"rows": "octets", "number": "messages"}
+
+    def refused() -> list[float]:
+        return [
+            metrics.OVER_LIMIT.labels(each, limit)._value.get()
+            for each in ("filing", "append", "copy")
+            for limit in (counted[what], counted["number" if what == "rows" else "rows"])
+        ]
+
+    before = refused()
     body = message(size=500)
     size = len(PREFIX) + len(body)
     given = {"message_row_bytes": 1024} if what == "rows" else {"mailbox_messages": 5}
@@ -346,6 +358,7 @@ async def test_quota_counts_rows_too(settings, pool, store, mailbox_id, what):
     assert (await parts.rooms.appender.append(head, body)).status == "overquota"
     copy = CopyQuestion(mailbox_id, 1, [(1, 1)], "Trash", False, limit, 1, new_id())
     assert (await parts.rooms.copier.copy(copy)).status == "overquota"
+    assert [after - was for after, was in zip(refused(), before, strict=True)] == [2, 0, 1, 0, 1, 0]
     assert await store.usage(mailbox_id) == size * 5  # octets alone: nothing to migrate, nothing to go below zero
     await store.store(mailbox_id, [(1, 1)], "add", "\\Deleted")
     await store.expunge(mailbox_id)

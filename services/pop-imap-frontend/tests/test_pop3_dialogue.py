@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from auth_client.fake import FakeAuth
 from mailkit.batch import Batcher
-from mailkit.errors import Unanswered, Unavailable
+from mailkit.errors import BadRequest, Conflict, InternalError, OverLimit, TooLarge, Unanswered, Unavailable, Unproven
 from mailkit.listener import Peer
 from mailkit.stream import Stream
 from mailkit.tarpit import Tarpit
@@ -342,6 +342,29 @@ def test_a_message_that_an_imap_session_removed() -> None:
         del world.store.messages[11]
         await client.say("RETR 1", "-ERR no such message")
         await client.say("NOOP", "+OK")
+
+    dialogue(talk)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(BadRequest("not a question"), "-ERR [SYS/PERM] "), (Conflict("twice"), "-ERR [SYS/PERM] "),
+     (TooLarge("too large"), "-ERR [SYS/PERM] "), (InternalError("a bug"), "-ERR [SYS/TEMP] "),
+     (OverLimit("too much"), "-ERR [SYS/TEMP] "), (Unproven("no proof"), "-ERR [SYS/TEMP] ")],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["RETR 1", "TOP 1 0"])
+def test_what_the_mail_store_refuses_for_good_is_final_for_the_client_too(
+    command: str, error: Exception, said: str
+) -> None:
+    """RFC 3206: [SYS/PERM] where trying again cannot help, and the session goes on."""
+
+    async def talk(world: World, client: Client) -> None:
+        await client.log_in()
+        world.store.trouble["read"] = [error]
+        await client.say(command, said)
+        await client.say("STAT", "+OK 2")
+        await client.say("RETR 1", "+OK", "Subject: one")
 
     dialogue(talk)
 

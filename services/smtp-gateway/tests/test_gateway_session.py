@@ -8,7 +8,19 @@ import pytest
 
 from auth_client.wire import RecipientQuestion
 from mailkit.batch import Batcher
+from mailkit.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InternalError,
+    NotFound,
+    TooLarge,
+    Unanswered,
+    Unavailable,
+)
 from mailstore_client.wire import RoomQuestion
+from queue_worker_client.wire import LARGE_BODY
+from smtp_gateway import accept
 from smtp_gateway.checks.recipient import RecipientCheck
 from smtp_gateway.context import Context, Held
 from smtp_gateway.receiving import Receiving
@@ -71,3 +83,41 @@ async def test_a_full_mailbox_refuses_mail_but_is_still_where_a_bounce_goes() ->
     assert refusal is not None
     assert str(refusal).startswith("452 4.2.2")
     assert await check.targets(question) == [MAILBOX]
+
+
+FINAL = [BadRequest("not a list"), Conflict("twice"), NotFound("no such endpoint"), TooLarge("too large")]
+LATER = [Unavailable("away"), Unanswered("cut"), InternalError("a bug"), Forbidden("wrong token")]
+
+
+@pytest.mark.parametrize("error", [*FINAL, *LATER], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("step", ["senders", "recipients", "submit", "submit_large"])
+async def test_what_another_service_refuses_for_good_is_final_for_the_client_too(
+    step: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """554 5.5.0 ends what no repetition can cure; all else is 451 and stays in the client's queue (RFC 5321 4.2.1)."""
+    monkeypatch.setattr(accept, "REPEAT_SECONDS", 0)
+    monkeypatch.setattr(accept, "REPEAT_SECONDS", 0)
+    there = Neighbours()
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    setattr(there, step, refuse)
+    talk = Dialogue(context(there))
+    await talk.say(replies=1)
+    await talk.say(b"EHLO client.test\r\n")
+    expected = b"554 5.5.0 " if error in FINAL else b"451 4."
+    answer = await talk.say(b"MAIL FROM:<a@far.test>\r\n")
+    if step == "senders":
+        assert answer.startswith(expected), answer
+    else:
+        answer = await talk.say(b"RCPT TO:<u@here.test>\r\n")
+        if step == "recipients":
+            assert answer.startswith(expected), answer
+        else:
+            await talk.say(b"DATA\r\n")
+            size = LARGE_BODY if step == "submit_large" else 10
+            answer = await talk.say(b"Subject: x\r\n\r\n" + b"y" * size + b"\r\n.\r\n")
+            assert answer.startswith(expected), answer
+    assert (await talk.say(b"NOOP\r\n")).startswith(b"250 ")  # the session goes on
+    talk.leave()

@@ -3,6 +3,19 @@
 import os
 import time
 
+from prometheus_client import Gauge
+
+FREE = Gauge(
+    "postrider_disk_free_bytes",
+    "Free on the disk that holds the database, where a service can see it (disk: data)",
+    ["disk"],
+)
+SIZE = Gauge(
+    "postrider_disk_size_bytes",
+    "Size of the disk that holds the database, where a service can see it (disk: data)",
+    ["disk"],
+)
+
 
 class Disk:
     """Looks at the file system that holds `path`, at most once a second. Without a path it never says full."""
@@ -12,6 +25,17 @@ class Disk:
         self._reserve = reserve
         self._looked = 0.0
         self._full = False
+        if path:
+            FREE.labels("data").set_function(lambda: self._room()[0])
+            SIZE.labels("data").set_function(lambda: self._room()[1])
+
+    def _room(self) -> tuple[int, int]:
+        """Octets (free for us, in all); 0 when the disk cannot be looked at."""
+        try:
+            found = os.statvfs(self._path)
+        except OSError:
+            return 0, 0
+        return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
     def is_full(self) -> bool:
         """Less than the reserve is free."""
@@ -20,9 +44,6 @@ class Disk:
         now = time.monotonic()
         if now - self._looked > 1:
             self._looked = now
-            try:
-                room = os.statvfs(self._path)
-                self._full = room.f_bavail * room.f_frsize < self._reserve
-            except OSError:
-                self._full = False
+            free, size = self._room()
+            self._full = size > 0 and free < self._reserve
         return self._full

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 import asyncpg
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -119,6 +119,25 @@ class PostgresMetrics(Collector):
 
 def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"postrider_postgres_{name}", text, value=value)
+
+
+BODIES = Gauge(
+    "postrider_bodies_database_size_bytes",
+    "Size of the database that holds the bodies, maybe one of its own; each replica",
+)
+
+
+async def report_bodies(life: Lifecycle, pool: asyncpg.Pool) -> None:
+    """`BODIES`, now and every PERIOD; the last figure stays while the database does not answer."""
+
+    async def look() -> None:
+        try:
+            BODIES.set(await pool.fetchval("select pg_database_size(current_database())", timeout=5))
+        except DATABASE_ERRORS as error:
+            report_error(error, "postgres_metrics")
+
+    await look()
+    life.every(PERIOD, look)
 
 
 async def report(life: Lifecycle, pool: asyncpg.Pool) -> None:

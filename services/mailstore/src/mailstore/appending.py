@@ -74,7 +74,8 @@ class Appender:
             return Appended("trycreate")
         room = Account.of(mailbox, self._charge)
         room.learn(head.quota_limit, head.limit_version)
-        if not room.fits(len(message)):
+        if lacks := room.lacks(len(message)):
+            metrics.OVER_LIMIT.labels("append", lacks).inc()
             return Appended("overquota")
         try:
             keywords, mask = mask_of(folder["keywords"], head.flags)

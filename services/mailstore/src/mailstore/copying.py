@@ -58,7 +58,9 @@ class Copier:
                     return Copied("ok", target["uidvalidity"])
                 room = Account.of(mailbox, self._charge)
                 room.learn(question.quota_limit, question.limit_version)
-                if not question.move and not room.fits(totals["octets"], totals["messages"]):
+                lacks = "" if question.move else room.lacks(totals["octets"], totals["messages"])
+                if lacks:
+                    metrics.OVER_LIMIT.labels("copy", lacks).inc()
                     return Copied("overquota")
                 # a move's expunge takes its octets off again
                 usage = [totals["octets"]], [room.limit], [room.version]

@@ -150,7 +150,8 @@ class Filer:
                     answers.append(FilingAnswer("gone"))
                 elif item.body_id not in alive or item.body_id not in bodies:
                     answers.append(FilingAnswer("failed"))
-                elif not room.fits(size := len(item.prefix) + len(bodies[item.body_id])) and not item.exempt:
+                elif (lacks := room.lacks(size := len(item.prefix) + len(bodies[item.body_id]))) and not item.exempt:
+                    metrics.OVER_LIMIT.labels("filing", lacks).inc()
                     answers.append(FilingAnswer("full"))
                 else:
                     room.take(size)

@@ -47,6 +47,7 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     await clock.sync()
     life.every(60, clock.sync)
     await postgres_metrics.report(life, pool)
+    await postgres_metrics.report_bodies(life, bodies_pool)
     shared = bodies_dsn == dsn
     parts = assemble(
         settings, pool, BodyStore(bodies_pool, shared=shared), clock, sessions=sessions,

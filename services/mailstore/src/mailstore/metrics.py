@@ -25,6 +25,13 @@ CHANGES = from_zero(
         "Messages that sessions changed, by how: flags, copied, moved, expunged, appended, purged", ["how"],
     ), ("flags", "copied", "moved", "expunged", "appended", "purged"),
 )  # fmt: skip
+OVER_LIMIT = from_zero(
+    Counter(
+        "postrider_mailstore_over_limit_total",
+        "Refusals for want of room in a mailbox, of what: filing (each try of it), append, copy; by limit: octets (the quota), "
+        "messages (MAILBOX_MESSAGES)", ["what", "limit"],
+    ), ("filing", "append", "copy"), ("octets", "messages"),
+)  # fmt: skip
 ROWS = Counter("postrider_mailstore_fetched_rows_total", "Rows streamed to front ends")
 READ_BYTES = Gauge(
     "postrider_mailstore_read_bytes", "Octets of messages in memory for readers: FETCH, RETR, SEARCH in bodies"

@@ -41,12 +41,15 @@ class Account:
         if version > self.version:
             self.limit, self.version = limit, version
 
+    def lacks(self, size: int, count: int = 1) -> str:
+        """What `count` messages of `size` octets together do not fit: `octets`, `messages`; empty: they fit."""
+        if self.messages + self.new + count > self.charge.most_messages:
+            return "messages"
+        return "octets" if self.charged + size + count * self.charge.row_bytes > self.limit else ""
+
     def fits(self, size: int, count: int = 1) -> bool:
         """Do `count` messages of `size` octets together fit the quota?"""
-        return (
-            self.charged + size + count * self.charge.row_bytes <= self.limit
-            and self.messages + self.new + count <= self.charge.most_messages
-        )
+        return not self.lacks(size, count)
 
     def never_fits(self, size: int) -> bool:
         """One message that an empty mailbox would not take."""
