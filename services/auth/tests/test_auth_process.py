@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from auth.main import openapi
 from auth.maintenance import PERIOD, Maintenance
-from auth.storage.schema import SCHEMA, metadata
+from auth.storage.names import SCHEMA
+from auth.storage.schema import metadata
 from auth_client.admin import AuthAdmin
 from mailkit.http import ServiceClient
 from mailkit.ids import new_id

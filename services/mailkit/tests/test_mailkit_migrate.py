@@ -1,13 +1,14 @@
 """Old code on newer schemas and new code on older ones (docs/decisions/0021): which start, which wait, which refuse."""
 
 import asyncio
+import subprocess
 import sys
 from textwrap import dedent
 
 import asyncpg
 import pytest
 
-from mailkit import migrate
+from mailkit import migrate, revisions
 from mailkit.command import Owned, Program, _migrate, _wait_schema
 from mailkit.dsn import DatabaseSettings
 from mailkit.errors import ConfigError
@@ -70,7 +71,7 @@ async def verdict(dsn, package):
     """None when the code starts; else its sentence."""
     pool = await asyncpg.create_pool(dsn, min_size=1, max_size=1)
     try:
-        await migrate.require_current(pool, package, "shop", "shop")
+        await revisions.require_current(pool, package, "shop", "shop")
     except ConfigError as error:
         return str(error)
     finally:
@@ -78,12 +79,26 @@ async def verdict(dsn, package):
     return None
 
 
+@pytest.mark.parametrize("package", ["auth", "queue_worker", "mailstore", "bodystore"])
+def test_the_numbers_are_those_that_alembic_finds(package):
+    scripts = list(migrate._scripts(package).walk_revisions())
+    needed = [int(script.revision) for script in scripts if getattr(script.module, "needed", True)]
+    assert revisions.code_of(package) == revisions.Code(max(int(script.revision) for script in scripts), max(needed))
+
+
+@pytest.mark.parametrize("package", ["auth", "queue_worker", "mailstore"])
+def test_a_service_that_serves_does_not_load_what_migrates(package):
+    look = f"import sys, {package}.main; print(*{{'alembic', 'sqlalchemy'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=patient(30), check=True)
+    assert done.stdout.split() == []
+
+
 def test_the_number_and_the_need_are_read_from_the_scripts(release):
-    assert migrate.code_of(release(1)) == migrate.Code(1, 1)
-    assert migrate.code_of(release(2)) == migrate.Code(2, 2)
-    assert migrate.code_of(release(3)) == migrate.Code(3, 2)
+    assert revisions.code_of(release(1)) == revisions.Code(1, 1)
+    assert revisions.code_of(release(2)) == revisions.Code(2, 2)
+    assert revisions.code_of(release(3)) == revisions.Code(3, 2)
     for package in ("auth", "mailstore", "queue_worker", "bodystore"):
-        assert migrate.code_of(package).number >= 2
+        assert revisions.code_of(package).number >= 2
 
 
 async def test_who_may_run_on_which_schema(dsn, release):
@@ -108,7 +123,7 @@ async def test_who_may_run_on_which_schema(dsn, release):
 async def test_a_job_of_the_previous_release_changes_nothing_where_it_may_run(dsn, release):
     await migrate.upgrade(dsn, release(3), "shop")
     assert await migrate.upgrade(dsn, release(2), "shop") == []
-    with pytest.raises(migrate.CodeTooOld, match="takes code 0002 or newer, this code is 0001"):
+    with pytest.raises(revisions.CodeTooOld, match="takes code 0002 or newer, this code is 0001"):
         await migrate.upgrade(dsn, release(1), "shop")
     connection = await asyncpg.connect(dsn)
     assert tuple(await connection.fetchrow("select version, min_code from shop.schema_min_code")) == (3, 2)
@@ -183,5 +198,5 @@ async def test_waiting_has_an_end_and_code_that_is_too_old_does_not_wait(dsn, re
     with pytest.raises(ConfigError, match=r"at revision none, this code needs 0001.*\(waited 1.5 s\)"):
         await _wait_schema(program(dsn, release(1)), told(dsn, 1.5))
     await migrate.upgrade(dsn, release(3), "shop")
-    with pytest.raises(migrate.CodeTooOld):
+    with pytest.raises(revisions.CodeTooOld):
         await asyncio.wait_for(_wait_schema(program(dsn, release(1)), told(dsn, 600)), patient(10))

@@ -8,7 +8,7 @@ from auth import models
 from auth.addresses import Recipient, parse_own, parse_recipient
 from auth.passwords import LONGEST_PASSWORD, HashQueue, Passwords, QueueFull
 from auth.storage.accounts import Accounts, nobody
-from auth.storage.schema import MEGABYTE, QUOTA_LEAST, QUOTA_MOST
+from auth.storage.names import MEGABYTE, QUOTA_LEAST, QUOTA_MOST
 from mailkit.address import BadAddress, normalise_domain
 from mailkit.clock import Clock
 from mailkit.errors import BadRequest, Conflict, Unavailable

@@ -10,14 +10,15 @@ from auth.app import Parts, build
 from auth.config import AuthSettings
 from auth.maintenance import PERIOD, Maintenance
 from auth.passwords import HashQueue, Passwords
-from auth.storage.schema import SCHEMA
-from mailkit import logs, migrate, postgres_metrics
+from auth.storage.names import SCHEMA
+from mailkit import logs, postgres_metrics
 from mailkit.clock import DatabaseClock, SystemClock
 from mailkit.command import Owned, Program
 from mailkit.db import PLANNER, connect
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.proof import SHORTEST_KEY
+from mailkit.revisions import require_current
 from mailkit.singleton import Singleton
 from mailkit.web import HttpSide
 
@@ -44,7 +45,7 @@ async def serve(life: Lifecycle, settings: AuthSettings) -> None:
     questions = await connect(settings.dsn, SERVICE, asked, PLANNER)
     queue = HashQueue(settings.hash_queue)
     try:
-        await migrate.require_current(pool, "auth", SCHEMA, "auth")
+        await require_current(pool, "auth", SCHEMA, "auth")
         clock = DatabaseClock(pool, settings.clock_offset_seconds)
         await clock.sync()
         passwords = await asyncio.to_thread(Passwords)

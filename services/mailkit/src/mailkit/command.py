@@ -103,7 +103,7 @@ async def _wait_schema(program: Program[Any], settings: Any) -> None:
     Everything else is waited for, a wrong password too: the roles themselves are made by `migrate`. What is waited for
     is said whenever it changes.
     """
-    from mailkit import db, migrate  # noqa: PLC0415 - as above
+    from mailkit import db, revisions  # noqa: PLC0415 - the edges have no database
 
     assert program.schemas is not None
     end = time.monotonic() + settings.schema_wait_seconds
@@ -113,11 +113,11 @@ async def _wait_schema(program: Program[Any], settings: Any) -> None:
             for each in program.schemas(settings):
                 pool = await db.connect(each.dsn, program.service, 1, patience=0)
                 try:
-                    await migrate.require_current(pool, each.package, each.schema, program.package)
+                    await revisions.require_current(pool, each.package, each.schema, program.package)
                 finally:
                     pool.terminate()
             return
-        except migrate.CodeTooOld:
+        except revisions.CodeTooOld:
             raise
         except ConfigError as error:
             if time.monotonic() + LOOK_SECONDS > end:

@@ -9,9 +9,7 @@ of the newest is the code's own. Each script says:
 `upgrade` keeps the highest `min_code` in the schema's one-row table `schema_min_code`, with the schema's number.
 """
 
-import asyncio
 import zlib
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -25,8 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from mailkit.db import DATABASE_ERRORS
 from mailkit.errors import ConfigError
+from mailkit.revisions import State, code_of, refuse_newer
 
 #: A lock that a running service holds on a table is waited for so long at most: whatever comes after waits behind us.
 LOCK_TIMEOUT = "10s"
@@ -36,48 +34,10 @@ STATEMENT_TIMEOUT = "10min"
 TURN_TIMEOUT = "15min"
 
 
-class CodeTooOld(ConfigError):
-    """The schema has moved on to where this code cannot follow: waiting will not help."""
-
-
-@dataclass(frozen=True)
-class Code:
-    """What the scripts of an installed package say: its own number, and the schema it cannot do without."""
-
-    number: int
-    needs: int
-
-
-@dataclass(frozen=True)
-class State:
-    """What a database says. `version` 0: there is no schema yet."""
-
-    version: int
-    min_code: int
-
-
 def _scripts(package: str) -> ScriptDirectory:
     config = Config()
     config.set_main_option("script_location", str(resources.files(package).joinpath("migrations")).replace("%", "%%"))
     return ScriptDirectory.from_config(config)
-
-
-def code_of(package: str) -> Code:
-    """The numbers of the code that is installed."""
-    scripts = list(_scripts(package).walk_revisions())
-    return Code(
-        max(int(script.revision) for script in scripts),
-        max(int(script.revision) for script in scripts if getattr(script.module, "needed", True)),
-    )
-
-
-def _refuse_newer(package: str, schema: str, state: State, code: Code) -> None:
-    """Raises CodeTooOld when the schema does not allow this code."""
-    if code.number < state.min_code:
-        raise CodeTooOld(
-            f"schema {schema} is at revision {state.version:04} and takes code {state.min_code:04} or newer, "
-            f"this code is {code.number:04}; start a newer release"
-        )
 
 
 async def upgrade(dsn: str, package: str, schema: str) -> list[str]:
@@ -144,7 +104,7 @@ def _upgrade(connection: Connection, package: str, schema: str) -> list[str]:
         state, code = _state(connection, schema), code_of(package)
         connection.commit()
         if state.version > code.number:
-            _refuse_newer(package, schema, state, code)
+            refuse_newer(package, schema, state, code)
             return []
         with EnvironmentContext(Config(), scripts, fn=steps) as environment:
             environment.configure(
@@ -168,40 +128,3 @@ def _state(connection: Connection, schema: str) -> State:
     version = there("schema_version") and connection.scalar(text(f'select version_num from "{schema}".schema_version'))
     least = there("schema_min_code") and connection.scalar(text(f'select min_code from "{schema}".schema_min_code'))
     return State(int(version or 0), int(least or 0))
-
-
-async def read_state(pool: asyncpg.Pool, schema: str) -> State:
-    """The numbers that the database holds. Raises what asyncpg raises."""
-    try:
-        version = await pool.fetchval(f'select version_num from "{schema}".schema_version')
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        version = None
-    try:
-        least = await pool.fetchval(f'select min_code from "{schema}".schema_min_code')
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        least = None
-    return State(int(version or 0), int(least or 0))
-
-
-async def require_current(pool: asyncpg.Pool, package: str, schema: str, command: str) -> None:
-    """Refuse a database whose `schema` this code may not run on, or which lacks what this code needs.
-
-    `command`: the package whose `migrate` brings it up to date. Raises ConfigError that says what to do.
-    """
-    try:
-        state = await read_state(pool, schema)
-    except asyncpg.InsufficientPrivilegeError:
-        raise ConfigError(
-            f"this database user may not read schema {schema}; "
-            f"run `python -m {command} migrate` with POSTRIDER_DATABASE_ROLES, or grant it the rights"
-        ) from None
-    except DATABASE_ERRORS as error:
-        raise ConfigError(f"the database went away ({type(error).__name__})") from error
-    code = await asyncio.to_thread(code_of, package)
-    _refuse_newer(package, schema, state, code)
-    if state.version < code.needs:
-        found = f"{state.version:04}" if state.version else "none"
-        raise ConfigError(
-            f"schema {schema} is at revision {found}, this code needs {code.needs:04}; "
-            f"run `python -m {command} migrate`"
-        )

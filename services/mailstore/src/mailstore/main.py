@@ -9,7 +9,7 @@ from mailkit.command import Owned
 from mailkit.db import PLANNER, connect
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure, get_logger
-from mailkit.migrate import require_current
+from mailkit.revisions import require_current
 from mailkit.web import HttpSide
 from mailstore.config import MailstoreSettings
 from mailstore.parts import SERVICE, assemble, web

@@ -14,7 +14,7 @@ from mailkit.errors import ConfigError
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.logs import configure, get_logger
-from mailkit.migrate import require_current
+from mailkit.revisions import require_current
 from mailkit.web import HttpSide
 from mailstore_client.client import MailstoreClient
 from queue_worker.config import QueueSettings

@@ -18,13 +18,9 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "auth"
-metadata = MetaData(schema=SCHEMA)
+from auth.storage.names import QUOTA_LEAST, QUOTA_MOST, SCHEMA
 
-MEGABYTE = 1024 * 1024
-#: P2: what a mailbox may be limited to, in bytes.
-QUOTA_LEAST = 25 * MEGABYTE
-QUOTA_MOST = 2048 * MEGABYTE
+metadata = MetaData(schema=SCHEMA)
 
 
 def _time(name: str, *, nullable: bool = False) -> Column[object]:

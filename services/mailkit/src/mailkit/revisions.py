@@ -1,0 +1,109 @@
+"""Which schema this code needs, and which schema a database has: what a service asks at its start (docs/decisions/0021).
+
+Migrations are scripts for alembic (`mailkit.migrate`). Their numbers are read here without running them, so that a service
+that only serves loads neither alembic nor SQLAlchemy: a third of its time to start.
+"""
+
+import ast
+import asyncio
+from dataclasses import dataclass
+from importlib import resources
+
+import asyncpg
+
+from mailkit.db import DATABASE_ERRORS
+from mailkit.errors import ConfigError
+
+
+class CodeTooOld(ConfigError):
+    """The schema has moved on to where this code cannot follow: waiting will not help."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """What the scripts of an installed package say: its own number, and the schema it cannot do without."""
+
+    number: int
+    needs: int
+
+
+@dataclass(frozen=True)
+class State:
+    """What a database says. `version` 0: there is no schema yet."""
+
+    version: int
+    min_code: int
+
+
+def code_of(package: str) -> Code:
+    """The numbers of the code that is installed: of the newest script, and of the newest that is needed."""
+    needed = {}
+    for script in resources.files(package).joinpath("migrations", "versions").iterdir():
+        if script.name.endswith(".py"):
+            values = _constants(script.read_text())
+            if "revision" not in values:  # as alembic does with __init__.py
+                continue
+            needed[int(str(values["revision"]))] = bool(values.get("needed", True))
+    return Code(max(needed), max(number for number, need in needed.items() if need))
+
+
+def _constants(source: str) -> dict[str, object]:
+    """What the module's own lines give names to, where that is a constant (`a = 1`, `a: int = 1`, `a, b = 1, 2`)."""
+    found: dict[str, object] = {}
+    for statement in ast.parse(source).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(name)], value=ast.Constant(value)):
+                found[name] = value
+            case ast.AnnAssign(target=ast.Name(name), value=ast.Constant(value)):
+                found[name] = value
+            case ast.Assign(targets=[ast.Tuple(names)], value=ast.Tuple(values)):
+                for target, each in zip(names, values, strict=False):
+                    if isinstance(target, ast.Name) and isinstance(each, ast.Constant):
+                        found[target.id] = each.value
+    return found
+
+
+def refuse_newer(package: str, schema: str, state: State, code: Code) -> None:
+    """Raises CodeTooOld when the schema does not allow this code."""
+    if code.number < state.min_code:
+        raise CodeTooOld(
+            f"schema {schema} is at revision {state.version:04} and takes code {state.min_code:04} or newer, "
+            f"this code is {code.number:04}; start a newer release"
+        )
+
+
+async def read_state(pool: asyncpg.Pool, schema: str) -> State:
+    """The numbers that the database holds. Raises what asyncpg raises."""
+    try:
+        version = await pool.fetchval(f'select version_num from "{schema}".schema_version')
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        version = None
+    try:
+        least = await pool.fetchval(f'select min_code from "{schema}".schema_min_code')
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        least = None
+    return State(int(version or 0), int(least or 0))
+
+
+async def require_current(pool: asyncpg.Pool, package: str, schema: str, command: str) -> None:
+    """Refuse a database whose `schema` this code may not run on, or which lacks what this code needs.
+
+    `command`: the package whose `migrate` brings it up to date. Raises ConfigError that says what to do.
+    """
+    try:
+        state = await read_state(pool, schema)
+    except asyncpg.InsufficientPrivilegeError:
+        raise ConfigError(
+            f"this database user may not read schema {schema}; "
+            f"run `python -m {command} migrate` with POSTRIDER_DATABASE_ROLES, or grant it the rights"
+        ) from None
+    except DATABASE_ERRORS as error:
+        raise ConfigError(f"the database went away ({type(error).__name__})") from error
+    code = await asyncio.to_thread(code_of, package)
+    refuse_newer(package, schema, state, code)
+    if state.version < code.needs:
+        found = f"{state.version:04}" if state.version else "none"
+        raise ConfigError(
+            f"schema {schema} is at revision {found}, this code needs {code.needs:04}; "
+            f"run `python -m {command} migrate`"
+        )
