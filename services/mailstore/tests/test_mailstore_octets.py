@@ -118,7 +118,7 @@ async def test_every_way_of_reading_a_body_is_counted(store, mailbox_id):
     for read in (fetched, retrieved, searched):
         assert await read()
         async with AsyncExitStack() as others:
-            await others.enter_async_context(budget.of(A, budget._limit - 1000))
+            await others.enter_async_context(budget.of(A, budget.limit - 1000))
             with pytest.raises(Unavailable):
                 await read()
         assert await read()

@@ -13,9 +13,9 @@ from mailkit.testing.speed import patient
 from mailstore import reading
 from mailstore.octets import Octets
 from mailstore.turns import AT_ONCE
-from mailstore_client.wire import PIECE, FetchQuestion, Section
+from mailstore_client.wire import PIECE, FetchQuestion, ReadMaildrop, SearchQuestion, Section
 
-from .conftest import ALL, PREFIX, message
+from .conftest import ALL, PREFIX, message, uids
 
 PARTS = (
     b"From: a@far.test\r\nSubject: parts\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -246,3 +246,21 @@ async def test_a_reader_who_leaves_gives_the_turn_back(store, mailbox_id):
             await rows.aclose()
         while lines:
             await asyncio.sleep(0.01)
+
+
+async def test_a_pop3_reader_who_leaves_gives_turn_and_octets_back(store, mailbox_id):
+    await store.deliver(mailbox_id, message(size=900_000))
+    lines, octets = store.parts.rooms.turns._lines, store.parts.rooms.sections._octets
+    async with asyncio.timeout(patient(30)):
+        for _ in range(2 * AT_ONCE):
+            pieces = store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, 1))
+            await anext(pieces)
+            await pieces.aclose()
+        while lines or octets.taken:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_message_larger_than_all_octets_is_still_searched(store, mailbox_id):
+    await store.deliver(mailbox_id, message(size=900_000))
+    store.parts.rooms.searcher._octets = Octets(100_000)
+    assert uids((await store.front.search(SearchQuestion(mailbox_id, 1, ["TEXT", "xxxx"]))).uids) == [1]

@@ -44,7 +44,7 @@ class Octets:
     """Counts octets up to `limit`. Reads wait in a line of their mailbox, and the lines take turns."""
 
     def __init__(self, limit: int, *, patience: float = PATIENCE) -> None:
-        self._limit = limit
+        self.limit = limit
         self._share = limit // SHARE
         self._patience = patience
         self._lines: dict[UUID, _Line] = {}
@@ -59,7 +59,7 @@ class Octets:
         Raises Unavailable when they do not become free in time or too many reads are in line, and OverLimit for more than
         there are at all.
         """
-        if amount > self._limit:
+        if amount > self.limit:
             raise OverLimit("this is more than may be read at once; ask for it in pieces")
         await self._take(mailbox_id, amount)
         share = Share(self, mailbox_id, amount)
@@ -117,7 +117,7 @@ class Octets:
                 amount, turn = line.waiting[0]
                 if line.taken and line.taken + amount > self._share:
                     continue
-                if self.taken + amount > self._limit:
+                if self.taken + amount > self.limit:
                     return
                 line.waiting.popleft()
                 self._waiting -= 1

@@ -252,7 +252,8 @@ class Searcher:
         while True:
             rows = await self._fetch(budget, statement, *where, *compiler.arguments)
             for group in _groups(rows):
-                async with self._octets.of(where[0], sum(row["size"] for row in group)):
+                size = sum(row["size"] for row in group)  # of more than one message BATCH_BYTES at most
+                async with self._octets.of(where[0], min(size, self._octets.limit)):
                     bodies = await self._bodies.read_many([row["body_id"] for row in group])
                     found += await loop.run_in_executor(self._threads, _matching, test, group, bodies, budget)
                     del bodies
