@@ -20,6 +20,7 @@ import psutil
 
 from mailkit.testing.parent import end_with_parent
 from mailkit.testing.speed import patient
+from tests.support.commands import commands
 
 T = TypeVar("T")
 ENV_FILE = "postrider.env"
@@ -222,10 +223,7 @@ class Run:
 
     def cli_process(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """The command line, as an operator types it."""
-        return subprocess.run(
-            self._cli(*words),
-            env=self.environment(), input=text, capture_output=True, text=True, timeout=patient(60),
-        )  # fmt: skip
+        return commands().run(words, self.environment(), text)
 
     def _cli(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "postrider.cli", *words]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mailkit.testing.dns import FakeDns
 from mailkit.testing.speed import patient
 from tests.support.run import Run, running, wait_for
 
@@ -20,9 +21,10 @@ MB = 1 << 20
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Run]:
-    # No DNS answers there: mail to others waits in the queue.
-    with running(DNS_SERVERS="127.0.0.1:9") as run:
-        yield run
+    with FakeDns() as dns:
+        dns.fail("far.test", "SERVFAIL")  # mail to others waits in the queue
+        with running(DNS_SERVERS=dns.server) as run:
+            yield run
 
 
 @pytest.fixture
