@@ -1,6 +1,10 @@
-"""What all tests have in common: how hypothesis runs, and a time limit that grows with how slow the machine is."""
+"""What all tests have in common: how hypothesis runs, a time limit that grows with how slow the machine is, loggers that can be
+watched."""
+
+from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from mailkit.testing.speed import patient
@@ -15,3 +19,14 @@ settings.load_profile("tests")
 def pytest_configure(config: pytest.Config) -> None:
     """The time limit of each test grows with how slow the machine is."""
     config.option.timeout = patient(float(config.option.timeout or config.getini("timeout")))
+
+
+_configure = structlog.configure
+
+
+def _configure_uncached(**settings: Any) -> None:
+    """A logger that was once used stays as it was, out of reach of `capture_logs`: never so in tests, whatever ran before."""
+    _configure(**settings | {"cache_logger_on_first_use": False})
+
+
+structlog.configure = _configure_uncached
