@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mailkit.testing.parent import end_with_parent
 from mailkit.testing.speed import patient
 
 #: What commands import when they are called.
@@ -26,14 +26,14 @@ SECONDS = 60
 
 
 class Commands:
-    """The process that forks; `run` waits for one command at a time."""
+    """The process that forks; `run` waits for one command at a time. It ends with its standard input, when this process does."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._folder = Path(tempfile.mkdtemp(prefix="postrider-cli-"))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.commands"], cwd=Path(__file__).parents[2],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent(),
+            [sys.executable, "-m", "tests.support.commands", str(self._folder)], cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def run(self, words: Sequence[str], env: Mapping[str, str], text: str) -> "subprocess.CompletedProcess[str]":
@@ -66,6 +66,7 @@ def _serve() -> None:
         if child == 0:
             _become(**json.loads(line))
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
 
 
 def _become(words: list[str], env: dict[str, str], files: list[str]) -> None:
