@@ -21,7 +21,7 @@ MAX_ADDRESSES = 4096
 #: Octets of a message's address fields that are read with the whole grammar.
 MAX_UNCOMMON = 32 * 1024
 #: The next string of an ENVELOPE as it is written here: NIL, quoted, or the head of a literal.
-_string = re.compile(rb'[( )]*(?:(NIL)|"((?:[^"\\]|\\.)*)"|\{(\d+)\}\r\n)').match
+_string = re.compile(rb'[( )]*(?:(NIL)|"([^"\\]*+(?:\\.[^"\\]*+)*+)"|\{(\d+)\}\r\n)').match
 _escaped = re.compile(rb"\\(.)")
 #: Characters of each address field that are searched.
 MAX_SEARCHED = 64 * 1024
