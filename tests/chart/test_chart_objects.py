@@ -22,16 +22,16 @@ def test_helm_lint_has_nothing_to_say(ci: str) -> None:
 
 
 @ROWS
-def test_five_workloads_and_their_doors(ci: str) -> None:
+def test_five_workloads_and_their_services(ci: str) -> None:
     objects = render(ci)
     assert set(workloads(objects)) == set(SERVICES)
     names = [(each["kind"], each["metadata"]["name"]) for each in objects]
     assert len(names) == len(set(names))
-    doors = {name: each for name, each in kind(objects, "Service").items() if each["spec"].get("type") is None}
+    endpoints = {name: each for name, each in kind(objects, "Service").items() if each["spec"].get("type") is None}
     for service, (port, _, _) in SERVICES.items():
-        (door,) = [each for name, each in doors.items() if name.endswith(f"-{service}")]
-        assert door["spec"]["ports"][0] == {"name": "http", "port": port, "targetPort": "http"}
-        assert door["spec"]["ports"][1] == {"name": "metrics", "port": 8009, "targetPort": "metrics"}
+        (endpoint,) = [each for name, each in endpoints.items() if name.endswith(f"-{service}")]
+        assert endpoint["spec"]["ports"][0] == {"name": "http", "port": port, "targetPort": "http"}
+        assert endpoint["spec"]["ports"][1] == {"name": "metrics", "port": 8009, "targetPort": "metrics"}
 
 
 @ROWS

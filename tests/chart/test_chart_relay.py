@@ -34,10 +34,10 @@ def assert_closed(objects: list[Object]) -> bool:
     for service in edge:
         assert ("POSTRIDER_DIRECT_PORT_OFFSET" in env[service]) is bool(proxies)
     public = [each for each in kind(objects, "Service").values() if each["metadata"]["name"].endswith("-public")]
-    doors = [each for each in kind(objects, "Service").values() if "smtp" in str(each["spec"]["ports"]) and each not in public]  # fmt: skip
+    endpoints = [each for each in kind(objects, "Service").values() if "smtp" in str(each["spec"]["ports"]) and each not in public]  # fmt: skip
     for service in public:  # outside clients come through the listeners that insist on PROXY, where it is on
         assert not [port for port in service["spec"]["ports"] if port["targetPort"].startswith("d-")]
-    for service in doors:  # clients inside speak none
+    for service in endpoints:  # clients inside speak none
         mail = [port["targetPort"] for port in service["spec"]["ports"] if port["name"] not in ("http", "metrics")]
         assert all(target.startswith("d-") is bool(proxies) for target in mail)
     if env["auth"]["POSTRIDER_OPEN_SMTP"] == "false":

@@ -174,7 +174,7 @@ class Release:
         return base64.b64decode(secret["data"]["POSTRIDER_ADMIN_TOKEN"]).decode()
 
     def admin(self, method: str, service: str, path: str, body: object = None) -> Any:
-        """The operators' door of a service, from within its pod: the one place that reaches it in any cluster."""
+        """The operators' endpoint of a service, from within its pod: the one place that reaches it in any cluster."""
         url = f"http://127.0.0.1:{_HTTP[service]}/v1/{path}"
         asked = {"method": method, "url": url, "body": body, "token": self.admin_token()}
         said = self.cluster.kubectl(

@@ -64,7 +64,7 @@ def routes() -> list[tuple[str, str, str]]:
     """(service, method, path) of every route and list endpoint."""
     found: set[tuple[str, str, str]] = set()
     for service, app in applications().items():
-        found |= {(service, "POST", path) for path in getattr(app, "doors", {})}
+        found |= {(service, "POST", path) for path in getattr(app, "endpoints", {})}
         for route in _flat(app.routes):
             found |= {(service, method, route.path) for method in (route.methods or ()) if method != "HEAD"}
     return sorted(found)

@@ -96,10 +96,11 @@ def test_a_message_is_counted_in_every_room(run: Run, world: World) -> None:
     assert more("postrider_queue_delivery_seconds_count", kind="local") == 1
     assert more("postrider_mailstore_filed_bytes_total") > 300
     assert (
-        more("postrider_neighbour_seconds_count", neighbour="queue-worker", door="/v1/submissions", outcome="ok") == 1
+        more("postrider_upstream_seconds_count", upstream="queue-worker", endpoint="/v1/submissions", outcome="ok") == 1
     )
     assert (
-        more("postrider_neighbour_seconds_count", neighbour="queue-worker", door="/v1/submissions", outcome="away") == 0
+        more("postrider_upstream_seconds_count", upstream="queue-worker", endpoint="/v1/submissions", outcome="away")
+        == 0
     )
 
 
@@ -151,7 +152,7 @@ def test_answers_after_wrong_passwords_are_delayed_in_every_protocol(run: Run) -
     imap(run, user, CLIENT).logout()
 
 
-def test_every_kind_of_door_is_timed_and_no_id_is_a_label(run: Run) -> None:
+def test_every_kind_of_endpoint_is_timed_and_no_id_is_a_label(run: Run) -> None:
     user = run.mailbox(run.domain())
     before = scraped(run)
     reader = imap(run, user)
@@ -159,16 +160,18 @@ def test_every_kind_of_door_is_timed_and_no_id_is_a_label(run: Run) -> None:
     reader.fetch("1", "(BODY.PEEK[])")
     reader.logout()
     run.api("GET", "auth", f"/v1/mailboxes/{user.address}")
-    for path in ("/v1/mailboxes/nobody@nowhere.test", "/v1/nosuch/door"):
+    for path in ("/v1/mailboxes/nobody@nowhere.test", "/v1/nosuch/endpoint"):
         with contextlib.suppress(urllib.error.HTTPError):
             run.api("GET", "auth", path)
     more = grown(run, before)
-    assert more("postrider_http_door_seconds_count", door="/v1/messages/append", outcome="ok") == 1
-    assert more("postrider_http_door_seconds_count", door="/v1/messages/fetch", outcome="ok") == 1
-    assert more("postrider_http_door_seconds_count", door="/v1/mailboxes/{address}", outcome="ok") == 1
-    assert more("postrider_http_door_seconds_count", door="/v1/mailboxes/{address}", outcome="failed") == 1
-    doors = {dict(labels)["door"] for name, labels in scraped(run) if name == "postrider_http_door_seconds_count"}
-    assert not [door for door in doors if "@" in door or "nosuch" in door]
+    assert more("postrider_http_request_seconds_count", endpoint="/v1/messages/append", outcome="ok") == 1
+    assert more("postrider_http_request_seconds_count", endpoint="/v1/messages/fetch", outcome="ok") == 1
+    assert more("postrider_http_request_seconds_count", endpoint="/v1/mailboxes/{address}", outcome="ok") == 1
+    assert more("postrider_http_request_seconds_count", endpoint="/v1/mailboxes/{address}", outcome="failed") == 1
+    endpoints = {
+        dict(labels)["endpoint"] for name, labels in scraped(run) if name == "postrider_http_request_seconds_count"
+    }
+    assert not [endpoint for endpoint in endpoints if "@" in endpoint or "nosuch" in endpoint]
 
 
 def test_a_connection_is_open_as_long_as_it_is(run: Run) -> None:

@@ -36,7 +36,7 @@ class Case:
 _REJECTED, _ACCEPTED = "postrider_gateway_rejected_total", "postrider_gateway_accepted_total"
 _ATTEMPTS, _FILED = "postrider_queue_attempts_total", "postrider_mailstore_filed_total"
 _IN_DOUBT, _LOST_BOUNCES = "postrider_queue_in_doubt_total", "postrider_queue_bounce_failed_total"
-_OLDEST, _DOOR = "postrider_queue_oldest_due_seconds", "postrider_http_door_seconds"
+_OLDEST, _ENDPOINT = "postrider_queue_oldest_due_seconds", "postrider_http_request_seconds"
 _SERVICES = ("auth", "mailstore", "queue-worker", "smtp-gateway", "pop-imap-frontend")
 
 
@@ -48,13 +48,13 @@ def _running(*components: str, version: str = "1", values: str = "1x300") -> Ser
 
 
 def _slow(below: str, above: str, values: str) -> Series:
-    """A door all of whose answers take between two of its buckets' bounds."""
-    labels = 'job="auth",door="/v1/senders",outcome="ok"'
+    """An endpoint all of whose answers take between two of its buckets' bounds."""
+    labels = 'job="auth",endpoint="/v1/senders",outcome="ok"'
     return {
-        f'{_DOOR}_bucket{{{labels},le="{below}"}}': values if float(below) < 1 else "0x60",
-        f'{_DOOR}_bucket{{{labels},le="{above}"}}': values,
-        f'{_DOOR}_bucket{{{labels},le="+Inf"}}': values,
-        f"{_DOOR}_count{{{labels}}}": values,
+        f'{_ENDPOINT}_bucket{{{labels},le="{below}"}}': values if float(below) < 1 else "0x60",
+        f'{_ENDPOINT}_bucket{{{labels},le="{above}"}}': values,
+        f'{_ENDPOINT}_bucket{{{labels},le="+Inf"}}': values,
+        f"{_ENDPOINT}_count{{{labels}}}": values,
     }
 
 
@@ -66,7 +66,7 @@ def _stalls(within: str, beyond: str) -> Series:
 
 
 CASES = {
-    "PostriderMailDeferredAtTheDoor": Case(
+    "PostriderMailDeferred": Case(
         {f'{_ACCEPTED}{{listener="smtp"}}': "0+60x60", f'{_REJECTED}{{reason="away"}}': "0+60x60"},
         {f'{_ACCEPTED}{{listener="smtp"}}': "0+6000x60", f'{_REJECTED}{{reason="away"}}': "0+600x60",
          f'{_REJECTED}{{reason="no_mailbox"}}': "0+6000x60"},
@@ -168,31 +168,31 @@ CASES = {
         {'up{job="auth",instance="auth:1"}': "1x30 0x12 stale", 'up{job="grafana",instance="grafana:1"}': "0x60"},
         labels=[{"job": "auth", "instance": "auth:1", "namespace": "mail"}],
     ),
-    "PostriderDoorErrors": Case(
-        {f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="failed"}}': "0+60x60",
-         f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="ok"}}': "0+600x60",
-         f'{_DOOR}_count{{job="auth",door="/v1/logins",outcome="ok"}}': "0+600x60"},
-        {f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="failed"}}': "0+6x60",
-         f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="ok"}}': "0+600x60"},
-        {f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="failed"}}': "0+1x60",
-         f'{_DOOR}_count{{job="auth",door="/v1/senders",outcome="ok"}}': "0x60"},
-        labels=[{"job": "auth", "door": "/v1/senders"}], value="1",
+    "PostriderEndpointErrors": Case(
+        {f'{_ENDPOINT}_count{{job="auth",endpoint="/v1/senders",outcome="failed"}}': "0+60x60",
+         f'{_ENDPOINT}_count{{job="auth",endpoint="/v1/senders",outcome="ok"}}': "0+600x60",
+         f'{_ENDPOINT}_count{{job="auth",endpoint="/v1/logins",outcome="ok"}}': "0+600x60"},
+        {f'{_ENDPOINT}_count{{job="auth",endpoint="/v1/senders",outcome="failed"}}': "0+6x60",
+         f'{_ENDPOINT}_count{{job="auth",endpoint="/v1/senders",outcome="ok"}}': "0+600x60"},
+        {f'{_ENDPOINT}_count{{job="auth",endpoint="/v1/senders",outcome="failed"}}': "0+1x60",
+         f'{_ENDPOINT}_count{{job="auth",endpoint="/v1/senders",outcome="ok"}}': "0x60"},
+        labels=[{"job": "auth", "endpoint": "/v1/senders"}], value="1",
     ),
-    "PostriderDoorSlow": Case(
+    "PostriderEndpointSlow": Case(
         _slow("1", "2.5", "0+60x60"), _slow("0.1", "2.5", "0+60x60"), _slow("1", "2.5", "0+1x60"),
-        labels=[{"job": "auth", "door": "/v1/senders"}], value="2.425s",
+        labels=[{"job": "auth", "endpoint": "/v1/senders"}], value="2.425s",
     ),
     "PostriderVersionsMixed": Case(
         _running("auth") | _running("auth", version="2"), _running("auth", "mailstore"),
         _running("auth", values="1x100 stale") | _running("auth", version="2", values="_x70 1x200"), after="2h", labels=[{"component": "auth"}],
     ),
-    "PostriderNeighbourAway": Case(
-        {'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="unanswered"}': "0+60x60",
-         'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="ok"}': "0+60x60"},
-        {'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="refused"}': "0+60x60",
-         'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="ok"}': "0+60x60"},
-        {'postrider_neighbour_seconds_count{neighbour="auth",door="/v1/senders",outcome="away"}': "0+1x60"},
-        labels=[{"neighbour": "auth"}], value="1",
+    "PostriderServiceAway": Case(
+        {'postrider_upstream_seconds_count{upstream="auth",endpoint="/v1/senders",outcome="unanswered"}': "0+60x60",
+         'postrider_upstream_seconds_count{upstream="auth",endpoint="/v1/senders",outcome="ok"}': "0+60x60"},
+        {'postrider_upstream_seconds_count{upstream="auth",endpoint="/v1/senders",outcome="refused"}': "0+60x60",
+         'postrider_upstream_seconds_count{upstream="auth",endpoint="/v1/senders",outcome="ok"}': "0+60x60"},
+        {'postrider_upstream_seconds_count{upstream="auth",endpoint="/v1/senders",outcome="away"}': "0+1x60"},
+        labels=[{"upstream": "auth"}], value="1",
     ),
     "PostriderTokensRefused": Case(
         {'postrider_http_refused_total{reason="unauthorised"}': "0+2x60"},

@@ -56,8 +56,8 @@ def check_series(text: str, where: str) -> None:
         for label, values in re.findall(r'(\w+)(?:=~|!~|!=|=)"([^"]*)"', matchers):
             assert label in labels | OUTER, f"{where}: {name} has no label {label}"
             for value in values.split("|"):
-                # a task, a door or a neighbour is named by the code that has it
-                if label not in OUTER | {"task", "door", "neighbour"} and value != "…":
+                # a task, an endpoint or another service is named by the code that has it
+                if label not in OUTER | {"task", "endpoint", "upstream"} and value != "…":
                     assert re.search(rf"\b{value}\b", about[label]), f"{where}: {name} has no {label} {value}"
 
 

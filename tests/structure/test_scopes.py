@@ -126,7 +126,7 @@ def apps() -> Iterator[dict[str, App]]:
 
 def endpoints(app: App) -> set[str]:
     """`METHOD /path` of everything under /v1."""
-    found = {f"POST {path}" for path in app.doors}
+    found = {f"POST {path}" for path in app.endpoints}
     for route in _routes(app.routes):
         found |= {f"{method} {route.path}" for method in (route.methods or ()) - {"HEAD"}}
     return {endpoint for endpoint in found if endpoint.split(" ")[1].startswith("/v1")}

@@ -28,7 +28,7 @@ from smtp_gateway.accept import Acceptor
 from smtp_gateway.checks.recipient import RecipientCheck
 from smtp_gateway.checks.sender import SenderCheck
 from smtp_gateway.config import GatewaySettings
-from smtp_gateway.context import Context, Held
+from smtp_gateway.context import BodyBudget, Context
 from smtp_gateway.session import SmtpSession
 
 MAILBOX = Target("u@here.test", uuid4(), 1 << 30, 1)
@@ -64,7 +64,7 @@ class Wire(asyncio.Transport):
         return
 
 
-class Neighbours:
+class Services:
     """auth, mailstore and the queue: one local domain, here.test; `relay`: who may send anywhere."""
 
     def __init__(self) -> None:
@@ -116,9 +116,9 @@ class Neighbours:
         return (await self.submit([structs.replace(item, body=body)], timeout))[0]
 
 
-def context(neighbours: Neighbours | None = None, **settings: Any) -> Context:
+def context(services: Services | None = None, **settings: Any) -> Context:
     """What a session needs; `settings` beside the defaults."""
-    of = neighbours or Neighbours()
+    of = services or Services()
     told = GatewaySettings(**({"helo_name": "here.test", "smtp_plaintext_auth": True} | settings))
     return Context(
         told,
@@ -126,7 +126,7 @@ def context(neighbours: Neighbours | None = None, **settings: Any) -> Context:
         RecipientCheck(Batcher(of.recipients), Batcher(of.room)),
         Acceptor(cast(Any, of), SystemClock(), told.helo_name),
         Batcher(of.logins),
-        Held(told.gateway_body_bytes),
+        BodyBudget(told.gateway_body_bytes),
         None,
     )
 

@@ -1,4 +1,4 @@
-"""The same tests against a release on Kubernetes: what a test asks of a `Run`, answered by Services and REST doors.
+"""The same tests against a release on Kubernetes: what a test asks of a `Run`, answered by Services and REST endpoints.
 
 The test process is in the clients' network (`tests/cluster/test_01_rows.py` starts it there). A test's loopback
 addresses stand for clients and remote hosts; here each is an address of the outside world's with the same end.

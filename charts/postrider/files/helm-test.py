@@ -27,7 +27,7 @@ SUBMISSION, IMAPS, POP3S = (
 
 
 def ask(method: str, url: str, body: object = None) -> dict:
-    """One call of an operators' door, answered in JSON."""
+    """One call of an operators' endpoint, answered in JSON."""
     headers = {"Authorization": f"Bearer {os.environ['ADMIN_TOKEN']}", "Content-Type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=30) as reply:

@@ -202,7 +202,7 @@ async def test_revoking_needs_a_name_and_says_when_there_is_nothing(auth):
         await auth.admin.revoke_grants(address="not an address")
 
 
-async def test_every_door_asks_for_its_token(auth):
+async def test_every_endpoint_asks_for_its_token(auth):
     async with httpx.AsyncClient(base_url=auth.url) as client:
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic Z2F0ZXdheS10b2tlbg=="}):
             assert (await client.get("/v1/domains", headers=headers)).status_code == 401

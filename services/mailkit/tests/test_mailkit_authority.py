@@ -18,7 +18,7 @@ from mailkit.http import ServiceClient
 from mailkit.lifecycle import Lifecycle
 from mailkit.server import LARGEST_HEAD
 from mailkit.testing.speed import patient
-from mailkit.web import OPERATORS, HttpSide, add_door, create_app
+from mailkit.web import OPERATORS, HttpSide, add_endpoint, create_app
 
 MOST = 100_000
 ADMIN, GATEWAY = "Bearer a", "Bearer g"
@@ -51,7 +51,7 @@ async def side() -> AsyncIterator[HttpSide]:
         return Response(str(len(await request.body())))
 
     app.include_router(routes)
-    add_door(app, "/v1/list", Item, _octets, "gateway", most=MOST)
+    add_endpoint(app, "/v1/list", Item, _octets, "gateway", most=MOST)
     app.add_route("/v1/large", large, methods=["PUT"])
     app.authority.allow("/v1/large", "gateway", most=MOST)
     side = HttpSide(app, "127.0.0.1", 0)

@@ -12,7 +12,7 @@ from mailkit.authority import Tokens
 from mailkit.http import ServiceClient
 from mailkit.lifecycle import Lifecycle
 from mailkit.testing.speed import patient
-from mailkit.web import HttpSide, add_door, create_app
+from mailkit.web import HttpSide, add_endpoint, create_app
 from mailkit.wire import Wire
 
 
@@ -40,7 +40,7 @@ class Work:
 async def served(work: Work) -> AsyncIterator[ServiceClient]:
     life = Lifecycle()
     app = create_app("test", life, tokens=Tokens({"tester": SecretStr("secret")}))
-    add_door(app, "/v1/work", Question, work.answer, "tester")
+    add_endpoint(app, "/v1/work", Question, work.answer, "tester")
     side = HttpSide(app, "127.0.0.1", 0)
     await side.start()
     client = ServiceClient(f"http://127.0.0.1:{side.port}", "secret", timeout=patient(30))

@@ -14,7 +14,7 @@ from mailkit.errors import BadRequest, InternalError, PostriderError, Unavailabl
 from mailkit.http import ServiceClient, encoder
 from mailkit.lifecycle import Lifecycle
 from mailkit.refusals import OUTCOMES
-from mailkit.web import HttpSide, add_door, create_app
+from mailkit.web import HttpSide, add_endpoint, create_app
 from mailkit.wire import Wire
 
 
@@ -72,7 +72,7 @@ async def service() -> AsyncIterator[Service]:
         return Answers([item.text.upper() for item in question.items])
 
     app = create_app("test", Lifecycle(), tokens=Tokens({"x": SecretStr("t")}))
-    add_door(app, "/v1/things", Items, answer, "x")
+    add_endpoint(app, "/v1/things", Items, answer, "x")
     http = HttpSide(app, "127.0.0.1", 0)
     await http.start()
     client = ServiceClient(f"http://127.0.0.1:{http.port}", "t")
@@ -129,13 +129,13 @@ async def test_only_whole_numbers_within_reason_name_items(service: Service) -> 
 )
 async def test_each_way_in_which_a_call_ends_is_counted_as_its_own(service: Service, text: str, outcome: str) -> None:
     """A proof of login that had run out was counted as a service that is away, and raised its alert."""
-    service.client.neighbour = f"counted-{outcome}"
+    service.client.upstream = f"counted-{outcome}"
     with suppress(PostriderError):
         await service.ask([Item(text)])
-    ended = {each: _calls(service.client.neighbour, each) for each in OUTCOMES}
+    ended = {each: _calls(service.client.upstream, each) for each in OUTCOMES}
     assert ended == dict.fromkeys(OUTCOMES, 0) | {outcome: 1}
 
 
-def _calls(neighbour: str, outcome: str) -> float | None:
-    labels = {"neighbour": neighbour, "door": "/v1/things", "outcome": outcome}
-    return REGISTRY.get_sample_value("postrider_neighbour_seconds_count", labels)
+def _calls(upstream: str, outcome: str) -> float | None:
+    labels = {"upstream": upstream, "endpoint": "/v1/things", "outcome": outcome}
+    return REGISTRY.get_sample_value("postrider_upstream_seconds_count", labels)

@@ -15,11 +15,11 @@ from mailkit.report import report, translators
 from mailkit.testing.speed import patient
 
 KINDS: list[tuple[BaseException, str]] = [
-    (errors.Unavailable("away"), "neighbour_away"),
-    (errors.Unanswered("no answer"), "neighbour_away"),
-    (asyncpg.CannotConnectNowError("starting"), "neighbour_away"),
-    (asyncpg.DeadlockDetectedError("deadlock"), "neighbour_away"),
-    (ConnectionResetError("reset"), "neighbour_away"),
+    (errors.Unavailable("away"), "service_away"),
+    (errors.Unanswered("no answer"), "service_away"),
+    (asyncpg.CannotConnectNowError("starting"), "service_away"),
+    (asyncpg.DeadlockDetectedError("deadlock"), "service_away"),
+    (ConnectionResetError("reset"), "service_away"),
     (errors.BadRequest("no"), "request_refused"),
     (errors.Unauthorised("token"), "request_refused"),
     (errors.Forbidden("token"), "request_refused"),
@@ -45,7 +45,7 @@ def test_an_error_is_logged_once_as_what_it_is(error: BaseException, event: str)
     (line,) = lines
     assert (line["event"], line["work"], line["queue_id"]) == (event, "a test", "q")
     assert ("exc_info" in line) == (event == "bug")
-    assert line["log_level"] == ("warning" if event == "neighbour_away" else "error")
+    assert line["log_level"] == ("warning" if event == "service_away" else "error")
 
 
 def test_every_error_of_ours_has_a_kind() -> None:

@@ -1,4 +1,4 @@
-"""A role per service: made by `migrate`, enough for the service, and nothing of its neighbours."""
+"""A role per service: made by `migrate`, enough for the service, and nothing of the others'."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""One replica of mailstore behind its real doors, on a database of its own, with a clock that tests move."""
+"""One replica of mailstore behind its real endpoints, on a database of its own, with a clock that tests move."""
 
 import asyncio
 from array import array

@@ -8,7 +8,7 @@ import pytest
 
 from mailkit.migrate import upgrade
 from mailkit.testing.speed import patient
-from mailstore import changing, copying
+from mailstore import copy, flags
 from mailstore.storage.store import sql
 from mailstore_client.wire import DELETED, MailboxQuestion
 
@@ -35,7 +35,7 @@ async def fill(store, mailbox_id, count, *, deleted=0):
 
 @pytest.mark.parametrize("move", [False, True], ids=["copy", "move"])
 async def test_a_set_is_copied_in_batches_and_under_uids_in_one_row(store, mailbox_id, monkeypatch, move):
-    monkeypatch.setattr(copying, "BATCH", 3)
+    monkeypatch.setattr(copy, "BATCH", 3)
     await store.deliver(mailbox_id, *[message(f"m{n}") for n in range(1, 13)])
     await store.store(mailbox_id, [(2, 4), (9, 9)], "add", "\\Seen", "Work")
     await store.append(mailbox_id, message("there"), "Trash", ["Home"])
@@ -54,7 +54,7 @@ async def test_a_set_is_copied_in_batches_and_under_uids_in_one_row(store, mailb
 
 
 async def test_a_copy_in_batches_within_its_folder_ends(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr(copying, "BATCH", 2)
+    monkeypatch.setattr(copy, "BATCH", 2)
     await store.deliver(mailbox_id, *[message(f"m{n}") for n in range(5)])
     answer = await store.copy(mailbox_id, [(1, 2**32 - 1)], "INBOX")
     assert uids(answer.new_uids) == [6, 7, 8, 9, 10]
@@ -64,18 +64,18 @@ async def test_a_copy_in_batches_within_its_folder_ends(store, mailbox_id, monke
 
 
 async def test_a_copy_that_fails_in_a_later_batch_changes_nothing(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr(copying, "BATCH", 2)
+    monkeypatch.setattr(copy, "BATCH", 2)
     await store.deliver(mailbox_id, *[message(f"m{n}") for n in range(5)])
     before, calls = await store.usage(mailbox_id), []
-    carry = copying.carry
+    carry = copy.carry
 
     def failing(*given):
         calls.append(given)
         if len(calls) == 4:  # once for all, then for each batch
-            raise copying.TooManyKeywords
+            raise copy.TooManyKeywords
         return carry(*given)
 
-    monkeypatch.setattr(copying, "carry", failing)
+    monkeypatch.setattr(copy, "carry", failing)
     assert (await store.copy(mailbox_id, [(1, 5)], "Trash", move=True)).status == "overquota"
     assert len(calls) == 4 and (await store.folders(mailbox_id))["Trash"].messages == 0
     assert await store.usage(mailbox_id) == before and len(uids((await store.open(mailbox_id)).uids)) == 5
@@ -94,7 +94,7 @@ async def test_a_large_copy_is_not_in_memory(store, mailbox_id):
 
 
 async def test_many_leave_in_batches(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr(changing, "BATCH", 4)
+    monkeypatch.setattr(flags, "BATCH", 4)
     await store.deliver(mailbox_id, *[message(f"m{n}") for n in range(11)])
     await store.store(mailbox_id, [(1, 10)], "add", "\\Deleted")
     answer = await store.expunge(mailbox_id)

@@ -100,9 +100,9 @@ async def test_a_read_that_is_cancelled_in_line_leaves_it():
 
 async def test_every_way_of_reading_a_body_is_counted(store, mailbox_id):
     await store.deliver(mailbox_id, *[message(size=200_000)] * 3)
-    rooms = store.parts.rooms
-    budget = rooms.reader._octets
-    assert rooms.sections._octets is budget and rooms.searcher._octets is budget
+    operations = store.parts.operations
+    budget = operations.reader._octets
+    assert operations.sections._octets is budget and operations.searcher._octets is budget
     budget._patience = 0.05
     whole = FetchQuestion(mailbox_id, 1, ALL, [], [Section()], pieces=True)
 

@@ -10,7 +10,7 @@ import pytest
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
 from mailkit.testing.speed import patient
-from mailstore import reading
+from mailstore import fetch
 from mailstore.octets import Octets
 from mailstore.turns import AT_ONCE
 from mailstore_client.wire import PIECE, FetchQuestion, ReadMaildrop, SearchQuestion, Section
@@ -36,8 +36,8 @@ async def test_slices_are_the_whole(store, mailbox_id, monkeypatch):
     await store.expunge(mailbox_id)
     whole = await store.fetch(mailbox_id, ["ENVELOPE", "RFC822.SIZE"], [Section(), Section(text="HEADER")])
     assert [row[0] for row in whole] == [*range(1, 10), *range(21, 48)]
-    monkeypatch.setattr("mailstore.reading.SLICE", 7)
-    monkeypatch.setattr("mailstore.reading.FRAME_BYTES", 500)
+    monkeypatch.setattr("mailstore.fetch.SLICE", 7)
+    monkeypatch.setattr("mailstore.fetch.FRAME_BYTES", 500)
     sliced = await frames(store, mailbox_id, ["ENVELOPE", "RFC822.SIZE"], [Section(), Section(text="HEADER")])
     assert [row for rows in sliced for row in rows] == whole
     assert len(sliced) > 10 and all(0 < len(rows) <= 7 for rows in sliced)
@@ -47,7 +47,7 @@ async def test_slices_are_the_whole(store, mailbox_id, monkeypatch):
 
 
 async def test_ranges_of_all_kinds_give_what_is_there(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr("mailstore.reading.SLICE", 5)
+    monkeypatch.setattr("mailstore.fetch.SLICE", 5)
     await store.deliver(mailbox_id, *[message(str(n)) for n in range(1, 41)])
     chance = random.Random(7)
     for _ in range(30):
@@ -147,9 +147,9 @@ async def test_many_mailboxes_do_not_see_each_other(store):
 
 async def test_big_structures_are_read_by_their_weight(store, mailbox_id, monkeypatch):
     seen = []
-    cut = reading._cut
-    monkeypatch.setattr(reading, "_cut", lambda rows: seen.append(len(rows)) or cut(rows))
-    monkeypatch.setattr(reading, "FRAME_BYTES", 65536)
+    cut = fetch._cut
+    monkeypatch.setattr(fetch, "_cut", lambda rows: seen.append(len(rows)) or cut(rows))
+    monkeypatch.setattr(fetch, "FRAME_BYTES", 65536)
     lines = b"".join(b"--b\r\nContent-Type: text/plain; name=%d\r\n\r\nx\r\n" % n for n in range(900))
     big = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + lines + b"--b--\r\n"
     await store.deliver(mailbox_id, *[message()] * 30, big, *[message()] * 20)
@@ -196,7 +196,7 @@ async def test_a_large_section_is_never_whole_in_memory(store, mailbox_id):
     async def read():
         question = FetchQuestion(mailbox_id, 1, ALL, [], [Section()], pieces=True)
         total = 0
-        async for frame in store.parts.rooms.reader.fetch(question):
+        async for frame in store.parts.operations.reader.fetch(question):
             total += len(frame)
         return total
 
@@ -216,7 +216,7 @@ async def test_what_a_replica_reads_at_once_is_bounded(store, count):
     for mailbox_id in mailboxes:
         await store.deliver(mailbox_id, *[message(size=60_000)] * 20)
     limit = 7 * 1024 * 1024
-    octets = store.parts.rooms.reader._octets = Octets(limit, patience=0.2)
+    octets = store.parts.operations.reader._octets = Octets(limit, patience=0.2)
     sections = [Section(offset=n) for n in range(count)]
     refused = False
     async with AsyncExitStack() as streams:
@@ -224,7 +224,7 @@ async def test_what_a_replica_reads_at_once_is_bounded(store, count):
         streams.callback(tracemalloc.stop)
         for opened in range(20):
             question = FetchQuestion(mailboxes[opened], 1, ALL, [], sections, pieces=True)
-            stream = await streams.enter_async_context(aclosing(store.parts.rooms.reader.fetch(question)))
+            stream = await streams.enter_async_context(aclosing(store.parts.operations.reader.fetch(question)))
             try:
                 assert len(await anext(stream)) > 60_000 * count
             except Unavailable:
@@ -237,7 +237,7 @@ async def test_what_a_replica_reads_at_once_is_bounded(store, count):
 
 async def test_a_reader_who_leaves_gives_the_turn_back(store, mailbox_id):
     await store.deliver(mailbox_id, *[message(size=900_000)] * 20)
-    lines = store.parts.rooms.turns._lines
+    lines = store.parts.operations.turns._lines
     async with asyncio.timeout(patient(30)):
         for _ in range(2 * AT_ONCE):
             rows = store.front.fetch_pieces(FetchQuestion(mailbox_id, 1, ALL, [], [Section()], pieces=True))
@@ -250,7 +250,7 @@ async def test_a_reader_who_leaves_gives_the_turn_back(store, mailbox_id):
 
 async def test_a_pop3_reader_who_leaves_gives_turn_and_octets_back(store, mailbox_id):
     await store.deliver(mailbox_id, message(size=900_000))
-    lines, octets = store.parts.rooms.turns._lines, store.parts.rooms.sections._octets
+    lines, octets = store.parts.operations.turns._lines, store.parts.operations.sections._octets
     async with asyncio.timeout(patient(30)):
         for _ in range(2 * AT_ONCE):
             pieces = store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, 1))
@@ -262,5 +262,5 @@ async def test_a_pop3_reader_who_leaves_gives_turn_and_octets_back(store, mailbo
 
 async def test_a_message_larger_than_all_octets_is_still_searched(store, mailbox_id):
     await store.deliver(mailbox_id, message(size=900_000))
-    store.parts.rooms.searcher._octets = Octets(100_000)
+    store.parts.operations.searcher._octets = Octets(100_000)
     assert uids((await store.front.search(SearchQuestion(mailbox_id, 1, ["TEXT", "xxxx"]))).uids) == [1]

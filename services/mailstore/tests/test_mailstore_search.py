@@ -115,8 +115,8 @@ async def test_trees_of_keys(ready):
 
 
 async def test_scans_go_on_over_batches(store, mailbox_id, ready, monkeypatch):
-    monkeypatch.setattr("mailstore.searching.BATCH", 1)
-    monkeypatch.setattr("mailstore.searching.BATCH_BYTES", 10)
+    monkeypatch.setattr("mailstore.search.BATCH", 1)
+    monkeypatch.setattr("mailstore.search.BATCH_BYTES", 10)
     assert await ready(["OR", ["BODY", "paid"], ["AND", ["FROM", "anna"], ["BODY", "pay"]]]) == {2, 3}
 
 
@@ -168,7 +168,7 @@ async def test_texts_of_one_search_have_a_number(ready):
 @pytest.mark.parametrize("program", [["BODY", "paid"], ["SUBJECT", "invoice"]], ids=lambda p: p[0])
 async def test_a_search_has_an_end(ready, monkeypatch, program):
     assert await ready(program)
-    monkeypatch.setattr("mailstore.searching.MOST_SECONDS", 0)
+    monkeypatch.setattr("mailstore.search.MOST_SECONDS", 0)
     with pytest.raises(OverLimit):
         await ready(program)
 
@@ -186,7 +186,7 @@ async def test_filing_goes_on_while_front_ends_use_every_connection_of_theirs(se
     parts = assemble(settings, pool, store.bodies, store.clock, sessions=sessions, session_bodies=BodyStore(sessions))
     (body_id,) = await store.put(MESSAGES[0])
     async with sessions.acquire(), asyncio.timeout(patient(20)):
-        reading = asyncio.create_task(parts.rooms.folders.list(MailboxQuestion(mailbox_id)))
+        reading = asyncio.create_task(parts.operations.folders.list(MailboxQuestion(mailbox_id)))
         assert [a.status for a in await parts.filer.file([store.filing(mailbox_id, body_id)])] == ["filed"]
         assert not reading.done()
     assert {f.name: f.messages for f in (await reading).folders}["INBOX"] == 1

@@ -1,4 +1,4 @@
-"""A login is answered in time whoever of the neighbours hangs, and a direct client's login names nobody."""
+"""A login is answered in time whichever service hangs, and a direct client's login names nobody."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""POP3 conversations line by line over real sockets, neighbours scripted: what is said in every state, and to whom.
+"""POP3 conversations line by line over real sockets, the services it calls scripted: what is said in every state, and to whom.
 
 The same conversations with the real auth and mailstore are tests/e2e/test_P*.py.
 """
@@ -37,7 +37,7 @@ TWO = {11: b"Subject: one\r\n\r\n.dot\r\nline\r\n", 12: b"Subject: two\r\n\r\nno
 
 
 class World:
-    """A POP3 service with its neighbours in memory."""
+    """A POP3 service with the services it calls in memory."""
 
     def __init__(self, **options: Any) -> None:
         self.auth = FakeAuth()
@@ -287,7 +287,7 @@ def test_in_use() -> None:
     ("who", "error"),
     [("auth", None), ("open", Unavailable("away")), ("open", Unanswered("cut")), ("read", Unavailable("x"))],
 )
-def test_a_neighbour_that_is_away(who: str, error: Exception | None) -> None:
+def test_a_service_that_is_away(who: str, error: Exception | None) -> None:
     async def talk(world: World, client: Client) -> None:
         world.auth.away = who == "auth"
         if error is not None:

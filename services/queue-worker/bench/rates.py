@@ -1,7 +1,7 @@
-"""What the queue itself can do, its neighbours answering at once: accepted, filed and relayed messages per second.
+"""What the queue itself can do, the services it calls answering at once: accepted, filed and relayed messages per second.
 
 `python services/queue-worker/bench/rates.py [MESSAGES]` on a Postgres of its own. Accepting is driven by a process of its
-own through the real door, in lists of 20 from 6 connections; bodies are 4 KB. `at once` does both sides together.
+own through the real endpoint, in lists of 20 from 6 connections; bodies are 4 KB. `at once` does both sides together.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class Courier(RemoteCourier):
 
 
 async def load(url: str, count: int, kind: str) -> None:
-    """Hand `count` messages over; prints the rate and the door's latency."""
+    """Hand `count` messages over; prints the rate and the endpoint's latency."""
     client = QueueClient(url, "gateway-token", timeout=60)
     body = b"Received: from x by y\r\nFrom: a@b.c\r\nTo: d@e.f\r\nSubject: hello\r\n\r\n"
     body += base64.encodebytes(random.Random(1).randbytes(2950)).replace(b"\n", b"\r\n")

@@ -107,7 +107,7 @@ async def test_while_mailstore_is_away_the_backlog_stays_due(world):
     assert len(world.mailstore.filed) == 90
 
 
-async def test_one_unfilable_item_does_not_hold_up_its_neighbours(world):
+async def test_one_unfilable_item_does_not_hold_up_the_others(world):
     def judge(filing):
         if b"poison" in filing.prefix:
             raise BadRequest("cannot be understood")

@@ -19,7 +19,7 @@ from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.testing.parent import end_with_parent
 from mailkit.testing.speed import patient
-from mailkit.web import HttpSide, add_door, create_app
+from mailkit.web import HttpSide, add_endpoint, create_app
 from mailstore_client.wire import FilingAnswer, FilingAnswers, FilingList
 from queue_worker_client.client import QueueClient
 from queue_worker_client.wire import Submission, SubmissionRecipient
@@ -102,7 +102,7 @@ class Mailstore:
 async def test_killed_under_load_again_and_again_nothing_is_lost_or_filed_twice(database):
     store, life = Mailstore(), Lifecycle()
     app = create_app("mailstore", life, tokens=Tokens({"queue": SecretStr("q")}))
-    add_door(app, "/v1/filings", FilingList, store.file, "queue")
+    add_endpoint(app, "/v1/filings", FilingList, store.file, "queue")
     side = HttpSide(app, "127.0.0.1", 0)
     await side.start()
     settings = {

@@ -9,7 +9,7 @@ from auth_client.wire import RecipientAnswer
 from mailkit.listener import Peer
 from smtp_gateway import metrics
 from smtp_gateway.context import Context
-from tests.support.gateway import Dialogue, Neighbours, context
+from tests.support.gateway import Dialogue, Services, context
 
 GREETED = b"EHLO client.test\r\n"
 
@@ -30,10 +30,10 @@ class World:
         self.now += seconds
         await asyncio.sleep(0)
 
-    def context(self, neighbours: Neighbours | None = None, **settings: Any) -> Context:
-        shared = context(neighbours, **settings)
+    def context(self, services: Services | None = None, **settings: Any) -> Context:
+        shared = context(services, **settings)
         return Context(
-            shared.settings, shared.senders, shared.recipients, shared.acceptor, shared.logins, shared.held, None,
+            shared.settings, shared.senders, shared.recipients, shared.acceptor, shared.logins, shared.bodies, None,
             crowded=lambda: self.full, sleep=self.sleep, clock=self.clock,
         )  # fmt: skip
 
@@ -65,9 +65,9 @@ async def test_errors_are_answered_slower_and_slower_and_then_end_the_connection
 
 @pytest.mark.parametrize("verdict", ["no_mailbox", "not_relayed"])
 async def test_unknown_recipients_and_refused_relays_are_errors(verdict: Any) -> None:
-    world, neighbours = World(), Neighbours()
-    neighbours.answers = {"no@far.test": RecipientAnswer(verdict, [])}
-    talk = Dialogue(world.context(neighbours))
+    world, services = World(), Services()
+    services.answers = {"no@far.test": RecipientAnswer(verdict, [])}
+    talk = Dialogue(world.context(services))
     await talk.say(GREETED + b"MAIL FROM:<>\r\n", replies=3)
     assert await until_421(talk, b"RCPT TO:<no@far.test>\r\n") == 20
     assert len(world.slept) == 10
@@ -83,8 +83,8 @@ async def test_useless_commands_are_errors_from_the_hundredth_on(command: bytes)
 
 
 async def test_a_message_taken_makes_good_for_the_errors_before_it() -> None:
-    world, neighbours = World(), Neighbours()
-    talk = Dialogue(world.context(neighbours))
+    world, services = World(), Services()
+    talk = Dialogue(world.context(services))
     await talk.say(GREETED, replies=2)
     for _ in range(5):
         for _ in range(9):
@@ -103,17 +103,17 @@ async def test_a_networks_errors_slow_its_errors_and_refuse_nothing() -> None:
         await until_421(talk, b"XYZZY\r\n")
         world.now -= sum(world.slept)
         world.slept.clear()
-    neighbour = Dialogue(shared, at("192.0.2.99"))
-    await neighbour.say(GREETED + b"MAIL FROM:<>\r\nRCPT TO:<u@here.test>\r\nDATA\r\n", replies=5)
-    assert (await neighbour.say(b"Subject: x\r\n\r\n.\r\n")).startswith(b"250 ")
+    upstream = Dialogue(shared, at("192.0.2.99"))
+    await upstream.say(GREETED + b"MAIL FROM:<>\r\nRCPT TO:<u@here.test>\r\nDATA\r\n", replies=5)
+    assert (await upstream.say(b"Subject: x\r\n\r\n.\r\n")).startswith(b"250 ")
     assert world.slept == [], "commands that are in order are answered at once"
-    await neighbour.say(b"XYZZY\r\n")
+    await upstream.say(b"XYZZY\r\n")
     assert world.slept[0] >= 1
     world.slept.clear()
     await Dialogue(shared, at("192.0.3.99")).say(b"XYZZY\r\n", replies=2)
     assert world.slept == []
     world.now += 3600
-    await neighbour.say(b"XYZZY\r\n")
+    await upstream.say(b"XYZZY\r\n")
     assert world.slept == []
 
 
@@ -136,8 +136,8 @@ async def test_clients_that_limits_leave_alone_may_do_all_that() -> None:
 
 
 async def test_messages_of_a_client_without_a_right_are_counted_by_the_minute() -> None:
-    world, neighbours = World(), Neighbours()
-    shared = world.context(neighbours, messages_per_minute=6)
+    world, services = World(), Services()
+    shared = world.context(services, messages_per_minute=6)
     talk, other = Dialogue(shared), Dialogue(shared, at("192.0.2.2"))
     for each in (talk, other):
         await each.say(GREETED, replies=2)
@@ -146,7 +146,7 @@ async def test_messages_of_a_client_without_a_right_are_counted_by_the_minute() 
     assert (await other.say(b"MAIL FROM:<>\r\n")).startswith(b"250 ")
     world.now += 10
     assert (await talk.say(b"MAIL FROM:<>\r\nRSET\r\n", replies=2)).startswith(b"250 ")
-    neighbours.relay = True
+    services.relay = True
     world.now += 0.5
     answers = [await talk.say(b"MAIL FROM:<a@b.test>\r\nRSET\r\n", replies=2) for _ in range(9)]
     assert {answer[:4] for answer in answers} == {b"250 "}, "an account's rate is its own"

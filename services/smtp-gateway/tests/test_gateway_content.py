@@ -5,7 +5,7 @@ import pytest
 from mailkit.header import Header, header_of
 from mailkit.testing.growth import MOST_GROWTH, growth
 from smtp_gateway.checks import content
-from tests.support.gateway import Neighbours, context, send
+from tests.support.gateway import Services, context, send
 
 
 @pytest.mark.parametrize(
@@ -26,14 +26,14 @@ def test_looking_at_a_header_takes_linear_time(start: bytes, pump: bytes, end: b
 
 
 async def test_a_header_over_its_limit_is_refused_and_a_long_line_within_it_is_not() -> None:
-    neighbours = Neighbours()
-    shared = context(neighbours, max_header_bytes=20_000)
+    services = Services()
+    shared = context(services, max_header_bytes=20_000)
     assert (await send(b"X: " + b"y" * 19_000 + b"\r\n\r\n" + b"z" * 50_000 + b"\r\n.\r\n", shared)).startswith(b"250 ")
     answer = await send(b"X: " + b"y" * 21_000 + b"\r\n\r\ntext\r\n.\r\n", shared)
     assert answer == b"552 5.3.4 The message's header is too large\r\n"
     assert (await send(b"X: y\r\n" * 4000 + b"\r\ntext\r\n.\r\n", shared)).startswith(b"552 5.3.4 ")
     assert (await send(b"X: y\r\n" * 4000 + b".\r\n", shared)).startswith(b"552 5.3.4 ")
-    assert len(neighbours.taken) == 1
+    assert len(services.taken) == 1
 
 
 @pytest.mark.parametrize("name", [b"Delivered-To", b"DELIVERED-TO", b"delivered-to", b"Delivered-To ", b"dELIVERED-tO"])
@@ -44,10 +44,10 @@ async def test_our_own_delivered_to_is_a_loop_however_it_is_written(name: bytes)
 
 @pytest.mark.parametrize("text", [b"\r\nDate: later\r\n\r\nmore", b"hello there\r\nDate: later\r\n\r\nMessage-ID: <x>"])
 async def test_a_submission_without_a_header_gets_one_in_front_of_its_text(text: bytes) -> None:
-    neighbours = Neighbours()
-    neighbours.relay = True
-    assert (await send(text + b"\r\n.\r\n", context(neighbours))).startswith(b"250 ")
-    header, _, rest = neighbours.taken[0].body.partition(b"\r\n\r\n")
+    services = Services()
+    services.relay = True
+    assert (await send(text + b"\r\n.\r\n", context(services))).startswith(b"250 ")
+    header, _, rest = services.taken[0].body.partition(b"\r\n\r\n")
     assert header.startswith(b"Received: ")
     assert b"\r\nDate: " in header
     assert b"\r\nMessage-ID: <" in header
@@ -55,19 +55,19 @@ async def test_a_submission_without_a_header_gets_one_in_front_of_its_text(text:
 
 
 async def test_mail_that_is_no_submission_and_has_no_header_keeps_its_text() -> None:
-    neighbours = Neighbours()
-    await send(b"hello there\r\n.\r\n", context(neighbours))
-    header, _, rest = neighbours.taken[0].body.partition(b"\r\n\r\n")
+    services = Services()
+    await send(b"hello there\r\n.\r\n", context(services))
+    header, _, rest = services.taken[0].body.partition(b"\r\n\r\n")
     assert b"Date: " not in header
     assert rest == b"hello there\r\n"
 
 
 async def test_a_submission_keeps_the_fields_it_has() -> None:
-    neighbours = Neighbours()
-    neighbours.relay = True
-    await send(b"DATE : today\r\nmessage-id:\r\n <a@b>\r\n\r\ntext\r\n.\r\n", context(neighbours))
-    assert b"\nDate: " not in neighbours.taken[0].body
-    assert b"\nMessage-ID: " not in neighbours.taken[0].body
+    services = Services()
+    services.relay = True
+    await send(b"DATE : today\r\nmessage-id:\r\n <a@b>\r\n\r\ntext\r\n.\r\n", context(services))
+    assert b"\nDate: " not in services.taken[0].body
+    assert b"\nMessage-ID: " not in services.taken[0].body
 
 
 def looping(said: bytes, *targets: str) -> bool:

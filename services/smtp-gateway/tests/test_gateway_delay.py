@@ -9,13 +9,13 @@ import pytest
 
 from auth_client.wire import Login, LoginAnswer
 from mailkit.tarpit import Tarpit
-from tests.support.gateway import ACCOUNT, Dialogue, Neighbours, context, until
+from tests.support.gateway import ACCOUNT, Dialogue, Services, context, until
 from tests.support.sleeps import Sleeps
 
 AUTH = b"AUTH PLAIN AHUAcHc=\r\n"
 
 
-class Slowing(Neighbours):
+class Slowing(Services):
     """Answers every login with `outcome`, to be delayed."""
 
     def __init__(self, outcome: str) -> None:

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from smtp_gateway.paths import client_name, parse_mail, parse_rcpt
-from tests.support.gateway import ACCOUNT, Dialogue, Neighbours, context, send
+from tests.support.gateway import ACCOUNT, Dialogue, Services, context, send
 
 LONG = b"bounce+" + b"x" * 180 + b"=user=far.example"
 PLAIN = b"AUTH PLAIN " + base64.b64encode(b"\0u@here.test\0secret") + b"\r\n"
@@ -18,10 +18,10 @@ NAMES = [
 @pytest.mark.parametrize("verb", [b"EHLO", b"HELO"])
 @pytest.mark.parametrize("name", NAMES)
 async def test_any_name_is_taken_and_written_so_that_it_cannot_harm(verb: bytes, name: bytes) -> None:
-    neighbours = Neighbours()
+    services = Services()
     body = b"Subject: x\r\n\r\ntext\r\n.\r\n"
-    assert (await send(body, context(neighbours), greeting=verb + b" " + name + b"\r\n")).startswith(b"250 ")
-    received = neighbours.taken[0].body.partition(b"\r\n\t")[0]
+    assert (await send(body, context(services), greeting=verb + b" " + name + b"\r\n")).startswith(b"250 ")
+    received = services.taken[0].body.partition(b"\r\n\t")[0]
     assert received.isascii()
     written, _, rest = received.removeprefix(b"Received: from ").partition(b" ")
     assert rest == b"([192.0.2.1]) with " + (b"ESMTP" if verb == b"EHLO" else b"SMTP")
@@ -51,15 +51,15 @@ def test_a_proper_name_stays_as_it_is(name: str) -> None:
 
 
 async def test_long_local_parts_are_taken_up_to_the_limit_of_a_path() -> None:
-    neighbours = Neighbours()
-    neighbours.relay = True
+    services = Services()
+    services.relay = True
     longest = b"x" * (254 - len(b"@far.test")) + b"@far.test"
-    shared = context(neighbours)
+    shared = context(services)
     for sender in (LONG + b"@lists.test", longest):
         answer = await send(b"\r\n.\r\n", shared, sender=b"<%b>" % sender, recipients=[longest])
         assert answer.startswith(b"250 ")
-        assert neighbours.taken[-1].mail_from.encode() == sender
-        assert neighbours.taken[-1].recipients[0].address.encode() == longest
+        assert services.taken[-1].mail_from.encode() == sender
+        assert services.taken[-1].recipients[0].address.encode() == longest
     talk = Dialogue(shared)
     await talk.say(b"EHLO client.test\r\n", replies=2)
     assert (await talk.say(b"MAIL FROM:<x%b>\r\n" % longest)).startswith(b"501 5.1.7 ")
@@ -99,14 +99,14 @@ def test_what_is_neither_form_is_no_path(argument: str) -> None:
 
 
 async def test_auth_works_after_helo() -> None:
-    neighbours = Neighbours()
-    shared = context(neighbours)
+    services = Services()
+    shared = context(services)
     answer = await send(
         b"\r\n.\r\n", shared, sender=b"<u@here.test>", recipients=[b"a@far.test"],
         greeting=b"HELO client.test\r\n" + PLAIN,
     )  # fmt: skip
     assert answer.startswith((b"235 ", b"250 "))
-    assert neighbours.senders_asked[0].login_mailbox == ACCOUNT
+    assert services.senders_asked[0].login_mailbox == ACCOUNT
     talk = Dialogue(context(smtp_strict=True))
     await talk.say(b"HELO client.test\r\n", replies=2)
     assert (await talk.say(PLAIN)).startswith(b"503 ")

@@ -6,17 +6,17 @@ from hypothesis import strategies as st
 
 from auth_client.wire import RecipientAnswer, Target
 from smtp_gateway.checks.content import repaired
-from tests.support.gateway import Dialogue, Neighbours, context, send
+from tests.support.gateway import Dialogue, Services, context, send
 
 HEADER = b"Subject: x\r\n\r\n"
 
 
 async def test_nul_octets_are_refused_or_taken_out() -> None:
-    neighbours = Neighbours()
+    services = Services()
     body = HEADER + b"a\0b\0\0\r\n\0.\r\nc\r\n.\r\n"
-    assert await send(body, context(neighbours)) == b"550 5.6.0 A message holds no NUL octets\r\n"
-    assert (await send(body, context(neighbours, smtp_strip_nul=True))).startswith(b"250 ")
-    (taken,) = neighbours.taken
+    assert await send(body, context(services)) == b"550 5.6.0 A message holds no NUL octets\r\n"
+    assert (await send(body, context(services, smtp_strip_nul=True))).startswith(b"250 ")
+    (taken,) = services.taken
     assert taken.body.endswith(HEADER + b"ab\r\n.\r\nc\r\n")
 
 
@@ -25,9 +25,9 @@ def _forward(count: int, start: int = 0) -> RecipientAnswer:
 
 
 async def test_more_targets_than_a_message_may_have_are_told_at_rcpt() -> None:
-    neighbours = Neighbours()
-    neighbours.answers = {"a@here.test": _forward(60), "b@here.test": _forward(41, 60), "c@here.test": _forward(60)}
-    shared = context(neighbours, targets_per_message=100)
+    services = Services()
+    services.answers = {"a@here.test": _forward(60), "b@here.test": _forward(41, 60), "c@here.test": _forward(60)}
+    shared = context(services, targets_per_message=100)
     talk = Dialogue(shared)
     await talk.say(b"EHLO client.test\r\nMAIL FROM:<>\r\n", replies=3)
     assert (await talk.say(b"RCPT TO:<a@here.test>\r\n")).startswith(b"250 ")
@@ -36,7 +36,7 @@ async def test_more_targets_than_a_message_may_have_are_told_at_rcpt() -> None:
     assert (await talk.say(b"RCPT TO:<d@here.test>\r\n")).startswith(b"250 ")
     await talk.say(b"DATA\r\n")
     assert (await talk.say(HEADER + b".\r\n")).startswith(b"250 ")
-    assert len(neighbours.taken[0].recipients) == 61
+    assert len(services.taken[0].recipients) == 61
 
 
 async def test_no_message_has_more_targets_than_a_smallint_counts() -> None:
@@ -46,9 +46,9 @@ async def test_no_message_has_more_targets_than_a_smallint_counts() -> None:
 
 @pytest.mark.parametrize("ending", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\n\n.\r\n"])
 async def test_repairing_line_ends_never_changes_where_a_message_ends(ending: bytes) -> None:
-    neighbours = Neighbours()
-    neighbours.relay = True
-    shared = context(neighbours, smtp_repair_bare_lf=True)
+    services = Services()
+    services.relay = True
+    shared = context(services, smtp_repair_bare_lf=True)
     smuggled = b"MAIL FROM:<evil@far.test>\r\nRCPT TO:<u@here.test>\r\nDATA\r\nsecond"
     for pieces in (1, 7):
         text = HEADER + b"first" + ending + smuggled + b"\r\n.\r\n"
@@ -56,8 +56,8 @@ async def test_repairing_line_ends_never_changes_where_a_message_ends(ending: by
         await talk.say(b"EHLO client.test\r\nMAIL FROM:<>\r\nRCPT TO:<u@here.test>\r\nDATA\r\n", replies=5)
         answer = await talk.say(*[text[at : at + pieces] for at in range(0, len(text), pieces)], b"NOOP\r\n", replies=2)
         assert [line[:3] for line in answer.splitlines()] == [b"250", b"250"]
-    assert len(neighbours.taken) == 2
-    for taken in neighbours.taken:
+    assert len(services.taken) == 2
+    for taken in services.taken:
         assert taken.mail_from == ""
         assert taken.body.endswith(b"DATA\r\nsecond\r\n")
         assert taken.body.count(b"\n") == taken.body.count(b"\r\n")
@@ -65,7 +65,7 @@ async def test_repairing_line_ends_never_changes_where_a_message_ends(ending: by
 
 async def test_bare_line_feeds_are_repaired_only_where_it_is_wanted_and_for_clients_with_a_right() -> None:
     body = HEADER + b"one\ntwo\r\n.\r\n"
-    trusted, stranger = Neighbours(), Neighbours()
+    trusted, stranger = Services(), Services()
     trusted.relay = True
     assert (await send(body, context(trusted))).startswith(b"550 5.5.2 ")
     assert (await send(body, context(stranger, smtp_repair_bare_lf=True))).startswith(b"550 5.5.2 ")
@@ -76,9 +76,9 @@ async def test_bare_line_feeds_are_repaired_only_where_it_is_wanted_and_for_clie
 
 
 async def test_a_message_that_repair_makes_too_large_is_refused() -> None:
-    neighbours = Neighbours()
-    neighbours.relay = True
-    shared = context(neighbours, smtp_repair_bare_lf=True, max_message_bytes=2000)
+    services = Services()
+    services.relay = True
+    shared = context(services, smtp_repair_bare_lf=True, max_message_bytes=2000)
     assert (await send(HEADER + b"\n" * 1500 + b"\r\n.\r\n", shared)).startswith(b"552 5.3.4 ")
 
 

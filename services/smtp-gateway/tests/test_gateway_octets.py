@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailkit.proxy import BadHeader, parse_header
-from tests.support.gateway import Dialogue, Neighbours, context
+from tests.support.gateway import Dialogue, Services, context
 
 #: Latin-1, a lone surrogate as UTF-8 would write it, an overlong form, a cut sequence, beyond Unicode.
 NOT_UTF8 = [b"caf\xe9", b"\xed\xa0\x80", b"\xc0\xaf", b"\xe2\x82", b"\xf5\x80\x80\x80"]
@@ -15,16 +15,16 @@ NOT_UTF8 = [b"caf\xe9", b"\xed\xa0\x80", b"\xc0\xaf", b"\xe2\x82", b"\xf5\x80\x8
 
 @pytest.mark.parametrize("octets", NOT_UTF8)
 async def test_an_argument_that_is_not_utf8_is_refused_and_nobody_is_asked(octets: bytes) -> None:
-    neighbours = Neighbours()
-    talk = Dialogue(context(neighbours))
+    services = Services()
+    talk = Dialogue(context(services))
     await talk.say(b"EHLO client.test\r\n", replies=2)
     for command in (b"MAIL FROM:<%b@d.test> SMTPUTF8", b"VRFY %b", b"AUTH PLAIN %b", b"NOOP %b", b"HELP %b"):
         assert (await talk.say(command % octets + b"\r\n")).startswith(b"501 5.5.2 "), command
     assert (await talk.say(b"MAIL FROM:<a@d.test> SMTPUTF8\r\n")).startswith(b"250 ")
     assert (await talk.say(b"RCPT TO:<%b@here.test>\r\n" % octets)).startswith(b"501 5.5.2 ")
     assert (await talk.say("RCPT TO:<café@here.test>\r\n".encode())).startswith(b"250 ")
-    assert [item.mail_from for item in neighbours.senders_asked] == ["a@d.test"]
-    assert [item.address for item in neighbours.recipients_asked] == ["café@here.test"]
+    assert [item.mail_from for item in services.senders_asked] == ["a@d.test"]
+    assert [item.address for item in services.recipients_asked] == ["café@here.test"]
 
 
 async def test_octets_that_are_no_text_are_errors_and_many_of_them_end_the_connection() -> None:
@@ -37,8 +37,8 @@ async def test_octets_that_are_no_text_are_errors_and_many_of_them_end_the_conne
 
 @pytest.mark.parametrize("octets", NOT_UTF8)
 async def test_a_password_that_is_not_utf8_reaches_nobody(octets: bytes) -> None:
-    neighbours = Neighbours()
-    talk = Dialogue(context(neighbours))
+    services = Services()
+    talk = Dialogue(context(services))
     await talk.say(b"EHLO client.test\r\n", replies=2)
     plain = base64.b64encode(b"\0u@here.test\0" + octets)
     assert (await talk.say(b"AUTH PLAIN " + plain + b"\r\n")).startswith(b"501 5.5.2 ")
@@ -46,7 +46,7 @@ async def test_a_password_that_is_not_utf8_reaches_nobody(octets: bytes) -> None
     assert (await talk.say(octets + b"\r\n")).startswith(b"501 5.5.2 ")
     assert (await talk.say(b"AUTH LOGIN\r\n")).startswith(b"334 ")
     assert (await talk.say(base64.b64encode(octets) + b"\r\n")).startswith(b"501 5.5.2 ")
-    assert neighbours.logins_asked == []
+    assert services.logins_asked == []
 
 
 @given(st.binary(max_size=120))

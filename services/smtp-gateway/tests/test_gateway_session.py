@@ -22,10 +22,10 @@ from mailstore_client.wire import RoomQuestion
 from queue_worker_client.wire import LARGE_BODY
 from smtp_gateway import accept
 from smtp_gateway.checks.recipient import RecipientCheck
-from smtp_gateway.context import Context, Held
+from smtp_gateway.context import BodyBudget, Context
 from smtp_gateway.receiving import Receiving
 from smtp_gateway.session import SmtpSession
-from tests.support.gateway import MAILBOX, Dialogue, Neighbours, context
+from tests.support.gateway import MAILBOX, Dialogue, Services, context
 
 
 async def session_in_data() -> tuple[SmtpSession, Context]:
@@ -40,11 +40,11 @@ async def session_in_data() -> tuple[SmtpSession, Context]:
 async def test_a_client_that_is_gone_with_its_final_dot_leaves_nothing_held() -> None:
     session, shared = await session_in_data()
     session.data_received(b"Subject: x\r\n\r\n" + b"y" * 1000 + b"\r\n.\r\n")
-    assert shared.held.bytes > 1000
+    assert shared.bodies.bytes > 1000
     session.connection_lost(None)  # before the session's task had a turn
     for _ in range(10):
         await asyncio.sleep(0)
-    assert shared.held.bytes == 0
+    assert shared.bodies.bytes == 0
 
 
 async def test_a_client_that_is_gone_in_the_middle_leaves_nothing_held() -> None:
@@ -53,12 +53,12 @@ async def test_a_client_that_is_gone_in_the_middle_leaves_nothing_held() -> None
     session.connection_lost(None)
     for _ in range(10):
         await asyncio.sleep(0)
-    assert shared.held.bytes == 0
+    assert shared.bodies.bytes == 0
 
 
 @pytest.mark.parametrize("size", [1, 2, 1460])
 async def test_a_message_costs_the_memory_that_is_counted_however_it_arrives(size: int) -> None:
-    held = Held(1 << 24)
+    held = BodyBudget(1 << 24)
     receiving = Receiving(1 << 24, held)
     text = b"x" * 128 * 1024
     tracemalloc.start()
@@ -72,12 +72,12 @@ async def test_a_message_costs_the_memory_that_is_counted_however_it_arrives(siz
 
 
 async def test_a_full_mailbox_refuses_mail_but_is_still_where_a_bounce_goes() -> None:
-    neighbours = Neighbours()
+    services = Services()
 
     async def rooms(items: Sequence[RoomQuestion]) -> list[str]:
         return ["full"] * len(items)
 
-    check = RecipientCheck(Batcher(neighbours.recipients), Batcher(rooms))
+    check = RecipientCheck(Batcher(services.recipients), Batcher(rooms))
     question = RecipientQuestion(MAILBOX.address, "", None, None)
     refusal, _ = await check.check(question, 0)
     assert refusal is not None
@@ -97,7 +97,7 @@ async def test_what_another_service_refuses_for_good_is_final_for_the_client_too
     """554 5.5.0 ends what no repetition can cure; all else is 451 and stays in the client's queue (RFC 5321 4.2.1)."""
     monkeypatch.setattr(accept, "REPEAT_SECONDS", 0)
     monkeypatch.setattr(accept, "REPEAT_SECONDS", 0)
-    there = Neighbours()
+    there = Services()
 
     async def refuse(*_: object, **__: object) -> None:
         raise error

@@ -10,7 +10,7 @@ from mailkit.listener import Listener, Refusals
 from mailkit.testing.speed import patient
 from smtp_gateway.context import Context
 from smtp_gateway.session import SmtpSession
-from tests.support.gateway import Neighbours, context
+from tests.support.gateway import Services, context
 
 REFUSALS = Refusals(too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 no header\r\n")
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -89,7 +89,7 @@ def test_a_browser_hears_the_greeting_and_nothing_else() -> None:
 
 
 def test_a_large_message_in_pieces_and_the_next_command_behind_it() -> None:
-    neighbours = Neighbours()
+    services = Services()
 
     async def client(connect: Callable[[], Awaitable[Client]]) -> None:
         reader, writer = await connect()
@@ -103,10 +103,10 @@ def test_a_large_message_in_pieces_and_the_next_command_behind_it() -> None:
         writer.write(b".\r\nNOOP\r\nQUIT\r\n")
         lines = (await reader.read()).splitlines()
         assert [line[:4] for line in lines] == [b"250 ", b"250 ", b"221 "]
-        assert neighbours.taken[0].body.endswith(line * 3000)
+        assert services.taken[0].body.endswith(line * 3000)
         writer.close()
 
-    serve(client, lambda: context(neighbours), Limits())
+    serve(client, lambda: context(services), Limits())
 
 
 def test_connections_beyond_the_rate_are_told_to_come_later() -> None:

@@ -1,4 +1,4 @@
-"""The verbs of auth's list doors, one method per operation (the operators' JSON API has `AuthAdmin`)."""
+"""The verbs of auth's list endpoints, one method per operation (the operators' JSON API has `AuthAdmin`)."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -10,7 +10,7 @@ from mailkit.http import ServiceClient
 class AuthClient(ServiceClient):
     """What smtp-gateway and pop-imap-frontend ask. Errors as `mailkit.http.ServiceClient.call` says."""
 
-    neighbour = "auth"
+    upstream = "auth"
 
     async def senders(self, items: Sequence[wire.SenderQuestion]) -> list[wire.SenderAnswer]:
         """One answer per MAIL command, in order."""

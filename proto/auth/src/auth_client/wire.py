@@ -1,6 +1,6 @@
-"""What travels to and from auth's list doors (decision 3). Fields are only added at the end, with defaults.
+"""What travels to and from auth's list endpoints (decision 3). Fields are only added at the end, with defaults.
 
-Doors: POST /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions. Callers: gateway (all but undo-checks;
+Endpoints: POST /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions. Callers: gateway (all but undo-checks;
 sessions for SMTP's long connections too), frontend (logins, undo-checks, sessions). The gateway's logins are by smtp, the
 front end's by pop3 and imap: a list that says otherwise is refused (docs/decisions/0040).
 """

@@ -1,4 +1,4 @@
-"""The verbs of mailstore's doors, one method per operation."""
+"""The verbs of mailstore's endpoints, one method per operation."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -27,7 +27,7 @@ T = TypeVar("T")
 class MailstoreClient(ServiceClient):
     """What smtp-gateway, queue-worker and pop-imap-frontend ask. Errors as `ServiceClient.call` says."""
 
-    neighbour = "mailstore"
+    upstream = "mailstore"
     proof_of: Callable[[UUID], bytes] | None = None
     """The proof of a mailbox with open sessions; goes into each question about it that has none (docs/decisions/0040)."""
 

@@ -1,4 +1,4 @@
-"""The verbs of the queue's door."""
+"""The verbs of the queue's endpoint."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ class QueueClient(ServiceClient):
     """What smtp-gateway hands over. Errors as `mailkit.http.ServiceClient.call` says; after Unanswered the same
     submissions may be repeated to any replica."""
 
-    neighbour = "queue-worker"
+    upstream = "queue-worker"
 
     async def submit(
         self, items: Sequence[wire.Submission], *, timeout: float | None = None

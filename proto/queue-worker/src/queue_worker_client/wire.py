@@ -1,6 +1,6 @@
-"""What travels to the queue's door. Fields are only added at the end, with defaults.
+"""What travels to the queue's endpoint. Fields are only added at the end, with defaults.
 
-Doors: POST /v1/submissions (a list, at most 100 items and 8 MB of bodies); PUT /v1/submissions/large (one, framed:
+Endpoints: POST /v1/submissions (a list, at most 100 items and 8 MB of bodies); PUT /v1/submissions/large (one, framed:
 4 bytes length, Submission with an empty body, then the body's bytes) for bodies over LARGE_BODY. Caller: gateway.
 """
 
@@ -64,7 +64,7 @@ class SubmissionList(Wire):
 class SubmissionAnswer(Wire):
     """`queued`: committed and flushed, `queue_id` stands in the 250 (decision 2). `no_space`: 452 4.3.1.
 
-    `failed`: this one could not be stored (451); its neighbours in the list are untouched by that.
+    `failed`: this one could not be stored (451); the other items of the list are not touched by that.
     """
 
     status: Literal["queued", "no_space", "failed"]

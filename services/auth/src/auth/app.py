@@ -8,8 +8,8 @@ import asyncpg
 from auth.accounts import AccountRules
 from auth.aliases import AliasRules
 from auth.config import AuthSettings
-from auth.handlers import accounts, aliases, doors
-from auth.logins import Checker
+from auth.handlers import accounts, aliases, endpoints
+from auth.logins import LoginService
 from auth.passwords import HashQueue, Passwords
 from auth.recipients import Recipients
 from auth.senders import Senders
@@ -39,7 +39,7 @@ class Parts:
 
 
 def build(parts: Parts, life: Lifecycle) -> App:
-    """The application: health, five list doors, the operators' API."""
+    """The application: health, five list endpoints, the operators' API."""
     settings, pool, clock = parts.settings, parts.pool, parts.clock
 
     async def database() -> None:
@@ -54,7 +54,7 @@ def build(parts: Parts, life: Lifecycle) -> App:
     )
     app = create_app("auth", life, {"database": database}, tokens)
     directory = Directory(parts.questions)
-    doors.add_doors(
+    endpoints.add_endpoints(
         app,
         Senders(directory, clock, settings.grants, settings.sender_identity),
         Recipients(
@@ -62,7 +62,7 @@ def build(parts: Parts, life: Lifecycle) -> App:
             per_hour=settings.recipients_per_hour, forwarded_per_hour=settings.forwarded_per_hour,
             exempt=settings.exempt,
         ),
-        Checker(
+        LoginService(
             Logins(pool), clock, settings.grants, parts.passwords, parts.queue,
             Throttle(
                 settings.login_failures_per_account, settings.login_failures_elsewhere,

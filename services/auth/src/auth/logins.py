@@ -13,8 +13,8 @@ from msgspec import structs
 
 from auth import metrics
 from auth.grants import GrantPolicy
+from auth.password_cache import PasswordCache
 from auth.passwords import HashQueue, Passwords, QueueFull
-from auth.remembered import Remembered
 from auth.storage.logins import NETWORK_RENEWED, Change, Logins, Times, remembered_answer
 from auth.throttle import Keys, Throttle
 from auth_client.wire import Login, LoginAnswer
@@ -54,7 +54,7 @@ class Verdict:
     delay: float = 0.0
 
 
-class Checker:
+class LoginService:
     """Answers lists of logins."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Checker:
         self._grant = grant
         self._proofs = proofs
         self._exempt = exempt or Networks()
-        self._memory = Remembered()
+        self._memory = PasswordCache()
 
     async def answer(self, items: Sequence[Login]) -> list[LoginAnswer]:
         """One answer per try, in order; equal operation ids get one answer. Raises Unavailable: nothing was done."""

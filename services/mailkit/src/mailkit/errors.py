@@ -53,7 +53,7 @@ class Conflict(PostriderError):
 
 
 class TooLarge(PostriderError):
-    """The request is larger than the door takes."""
+    """The request is larger than the endpoint takes."""
 
     slug = "too-large"
     status_code = 413
@@ -67,7 +67,7 @@ class OverLimit(PostriderError):
 
 
 class Unavailable(PostriderError):
-    """A neighbour or the database is away or busy: nothing was done, try later (SMTP 451, [SYS/TEMP], [UNAVAILABLE])."""
+    """A service or the database is away or busy: nothing was done, try later (SMTP 451, [SYS/TEMP], [UNAVAILABLE])."""
 
     slug = "unavailable"
     status_code = 503

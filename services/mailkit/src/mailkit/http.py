@@ -29,11 +29,11 @@ LARGEST_FRAME = 2 * 1024 * 1024
 #: Kept connections are renewed after this many seconds, so that a rollout or scale-out is noticed (decision 13).
 RENEW_SECONDS = 30.0
 
-NEIGHBOUR_SECONDS = Histogram(
-    "postrider_neighbour_seconds",
+UPSTREAM_SECONDS = Histogram(
+    "postrider_upstream_seconds",
     "Calls to other services by outcome: ok, refused (an answer that says no), unproven (no proof of login, or one that has "
     "run out), failed (the other service met an error of its own), away (nothing was done), unanswered",
-    ["neighbour", "door", "outcome"], buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    ["upstream", "endpoint", "outcome"], buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )  # fmt: skip
 
 encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
@@ -58,10 +58,10 @@ def _can_be_sent(item: Any) -> bool:
 
 
 class ServiceClient:
-    """The base of the client packages. One per process and neighbour; `aclose` it at the end."""
+    """The base of the client packages. One per process and service called; `aclose` it at the end."""
 
-    neighbour = ""
-    """The service's name in `postrider_neighbour_seconds`; empty: not counted (the operators' clients)."""
+    upstream = ""
+    """The service's name in `postrider_upstream_seconds`; empty: not counted (the operators' clients)."""
 
     def __init__(self, url: str, token: SecretStr | str, *, timeout: float = 8.0, connections: int = 8) -> None:
         self.url = url.rstrip("/")
@@ -121,14 +121,14 @@ class ServiceClient:
             outcome = outcome_of(error)
             raise
         finally:
-            if self.neighbour:
+            if self.upstream:
                 self._timer(path, outcome).observe(time.perf_counter() - started)
 
-    def _timer(self, door: str, outcome: str) -> Histogram:
-        if (door, outcome) not in self._seconds:
+    def _timer(self, endpoint: str, outcome: str) -> Histogram:
+        if (endpoint, outcome) not in self._seconds:
             for each in OUTCOMES:  # the first failure is seen as a step from zero
-                self._seconds[door, each] = NEIGHBOUR_SECONDS.labels(self.neighbour, door, each)
-        return self._seconds[door, outcome]
+                self._seconds[endpoint, each] = UPSTREAM_SECONDS.labels(self.upstream, endpoint, each)
+        return self._seconds[endpoint, outcome]
 
     async def _send(
         self, method: str, path: str, data: bytes | None, headers: dict[str, str], timeout: float | None, most: int

@@ -18,7 +18,7 @@ from mailkit.errors import (
     Unproven,
 )
 
-#: How a call ends, in `postrider_neighbour_seconds`.
+#: How a call ends, in `postrider_upstream_seconds`.
 OUTCOMES = ("ok", "refused", "unproven", "failed", "away", "unanswered")
 _ERRORS = {
     400: BadRequest,

@@ -8,7 +8,7 @@ from mailkit.logs import get_logger
 
 log = get_logger()
 
-Kind = Literal["neighbour_away", "request_refused", "work_failed", "bug"]
+Kind = Literal["service_away", "request_refused", "work_failed", "bug"]
 
 #: How a library's errors are put into the product's words; `mailkit.db` adds its own, where there is a database.
 translators: list[Callable[[BaseException], PostriderError | None]] = []
@@ -29,7 +29,7 @@ def known(error: BaseException) -> PostriderError | None:
 def kind(error: BaseException) -> Kind:
     """The log event for the kind of `error`:
 
-    neighbour_away: a service or the database is away or busy, and comes back by itself;
+    service_away: a service or the database is away or busy, and comes back by itself;
     request_refused: another service understood and said no (4xx), and will say so again: versions, tokens, proofs, or a rule;
     work_failed: what is around us failed, and trying again may not help: a file, a full disk, an error within another service;
     bug: what the code did not expect.
@@ -38,7 +38,7 @@ def kind(error: BaseException) -> Kind:
         return "work_failed"
     found = known(error)
     if isinstance(found, Unavailable) and not isinstance(found, Unproven):
-        return "neighbour_away"
+        return "service_away"
     if isinstance(found, NoSpace | InternalError | ConfigError) or (found is None and isinstance(error, OSError)):
         return "work_failed"
     return "request_refused" if found is not None else "bug"
@@ -49,7 +49,7 @@ def report(error: BaseException, work: str, **facts: Any) -> Kind:
     found = kind(error)
     if found == "bug":
         log.error(found, work=work, error=describe(error), exc_info=error, **facts)
-    elif found == "neighbour_away":
+    elif found == "service_away":
         log.warning(found, work=work, error=describe(error), **facts)
     else:
         log.error(found, work=work, error=describe(error), **facts)

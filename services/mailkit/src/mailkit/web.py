@@ -1,4 +1,4 @@
-"""The HTTP side every service has: health, metrics, bearer tokens, one error form (RFC 9457), MessagePack list doors."""
+"""The HTTP side every service has: health, metrics, bearer tokens, one error form (RFC 9457), MessagePack list endpoints."""
 
 import asyncio
 import socket
@@ -29,8 +29,8 @@ from mailkit.server import Protocol, Server
 
 MSGPACK = "application/msgpack"
 
-DOOR_SECONDS = Histogram(
-    "postrider_http_door_seconds", "Time from a door's request to its answer (of a stream: to its beginning), by outcome: ok, failed", ["door", "outcome"],
+REQUEST_SECONDS = Histogram(
+    "postrider_http_request_seconds", "Time from an endpoint's request to its answer (of a stream: to its beginning), by outcome: ok, failed", ["endpoint", "outcome"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )  # fmt: skip
 
@@ -41,7 +41,7 @@ OPERATORS: Sequence[params.Depends] = (Depends(HTTPBearer(auto_error=False)),)
 
 
 #: Answers a request whose body was read, or is read by itself (`Authority.allow`).
-Door = Callable[[Scope, bytes, Receive, Send], Awaitable[None]]
+Endpoint = Callable[[Scope, bytes, Receive, Send], Awaitable[None]]
 
 
 class App(FastAPI):
@@ -52,7 +52,7 @@ class App(FastAPI):
         super().__init__(**settings)
         self.authority = Authority(tokens)
         """Who may send what; asked before any octet of a body is read."""
-        self.doors: dict[str, Door] = {}
+        self.endpoints: dict[str, Endpoint] = {}
         """What answers POST, by path."""
         self.questions: dict[str, type[Any]] = {}
         """What is asked there and elsewhere in MessagePack, by path."""
@@ -71,8 +71,8 @@ class App(FastAPI):
         except PostriderError as error:
             await _refuse(error, scope, receive, send)
             return
-        if scope["method"] == "POST" and (door := self.doors.get(scope["path"])):
-            await door(scope, body, receive, send)
+        if scope["method"] == "POST" and (endpoint := self.endpoints.get(scope["path"])):
+            await endpoint(scope, body, receive, send)
         else:
             await super().__call__(scope, replay(body, receive), _timed(scope, send))
 
@@ -90,16 +90,16 @@ async def _refuse(error: PostriderError, scope: Scope, receive: Receive, send: S
 
 
 def _timed(scope: Scope, send: Send) -> Send:
-    """The doors that are no lists, and the operators': timed until their answer begins, since a stream may last for hours.
-    A door is its route: `/v1/queue/{queue_id}`, and no id is ever a label."""
+    """The endpoints that take no lists, and the operators': timed until their answer begins, since a stream may last for hours.
+    An endpoint is named by its route: `/v1/queue/{queue_id}`, and no id is ever a label."""
     started = time.perf_counter()
 
     async def timing(message: Message) -> None:
-        if message["type"] == "http.response.start" and "endpoint" in scope:  # a path that no route has is no door
-            door = str(getattr(scope.get("route"), "path", scope["path"]))
-            if door.startswith("/v1/"):
+        if message["type"] == "http.response.start" and "endpoint" in scope:  # a path without a route is no endpoint
+            endpoint = str(getattr(scope.get("route"), "path", scope["path"]))
+            if endpoint.startswith("/v1/"):
                 outcome = "ok" if message["status"] < 400 else "failed"
-                DOOR_SECONDS.labels(door, outcome).observe(time.perf_counter() - started)
+                REQUEST_SECONDS.labels(endpoint, outcome).observe(time.perf_counter() - started)
         await send(message)
 
     return timing
@@ -153,7 +153,7 @@ def create_app(
     return app
 
 
-def add_door(
+def add_endpoint(
     app: App,
     path: str,
     question: type[T],
@@ -166,14 +166,14 @@ def add_door(
     `names_caller`: `answer` is given the caller's name behind the question."""
     decoder = msgspec.msgpack.Decoder(question)
     encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
-    ok, failed = DOOR_SECONDS.labels(path, "ok"), DOOR_SECONDS.labels(path, "failed")
+    ok, failed = REQUEST_SECONDS.labels(path, "ok"), REQUEST_SECONDS.labels(path, "failed")
 
     async def ask(raw: bytes, caller: str, receive: Receive) -> bytes | None:
         asked = decoded(decoder, raw, question)
         found = await while_caller_waits(receive, answer(asked, caller) if names_caller else answer(asked))
         return None if found is None else encode(found)
 
-    async def door(scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    async def endpoint(scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         try:
             content = await ask(body, scope["caller"], receive)
@@ -191,7 +191,7 @@ def add_door(
         await send({"type": "http.response.body", "body": content})
 
     app.authority.allow(path, *callers, most=most)
-    app.doors[path] = door
+    app.endpoints[path] = endpoint
     app.questions[path] = question
 
 

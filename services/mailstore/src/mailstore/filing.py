@@ -135,14 +135,14 @@ class Filer:
             given = [item.queue_id for item in items], [item.mailbox_id for item in items]
             known = await connection.fetch(sql.known_filed, *given)
             filed = {(each["queue_id"], each["mailbox_id"]) for each in known}
-            rooms = {key: Account.of(each, self._charge) for key, each in mailboxes.items()}
+            operations = {key: Account.of(each, self._charge) for key, each in mailboxes.items()}
             answers: list[FilingAnswer | None] = []
             accepted: list[tuple[Filing, int]] = []
             for item in items:
                 if item.mailbox_id not in mailboxes:
                     answers.append(None)
                     continue
-                room = rooms[item.mailbox_id]
+                room = operations[item.mailbox_id]
                 room.learn(item.quota_limit, item.limit_version)
                 if (item.queue_id, item.mailbox_id) in filed:
                     answers.append(FilingAnswer("already"))
@@ -159,7 +159,7 @@ class Filer:
                     accepted.append((item, size))
                     answers.append(FilingAnswer("filed"))
             if accepted:
-                await _insert(connection, accepted, views, rooms, self._clock.now())
+                await _insert(connection, accepted, views, operations, self._clock.now())
         metrics.FILED_BYTES.inc(sum(size for _, size in accepted))
         for item, size in accepted:
             log.info("filed", queue_id=item.queue_id, mailbox_id=item.mailbox_id, size=size)
@@ -178,7 +178,7 @@ def _answered(item: Filing, answer: FilingAnswer | Exception) -> FilingAnswer:
 
 
 async def _insert(
-    connection: Connection, accepted: list[tuple[Filing, int]], views: dict[UUID, Rendered], rooms: dict[UUID, Account],
+    connection: Connection, accepted: list[tuple[Filing, int]], views: dict[UUID, Rendered], operations: dict[UUID, Account],
     now: datetime,
 ) -> None:  # fmt: skip
     """The rows of what was accepted; mailboxes are locked. A queue's clock may be ahead, INTERNALDATE is never (RFC 3501
@@ -186,8 +186,8 @@ async def _insert(
     counts = Counter(item.mailbox_id for item, _ in accepted)
     ids = sorted(counts)
     given = await connection.fetch(
-        sql.take_uids_and_room, ids, [counts[i] for i in ids], [rooms[i].added for i in ids],
-        [rooms[i].limit for i in ids], [rooms[i].version for i in ids],
+        sql.take_uids_and_room, ids, [counts[i] for i in ids], [operations[i].added for i in ids],
+        [operations[i].limit for i in ids], [operations[i].version for i in ids],
     )  # fmt: skip
     uids = {each["mailbox_id"]: each["first_uid"] for each in given}
     modseqs = {each["mailbox_id"]: each["modseq"] for each in given}

@@ -8,7 +8,7 @@ import asyncpg
 
 from mailkit.clock import Clock
 from mailkit.db import translated
-from mailstore.changing import Changer
+from mailstore.flags import FlagWriter
 from mailstore.storage.store import INBOX_ID, locked, not_purged, pack_uids, remember, remembered, sql
 from mailstore_client.wire import ClosedMaildrop, CloseMaildrop, Maildrop, MaildropLease, OpenMaildrop
 
@@ -18,10 +18,10 @@ LEASE = timedelta(seconds=60)
 class Maildrops:
     """POP3's view of INBOX."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, changer: Changer) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, flags: FlagWriter) -> None:
         self._pool = pool
         self._clock = clock
-        self._changer = changer
+        self._changer = flags
 
     async def open(self, question: OpenMaildrop) -> Maildrop:
         """Take the lock and the snapshot; a repeated call of the same session gets them again."""

@@ -1,4 +1,4 @@
-"""Wiring: settings, pools, rooms, doors, the feed, and the end."""
+"""Wiring: settings, pools, operations, endpoints, the feed, and the end."""
 
 import asyncio
 

@@ -11,22 +11,22 @@ from mailkit.disk import Disk
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.web import App, create_app
-from mailstore.appending import Appender
-from mailstore.arranging import Arranger
-from mailstore.changing import Changer
+from mailstore.append import Appender
 from mailstore.config import MailstoreSettings
-from mailstore.copying import Copier
+from mailstore.copy import Copier
 from mailstore.feed import Feed
+from mailstore.fetch import Reader
 from mailstore.filing import Filer
+from mailstore.flags import FlagWriter
+from mailstore.folder_tree import FolderTree
 from mailstore.folders import Folders
-from mailstore.handlers import admin, doors
+from mailstore.handlers import admin, endpoints
 from mailstore.maildrop import Maildrops
 from mailstore.maintain import Maintenance
 from mailstore.octets import Octets
 from mailstore.proven import Proven
 from mailstore.quota import Charge
-from mailstore.reading import Reader
-from mailstore.searching import Searcher
+from mailstore.search import Searcher
 from mailstore.sections import Sections
 from mailstore.turns import Turns
 
@@ -43,7 +43,7 @@ class Parts:
     filer: Filer
     feed: Feed
     maintenance: Maintenance
-    rooms: doors.Rooms
+    operations: endpoints.Operations
 
 
 def assemble(
@@ -56,21 +56,21 @@ def assemble(
     charge = Charge(settings.message_row_bytes, settings.mailbox_messages)
     filer = Filer(pool, bodies, clock, disk, charge)
     own, read = sessions or pool, session_bodies or bodies
-    changer = Changer(own, read, clock)
+    flags = FlagWriter(own, read, clock)
     octets = Octets(settings.mailstore_read_bytes)
     sections = Sections(own, read, octets)
     feed = Feed(settings.dsn, clock)
     maintenance = Maintenance(pool, clock, new_id(), settings.queue_lifetime_seconds)
-    rooms = doors.Rooms(
-        pool, filer, Folders(own, clock), Arranger(own, read, clock), changer, Copier(own, clock, disk, charge),
+    operations = endpoints.Operations(
+        pool, filer, Folders(own, clock), FolderTree(own, read, clock), flags, Copier(own, clock, disk, charge),
         Appender(own, read, clock, disk, charge), Reader(own, sections, octets), sections, Searcher(own, read, octets),
-        Maildrops(own, clock, changer), feed, maintenance, Proven(settings.proofs, clock), Turns(), charge,
+        Maildrops(own, clock, flags), feed, maintenance, Proven(settings.proofs, clock), Turns(), charge,
     )  # fmt: skip
-    return Parts(pool, bodies, clock, filer, feed, maintenance, rooms)
+    return Parts(pool, bodies, clock, filer, feed, maintenance, operations)
 
 
 def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
-    """The HTTP side: doors and the operators' API."""
+    """The HTTP side: endpoints and the operators' API."""
     tokens = Tokens(
         {
             "gateway": settings.token_gateway_mailstore, "queue": settings.token_queue_mailstore,
@@ -82,6 +82,6 @@ def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
         await parts.pool.fetchval("select 1")
 
     made = create_app(SERVICE, life, {"database": database}, tokens)
-    doors.add(made, parts.rooms, life, settings.max_message_bytes)
-    made.include_router(admin.router(parts.pool, parts.bodies, parts.clock, parts.rooms.charge))
+    endpoints.add(made, parts.operations, life, settings.max_message_bytes)
+    made.include_router(admin.router(parts.pool, parts.bodies, parts.clock, parts.operations.charge))
     return made

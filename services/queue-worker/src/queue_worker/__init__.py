@@ -1,1 +1,1 @@
-"""Messages under way: the one door, the delivery loop, bounces."""
+"""Messages under way: hand-overs, the delivery loop, bounces."""

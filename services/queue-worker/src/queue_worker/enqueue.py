@@ -1,4 +1,4 @@
-"""What the door does: messages, recipients and bodies in one transaction. Bounces come in by the same function."""
+"""What a hand-over writes: messages, recipients and bodies in one transaction. Bounces come in by the same function."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

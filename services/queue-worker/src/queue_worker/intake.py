@@ -1,4 +1,4 @@
-"""The door's group commit (decision 3): lists that arrive while one is being flushed are committed together."""
+"""The group commit of hand-overs (decision 3): lists that arrive while one is being flushed are committed together."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence

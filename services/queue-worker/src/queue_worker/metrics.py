@@ -8,9 +8,9 @@ KINDS = ("local", "remote")
 ENDS = ("delivered", "deferred", "in_doubt", "failed", "expired", "returned")
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400)
 
-ACCEPTED = Counter("postrider_queue_accepted_total", "Messages committed at the door")
+ACCEPTED = Counter("postrider_queue_accepted_total", "Messages committed at hand-over")
 BATCH = Histogram(
-    "postrider_queue_batch_messages", "Messages per transaction at the door", buckets=(1, 2, 5, 10, 20, 50, 100, 200)
+    "postrider_queue_batch_messages", "Messages per transaction at hand-over", buckets=(1, 2, 5, 10, 20, 50, 100, 200)
 )
 ENDED = from_zero(
     Counter(

@@ -1,4 +1,4 @@
-"""The service put together from its settings, a database, a clock and its neighbours; nothing runs yet."""
+"""The service put together from its settings, a database, a clock and the services it calls; nothing runs yet."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def assemble(
 
 
 def web(settings: QueueSettings, life: Lifecycle, pool: asyncpg.Pool, clock: Clock, parts: Parts) -> App:
-    """The HTTP side: the door and the operators' API."""
+    """The HTTP side: the endpoint and the operators' API."""
     tokens = Tokens({"gateway": settings.token_gateway_queue, "admin": settings.admin_token})
 
     async def database() -> None:

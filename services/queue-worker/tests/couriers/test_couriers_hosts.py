@@ -180,7 +180,7 @@ async def test_few_connections_are_kept_in_all(outside):
     await outside.deliver(outside.message("b@far0.test"), domain="far0.test", idle_connections=2)
     for n in range(1, 4):
         await outside.deliver(outside.message(f"b@far{n}.test"), domain=f"far{n}.test")
-    assert len(outside.couriers[-1]._kept) == 2
+    assert len(outside.couriers[-1]._idle) == 2
 
 
 # -- TLS

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from smtp_gateway.connection import Connection
 
 
-class Held:
+class BodyBudget:
     """Bodies in memory, in all: bounded (decision 3)."""
 
     def __init__(self, most: int) -> None:
@@ -53,7 +53,7 @@ class Context:
     recipients: RecipientCheck
     acceptor: Acceptor
     logins: Batcher[Login, LoginAnswer]
-    held: Held
+    bodies: BodyBudget
     tls: Callable[[str], ssl.SSLContext] | None
     sessions: "set[Connection]" = field(default_factory=set)
     draining: bool = False

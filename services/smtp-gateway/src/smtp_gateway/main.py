@@ -28,14 +28,14 @@ from smtp_gateway.accept import Acceptor
 from smtp_gateway.checks.recipient import RecipientCheck
 from smtp_gateway.checks.sender import SenderCheck
 from smtp_gateway.config import GatewaySettings
-from smtp_gateway.context import Context, Held
+from smtp_gateway.context import BodyBudget, Context
 from smtp_gateway.recheck import RECHECK_SECONDS, recheck
 from smtp_gateway.session import SmtpSession
 
 log = get_logger()
 
 SERVICE = "smtp-gateway"
-#: Seconds a client waits for a neighbour's answer, the waiting for a list before it included: 451 within 10 s.
+#: Seconds a client waits for another service's answer, the waiting for a list before it included: 451 within 10 s.
 PATIENCE = 9.0
 #: How often idle connections are looked at while most are taken.
 RELIEF_SECONDS = 2.0
@@ -65,7 +65,7 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
         RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), room),
         Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
         Batcher(auth.logins, flights=4, most=20, patience=PATIENCE),
-        Held(settings.gateway_body_bytes),
+        BodyBudget(settings.gateway_body_bytes),
         tls,
         crowded=lambda: connections.crowded,
         tarpit=Tarpit(
@@ -115,7 +115,7 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     try:
         await asyncio.wait_for(context.acceptor.idle(), 2)
     except TimeoutError:
-        log.warning("neighbour_away", work="hand-over at the end")
+        log.warning("service_away", work="hand-over at the end")
     await http.stop()
     for client in (auth, mailstore, queue):
         await client.aclose()

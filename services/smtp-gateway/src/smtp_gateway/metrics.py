@@ -30,7 +30,7 @@ REJECTED = from_zero(
         "postrider_gateway_rejected_total",
         "Replies 4xx and 5xx by what they mean: no_relay (S10), badmailfrom (S12), no_mailbox (S14), sender_domain (S16), "
         "too_large (S7), mailbox_full (P2), throttled, login_required (S3), login_failed, protocol (syntax, order, length), "
-        "content (bare CR or LF, loops), busy (our own limits), away (a neighbour), dns (a sender's domain cannot be looked up now), other",
+        "content (bare CR or LF, loops), busy (our own limits), away (another service), dns (a sender's domain cannot be looked up now), other",
         ["reason"],
     ), REASONS,
 )  # fmt: skip

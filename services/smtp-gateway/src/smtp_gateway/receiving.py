@@ -8,16 +8,16 @@ from smtp_gateway import replies
 from smtp_gateway.data import DataReader
 
 if TYPE_CHECKING:
-    from smtp_gateway.context import Held
+    from smtp_gateway.context import BodyBudget
 
 
 class Receiving:
     """`done` is set with the final dot and cancelled when the client goes before it. Whoever reads gives back at the end."""
 
-    def __init__(self, limit: int, held: "Held") -> None:
+    def __init__(self, limit: int, bodies: "BodyBudget") -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reader = DataReader(limit)
-        self._held = held
+        self._bodies = bodies
         self._counted = 0
         self._no_room = False
 
@@ -26,7 +26,7 @@ class Receiving:
         before = self._reader.held
         rest = self._reader.feed(data)
         grown = self._reader.held - before
-        if grown > 0 and not self._held.take(grown):
+        if grown > 0 and not self._bodies.take(grown):
             self._reader.discard()
             self._no_room = True
             self.give_back()
@@ -47,7 +47,7 @@ class Receiving:
 
     def give_back(self) -> None:
         """The octets are not ours any more; also twice."""
-        self._held.give_back(self._counted)
+        self._bodies.give_back(self._counted)
         self._counted = 0
 
     def drop(self) -> None:

@@ -114,10 +114,10 @@ class SmtpSession(Greeting):
             return await self.say(replies.MAIL_FIRST, "DATA")
         if not transaction.recipients:
             return await self.say(replies.RCPT_FIRST, "DATA")
-        if not self.context.held.take(1):
+        if not self.context.bodies.take(1):
             return await self.say(replies.NO_ROOM, "DATA")
-        self.context.held.give_back(1)
-        receiving = Receiving(self.context.settings.max_message_bytes, self.context.held)
+        self.context.bodies.give_back(1)
+        receiving = Receiving(self.context.settings.max_message_bytes, self.context.bodies)
         try:  # from the first octet on: a client may be gone before its message is looked at
             await self.read_message(receiving)
             started = time.perf_counter()

@@ -1,1 +1,1 @@
-"""The HTTP doors of mailstore."""
+"""The HTTP endpoints of mailstore."""

@@ -12,7 +12,7 @@ from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
 from mailkit.questions import decoded
 from mailkit.report import describe
-from mailkit.web import DOOR_SECONDS, App
+from mailkit.web import REQUEST_SECONDS, App
 from mailstore.feed import Feed, Subscriber
 from mailstore.proven import Proven
 from mailstore_client.wire import WatchList
@@ -29,7 +29,7 @@ _decoder = msgspec.msgpack.Decoder(WatchList)
 def add_feed(app: App, feed: Feed, proven: Proven, life: Lifecycle) -> None:
     """Mount it on `app`. It answers while it is still being asked, which FastAPI's own routes do not."""
 
-    async def door(_scope: Scope, _body: bytes, receive: Receive, send: Send) -> None:
+    async def endpoint(_scope: Scope, _body: bytes, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         subscriber = feed.join()
         asking = asyncio.create_task(_listen(receive, subscriber, proven))
@@ -37,7 +37,7 @@ def add_feed(app: App, feed: Feed, proven: Proven, life: Lifecycle) -> None:
         try:
             await send({"type": "http.response.start", "status": 200, "headers": [
                 (b"content-type", b"application/octet-stream"), (b"connection", b"close")]})  # fmt: skip
-            DOOR_SECONDS.labels(PATH, "ok").observe(time.perf_counter() - started)
+            REQUEST_SECONDS.labels(PATH, "ok").observe(time.perf_counter() - started)
             async for frame in subscriber.frames():
                 if asking.done() or life.stopping.is_set():
                     break
@@ -48,7 +48,7 @@ def add_feed(app: App, feed: Feed, proven: Proven, life: Lifecycle) -> None:
             feed.leave(subscriber)
 
     app.authority.allow(PATH, "frontend", most=None)
-    app.doors[PATH] = door
+    app.endpoints[PATH] = endpoint
     app.questions[PATH] = WatchList
 
 

@@ -28,7 +28,7 @@ class _Boundary:
 
 
 class _Scan:
-    """One walk over a body; `scan` is the door."""
+    """One walk over a body; `scan` is what others call."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data

@@ -99,7 +99,7 @@ select m.uid, m.size,
  order by m.uid limit $5
 
 -- name: fetch
--- $columns is replaced by what was asked for (reading.py): a row is sent as it comes. Here and elsewhere, `offset 0`
+-- $columns is replaced by what was asked for (fetch.py): a row is sent as it comes. Here and elsewhere, `offset 0`
 -- keeps the planner from joining by half a key, which costs the same while the tables are empty.
 select $columns
   from mailstore.message m

@@ -19,7 +19,7 @@ class No(Exception):
 
 
 class Away(No):
-    """A neighbour is away; nothing was done (RFC 5530 UNAVAILABLE)."""
+    """A service is away; nothing was done (RFC 5530 UNAVAILABLE)."""
 
     def __init__(self) -> None:
         super().__init__("[UNAVAILABLE] the mail store cannot be reached right now, try again")

@@ -152,7 +152,7 @@ class ImapSession:
         self.tls = True
 
     async def _carry_out(self, raw: RawCommand) -> tuple[bytes, str]:
-        """(OK, NO or BAD, the text behind it). A neighbour that is away is a NO; only we ourselves can be a bug."""
+        """(OK, NO or BAD, the text behind it). A service that is away is a NO; only we ourselves can be a bug."""
         try:
             command = COMMANDS.get(raw.name)
             if raw.refusal is not None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 async def send_message(session: "Pop3Session", at: int, lines: int = -1) -> None:
     """The message at `at`, or its header and `lines` lines, with dots doubled, no faster than the client reads it."""
     ok = f"+OK {session.sizes[at]} octets" if lines < 0 else "+OK"
-    raw = await session.ahead.read(at) if lines < 0 else None
+    raw = await session.prefetch.read(at) if lines < 0 else None
     if raw is not None:
         session.say(ok)
         return await session.stream.send(stuffed(raw))

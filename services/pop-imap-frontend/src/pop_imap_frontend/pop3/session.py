@@ -19,9 +19,9 @@ from mailkit.stream import Stream
 from mailstore_client.wire import CloseMaildrop, Maildrop, OpenMaildrop
 from pop_imap_frontend.logins import login_ends
 from pop_imap_frontend.pop3 import metrics, replies
-from pop_imap_frontend.pop3.ahead import Ahead
 from pop_imap_frontend.pop3.commands import COMMANDS, State
 from pop_imap_frontend.pop3.context import Away, Pop3Context, Refused
+from pop_imap_frontend.pop3.prefetch import Prefetch
 
 log = get_logger()
 
@@ -56,7 +56,7 @@ class Pop3Session:
         self.deleted: set[int] = set()
         self.octets = 0
         """Of the messages that are not marked, as STAT says it."""
-        self.ahead = Ahead(self)
+        self.prefetch = Prefetch(self)
         self._bad = 0
         self._failed = 0
         self._held = False

@@ -24,7 +24,7 @@ SERVICES = {
     "smtp-gateway": (8004, "smtp_gateway", "GATEWAY"),
     "pop-imap-frontend": (8005, "pop_imap_frontend", "FRONTEND"),
 }
-#: Which secrets each service is told: its own callers' tokens and its tokens at its neighbours. The two that face
+#: Which secrets each service is told: its own callers' tokens and its tokens at the services it calls. The two that face
 #: the internet get no database URL and no key of proofs.
 TOKENS = {
     "auth": ("TOKEN_GATEWAY_AUTH", "TOKEN_FRONTEND_AUTH", "PROOF_KEY"),

@@ -62,7 +62,7 @@ class LocalCourier:
                 report(error, "file")
         elif self.away:
             self.away = 0
-            log.info("neighbour_back", work="file")
+            log.info("service_back", work="file")
 
 
 def _end(claim: Claim, answer: str | Exception) -> tuple[End, str, str]:

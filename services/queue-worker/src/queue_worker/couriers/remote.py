@@ -10,7 +10,7 @@ from mailkit.report import report
 from queue_worker.couriers import trouble
 from queue_worker.couriers.addresses import Addresses
 from queue_worker.couriers.conversation import Conversation
-from queue_worker.couriers.kept import Kept
+from queue_worker.couriers.idle_connections import IdleConnections
 from queue_worker.couriers.ledger import Ledger
 from queue_worker.couriers.models import CourierSettings, Outcome, RemoteMessage, Report
 from queue_worker.couriers.targets import NoTarget, Target, Targets
@@ -33,7 +33,7 @@ class RemoteCourier:
     def __init__(self, settings: CourierSettings, resolver: Resolver | None = None) -> None:
         self._settings = settings
         self._targets = Targets(settings, resolver or Resolver(settings.dns_servers))
-        self._kept = Kept(settings)
+        self._idle = IdleConnections(settings)
         self._addresses = Addresses()
         self._changes: dict[str, asyncio.Event] = {}
         self._groups: dict[asyncio.Task[None], Ledger] = {}
@@ -70,7 +70,7 @@ class RemoteCourier:
                 group.cancel()
             if late:
                 await asyncio.wait(late)
-        await self._kept.close()
+        await self._idle.close()
 
     def _is_stopping(self) -> bool:
         return self._stopping
@@ -155,7 +155,7 @@ class RemoteCourier:
             work = sorted((m for m in ledger.messages() if broke[id(m)] < 2), key=lambda m: begun[id(m)])
             if not work:
                 break
-            kept = self._kept.take(target, tls_failed is not None)
+            kept = self._idle.take(target, tls_failed is not None)
             talk = kept or Conversation(self._settings, target)
             settled = ledger.settled
             try:
@@ -167,7 +167,7 @@ class RemoteCourier:
             except Broken as broken:
                 talk.cut()
                 if kept is not None and not talk.answered:
-                    self._kept.forget(target)  # it had gone while nobody looked: that says nothing about the host
+                    self._idle.forget(target)  # it had gone while nobody looked: that says nothing about the host
                     continue
                 last = broken.trouble
                 if broken.message is not None:
@@ -183,5 +183,5 @@ class RemoteCourier:
             else:
                 if self._stopping:
                     talk.cut()
-                self._kept.give(talk)
+                self._idle.give(talk)
         return last

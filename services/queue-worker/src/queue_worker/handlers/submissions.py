@@ -1,4 +1,4 @@
-"""The one door into the queue: lists, and large messages one by one."""
+"""The endpoint of hand-overs: lists, and large messages one by one."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 from mailkit.errors import BadRequest, PostriderError
 from mailkit.problems import problem
 from mailkit.questions import decoded
-from mailkit.web import MSGPACK, App, add_door
+from mailkit.web import MSGPACK, App, add_endpoint
 from queue_worker.intake import Intake
 from queue_worker_client.wire import Submission, SubmissionAnswers, SubmissionList
 
@@ -18,7 +18,7 @@ _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
 def add(app: App, intake: Callable[[], Intake], most_bytes: int) -> None:
-    """Mount the door on `app`. `most_bytes`: the largest message, with what we add on top of it."""
+    """Mount the endpoint on `app`. `most_bytes`: the largest message, with what we add on top of it."""
 
     async def submissions(question: SubmissionList) -> SubmissionAnswers:
         if wrong := [n for n, item in enumerate(question.items) if _wrong(item)]:
@@ -37,7 +37,7 @@ def add(app: App, intake: Callable[[], Intake], most_bytes: int) -> None:
         except PostriderError as error:
             return problem(error.slug, error.status_code, str(error))
 
-    add_door(app, "/v1/submissions", SubmissionList, submissions, "gateway")
+    add_endpoint(app, "/v1/submissions", SubmissionList, submissions, "gateway")
     app.authority.allow("/v1/submissions/large", "gateway", most=most_bytes + 1024 * 1024)
     app.questions["/v1/submissions/large"] = Submission
     app.add_route("/v1/submissions/large", large, methods=["PUT"], include_in_schema=False)

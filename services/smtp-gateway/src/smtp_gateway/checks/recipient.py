@@ -6,7 +6,7 @@ from mailkit.batch import Batcher
 from mailkit.reply import Reply
 from mailstore_client.wire import RoomQuestion
 from smtp_gateway import replies
-from smtp_gateway.remembered import Remembered
+from smtp_gateway.answer_cache import AnswerCache
 
 _VERDICTS = {
     "no_mailbox": replies.NO_MAILBOX,
@@ -22,11 +22,11 @@ class RecipientCheck:
     """Asks auth and mailstore, both in lists."""
 
     def __init__(self, ask: Batcher[RecipientQuestion, RecipientAnswer], room: Batcher[RoomQuestion, str]) -> None:
-        self._room = Remembered(
+        self._room = AnswerCache(
             room, key=lambda asked: (asked.mailbox_id, asked.size), keeps=lambda said: said == "room"
         )
         # whose mailbox it is does not depend on the client; what goes elsewhere does, and is charged: never remembered
-        self._ask = Remembered(ask, key=lambda asked: asked.address, keeps=_is_local)
+        self._ask = AnswerCache(ask, key=lambda asked: asked.address, keeps=_is_local)
 
     async def check(self, question: RecipientQuestion, size: int) -> tuple[Reply | None, list[Target]]:
         """(refusal or None, final targets). `size` is the declared one, 0 if unknown. Raises Unavailable."""

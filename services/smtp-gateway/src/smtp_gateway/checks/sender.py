@@ -8,7 +8,7 @@ from mailkit.batch import Batcher
 from mailkit.dns import Existence, Resolver
 from mailkit.reply import Reply
 from smtp_gateway import replies
-from smtp_gateway.remembered import Remembered
+from smtp_gateway.answer_cache import AnswerCache
 
 
 class SenderCheck:
@@ -16,7 +16,7 @@ class SenderCheck:
 
     def __init__(self, ask: Batcher[SenderQuestion, SenderAnswer], resolver: Resolver) -> None:
         # a right to relay that ended in this second is noticed at RCPT, which asks for itself
-        self._ask = Remembered(ask, key=lambda asked: (asked.mail_from, asked.client_address, asked.login_mailbox))
+        self._ask = AnswerCache(ask, key=lambda asked: (asked.mail_from, asked.client_address, asked.login_mailbox))
         self._resolver = resolver
 
     async def answer(self, address: str, client_address: str | None, login: UUID | None) -> SenderAnswer:

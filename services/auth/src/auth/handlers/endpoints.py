@@ -1,24 +1,24 @@
-"""The list doors (MessagePack): /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions."""
+"""The list endpoints (MessagePack): /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from auth.logins import Checker
+from auth.logins import LoginService
 from auth.recipients import Recipients
 from auth.senders import Senders
 from auth.sessions import Sessions
 from auth_client import wire
 from mailkit.errors import Forbidden
-from mailkit.web import App, add_door
+from mailkit.web import App, add_endpoint
 
 #: By which protocols a caller's clients log in: the gateway's token makes no grant and no proof (docs/decisions/0040).
 PROTOCOLS = {"gateway": ("smtp",), "frontend": ("pop3", "imap")}
 
 
-def add_doors(app: App, senders: Senders, recipients: Recipients, logins: Checker, sessions: Sessions) -> None:
-    """Mount the five doors, each for its callers."""
+def add_endpoints(app: App, senders: Senders, recipients: Recipients, logins: LoginService, sessions: Sessions) -> None:
+    """Mount the five endpoints, each for its callers."""
 
-    def door(
+    def endpoint(
         path: str, question: type[Any], answer: type[Any], work: Callable[[Sequence[Any]], Awaitable[Any]],
         *callers: str,
     ) -> None:  # fmt: skip
@@ -28,14 +28,14 @@ def add_doors(app: App, senders: Senders, recipients: Recipients, logins: Checke
             answers = await work(asked.items) if asked.items else []
             return answers if isinstance(answers, answer) else answer(list(answers))
 
-        add_door(app, path, question, listed, *callers, names_caller=True)
+        add_endpoint(app, path, question, listed, *callers, names_caller=True)
 
-    door("/v1/senders", wire.SenderList, wire.SenderAnswers, senders.answer, "gateway")
-    door("/v1/recipients", wire.RecipientList, wire.RecipientAnswers, recipients.answer, "gateway")
-    door("/v1/logins", wire.LoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
-    door("/v1/undo-checks", wire.UndoCheckList, wire.UndoCheckAnswers, logins.undo_checks, "frontend")
+    endpoint("/v1/senders", wire.SenderList, wire.SenderAnswers, senders.answer, "gateway")
+    endpoint("/v1/recipients", wire.RecipientList, wire.RecipientAnswers, recipients.answer, "gateway")
+    endpoint("/v1/logins", wire.LoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
+    endpoint("/v1/undo-checks", wire.UndoCheckList, wire.UndoCheckAnswers, logins.undo_checks, "frontend")
     # all open sessions of a front end in one question
-    door("/v1/sessions", wire.SessionList, wire.SessionAnswers, sessions.answer, "gateway", "frontend")
+    endpoint("/v1/sessions", wire.SessionList, wire.SessionAnswers, sessions.answer, "gateway", "frontend")
 
 
 def _require_protocols(items: Sequence[wire.Login], caller: str) -> None:

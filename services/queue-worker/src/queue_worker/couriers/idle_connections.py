@@ -7,7 +7,7 @@ from queue_worker.couriers.models import CourierSettings
 from queue_worker.couriers.targets import Target
 
 
-class Kept:
+class IdleConnections:
     """Idle conversations by target; a target is a host name and an address, the port is one for all.
 
     A conversation is in TLS whenever its host offered it, so the policy is part of what is kept.

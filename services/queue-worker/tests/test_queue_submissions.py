@@ -1,4 +1,4 @@
-"""The door: committed before it is answered, one message for a repeated hand-over, nobody harmed by a neighbour."""
+"""A hand-over: committed before it is answered, one message for a repeated hand-over, no item harmed by another."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ from queue_worker_client.wire import LARGE_BODY, Submission
 
 
 @pytest.fixture
-async def door(world):
+async def endpoint(world):
     life = Lifecycle()
     side = HttpSide(web(world.settings, life, world.pool, world.clock, world.worker()), "127.0.0.1", 0)
     await side.start()
@@ -27,42 +27,42 @@ async def door(world):
     await side.stop()
 
 
-async def test_a_list_is_answered_item_by_item(world, door):
+async def test_a_list_is_answered_item_by_item(world, endpoint):
     items = [world.message(f"{n}@far.test") for n in range(5)]
-    answers = await door.submit(items)
+    answers = await endpoint.submit(items)
     assert [answer.status for answer in answers] == ["queued"] * 5
     assert [answer.queue_id for answer in answers] == [row["id"] for row in await world.rows("message")]
 
 
-async def test_a_large_message_comes_alone(world, door):
+async def test_a_large_message_comes_alone(world, endpoint):
     body = b"Subject: large\r\n\r\n" + b"x" * 70 + b"\r\n" + bytes(range(32, 127)) * (LARGE_BODY // 40)
     head = world.message("b@far.test", body=b"")
-    assert (await door.submit_large(head, body)).status == "queued"
+    assert (await endpoint.submit_large(head, body)).status == "queued"
     assert await world.bodies.read((await world.the("message"))["body_id"]) == body
 
 
-async def test_a_repeated_hand_over_is_the_same_message(world, door):
+async def test_a_repeated_hand_over_is_the_same_message(world, endpoint):
     item = world.message("b@far.test", "c@far.test")
-    first = await door.submit([item])
-    again = await asyncio.gather(*(door.submit([item, item]) for _ in range(5)))
+    first = await endpoint.submit([item])
+    again = await asyncio.gather(*(endpoint.submit([item, item]) for _ in range(5)))
     assert {answer.queue_id for answers in [first, *again] for answer in answers} == {first[0].queue_id}
     assert len(await world.rows("message")) == 1 and len(await world.rows("recipient")) == 2
 
 
-async def test_a_repeated_hand_over_is_known_when_the_message_has_left(world, door):
+async def test_a_repeated_hand_over_is_known_when_the_message_has_left(world, endpoint):
     item = world.message(world.mailbox("b@here.test"))
-    first = await door.submit([item])
+    first = await endpoint.submit([item])
     await world.work()
     assert await world.rows("message") == []
-    assert await door.submit([item]) == first
+    assert await endpoint.submit([item]) == first
     await world.work()
     assert len(world.mailstore.filed) == 1 and await world.rows("message") == []
 
 
-async def test_a_message_that_cannot_be_stored_does_not_harm_its_neighbours(world, door):
+async def test_a_message_that_cannot_be_stored_does_not_harm_the_others(world, endpoint):
     good = [world.message(f"{n}@far.test") for n in range(4)]
     bad = world.message("b@far.test", sender="nul\x00@far.test")
-    answers = await door.submit([*good[:2], bad, *good[2:]])
+    answers = await endpoint.submit([*good[:2], bad, *good[2:]])
     assert [answer.status for answer in answers] == ["queued", "queued", "failed", "queued", "queued"]
     assert len(await world.rows("message")) == 4
     assert {row["queue_id"] for row in await world.rows("submission")} == {item.submission_id for item in good}
@@ -85,27 +85,27 @@ async def test_a_database_without_space_is_no_space(world, monkeypatch):
     assert [a.status for a in await worker.intake.take([world.message("b@far.test")] * 2)] == ["no_space"] * 2
 
 
-async def test_a_database_that_is_away_is_said_so(world, door):
+async def test_a_database_that_is_away_is_said_so(world, endpoint):
     await world.pool.execute("alter table queue.message rename to elsewhere")
     await world.pool.execute("create function gone() returns trigger language plpgsql as "
                              "$$ begin raise exception using errcode = '57P01'; end $$")  # fmt: skip
     await world.pool.execute("alter table queue.elsewhere rename to message")
     await world.pool.execute("create trigger gone before insert on queue.message execute function gone()")
     with pytest.raises(Unavailable):
-        await door.submit([world.message("b@far.test")])
+        await endpoint.submit([world.message("b@far.test")])
 
 
-async def test_what_the_door_refuses(world, door):
+async def test_what_the_endpoint_refuses(world, endpoint):
     with pytest.raises(BadRequest):
-        await door.submit([Submission(new_id(), "a@far.test", [], b"x")])
+        await endpoint.submit([Submission(new_id(), "a@far.test", [], b"x")])
     with pytest.raises(BadRequest):
-        await door.submit([world.message("b@far.test", body=b"")])
+        await endpoint.submit([world.message("b@far.test", body=b"")])
     with pytest.raises(BadRequest, match="items of a SubmissionList: at most 100"):
-        await door.submit([world.message("b@far.test")] * 101)
+        await endpoint.submit([world.message("b@far.test")] * 101)
     with pytest.raises(TooLarge):
-        await door.submit_large(world.message("b@far.test", body=b""), b"x" * (12 * 1024 * 1024))
+        await endpoint.submit_large(world.message("b@far.test", body=b""), b"x" * (12 * 1024 * 1024))
     for token, error in (("", (Unauthorised, Unavailable)), ("admin-token", Forbidden)):
-        stranger = QueueClient(door.url, token)
+        stranger = QueueClient(endpoint.url, token)
         with pytest.raises(error):
             await stranger.submit([world.message("b@far.test")])
         await stranger.aclose()

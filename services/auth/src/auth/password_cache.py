@@ -14,7 +14,7 @@ from auth.passwords import Checked
 MOST = 100_000
 
 
-class Remembered:
+class PasswordCache:
     """Answers a repeated right password without a hash, and lets equal questions at the same moment share one."""
 
     def __init__(self, most: int = MOST) -> None:

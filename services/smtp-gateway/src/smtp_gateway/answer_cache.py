@@ -15,7 +15,7 @@ SECONDS = 1.0
 MOST = 20_000
 
 
-class Remembered(Generic[Q, A]):
+class AnswerCache(Generic[Q, A]):
     """`ask` of a Batcher, with a memory. Only answers that `keeps` says yes to stay in it; errors never do.
 
     `key`: what of the question the answer depends on. `clock`: seconds, monotonic.

@@ -6,11 +6,11 @@ import pytest
 
 from mailkit.batch import Batcher
 from mailkit.errors import Unavailable
-from smtp_gateway import remembered
-from smtp_gateway.remembered import Remembered
+from smtp_gateway import answer_cache
+from smtp_gateway.answer_cache import AnswerCache
 
 
-class Neighbour:
+class Upstream:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.now = 100.0
@@ -25,29 +25,29 @@ class Neighbour:
     def clock(self) -> float:
         return self.now
 
-    def remembered(self) -> Remembered[str, str]:
-        return Remembered(Batcher(self.send), key=str, keeps=lambda answer: answer != "NO", clock=self.clock)
+    def remembered(self) -> AnswerCache[str, str]:
+        return AnswerCache(Batcher(self.send), key=str, keeps=lambda answer: answer != "NO", clock=self.clock)
 
 
 async def test_an_answer_is_asked_for_once_a_second() -> None:
-    there = Neighbour()
+    there = Upstream()
     room = there.remembered()
     assert [await room.ask("a"), await room.ask("a"), await room.ask("b")] == ["A", "A", "B"]
     assert there.asked == ["a", "b"]
-    there.now += remembered.SECONDS
+    there.now += answer_cache.SECONDS
     assert await room.ask("a") == "A"
     assert there.asked == ["a", "b", "a"]
 
 
 async def test_a_refusal_is_asked_for_each_time() -> None:
-    there = Neighbour()
+    there = Upstream()
     room = there.remembered()
     assert [await room.ask("no"), await room.ask("no")] == ["NO", "NO"]
     assert there.asked == ["no", "no"]
 
 
-async def test_a_neighbour_that_is_away_is_an_error_and_is_asked_again() -> None:
-    there = Neighbour()
+async def test_a_service_that_is_away_is_an_error_and_is_asked_again() -> None:
+    there = Upstream()
     room = there.remembered()
     there.away = True
     with pytest.raises(Unavailable):
@@ -57,8 +57,8 @@ async def test_a_neighbour_that_is_away_is_an_error_and_is_asked_again() -> None
 
 
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remembered, "MOST", 3)
-    there = Neighbour()
+    monkeypatch.setattr(answer_cache, "MOST", 3)
+    there = Upstream()
     room = there.remembered()
     for item in "abcdef":
         await room.ask(item)

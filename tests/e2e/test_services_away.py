@@ -1,4 +1,4 @@
-"""A neighbour that is away is a temporary failure within 10 s, never an open relay, and over when it is back."""
+"""A service that is away is a temporary failure within 10 s, never an open relay, and over when it is back."""
 
 import imaplib
 import signal

@@ -17,21 +17,21 @@ from mailkit.lifecycle import Lifecycle
 from mailkit.logs import get_logger
 from mailkit.problems import problem, unexpected
 from mailkit.questions import decoded
-from mailkit.web import MSGPACK, App, add_door
-from mailstore.appending import Appender
-from mailstore.arranging import Arranger
-from mailstore.changing import Changer
-from mailstore.copying import Copier
+from mailkit.web import MSGPACK, App, add_endpoint
+from mailstore.append import Appender
+from mailstore.copy import Copier
 from mailstore.feed import Feed
+from mailstore.fetch import Reader
 from mailstore.filing import Filer
+from mailstore.flags import FlagWriter
+from mailstore.folder_tree import FolderTree
 from mailstore.folders import Folders
 from mailstore.handlers.feed import add_feed
 from mailstore.maildrop import Maildrops
 from mailstore.maintain import Maintenance
 from mailstore.proven import Proven
 from mailstore.quota import Account, Charge
-from mailstore.reading import Reader
-from mailstore.searching import Searcher
+from mailstore.search import Searcher
 from mailstore.sections import Sections
 from mailstore.storage.store import sql
 from mailstore.turns import Turns
@@ -45,14 +45,14 @@ _append = msgspec.msgpack.Decoder(wire.Append)
 
 
 @dataclass(frozen=True)
-class Rooms:
-    """What the doors open to."""
+class Operations:
+    """What the endpoints call."""
 
     pool: Any
     filer: Filer
     folders: Folders
-    arranger: Arranger
-    changer: Changer
+    folder_tree: FolderTree
+    flags: FlagWriter
     copier: Copier
     appender: Appender
     reader: Reader
@@ -66,35 +66,35 @@ class Rooms:
     charge: Charge
 
 
-def add(app: App, rooms: Rooms, life: Lifecycle, most_bytes: int) -> None:
-    """Mount all doors on `app`."""
-    _add_gateway_and_queue(app, rooms)
-    _add_frontend(app, rooms)
-    _add_streams(app, rooms, most_bytes)
-    add_feed(app, rooms.feed, rooms.proven, life)
+def add(app: App, operations: Operations, life: Lifecycle, most_bytes: int) -> None:
+    """Mount all endpoints on `app`."""
+    _add_gateway_and_queue(app, operations)
+    _add_frontend(app, operations)
+    _add_streams(app, operations, most_bytes)
+    add_feed(app, operations.feed, operations.proven, life)
 
 
-def _add_gateway_and_queue(app: App, rooms: Rooms) -> None:
+def _add_gateway_and_queue(app: App, operations: Operations) -> None:
     async def room(question: wire.RoomList) -> wire.RoomAnswers:
         async with translated():
-            rows = await rooms.pool.fetch(sql.sizes, [item.mailbox_id for item in question.items])
+            rows = await operations.pool.fetch(sql.sizes, [item.mailbox_id for item in question.items])
         known = {row["mailbox_id"]: row for row in rows}
-        return wire.RoomAnswers([_room(item, known.get(item.mailbox_id), rooms.charge) for item in question.items])  # type: ignore[misc]
+        return wire.RoomAnswers([_room(item, known.get(item.mailbox_id), operations.charge) for item in question.items])  # type: ignore[misc]
 
     async def filings(question: wire.FilingList) -> wire.FilingAnswers:
         if question.oldest_queue_id is not None:
-            rooms.maintenance.oldest_queue_id = question.oldest_queue_id
-        return wire.FilingAnswers(await rooms.filer.file(question.items))
+            operations.maintenance.oldest_queue_id = question.oldest_queue_id
+        return wire.FilingAnswers(await operations.filer.file(question.items))
 
     async def references(question: wire.ReferenceList) -> wire.ReferenceAnswers:
         async with translated():
-            rows = await rooms.pool.fetch(sql.references, question.body_ids)
+            rows = await operations.pool.fetch(sql.references, question.body_ids)
         found = {row["body_id"] for row in rows}
         return wire.ReferenceAnswers([body_id in found for body_id in question.body_ids])
 
-    add_door(app, "/v1/room", wire.RoomList, room, "gateway")
-    add_door(app, "/v1/filings", wire.FilingList, filings, "queue")
-    add_door(app, "/v1/references", wire.ReferenceList, references, "queue")
+    add_endpoint(app, "/v1/room", wire.RoomList, room, "gateway")
+    add_endpoint(app, "/v1/filings", wire.FilingList, filings, "queue")
+    add_endpoint(app, "/v1/references", wire.ReferenceList, references, "queue")
 
 
 def _room(item: wire.RoomQuestion, row: Any, charge: Charge) -> str:
@@ -107,35 +107,35 @@ def _room(item: wire.RoomQuestion, row: Any, charge: Charge) -> str:
     return "room" if account.fits(item.size) else "full"
 
 
-def _add_frontend(app: App, rooms: Rooms) -> None:
+def _add_frontend(app: App, operations: Operations) -> None:
     async def renew(question: wire.RenewMaildrops) -> wire.RenewedMaildrops:
-        proven = [rooms.proven.holds(item.mailbox_id, item.proof) for item in question.items]
+        proven = [operations.proven.holds(item.mailbox_id, item.proof) for item in question.items]
         asked = [item for item, good in zip(question.items, proven, strict=True) if good]
-        renewed = iter(await rooms.maildrops.renew(asked))
+        renewed = iter(await operations.maildrops.renew(asked))
         return wire.RenewedMaildrops([good and next(renewed) for good in proven])
 
-    doors: list[tuple[str, type[Any], Callable[[Any], Awaitable[Any]]]] = [
-        ("/v1/folders/list", wire.MailboxQuestion, rooms.folders.list),
-        ("/v1/folders/create", wire.FolderChange, rooms.arranger.create),
-        ("/v1/folders/delete", wire.FolderChange, rooms.arranger.delete),
-        ("/v1/folders/rename", wire.FolderChange, rooms.arranger.rename),
-        ("/v1/folders/subscribe", wire.FolderChange, rooms.arranger.subscribe),
-        ("/v1/folders/unsubscribe", wire.FolderChange, rooms.arranger.unsubscribe),
-        ("/v1/folders/open", wire.OpenFolder, rooms.folders.open),
-        ("/v1/folders/changes", wire.ChangesQuestion, rooms.folders.changes),
-        ("/v1/messages/store", wire.StoreQuestion, rooms.changer.store),
-        ("/v1/messages/copy", wire.CopyQuestion, rooms.copier.copy),
-        ("/v1/messages/expunge", wire.ExpungeQuestion, rooms.changer.expunge),
-        ("/v1/messages/search", wire.SearchQuestion, rooms.searcher.search),
-        ("/v1/maildrop/open", wire.OpenMaildrop, rooms.maildrops.open),
-        ("/v1/maildrop/ahead", wire.ReadAhead, rooms.sections.ahead),
-        ("/v1/maildrop/close", wire.CloseMaildrop, rooms.maildrops.close),
+    endpoints: list[tuple[str, type[Any], Callable[[Any], Awaitable[Any]]]] = [
+        ("/v1/folders/list", wire.MailboxQuestion, operations.folders.list),
+        ("/v1/folders/create", wire.FolderChange, operations.folder_tree.create),
+        ("/v1/folders/delete", wire.FolderChange, operations.folder_tree.delete),
+        ("/v1/folders/rename", wire.FolderChange, operations.folder_tree.rename),
+        ("/v1/folders/subscribe", wire.FolderChange, operations.folder_tree.subscribe),
+        ("/v1/folders/unsubscribe", wire.FolderChange, operations.folder_tree.unsubscribe),
+        ("/v1/folders/open", wire.OpenFolder, operations.folders.open),
+        ("/v1/folders/changes", wire.ChangesQuestion, operations.folders.changes),
+        ("/v1/messages/store", wire.StoreQuestion, operations.flags.store),
+        ("/v1/messages/copy", wire.CopyQuestion, operations.copier.copy),
+        ("/v1/messages/expunge", wire.ExpungeQuestion, operations.flags.expunge),
+        ("/v1/messages/search", wire.SearchQuestion, operations.searcher.search),
+        ("/v1/maildrop/open", wire.OpenMaildrop, operations.maildrops.open),
+        ("/v1/maildrop/ahead", wire.ReadAhead, operations.sections.ahead),
+        ("/v1/maildrop/close", wire.CloseMaildrop, operations.maildrops.close),
     ]
-    for path, question, answer in doors:
+    for path, question, answer in endpoints:
         if path in _EXPENSIVE:
-            answer = _in_turn(rooms.turns, answer)
-        add_door(app, path, question, rooms.proven.first(answer), "frontend")
-    add_door(app, "/v1/maildrop/renew", wire.RenewMaildrops, renew, "frontend")
+            answer = _in_turn(operations.turns, answer)
+        add_endpoint(app, path, question, operations.proven.first(answer), "frontend")
+    add_endpoint(app, "/v1/maildrop/renew", wire.RenewMaildrops, renew, "frontend")
 
 
 #: Endpoints whose work grows with a folder or its messages.
@@ -156,10 +156,10 @@ def _in_turn(turns: Turns, answer: Callable[[Any], Awaitable[Any]]) -> Callable[
     return in_turn
 
 
-def _add_streams(app: App, rooms: Rooms, most_bytes: int) -> None:
+def _add_streams(app: App, operations: Operations, most_bytes: int) -> None:
     async def asked(request: Request, kind: type[Any]) -> Any:
         question = decoded(_streamed[kind], await request.body(), kind)
-        rooms.proven.require(question)
+        operations.proven.require(question)
         return question
 
     async def streamed(
@@ -169,7 +169,7 @@ def _add_streams(app: App, rooms: Rooms, most_bytes: int) -> None:
         question = await asked(request, kind)
 
         async def in_turn() -> AsyncGenerator[bytes, None]:
-            async with rooms.turns.of(question.mailbox_id), aclosing(found(question)) as pieces:
+            async with operations.turns.of(question.mailbox_id), aclosing(found(question)) as pieces:
                 async for piece in pieces:
                     yield piece
 
@@ -186,18 +186,18 @@ def _add_streams(app: App, rooms: Rooms, most_bytes: int) -> None:
         return StreamingResponse(all_of_it(), media_type=media_type)
 
     async def read(request: Request) -> Response:
-        return await streamed(request, wire.ReadMaildrop, rooms.sections.message, "message/rfc822")
+        return await streamed(request, wire.ReadMaildrop, operations.sections.message, "message/rfc822")
 
     async def fetch(request: Request) -> Response:
-        return await streamed(request, wire.FetchQuestion, rooms.reader.fetch, "application/octet-stream")
+        return await streamed(request, wire.FetchQuestion, operations.reader.fetch, "application/octet-stream")
 
     async def append(request: Request) -> Response:
         raw = await request.body()
         size = int.from_bytes(raw[:4], "big")
         head = decoded(_append, raw[4 : 4 + size], wire.Append)
-        rooms.proven.require(head)
+        operations.proven.require(head)
 
-        put = _in_turn(rooms.turns, lambda head: rooms.appender.append(head, raw[4 + size :]))
+        put = _in_turn(operations.turns, lambda head: operations.appender.append(head, raw[4 + size :]))
         answer = await while_caller_waits(request.receive, put(head))
         return Response(_encode(answer), media_type=MSGPACK)
 
@@ -212,7 +212,7 @@ def _add_streams(app: App, rooms: Rooms, most_bytes: int) -> None:
 
 
 def _guarded(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    async def door(request: Request) -> Response:
+    async def endpoint(request: Request) -> Response:
         try:
             return await answer(request)
         except PostriderError as error:
@@ -220,4 +220,4 @@ def _guarded(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Requ
         except Exception as error:
             return await unexpected(request, error)
 
-    return door
+    return endpoint

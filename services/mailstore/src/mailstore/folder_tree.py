@@ -9,7 +9,7 @@ import asyncpg
 from bodystore import BodyStore
 from mailkit.clock import Clock
 from mailkit.db import Connection, translated
-from mailstore.copying import copy_messages
+from mailstore.copy import copy_messages
 from mailstore.folders import parents
 from mailstore.storage.store import INBOX_ID, LAST_UID, locked, not_purged, notify, remember, remembered, sql
 from mailstore_client.wire import DELIMITER, FolderChange, FolderChanged
@@ -22,7 +22,7 @@ DEEPEST = 20
 Status = Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren"]
 
 
-class Arranger:
+class FolderTree:
     """Changes the tree of folders."""
 
     def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Speed of auth's doors on this machine: `python services/auth/bench/doors.py`. Real service, real Postgres, one process
+"""Speed of auth's endpoints on this machine: `python services/auth/bench/endpoints.py`. Real service, real Postgres, one process
 asking as smtp-gateway and pop-imap-frontend do (lists of what piled up)."""
 
 import asyncio

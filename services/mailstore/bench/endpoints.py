@@ -1,6 +1,6 @@
-"""What mailstore's doors do per second on a Postgres of its own: filing, opening, fetching, appending.
+"""What mailstore's endpoints do per second on a Postgres of its own: filing, opening, fetching, appending.
 
-`python services/mailstore/bench/doors.py [MESSAGES]`. Filing is driven by a process of its own through the real door, as
+`python services/mailstore/bench/endpoints.py [MESSAGES]`. Filing is driven by a process of its own through the real endpoint, as
 queue-worker does it: lists of 200 from 3 connections, 1,000 mailboxes, bodies of 4 KB, one recipient each.
 """
 

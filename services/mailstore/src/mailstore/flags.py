@@ -29,7 +29,7 @@ _ALL = (1 << 62) - 1
 BATCH = 5000
 
 
-class Changer:
+class FlagWriter:
     """Changes messages in folders."""
 
     def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock) -> None:

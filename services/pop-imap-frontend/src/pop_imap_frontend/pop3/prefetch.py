@@ -14,7 +14,7 @@ MOST_MESSAGES = 16
 MOST_BYTES = 64 * 1024
 
 
-class Ahead:
+class Prefetch:
     """The next messages of one session, as long as it goes from front to back."""
 
     def __init__(self, session: "Pop3Session") -> None:
