@@ -23,6 +23,8 @@ MAX_UNCOMMON = 32 * 1024
 #: The next string of an ENVELOPE as it is written here: NIL, quoted, or the head of a literal.
 _string = re.compile(rb'[( )]*(?:(NIL)|"([^"\\]*+(?:\\.[^"\\]*+)*+)"|\{(\d+)\}\r\n)').match
 _escaped = re.compile(rb"\\(.)")
+#: One address of a list in the form that nearly all have: name, mailbox and host, quoted without escapes.
+_plain = re.compile(rb'\((?:NIL|"([^"\\]*+)") NIL "([^"\\]*+)" "([^"\\]*+)"\)').match
 #: Characters of each address field that are searched.
 MAX_SEARCHED = 64 * 1024
 _END_OF_GROUP = b"(NIL NIL NIL NIL)"
@@ -72,10 +74,15 @@ def searched(envelope: bytes) -> tuple[str, str, str, str]:
     subject = _string(envelope, _end(date))
     assert subject is not None
     pos = _end(subject)
-    found = []
+    found, before = [], b""
+    lines: list[str] = []
     for _ in range(6):
         pos += 1  # the space in front
-        lines, pos = _lines(envelope, pos)
+        if before and envelope.startswith(before, pos):  # Sender and Reply-To are mostly the From
+            end = pos + len(before)
+        else:
+            lines, end = _lines(envelope, pos)
+        before, pos = envelope[pos:end], end
         found.append("\n".join(lines)[:MAX_SEARCHED])
     from_, _, _, to, cc, bcc = found
     return from_, to, cc, bcc
@@ -88,6 +95,12 @@ def _lines(envelope: bytes, pos: int) -> tuple[list[str], int]:
     pos += 1
     lines = []
     while envelope.startswith(b"(", pos):
+        if plain := _plain(envelope, pos):
+            pos = plain.end()
+            name, mailbox, host = plain.groups()
+            where = header_text(mailbox + b"@" + host)
+            lines.append(f"{header_text(name)} <{where}>" if name else where)
+            continue
         four = []
         for _ in range(4):
             match = _string(envelope, pos)
