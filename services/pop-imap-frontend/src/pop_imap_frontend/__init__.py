@@ -1,1 +1,1 @@
-"""Speaks POP3 and IMAP with mail clients."""
+"""POP3 and IMAP server for mail clients."""

@@ -1,4 +1,4 @@
-"""What one mailbox may have under way at once over all its sessions in this process (docs/decisions/0033)."""
+"""Limits of the work in progress for one mailbox, over all its sessions in this process (docs/decisions/0033)."""
 
 import asyncio
 from collections import deque
@@ -8,21 +8,23 @@ from uuid import UUID
 from mailkit.errors import OverLimit
 from pop_imap_frontend import metrics
 
-#: Askers in line for one mailbox.
+#: Limit of the requests that wait for one mailbox.
 MOST_WAITING = 100
 
 
 @dataclass(slots=True)
 class _Use:
-    """What a mailbox has taken, and who waits for more, in order."""
+    """The amount a mailbox has taken, and the requests that wait for more, in order."""
 
     taken: int = 0
     waiting: deque[tuple[int, asyncio.Future[None]]] = field(default_factory=deque)
 
 
 class Budget:
-    """Counts one thing (octets, commands) by mailbox up to `limit`. Who asks for more waits in line, `patience` seconds at
-    most; other mailboxes do not notice."""
+    """A limit per mailbox of one resource (octets, commands).
+
+    A request beyond `limit` waits in order for at most `patience` seconds; other mailboxes are not affected.
+    """
 
     def __init__(self, name: str, limit: int, *, patience: float = 30.0) -> None:
         self._limit = limit
@@ -32,7 +34,10 @@ class Budget:
         self._refused = metrics.BUDGET_WAITS.labels(name, "refused")
 
     async def take(self, mailbox_id: UUID, amount: int = 1) -> int:
-        """Take `amount`, or the whole limit where that is less; answers what to give back. Raises OverLimit."""
+        """Take the smaller of `amount` and the limit; return the amount to give back.
+
+        Raises OverLimit after `patience` seconds, and at once if MOST_WAITING requests wait already.
+        """
         amount = min(amount, self._limit)
         use = self._uses.setdefault(mailbox_id, _Use())
         if not use.waiting and use.taken + amount <= self._limit:
@@ -48,7 +53,7 @@ class Budget:
             async with asyncio.timeout(self._patience):
                 await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():  # it came with the end of the wait
+            if turn.done() and not turn.cancelled():  # granted just as the wait ended
                 self.give_back(mailbox_id, amount)
             else:
                 if (amount, turn) in use.waiting:
@@ -61,7 +66,7 @@ class Budget:
         return amount
 
     def give_back(self, mailbox_id: UUID, amount: int = 1) -> None:
-        """What `take` answered."""
+        """Give back an amount that `take` returned, and grant the requests that now fit."""
         use = self._uses[mailbox_id]
         use.taken -= amount
         self._serve(mailbox_id, use)

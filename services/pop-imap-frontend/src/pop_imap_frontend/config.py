@@ -6,7 +6,7 @@ from mailkit.config import CommaList, ServiceSettings
 
 
 class FrontendSettings(ServiceSettings):
-    """What pop-imap-frontend is told by its environment."""
+    """Settings of pop-imap-frontend, read from its environment."""
 
     http_port: int = Field(default=8005, ge=0, le=65535)
     """Port of the HTTP side."""
@@ -20,15 +20,15 @@ class FrontendSettings(ServiceSettings):
     tls_minimum: CommaList = ()
     """Oldest TLS version: `1.2` for all listeners, `pop3s=1.0` for one; below 1.2 for old devices (docs/decisions/0044)."""
     helo_name: str = "Postrider"
-    """Our name in greetings."""
+    """Name of this server in greetings."""
     auth_url: str = "http://127.0.0.1:8001"
     token_frontend_auth: SecretStr = SecretStr("")
     mailstore_url: str = "http://127.0.0.1:8003"
     token_frontend_mailstore: SecretStr = SecretStr("")
     max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
-    """S7; the largest APPEND."""
+    """Largest message that APPEND takes, in octets (S7)."""
     pop3_login_delay_seconds: int = Field(default=60, ge=0)
-    """P4, as CAPA says it; auth keeps the rule."""
+    """LOGIN-DELAY in the answer to CAPA (P4), in seconds; auth enforces it."""
     frontend_connections: int = Field(default=20_000, ge=1)
     connections_per_address: int = Field(default=100, ge=1)
     limit_exempt_networks: CommaList = ()
@@ -46,12 +46,13 @@ class FrontendSettings(ServiceSettings):
     imap_plaintext_auth: bool = False
     """Allow IMAP logins without TLS, for old clients."""
     pop3_idle_seconds: float = Field(default=600, gt=0)
-    """RFC 1939 3 asks for 10 minutes at least."""
+    """POP3 autologout timer; RFC 1939 3 requires at least 10 minutes."""
     imap_idle_seconds: float = Field(default=1860, gt=0)
-    """RFC 3501 5.4 asks for 30 minutes at least."""
+    """IMAP autologout timer; RFC 3501 5.4 requires at least 30 minutes."""
     imap_keepalive_seconds: float = Field(default=120, gt=0)
-    """IDLE says `* OK Still here` so often: before a NAT forgets the connection."""
+    """Interval of `* OK Still here` during IDLE, so that NAT devices keep the connection."""
     imap_commands_per_mailbox: int = Field(default=10, ge=1)
-    """FETCH, SEARCH, COPY and APPEND of one mailbox under way at once in this process; more wait, 30 s at most."""
+    """Limit of FETCH, SEARCH, COPY, MOVE and APPEND commands of one mailbox that run at the same time in this process; others
+    wait at most 30 s."""
     imap_literal_bytes_per_mailbox: int = Field(default=32 * 1024 * 1024, ge=1024 * 1024)
-    """The same for octets of literals (of APPENDs, above all), in all sessions of a mailbox together."""
+    """The same limit for octets of literals (mostly of APPEND), over all sessions of a mailbox."""

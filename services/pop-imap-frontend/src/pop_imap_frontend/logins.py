@@ -1,4 +1,4 @@
-"""Logins of both protocols: one question to auth, with the client's address, for whom the grant is (S2, I2)."""
+"""Logins of both protocols: one request to auth, with the client's address, to which the relay grant is given (S2, I2)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,19 +14,19 @@ from mailkit.stream import Stream
 from mailkit.tarpit import Tarpit
 from pop_imap_frontend import metrics
 
-#: A client hears within 10 s what became of his login: auth's answer, its repetition and POP3's maildrop together.
+#: A login is answered within 10 s; this covers the request to auth, its retry and the opening of POP3's maildrop.
 LOGIN_SECONDS = 9.0
-#: Of the second that is left, this much is for taking a check back.
+#: Part of the remaining second, for undoing a login check.
 UNDO_SECONDS = 0.5
 
 
 def login_ends() -> float:
-    """When a login that begins now has to be answered, by the loop's clock."""
+    """Return the deadline of a login that begins now, by the clock of the event loop."""
     return asyncio.get_running_loop().time() + LOGIN_SECONDS
 
 
 class Logins:
-    """Collects logins into list calls. A question that was not answered is repeated once under the same id."""
+    """Client of auth that sends logins in batches. A request without an answer is retried once under the same id."""
 
     def __init__(
         self, ask: Batcher[Login, LoginAnswer], undo_checks: Callable[[Sequence[UUID]], Awaitable[list[bool]]],
@@ -40,7 +40,10 @@ class Logins:
         self, protocol: str, login: str, password: str, peer: Peer, *, ends: float | None = None,
         operation: UUID | None = None,
     ) -> LoginAnswer:  # fmt: skip
-        """Auth's answer, before `ends`. A direct client's address is not told: no grant (decision 9). Raises Unavailable."""
+        """Return the answer of auth, before the deadline `ends`; raises Unavailable.
+
+        The address of a direct client is not passed on, so it gets no relay grant (decision 9).
+        """
         holder = None if peer.direct else peer.address
         question = Login(operation or new_id(), protocol, login, password, holder)  # type: ignore[arg-type]
         outcome = "away"
@@ -58,19 +61,22 @@ class Logins:
             metrics.LOGINS.labels(protocol, outcome).inc()
 
     async def when_due(self, answer: LoginAnswer, peer: Peer, stream: Stream) -> LoginAnswer:
-        """`answer` after its delay, or a refusal for now when one more may not wait (docs/decisions/0049).
+        """Return `answer` after its delay, or `throttled` if the limit of delayed answers is reached (docs/decisions/0049).
 
-        The task is cancelled when the client leaves. Raises ConnectionResetError when it has left before.
+        The task is cancelled if the client disconnects. Raises ConnectionResetError if it already has.
         """
         if not answer.delay:
             return answer
         with stream.while_connected():
             if await self._tarpit.delay(peer.address, answer.delay):
                 return answer
-        return LoginAnswer("throttled")  # right or wrong: the difference would give the password away
+        return LoginAnswer("throttled")  # for right passwords too: a difference would reveal the password
 
     async def undo_check(self, operation: UUID) -> None:
-        """This POP3 login got no maildrop, so it begins no 60 seconds (P4). Where auth cannot be told, it does."""
+        """Undo the check of a POP3 login that got no maildrop, so that its 60 seconds (P4) do not begin.
+
+        If auth does not answer within UNDO_SECONDS, they do begin.
+        """
         with suppress(PostriderError, TimeoutError):
             async with asyncio.timeout(UNDO_SECONDS):
                 await self._undo_checks([operation])

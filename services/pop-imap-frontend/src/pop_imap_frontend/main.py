@@ -1,4 +1,4 @@
-"""Wiring: settings, clients, four listeners, the feed, the re-check, the HTTP side, and the end."""
+"""Start and stop of the service: clients of other services, four listeners, change feed, re-check, HTTP side, shutdown."""
 
 import asyncio
 from collections.abc import Callable
@@ -36,7 +36,7 @@ _POP3 = Refusals(too_many=b"-ERR [SYS/TEMP] Too many connections\r\n", no_header
 
 
 async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until `life` is stopping, then drain its sessions."""
     configure(SERVICE, settings.log_level)
     auth = AuthClient(settings.auth_url, settings.token_frontend_auth, timeout=8)
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_frontend_mailstore, timeout=8, connections=256)
@@ -84,7 +84,7 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
     imap_talk = protocol(lambda stream, peer: ImapSession(stream, peer, imap))
     pop3_talk = protocol(lambda stream, peer: Pop3Session(stream, peer, pop3))
     if certificates is not None:
-        await certificates.measure()  # which names they are for
+        await certificates.measure()  # which host names they cover
     ports = [
         Public("imap", settings.imap_port, imap_talk, _IMAP),
         Public("pop3", settings.pop3_port, pop3_talk, _POP3),
@@ -128,5 +128,5 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
 
 
 def app(life: Lifecycle) -> App:
-    """The HTTP side: health and metrics."""
+    """Create the HTTP application: health and metrics."""
     return create_app(SERVICE, life)

@@ -1,4 +1,4 @@
-"""What the front end counts for both protocols; no address or domain is a label."""
+"""Metrics of both protocols; no address or domain is a label."""
 
 from prometheus_client import Counter, Histogram
 
@@ -31,13 +31,16 @@ BUDGET_WAITS = from_zero(
 
 
 def count_bytes(listener: str, received: int, sent: int) -> None:
-    """Add an ended session's traffic."""
+    """Count the octets of a session that has ended."""
     BYTES.labels(listener, "in").inc(received)
     BYTES.labels(listener, "out").inc(sent)
 
 
 class Commands:
-    """Counts and times one protocol's commands; the labelled children are kept, a command costs two dictionary look-ups."""
+    """Counters and timers of the commands of one protocol.
+
+    The labelled children are cached, so a command costs two dictionary look-ups.
+    """
 
     def __init__(self, protocol: str, counter: Counter) -> None:
         self._protocol = protocol
@@ -46,7 +49,7 @@ class Commands:
         self._seconds: dict[str, Histogram] = {}
 
     def __call__(self, name: str, answer: str, seconds: float) -> None:
-        """`name`: a command the code knows, or "unknown"."""
+        """Count and time one command; `name` is a known command or "unknown"."""
         count = self._counts.get((name, answer))
         if count is None:
             count = self._counts[name, answer] = self._counter.labels(name, answer)

@@ -1,5 +1,5 @@
-"""Events for open sessions from outside: changes in their mailbox (decision 8), the end of their account (15), and
-their renewed proofs (docs/decisions/0040)."""
+"""External events for open sessions: changes in their mailbox (decision 8), a disabled or changed account (decision 15),
+and renewed proofs (docs/decisions/0040)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ RECHECK_SECONDS = 5.0
 
 
 class Watched(Protocol):
-    """A logged-in session. `proof` is its own, and replaced here; `hears_news`: `news` means something to it."""
+    """A logged-in session. `proof` is renewed by the re-check; `hears_news` says whether the session waits for `news`."""
 
     news: asyncio.Event
     proof: bytes
@@ -28,16 +28,16 @@ class Watched(Protocol):
 
     @property
     def account(self) -> LoginAnswer:
-        """Whose session it is."""
+        """The login of the session."""
         ...
 
     def end(self, reason: str) -> None:
-        """Say goodbye for `reason`."""
+        """End the session with `reason`."""
         ...
 
 
 class Asking:
-    """Which mailboxes one connection of the feed still has to be asked for."""
+    """Mailboxes that one connection of the change feed has not yet subscribed to."""
 
     def __init__(self, mailbox_ids: Iterable[UUID], proof: Callable[[UUID], bytes]) -> None:
         self._waiting = dict.fromkeys(mailbox_ids)
@@ -45,12 +45,12 @@ class Asking:
         self._more = asyncio.Event()
 
     def add(self, mailbox_id: UUID) -> None:
-        """Ask for this one too, or with its new proof."""
+        """Subscribe to this mailbox as well, or again with its new proof."""
         self._waiting[mailbox_id] = None
         self._more.set()
 
     async def lists(self) -> AsyncIterator[list[WatchedMailbox]]:
-        """Lists without end; the first may be empty, so that the request leaves at once."""
+        """Yield lists of mailboxes without end; the first may be empty, so that the request is sent at once."""
         while True:
             self._more.clear()
             asked = list(islice(self._waiting, MOST_WATCHED_A_FRAME))
@@ -72,7 +72,7 @@ class Watch:
         self._asking = Asking((), self.proof)
 
     def add(self, session: Watched) -> Callable[[], None]:
-        """Watch `session` until the answer is called."""
+        """Watch `session` until the returned function is called."""
         mailbox_id = session.account.mailbox_id
         assert mailbox_id is not None
         self._sessions.setdefault(mailbox_id, set()).add(session)
@@ -89,11 +89,11 @@ class Watch:
         return remove
 
     def proof(self, mailbox_id: UUID) -> bytes:
-        """The proof of this mailbox's sessions that lasts longest; empty when there is no session."""
+        """Return the longest-lasting proof of this mailbox's sessions; empty if there is no session."""
         return max((session.proof for session in self._sessions.get(mailbox_id, ())), default=b"")
 
     async def follow_feed(self) -> None:
-        """Pass the change feed on, for ever; after a gap every session looks for itself."""
+        """Pass the change feed on to the sessions, without end; after a gap every session asks for changes."""
         while True:
             try:
                 self._everybody()
@@ -105,7 +105,7 @@ class Watch:
                     for mailbox_id in news.mailbox_ids:
                         for session in self._sessions.get(mailbox_id, ()):
                             session.news.set()
-            except Exception as error:  # whatever it is, the feed goes on
+            except Exception as error:  # no error may end the feed
                 report(error, "feed")
             await asyncio.sleep(0.5)
 
@@ -115,7 +115,10 @@ class Watch:
                 session.news.set()
 
     async def recheck(self) -> None:
-        """End the sessions whose account was disabled or whose password changed, renew the others' proofs; one list call."""
+        """End sessions whose account was disabled or whose password changed and renew the proofs of the others.
+
+        One call to auth for each 5,000 sessions.
+        """
         sessions = [session for group in self._sessions.values() for session in group]
         for start in range(0, len(sessions), 5000):
             await self._recheck(sessions[start : start + 5000])

@@ -1,4 +1,4 @@
-"""Commands of any state, and the ones that log in (RFC 3501 6.1, 6.2; RFC 2971, 2342, 4959)."""
+"""Commands of any state, and those that log in (RFC 3501 6.1, 6.2; RFC 2971, 2342, 4959)."""
 
 import base64
 import binascii
@@ -49,7 +49,7 @@ async def logout(session: ImapSession, cursor: Cursor) -> str:
 
 @command("ID", ANY)
 async def identify(session: ImapSession, cursor: Cursor) -> str:
-    """RFC 2971; what the client says of itself is read and not kept."""
+    """Answer ID (RFC 2971); the client's parameters are parsed and discarded."""
     cursor.space()
     if cursor.peek() == b"(":
         for _ in cursor.each("a list"):
@@ -63,11 +63,11 @@ async def identify(session: ImapSession, cursor: Cursor) -> str:
 
 @command("STARTTLS", State.NOT_AUTHENTICATED)
 async def starttls(session: ImapSession, cursor: Cursor) -> str:
-    """RFC 3501 6.2.1; whatever was sent ahead in plain text is thrown away by the stream."""
+    """Check whether TLS can begin (RFC 3501 6.2.1); the stream discards octets sent ahead in plain text."""
     cursor.end()
     if session.tls or session.context.tls is None:
         raise BadCommand("TLS is already active" if session.tls else "TLS is not available")
-    return ""  # the session answers and begins
+    return ""  # the session sends the OK and begins TLS
 
 
 @command("LOGIN", State.NOT_AUTHENTICATED)
@@ -82,7 +82,7 @@ async def login(session: ImapSession, cursor: Cursor) -> str:
 
 @command("AUTHENTICATE", State.NOT_AUTHENTICATED)
 async def authenticate(session: ImapSession, cursor: Cursor) -> str:
-    """PLAIN (RFC 4616), with or without an initial response (SASL-IR, RFC 4959)."""
+    """Log in with SASL PLAIN (RFC 4616), with or without an initial response (SASL-IR, RFC 4959)."""
     cursor.space()
     mechanism = cursor.keyword("a mechanism")
     if mechanism != "PLAIN":

@@ -1,4 +1,4 @@
-"""APPEND (RFC 3501 6.3.11, UIDPLUS's APPENDUID RFC 4315 3)."""
+"""APPEND (RFC 3501 6.3.11), with APPENDUID (UIDPLUS, RFC 4315 3)."""
 
 from mailkit.ids import new_id
 from mailstore_client.wire import MOST_FLAGS, Append
@@ -13,7 +13,7 @@ _REFUSALS = {
     "limit": "[LIMIT] this mailbox has too many keywords",
     "no_space": "[UNAVAILABLE] the server's disk is full; deleting still works",
 }
-#: INTERNALDATE is kept in seconds since 1970 and shown with a year of four digits.
+#: INTERNALDATE is stored in seconds since 1970 and sent with a year of four digits.
 _LAST_SECOND = 253402300799
 
 
@@ -50,12 +50,12 @@ async def append(session: ImapSession, cursor: Cursor) -> str:
         answer = await session.context.mailstore.append(head, message)
     if answer.status != "ok":
         raise No(_REFUSALS[answer.status])
-    session.news.set()  # it may be the selected folder, under whatever name
+    session.news.set()  # the target may be the selected folder, renamed meanwhile or not
     return f"[APPENDUID {answer.uidvalidity} {answer.uid}] APPEND completed"
 
 
 def _with_crlf(message: bytes) -> bytes:
-    """Stored mail has CRLF line ends only, so that POP3 and copies are the same octets."""
+    """`message` with CRLF line ends only, so that POP3 and copies have the same octets."""
     if message.count(b"\n") == message.count(b"\r") == message.count(b"\r\n"):
         return message
     return message.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")

@@ -1,4 +1,4 @@
-"""Changes of the selected folder, as untagged responses. The feed is a hint, MODSEQ the truth (decision 8)."""
+"""Changes of the selected folder, sent as untagged responses. The feed is only a hint; MODSEQ decides (decision 8)."""
 
 from typing import TYPE_CHECKING
 
@@ -15,24 +15,24 @@ log = get_logger()
 
 
 async def tell(session: "ImapSession") -> None:
-    """Ask for changes and send them. Raises Disconnect when the folder was deleted."""
+    """Ask mailstore for changes and send them. Raises Disconnect if the folder was deleted or changed too much."""
     if not await _follow(session):
         raise Disconnect("the selected mailbox is no longer there; connect again")
 
 
 async def tell_after_command(session: "ImapSession") -> str | None:
-    """In front of the tagged answer of a command that is done; why the session has to end, if it has to."""
+    """Send changes before the tagged response of a completed command; return why the session must end, None if it need not."""
     try:
         await tell(session)
     except Disconnect as error:
         return str(error)
-    except PostriderError as error:  # the next command will see
+    except PostriderError as error:  # the next command asks again
         report(error, "changes")
     return None
 
 
 async def forget_if_gone(session: "ImapSession") -> None:
-    """After a DELETE: the selected state ends with the folder itself, not with a name."""
+    """Leave the selected state after a DELETE if the selected folder itself is gone, whatever its name was."""
     if session.selected is None:
         return
     try:
@@ -43,7 +43,7 @@ async def forget_if_gone(session: "ImapSession") -> None:
 
 
 async def _follow(session: "ImapSession") -> bool:
-    """Bring the view up to date and send the changes; False: the folder is gone."""
+    """Bring the view up to date and send the changes; False if the folder is gone."""
     view = session.view
     session.news.clear()
     try:

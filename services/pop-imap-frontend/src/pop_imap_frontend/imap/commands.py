@@ -1,4 +1,4 @@
-"""The commands: in which states each is allowed (RFC 3501 6), and what runs it. The check stands in one place."""
+"""Table of the commands: the function of each and the states in which it is allowed (RFC 3501 6)."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class State(Flag):
-    """Where a connection is (RFC 3501 3)."""
+    """State of a connection (RFC 3501 3)."""
 
     NOT_AUTHENTICATED = auto()
     AUTHENTICATED = auto()
@@ -28,10 +28,10 @@ Run = Callable[["ImapSession", Cursor], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`run` gets the session and a cursor behind the command's name and returns the text after `tag OK `.
+    """A command. `run` gets the session and a cursor after the command's name and returns the text after `tag OK `.
 
-    `tells_changes`: other sessions' changes may be told before the tagged answer; EXPUNGE responses are forbidden
-    after FETCH, STORE and SEARCH by number (RFC 3501 7.4.1).
+    `tells_changes`: changes by other sessions may be sent before the tagged response; EXPUNGE responses are forbidden
+    during FETCH, STORE and SEARCH by number (RFC 3501 7.4.1).
     """
 
     allowed_in: State
@@ -43,7 +43,7 @@ COMMANDS: dict[str, Command] = {}
 
 
 def command(name: str, allowed_in: State, *, tells_changes: bool = True) -> Callable[[Run], Run]:
-    """Register the function that runs `name`."""
+    """Register the decorated function as the command `name`."""
 
     def register(run: Run) -> Run:
         COMMANDS[name] = Command(allowed_in, run, tells_changes)

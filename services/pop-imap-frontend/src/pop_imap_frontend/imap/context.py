@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LogIn(Protocol):
-    """How a session asks auth; shared with POP3."""
+    """Login at auth, shared with POP3 (see `logins.Logins`)."""
 
     async def __call__(self, protocol: str, login: str, password: str, peer: Peer) -> LoginAnswer: ...
 
@@ -32,16 +32,16 @@ class ImapContext:
     log_in: LogIn
     clock: Clock
     tls: Callable[[str], ssl.SSLContext] | None
-    """The context for STARTTLS; None without certificates."""
+    """Returns the TLS context of a listener for STARTTLS; None without certificates."""
     plaintext_logins: bool
     append_limit: int
     idle_seconds: float
     name: str
     watch: Callable[["ImapSession"], Callable[[], None]]
-    """Registers a logged-in session with the change feed and the re-check; the answer ends that."""
+    """Registers a logged-in session with the change feed and the re-check; the returned function unregisters it."""
     commands: Budget
-    """FETCH, SEARCH, COPY and APPEND under way, by mailbox."""
+    """Limit of concurrent FETCH, SEARCH, COPY, MOVE and APPEND commands per mailbox."""
     literals: Budget
-    """Octets of literals in memory, by mailbox."""
+    """Limit of the octets of literals in memory per mailbox."""
     keepalive_seconds: float = 120.0
-    """IDLE says `* OK Still here` so often."""
+    """Interval of `* OK Still here` during IDLE."""

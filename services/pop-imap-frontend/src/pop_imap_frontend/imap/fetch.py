@@ -1,4 +1,4 @@
-"""FETCH (RFC 3501 6.4.5): what is asked for, and what mailstore has to be asked; `rows` writes the answer."""
+"""Parser of FETCH items (RFC 3501 6.4.5): what the client asks for and what mailstore is asked; `rows` writes responses."""
 
 import re
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _NAME = re.compile(rb"[A-Za-z0-9.]+")
 _PART = re.compile(rb"[1-9]\d{0,5}(?:\.[1-9]\d{0,5}){0,50}")
 _PARTIAL = re.compile(rb"<(\d{1,10})\.(\d{1,10})>")
 _WHOLE = Section()
-#: The items older than BODY[…], the section each stands for, and whether it marks the message seen.
+#: The RFC822 items: the section each is equal to, and whether it sets \Seen.
 _OLD = {
     "RFC822": (_WHOLE, True),
     "RFC822.HEADER": (Section(text="HEADER"), False),
@@ -26,16 +26,16 @@ _OLD = {
 
 @dataclass
 class FetchItems:
-    """The items of one FETCH in the order they were asked for."""
+    """Items of one FETCH in the order of the command."""
 
     columns: list[Column] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
-    #: (label with a space, where the value comes from: "flags", "uid", or an index into columns + sections)
+    #: (label with a space, source of the value: "flags", "uid", or ("column" or "section", index into that list))
     parts: list[tuple[bytes, str | tuple[str, int]]] = field(default_factory=list)
     marks_seen: bool = False
 
     def add(self, label: bytes, source: str | tuple[str, int]) -> None:
-        """One more item; an item named twice is answered once."""
+        """Add an item; an item named twice is answered once."""
         if (label, source) not in self.parts:
             self.parts.append((label, source))
 
@@ -44,18 +44,18 @@ class FetchItems:
         return bool(self.columns or self.sections)
 
     def want_uid(self) -> None:
-        """A UID FETCH answers with the UID whether asked for or not (RFC 3501 6.4.8)."""
+        """Add UID unless it is there; UID FETCH always answers with it (RFC 3501 6.4.8)."""
         if not any(kind == "uid" for _, kind in self.parts):
             self.parts.insert(0, (b"UID ", "uid"))
 
     def want_flags(self) -> None:
-        """Flags that this FETCH changed are told with it."""
+        """Add FLAGS unless it is there, since this FETCH changed flags."""
         if not any(kind == "flags" for _, kind in self.parts):
             self.parts.append((b"FLAGS ", "flags"))
 
 
 def parse_items(cursor: Cursor) -> FetchItems:
-    """A macro, one item, or a list of items in parentheses."""
+    """Parse a macro, one item, or a list of items in parentheses. Raises BadCommand and No."""
     items = FetchItems()
     if cursor.peek() == b"(":
         for _ in cursor.each("a list of items"):
@@ -102,7 +102,7 @@ def _item(cursor: Cursor, items: FetchItems) -> None:
 
 
 def _add_section(items: FetchItems, section: Section, label: bytes) -> None:
-    """Each label has a section of its own, in its order, since large values come in the order of the sections."""
+    """Add a section of its own for each label, in order, since large values arrive in the order of the sections."""
     for known, source in items.parts:
         if known == label and not isinstance(source, str) and items.sections[source[1]] == section:
             return
@@ -113,7 +113,7 @@ def _add_section(items: FetchItems, section: Section, label: bytes) -> None:
 
 
 def _section(cursor: Cursor) -> tuple[Section, bytes]:
-    """`[part.text]<offset.count>`: the section and its label in the response (which names the offset only)."""
+    """Parse `[part.text]<offset.count>`: the section and its label in the response, which has only the offset."""
     start = cursor.pos
     cursor.literal(b"[")
     part, text, fields = "", "", []
@@ -152,7 +152,7 @@ def _fields(cursor: Cursor) -> list[str]:
 
 
 def _relabel(written: bytes, text: str, part: str, fields: list[str]) -> bytes:
-    """The section as the response repeats it; header names given as literals or with odd spaces become quoted strings."""
+    """The section as the response repeats it; header lists with literals or extra spaces are written anew."""
     if not any(odd in written for odd in (b"{", b"  ", b"( ", b" )")):
         return written
     names = b" ".join(quoted(name.encode()) for name in fields)

@@ -1,4 +1,4 @@
-"""Commands that open and change folders (RFC 3501 6.3; RFC 3691 UNSELECT); `listing` has those that show them."""
+"""Commands that open and change folders (RFC 3501 6.3; UNSELECT: RFC 3691); `listing` has those that list them."""
 
 from mailkit.ids import new_id
 from mailstore_client.wire import DELIMITER, ExpungeQuestion, FolderChange, OpenFolder
@@ -9,7 +9,7 @@ from pop_imap_frontend.imap.responses import NONEXISTENT, No
 from pop_imap_frontend.imap.selected import Selected
 from pop_imap_frontend.imap.session import ImapSession
 
-#: What keeps a change of a folder from being made, as the client reads it (RFC 5530).
+#: Texts of NO for the status with which mailstore refuses a change of a folder (RFC 5530).
 _REFUSALS = {
     "nonexistent": NONEXISTENT,
     "alreadyexists": "[ALREADYEXISTS] that mailbox exists already",
@@ -64,7 +64,7 @@ async def unselect(session: ImapSession, cursor: Cursor) -> str:
 
 @command("CLOSE", State.SELECTED, tells_changes=False)
 async def close(session: ImapSession, cursor: Cursor) -> str:
-    """Removes what is marked \\Deleted without saying so, then unselects (RFC 3501 6.4.2)."""
+    """Remove the messages marked \\Deleted without EXPUNGE responses, then unselect (RFC 3501 6.4.2)."""
     cursor.end()
     view = session.view
     if not view.read_only:
@@ -106,7 +106,7 @@ async def delete(session: ImapSession, cursor: Cursor) -> str:
     answer = _done(
         "DELETE", await session.context.mailstore.delete_folder(FolderChange(session.mailbox_id, name, new_id()))
     )
-    await changes.forget_if_gone(session)  # the selected one may have had this name, or have it no longer
+    await changes.forget_if_gone(session)  # the selected folder may or may not be the one with this name
     return answer
 
 

@@ -1,4 +1,4 @@
-"""The formal syntax of IMAP commands (RFC 3501 9): one cursor over a command whose literals stand inline."""
+"""Formal syntax of IMAP commands (RFC 3501 9): a cursor over one command with its literals inline."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ SequenceSet = list[tuple[int | None, int | None]]
 
 _ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
 _ASTRING = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+')
-#: LOGIN's arguments: `user%domain` (P1) is sent without quotes by many clients.
+#: Arguments of LOGIN: many clients send `user%domain` (P1) without quotes.
 _LOGIN = re.compile(rb'[^\x00-\x20\x7f-\xff(){"\\]+')
 _LIST_MAILBOX = re.compile(rb'[^\x00-\x20\x7f-\xff(){"\\]+')
 _QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
@@ -30,31 +30,31 @@ _LARGEST = 2**32 - 1
 
 
 class BadCommand(Exception):
-    """The command cannot be parsed: BAD with this text; nothing was done."""
+    """The command cannot be parsed: BAD with this text; nothing was changed."""
 
 
 class Cursor:
-    """Reads one command from left to right. Every method raises BadCommand with what was expected."""
+    """Parser of one command, from left to right. Every method that reads raises BadCommand with what was expected."""
 
     def __init__(self, data: bytes, pos: int = 0) -> None:
         self.data = data
         self.pos = pos
 
     def peek(self) -> bytes:
-        """The next byte, or b"" at the end."""
+        """Return the next octet, or b"" at the end."""
         return self.data[self.pos : self.pos + 1]
 
     def at_end(self) -> bool:
-        """Nothing is left but spaces."""
+        """Return whether only spaces are left."""
         return self._behind_spaces() == len(self.data)
 
     def end(self) -> None:
-        """Nothing may follow but spaces."""
+        """Require that only spaces are left."""
         if not self.at_end():
             raise BadCommand("unexpected arguments at the end of the command")
 
     def space(self) -> None:
-        """One space; more than one are taken, as other servers do."""
+        """Read one space or more; other servers accept more than one, too."""
         self.literal(b" ", "a space")
         self.skip_spaces()
 
@@ -66,7 +66,7 @@ class Cursor:
         return match.end() if match else self.pos
 
     def each(self, what: str) -> Iterator[None]:
-        """A list in parentheses: one step for each item, which the caller reads."""
+        """Read a list in parentheses: yields once for each item, which the caller reads."""
         self.literal(b"(", what)
         self.skip_spaces()
         ended = self.accept(b")")
@@ -75,24 +75,24 @@ class Cursor:
             ended = self.list_ends()
 
     def list_ends(self) -> bool:
-        """Step over the list's `)`, or over what stands between two items. Spaces in front of `)` are taken."""
+        """Read the `)` of a list, also after spaces, or the space between two items; return whether the list ended."""
         if not self.accept(b")"):
             self.space()
             return self.accept(b")")
         return True
 
     def is_string(self) -> bool:
-        """Does a quoted string or a literal follow? `~` begins a literal8 only in front of `{`."""
+        """Return whether a quoted string or a literal follows; `~` begins a literal8 only before `{`."""
         return self.data.startswith((b'"', b"{", b"~{"), self.pos)
 
     def literal(self, text: bytes, what: str = "") -> None:
-        """Exactly `text` has to follow."""
+        """Read exactly `text`."""
         if not self.data.startswith(text, self.pos):
             raise BadCommand(f"expected {what or text.decode()}")
         self.pos += len(text)
 
     def accept(self, text: bytes) -> bool:
-        """Step over `text` when it follows."""
+        """Read `text` if it follows, and return whether it did."""
         if self.data.startswith(text, self.pos):
             self.pos += len(text)
             return True
@@ -109,11 +109,11 @@ class Cursor:
         return self._match(_ATOM, what)[0]
 
     def keyword(self, what: str = "an atom") -> str:
-        """An atom in capitals: command and item names compare without case."""
+        """Read an atom and return it in capitals, since names of commands and items are case-insensitive."""
         return self.atom(what).decode("ascii").upper()
 
     def string(self) -> bytes:
-        """A quoted string or a literal."""
+        """Read a quoted string or a literal."""
         if self.peek() == b'"':
             text = self._match(_QUOTED, "a quoted string")[1]
             return _UNQUOTE.sub(rb"\1", text) if b"\\" in text else text
@@ -130,7 +130,7 @@ class Cursor:
         return self._match(_ASTRING, "a string")[0]
 
     def login_text(self) -> str:
-        """A user name or password of LOGIN: an astring in which `%` and `*` need no quotes."""
+        """Read a user name or password of LOGIN: an astring in which `%` and `*` need no quotes."""
         raw = self.string() if self.is_string() else self._match(_LOGIN, "a string")[0]
         try:
             return raw.decode()
@@ -138,18 +138,18 @@ class Cursor:
             raise BadCommand("the string is not valid utf-8") from None
 
     def text(self, charset: str = "utf-8") -> str:
-        """An astring as text."""
+        """Read an astring and decode it."""
         try:
             return self.astring().decode(charset)
         except UnicodeDecodeError:
             raise BadCommand(f"the string is not valid {charset}") from None
 
     def mailbox(self) -> str:
-        """A mailbox name as UTF-8 text; INBOX in capitals (RFC 3501 5.1)."""
+        """Read a mailbox name and return it as text, INBOX in capitals (RFC 3501 5.1). Raises No as well."""
         return mailbox_name(self.astring())
 
     def list_mailbox(self) -> str:
-        """A LIST pattern: like a mailbox, with `%` and `*`."""
+        """Read a pattern of LIST: a mailbox name in which `%` and `*` need no quotes."""
         if self.is_string():
             return mailbox_name(self.string())
         return mailbox_name(self._match(_LIST_MAILBOX, "a mailbox pattern")[0])
@@ -169,7 +169,7 @@ class Cursor:
         return ranges
 
     def flag(self) -> str:
-        r"""One flag: a system flag (in its usual spelling) or a keyword. `\Recent` cannot be set."""
+        r"""Read a flag: a system flag (returned in its usual spelling) or a keyword. `\Recent` cannot be set."""
         text = self._match(_FLAG, "a flag")[0].decode("ascii")
         if text.startswith("\\"):
             known = {"\\answered", "\\flagged", "\\deleted", "\\seen", "\\draft"}
@@ -179,11 +179,11 @@ class Cursor:
         return text
 
     def flags(self) -> list[str]:
-        """A flag list in parentheses."""
+        """Read a list of flags in parentheses."""
         return [self.flag() for _ in self.each("a list of flags")]
 
     def date(self) -> date:
-        """A date, quoted or not."""
+        """Read a date, quoted or not."""
         quoted = self.accept(b'"')
         match = self._match(_DATE, "a date such as 23-Nov-2026")
         if quoted:
@@ -194,7 +194,7 @@ class Cursor:
             raise BadCommand("there is no such date") from None
 
     def date_time(self) -> float:
-        """An APPEND date; seconds since the epoch."""
+        """Read the date-time of APPEND; return seconds since the epoch."""
         self.literal(b'"', "a date and time in quotes")
         match = self._match(_DATE_TIME, 'a date and time such as "23-Nov-2026 11:20:00 +0000"')
         self.literal(b'"')
@@ -220,7 +220,7 @@ def _sequence_number(text: bytes) -> int | None:
 
 
 def mailbox_name(raw: bytes) -> str:
-    """A name from the wire (modified UTF-7, or UTF-8 from clients that send it) as text. Raises No: there is none such."""
+    """Decode a mailbox name (modified UTF-7, or UTF-8 from clients that send it). Raises No if it is not valid."""
     try:
         name = decode_utf7(raw)
     except ValueError:

@@ -1,4 +1,4 @@
-"""IDLE (RFC 2177): the client waits, the change feed wakes us."""
+"""IDLE (RFC 2177): the client waits, and the change feed wakes its session."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from pop_imap_frontend.imap.commands import LOGGED_IN, command
 from pop_imap_frontend.imap.grammar import BadCommand, Cursor
 from pop_imap_frontend.imap.session import ImapSession
 
-#: While mailstore is away, how long until it is asked again.
+#: Seconds until the next attempt if mailstore does not answer.
 _AGAIN = 2.0
 
 
@@ -21,7 +21,7 @@ async def idle(session: ImapSession, cursor: Cursor) -> str:
     metrics.IDLING.inc()
     try:
         if session.selected is not None:
-            session.news.set()  # what happened before IDLE began is told at once
+            session.news.set()  # changes from before IDLE are sent at once
         with session.waiting():
             while not done.done():
                 await _news_or_done(session, done)
@@ -35,8 +35,10 @@ async def idle(session: ImapSession, cursor: Cursor) -> str:
 
 
 async def _news_or_done(session: ImapSession, done: "asyncio.Future[Any]") -> None:
-    """Wait for either and send the news. After a time of silence say something, so that no NAT forgets the connection
-    (and a client that has gone is noticed)."""
+    """Wait for a change or the end of IDLE, and send the changes.
+
+    After `keepalive_seconds` of silence send a response, so that NAT devices keep the connection and a lost client is noticed.
+    """
     news: asyncio.Future[Any] = asyncio.ensure_future(session.news.wait())
     try:
         await asyncio.wait((done, news), timeout=session.context.keepalive_seconds, return_when=asyncio.FIRST_COMPLETED)

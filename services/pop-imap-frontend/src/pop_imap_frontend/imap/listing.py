@@ -1,4 +1,4 @@
-"""Commands that show folders: LIST with its extensions, LSUB, STATUS (RFC 3501 6.3.8 to 6.3.10; RFC 5258 LIST-EXTENDED,
+"""Commands that list folders: LIST with its extensions, LSUB, STATUS (RFC 3501 6.3.8 to 6.3.10; RFC 5258 LIST-EXTENDED,
 RFC 5819 LIST-STATUS, RFC 6154 SPECIAL-USE, RFC 3348 CHILDREN)."""
 
 import asyncio
@@ -13,7 +13,7 @@ from pop_imap_frontend.imap.responses import NONEXISTENT, No, mailbox
 from pop_imap_frontend.imap.session import ImapSession
 
 MOST_PATTERNS = 20
-#: Names that are matched between two turns of the loop: 400 characters and 20 patterns at most each.
+#: Names matched before the event loop runs other tasks: each has at most 400 characters and is matched with 20 patterns.
 _TURN = 20
 
 _STATUS = {
@@ -25,18 +25,18 @@ _RETURN = ("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS")
 
 @dataclass(slots=True)
 class ListOptions:
-    """What a LIST selects and returns (RFC 5258 3)."""
+    """Arguments of LIST: patterns, selection options and return options (RFC 5258 3)."""
 
     patterns: list[Pattern] = field(default_factory=list)
     select: set[str] = field(default_factory=set)
     returned: set[str] = field(default_factory=set)
     status: list[str] = field(default_factory=list)
     asks_delimiter: bool = False
-    """The basic LIST with an empty pattern (RFC 3501 6.3.8)."""
+    """True for a basic LIST with an empty pattern (RFC 3501 6.3.8)."""
 
 
 def parse_list(cursor: Cursor) -> ListOptions:
-    """The arguments of LIST. Raises BadCommand, No."""
+    """Parse the arguments of LIST. Raises BadCommand and No."""
     options = ListOptions()
     cursor.space()
     extended = cursor.peek() == b"("
@@ -80,7 +80,7 @@ def _option(cursor: Cursor, known: Sequence[str]) -> str:
 
 
 def _status_items(cursor: Cursor) -> list[str]:
-    """The list of status items (RFC 3501 6.3.10), each once."""
+    """Parse a list of status items (RFC 3501 6.3.10), each once."""
     items: dict[str, None] = {}
     for _ in cursor.each("a list of status items"):
         name = cursor.keyword("a status item")
@@ -93,13 +93,13 @@ def _status_items(cursor: Cursor) -> list[str]:
 
 
 async def _folders(session: ImapSession, items: Sequence[str] = ()) -> list[FolderInfo]:
-    """All folders; `items`: the status items that will be shown."""
+    """All folders; `items`: the status items that will be sent."""
     question = MailboxQuestion(session.mailbox_id, recent="RECENT" in items)
     return await session.context.mailstore.list_folders(question)
 
 
 async def _in_turns(folders: list[FolderInfo]) -> AsyncIterator[FolderInfo]:
-    """`folders`, with a turn for everybody else now and then."""
+    """Yield `folders`, and let other tasks run after each _TURN of them."""
     for at, folder in enumerate(folders):
         if at % _TURN == _TURN - 1:
             await asyncio.sleep(0)
@@ -129,7 +129,7 @@ def _attributes(folder: FolderInfo, options: ListOptions, parents: set[str]) -> 
 
 
 def _is_selected(folder: FolderInfo, select: set[str]) -> bool:
-    """RFC 5258 3.1; without a selection, every folder that exists."""
+    """Whether the selection options match (RFC 5258 3.1); without any, every folder that exists does."""
     if "SUBSCRIBED" not in select and not folder.exists:
         return False
     return ("SUBSCRIBED" not in select or folder.subscribed) and (
@@ -144,7 +144,7 @@ def _status_line(folder: FolderInfo, items: list[str]) -> bytes:
 
 @command("LIST", LOGGED_IN)
 async def list_(session: ImapSession, cursor: Cursor) -> str:
-    """Names and what is asked of each; STATUS costs no further question, mailstore's list has the numbers."""
+    """List names with what is asked of each; STATUS costs no further request, as mailstore's list has the numbers."""
     options = parse_list(cursor)
     if options.asks_delimiter:
         session.stream.write(b'* LIST (\\Noselect) "/" ""\r\n')
@@ -169,7 +169,7 @@ async def list_(session: ImapSession, cursor: Cursor) -> str:
 
 @command("LSUB", LOGGED_IN)
 async def lsub(session: ImapSession, cursor: Cursor) -> str:
-    """Subscribed names; with `%` a level whose children alone are subscribed shows as \\Noselect (RFC 3501 6.3.9)."""
+    """List subscribed names; with `%`, a level of which only children are subscribed is \\Noselect (RFC 3501 6.3.9)."""
     cursor.space()
     reference = cursor.mailbox()
     cursor.space()

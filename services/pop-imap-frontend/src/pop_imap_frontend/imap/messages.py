@@ -21,7 +21,7 @@ from pop_imap_frontend.imap.search import SearchParser
 from pop_imap_frontend.imap.selected import Spans, merged, positions_of, uids_of
 from pop_imap_frontend.imap.session import ImapSession
 
-#: Rows of FETCH responses made from the view alone go out in slices of this many.
+#: FETCH responses made from the view alone are written in slices of this number.
 _SLICE = 1000
 _GONE = "the selected mailbox is no longer there; connect again"
 _KEYWORDS = "[LIMIT] this mailbox has too many keywords"
@@ -33,7 +33,7 @@ _COPY_REFUSALS = {
 
 
 def _spans(session: ImapSession, cursor: Cursor, by_uid: bool) -> Spans:
-    """The messages that a command's first argument names."""
+    """Parse the first argument of a command: the messages it names."""
     cursor.space()
     return session.view.spans(cursor.sequence_set(), by_uid)
 
@@ -77,7 +77,7 @@ async def uid_fetch(session: ImapSession, cursor: Cursor) -> str:
 
 
 async def _store(session: ImapSession, spans: Spans, mode: str, flags: list[str]) -> None:
-    """Change flags and take the result over into the view: of what a FETCH has to mark, there may be many ranges."""
+    """Change flags and apply the result to the view, in slices: the messages that a FETCH marks may be many ranges."""
     flags = list(dict.fromkeys(flags))
     if len(flags) > MOST_FLAGS:
         raise No(_KEYWORDS)
@@ -217,7 +217,7 @@ async def expunge(session: ImapSession, cursor: Cursor) -> str:
 
 @command("UID EXPUNGE", State.SELECTED)
 async def uid_expunge(session: ImapSession, cursor: Cursor) -> str:
-    """Only what is \\Deleted and named (RFC 4315 2.1)."""
+    """Remove the messages that are both \\Deleted and named (RFC 4315 2.1)."""
     spans = _spans(session, cursor, by_uid=True)
     cursor.end()
     view = session.writable()

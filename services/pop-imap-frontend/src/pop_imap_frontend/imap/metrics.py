@@ -1,4 +1,4 @@
-"""What IMAP counts; no address or domain is a label."""
+"""Metrics of IMAP; no address or domain is a label."""
 
 from prometheus_client import Counter, Gauge
 

@@ -1,7 +1,7 @@
-"""LIST's patterns (RFC 3501 6.3.8): `*` matches everything, `%` everything but the delimiter.
+"""Patterns of LIST (RFC 3501 6.3.8): `*` matches everything, `%` everything but the delimiter.
 
-A pattern is never made into a regular expression. The places in the pattern that the characters read so far can have
-led to are the bits of one integer (the shift-and method): a name costs one step per character whatever the wildcards.
+A pattern is never made into a regular expression. The bits of one integer are the places in the pattern that the
+characters read so far can have reached (the shift-and method): a name costs one step per character for any wildcards.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from mailstore_client.wire import DELIMITER
 from pop_imap_frontend.imap.responses import No
 
-#: Characters of a pattern with its reference; a folder's name has 400 at most.
+#: Limit of the characters of a pattern with its reference; a folder's name has at most 400.
 LONGEST = 1000
 MOST_WILDCARDS = 50
 
@@ -19,7 +19,7 @@ _INBOX = re.compile(r"inbox(?=/|\Z)", re.I)
 
 
 class Pattern:
-    """A reference with a pattern behind it. Raises No when it is too long or has too many wildcards."""
+    """A reference followed by a pattern. Raises No if it is too long or has too many wildcards."""
 
     def __init__(self, reference: str, pattern: str) -> None:
         text = _RUN.sub(lambda run: "*" if "*" in run[0] else "%", reference + pattern)
@@ -44,7 +44,7 @@ class Pattern:
         self._end = place
 
     def matches(self, name: str) -> bool:
-        """Is `name` one of those that the pattern stands for?"""
+        """Return whether the pattern matches `name`."""
         if not name.startswith(self._prefix):
             return False
         if self._tail in ("", "*"):
@@ -52,7 +52,7 @@ class Pattern:
         return any(end == len(name) for end in self.ends(name))
 
     def ends(self, name: str) -> Iterator[int]:
-        """Where the levels end that match: of `a/b/c`, 1 when `a` matches, 3 when `a/b` does, 5 when the name does."""
+        """Yield the ends of the levels that match: for `a/b/c`, 1 if `a` matches, 3 if `a/b` does, 5 if the name does."""
         places = 1
         for at, char in enumerate(name):
             if char == DELIMITER and places & self._end:

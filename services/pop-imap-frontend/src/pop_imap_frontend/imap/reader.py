@@ -1,8 +1,8 @@
-"""Reads one command from the client: a line and the literals in it, within limits, before anything is parsed.
+"""Reader of one command from the client: a line and the literals in it, within limits, before it is parsed.
 
-RFC 3501 4.3 and 7.5 (synchronising literals), RFC 7888 (LITERAL+). Nothing is taken into memory that the limits
-do not allow: 64 KB a line, 4 KB a literal before login and 64 KB after, a message only for APPEND, one in each, and all
-literals of a mailbox together what its budget has.
+RFC 3501 4.3 and 7.5 (synchronising literals), RFC 7888 (LITERAL+). Only what the limits allow is held in memory: 64 KB
+per line, 4 KB per literal before login and 64 KB after, one message per APPEND only, and for all literals of a mailbox
+together the limit of its budget.
 """
 
 import re
@@ -19,7 +19,7 @@ from pop_imap_frontend.imap.responses import No
 LINE = 64 * 1024
 LITERAL_BEFORE_LOGIN = 4 * 1024
 LITERAL = 64 * 1024
-#: What is still read and thrown away of a literal that is too large; beyond it the connection ends.
+#: Largest refused non-synchronising literal that is read and discarded; for a larger one the connection ends.
 DISCARD = 64 * 1024 * 1024
 
 _TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}')
@@ -27,7 +27,7 @@ _NAME = re.compile(rb" +((?:UID +)?[A-Za-z]{1,20})", re.I)
 _LITERAL_END = re.compile(rb"~?\{(\d{1,10})(\+?)\}\Z")
 
 
-#: The name, and the message.
+#: The mailbox name and the message.
 _LITERALS_OF_APPEND = 2
 
 
@@ -37,24 +37,24 @@ class Disconnect(Exception):
 
 @dataclass(slots=True)
 class RawCommand:
-    """A command as it was read: its tag, its name in capitals ("UID FETCH"), and all bytes with literals inline."""
+    """A command as it was read: its tag, its name in capitals ("UID FETCH"), and all octets with literals inline."""
 
     tag: bytes
     name: str
     data: bytes
     start: int
-    """Where the arguments begin in `data`: at the space, or at the end."""
+    """Start of the arguments in `data`: the space before them, or the end."""
     refusal: Exception | None = None
-    """Why it is not carried out although it was read to its end, so that the dialogue stays in step."""
+    """Why it is not carried out, though it was read to its end to stay in step with the client; None if it may be."""
 
 
 TakeLiteral = Callable[[int], Awaitable[None]]
 
 
 async def read_command(stream: Stream, *, append_limit: int, take_literal: TakeLiteral | None) -> RawCommand:
-    """The next command. Raises EOFError at the end of the connection, Disconnect when it cannot go on.
+    """Read the next command. Raises EOFError at the end of the connection, Disconnect if it cannot continue.
 
-    `take_literal`: counts a literal's octets before they are read, OverLimit refuses it; None before login.
+    `take_literal` counts the octets of a literal before they are read and raises OverLimit to refuse it; None before login.
     """
     try:
         line = await stream.readline(LINE)
@@ -71,7 +71,7 @@ async def read_command(stream: Stream, *, append_limit: int, take_literal: TakeL
     pieces = Pieces(line)
     total = len(line)
     literals = number = 0
-    while literal := _LITERAL_END.search(line[-16:]):  # only the line just read, never the octets of a literal
+    while literal := _LITERAL_END.search(line[-16:]):  # only the line just read: a literal may end the same way
         size, non_sync = int(literal[1]), bool(literal[2])
         literals += size
         number += 1
@@ -105,7 +105,7 @@ async def read_command(stream: Stream, *, append_limit: int, take_literal: TakeL
 def _refuse(
     size: int, literals: int, number: int, name: str, total: int, logged_in: bool, append_limit: int
 ) -> Exception | None:
-    """Why a literal of `size` octets is not taken; it is the command's `number`th, `literals` are the octets of all so far."""
+    """Why a literal of `size` octets is refused, or None; it is the command's `number`th, `literals` is the size of all so far."""
     if name == "APPEND" and logged_in:
         if size > append_limit:
             return No(f"[TOOBIG] a message has at most {append_limit} octets here")

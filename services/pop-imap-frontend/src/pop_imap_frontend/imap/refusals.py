@@ -1,4 +1,4 @@
-"""What stands behind NO when mailstore does not do what it was asked (RFC 5530, docs/decisions/0033)."""
+"""Texts of NO for errors of a service, with response codes (RFC 5530, docs/decisions/0033)."""
 
 from mailkit.errors import InternalError, NoSpace, OverLimit, PostriderError, is_final
 from mailkit.report import report
@@ -6,7 +6,7 @@ from pop_imap_frontend.imap.responses import Away
 
 
 def refused(command: str, error: PostriderError) -> str:
-    """The text behind NO: [UNAVAILABLE] only where trying again can help."""
+    """Return the text after NO for `error`: [UNAVAILABLE] only if a retry can help."""
     if isinstance(error, NoSpace):
         return "[UNAVAILABLE] the server's disk is full; deleting still works"
     if isinstance(error, OverLimit):

@@ -1,4 +1,4 @@
-"""How values look in IMAP responses (RFC 3501 7 and 9)."""
+"""Formats of values in IMAP responses (RFC 3501 7 and 9)."""
 
 import re
 from datetime import UTC, datetime
@@ -19,14 +19,14 @@ class No(Exception):
 
 
 class Away(No):
-    """A service is away; nothing was done (RFC 5530 UNAVAILABLE)."""
+    """A service does not answer (UNAVAILABLE, RFC 5530)."""
 
     def __init__(self) -> None:
         super().__init__("[UNAVAILABLE] the mail store cannot be reached right now, try again")
 
 
 def quoted(text: bytes) -> bytes:
-    """`text` as a quoted string where that can hold it, else as a literal."""
+    """Return `text` as a quoted string if it can be one, else as a literal."""
     if len(text) < 1000 and not re.search(rb"[\x00\r\n\x80-\xff]", text):
         return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
     return literal(text)
@@ -37,17 +37,17 @@ def literal(data: bytes) -> bytes:
 
 
 def mailbox(name: str) -> bytes:
-    """A mailbox name as an astring."""
+    """Return a mailbox name as an astring in modified UTF-7."""
     raw = encode_utf7(name)
     return raw if _ATOM.match(raw) else quoted(raw)
 
 
-#: Not a flag that is stored: the session's own (RFC 3501 2.3.2).
+#: Bit of \Recent, which belongs to a session and is not stored (RFC 3501 2.3.2).
 RECENT = 1 << 63
 
 
 class FlagNames(dict[int, bytes]):
-    """Flag masks of a folder and the text each is between parentheses, made when it is first wanted."""
+    """Texts of a folder's flag masks, as between the parentheses of FLAGS, each made at its first use."""
 
     def __init__(self, keywords: list[str]) -> None:
         super().__init__()
@@ -61,13 +61,13 @@ class FlagNames(dict[int, bytes]):
         return self.setdefault(mask, " ".join(names).encode())
 
     def all_names(self) -> bytes:
-        """For FLAGS and PERMANENTFLAGS."""
+        """Return the names for FLAGS and PERMANENTFLAGS."""
         return " ".join([*SYSTEM_FLAGS, *self.keywords]).encode()
 
 
 @lru_cache(4096)
 def internal_date(seconds: int) -> bytes:
-    """INTERNALDATE, in UTC; the day is padded with a space (RFC 3501 9 date-day-fixed)."""
+    """Return INTERNALDATE in UTC, the day padded with a space (RFC 3501 9, date-day-fixed)."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return (
         f'"{moment.day:2d}-{_MONTHS[moment.month - 1]}-{moment.year:04d} '
@@ -76,7 +76,7 @@ def internal_date(seconds: int) -> bytes:
 
 
 def number_set(numbers: list[int]) -> bytes:
-    """Ascending numbers as a sequence set: `1:3,7`."""
+    """Return ascending numbers as a sequence set: `1:3,7`."""
     parts: list[str] = []
     start = previous = None
     for number in [*numbers, None]:

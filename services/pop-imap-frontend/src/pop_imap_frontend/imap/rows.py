@@ -1,4 +1,4 @@
-"""FETCH responses: how each row looks on the wire, and large values as they come (RFC 3501 7.4.2)."""
+"""FETCH responses (RFC 3501 7.4.2): the format of each row, and large values passed on in pieces."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -15,7 +15,7 @@ log = get_logger()
 
 Render = Callable[[Any], bytes]
 
-#: Stands for the octets of a large value; compared by identity.
+#: Placeholder for the octets of a large value; compared by identity.
 _LARGE = b"<large>"
 
 
@@ -33,7 +33,7 @@ _COLUMN_RENDER: dict[str, Render] = {"RFC822.SIZE": _size, "INTERNALDATE": inter
 
 
 class RowWriter:
-    """Writes FETCH responses for one command: labels and the places of the values are settled once."""
+    """Writer of the FETCH responses of one command; labels and positions of the values are computed once."""
 
     def __init__(self, items: FetchItems, selected: Selected) -> None:
         self._selected = selected
@@ -49,7 +49,7 @@ class RowWriter:
                 self._plan.append((label, "value", self._first_section + source[1], _section_value))
 
     def from_view(self, positions: list[int]) -> bytes:
-        """Responses that need no row of mailstore: FLAGS and UID only."""
+        """Return responses with FLAGS and UID only, which need no rows from mailstore."""
         view = self._selected
         kinds = [kind for _, kind, _, _ in self._plan]
         if kinds in (["flags"], ["uid", "flags"]):
@@ -62,7 +62,7 @@ class RowWriter:
         return b"".join([self._line(at, ()) for at in positions])
 
     def from_rows(self, rows: list[list[Any]]) -> bytes:
-        """Responses for a slice of mailstore's rows; rows of messages not in the view are passed over."""
+        """Return responses for a slice of mailstore's rows; rows of messages not in the view are skipped."""
         view = self._selected
         lines = []
         if len(self._plan) == 1 and self._plan[0][1] == "value" and self._plan[0][3] is None:
@@ -79,11 +79,11 @@ class RowWriter:
         return b"".join(lines)
 
     def has_large(self, row: list[Any]) -> bool:
-        """Does a section of `row` come in pieces after it?"""
+        """Return whether a section of `row` follows it in pieces."""
         return any(type(value) is int for value in row[self._first_section :])
 
     def large(self, row: list[Any]) -> tuple[list[bytes], list[int]]:
-        """The response of a row with large values: the texts around them, and their octets. No texts: not in the view."""
+        """Return the texts around the large values of a row's response and the sizes of these; no texts if not in the view."""
         sizes = [value for value in row[self._first_section :] if type(value) is int]
         at = self._selected.position(row[0])
         return ([] if at is None else self._texts(at, row)), sizes
@@ -102,7 +102,7 @@ class RowWriter:
         return b"".join(self._parts(at, row))
 
     def _parts(self, at: int, row: Any) -> list[bytes]:
-        """A response; _LARGE stands where a large value's octets belong."""
+        """The parts of a response, with _LARGE in place of the octets of each large value."""
         view = self._selected
         parts = [b"* %d FETCH (" % (at + 1)]
         for label, kind, index, render in self._plan:
@@ -121,12 +121,12 @@ class RowWriter:
 
 
 async def send_rows(stream: Stream, writer: RowWriter, frames: AsyncIterator[list[list[Any]] | bytes]) -> None:
-    """Write what mailstore answers, no faster than the client reads: of a large value there is one piece in memory.
+    """Write mailstore's answer, no faster than the client reads; only one piece of a large value is in memory.
 
-    Raises what the frames raise, and ConnectionError when they end inside a value: no response can be sent there.
+    Raises what `frames` raises, and ConnectionAbortedError if it ends inside a value, where no response can be sent.
     """
     texts: list[bytes] = []
-    sizes: list[int] = []  # of the values that are still to come, the first one's rest
+    sizes: list[int] = []  # octets still to come of each value
     try:
         async for frame in frames:
             if isinstance(frame, bytes):

@@ -1,4 +1,4 @@
-"""SEARCH (RFC 3501 6.4.4): from the client's keys to the tree mailstore evaluates."""
+"""Parser of SEARCH (RFC 3501 6.4.4): from the client's keys to the tree that mailstore evaluates."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,7 +21,7 @@ _CHARSETS = {
     "ISO-8859-15": "iso8859-15",
     "WINDOWS-1252": "cp1252",
 }
-#: Levels of a program whose chains are flattened; mailstore takes 60.
+#: Limit of the levels of a program, its chains flattened; mailstore accepts 60.
 DEEPEST = 50
 MOST_KEYS = 1000
 _TOO_COMPLEX = f"[LIMIT] a search has at most {MOST_KEYS} keys and {DEEPEST} levels here"
@@ -31,14 +31,14 @@ Node = list[Any]
 
 @dataclass(slots=True)
 class _Open:
-    """A key whose parts are being read: `LIST` is in parentheses, `ALL` the whole program."""
+    """A key of which the parts are being read: `LIST` is a list in parentheses, `ALL` the whole program."""
 
     kind: Literal["ALL", "LIST", "NOT", "OR"]
     parts: list[tuple[int, Node]] = field(default_factory=list)
 
 
 class SearchParser:
-    """One SEARCH command's keys. `selected` turns sequence numbers into UIDs."""
+    """Parser of the keys of one SEARCH. `selected` translates sequence numbers to UIDs."""
 
     def __init__(self, cursor: Cursor, selected: Selected) -> None:
         self._cursor = cursor
@@ -46,7 +46,7 @@ class SearchParser:
         self._charset = "utf-8"
 
     def parse(self) -> Node:
-        """The whole program. Raises BadCommand, and No with BADCHARSET or LIMIT."""
+        """Parse the whole program. Raises BadCommand, and No with BADCHARSET or LIMIT."""
         cursor = self._cursor
         if cursor.data[cursor.pos : cursor.pos + 8].upper() == b"CHARSET ":
             cursor.pos += 7
@@ -64,7 +64,7 @@ class SearchParser:
         return program
 
     def _program(self) -> Node:
-        """Keys in a loop with a stack, so that no chain of them is too long for Python's."""
+        """Parse the keys in a loop with an explicit stack, so that no chain exceeds Python's recursion limit."""
         stack = [_Open("ALL")]
         for _ in range(MOST_KEYS):
             found = 1, self._leaf(stack)
@@ -81,7 +81,7 @@ class SearchParser:
         raise No(_TOO_COMPLEX)
 
     def _ends(self, top: _Open) -> bool:
-        """Was that the last part of `top`? If not, the cursor stands at the next one."""
+        """Whether the last part of `top` has been read; if not, the cursor is at the next one."""
         if top.kind == "NOT" or (top.kind == "OR" and len(top.parts) == 2):
             return True
         if top.kind == "LIST":
@@ -92,7 +92,7 @@ class SearchParser:
         return False
 
     def _leaf(self, stack: list[_Open]) -> Node:
-        """The next key that has no keys in it; what opens in front of it goes on `stack`."""
+        """Parse the next key without keys in it; the keys opened before it are pushed on `stack`."""
         cursor = self._cursor
         while True:
             if cursor.accept(b"("):
@@ -146,7 +146,7 @@ class SearchParser:
 
 
 def _closed(key: _Open) -> tuple[int, Node]:
-    """A key with all its parts and how deep it is: chains of AND, OR and NOT become flat."""
+    """The depth and the node of a key with all its parts; chains of AND, OR and NOT are flattened."""
     if key.kind == "NOT":
         ((depth, node),) = key.parts
         return (depth - 1, node[1]) if node[0] == "NOT" else (depth + 1, ["NOT", node])
@@ -166,7 +166,7 @@ def _closed(key: _Open) -> tuple[int, Node]:
 
 
 def _with_sets_joined(node: Node) -> Node:
-    """The program with the UID sets of each AND intersected and of each OR united, so that mailstore gets one."""
+    """The program with the UID sets of each AND intersected and those of each OR united into one set."""
     if node[0] == "NOT":
         return ["NOT", _with_sets_joined(node[1])]
     if node[0] not in ("AND", "OR"):
@@ -180,7 +180,7 @@ def _with_sets_joined(node: Node) -> Node:
 
 
 def _ranges(node: Node) -> int:
-    """Ranges of UIDs in all of the program's sets."""
+    """The number of UID ranges in all sets of the program."""
     if node[0] == "UID":
         return len(node[1])
     return sum(map(_ranges, node[1:])) if node[0] in ("AND", "OR", "NOT") else 0
@@ -192,7 +192,7 @@ def _union(sets: list[Ranges]) -> Ranges:
 
 
 def _intersection(sets: list[Ranges]) -> Ranges:
-    """What is in all sets, each of which ascends: the work is their length."""
+    """The ranges common to all sets, each of which ascends; the cost is linear in their length."""
     found, *others = sorted(sets, key=len)
     for other in others:
         common: Ranges = []

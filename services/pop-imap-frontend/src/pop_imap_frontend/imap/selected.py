@@ -1,6 +1,6 @@
-"""A session's view of its selected folder: which number is which UID, with which flags (RFC 3501 2.3.1.2).
+"""A session's view of its selected folder: the UID and the flags of each sequence number (RFC 3501 2.3.1.2).
 
-The view changes only when the client is told, so sequence numbers mean the same on both sides.
+The view changes only together with responses to the client, so sequence numbers mean the same on both sides.
 """
 
 from array import array
@@ -21,12 +21,12 @@ def masks_of(packed: bytes) -> "array[int]":
 
 TOO_MANY_RANGES = f"[LIMIT] a command names at most {MOST_RANGES} ranges of messages here"
 
-#: Positions from the first to before the second.
+#: Half-open ranges of positions.
 Spans = list[tuple[int, int]]
 
 
 def merged(spans: Spans) -> Spans:
-    """The same positions, ascending, in as few spans as there can be."""
+    """Return the same positions in ascending order and the fewest spans."""
     found: Spans = []
     for start, end in sorted(spans):
         if start >= end:
@@ -44,8 +44,7 @@ def positions_of(spans: Spans) -> list[int]:
 
 
 class Selected:
-    """The selected folder, whatever its name is by now. Positions are 0-based here; sequence numbers on the wire are one
-    more."""
+    """The selected folder, even if it was renamed. Positions are 0-based; sequence numbers on the wire are one more."""
 
     def __init__(self, snapshot: FolderSnapshot, read_only: bool) -> None:
         self.read_only = read_only
@@ -64,7 +63,7 @@ class Selected:
         return len(self.uids)
 
     def position(self, uid: int) -> int | None:
-        """Where `uid` stands, or None."""
+        """Return the position of `uid`; None if it is not in the view."""
         at = bisect_left(self.uids, uid)
         return at if at < len(self.uids) and self.uids[at] == uid else None
 
@@ -75,21 +74,21 @@ class Selected:
         return sum(bisect_right(self.uids, high) - bisect_left(self.uids, low) for low, high in self._recent)
 
     def flags_text(self, at: int) -> bytes:
-        """What stands between the parentheses of FLAGS."""
+        """Return the text between the parentheses of FLAGS."""
         recent = self._recent and self.is_recent(self.uids[at])
         return self.names[self.masks[at] | RECENT if recent else self.masks[at]]
 
     def flags_texts(self, positions: list[int]) -> list[bytes]:
-        """`flags_text` of each."""
+        """Return `flags_text` of each position."""
         if self._recent:
             return [self.flags_text(at) for at in positions]
         names, masks = self.names, self.masks
         return [names[masks[at]] for at in positions]
 
     def spans(self, numbers: SequenceSet, by_uid: bool, *, must_exist: bool = True) -> Spans:
-        """The positions a set names, in spans that ascend and do not touch: nothing grows with how often it names them.
+        """Return the positions a set names, as ascending, separate spans, so that repetitions in the set cost no memory.
 
-        Raises BadCommand for a number beyond the last message, unless `must_exist` is False: it names nothing then.
+        Raises BadCommand for a number beyond the last message, unless `must_exist` is False: then it names nothing.
         """
         spans: Spans = []
         count = len(self.uids)
@@ -109,19 +108,19 @@ class Selected:
         return merged(spans)
 
     def uid_ranges(self, spans: Spans) -> Ranges:
-        """Spans as UID ranges for mailstore. Raises No for more than one question takes."""
+        """Return spans as UID ranges for mailstore. Raises No for more than MOST_RANGES of them."""
         if len(spans) > MOST_RANGES:
             raise No(TOO_MANY_RANGES)
         return [(self.uids[start], self.uids[end - 1]) for start, end in spans]
 
     def recent_ranges(self) -> Ranges:
-        """The UIDs that are \\Recent in this session."""
+        """Return the UIDs that are \\Recent in this session, as ranges."""
         return list(self._recent)
 
     # -- changes
 
     def apply_flags(self, uids: bytes, masks: bytes, keywords: list[str]) -> list[int]:
-        """Take over flags of messages in the view; the positions where they are now different."""
+        """Apply flags to messages in the view; return the positions at which they changed."""
         if keywords != self.names.keywords:
             self.names = FlagNames(keywords)
         changed = []
@@ -133,8 +132,10 @@ class Selected:
         return changed
 
     def remove(self, uids: "array[int] | list[int]") -> list[int]:
-        """Take `uids` out of the view; the sequence numbers that EXPUNGE responses name, one after the other: each is
-        what it is when those before it are gone (RFC 3501 7.4.1). One pass, however many go."""
+        """Remove `uids` from the view; return the sequence numbers for EXPUNGE responses, in order.
+
+        Each number counts without the messages expunged before it (RFC 3501 7.4.1). One pass for any number of UIDs.
+        """
         gone = [at for at in map(self.position, sorted(set(uids))) if at is not None]
         kept_uids, kept_masks = array("I"), array("Q")
         start = 0
@@ -147,7 +148,7 @@ class Selected:
         return [at + 1 - before for before, at in enumerate(gone)]
 
     def apply(self, changes: Changes) -> list[bytes]:
-        """Bring the view up to `changes`; the untagged responses that say so."""
+        """Apply `changes` to the view; return the untagged responses for them."""
         lines = [b"* %d EXPUNGE\r\n" % number for number in self.remove(uids_of(changes.vanished))]
         new_keywords = changes.keywords != self.names.keywords
         if new_keywords:
@@ -182,5 +183,5 @@ class Selected:
         return b"* FLAGS (%b)\r\n" % self.names.all_names()
 
     def first_unseen(self) -> int | None:
-        """Sequence number of the first message without \\Seen."""
+        """Return the sequence number of the first message without \\Seen; None if all have it."""
         return next((at + 1 for at, mask in enumerate(self.masks) if not mask & SEEN), None)

@@ -29,12 +29,12 @@ from pop_imap_frontend.imap.selected import Selected
 log = get_logger()
 
 MOST_BAD_COMMANDS = 20
-#: Commands of one client between two turns of everybody else.
+#: Commands of one client before the event loop runs other tasks.
 _TURN = 50
 
 
 class ImapSession:
-    """The conversation with one client. `login` and `selected` are set as it moves through the states."""
+    """The session of one client. `login` and `selected` are set as it moves through the states."""
 
     hears_news = True
 
@@ -49,19 +49,19 @@ class ImapSession:
         self.failed_logins = 0
         #: The proof of the login, renewed by the re-check (docs/decisions/0040).
         self.proof = b""
-        #: Set by the feed: something changed in this mailbox since it was last asked.
+        #: Set by the feed if this mailbox changed since mailstore was last asked for changes.
         self.news = asyncio.Event()
         self._unwatch: Callable[[], None] | None = None
         self._bad = 0
         self._ending: str | None = None
         self._literals = 0  # octets taken from the mailbox's budget for the present command
-        self._busy = False  # with a command, which gets its tagged answer before a BYE
+        self._busy = False  # running a command, which gets its tagged response before a BYE
         self._task: asyncio.Task[None] | None = None
 
     # -- the life of a connection
 
     async def run(self) -> None:
-        """Talk until the client leaves, is silent for too long, or has to go."""
+        """Answer commands until LOGOUT, until the client disconnects or is idle too long, or until `end` or a limit."""
         self._task = asyncio.current_task()
         metrics.SESSIONS.inc()
         try:
@@ -69,7 +69,7 @@ class ImapSession:
             for number in itertools.count(1):
                 if self.state is State.LOGOUT or self._ending is not None:
                     break
-                if number % _TURN == 0:  # what was sent ahead may be thousands of commands
+                if number % _TURN == 0:  # a client may have sent thousands of commands ahead
                     await asyncio.sleep(0)
                 self.stream.set_idle(self.context.idle_seconds if self.login else 60)
                 try:
@@ -94,14 +94,14 @@ class ImapSession:
             await self.stream.aclose()
 
     def end(self, reason: str) -> None:
-        """End the session from outside (the account changed, the server stops): at once, or after the present command."""
+        """End the session for an external reason (account changed, server stops): at once, or after the present command."""
         if self._ending is None:
             self._ending = reason
             if self._task is not None and not self._busy:
                 self._task.cancel()
 
     async def end_with_jitter(self, spread: float) -> None:
-        """End within `spread` seconds: clients of a draining server do not all come back at once (decision 13)."""
+        """End within `spread` seconds, so that clients of a draining server do not all reconnect at once (decision 13)."""
         await asyncio.sleep(random.uniform(0, spread))  # noqa: S311
         self.end("server is going down")
 
@@ -117,7 +117,7 @@ class ImapSession:
         )
 
     async def _take_literal(self, size: int) -> None:
-        """Count a literal for its mailbox until its command is answered. Raises OverLimit."""
+        """Take a literal's octets from the mailbox's budget until the command is answered. Raises OverLimit."""
         with self.only_for_client():
             self._literals += await self.context.literals.take(self.mailbox_id, size)
 
@@ -144,7 +144,7 @@ class ImapSession:
                 raise Disconnect("too many bad commands")
 
     async def _begin_tls(self, tag: bytes) -> None:
-        """The OK goes out in plain text, then TLS; nothing sent ahead of the handshake is believed (RFC 3501 6.2.1)."""
+        """Send the OK in plain text, then begin TLS; octets sent before the handshake are discarded (RFC 3501 6.2.1)."""
         assert self.context.tls is not None
         self.stream.write(b"%b OK begin TLS\r\n" % tag)
         version = await self.stream.start_tls(self.context.tls(self.peer.listener))
@@ -152,7 +152,7 @@ class ImapSession:
         self.tls = True
 
     async def _carry_out(self, raw: RawCommand) -> tuple[bytes, str]:
-        """(OK, NO or BAD, the text behind it). A service that is away is a NO; only we ourselves can be a bug."""
+        """Run a command; returns OK, NO or BAD and the text after it. SERVERBUG is only for errors that are bugs."""
         try:
             command = COMMANDS.get(raw.name)
             if raw.refusal is not None:
@@ -189,7 +189,7 @@ class ImapSession:
     # -- what commands use
 
     def capabilities(self) -> bytes:
-        """CAPABILITY for the state the connection is in."""
+        """Return the capabilities in the present state of the connection."""
         names = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "IDLE"]
         if self.login is not None:
             names += [
@@ -211,7 +211,7 @@ class ImapSession:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """In here a command waits for its client: `end` interrupts it. Raises No then, and where `end` came before."""
+        """Let `end` interrupt a command while it waits for its client; then, or if `end` was called before, raises No."""
         if self._ending is not None:
             raise No(f"[UNAVAILABLE] {self._ending}")
         self._busy = False
@@ -227,8 +227,10 @@ class ImapSession:
 
     @asynccontextmanager
     async def in_turn(self, *, only_reads: bool) -> AsyncIterator[None]:
-        """A command that costs mailstore something: a mailbox has a limited number under way. `only_reads`: it ends with its
-        client. Raises OverLimit."""
+        """Run an expensive command within the mailbox's limit of concurrent ones. Raises OverLimit.
+
+        With `only_reads` the command is cancelled if its client disconnects.
+        """
         with self.only_for_client():
             taken = await self.context.commands.take(self.mailbox_id)
             try:
@@ -240,7 +242,7 @@ class ImapSession:
 
     @contextmanager
     def only_for_client(self) -> Iterator[None]:
-        """In here a command only reads: it is cancelled when its client has gone."""
+        """Cancel a command that only reads if its client disconnects. Raises ConnectionResetError if it already has."""
         assert self._task is not None
         self.stream.when_lost = self._task.cancel
         try:
@@ -254,7 +256,7 @@ class ImapSession:
         return self.tls or self.context.plaintext_logins
 
     def logged_in(self, answer: LoginAnswer) -> None:
-        """The login was good: from here on the account's feed and re-check concern this session."""
+        """Enter the authenticated state and register the session with the change feed and the re-check."""
         self.login, self.proof = answer, answer.proof
         self.state = State.AUTHENTICATED
         self._unwatch = self.context.watch(self)
@@ -279,7 +281,7 @@ class ImapSession:
         return self.selected
 
     def writable(self) -> Selected:
-        """The selected folder, which must not be open read-only."""
+        """Return the selected folder; raises No if it is open read-only."""
         if self.view.read_only:
             raise No("[READ-ONLY] the mailbox was opened with EXAMINE")
         return self.view

@@ -9,7 +9,7 @@ _SPECIAL = re.compile(r"[^\x20-\x7e]+|&")
 
 
 def decode_utf7(raw: bytes) -> str:
-    """The name as text; plain UTF-8 is taken too. Raises ValueError."""
+    """Return the name as text; plain UTF-8 is accepted, too. Raises ValueError."""
     try:
         text = raw.decode("ascii")
     except UnicodeDecodeError:
@@ -33,7 +33,7 @@ def _unshift(match: re.Match[str]) -> str:
 
 
 def encode_utf7(name: str) -> bytes:
-    """The name as it goes over the wire."""
+    """Return the name in modified UTF-7."""
     return _SPECIAL.sub(_shift, name).encode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""POP3 (RFC 1939) over mailstore: one snapshot at login, marks kept here, one call at QUIT."""
+"""POP3 (RFC 1939) over mailstore: one snapshot at login, deletion marks in the session, one call at QUIT."""
 
 from pop_imap_frontend.pop3.context import Pop3Context
 from pop_imap_frontend.pop3.leases import Leases

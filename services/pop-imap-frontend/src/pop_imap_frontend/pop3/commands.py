@@ -1,4 +1,4 @@
-"""The verbs of POP3 and the states they are allowed in (RFC 1939, RFC 2449, RFC 2595, RFC 5034)."""
+"""POP3 commands and the states in which they are allowed (RFC 1939, RFC 2449, RFC 2595, RFC 5034)."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class State(Flag):
-    """Where a session is (RFC 1939 3)."""
+    """State of a session (RFC 1939 3)."""
 
     AUTHORIZATION = auto()
     TRANSACTION = auto()
@@ -31,7 +31,10 @@ Run = Callable[["Pop3Session", str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What runs a verb, and in which states. `verbatim`: spaces around the argument belong to it (RFC 1939 7, PASS)."""
+    """A command's function and the states in which it is allowed.
+
+    `verbatim`: spaces around the argument are part of it (RFC 1939 7, PASS).
+    """
 
     allowed_in: State
     run: Run
@@ -42,7 +45,7 @@ COMMANDS: dict[str, Command] = {}
 
 
 def command(name: str, allowed_in: State, *, verbatim: bool = False) -> Callable[[Run], Run]:
-    """Register the function that runs `name`."""
+    """Register the decorated function as the command `name`."""
 
     def register(run: Run) -> Run:
         COMMANDS[name] = Command(allowed_in, run, verbatim)
@@ -53,7 +56,7 @@ def command(name: str, allowed_in: State, *, verbatim: bool = False) -> Callable
 
 @command("CAPA", BOTH)
 async def capa(session: "Pop3Session", argument: str) -> None:
-    """RFC 2449; logins are listed only where they are allowed, LOGIN-DELAY is P4."""
+    """List the capabilities (RFC 2449); USER and SASL only where logins are allowed; LOGIN-DELAY is P4."""
     names = [
         "TOP",
         "UIDL",
@@ -72,7 +75,7 @@ async def capa(session: "Pop3Session", argument: str) -> None:
 
 @command("STLS", State.AUTHORIZATION)
 async def stls(session: "Pop3Session", argument: str) -> None:
-    """RFC 2595 4; what was sent ahead in plain text is thrown away, and USER with it."""
+    """Begin TLS (RFC 2595 4); octets sent ahead in plain text and the argument of USER are discarded."""
     if session.tls or session.context.tls is None:
         raise Refused("-ERR TLS is already active" if session.tls else "-ERR TLS is not available")
     session.say("+OK begin TLS")
@@ -102,7 +105,7 @@ async def password(session: "Pop3Session", argument: str) -> None:
 
 @command("AUTH", State.AUTHORIZATION)
 async def auth(session: "Pop3Session", argument: str) -> None:
-    """SASL PLAIN (RFC 5034), with or without an initial response."""
+    """Log in with SASL PLAIN (RFC 5034), with or without an initial response."""
     mechanism, _, initial = argument.partition(" ")
     session.require_tls()
     if mechanism.upper() != "PLAIN":

@@ -1,4 +1,4 @@
-"""What all POP3 sessions of the process share, and how a command is refused."""
+"""State shared by the POP3 sessions of this process, and the errors that refuse a command."""
 
 import ssl
 from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Refused(Exception):
-    """The command is answered with this -ERR line; `ends`: and the connection is closed."""
+    """The command is answered with this -ERR line; with `ends` the connection is then closed."""
 
     def __init__(self, line: str, *, ends: bool = False) -> None:
         super().__init__(line)
@@ -22,12 +22,12 @@ class Refused(Exception):
 
 
 class Away(Refused):
-    """Refused because another service does not answer."""
+    """The command is refused because another service does not answer."""
 
 
 @dataclass(frozen=True)
 class Pop3Context:
-    """What all POP3 sessions of the process share."""
+    """State shared by the POP3 sessions of this process."""
 
     mailstore: MailstoreClient
     log_in: Logins

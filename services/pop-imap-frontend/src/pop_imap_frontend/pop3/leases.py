@@ -1,4 +1,4 @@
-"""The POP3 locks of this process: renewed together every 20 s (decision 8)."""
+"""Leases of the maildrops that this process has locked, renewed together every 20 s (decision 8)."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 log = get_logger()
 
-#: Tries to give a lock back, 20 s apart; after them its lease (60 s) has run out.
+#: Attempts to release a lock, 20 s apart; after the last one its lease (60 s) has expired.
 MOST_TRIES = 4
 
 
 class Leases:
-    """Sessions that hold a maildrop, and locks that could not be given back yet."""
+    """Sessions with a locked maildrop, and locks that could not be released yet."""
 
     def __init__(self, mailstore: MailstoreClient) -> None:
         self._mailstore = mailstore
@@ -34,7 +34,7 @@ class Leases:
         self._sessions.discard(session)
 
     async def free(self, mailbox_id: UUID, session_id: UUID, proof: bytes, tries: int = 1) -> None:
-        """Give back the lock of a session that ends without QUIT; tried again with the renewals when mailstore is away."""
+        """Release the lock of a session that ends without QUIT; retried with the renewals if mailstore does not answer."""
         try:
             await self._mailstore.close_maildrop(CloseMaildrop(mailbox_id, session_id, proof=proof))
         except NotFound:
@@ -45,7 +45,7 @@ class Leases:
                 self._left[session_id] = (mailbox_id, proof, tries + 1)
 
     async def renew(self) -> None:
-        """Renew all; a session that lost its lease must end without deleting."""
+        """Renew all leases, end the sessions that lost theirs (without deleting), and retry the locks to release."""
         sessions = list(self._sessions)
         for start in range(0, len(sessions), LEASES_AT_ONCE):
             await self._renew(sessions[start : start + LEASES_AT_ONCE])

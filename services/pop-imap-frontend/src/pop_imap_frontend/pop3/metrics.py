@@ -1,4 +1,4 @@
-"""What POP3 counts; no address or domain is a label."""
+"""Metrics of POP3; no address or domain is a label."""
 
 from prometheus_client import Counter, Gauge
 

@@ -1,14 +1,14 @@
-"""A message as RETR and TOP send it (RFC 1939 3). Pure."""
+"""Byte-stuffing of multi-line responses (RFC 1939 3). Pure."""
 
 
 class Stuffing:
-    """Doubles the dots that begin a line, in a message that comes in pieces."""
+    """Byte-stuffing of a message that comes in pieces: a dot at the beginning of a line is doubled."""
 
     def __init__(self) -> None:
         self._last = b"\r\n"
 
     def add(self, piece: bytes) -> bytes:
-        """The next piece as it is sent."""
+        """Return the next piece, byte-stuffed."""
         if not piece:
             return piece
         before, self._last = self._last, (self._last + piece)[-2:]
@@ -20,11 +20,11 @@ class Stuffing:
         return sent.replace(b"\r\n.", b"\r\n..") if b"\r\n." in sent else sent
 
     def end(self) -> bytes:
-        """What ends the response; a last line without its end gets one."""
+        """Return the termination octets, after a CRLF if the last line has none."""
         return b".\r\n" if self._last == b"\r\n" else b"\r\n.\r\n"
 
 
 def stuffed(raw: bytes) -> bytes:
-    """A multi-line response's lines and its end."""
+    """Return a whole message, byte-stuffed and terminated."""
     stuffing = Stuffing()
     return stuffing.add(raw) + stuffing.end()

@@ -1,4 +1,4 @@
-"""A client that fetches one message after the other gets the next ones read with it: one call for a dozen RETRs."""
+"""Prefetch for clients that retrieve messages in order: one call to mailstore serves up to 16 RETRs."""
 
 from array import array
 from typing import TYPE_CHECKING
@@ -9,21 +9,21 @@ from mailstore_client.wire import ReadAhead
 if TYPE_CHECKING:
     from pop_imap_frontend.pop3.session import Pop3Session
 
-#: What a session holds at most: it is multiplied by the sessions that fetch at this moment.
+#: Limits of one session; the memory used is this times the number of sessions that retrieve messages.
 MOST_MESSAGES = 16
 MOST_BYTES = 64 * 1024
 
 
 class Prefetch:
-    """The next messages of one session, as long as it goes from front to back."""
+    """The next messages of one session, while it retrieves them in ascending order."""
 
     def __init__(self, session: "Pop3Session") -> None:
         self._session = session
         self._held: dict[int, bytes] = {}
-        self._last = -2  # the first RETR is not the second of a row: many clients fetch the one new message only
+        self._last = -2  # never adjacent to the first RETR: many clients retrieve only one new message
 
     async def read(self, at: int) -> bytes | None:
-        """The message at position `at`; None: ask for it alone."""
+        """Return the message at position `at`; None if it has to be read on its own."""
         follows, self._last = at == self._last + 1, at
         raw = self._held.pop(at, None)
         if raw is not None:
@@ -32,7 +32,7 @@ class Prefetch:
         return await self._fetch(self._next(at)) if follows else None
 
     def _next(self, at: int) -> list[int]:
-        """Positions from `at` on that are not marked deleted and fit together."""
+        """Positions from `at` on that are not marked deleted and are within the limits together."""
         session, total, chosen = self._session, 0, []
         for position in range(at, min(at + MOST_MESSAGES, len(session.uids))):
             total += session.sizes[position]
@@ -50,7 +50,7 @@ class Prefetch:
         try:
             found = await session.context.mailstore.read_ahead(ReadAhead(session.mailbox_id, session.folder_id, uids))
         except PostriderError:
-            return None  # asked for alone, it says what is wrong
+            return None  # reading the message on its own reports the error
         held = {position: raw for position, raw in zip(positions, found, strict=True) if raw is not None}
         self._held = held
         return held.pop(positions[0], None)

@@ -1,4 +1,4 @@
-"""Every text POP3 says, with the response codes of RFC 2449 8 and RFC 3206."""
+"""Texts of POP3 responses, with the response codes of RFC 2449 8 and RFC 3206."""
 
 TLS_REQUIRED = "-ERR TLS required, use STLS"
 LOGIN_DELAY = "-ERR [LOGIN-DELAY] minimum time between mail checks is {seconds} seconds, come back later"

@@ -1,4 +1,4 @@
-"""RETR and TOP: a message as it is sent (RFC 1939 3)."""
+"""Responses of RETR and TOP: a message, sent piece by piece (RFC 1939 3)."""
 
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 async def send_message(session: "Pop3Session", at: int, lines: int = -1) -> None:
-    """The message at `at`, or its header and `lines` lines, with dots doubled, no faster than the client reads it."""
+    """Send the message at position `at`, or its header and `lines` lines if `lines` is not negative, byte-stuffed.
+
+    Reads from mailstore no faster than the client reads. Raises ConnectionAbortedError if the message breaks off.
+    """
     ok = f"+OK {session.sizes[at]} octets" if lines < 0 else "+OK"
     raw = await session.prefetch.read(at) if lines < 0 else None
     if raw is not None:
@@ -32,7 +35,7 @@ async def send_message(session: "Pop3Session", at: int, lines: int = -1) -> None
         if not said:
             raise
         report(error, "a message")
-        session.stream.abort()  # in the middle of a response nothing can be said
+        session.stream.abort()  # an error response is impossible inside a multi-line response
         raise ConnectionAbortedError("the message broke off") from None
     if not said:
         session.say(ok)

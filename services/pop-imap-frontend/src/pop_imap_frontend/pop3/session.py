@@ -34,7 +34,7 @@ LOGIN_SECONDS = 60
 
 
 class Pop3Session:
-    """The conversation with one client. Deletions are marks here until QUIT."""
+    """The session of one client. Deletions are only marks in the session until QUIT."""
 
     hears_news = False
 
@@ -55,12 +55,12 @@ class Pop3Session:
         self.sizes: array[int] = array("I")
         self.deleted: set[int] = set()
         self.octets = 0
-        """Of the messages that are not marked, as STAT says it."""
+        """Size of the messages that are not marked deleted, as STAT answers it."""
         self.prefetch = Prefetch(self)
         self._bad = 0
         self._failed = 0
         self._held = False
-        self._drop = UUID(int=0)  # the mailbox whose lock is, or may be, ours
+        self._drop = UUID(int=0)  # the mailbox that this session has locked, or may have
         self._updating = False
         self._unwatch: Callable[[], None] | None = None
         self._ending: str | None = None
@@ -69,7 +69,7 @@ class Pop3Session:
     # -- the life of a connection
 
     async def run(self) -> None:
-        """Talk until QUIT, until the client is gone, or until it has to go."""
+        """Answer commands until QUIT, until the client disconnects, or until `end` or a limit ends the session."""
         self._task = asyncio.current_task()
         metrics.SESSIONS.inc()
         try:
@@ -101,13 +101,13 @@ class Pop3Session:
             await self.stream.aclose()
 
     def end(self, reason: str) -> None:
-        """End the session from outside; nothing is removed."""
+        """End the session for an external reason; no message is removed. Without effect once QUIT removes messages."""
         self._ending = reason
         if self._task is not None and not self._updating:
             self._task.cancel()
 
     async def end_with_jitter(self, spread: float) -> None:
-        """End within `spread` seconds: a session under way has until then to QUIT (decision 13)."""
+        """End within `spread` seconds; a logged-in session gets all of them to reach QUIT (decision 13)."""
         await asyncio.sleep(spread if self.login else random.uniform(0, spread))  # noqa: S311
         self.end("server is going down")
 
@@ -170,7 +170,7 @@ class Pop3Session:
             raise Refused(replies.TLS_REQUIRED)
 
     async def log_in(self, user: str, password: str) -> None:
-        """Ask auth, take the maildrop, say how much is in it; all within one deadline."""
+        """Ask auth, lock the maildrop and answer with its size, all within one deadline. Raises Refused."""
         ends, operation = login_ends(), new_id()
         try:
             answer = await self.context.log_in("pop3", user, password, self.peer, ends=ends, operation=operation)
@@ -181,7 +181,7 @@ class Pop3Session:
             due = await self.context.log_in.when_due(answer, self.peer, self.stream)
         finally:
             if answer.outcome == "ok" and due is not answer:
-                await self.context.log_in.undo_check(operation)  # P4 counts checks, and this was none
+                await self.context.log_in.undo_check(operation)  # P4 counts checks of mail; this was not one
         answer, ends = due, ends + due.delay
         if answer.outcome == "too_soon":  # P4
             raise Refused(replies.LOGIN_DELAY.format(seconds=self.context.login_delay), ends=True)
@@ -192,7 +192,7 @@ class Pop3Session:
         try:
             drop = await self._take_maildrop(answer, ends)
         except Away:
-            await self.context.log_in.undo_check(operation)  # P4 counts checks, and this was none
+            await self.context.log_in.undo_check(operation)  # P4 counts checks of mail; this was not one
             raise
         self.login = answer
         self.context.leases.add(self)
@@ -204,7 +204,7 @@ class Pop3Session:
         self.say(f"+OK {len(self.uids)} messages ({self.octets} octets)")
 
     async def _take_maildrop(self, answer: LoginAnswer, ends: float) -> Maildrop:
-        """The lock and the snapshot. Raises Refused; a lock that may have been taken is freed at the end."""
+        """Lock the maildrop and return its snapshot. Raises Refused; a lock that may have been taken is freed at the end."""
         assert answer.mailbox_id is not None
         self._drop, self.proof = answer.mailbox_id, answer.proof
         try:
@@ -225,7 +225,7 @@ class Pop3Session:
         return drop
 
     def place(self, argument: str) -> int:
-        """The position of the message a command names, which must not be marked deleted. Raises Refused."""
+        """Return the position of the message that `argument` names; raises Refused if there is none or it is marked deleted."""
         if not (argument.isascii() and argument.isdecimal() and len(argument) <= 10):
             raise Refused(replies.SYNTAX)
         at = int(argument) - 1
@@ -236,14 +236,14 @@ class Pop3Session:
         return at
 
     def present(self) -> list[int]:
-        """Positions of the messages that are not marked."""
+        """Return the positions of the messages that are not marked deleted."""
         return [at for at in range(len(self.uids)) if at not in self.deleted]
 
     async def update(self) -> None:
-        """QUIT in TRANSACTION: what is marked goes, and only then +OK; whatever comes, the session ends (RFC 1939 6)."""
+        """Remove the marked messages at QUIT and only then answer +OK; the session ends in any case (RFC 1939 6)."""
         gone = array("I", [self.uids[at] for at in sorted(self.deleted)]).tobytes()
         self.state = State.CLOSED
-        self._updating = True  # from here on nothing ends the session but this
+        self._updating = True  # from here on `end` does not interrupt the session
         self.context.leases.remove(self)
         try:
             answer = await self._close(CloseMaildrop(self.mailbox_id, self.session_id, gone))
@@ -256,7 +256,7 @@ class Pop3Session:
         self.say(answer if gone else "+OK bye")
 
     async def _close(self, question: CloseMaildrop) -> str:
-        """What to answer to QUIT. A call whose answer was lost is repeated once; mailstore says what it said before."""
+        """The answer to QUIT. A call whose answer was lost is retried once; mailstore then repeats its first answer."""
         try:
             closed = await self.context.mailstore.close_maildrop(question)
         except Unanswered:
@@ -269,7 +269,7 @@ class Pop3Session:
 
 
 def _refusal(error: PostriderError) -> str:
-    """Whether trying again can help (RFC 3206)."""
+    """The response for `error`: SYS/TEMP if a retry can help, else SYS/PERM (RFC 3206)."""
     if is_final(error):
         return replies.CANNOT
     return replies.BUG if isinstance(error, InternalError) else replies.AWAY
