@@ -1,4 +1,4 @@
-"""What is judged of an HTTP request before its body is read: the caller's token, then the body's size (decision 0043)."""
+"""Checks of an HTTP request before its body is read: the caller's token, then the body's size (decision 0043)."""
 
 import asyncio
 import hmac
@@ -13,11 +13,11 @@ from mailkit.config import secret_list
 from mailkit.errors import BadRequest, Forbidden, TooLarge, Unauthorised
 from mailkit.metrics import from_zero
 
-#: The largest list: 8 MB of bodies (decision 3) and their envelopes.
+#: Limit of a list, in octets: 8 MB of bodies (decision 3) and their envelopes.
 LARGEST_LIST = 16 * 1024 * 1024
-#: The largest request of the operators' API: a forward with 100 targets needs a quarter of it.
+#: Limit of a request of the operators' API, in octets: a forward with 100 targets needs a quarter of it.
 LARGEST_FORM = 256 * 1024
-#: How long a refused client may go on sending before its connection is cut; a closed socket would lose the answer.
+#: Seconds for which a refused client may go on sending before its connection is cut: closing at once would lose the answer.
 LINGER_SECONDS = 2.0
 
 REFUSED = from_zero(
@@ -31,14 +31,13 @@ REFUSED = from_zero(
 
 
 class Tokens:
-    """Bearer tokens by caller (`admin`, `gateway`, …), each a comma list of which any is accepted. An empty one admits no
-    caller."""
+    """Bearer tokens by caller (`admin`, `gateway`, …): comma lists of which each part is accepted, and an empty one none."""
 
     def __init__(self, tokens: Mapping[str, SecretStr]) -> None:
         self._tokens = [(name, part) for name, token in tokens.items() for part in secret_list(token)]
 
     def named(self, authorization: bytes) -> str:
-        """The caller whose token is in the Authorization header's value; compared in constant time. Raises Unauthorised."""
+        """Return the caller whose token is in the Authorization header's value, in constant time. Raises Unauthorised."""
         kind, _, given = authorization.partition(b" ")
         found = ""
         if kind.lower() == b"bearer" and given:
@@ -53,7 +52,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may send a request to a path, and how many octets its body has at most; None: a stream, which its reader bounds."""
+    """The callers of a path and the limit of its body in octets; None: a stream, which its reader bounds."""
 
     callers: frozenset[str]
     most: int | None
@@ -64,20 +63,20 @@ _OPEN = Rule(frozenset(), 0)
 
 
 class Authority:
-    """The rules of one service. A path without a rule is the operators' under `/v1/`, and open but without a body elsewhere."""
+    """The rules of one service. Paths without a rule: the operators' under `/v1/`, elsewhere open but without a body."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         self._rules: dict[str, Rule] = {}
 
     def allow(self, path: str, *callers: str, most: int | None = LARGEST_LIST) -> None:
-        """Let `callers` send requests of up to `most` octets to exactly `path`; None: the path reads its body itself, without end."""
+        """Let `callers` send requests of at most `most` octets to exactly `path`; None: its handler reads an endless body."""
         self._rules[path] = Rule(frozenset(callers), most)
 
     def admit(self, scope: Scope) -> int | None:
-        """How many octets the body of a request with these headers may have; the caller's name is `scope["caller"]` then.
+        """Return the limit of the request's body in octets (None: a stream) and set `scope["caller"]` to the caller's name.
 
-        Raises Unauthorised, Forbidden, and TooLarge for a Content-Length above that.
+        Raises Unauthorised, Forbidden, and TooLarge for a Content-Length above the limit.
         """
         path = scope["path"]
         rule = self._rules.get(path) or (_OPERATORS if path.startswith("/v1/") else _OPEN)
@@ -86,7 +85,7 @@ class Authority:
             if name == b"authorization":
                 authorization = value
             elif name == b"content-length":
-                length = int(value)  # the HTTP parser has taken it as a number
+                length = int(value)  # the HTTP parser has checked that it is a number
         if rule is not _OPEN:
             caller = self._tokens.named(authorization)
             if caller not in rule.callers:
@@ -99,7 +98,7 @@ class Authority:
 
 
 async def whole(receive: Receive, most: int) -> bytes:
-    """A request's body. Raises TooLarge at the first octet above `most`, BadRequest when the client leaves before its end."""
+    """Read a request's body. Raises TooLarge at the first octet above `most`, BadRequest if the client leaves early."""
     chunks: list[bytes] = []
     total = 0
     while True:
@@ -116,7 +115,7 @@ async def whole(receive: Receive, most: int) -> bytes:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """An ASGI `receive` that gives `body`, which was read already, and then what follows it."""
+    """Return an ASGI `receive` that yields `body`, which was read already, and then what follows it."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
@@ -126,7 +125,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 def has_body(scope: Scope) -> bool:
-    """The request's headers announce a body."""
+    """Return whether the request's headers announce a body."""
     return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in scope["headers"])  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Group commit (decision 3): a batch is what piled up while the last one was on its way. Nobody waits for a timer."""
+"""Group commit (decision 3): a batch is what was queued while the last one was under way. No item waits for a timer."""
 
 import asyncio
 from collections import deque
@@ -12,13 +12,13 @@ A = TypeVar("A")
 
 
 async def send_apart(send: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], items: Sequence[Q]) -> list[A | Exception]:
-    """The answer to each of `items`, or the error that is its own (docs/decisions/0029).
+    """Send `items` and return the answer to each, or the error of that item (docs/decisions/0029).
 
-    `send` gets the list. If that fails, items that the error names (`PostriderError.items`) are set aside and the rest
-    is sent; a rest that fails again, and a list of which no item is named, is sent in halves, until what is to blame
-    stands alone. An error that concerns every item ends it: all that have no answer yet get that error.
+    `send` gets the whole list. If it fails, items that the error names (`PostriderError.items`) are set aside and the rest is
+    sent; a rest that fails again, and a list of which no item is named, is sent in halves, until each item at fault is alone.
+    An error that concerns every item ends this: all items without an answer get that error.
 
-    `send` must bear repetition: an item is sent at most 2 log2(n) + 2 times, in at most 3 n calls for n items.
+    `send` must be idempotent: an item is sent at most 2 log2(n) + 2 times, in at most 3 n calls for n items.
     """
     found: dict[int, A | Exception] = {}
     parts: list[tuple[Sequence[int], bool]] = [(range(len(items)), True)]
@@ -48,21 +48,21 @@ async def send_apart(send: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], item
 
 
 def _blamed(error: Exception, count: int) -> set[int]:
-    """Positions in a list of `count` that `error` is about; one that stands alone is to blame itself."""
+    """Return the positions, in a list of `count`, that `error` names; a single item is always at fault."""
     if count == 1:
         return {0}
     return {n for n in error.items if 0 <= n < count} if isinstance(error, PostriderError) else set()
 
 
 class Pace:
-    """Turns at least `spacing` seconds apart; one after a longer quiet begins at once."""
+    """Spaces turns at least `spacing` seconds apart; after a longer pause the next begins at once."""
 
     def __init__(self, spacing: float) -> None:
         self._spacing = spacing
         self._next = 0.0
 
     async def wait(self) -> None:
-        """Returns when the next turn may begin."""
+        """Wait until the next turn may begin."""
         if not self._spacing:
             return
         loop = asyncio.get_running_loop()
@@ -73,12 +73,12 @@ class Pace:
 
 
 class Batcher(Generic[Q, A]):
-    """Collects single questions into list calls and hands each asker its own answer.
+    """Collects single questions into list calls and gives each caller its own answer.
 
-    `send` gets up to `most` items, at most `most_bytes` by `size`, and returns one answer per item in order; what it
-    raises is raised to the askers whose items it is about, as `send_apart` finds them. Up to `flights` lists are under way at once. `spacing`: for
-    work that nobody waits for, the seconds at least between the starts of two lists, so that busy times make long ones. `patience`: seconds an asker
-    waits at most, in line and for the answer; then Unavailable.
+    `send` gets at most `most` items of at most `most_bytes` by `size`, and returns one answer per item in order; what it
+    raises is raised to the callers whose items are at fault, as `send_apart` finds them. At most `flights` lists are under
+    way at once. `spacing`: least time, in seconds, between the starts of two lists, for work that no caller waits for; under
+    load it makes lists longer. `patience`: deadline of a caller in seconds, queued and for the answer; then Unavailable.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Batcher(Generic[Q, A]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, item: Q) -> A:
-        """The answer for `item`. An asker who is cancelled leaves the line; a list under way goes on."""
+        """Send `item` in a list and return its answer. Cancellation takes a queued item back; a list under way goes on."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[A] = loop.create_future()
         self._waiting.append((item, answer))
@@ -122,11 +122,11 @@ class Batcher(Generic[Q, A]):
 
     @property
     def waiting(self) -> int:
-        """Items not yet on their way."""
+        """Number of items that are queued, not yet sent."""
         return len(self._waiting)
 
     async def idle(self) -> None:
-        """Returns when nothing waits and nothing is under way (drain)."""
+        """Wait until nothing is queued or under way (drain)."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -141,13 +141,13 @@ class Batcher(Generic[Q, A]):
         try:
             while self._waiting:
                 await self._pace.wait()
-                if batch := self._take():  # another flight may have taken them meanwhile, or their askers have gone
+                if batch := self._take():  # empty if another flight took the items or their callers are gone
                     await self._flush(batch)
         finally:
             self._free += 1
 
     def _take(self) -> list[tuple[Q, asyncio.Future[A]]]:
-        """The next list, without those whose askers have gone or were answered that it takes too long."""
+        """Take the next list from the queue, without items whose callers were cancelled or timed out."""
         batch: list[tuple[Q, asyncio.Future[A]]] = []
         total = 0
         while self._waiting and len(batch) < self._most:
@@ -168,6 +168,6 @@ class Batcher(Generic[Q, A]):
                 continue
             if isinstance(answer, Exception):
                 future.set_exception(answer)
-                future.exception()  # an asker that is gone must not leave a warning behind
+                future.exception()  # marks it retrieved: a cancelled caller must not cause a warning
             else:
                 future.set_result(answer)

@@ -1,6 +1,6 @@
-"""Settings: one typed object per service, from `POSTRIDER_…` variables, and none that nobody knows.
+"""Settings: one typed object per service, from `POSTRIDER_…` variables; an unknown name is an error.
 
-pydantic-settings ignores a misspelt variable silently, so the environment itself is looked through here.
+pydantic-settings ignores a misspelt variable silently, so the environment itself is checked here.
 """
 
 import difflib
@@ -15,7 +15,7 @@ from mailkit.errors import ConfigError
 
 PREFIX = "POSTRIDER_"
 
-#: Every name of the product, whichever service reads it (without the prefix). Names of other services pass.
+#: Every name of the product without the prefix, for all services: names of other services are accepted.
 KNOWN_NAMES = frozenset(
     [
         "DATABASE_URL",
@@ -136,23 +136,25 @@ KNOWN_NAMES = frozenset(
 
 
 def _listed(value: Any) -> Any:
-    """`a, b,c` from the environment as a tuple of its parts."""
+    """Split `a, b,c` from the environment into a tuple."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-#: A comma-separated setting. Annotate the field with it; it reads as a tuple of strings.
+#: Type of a field for a comma-separated setting, a tuple of strings.
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
 
 def secret_list(setting: SecretStr | str) -> list[bytes]:
-    """The parts of a secret that may be a comma list, so that it can be replaced without a gap: what is sent or signed
-    with is the first, what is accepted is any (docs/operate/secrets.md)."""
+    """Split a secret that may be a comma list, so that it can be replaced without a gap.
+
+    The first part is sent or signs, and each is accepted (docs/operate/secrets.md).
+    """
     text = setting.get_secret_value() if isinstance(setting, SecretStr) else setting
     return [part.strip().encode() for part in text.split(",") if part.strip()]
 
 
 class ServiceSettings(BaseSettings):
-    """What every service is told. A service's own class adds its fields; the docstring of a field is its manual."""
+    """Settings of every service. A service's own class adds its fields; the docstring of a field is its manual."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True, frozen=True)
 
@@ -164,16 +166,16 @@ class ServiceSettings(BaseSettings):
     """Port that answers `/metrics` and nothing else; 0: the HTTP side's own port answers it."""
     log_level: str = "info"
     admin_token: SecretStr = SecretStr("")
-    """Bearer token of operators and the command line; empty: the admin API refuses everybody. Like every token a comma
+    """Bearer token of operators and the command line; empty: the admin API refuses all requests. Like every token a comma
     list: the first is sent, each is accepted."""
     clock_offset_seconds: float = 0.0
     """Added to the clock; accepted only with POSTRIDER_SINGLE_MACHINE=1 (decision 11)."""
     single_machine: bool = False
     """Set by the launcher of the single-machine run."""
     drain_delay_seconds: float = 0.0
-    """How long after SIGTERM new connections are still accepted (decision 13: 5 in a cluster)."""
+    """Seconds after SIGTERM for which new connections are still accepted (decision 13: 5 in a cluster)."""
     grace_seconds: float = 8.0
-    """How long work in hand may take after that (630 in the chart)."""
+    """Seconds that work in progress may take after that (630 in the chart)."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -183,10 +185,10 @@ class ServiceSettings(BaseSettings):
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """The settings from the environment.
+        """Load the settings from `environ`; None: the process's environment.
 
-        Raises ConfigError with one sentence for an unknown name, a value of the wrong form, or a clock offset
-        outside the single-machine run. Values are not repeated in it: they may be secrets.
+        Raises ConfigError with one sentence for an unknown name, an invalid value, or a clock offset outside the
+        single-machine run. The sentence holds no value, which may be a secret.
         """
         refuse_unknown(os.environ if environ is None else environ)
         try:
@@ -201,7 +203,7 @@ class ServiceSettings(BaseSettings):
 
 
 def _own(cls: type[ServiceSettings], environ: Mapping[str, str]) -> dict[str, Any]:
-    """The variables of `environ` that are fields of `cls`, by field name; empty values count as unset."""
+    """Return the variables of `environ` that are fields of `cls`, by field name; empty values count as unset."""
     return {
         name: environ[PREFIX + name.upper()]
         for name in cls.model_fields
@@ -210,7 +212,7 @@ def _own(cls: type[ServiceSettings], environ: Mapping[str, str]) -> dict[str, An
 
 
 def refuse_unknown(environ: Mapping[str, str]) -> None:
-    """Raise ConfigError when a `POSTRIDER_…` variable has a name that no service knows."""
+    """Check the names of the `POSTRIDER_…` variables. Raises ConfigError for one that no service knows."""
     for name in sorted(environ):
         if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in KNOWN_NAMES:
             near = difflib.get_close_matches(name.removeprefix(PREFIX), KNOWN_NAMES, n=1)

@@ -1,4 +1,4 @@
-"""Postgres for the services that own data: pool, named queries, refusals, and errors in the product's words."""
+"""Postgres for the services that own data: pool, named queries, checks of the server, translation of errors."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ from mailkit.dsn import where
 from mailkit.errors import ConfigError, NoSpace, PostriderError, Unavailable
 from mailkit.keepalive import IDLE_SECONDS, INTERVAL_SECONDS, PROBES, UNACKNOWLEDGED_SECONDS, keep_alive
 
-#: A connection inside or outside a pool: what functions that join a caller's transaction take.
+#: A connection inside or outside a pool, as taken by functions that join a caller's transaction.
 Connection = asyncpg.Connection | PoolConnectionProxy
 
 CONNECTIONS = Gauge(
@@ -38,7 +38,10 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.M)
 
 
 class Queries:
-    """Named SQL from files beside the module that runs it: `-- name: claim_due`, a sentence, the statement."""
+    """Named SQL from files beside the module that runs it: `-- name: claim_due`, a sentence, the statement.
+
+    Each query is an attribute.
+    """
 
     def __init__(self, package: str, *files: str) -> None:
         text = "\n".join(resources.files(package).joinpath(file).read_text() for file in files)
@@ -52,21 +55,21 @@ class Queries:
             raise AttributeError(f"no query named {name!r}") from None
 
     def items(self) -> list[tuple[str, str]]:
-        """(name, statement) of every query: what tests walk over."""
+        """Return (name, statement) of every query, for tests."""
         return list(self._sql.items())
 
 
-#: For services whose tables are empty one minute and have a million rows the next. Every statement of theirs has its
-#: index, so the other ways are never right, and neither is planning it again and again: a claim's plan cost as much as
-#: the claim (docs/decisions/0028).
+#: Session settings for services whose tables are empty one minute and have a million rows the next. Every statement of
+#: theirs has its index, so other plans are never right, and neither is planning each time: planning a claim took as long
+#: as the claim (docs/decisions/0028).
 PLANNER = {
     "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
     "plan_cache_mode": "force_generic_plan",
 }  # fmt: skip
 
 
-#: What bounds every session of the product, whoever fails: a lock that is not given, a process that stops in the middle
-#: of a transaction, a statement without end, a node that is gone (decision 0034). In milliseconds, keepalives in seconds.
+#: Limits of every session of the product, in milliseconds, keepalives in seconds. They bound a lock that is not granted,
+#: a process that stops within a transaction, a statement without end, and a node that is gone (decision 0034).
 BOUNDS = {
     "lock_timeout": "5000",
     "idle_in_transaction_session_timeout": "30000",
@@ -77,14 +80,17 @@ BOUNDS = {
     "tcp_keepalives_count": str(PROBES),
     "tcp_user_timeout": str(UNACKNOWLEDGED_SECONDS * 1000),
 }
-#: How long work waits for a session of the pool, and a statement for its answer (seconds).
+#: Deadlines, in seconds, for getting a session from the pool and for the answer to a statement.
 ACQUIRE_SECONDS = 5.0
 STATEMENT_SECONDS = 30.0
 
 
 class _Session(asyncpg.Connection):
-    """A session. Nothing here leaves state in a pooled one (settings are `set local`, LISTEN has sessions of its own), so
-    a released one is not reset: that was one more round trip for every statement. Open transactions are still ended."""
+    """A session that is not reset when it is released, which would cost one more round trip for every statement.
+
+    No statement leaves state in a pooled session: settings are `set local`, LISTEN has sessions of its own. Open
+    transactions are still ended.
+    """
 
     def __init__(self, protocol: Any, transport: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(protocol, transport, *args, **kwargs)
@@ -99,7 +105,7 @@ class _Session(asyncpg.Connection):
 
 
 class _Pool(asyncpg.Pool):
-    """A pool that says how long work waits for it, and lets none wait for ever: TimeoutError, which is Unavailable."""
+    """A pool that measures how long work waits for a session, and bounds it: TimeoutError, which is Unavailable."""
 
     async def _acquire(self, timeout: float | None) -> Any:
         started = time.perf_counter()
@@ -108,7 +114,9 @@ class _Pool(asyncpg.Pool):
                 connection = await super()._acquire(None)  # type: ignore[misc]
         finally:
             WAIT_SECONDS.observe(time.perf_counter() - started)
-        connection._holder._timeout = ACQUIRE_SECONDS  # a session whose cancelled statement does not end is given up
+        connection._holder._timeout = (
+            ACQUIRE_SECONDS  # bounds the release of a session whose cancelled statement does not end
+        )
         return connection
 
 
@@ -122,11 +130,11 @@ select name, setting from pg_settings
 async def create_pool(
     dsn: str, *, service: str, size: int = 10, settings: Mapping[str, str] | None = None, **kwargs: Any
 ) -> asyncpg.Pool:
-    """A pool for `service`, after looking at the server: fsync and synchronous_commit must not be off (decision 12).
+    """Open a pool for `service` and check the server: fsync and synchronous_commit must not be off (decision 12).
 
-    `settings` are the sessions' own (planner switches …).
+    `settings` are settings of the sessions, such as planner switches.
 
-    Raises ConfigError (a database we must not trust with mail, or wrong credentials) and Unavailable (not there yet).
+    Raises ConfigError (a database that could lose mail, or wrong credentials) and Unavailable (it does not answer).
     """
     if not dsn:
         raise ConfigError(
@@ -170,7 +178,7 @@ def _settings(service: str, settings: Mapping[str, str] | None = None) -> dict[s
 
 
 async def open_session(dsn: str, service: str) -> asyncpg.Connection:
-    """A session outside any pool (LISTEN), with the same bounds. Raises what asyncpg.connect raises."""
+    """Open a session outside any pool (LISTEN), with the same bounds. Raises the errors of asyncpg.connect."""
     session: asyncpg.Connection = await asyncpg.connect(
         dsn, timeout=5, command_timeout=5, connection_class=_Session, server_settings=_settings(service)
     )
@@ -178,22 +186,23 @@ async def open_session(dsn: str, service: str) -> asyncpg.Connection:
 
 
 async def weak_settings(pool: asyncpg.Pool | Connection) -> dict[str, str]:
-    """Settings with which a commit that was answered may be lost, as sessions have them now: name and value.
+    """Return the settings under which an acknowledged commit may be lost, as sessions have them now: name and value.
 
-    `synchronous_commit` local or remote_write: with the primary, or with its standby's machine (docs/decisions/0030).
+    With `synchronous_commit` local, a commit is lost with the primary; with remote_write, with its standby's machine
+    (docs/decisions/0030).
     """
     rows = await pool.fetch(_WEAK)
     return {row["name"]: row["setting"] for row in rows}
 
 
-#: How long a start waits for a database that is still starting (seconds).
+#: Deadline, in seconds, for a database that is still starting when a service starts.
 PATIENCE = 30.0
 
 
 async def connect(
     dsn: str, service: str, size: int, settings: Mapping[str, str] | None = None, *, patience: float = PATIENCE
 ) -> asyncpg.Pool:
-    """A pool, waiting for a database that is still starting. Raises ConfigError."""
+    """Open a pool, waiting at most `patience` seconds for a database that is still starting. Raises ConfigError."""
     end = time.monotonic() + patience
     while True:
         try:
@@ -204,18 +213,18 @@ async def connect(
         await asyncio.sleep(0.5)
 
 
-#: SQLSTATE classes and codes that mean "not now": connection trouble, shutting down, too many connections, a database that
-#: takes no connections or is in recovery (55000), lock or statement time-outs, deadlock and serialisation losers.
+#: SQLSTATE classes and codes of temporary errors: connection trouble, shutting down, too many connections, a database that
+#: accepts no connections or is in recovery (55000), lock or statement time-outs, deadlocks and serialisation failures.
 _AWAY = ("08", "57", "53300", "55000", "55P03", "40001", "40P01", "25006")
 
-#: What a call may raise besides our own errors. InternalClientError: what asyncpg says of a session cut off as it began.
+#: What a call may raise besides our own errors. InternalClientError: asyncpg's error for a session cut off as it began.
 DATABASE_ERRORS = (
     asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError,
 )  # fmt: skip
 
 
 def translate(error: BaseException) -> PostriderError | None:
-    """The product's error for a database error: NoSpace for a full disk, Unavailable for what passes, else None."""
+    """Return NoSpace for a full disk, Unavailable for a temporary database error, None for any other error."""
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         if state in ("53100", "58030"):
@@ -234,7 +243,7 @@ report.foreign.extend(DATABASE_ERRORS)
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Turn database errors inside the block into NoSpace and Unavailable."""
+    """Raise database errors of the block as NoSpace or Unavailable, where `translate` knows them."""
     try:
         yield
     except PostriderError:

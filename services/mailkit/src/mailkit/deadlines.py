@@ -1,17 +1,17 @@
-"""The idle time of one connection: one timer, which runs only while the client is waited for."""
+"""The idle timeout of one connection: one timer, which counts only while the connection waits for the client."""
 
 import asyncio
 
-#: The slowest a client may send a literal (bytes per second), beside the idle time.
+#: Lowest rate at which a client may send a literal (octets per second), in addition to the idle time.
 SLOWEST = 1024
 
 
 class IdleTimeout(Exception):
-    """The client was silent, or did not read, for longer than `set_idle` allows."""
+    """The client sent nothing, or did not read, for longer than `set_idle` allows."""
 
 
 class Deadlines(asyncio.Protocol):
-    """What waits for a client (`_waiter`: its octets, `_draining`: that it reads) ends with IdleTimeout in the end."""
+    """Ends a wait for a client (`_waiter` for its octets, `_draining` until it reads) with IdleTimeout at its deadline."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -24,15 +24,15 @@ class Deadlines(asyncio.Protocol):
         self._timer_at = 0.0
 
     def set_idle(self, seconds: float) -> None:
-        """A read (a whole line) or a drain that takes longer raises IdleTimeout; 0: never."""
+        """Let a read (of a whole line) or a drain that takes longer raise IdleTimeout; 0: never."""
         self._idle = seconds
 
     def _by(self, count: int) -> float:
-        """By when `count` bytes have to be read; 0: there is no such time."""
+        """Return the deadline for reading `count` octets; 0: none."""
         return self._loop.time() + self._idle + count / SLOWEST if self._idle else 0.0
 
     def _arm(self, deadline: float) -> None:
-        """One timer a connection, moved only when it would ring too late."""
+        """Set the deadline. The connection's one timer is moved only if it would fire too late."""
         self._deadline = deadline
         if deadline and (self._timer is None or self._timer_at > deadline):
             self._ring_at(deadline)
@@ -54,6 +54,6 @@ class Deadlines(asyncio.Protocol):
             future.set_exception(IdleTimeout())
 
     def abort(self) -> None:
-        """Cut the connection at once; what was not sent is lost."""
+        """Close the connection at once; unsent octets are lost."""
         if self._transport is not None:
             self._transport.abort()

@@ -1,6 +1,6 @@
-"""DNS lookups with a cache of parsed results, one error taxonomy and one query per question at a time.
+"""DNS lookups with a cache of parsed results, a small set of errors and one query per question at a time.
 
-dnspython's own cache still walks every answer (0.2 ms); this one keeps tuples. Production wants a validating resolver on
+dnspython's own cache parses every answer again (0.2 ms); this one keeps tuples. Production needs a validating resolver on
 the same machine or network.
 """
 
@@ -21,18 +21,18 @@ from mailkit.address import BadAddress, normalise_domain
 from mailkit.errors import ConfigError
 
 MIN_TTL, MAX_TTL = 30.0, 86400.0
-"""Bounds on how long an answer is kept, seconds."""
+"""Bounds of the time for which an answer is kept, in seconds."""
 MAX_NEGATIVE_TTL = 900.0
-"""The SOA's minimum counts for "no such name" and "no such type" (RFC 2308 5), up to this."""
+"""Upper bound, in seconds, of the SOA's minimum, which applies to "no such name" and "no such type" (RFC 2308 5)."""
 CACHE_ENTRIES = 50_000
 
 
 class DnsError(Exception):
-    """A lookup without an answer; the message is one sentence for the log."""
+    """Base of the errors of a lookup; the message is one sentence for the log."""
 
 
 class NoSuchName(DnsError):
-    """NXDOMAIN, or text that can be no name in DNS: the name does not exist."""
+    """NXDOMAIN, or text that cannot be a name in DNS: the name does not exist."""
 
 
 class NoRecord(DnsError):
@@ -40,7 +40,7 @@ class NoRecord(DnsError):
 
 
 class TemporaryDnsError(DnsError):
-    """SERVFAIL, REFUSED, no answer in time, no server reachable: ask again later (4.4.3)."""
+    """SERVFAIL, REFUSED, no answer in time, no server reachable: to be asked again later (4.4.3)."""
 
 
 class Existence(Enum):
@@ -53,14 +53,14 @@ class Existence(Enum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class MX:
-    """One mail exchanger; `host` is lower-case without a trailing dot, "" in a null MX (RFC 7505)."""
+    """A mail exchanger. `host` is in lower case without a trailing dot, "" in a null MX (RFC 7505)."""
 
     preference: int
     host: str
 
 
 class Resolver:
-    """Asks `servers` (`host:port` each; empty: the system's) and remembers. One per process and event loop."""
+    """A caching resolver that asks `servers` (`host:port` each; empty: the system's). One per process and event loop."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Resolver:
         min_ttl: float = MIN_TTL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`timeout` is for one server's answer, `lifetime` for a question as a whole, in seconds."""
+        """Set `timeout` for one server's answer and `lifetime` for a question as a whole, in seconds."""
         self._resolver = dns.asyncresolver.Resolver(configure=not servers)
         if servers:
             self._resolver.nameservers = [_nameserver(server) for server in servers]
@@ -83,23 +83,23 @@ class Resolver:
         self._asking: dict[tuple[str, str], asyncio.Future[tuple[Any, ...]]] = {}
 
     async def mx(self, domain: str) -> tuple[MX, ...]:
-        """The domain's mail exchangers, best first. Raises DnsError's kinds."""
+        """Return the domain's mail exchangers, most preferred first. Raises DnsError."""
         return await self.lookup(domain, "MX")
 
     async def a(self, host: str) -> tuple[str, ...]:
-        """IPv4 addresses. Raises DnsError's kinds."""
+        """Return IPv4 addresses. Raises DnsError."""
         return await self.lookup(host, "A")
 
     async def aaaa(self, host: str) -> tuple[str, ...]:
-        """IPv6 addresses. Raises DnsError's kinds."""
+        """Return IPv6 addresses. Raises DnsError."""
         return await self.lookup(host, "AAAA")
 
     async def txt(self, name: str) -> tuple[bytes, ...]:
-        """TXT records, the strings of each joined. Raises DnsError's kinds."""
+        """Return TXT records, the strings of each joined. Raises DnsError."""
         return await self.lookup(name, "TXT")
 
     async def addresses(self, host: str) -> tuple[str, ...]:
-        """All addresses of `host`, IPv6 first. One family is enough when the other is in trouble.
+        """Return all addresses of `host`, IPv6 first. One family is enough if the lookup of the other fails.
 
         Raises NoSuchName, NoRecord (neither family) or TemporaryDnsError.
         """
@@ -122,7 +122,7 @@ class Resolver:
         raise errors[0]
 
     async def sender_domain_exists(self, domain: str) -> Existence:
-        """Whether `domain` can be found in DNS: it has an MX or an address (S16). A null MX is an existing domain."""
+        """Return whether `domain` exists in DNS: it has an MX or an address (S16). A domain with a null MX exists."""
         try:
             await self.mx(domain)
             return Existence.yes
@@ -141,7 +141,7 @@ class Resolver:
         return Existence.yes
 
     async def lookup(self, name: str, rdtype: str) -> tuple[Any, ...]:
-        """The parsed records, from the cache or by one query shared by all who ask meanwhile. Raises DnsError's kinds."""
+        """Return the parsed records, from the cache or by one query that concurrent callers share. Raises DnsError."""
         if name != name.strip() or not name.isprintable():
             raise NoSuchName(f"{name!r} is not a domain name")  # S16: "a space at the end of the address"
         try:
@@ -158,12 +158,12 @@ class Resolver:
         if asking is None:
             asking = self._asking[key] = asyncio.ensure_future(self._ask(key))
             asking.add_done_callback(lambda done: self._answered(key, done))
-        return await asyncio.shield(asking)  # one asker giving up does not take the answer from the others
+        return await asyncio.shield(asking)  # one caller cancelled does not cancel the query of the others
 
     def _answered(self, key: tuple[str, str], done: asyncio.Future[tuple[Any, ...]]) -> None:
         self._asking.pop(key, None)
         if not done.cancelled():
-            done.exception()  # seen: every asker may have gone
+            done.exception()  # retrieved, since every caller may have been cancelled
 
     async def _ask(self, key: tuple[str, str]) -> tuple[Any, ...]:
         name, rdtype = key
@@ -186,13 +186,13 @@ class Resolver:
 
     def _keep(self, key: tuple[str, str], result: tuple[Any, ...] | DnsError, seconds: float) -> None:
         while len(self._cache) >= CACHE_ENTRIES:
-            del self._cache[next(iter(self._cache))]  # the oldest written
+            del self._cache[next(iter(self._cache))]  # the entry written first
         self._cache.pop(key, None)
         self._cache[key] = (self._clock() + seconds, result)
 
 
 def _nameserver(server: str) -> dns.nameserver.Nameserver:
-    """`host:port` or `[v6]:port`, port 53 when absent. Raises ConfigError."""
+    """Parse `host:port` or `[v6]:port`, port 53 if absent. Raises ConfigError."""
     host, colon, port = server.rpartition(":")
     if not colon or (":" in host and not host.startswith("[")):
         host, port = server, "53"  # a bare address, IPv6 included
@@ -218,7 +218,7 @@ def _parse(answer: dns.resolver.Answer, rdtype: str) -> tuple[Any, ...]:
 
 
 def _negative_ttl(response: Any) -> float:
-    """How long "no" may be remembered: the lesser of the SOA's TTL and minimum (RFC 2308 5); without a SOA not at all."""
+    """Return the TTL of a negative answer: the lesser of the SOA's TTL and minimum (RFC 2308 5), 0 without a SOA."""
     for rrset in response.authority:
         if rrset.rdtype == dns.rdatatype.SOA:
             return float(min(rrset.ttl, rrset[0].minimum, MAX_NEGATIVE_TTL))

@@ -1,6 +1,6 @@
-"""Where the database is: one URL, or a secret's mounted folder as operators produce it, completed by single settings.
+"""The address of the database: a URL, or the mounted folder of a secret, completed by single settings.
 
-A password is in a file or in the URL's variable, and in no sentence that is shown.
+The password is in a file or in the variable with the URL, and in no message.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr
 from mailkit.config import ServiceSettings
 from mailkit.errors import ConfigError
 
-#: File names of a secret, first found wins: CloudNativePG, Crunchy, Zalando, Crossplane and hand-made ones.
+#: File names in a secret of CloudNativePG, Crunchy, Zalando, Crossplane or made by hand; the first found is used.
 _URI = ("uri", "url", "DATABASE_URL")
 _KEYS = {
     "host": ("host", "endpoint"),
@@ -24,13 +24,13 @@ _KEYS = {
     "user": ("username", "user"),
     "password": ("password",),
 }
-#: The certificate authority to check the server with (`sslmode` verify-ca and verify-full), where the secret has one.
+#: The certificate authority to verify the server with (`sslmode` verify-ca and verify-full), if the secret has one.
 _CA = "ca.crt"
 
 
 @dataclass(frozen=True)
 class Place:
-    """The parts of a URL. `hosts` as they stand in it: `host:port`, several with commas, a socket's folder in `query`."""
+    """The parts of a URL. `hosts` as in the URL: `host:port`, several with commas; a socket's folder is in `query`."""
 
     user: str = ""
     password: str = ""
@@ -40,7 +40,7 @@ class Place:
 
     @classmethod
     def parse(cls, url: str, setting: str) -> "Place":
-        """Raises ConfigError naming `setting`."""
+        """Parse a Postgres URL. Raises ConfigError naming `setting`."""
         split = urlsplit(url)
         if split.scheme not in ("postgres", "postgresql"):
             raise ConfigError(f"{setting} is not a Postgres URL")
@@ -50,13 +50,13 @@ class Place:
 
     @property
     def url(self) -> str:
-        """As asyncpg takes it."""
+        """The URL in the form asyncpg accepts."""
         login = quote(self.user, safe="") + (f":{quote(self.password, safe='')}" if self.password else "")
         query = f"?{urlencode(self.query, quote_via=quote, safe='/')}" if self.query else ""
         return f"postgresql://{login}{'@' if login else ''}{self.hosts}/{quote(self.name, safe='')}{query}"
 
     def at(self, host: str, port: int | None) -> "Place":
-        """The same database at another host or port, whichever is given."""
+        """Return the same database at another host, port or both; an empty host and None change nothing."""
         if host:
             query = tuple((name, value) for name, value in self.query if name not in ("host", "port"))
             host = f"[{host}]" if ":" in host and not host.startswith("[") else host
@@ -67,7 +67,7 @@ class Place:
         return self
 
     def told(self, name: str, value: str) -> "Place":
-        """With `name` in the query set to `value`."""
+        """Return the place with `name` in the query set to `value`."""
         return replace(self, query=(*((n, v) for n, v in self.query if n != name), (name, value)))
 
 
@@ -81,14 +81,14 @@ def _port(hosts: str) -> str:
 
 
 def where(url: str) -> str:
-    """`user at host:port/name` of a URL, for sentences: never the password."""
+    """Return `user at host:port/name` of a URL, for messages: never the password. Raises ConfigError."""
     place = Place.parse(url, "POSTRIDER_DATABASE_URL")
     hosts = place.hosts or dict(place.query).get("host", "localhost")
     return f"{place.user or 'nobody'} at {hosts}/{place.name}"
 
 
 def from_secret(folder: Path) -> Place:
-    """What a secret's folder says; what it lacks is empty. Raises ConfigError."""
+    """Read the folder of a secret; missing parts are empty. Raises ConfigError."""
 
     def read(names: tuple[str, ...]) -> str:
         for name in names:
@@ -125,28 +125,28 @@ def _number(text: str) -> int | None:
 
 
 class DatabaseSettings(ServiceSettings):
-    """What services that own data are told about their database."""
+    """Settings of services that own data about their database."""
 
     database_url: SecretStr = SecretStr("")
     """Postgres, as one URL. Feeds need session connections: no transaction pooler in between."""
     database_secret: str = ""
-    """Folder of a mounted secret instead: `uri`, or `host`, `port`, `dbname`, `username`, `password`."""
+    """Folder of a mounted secret instead of the URL: `uri`, or `host`, `port`, `dbname`, `username`, `password`."""
     database_host: str = ""
-    """Instead of the host in the URL or secret."""
+    """Replaces the host in the URL or secret."""
     database_port: int | None = Field(default=None, ge=1, le=65535)
-    """Instead of the port in it."""
+    """Replaces the port in the URL or secret."""
     database_name: str = ""
-    """Instead of the database in it."""
+    """Replaces the database in the URL or secret."""
     database_sslmode: Literal["", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = ""
-    """Instead of the sslmode in it."""
+    """Replaces the sslmode in the URL or secret."""
     database_roles: str = ""
-    """Folder with the passwords of the roles that `migrate` makes: files `auth`, `queue`, `mailstore`."""
+    """Folder with the passwords of the roles that `migrate` creates: files `auth`, `queue`, `mailstore`."""
     schema_wait_seconds: float = Field(default=300, gt=0)
-    """How long `wait-schema` waits for a schema that this code may run on."""
+    """Seconds that `wait-schema` waits for a schema that this code may run on."""
 
     @cached_property
     def dsn(self) -> str:
-        """The database's URL; empty when nothing names one. Raises ConfigError."""
+        """The URL of the database; empty if no setting names one. Raises ConfigError."""
         url = self.database_url.get_secret_value()
         changed = bool(self.database_host or self.database_port or self.database_name or self.database_sslmode)
         if url and self.database_secret:
@@ -168,10 +168,10 @@ class DatabaseSettings(ServiceSettings):
 
 
 class BodiesSettings(DatabaseSettings):
-    """The same for services that hold bodies too."""
+    """Settings of services that also read or write bodies."""
 
     bodies_database_url: SecretStr = SecretStr("")
-    """Postgres with the schema `bodies`; the same one when unset."""
+    """Postgres with the schema `bodies`, as a URL; the database above if unset."""
 
     @property
     def bodies_dsn(self) -> str:
@@ -180,7 +180,7 @@ class BodiesSettings(DatabaseSettings):
 
 
 def _missing(place: Place) -> str:
-    """What a connection cannot be made without, in words."""
+    """Return the first part that a connection needs and `place` lacks, in words; empty if there is none."""
     parts: Mapping[str, str] = {
         "user (key username or user)": place.user,
         "host (key host, or POSTRIDER_DATABASE_HOST)": place.hosts or dict(place.query).get("host", ""),

@@ -1,4 +1,4 @@
-"""How one service calls another: MessagePack over kept HTTP connections, with failures told apart (decision 3)."""
+"""Calls from one service to another: MessagePack over persistent HTTP connections, with failures told apart (decision 3)."""
 
 import asyncio
 import socket
@@ -20,13 +20,13 @@ from mailkit.refusals import OUTCOMES, outcome_of, refusal
 
 T = TypeVar("T")
 
-#: Octets of an answer, of a refusal, and of a frame of a stream, where a call says nothing else: what is larger is an
-#: error of that call (docs/decisions/0048).
+#: Default limits, in octets, of an answer, of a refusal and of a frame of a stream: a larger one is an error of that call
+#: (docs/decisions/0048).
 LARGEST_ANSWER = 16 * 1024 * 1024
 LARGEST_REFUSAL = 64 * 1024
 LARGEST_FRAME = 2 * 1024 * 1024
 
-#: Kept connections are renewed after this many seconds, so that a rollout or scale-out is noticed (decision 13).
+#: Persistent connections are replaced after this many seconds, so that a rollout or scale-out is noticed (decision 13).
 RENEW_SECONDS = 30.0
 
 UPSTREAM_SECONDS = Histogram(
@@ -40,8 +40,11 @@ encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
 
 
 def encode(question: Any) -> bytes:
-    """MessagePack. Raises BadRequest for what no message can carry (a lone surrogate, a number over 64 bits); of a list
-    (`question.items`) it names the items that are to blame, so that they fail alone (docs/decisions/0029)."""
+    """Encode `question` as MessagePack.
+
+    Raises BadRequest for a value that cannot be encoded (a lone surrogate, a number over 64 bits). For a list
+    (`question.items`) the error names the items at fault, so that only they fail (docs/decisions/0029).
+    """
     try:
         return encoder.encode(question)
     except (ValueError, OverflowError) as error:
@@ -58,10 +61,10 @@ def _can_be_sent(item: Any) -> bool:
 
 
 class ServiceClient:
-    """The base of the client packages. One per process and service called; `aclose` it at the end."""
+    """Base class of the client packages: one instance per process and service called, closed with `aclose`."""
 
     upstream = ""
-    """The service's name in `postrider_upstream_seconds`; empty: not counted (the operators' clients)."""
+    """The service's name in `postrider_upstream_seconds`; empty if calls are not counted (the operators' clients)."""
 
     def __init__(self, url: str, token: SecretStr | str, *, timeout: float = 8.0, connections: int = 8) -> None:
         self.url = url.rstrip("/")
@@ -77,11 +80,11 @@ class ServiceClient:
     async def call(
         self, path: str, question: Any, answer: type[T], *, timeout: float | None = None, most: int = LARGEST_ANSWER
     ) -> T:
-        """POST `question` to a MessagePack endpoint; `most` octets of answer are read.
+        """POST `question` to a MessagePack endpoint and return its answer, at most `most` octets.
 
-        Raises Unavailable when nothing was done (no connection, 503), Unanswered when it may have been done, and the
-        error classes of `mailkit.errors` for what the other service answered; BadRequest also for a question that cannot be
-        sent, and InternalError for an answer that is too large.
+        Raises Unavailable if nothing was done (no connection, 503), Unanswered if it may have been done, and the error
+        classes of `mailkit.errors` for what the service answered; BadRequest also for a question that cannot be encoded,
+        and InternalError for an answer that is too large.
         """
         data = encode(question)
         raw = await self.send("POST", path, data, {"content-type": "application/msgpack"}, timeout=timeout, most=most)
@@ -90,7 +93,7 @@ class ServiceClient:
     async def call_framed(
         self, path: str, head: Any, body: bytes, answer: type[T], *, timeout: float | None = None
     ) -> T:
-        """PUT a MessagePack head (length first, 4 bytes) and `body` streamed behind it: for what is large."""
+        """PUT a MessagePack head behind its length (4 bytes), then `body`; for large bodies. Raises the errors of `call`."""
         packed = encode(head)
         raw = await self.send(
             "PUT", path, len(packed).to_bytes(4, "big") + packed + body, {"content-type": "application/octet-stream"},
@@ -99,7 +102,7 @@ class ServiceClient:
         return msgspec.msgpack.decode(raw, type=answer)
 
     async def json(self, method: str, path: str, content: Any = None, *, timeout: float | None = None) -> Any:
-        """A call of the JSON (operators') API."""
+        """Call the JSON (operators') API; None if the answer is empty. Raises the errors of `call`."""
         data = None if content is None else msgspec.json.encode(content)
         raw = await self.send(method, path, data, {"content-type": "application/json"}, timeout=timeout)
         return msgspec.json.decode(raw) if raw else None
@@ -108,9 +111,9 @@ class ServiceClient:
         self, method: str, path: str, data: bytes | None, headers: dict[str, str], *, timeout: float | None = None,
         most: int = LARGEST_ANSWER,
     ) -> bytes:  # fmt: skip
-        """One request; the answer's bytes. Errors as `call` says."""
+        """Send one request and return the octets of its answer. Raises the errors of `call`."""
         started = time.perf_counter()
-        outcome = "unanswered"  # also when the caller gives up
+        outcome = "unanswered"  # also when the caller is cancelled
         try:
             raw = await self._send(method, path, data, headers, timeout, most)
             outcome = "ok"
@@ -126,7 +129,7 @@ class ServiceClient:
 
     def _timer(self, endpoint: str, outcome: str) -> Histogram:
         if (endpoint, outcome) not in self._seconds:
-            for each in OUTCOMES:  # the first failure is seen as a step from zero
+            for each in OUTCOMES:  # so that the first failure shows as a step from zero
                 self._seconds[endpoint, each] = UPSTREAM_SECONDS.labels(self.upstream, endpoint, each)
         return self._seconds[endpoint, outcome]
 
@@ -156,10 +159,10 @@ class ServiceClient:
         self, method: str, path: str, data: bytes | AsyncIterator[bytes] | None, *, sock_read: float,
         most: int = LARGEST_FRAME,
     ) -> AsyncIterator[bytes]:  # fmt: skip
-        """The frames of a stream (4 bytes length, then that number of octets, `most` at most) as they come; it may last for hours,
-        and `data` too.
+        """Yield the frames of a stream as they arrive: 4 bytes of length, then that number of octets, at most `most`.
 
-        Raises what `send` raises, and Unanswered when the stream breaks off or is silent for `sock_read` seconds.
+        The stream may last for hours, and so may sending `data`. Raises the errors of `send`, and Unanswered if the stream
+        breaks off or is silent for `sock_read` seconds.
         """
         buffer = bytearray()
         async with aclosing(self.pieces(method, path, data, sock_read=sock_read)) as chunks:
@@ -180,7 +183,7 @@ class ServiceClient:
     async def pieces(
         self, method: str, path: str, data: bytes | AsyncIterator[bytes] | None, *, sock_read: float
     ) -> AsyncGenerator[bytes, None]:
-        """The octets of a stream as they come. Raises as `frames`; a stream that is left before its end is cut."""
+        """Yield the octets of a stream as they arrive; leaving it early closes it. Raises the errors of `frames`."""
         limit = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=sock_read)
         session = self._kept()
         self._streams[session] += 1
@@ -201,13 +204,13 @@ class ServiceClient:
             self._streams += Counter()  # keeps only those with streams
 
     def _refusal(self, status: int, raw: bytes, path: str) -> PostriderError:
-        """The error an answer stands for."""
+        """Return the error that an answer stands for; after a 503 the connections are renewed."""
         if status == 503:
             self.renew()
         return refusal(status, raw, path)
 
     def renew(self) -> None:
-        """Use new connections from now on; requests under way end on their old ones."""
+        """Use new connections from now on; requests under way finish on the old ones."""
         old, self._session = self._session, None
         if old is not None:
             task = asyncio.get_running_loop().create_task(self._retire(old))
@@ -249,7 +252,7 @@ class ServiceClient:
 
 
 async def _read(reply: aiohttp.ClientResponse, most: int, path: str) -> bytes:
-    """A whole answer of up to `most` octets. Raises InternalError for a larger one, whose connection is closed."""
+    """Read a whole answer of at most `most` octets. Raises InternalError for a larger one and closes its connection."""
     read = bytearray()
     if (reply.content_length or 0) <= most:
         async for chunk in reply.content.iter_any():
@@ -267,7 +270,7 @@ def _too_large(path: str, most: int) -> InternalError:
 
 
 def _socket(found: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket for a connection to this address. A node that is gone without a word is noticed within a minute."""
+    """Create a socket for this address, with keepalives: a node that vanishes is noticed within a minute."""
     family, kind, protocol, _, _ = found
     made = socket.socket(family, kind, protocol)
     keep_alive(made)

@@ -1,4 +1,4 @@
-"""The one acceptor of all protocols: accept, who is it (PROXY header), caps, then TLS and the protocol (decision 9).
+"""The acceptor of all protocols: accept, identify the client (PROXY header), apply limits, TLS, protocol (decision 9).
 
 The header is read from the socket before TLS begins, so it works in front of implicit TLS too.
 """
@@ -23,13 +23,13 @@ from mailkit.tls_versions import negotiated, warn_of_old
 
 log = get_logger()
 
-#: A proxy sends its header at once; later is an error (decision 9).
+#: Deadline for the PROXY header, in seconds: a proxy sends it at once (decision 9).
 HEADER_SECONDS = 5.0
 HANDSHAKE_SECONDS = 30.0
 BACKLOG = 1024
-#: Connections taken from the kernel in one turn of the loop.
+#: Connections accepted from the kernel in one turn of the loop.
 _AT_ONCE = 64
-#: Out of descriptors or memory: how long until accepting is tried again. Trying at once would spin.
+#: Out of descriptors or memory: accepting pauses for this many seconds, since trying again at once would spin.
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _EXHAUSTED_SECONDS = 0.5
 
@@ -49,9 +49,12 @@ SESSION_SECONDS = Histogram(
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is connected. `address` is normalised (decision 9) and None when no client is known or it is one of our
-    proxies: nothing may be granted to it then. `port`: the client's, 0 if unknown. `direct`: it came past the proxies
-    (`mailkit.ports`): no grant is given to it or honoured for it, whatever its address."""
+    """The client of a connection.
+
+    `address` is normalised (decision 9); None if no client is known or the address is one of our proxies: no grant may be
+    given to it then. `port` is the client's, 0 if unknown. `direct`: the client connected without a proxy
+    (`mailkit.ports`), and no grant is given to it or honoured for it, whatever its address.
+    """
 
     address: str | None
     port: int
@@ -62,22 +65,23 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """The protocol's last words, each a whole line with its ending; they are never said under implicit TLS."""
+    """Reply lines of a protocol that precede a close, each with its line ending; never sent under implicit TLS."""
 
     too_many: bytes
     no_header: bytes
 
 
 Factory = Callable[[Peer], asyncio.Protocol]
-#: The context of a listener, by its name.
+#: Returns the TLS context of the listener with this name.
 Context = Callable[[str], ssl.SSLContext]
 
 
 class Listener:
-    """One listening address. `tls` is the context for implicit TLS, asked at each connection; None: plain.
+    """A listening port of one protocol.
 
-    With `proxies` only they may connect, and each connection begins with their header. `factory` makes the protocol of
-    a client; instances must allow their `connection_lost` to be replaced, which is how the end is noticed.
+    `tls` returns the context for implicit TLS and is called for each connection; None: plain text. With `proxies`, only
+    they may connect, and each connection begins with their PROXY header. `factory` makes the protocol of a client;
+    `connection_lost` of its instances must be replaceable, which is how the end of a connection is noticed.
     """
 
     def __init__(
@@ -105,12 +109,12 @@ class Listener:
         self._accepted = ACCEPTED.labels(name)
         self._seconds = SESSION_SECONDS.labels(name)
         for reason in _REASONS:
-            REFUSED.labels(name, reason)  # each is there from the start: nothing refused is 0, not unknown
+            REFUSED.labels(name, reason)  # every reason exists from the start, with the value 0
 
     # -- the listening side
 
     def start(self, host: str, port: int) -> int:
-        """Listen on `host` (a name, an address, "" or "::" for all) and `port` (0: a free one); returns the port.
+        """Listen on `host` (a name, an address, "" or "::" for all) and `port` (0: a free one) and return the port.
 
         Raises ConfigError in one sentence.
         """
@@ -134,7 +138,7 @@ class Listener:
         return int(self._sockets[0].getsockname()[1]) if self._sockets else 0
 
     def stop(self) -> None:
-        """Accept nobody any more; open connections go on."""
+        """Stop accepting; open connections continue."""
         sockets, self._sockets = self._sockets, []
         for sock in sockets:
             self._loop.remove_reader(sock)
@@ -184,7 +188,7 @@ class Listener:
                 report(error, f"admit on {self.name}")
 
     async def _identify(self, sock: socket.socket, place: tuple[str, int]) -> Peer | None:
-        """Who it is; None when it was sent away."""
+        """Identify the client; None if it was refused."""
         address: str | None = peer_address(place[0])
         port = place[1]
         if self._proxies:
@@ -202,8 +206,11 @@ class Listener:
         return Peer(address, port, self.name, self._tls is not None, self._direct)
 
     def _refuse(self, sock: socket.socket, reason: str, words: bytes) -> None:
-        """Say so, as far as that can be done without waiting, and without TLS; what was sent already is read first,
-        because closing over unread bytes is a reset that would take the words along."""
+        """Send the refusal, unless that needs waiting or TLS.
+
+        What the client has sent is read before the close: closing with unread octets resets the connection, and the client
+        would not see the refusal.
+        """
         REFUSED.labels(self.name, reason).inc()
         try:
             if self._tls is None:
@@ -259,7 +266,7 @@ class Listener:
             warn_of_old(negotiated(transport), self.name, peer.address)
 
     async def cut(self) -> None:
-        """End what has not yet reached its protocol (at the end of a drain)."""
+        """Cancel connections that have not reached their protocol yet (at the end of a drain)."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What a client sends: lines and literals, bounded in octets and time."""
+"""The reading side of a connection: lines and literals, bounded in octets and time."""
 
 import asyncio
 import time
@@ -6,14 +6,14 @@ import time
 from mailkit.deadlines import Deadlines
 from mailkit.foreign import foreign
 
-#: Reading pauses while more than this waits to be read (bytes), unless the reader asked for a larger piece.
+#: Reading from the socket pauses while more octets than this are buffered, unless the reader asked for a larger piece.
 HIGH_WATER = 64 * 1024
-#: Lines that came in one piece are handed out for so long (seconds) before others of the process get their turn.
+#: Buffered lines are returned for this time (seconds) before other tasks of the process get their turn.
 TURN = 0.01
 
 
 class LineTooLong(Exception):
-    """No end of line within the limit. `skip_line` reads up to it, so that the dialogue stays in step."""
+    """No end of line within the limit. `skip_line` reads up to the end, so that the dialogue stays synchronised."""
 
 
 class Reading(Deadlines):
@@ -26,13 +26,13 @@ class Reading(Deadlines):
         super().__init__()
         self._ending = b"\n" if bare_lf else b"\r\n"
         self._buffer = bytearray()
-        self._need = 0  # wake the reader when this number of bytes is there …
-        self._room = 0  # … and go on reading up to here
+        self._need = 0  # wake the reader when this many octets are buffered …
+        self._room = 0  # … and read from the socket up to this size
         self._paused = False
         self._eof = False
         self._turn_ends = 0.0
         self.received = 0
-        """Bytes read so far."""
+        """Octets received so far."""
 
     def data_received(self, data: bytes) -> None:
         if not self.received and foreign(data):
@@ -47,15 +47,15 @@ class Reading(Deadlines):
             self._transport.pause_reading()
 
     async def readline(self, limit: int) -> bytes:
-        """The next line without its ending, at most `limit` bytes.
+        """Return the next line without its line ending, at most `limit` octets.
 
-        Raises LineTooLong (the line stays unread), EOFError when the connection ends before the line does, IdleTimeout.
+        Raises LineTooLong (the line stays unread), EOFError if the connection ends before the line does, IdleTimeout.
         """
         if time.monotonic() > self._turn_ends:
             await asyncio.sleep(0)
             self._turn_ends = time.monotonic() + TURN
         start = 0
-        deadline = self._by(0)  # for the whole line: one byte now and then does not hold a connection open
+        deadline = self._by(0)  # for the whole line: a single octet now and then does not extend it
         while True:
             end = self._buffer.find(self._ending, start)
             if end >= 0:
@@ -65,13 +65,13 @@ class Reading(Deadlines):
                 found = bytes(self._buffer[:line])
                 self._consume(end + len(self._ending))
                 return found
-            if len(self._buffer) > limit + 1:  # one more: a CR whose LF is still under way
+            if len(self._buffer) > limit + 1:  # one more: a CR whose LF has not arrived yet
                 raise LineTooLong
             start = max(0, len(self._buffer) - 1)
             await self._more(0, limit + 2, deadline)
 
     async def skip_line(self, most: int = 1024 * 1024) -> None:
-        """Throw the rest of the current line away. Raises LineTooLong above `most` bytes, EOFError, IdleTimeout."""
+        """Discard the rest of the current line. Raises LineTooLong above `most` octets, EOFError, IdleTimeout."""
         skipped = 0
         deadline = self._by(0)
         while True:
@@ -86,7 +86,7 @@ class Reading(Deadlines):
             await self._more(0, HIGH_WATER, deadline)
 
     async def read_exactly(self, count: int) -> bytes:
-        """The next `count` bytes, all in memory: the caller has checked `count`. Raises EOFError, IdleTimeout."""
+        """Return the next `count` octets, all in memory: the caller has checked `count`. Raises EOFError, IdleTimeout."""
         deadline = self._by(count)
         while len(self._buffer) < count:
             await self._more(count, count, deadline)
@@ -95,7 +95,7 @@ class Reading(Deadlines):
         return found
 
     async def discard(self, count: int) -> None:
-        """Read `count` bytes and forget them, whatever their number. Raises EOFError, IdleTimeout."""
+        """Read and discard `count` octets, of any number. Raises EOFError, IdleTimeout."""
         deadline = self._by(count)
         while count > 0:
             if not self._buffer:
@@ -106,12 +106,12 @@ class Reading(Deadlines):
 
     def _consume(self, count: int) -> None:
         if count >= len(self._buffer):
-            self._buffer = bytearray()  # gives the memory back: most connections are idle most of the time
+            self._buffer = bytearray()  # releases the memory: most connections are idle most of the time
         else:
             del self._buffer[:count]
 
     async def _more(self, need: int, room: int, deadline: float) -> None:
-        """Wait until something came (`need` bytes in all, or the end of the connection)."""
+        """Wait until `need` octets are buffered or the connection ends. Raises EOFError if it has ended before, IdleTimeout."""
         if self._eof:
             raise EOFError("the connection has ended")
         self._need, self._room = need, room

@@ -1,4 +1,4 @@
-"""uvicorn under a service's own signals, with a bound on what comes before a request's body."""
+"""uvicorn under a service's own signal handling, with limits on what precedes a request's body."""
 
 import asyncio
 import contextlib
@@ -9,15 +9,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mailkit.keepalive import keep_alive
 
-#: Octets of a request that are no body: its line and header fields, a chunk's extensions, trailers. uvicorn has no limit.
+#: Limit, in octets, of what is not body: request line, header fields, chunk extensions, trailers. uvicorn has no limit.
 LARGEST_HEAD = 32 * 1024
-#: Seconds for a request's head to come in whole, counted from the connection's beginning or the head's first octets.
+#: Deadline for a complete request head, in seconds from the start of the connection or the head's first octets.
 HEAD_SECONDS = 20.0
 _REFUSAL = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. What arrives is counted until the parser gets ahead: to a head's end, a body's octets, a request's end."""
+    """One connection. Octets are counted until the parser advances: to the end of a head, body octets, the end of a request."""
 
     _waiting = 0
     _timer: asyncio.TimerHandle | None = None
@@ -63,7 +63,7 @@ class Protocol(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """Signals belong to the service's lifecycle; a taken port is an exception, not an exit."""
+    """uvicorn without its signal handlers: signals belong to the service's lifecycle."""
 
     def install_signal_handlers(self) -> None:
         return

@@ -1,7 +1,7 @@
-"""A client's connection for POP3 and IMAP: bounded lines and literals in, coalesced writes out, STARTTLS, deadlines.
+"""A client's connection for POP3 and IMAP: bounded lines and literals, coalesced writes, STARTTLS, deadlines.
 
 An `asyncio.Protocol` of its own instead of StreamReader/StreamWriter: half the memory of an idle connection, limits in
-the reader, and a STARTTLS that is known to forget what was sent ahead in plain text (decision 10).
+the reader, and a STARTTLS that discards what was sent ahead in plain text (decision 10).
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from mailkit.tls_versions import negotiated
 
 log = get_logger()
 
-#: Small writes are joined up to this size (bytes) or to the end of the loop's turn: one packet, one TLS record.
+#: Small writes are joined up to this size (octets) or until the end of the loop's turn: one packet, one TLS record.
 JOINED = 64 * 1024
 HANDSHAKE_SECONDS = 30.0
-#: How long a closing connection may take to send what is left.
+#: Deadline, in seconds, for a closing connection to send what is left.
 CLOSE_SECONDS = 10.0
 
 
@@ -29,10 +29,10 @@ Talk = Callable[["Stream"], Coroutine[Any, Any, None]]
 
 
 class Stream(Reading):
-    """One connection. `talk` is the conversation: it runs as a task from the connection's start, and the connection
-    is closed when it returns. One task reads at a time; writing never waits, `drain` does.
+    """One connection.
 
-    `bare_lf` False: only CRLF ends a line.
+    `talk` is the session: it runs as a task from the start of the connection, which is closed when it returns. One task
+    reads at a time; writing never waits, `drain` does. `bare_lf` False: only CRLF ends a line.
     """
 
     def __init__(self, talk: Talk, *, bare_lf: bool = True) -> None:
@@ -42,22 +42,24 @@ class Stream(Reading):
         self._out: list[bytes | memoryview] = []
         self._out_size = 0
         self._flushing = False
-        self._full: asyncio.Future[None] | None = None  # pending while the transport's buffer is above its mark
+        self._full: asyncio.Future[None] | None = (
+            None  # pending while the transport's buffer is above its high-water mark
+        )
         self._ended: asyncio.Future[None] | None = None
         self.tls = False
         self.sent = 0
-        """Bytes written so far."""
+        """Octets written so far."""
         self.task: asyncio.Task[None] | None = None
         self.when_lost: Callable[[], object] | None = None
-        """Called once when the connection is lost."""
+        """Callback, called once when the connection is lost."""
         self._when_left: Callable[[], object] | None = None
 
     @property
     def lost(self) -> bool:
-        """The connection is gone, in both directions."""
+        """Whether the connection is lost, in both directions."""
         return self._lost
 
-    # -- what the transport calls
+    # -- callbacks of the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -65,7 +67,7 @@ class Stream(Reading):
         self.task = self._loop.create_task(self._run())
 
     def eof_received(self) -> bool:
-        """A half-closed plain connection still gets its answers; TLS has no such state."""
+        """Keep a half-closed plain connection open for its answers; TLS has no such state."""
         self._eof = True
         self._wake()
         if self._when_left is not None:
@@ -109,8 +111,10 @@ class Stream(Reading):
 
     @contextmanager
     def while_connected(self) -> Iterator[None]:
-        """In here the task is cancelled when the client leaves, or has half-closed the connection. Raises
-        ConnectionResetError when it has done so before."""
+        """Cancel the current task if the client closes or half-closes the connection within the block.
+
+        Raises ConnectionResetError if it has done so before.
+        """
         task = asyncio.current_task()
         assert task is not None
         if self._eof:
@@ -119,7 +123,7 @@ class Stream(Reading):
 
         def cancel() -> None:
             nonlocal left
-            if not left:  # the end of input, then of the connection: once
+            if not left:  # called at the end of input and at the end of the connection
                 left = True
                 task.cancel()
 
@@ -132,7 +136,7 @@ class Stream(Reading):
     # -- writing
 
     def write(self, data: bytes | memoryview) -> None:
-        """Send `data` with what else is written in this turn of the loop. Never waits; nothing when the client is gone."""
+        """Send `data`, joined with other writes of this turn of the loop. Never waits; no effect once the connection is lost."""
         if self._lost:
             return
         self._out.append(data)
@@ -152,8 +156,11 @@ class Stream(Reading):
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     async def drain(self) -> None:
-        """Wait while the client reads more slowly than we write. Raises ConnectionResetError when it is gone,
-        IdleTimeout (the connection is aborted then) when it does not read at all."""
+        """Wait while the client reads more slowly than we write.
+
+        Raises ConnectionResetError if the connection is lost, and IdleTimeout if the client does not read in time; the
+        connection is aborted then.
+        """
         if self._full is not None:
             self._flush()
             self._arm(self._by(0))
@@ -169,7 +176,7 @@ class Stream(Reading):
             raise ConnectionResetError("the client is gone")
 
     async def send(self, data: bytes) -> None:
-        """Write something large in pieces, no faster than the client reads. Errors as `drain`."""
+        """Write `data` in pieces, no faster than the client reads. Raises the errors of `drain`."""
         if len(data) <= JOINED:
             self.write(data)
             return await self.drain()
@@ -181,9 +188,11 @@ class Stream(Reading):
     # -- TLS and the end
 
     async def start_tls(self, context: ssl.SSLContext) -> str:
-        """Send what was written (the answer to STARTTLS), then switch to TLS. What the client sent ahead in plain
-        text is thrown away. Call it right after writing that answer. Returns the TLS version (`TLSv1.3`). Raises OSError
-        when the handshake fails."""
+        """Send what was written (the answer to STARTTLS), switch to TLS and return its version (`TLSv1.3`).
+
+        To be called right after writing that answer. Plain text that the client sent ahead is discarded. Raises OSError if
+        the handshake fails.
+        """
         transport = self._transport
         if transport is None:
             raise ConnectionResetError("the client is gone")
@@ -206,7 +215,7 @@ class Stream(Reading):
         return negotiated(switched)
 
     def close(self) -> None:
-        """Send what is left, then close; cut off after CLOSE_SECONDS."""
+        """Send what is left, then close; abort after CLOSE_SECONDS."""
         self._flush()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
@@ -216,7 +225,7 @@ class Stream(Reading):
             self._timer_at = 0.0
 
     async def aclose(self) -> None:
-        """`close`, and wait until it is done."""
+        """Close the connection as `close` does, and wait until it is closed."""
         self.close()
         if not self._lost:
             if self._ended is None:

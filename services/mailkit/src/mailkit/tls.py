@@ -1,8 +1,8 @@
-"""Certificates of all listeners: chosen by the name the client dialled (S4), reloaded when their files change.
+"""Certificates of all listeners: chosen by the name that the client asks for (S4), reloaded when their files change.
 
-`<directory>/default/{tls.crt,tls.key}` is the shared one; `<directory>/<host name>/{tls.crt,tls.key}` are per name, a
-wildcard's folder is called `*.example.net`. A mounted Kubernetes secret looks the same, swapped by symlink; its folder has
-the secret's name, and the certificate serves the names it was issued for. A folder called as a name wins over those.
+`<directory>/default/{tls.crt,tls.key}` is the shared certificate; `<directory>/<host name>/{tls.crt,tls.key}` are those of
+single names, a wildcard's folder being `*.example.net`. A mounted Kubernetes secret looks the same, swapped by symlink; its
+folder has the secret's name, and the certificate serves the names it was issued for. A folder named after the host wins.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ from mailkit.tls_versions import Minimums, new_context, warn_of_minimums
 log = get_logger()
 
 DEFAULT = "default"
-#: A folder's files are looked at this often at most (seconds), when a handshake asks for its name.
+#: Least time, in seconds, between two looks at a folder's files; a handshake that asks for its name causes them.
 LOOK_SECONDS = 1.0
-#: Names kept loaded; a context and its chain are some 50 KB.
+#: Limit of names kept loaded; a context and its chain take some 50 KB.
 MOST_LOADED = 2000
 
 _M_MMAP_THRESHOLD = -3  # malloc.h
@@ -46,13 +46,13 @@ EXPIRY = Gauge(
 
 #: One certificate's context for each minimum version in use.
 Contexts = Mapping[ssl.TLSVersion, ssl.SSLContext]
-#: Identity and age of both files: a change of any, a swapped symlink too, is a new signature.
+#: Identity and age of both files: any change, also of a symlink, is a new signature.
 Signature = tuple[tuple[int, int, int, int], tuple[int, int, int, int]]
 
 
 @dataclass(slots=True)
 class _Loaded:
-    """What is known of one folder. `contexts` None: there is no usable certificate in it."""
+    """One folder as it was last read. `contexts` None: there is no usable certificate in it."""
 
     contexts: Contexts | None
     signature: Signature | None
@@ -61,7 +61,7 @@ class _Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What a certificate says, as its files were at `signature`."""
+    """Expiry and names of a certificate whose files have `signature`."""
 
     signature: Signature
     expires: datetime
@@ -69,10 +69,10 @@ class _Facts:
 
 
 class CertificateStore:
-    """The certificates in `directory`, for the listeners in `minimums`, the oldest TLS version of each. Raises ConfigError
-    when the shared one cannot be used; a version below 1.2 is logged.
+    """The certificates in `directory`, for the listeners in `minimums`, which gives the oldest TLS version of each.
 
-    Handshakes under way and open sessions keep the certificate they began with.
+    Raises ConfigError if the shared certificate cannot be used; a version below 1.2 is logged. Handshakes under way and open
+    sessions keep the certificate they began with.
     """
 
     def __init__(
@@ -99,12 +99,15 @@ class CertificateStore:
         warn_of_minimums(minimums)
 
     def server_context(self, listener: str) -> ssl.SSLContext:
-        """The listener's one context, for STARTTLS too, valid for ever: each handshake picks its certificate."""
+        """Return the listener's context, for STARTTLS too. It stays valid: each handshake chooses its certificate."""
         return self._fronts[self._minimums[listener]]
 
     def context_for(self, name: str | None, listener: str) -> ssl.SSLContext:
-        """The context whose certificate a client that dialled `name` is shown: exact, then wildcard, then shared; each by
-        its folder's name, then by the names in a certificate (as `expiries` saw them last)."""
+        """Return the context with the certificate for `name`: the exact name's, then a wildcard's, then the shared one.
+
+        The exact and the wildcard name are looked for among folders first, then among the names in certificates (as
+        `expiries` read them last).
+        """
         return self._contexts_for(name)[self._minimums[listener]]
 
     def _contexts_for(self, name: str | None) -> Contexts:
@@ -120,7 +123,7 @@ class CertificateStore:
         return self._look(DEFAULT) or self._default
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, front: ssl.SSLContext) -> None:
-        # The versions stay those of `front`; ciphers and the security level come with the certificate's context.
+        # TLS versions stay those of `front`; ciphers and the security level are those of the certificate's context.
         try:
             connection.context = self._contexts_for(name)[front.minimum_version]
         except Exception as error:  # a bug here must not end all handshakes
@@ -129,7 +132,7 @@ class CertificateStore:
     # -- one folder
 
     def _look(self, name: str) -> Contexts | None:
-        """The folder's contexts, read anew when its files changed; a broken new file leaves the old one in force."""
+        """Return the folder's contexts, read again if its files changed; a broken new file leaves the old one in force."""
         now = self._monotonic()
         known = self._loaded.get(name)
         if known is not None:
@@ -140,14 +143,14 @@ class CertificateStore:
         signature = self._signature(name)
         if known is None:
             if signature is None:
-                return None  # not remembered: made-up names must not push real ones out
+                return None  # not kept: invented names must not evict real ones
             known = self._loaded[name] = _Loaded(None, None, now)
             if len(self._loaded) > MOST_LOADED:
                 self._loaded.popitem(last=False)
         if signature == known.signature:
             return known.contexts
         known.signature = signature
-        if signature is None:  # removed; the shared one itself stays in force
+        if signature is None:  # removed; only the shared one stays in force
             known.contexts = None
             return None
         try:
@@ -168,7 +171,7 @@ class CertificateStore:
         return _identity(certificate), _identity(key)
 
     def _read(self, name: str) -> Contexts:
-        """Contexts with the folder's chain and key. Raises OSError, ValueError."""
+        """Return contexts with the folder's chain and key. Raises OSError, ValueError."""
         folder = self._directory / name
         contexts = {minimum: new_context(minimum) for minimum in set(self._minimums.values())}
         for context in contexts.values():
@@ -179,7 +182,7 @@ class CertificateStore:
     # -- expiry, for metrics and `certificate ls`
 
     def expiries(self) -> dict[str, datetime]:
-        """When each certificate on disk expires, by folder name; folders without a readable one are left out."""
+        """Return when each certificate on disk expires, by folder name; folders without a readable one are left out."""
         found: dict[str, _Facts] = {}
         broken = 0
         for name in sorted(os.listdir(self._directory)):
@@ -194,7 +197,7 @@ class CertificateStore:
                     continue
             found[name] = known
         self._facts = found
-        # the one that lasts longest, where several are for a name
+        # of several for one name, the one that expires last
         by_expiry = sorted(found.items(), key=lambda item: item[1].expires)
         self._issued_for = {dns: folder for folder, facts in by_expiry for dns in facts.names}
         times = {name: facts.expires for name, facts in found.items()}
@@ -205,13 +208,12 @@ class CertificateStore:
         return times
 
     async def measure(self) -> None:
-        """Look at all folders: which names their certificates are for, and the metrics. Call it at the start and now and
-        then (`Lifecycle.every`)."""
+        """Read the names of all certificates and set the metrics; to be called at start and regularly (`Lifecycle.every`)."""
         await asyncio.to_thread(self.expiries)
 
 
 def _read_facts(path: Path, signature: Signature) -> _Facts:
-    """Raises OSError, ValueError."""
+    """Read a certificate. Raises OSError, ValueError."""
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -230,7 +232,7 @@ def keep_idle_connections_small() -> None:
     try:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
     except (OSError, AttributeError):
-        pass  # another C library: its own ways
+        pass  # another C library
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
@@ -238,7 +240,7 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def _why(error: Exception) -> str:
-    """The library's words without file contents; OpenSSL names its own source lines, which help nobody."""
+    """Return the library's reason, without file contents and without OpenSSL's own source lines."""
     if isinstance(error, ssl.SSLError):
         return (error.reason or "not a certificate and its key").replace("_", " ").lower()
     return error.strerror or type(error).__name__ if isinstance(error, OSError) else type(error).__name__

@@ -1,4 +1,4 @@
-"""The HTTP side every service has: health, metrics, bearer tokens, one error form (RFC 9457), MessagePack list endpoints."""
+"""The HTTP side of every service: health, metrics, bearer tokens, one error format (RFC 9457), MessagePack list endpoints."""
 
 import asyncio
 import socket
@@ -36,28 +36,30 @@ REQUEST_SECONDS = Histogram(
 
 T = TypeVar("T")
 Check = Callable[[], Awaitable[None]]
-#: The dependencies of an operators' router: `/docs` names the token, which was judged before.
+#: The dependencies of an operators' router: they make `/docs` name the token, which has been checked by then.
 OPERATORS: Sequence[params.Depends] = (Depends(HTTPBearer(auto_error=False)),)
 
 
-#: Answers a request whose body was read, or is read by itself (`Authority.allow`).
+#: Answers a request. The body was read before, unless the path reads it itself (`Authority.allow`).
 Endpoint = Callable[[Scope, bytes, Receive, Send], Awaitable[None]]
 
 
 class App(FastAPI):
-    """FastAPI behind the judgement of token and size, with the list endpoints in front of its middleware: for a small request
-    that is most of the work."""
+    """FastAPI behind the checks of token and size.
+
+    List endpoints are called before FastAPI's middleware, which for a small request would be most of the work.
+    """
 
     def __init__(self, tokens: Tokens, **settings: Any) -> None:
         super().__init__(**settings)
         self.authority = Authority(tokens)
-        """Who may send what; asked before any octet of a body is read."""
+        """Rules for callers and sizes, applied before any octet of a body is read."""
         self.endpoints: dict[str, Endpoint] = {}
-        """What answers POST, by path."""
+        """Handlers of POST requests, by path."""
         self.questions: dict[str, type[Any]] = {}
-        """What is asked there and elsewhere in MessagePack, by path."""
+        """Types of the MessagePack questions of these and other endpoints, by path."""
         self.life: Lifecycle | None = None
-        """Its drain asks callers to go: see `_last`."""
+        """While it drains, each answer closes its connection (`_last`)."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,7 +80,7 @@ class App(FastAPI):
 
 
 async def _refuse(error: PostriderError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request whose body is not wanted. A connection on which more of it may come is closed behind the answer."""
+    """Answer a request whose body is not wanted. If more of the body may follow, the connection is closed after the answer."""
     answer = problem(error.slug, error.status_code, str(error))
     if not has_body(scope):
         await answer(scope, receive, send)
@@ -90,12 +92,14 @@ async def _refuse(error: PostriderError, scope: Scope, receive: Receive, send: S
 
 
 def _timed(scope: Scope, send: Send) -> Send:
-    """The endpoints that take no lists, and the operators': timed until their answer begins, since a stream may last for hours.
-    An endpoint is named by its route: `/v1/queue/{queue_id}`, and no id is ever a label."""
+    """Time the endpoints that take no lists, until the answer begins: a stream may last for hours.
+
+    An endpoint is labelled by its route (`/v1/queue/{queue_id}`); no id is ever a label.
+    """
     started = time.perf_counter()
 
     async def timing(message: Message) -> None:
-        if message["type"] == "http.response.start" and "endpoint" in scope:  # a path without a route is no endpoint
+        if message["type"] == "http.response.start" and "endpoint" in scope:  # absent if no route matches the path
             endpoint = str(getattr(scope.get("route"), "path", scope["path"]))
             if endpoint.startswith("/v1/"):
                 outcome = "ok" if message["status"] < 400 else "failed"
@@ -106,8 +110,10 @@ def _timed(scope: Scope, send: Send) -> Send:
 
 
 def _last(send: Send) -> Send:
-    """While a service drains, each answer is its connection's last: kept connections move to another replica before
-    this one closes, and no request meets a closing one (decision 13)."""
+    """Make each answer the last of its connection, while a service drains.
+
+    Persistent connections move to another replica before this one closes, and no request meets a closing one (decision 13).
+    """
 
     async def closing(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -120,9 +126,9 @@ def _last(send: Send) -> Send:
 def create_app(
     title: str, life: Lifecycle, checks: Mapping[str, Check] | None = None, tokens: Tokens | None = None
 ) -> App:
-    """A FastAPI application with `/healthz`, `/readyz`, `/docs` and problem+json errors.
+    """Create a FastAPI application with `/healthz`, `/readyz`, `/docs` and problem+json errors.
 
-    `checks` are asked by `/readyz` (the database answers …); one that raises makes the service unready.
+    `/readyz` runs `checks` (does the database answer?): one that raises, or takes over 5 s, makes the service unready.
     """
     app = App(tokens or Tokens({}), title=f"Postrider {title}", version="1", docs_url=None, redoc_url=None)
     app.life = life
@@ -148,7 +154,11 @@ def create_app(
     app.add_exception_handler(PostriderError, expected)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, raised_by_framework)
-    for each in (Exception, UnicodeEncodeError, *foreign):  # what Exception alone answers is raised once more
+    for each in (
+        Exception,
+        UnicodeEncodeError,
+        *foreign,
+    ):  # an error with no handler but that of Exception is raised again
         app.add_exception_handler(each, unexpected)
     return app
 
@@ -162,8 +172,10 @@ def add_endpoint(
     most: int = LARGEST_LIST,
     names_caller: bool = False,
 ) -> None:
-    """A MessagePack endpoint: POST `path` with a `question` of up to `most` octets, answered by what `answer` returns.
-    `names_caller`: `answer` is given the caller's name behind the question."""
+    """Add a MessagePack endpoint: POST `path` with a `question` of at most `most` octets, answered with what `answer` returns.
+
+    `callers` may use it. `names_caller`: `answer` gets the caller's name as its second argument.
+    """
     decoder = msgspec.msgpack.Decoder(question)
     encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
     ok, failed = REQUEST_SECONDS.labels(path, "ok"), REQUEST_SECONDS.labels(path, "failed")
@@ -196,8 +208,10 @@ def add_endpoint(
 
 
 class HttpSide:
-    """uvicorn inside a service's own loop, next to its listeners, under the service's signals. `/metrics` is answered on
-    the same port, or on a port of its own and nowhere else (decision 0043)."""
+    """uvicorn in a service's own event loop, beside its listeners and under the service's signal handling.
+
+    `/metrics` is answered on the same port or, with `metrics_port`, on that port only (decision 0043).
+    """
 
     def __init__(self, app: App, host: str, port: int, metrics_port: int = 0) -> None:
         measured = App(Tokens({}), openapi_url=None, docs_url=None, redoc_url=None) if metrics_port else app
@@ -206,7 +220,10 @@ class HttpSide:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Listen; on "::" for IPv4 too, which the loop alone would not. Raises OSError when a port is taken."""
+        """Listen; on "::" for IPv4 too, which the loop alone does not do.
+
+        Raises OSError if a port of "::" is taken; for another address uvicorn then ends the process with status 3.
+        """
         for server in self._servers:
             config, sockets = server.config, None
             if config.host == "::" and socket.has_dualstack_ipv6():
@@ -222,7 +239,7 @@ class HttpSide:
 
     @property
     def port(self) -> int:
-        """The port that is listened on (a free one when 0 was asked for)."""
+        """The port in use (a free one if 0 was configured)."""
         return _listens_on(self._servers[0])
 
     @property
@@ -231,7 +248,7 @@ class HttpSide:
         return _listens_on(self._servers[-1])
 
     async def stop(self) -> None:
-        """Finish requests in hand, then close."""
+        """Finish the requests under way, then close."""
         for server in self._servers:
             server.should_exit = True
         await asyncio.gather(*self._tasks)
