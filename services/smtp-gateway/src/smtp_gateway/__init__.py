@@ -1,1 +1,1 @@
-"""Speaks SMTP with clients and remote hosts; hands over to the queue."""
+"""The SMTP service: receives mail from clients and remote hosts and hands it over to the queue."""

@@ -1,4 +1,4 @@
-"""From a finished transaction to the queue: trace header, what a submission lacks, one hand-over, and only then 250."""
+"""The hand-over of a finished transaction to the queue: trace header, missing fields of a submission, then 250."""
 
 import asyncio
 import time
@@ -31,12 +31,12 @@ from smtp_gateway.transaction import Transaction
 
 log = get_logger()
 
-#: A hand-over that was sent and not answered is repeated for so long (decision 3).
+#: How long a hand-over that was sent and not answered is repeated (seconds; decision 3).
 REPEAT_SECONDS = 60.0
 
 
 class Acceptor:
-    """Hands messages over in lists; a large one alone."""
+    """Hands messages over to the queue in lists; a large message alone."""
 
     def __init__(self, queue: QueueClient, clock: Clock, helo_name: str) -> None:
         self._queue = queue
@@ -56,9 +56,10 @@ class Acceptor:
         *,
         complete: bool,
     ) -> Reply:
-        """Hand the message over; the reply to the final dot. `header`: the body's. `trace`: who it came from, for Received.
+        """Hand the message over and return the reply to the final dot.
 
-        `complete`: it is a submission, and a missing Date or Message-ID is added (RFC 6409 8).
+        `header`: the body's. `trace`: the from-clause of Received. `complete`: the message is a submission, to which a
+        missing Date or Message-ID is added (RFC 6409 8).
         """
         started = time.perf_counter()
         submission_id = new_id(self._clock.timestamp())
@@ -95,7 +96,7 @@ class Acceptor:
         return replies.queued(answer.queue_id.hex)
 
     async def idle(self) -> None:
-        """Returns when no hand-over is under way."""
+        """Wait until no hand-over is under way."""
         await self._batch.idle()
 
     # -- the hand-over
@@ -112,7 +113,10 @@ class Acceptor:
         return [await self._queue.submit_large(msgspec.structs.replace(item, body=b""), item.body, timeout=30)]
 
     async def _repeat(self, send, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:  # type: ignore[no-untyped-def]
-        """Not sent: raised at once (451). Sent but unanswered: the same ids again, to any replica, for up to 60 s."""
+        """Send `items`; if the call is not answered, repeat it with the same ids, to any replica, for up to 60 s.
+
+        An error before any unanswered call is raised at once (451 if nothing was sent).
+        """
         end = time.monotonic() + REPEAT_SECONDS
         pause, unanswered = 0.1, False
         while True:
@@ -128,12 +132,15 @@ class Acceptor:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 
-    # -- what is put on top
+    # -- header fields added to the message
 
     def _top(
         self, transaction: Transaction, body: bytes, header: Header, trace: str, submission_id: UUID, complete: bool
     ) -> bytes:
-        """Received (RFC 5321 4.4), and for a submission what it lacks. `for` would tell one recipient of another."""
+        """Return Received (RFC 5321 4.4) and the missing fields of a submission.
+
+        Of several recipients `for` names none, so as not to disclose one to another.
+        """
         now = self._clock.now().replace(microsecond=0)
         only = transaction.recipients[0] if len(transaction.recipients) == 1 else ""
         target = f"\r\n\tfor <{only}>" if only and only.isascii() else ""
@@ -144,11 +151,11 @@ class Acceptor:
             if b"message-id" not in header:
                 top += f"Message-ID: <{new_id().hex}@{self._helo_name}>\r\n"
         if not header.raw and not body.startswith(b"\r\n"):
-            top += "\r\n"  # no header at all: what follows is text
+            top += "\r\n"  # the message has no header: all of it is text
         return top.encode()
 
 
 @lru_cache(maxsize=8)
 def _date(now: datetime) -> str:
-    """RFC 5322 3.3, made once a second."""
+    """Format a date (RFC 5322 3.3); cached, since it changes once per second."""
     return format_datetime(now)

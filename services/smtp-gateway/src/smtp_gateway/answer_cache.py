@@ -1,4 +1,4 @@
-"""Answers kept for a second: a burst of mail asks the same things of auth and mailstore again and again (decision 0025)."""
+"""A cache of answers for one second: a burst of mail repeats the same questions to auth and mailstore (decision 0025)."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -9,16 +9,17 @@ from mailkit.batch import Batcher
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-#: Well under the 5 s within which a change has to be in force everywhere (docs/contract.md).
+#: Lifetime of an answer, well below the 5 s within which a change must be in force everywhere (docs/contract.md).
 SECONDS = 1.0
-#: Answers in memory at most; when there are more, all are forgotten.
+#: Limit of answers in memory; one more drops all others.
 MOST = 20_000
 
 
 class AnswerCache(Generic[Q, A]):
-    """`ask` of a Batcher, with a memory. Only answers that `keeps` says yes to stay in it; errors never do.
+    """A cache in front of a Batcher.
 
-    `key`: what of the question the answer depends on. `clock`: seconds, monotonic.
+    `keeps`: True for answers that may be cached; errors never are. `key`: the part of the question that the answer depends
+    on. `clock`: monotonic seconds.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class AnswerCache(Generic[Q, A]):
         self._known: dict[Hashable, tuple[float, A]] = {}
 
     async def ask(self, question: Q) -> A:
-        """The answer to `question`, at most a second old. Raises what the Batcher's `send` raises."""
+        """Return the answer to `question`, at most a second old. Raises what the Batcher raises."""
         key, now = self._key(question), self._clock()
         known = self._known.get(key)
         if known is not None and now < known[0]:
@@ -45,7 +46,7 @@ class AnswerCache(Generic[Q, A]):
         if self._keeps(answer):
             if len(self._known) >= MOST:
                 self._known.clear()
-            self._known[key] = (now + SECONDS, answer)  # from when it was asked: that is how old it may be
+            self._known[key] = (now + SECONDS, answer)  # counted from the question: the answer may be that old already
         else:
             self._known.pop(key, None)
         return answer

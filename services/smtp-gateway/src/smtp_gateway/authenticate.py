@@ -22,11 +22,11 @@ _OUTCOMES = {
 
 
 class _Cancelled(Exception):
-    """The client sent `*`."""
+    """The client cancelled AUTH by sending `*`."""
 
 
 async def authenticate(session: "Greeting", argument: str) -> Reply:
-    """Carry AUTH out; the reply. A good login is kept in the session, for this connection only (S3)."""
+    """Run AUTH and return the reply. A successful login is kept in the session, for this connection only (S3)."""
     if not session.helo or (session.context.settings.smtp_strict and not session.extended):
         return replies.HELO_FIRST
     if session.login is not None:
@@ -57,14 +57,15 @@ async def _ask(session: "Greeting", user: str, password: str) -> Reply:
         metrics.LOGINS.labels("away").inc()
         return replies.LOGIN_LATER
     if not await session.context.tarpit.delay(session.peer.address, answer.delay):
-        answer = LoginAnswer("throttled")  # right or wrong: the difference would give the password away
+        # for right and wrong passwords alike: a difference would disclose the right one
+        answer = LoginAnswer("throttled")
     metrics.LOGINS.labels(answer.outcome).inc()
     if answer.outcome == "ok":
         session.login = answer
     else:
         session.failed_logins += 1
         if session.failed_logins >= MOST_FAILURES:
-            session.conduct.end()  # 421 after this answer
+            session.conduct.end()  # 421 follows this reply
     return _OUTCOMES[answer.outcome]
 
 
@@ -82,7 +83,7 @@ async def _login(session: "Greeting", initial: str) -> tuple[str, str]:
 
 
 async def _challenge(session: "Greeting", text: bytes) -> str:
-    """Send a 334 and read the client's line."""
+    """Send a 334 and return the client's line."""
     session._writer.write(b"334 " + base64.b64encode(text) + b"\r\n")
     await session._writer.drain()
     try:
@@ -96,7 +97,7 @@ async def _challenge(session: "Greeting", text: bytes) -> str:
 
 
 def _decode(text: str) -> str:
-    """Base64 as text; `=` is the empty response (RFC 4954 4). Raises ValueError."""
+    """Decode Base64 to text; `=` is the empty response (RFC 4954 4). Raises ValueError."""
     if text == "=":
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Reads a client's commands and carries them out, one after the other (RFC 5321 4.1.1), in place of aiosmtpd's loop."""
+"""The command loop: reads a client's commands and runs them in turn (RFC 5321 4.1.1). It replaces aiosmtpd's loop."""
 
 import asyncio
 
@@ -9,16 +9,18 @@ from smtp_gateway import metrics, replies
 from smtp_gateway.connection import Connection
 
 LONGEST_COMMAND = 4096
-#: Their argument is a client's name, which is taken whatever it is.
+#: Verbs whose argument is the client's name, which need not be valid UTF-8.
 _NAMING = frozenset(("EHLO", "HELO"))
 
 
 class Commands(Connection):
-    """The conversation: verbs are methods called `smtp_VERB`, which get their argument or None."""
+    """A connection that runs commands: each verb is a method `smtp_VERB`, called with its argument or None."""
 
     async def _handle_client(self) -> None:
-        """Greet the client, answer it until the connection ends, and close our side: aiosmtpd cancels this task at the end of
-        the client's, which leaves the socket open."""
+        """Greet the client, answer its commands until the connection ends, and close our side.
+
+        aiosmtpd cancels this task when the client closes its side, which would leave the socket open.
+        """
         try:
             await self.say(Reply(220, "", f"{self.hostname} {self.__ident__}"))
             while self.transport is not None and not self.closing:
@@ -29,7 +31,7 @@ class Commands(Connection):
             self._writer.close()
 
     async def _answer(self) -> None:
-        """Read one command and carry it out. Raises ConnectionResetError, EOFError."""
+        """Read one command and run it. Raises ConnectionResetError, EOFError."""
         try:
             line = await self._read_command()
             if line is None:
@@ -42,7 +44,7 @@ class Commands(Connection):
             await self._failed(error)
 
     async def _read_command(self) -> bytes | None:
-        """The next line without its ending; None when it is too long, after it was read to its end."""
+        """Return the next line without its ending; None, after reading it to its end, if it is too long."""
         whole = True
         while True:
             try:
@@ -74,7 +76,7 @@ class Commands(Connection):
         return None
 
     async def _failed(self, error: Exception) -> None:
-        """What goes wrong here is our fault; the client learns nothing of it but whether trying again can help."""
+        """Answer an internal error. The reply discloses only whether a retry can help: 451 if so, 554 if not."""
         report(error, "a command")
         if is_final(error):
             return await self.say(replies.CANNOT, "any")

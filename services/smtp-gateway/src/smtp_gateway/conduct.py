@@ -1,4 +1,4 @@
-"""How a client behaves: errors and useless commands are answered slower and slower, then the connection ends.
+"""Limits on misbehaving clients: replies to errors and useless commands are delayed more and more, then the connection ends.
 
 The rules and their defaults are Postfix's (smtpd_soft_error_limit, smtpd_hard_error_limit, smtpd_junk_command_limit,
 smtpd_error_sleep_time, stress-adaptive behaviour); docs/decisions/0031.
@@ -10,20 +10,23 @@ from dataclasses import dataclass
 from mailkit.address import client_network
 from mailkit.levels import Levels
 
-#: Errors of one network are forgotten at this rate (per second): one in six seconds.
+#: Errors of one network are forgotten at this rate (per second): one every six seconds.
 NETWORK_PER_SECOND = 1 / 6
-#: With this number not forgotten, errors of all clients of the network are answered later.
+#: Above this number of errors not yet forgotten, replies to errors of all clients of the network are delayed.
 NETWORK_ERRORS = 100
-#: No reply waits longer (seconds): clients give up after minutes, and each holds a connection meanwhile.
+#: Longest delay of a reply (seconds): clients give up after minutes, and each holds a connection meanwhile.
 LONGEST_PAUSE = 10.0
-#: What is allowed while most connections are taken, of errors and of useless commands.
+#: The limit of errors, and of useless commands, while most connections are in use.
 CROWDED_LIMIT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """`soft`: errors until replies come later, by `pause` seconds more with each; `hard`: until the connection ends.
-    `junk`: useless commands (NOOP, RSET, VRFY …) until each is an error."""
+    """Limits of one connection.
+
+    `soft`: errors after which replies are delayed, by `pause` seconds more with each further error. `hard`: errors at which
+    the connection ends. `junk`: useless commands (NOOP, RSET, VRFY …) after which each further one counts as an error.
+    """
 
     junk: int
     soft: int
@@ -32,10 +35,10 @@ class Allowance:
 
 
 class Conduct:
-    """The counters of one connection, which an accepted message resets.
+    """The error counters of one connection, which an accepted message resets.
 
-    `networks` has the errors of its /24 or /64, which only slow down. `exempt`: is this a client that limits leave
-    alone?
+    `networks`: the errors of client networks (/24, IPv6 /64), which only delay replies. `exempt`: True for a client address
+    that is exempt from limits.
     """
 
     def __init__(
@@ -56,34 +59,34 @@ class Conduct:
         self._ended = False
 
     def error(self) -> float:
-        """Count a refused command; the seconds to wait before the reply."""
+        """Count a refused command; return the seconds to wait before the reply."""
         if self._address is not None and self._exempt(self._address):
             return 0.0
         self._errors += 1
         lately = self._networks.add(client_network(self._address)) if self._address is not None else 0.0
         if self._crowded():
-            return 0.0  # who waits keeps a connection: it ends instead
+            return 0.0  # a delay would hold a connection; it is ended instead
         seconds = self._allowance.pause * max(0, self._errors - self._allowance.soft)
         if lately > NETWORK_ERRORS:
             seconds += self._allowance.pause * lately / NETWORK_ERRORS
         return min(seconds, LONGEST_PAUSE)
 
     def junk(self) -> float:
-        """Count a command that brings mail no further; the seconds to wait before the reply."""
+        """Count a useless command; return the seconds to wait before the reply."""
         self._junk += 1
         return self.error() if self._junk > (CROWDED_LIMIT if self._crowded() else self._allowance.junk) else 0.0
 
     def accepted(self) -> None:
-        """A message was taken."""
+        """Reset the counters after an accepted message."""
         self._errors = self._junk = 0
 
     def end(self) -> None:
-        """The client has done enough, whoever it is."""
+        """End the connection after the next reply, also of an exempt client."""
         self._ended = True
 
     @property
     def over(self) -> bool:
-        """True when the connection is to end."""
+        """True if the connection must end."""
         if self._ended or self._errors >= self._allowance.hard:
             return True
         return self._errors >= CROWDED_LIMIT and self._crowded()

@@ -1,5 +1,8 @@
-"""One SMTP connection: its life, what is said on it, and messages read in bulk. Built on aiosmtpd's protocol, with its
-defects mended: replies of our own, TLS through the loop, timers that see data, errors without internals (decision 0018)."""
+"""One SMTP connection: its lifetime, its replies, and the reading of message data.
+
+Built on aiosmtpd's protocol, with its defects corrected: our own replies, TLS through the event loop, timers that message data
+resets, errors without internals (decision 0018).
+"""
 
 import asyncio
 import time
@@ -22,19 +25,19 @@ if TYPE_CHECKING:
 
 log = get_logger()
 
-#: Characters of a command's argument that a log line shows.
+#: Longest part of a command's argument in a log line (characters).
 MOST_LOGGED = 320
 
 
 class _NoHooks:
-    """aiosmtpd's hooks are not used: each verb is overridden."""
+    """The handler that aiosmtpd requires; without hooks, since each verb is overridden."""
 
 
 _HOOKS = _NoHooks()
 
 
 class Connection(SMTP):
-    """The conversation with one client, without its verbs."""
+    """The connection of one client, without the SMTP verbs."""
 
     line_length_limit = 8192
     transport: Any
@@ -57,7 +60,7 @@ class Connection(SMTP):
         self.extended = False
         self.conduct = context.conduct(peer.address)
         self.waiting_since: float | None = None
-        """Since when the client is silent, while we wait for it (the loop's time)."""
+        """Start of the client's silence (event loop time); None while no input is awaited."""
         self.closing = False
         self._busy = False
         self._receiving: Receiving | None = None
@@ -65,7 +68,7 @@ class Connection(SMTP):
         self.command_size_limits = {}  # a class attribute upstream, shared by all connections
         self._gauge = metrics.SESSIONS.labels(peer.listener)
 
-    # -- the life of a connection
+    # -- lifetime
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         first = self not in self.context.sessions
@@ -94,7 +97,7 @@ class Connection(SMTP):
             self.transport.close()
 
     def drain(self) -> None:
-        """The service stops: say so when no transaction is under way; it is looked at again after each command."""
+        """Send 421 and close, unless a transaction is under way; called again after MAIL, DATA and RSET."""
         if (
             not self._busy
             and self._receiving is None
@@ -106,7 +109,7 @@ class Connection(SMTP):
             self.transport.close()
 
     def revoke(self) -> None:
-        """The account was disabled or its password changed: the session ends (decision 15)."""
+        """End the session because the account was disabled or its password changed (decision 15)."""
         self.login = None
         if self.transport is not None:
             self.closing = True
@@ -120,8 +123,11 @@ class Connection(SMTP):
         self.envelope = Transaction()
 
     async def say(self, reply: Reply, command: str = "", *, about: str = "", junk: bool = False) -> None:
-        """Send one reply; refusals and useless commands (`junk`) are counted, answered later, and too many end the
-        connection. A refusal is logged with what it is `about`: the command's argument, or the message's sender."""
+        """Send one reply.
+
+        Replies 5xx and useless commands (`junk`) are counted: above a limit their replies are delayed, and too many end the
+        connection. Replies 4xx and 5xx are logged with `about`: the command's argument, or the message's sender.
+        """
         if reply.code >= 400:
             metrics.REFUSED.labels(command, str(reply.code)).inc()
             metrics.REJECTED.labels(replies.reason(reply)).inc()
@@ -145,7 +151,7 @@ class Connection(SMTP):
             await self._writer.drain()
 
     async def read_line(self) -> bytes:
-        """The client's next line. Raises LimitOverrunError, IncompleteReadError."""
+        """Read the client's next line. Raises LimitOverrunError, IncompleteReadError."""
         self.waiting_since = self.loop.time()
         try:
             return await self._reader.readuntil()  # type: ignore[no-any-return]
@@ -153,23 +159,23 @@ class Connection(SMTP):
             self.waiting_since = None
 
     def end_silence(self, before: float) -> None:
-        """End the connection when its client has been silent since `before` (the loop's time): others wait for a place."""
+        """End the connection if its client has been silent since `before` (event loop time), to free it for other clients."""
         if self.waiting_since is not None and self.waiting_since <= before and self.transport is not None:
             metrics.ENDED.labels("crowded").inc()
             self.closing = True
             self.transport.write(replies.TIMEOUT.render())
             self.transport.close()
 
-    # -- data in bulk
+    # -- message data
 
     async def read_message(self, receiving: Receiving) -> None:
-        """Say 354 and read everything up to the final dot."""
+        """Send 354 and read the message up to the final dot."""
         self._busy = True
         self._receiving = receiving
         self._cap = self.loop.call_later(self.context.settings.smtp_data_seconds, self._timeout_cb)
         buffered = self._reader._buffer
         self._writer.write(replies.START_DATA.render())
-        if buffered:  # sent ahead of the 354 by a pipelining client that is sure of itself
+        if buffered:  # sent before the 354 by a pipelining client
             early = bytes(buffered)
             buffered.clear()
             self._reader._maybe_resume_transport()
@@ -203,7 +209,7 @@ class Connection(SMTP):
         assert receiving is not None
         rest = receiving.feed(data)
         now = time.monotonic()
-        if now - self._reset_at > 1:  # the idle timer sees data, but not each chunk
+        if now - self._reset_at > 1:  # data resets the idle timer, at most once a second
             self._reset_at = now
             self._reset_timeout()
             if self.waiting_since is not None:

@@ -1,4 +1,4 @@
-"""What all SMTP sessions of the process share."""
+"""State shared by all SMTP sessions of the process."""
 
 import asyncio
 import ssl
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class BodyBudget:
-    """Bodies in memory, in all: bounded (decision 3)."""
+    """The limit on octets of bodies in memory, of all sessions together (decision 3)."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.bytes = 0
 
     def take(self, count: int) -> bool:
-        """Count `count` in; False when that is too much, and nothing is counted."""
+        """Reserve `count` octets; False, with nothing reserved, if the limit would be exceeded."""
         if self.bytes + count > self._most:
             return False
         self.bytes += count
@@ -46,7 +46,7 @@ class BodyBudget:
 
 @dataclass
 class Context:
-    """Checks, the acceptor, logins, TLS, limits, and the sessions that are open."""
+    """The checks, the acceptor, logins, TLS, limits, and the open sessions."""
 
     settings: GatewaySettings
     senders: SenderCheck
@@ -58,11 +58,11 @@ class Context:
     sessions: "set[Connection]" = field(default_factory=set)
     draining: bool = False
     crowded: Callable[[], bool] = lambda: False
-    """True while most connections that may be open are."""
+    """True while most of the allowed connections are open."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
     tarpit: Tarpit = field(default_factory=lambda: Tarpit(500, 20))
-    """Where answers to logins wait."""
+    """Delays replies to logins after wrong passwords."""
 
     def __post_init__(self) -> None:
         told = self.settings
@@ -75,11 +75,11 @@ class Context:
         self._messages = Levels(told.messages_per_minute / 60, clock=self.clock)
 
     def conduct(self, address: str | None) -> Conduct:
-        """The counters of a new connection from `address`."""
+        """Return the error counters of a new connection from `address`."""
         return Conduct(self._allowance, self._networks, address, self._exempt, self.crowded)
 
     def may_send(self, address: str | None) -> bool:
-        """Count a message of a client without a right to relay; False when it is one too many for this minute."""
+        """Count a message of a client without a right to relay; False if it exceeds the limit per minute."""
         most = self.settings.messages_per_minute
         if not most or address is None or self._exempt(address):
             return True
@@ -90,7 +90,7 @@ class Context:
         return True
 
     async def relieve(self) -> None:
-        """While most connections are taken, end those whose client is silent (Postfix's stress-adaptive behaviour)."""
+        """End connections with a silent client while most are in use (Postfix's stress-adaptive behaviour)."""
         metrics.CROWDED.set(self.crowded())
         if self.crowded():
             before = asyncio.get_running_loop().time() - self.settings.smtp_crowded_seconds
@@ -98,7 +98,7 @@ class Context:
                 session.end_silence(before)
 
     def drain(self) -> None:
-        """421 between transactions from now on (decision 13); sessions that wait for a command hear it at once."""
+        """Send 421 between transactions from now on (decision 13), at once to sessions that wait for a command."""
         self.draining = True
         for session in list(self.sessions):
             session.drain()

@@ -1,4 +1,4 @@
-"""Reads a message's octets after DATA (RFC 5321 4.1.1.4): whole chunks, bounded, ended by CRLF "." CRLF and nothing else."""
+"""Reader of a message after DATA (RFC 5321 4.1.1.4): in whole chunks, bounded, ended only by CRLF "." CRLF."""
 
 from mailkit.pieces import Pieces
 
@@ -6,19 +6,21 @@ END = b"\r\n.\r\n"
 
 
 class DataReader:
-    """Fed with what arrives; `done` after the final dot. What is over `limit` is read and thrown away, so that the
-    dialogue stays in step."""
+    """Collects the octets of one message; `done` is True after the final dot.
+
+    A message over `limit` octets is read to its end and discarded, so that client and server stay synchronised.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._pieces = Pieces()
-        self._tail = b"\r\n"  # the line end in front of the first line: a message may be a dot alone
+        self._tail = b"\r\n"  # as if a line ended before the first one: a message may be just the final dot
         self.size = 0
         self.done = False
         self.discarding = False
 
     def feed(self, data: bytes) -> bytes:
-        """Take `data`; what came behind the final dot (pipelined commands) is given back."""
+        """Process `data`; return what follows the final dot (pipelined commands)."""
         probe = self._tail + data
         at = probe.find(END)
         if at < 0:
@@ -32,14 +34,14 @@ class DataReader:
 
     def _take(self, data: bytes) -> None:
         self.size += len(data)
-        # dots doubled by the client are counted too here; the exact size is looked at once more at the end
+        # the size includes dots doubled by the client, so the bound is generous; `body` checks the exact size
         if self.discarding or self.size > self._limit * 2 + 1024:
             self.discard()
         else:
             self._pieces.append(data)
 
     def discard(self) -> None:
-        """Keep nothing more of this message."""
+        """Drop what was collected and ignore the rest of the message."""
         self.discarding = True
         self._pieces.clear()
 
@@ -49,7 +51,7 @@ class DataReader:
         return 0 if self.discarding else self.size
 
     def body(self) -> bytes | None:
-        """The message without the final dot and without dot-stuffing (4.5.2); None when it was too large."""
+        """Return the message without the final dot and dot-stuffing (RFC 5321 4.5.2); None if it was too large."""
         if self.discarding:
             return None
         raw = self._pieces.join()[:-3]

@@ -1,4 +1,4 @@
-"""Who the client is: EHLO, HELO, STARTTLS and AUTH."""
+"""The verbs that identify the client: EHLO, HELO, STARTTLS and AUTH."""
 
 from mailkit.reply import Reply
 from mailkit.tls_versions import negotiated, warn_of_old
@@ -9,7 +9,7 @@ from smtp_gateway.paths import client_name
 
 
 class Greeting(Commands):
-    """The verbs in front of a transaction."""
+    """The verbs that precede a transaction."""
 
     async def smtp_EHLO(self, argument: str | None) -> None:
         name = client_name(argument or "", strict=self.context.settings.smtp_strict)
@@ -39,7 +39,7 @@ class Greeting(Commands):
         return self.tls or self.context.settings.smtp_plaintext_auth
 
     async def smtp_STARTTLS(self, argument: str | None) -> None:
-        """RFC 3207: everything known of the client is forgotten, and what it sent ahead (decision 10)."""
+        """Start TLS (RFC 3207); discard what is known of the client and all input sent before it (decision 10)."""
         if argument:
             return await self.say(replies.NO_ARGUMENT, "STARTTLS")
         if self.tls or self.context.tls is None:

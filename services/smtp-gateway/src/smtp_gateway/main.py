@@ -1,4 +1,4 @@
-"""Wiring: settings, clients, three listeners, the HTTP side, and the end."""
+"""Start, run and stop of the process: settings, clients of other services, three listeners, the HTTP side, drain."""
 
 import asyncio
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ from smtp_gateway.session import SmtpSession
 log = get_logger()
 
 SERVICE = "smtp-gateway"
-#: Seconds a client waits for another service's answer, the waiting for a list before it included: 451 within 10 s.
+#: Longest wait for another service's answer (seconds), including the wait for the list before it: 451 is sent within 10 s.
 PATIENCE = 9.0
-#: How often idle connections are looked at while most are taken.
+#: Seconds between checks for idle connections, which are ended while most connections are in use.
 RELIEF_SECONDS = 2.0
 _REFUSALS = Refusals(
     too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 4.7.0 PROXY header required\r\n"
@@ -45,7 +45,7 @@ _REFUSALS = Refusals(
 
 
 async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until the process is asked to stop."""
     configure(SERVICE, settings.log_level)
     auth = AuthClient(settings.auth_url, settings.token_gateway_auth, timeout=8)
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_gateway_mailstore, timeout=8)
@@ -78,7 +78,7 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     http = HttpSide(app(life), settings.http_host, settings.http_port, settings.metrics_port)
     await http.start()
     if certificates is not None:
-        await certificates.measure()  # which names they are for
+        await certificates.measure()  # reads the certificates' names before the first connection
 
     def talk(peer: Peer) -> SmtpSession:
         return SmtpSession(peer, direct if peer.direct else context)
@@ -123,7 +123,7 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
 
 
 def without_grants(context: Context, auth: AuthClient, resolver: Resolver, room: Batcher[RoomQuestion, str]) -> Context:
-    """The same service for clients whose address gives them no right: auth is not told it when rights are asked for."""
+    """Return a copy of `context` that honours no grants: MAIL and RCPT questions to auth leave out the client address."""
 
     async def senders(asked: Sequence[SenderQuestion]) -> Sequence[SenderAnswer]:
         return await auth.senders([structs.replace(each, client_address=None) for each in asked])
@@ -139,5 +139,5 @@ def without_grants(context: Context, auth: AuthClient, resolver: Resolver, room:
 
 
 def app(life: Lifecycle) -> App:
-    """The HTTP side: health and metrics."""
+    """Return the HTTP application: health and metrics."""
     return create_app(SERVICE, life)

@@ -1,4 +1,4 @@
-"""What smtp-gateway counts; no address or domain is a label."""
+"""Metrics of smtp-gateway; no address or domain is a label."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

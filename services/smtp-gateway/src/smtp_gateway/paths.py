@@ -1,18 +1,20 @@
-"""The arguments of EHLO, MAIL and RCPT (RFC 5321 4.1.1.1, 4.1.2). Pure; a source route is dropped, nothing else is read into
-an address. What is read beyond the RFC is in docs/decisions/0032."""
+"""Parsers for the arguments of EHLO, MAIL and RCPT (RFC 5321 4.1.1.1, 4.1.2). Pure functions.
+
+A source route is dropped; an address is not interpreted otherwise. docs/decisions/0032 lists what is accepted beyond the RFC.
+"""
 
 import re
 from dataclasses import dataclass
 
 _HELO = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}\Z")
-#: What may not stand in Received as the client wrote it: spaces, comments, quotes, anything beyond ASCII.
+#: Characters that must not be copied from the client into Received: spaces, comments, quotes, anything beyond ASCII.
 _UNSAFE = re.compile(r"[^A-Za-z0-9.:\[\]!#$%&'*+/=?^_`{|}~-]")
 _LONGEST_NAME = 255
 #: RFC 5321 4.5.3.1.1, octets.
 _LONGEST_LOCAL = 64
 _MAIL = re.compile(r'FROM:[ \t]*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?:[ \t]+(\S.*))?\Z', re.I | re.S)
 _RCPT = re.compile(r'TO:[ \t]*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?:[ \t]+(\S.*))?\Z', re.I | re.S)
-#: The address without angle brackets, of clients that know no better.
+#: The address without angle brackets, as some old clients send it.
 _BARE_MAIL = re.compile(r'FROM:[ \t]*([^\s<>"]+)(?:[ \t]+(\S.*))?\Z', re.I | re.S)
 _BARE_RCPT = re.compile(r'TO:[ \t]*([^\s<>"]+)(?:[ \t]+(\S.*))?\Z', re.I | re.S)
 _ROUTE = re.compile(r"@[^:@]*(?:,@[^:@]*)*:")
@@ -22,26 +24,29 @@ _NUMBER = re.compile(r"\d{1,20}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """`address` between the brackets, without a source route (RFC 5321 4.1.1.3); parameters by name in capitals."""
+    """A parsed argument: `address` without source route (RFC 5321 4.1.1.3), parameters by upper-case name."""
 
     address: str
     parameters: dict[str, str | None]
 
 
 def client_name(argument: str, *, strict: bool = False) -> str | None:
-    """The argument of EHLO or HELO as it can stand in Received: `?` for each character that cannot; None when it is none."""
+    """Parse the argument of EHLO or HELO into a name that is safe in Received; None if malformed.
+
+    Unsafe characters become `?`. With `strict`, a name with characters outside host names and address literals is malformed.
+    """
     if strict:
         return argument if _HELO.match(argument) else None
     return _UNSAFE.sub("?", argument[:_LONGEST_NAME]) or None
 
 
 def parse_mail(argument: str, *, strict: bool = False) -> Path | None:
-    """The argument of MAIL, or None when it is none."""
+    """Parse the argument of MAIL; None if malformed."""
     return _path(_MAIL.match(argument) or (None if strict else _BARE_MAIL.match(argument)), strict)
 
 
 def parse_rcpt(argument: str, *, strict: bool = False) -> Path | None:
-    """The argument of RCPT, or None when it is none."""
+    """Parse the argument of RCPT; None if malformed."""
     return _path(_RCPT.match(argument) or (None if strict else _BARE_RCPT.match(argument)), strict)
 
 
@@ -60,5 +65,5 @@ def _path(match: re.Match[str] | None, strict: bool) -> Path | None:
 
 
 def size_of(value: str | None) -> int | None:
-    """SIZE's value (RFC 1870), or None when it is no number."""
+    """Parse the value of SIZE (RFC 1870); None if it is not a number."""
     return int(value) if value and _NUMBER.match(value) else None

@@ -1,4 +1,4 @@
-"""One message on its way in: its octets, counted against what the process may hold in all (decision 3)."""
+"""The receipt of one message; its octets count towards the process's limit on bodies in memory (decision 3)."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Receiving:
-    """`done` is set with the final dot and cancelled when the client goes before it. Whoever reads gives back at the end."""
+    """One message being received. `done` is set at the final dot and cancelled if the client disconnects before it.
+
+    The caller must call `give_back` at the end.
+    """
 
     def __init__(self, limit: int, bodies: "BodyBudget") -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -22,7 +25,7 @@ class Receiving:
         self._no_room = False
 
     def feed(self, data: bytes) -> bytes:
-        """Take what arrived; what came behind the final dot is given back."""
+        """Process the octets that arrived; return those after the final dot."""
         before = self._reader.held
         rest = self._reader.feed(data)
         grown = self._reader.held - before
@@ -39,19 +42,19 @@ class Receiving:
         return rest
 
     def result(self) -> bytes | Reply:
-        """The message, or why there is none."""
+        """Return the message, or the reply that refuses it."""
         if self._reader.discarding and self._no_room:
             return replies.NO_ROOM
         body = self._reader.body()
         return replies.TOO_BIG if body is None else body
 
     def give_back(self) -> None:
-        """The octets are not ours any more; also twice."""
+        """Release the counted octets; a second call does nothing."""
         self._bodies.give_back(self._counted)
         self._counted = 0
 
     def drop(self) -> None:
-        """The client is gone."""
+        """Release the octets and cancel `done`, after the client has disconnected."""
         self.give_back()
         if not self.done.done():
             self.done.cancel()

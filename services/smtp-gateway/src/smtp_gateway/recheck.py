@@ -1,4 +1,4 @@
-"""Open sessions that logged in are asked about every few seconds, in one list call (decision 15)."""
+"""Periodic check of the logins of open sessions, in one list call to auth (decision 15)."""
 
 from auth_client.client import AuthClient
 from auth_client.wire import SessionQuestion

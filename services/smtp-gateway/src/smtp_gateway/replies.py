@@ -1,4 +1,4 @@
-"""Every text the gateway says. The contract's texts stand to the letter (S10, S12, S14, S16)."""
+"""All replies of the gateway. The texts of S10, S12, S14 and S16 are those of the contract, to the letter."""
 
 from mailkit.reply import Reply
 
@@ -70,7 +70,7 @@ TIMEOUT = Reply(421, "4.4.2", "Timeout, closing connection")
 ACCOUNT_CHANGED = Reply(421, "4.7.0", "The account was changed, log in again")
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down, try again")
 
-#: What a refusal means, for `postrider_gateway_rejected_total`; what is not here is other.
+#: Replies by reason, for `postrider_gateway_rejected_total`; any other reply is `other`.
 _REASONS = {
     "no_relay": (NOT_RELAYED,),
     "badmailfrom": (BADMAILFROM,),
@@ -94,15 +94,15 @@ _REASON_OF = {reply: reason for reason, given in _REASONS.items() for reply in g
 
 
 def reason(reply: Reply) -> str:
-    """Why, in one word of `metrics.REASONS`."""
+    """Return the reason of a refusal, one of `metrics.REASONS`."""
     return "sender_domain" if reply.status == "5.1.8" else _REASON_OF.get(reply, "other")
 
 
 def unknown_sender_domain(written: str) -> Reply:
-    """S16, with the address as it was written."""
+    """Return the reply of S16, with the address as written by the client."""
     return Reply(550, "5.1.8", f"Non-existing DNS_MX: MAIL FROM:<{written}>")
 
 
 def queued(queue_id: str) -> Reply:
-    """Responsibility changes hands here and nowhere else (decision 2)."""
+    """Return the 250 to the final dot, the only reply that takes responsibility for a message (decision 2)."""
     return Reply(250, "2.0.0", f"queued as {queue_id}")

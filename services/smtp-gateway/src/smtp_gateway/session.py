@@ -1,4 +1,4 @@
-"""One SMTP session: a method per verb (RFC 5321). Here the transaction, from MAIL to the final dot, and the small verbs."""
+"""One SMTP session, a method per verb (RFC 5321): the transaction, from MAIL to the final dot, and the simple verbs."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ _BODIES = ("7BIT", "8BITMIME")
 
 
 class SmtpSession(Greeting):
-    """The conversation with one client."""
+    """The session of one client, with all verbs."""
 
     # -- the transaction
 
@@ -58,7 +58,7 @@ class SmtpSession(Greeting):
                 transaction.eight_bit = (value or "").upper() == "8BITMIME"
             elif name == "SMTPUTF8" and value is None:
                 transaction.smtputf8 = True
-            elif name != "AUTH":  # RFC 4954 5: taken, and not believed
+            elif name != "AUTH":  # RFC 4954 5: AUTH= is accepted and ignored
                 return replies.UNKNOWN_PARAMETER
         if not path.address.isascii() and not transaction.smtputf8:
             return replies.NEEDS_SMTPUTF8
@@ -118,7 +118,7 @@ class SmtpSession(Greeting):
             return await self.say(replies.NO_ROOM, "DATA")
         self.context.bodies.give_back(1)
         receiving = Receiving(self.context.settings.max_message_bytes, self.context.bodies)
-        try:  # from the first octet on: a client may be gone before its message is looked at
+        try:  # from the first octet: the client may disconnect before its message is processed
             await self.read_message(receiving)
             started = time.perf_counter()
             self.envelope = Transaction()
@@ -137,7 +137,7 @@ class SmtpSession(Greeting):
         body = content.repaired(
             body, nul=settings.smtp_strip_nul, bare_lf=settings.smtp_repair_bare_lf and transaction.relay is not None
         )
-        if len(body) > settings.max_message_bytes:  # line ends were added
+        if len(body) > settings.max_message_bytes:  # the repair adds octets
             return replies.TOO_BIG
         returning = {target.loop_address.lower() for target in transaction.targets.values()}
         header = Header(header_of(body, settings.max_header_bytes))
@@ -146,7 +146,7 @@ class SmtpSession(Greeting):
             return refusal
         if transaction.sender_local:
             transaction.sender_target = await self._sender_target(transaction)
-        # once it is on its way the client's leaving must not stop it: it was read to the end (decision 2)
+        # shielded: a message read to its end is handed over even if the client disconnects (decision 2)
         work = asyncio.ensure_future(
             self.context.acceptor.accept(
                 transaction, body, header, self._trace(), self.peer.address, complete=transaction.relay is not None
@@ -160,7 +160,7 @@ class SmtpSession(Greeting):
         return reply
 
     async def _sender_target(self, transaction: Transaction) -> SubmissionRecipient | None:
-        """Where a bounce to a sender of ours goes: the queue asks nobody later (decision 5)."""
+        """Return the target of a bounce to a local sender, if any: the queue makes no look-ups later (decision 5)."""
         sender = transaction.mail_from or ""
         targets = await self.context.recipients.targets(RecipientQuestion(sender, "", None, None))
         if not targets:
@@ -169,7 +169,7 @@ class SmtpSession(Greeting):
         return SubmissionRecipient(first.address, sender, first.mailbox_id, first.quota_limit, first.limit_version)
 
     def _trace(self) -> str:
-        """Received's from-clause and protocol (RFC 5321 4.4, RFC 3848)."""
+        """Return the from-clause and the protocol of Received (RFC 5321 4.4, RFC 3848)."""
         kind = "ESMTP" if self.extended else "SMTP"
         if self.extended:
             kind += ("S" if self.tls else "") + ("A" if self.login else "")
@@ -181,7 +181,7 @@ class SmtpSession(Greeting):
             cipher = f"\r\n\t(using {negotiated(self.transport)} with cipher {info[0]})" if info else ""
         return f"from {self.helo} ({literal}){cipher} with {kind}"
 
-    # -- the small verbs
+    # -- the simple verbs
 
     async def smtp_RSET(self, argument: str | None) -> None:
         if argument:

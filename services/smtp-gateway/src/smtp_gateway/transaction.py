@@ -1,4 +1,4 @@
-"""One mail transaction (RFC 5321 3.3): what aiosmtpd calls the envelope. RSET is a new one."""
+"""One mail transaction (RFC 5321 3.3), which aiosmtpd calls the envelope. RSET begins a new one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from queue_worker_client.wire import SubmissionRecipient
 
 @dataclass(slots=True)
 class Transaction:
-    """`mail_from` None: no MAIL yet; "" is the null sender."""
+    """The state of a mail transaction. `mail_from`: None before MAIL, "" for the null sender."""
 
     mail_from: str | None = None
     declared_size: int = 0
@@ -20,12 +20,12 @@ class Transaction:
     relay: RelayRight | None = None
     sender_target: SubmissionRecipient | None = None
     recipients: list[str] = field(default_factory=list)
-    """The accepted RCPT, as written."""
+    """Addresses of the accepted RCPT commands, as written by the client."""
     targets: dict[UUID | str, SubmissionRecipient] = field(default_factory=dict)
-    """Where they go; what is reached twice gets one message."""
+    """Final targets of the recipients; one that is reached twice gets one copy."""
 
     def add(self, written: str, targets: Sequence[Target], most: int) -> bool:
-        """Take a recipient and its targets in; False when there would be more than `most`, and nothing is taken."""
+        """Add a recipient and its targets; False, with nothing added, if there would be more than `most` targets."""
         new = {
             key: SubmissionRecipient(
                 target.address, written, target.mailbox_id, target.quota_limit, target.limit_version, target.via

@@ -1,1 +1,1 @@
-"""What is asked before a message is taken, in running order: sender, recipient, content."""
+"""Checks before a message is accepted, in the order they run: sender, recipient, content."""

@@ -1,4 +1,4 @@
-"""After the final dot: line ends, loops (RFC 5321 6.3), the header's size. Pure."""
+"""Checks after the final dot: line ends, loops (RFC 5321 6.3), size of the header. Pure functions."""
 
 from mailkit.header import Header, is_whole
 from mailkit.reply import Reply
@@ -8,10 +8,10 @@ MOST_RECEIVED = 100
 
 
 def repaired(body: bytes, *, nul: bool, bare_lf: bool) -> bytes:
-    """`body` without NUL octets, and with CR in front of every LF, as far as that is wanted.
+    """Return `body` without NUL octets if `nul`, and with a CR before every LF if `bare_lf`.
 
-    The end of DATA was found before: a line that consists of a dot only now is text, and its dot is doubled on the way
-    out.
+    The end of DATA has been found already: a line that only now consists of a single dot is text, and its dot is doubled
+    when the message is sent.
     """
     if nul and b"\0" in body:
         body = body.replace(b"\0", b"")
@@ -21,12 +21,14 @@ def repaired(body: bytes, *, nul: bool, bare_lf: bool) -> bytes:
 
 
 def refusal(body: bytes, header: Header, targets: set[str]) -> Reply | None:
-    """Why this content is not taken, or None. `header`: the body's, cut at the largest that is taken.
-    `targets`: for each target what a Delivered-To would say if the message had been here on its way to it, lower case, ""
-    for nothing. A loop is refused when every target loops; one of several fails alone (docs/decisions/0038).
+    """Return the reply that refuses this content; None if it is accepted.
 
-    Bare CR or LF is refused and not repaired unless the operator wants it: a relay that repairs what a stranger sends
-    smuggles a second message into what comes behind (one policy both ways).
+    `header`: the body's, cut at the largest accepted size. `targets`: for each target the address, in lower case, that
+    Delivered-To holds if the message passed here on its way to it, or "". A loop is refused if every target loops; one of
+    several fails alone (docs/decisions/0038).
+
+    Bare CR or LF is refused, and repaired only if the operator enables it: a relay that repairs the line ends of untrusted
+    clients can smuggle a second message to the next hop (one policy both ways).
     """
     if b"\0" in body:
         return replies.NUL_OCTETS

@@ -1,4 +1,4 @@
-"""At RCPT: whose mail is it, may this client send there, and is there room? (S10, S14, L1-L3, P2)"""
+"""The check at RCPT: final targets, the client's right to send there, and free quota (S10, S14, L1-L3, P2)."""
 
 from auth_client.wire import BARE_POSTMASTER, RecipientAnswer, RecipientQuestion, Target
 from mailkit.address import BadAddress, parse_address
@@ -19,17 +19,17 @@ _ROOM = {"full": replies.MAILBOX_FULL, "never": replies.NEVER_FITS, "gone": repl
 
 
 class RecipientCheck:
-    """Asks auth and mailstore, both in lists."""
+    """Checks recipients against auth and mailstore, both asked in lists."""
 
     def __init__(self, ask: Batcher[RecipientQuestion, RecipientAnswer], room: Batcher[RoomQuestion, str]) -> None:
         self._room = AnswerCache(
             room, key=lambda asked: (asked.mailbox_id, asked.size), keeps=lambda said: said == "room"
         )
-        # whose mailbox it is does not depend on the client; what goes elsewhere does, and is charged: never remembered
+        # a local answer does not depend on the client; a remote one does, and is charged: it is never cached
         self._ask = AnswerCache(ask, key=lambda asked: asked.address, keeps=_is_local)
 
     async def check(self, question: RecipientQuestion, size: int) -> tuple[Reply | None, list[Target]]:
-        """(refusal or None, final targets). `size` is the declared one, 0 if unknown. Raises Unavailable."""
+        """Return (refusal or None, final targets). `size`: as declared in MAIL, 0 if unknown. Raises Unavailable."""
         if question.address.lower() != BARE_POSTMASTER:
             try:
                 parse_address(question.address)
@@ -38,7 +38,7 @@ class RecipientCheck:
         answer = await self._ask.ask(question)
         if answer.verdict != "accepted":
             return _VERDICTS[answer.verdict], []
-        # a forward to several is not held up by one that is full: each mailbox's filing decides (P2, S8)
+        # one full mailbox must not stop a forward to several: the quota is checked again at filing (P2, S8)
         if len(answer.targets) == 1 and (mailbox := answer.targets[0]).mailbox_id is not None:
             room = await self._room.ask(
                 RoomQuestion(mailbox.mailbox_id, max(size, 1), mailbox.quota_limit, mailbox.limit_version)
@@ -48,7 +48,7 @@ class RecipientCheck:
         return None, answer.targets
 
     async def targets(self, question: RecipientQuestion) -> list[Target]:
-        """Where mail for an address goes, room or not: bounces are exempt from quota. Raises Unavailable."""
+        """Return the final targets of an address, whatever their quota: bounces are exempt. Raises Unavailable."""
         return (await self._ask.ask(question)).targets
 
 

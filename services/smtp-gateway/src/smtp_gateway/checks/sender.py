@@ -1,4 +1,4 @@
-"""At MAIL: badmailfrom (S12), the sender's identity, and whether his domain exists (S16)."""
+"""The check at MAIL: badmailfrom (S12), the sender's identity, and the existence of its domain (S16)."""
 
 from uuid import UUID
 
@@ -12,26 +12,26 @@ from smtp_gateway.answer_cache import AnswerCache
 
 
 class SenderCheck:
-    """Asks auth (in lists) and DNS."""
+    """Checks senders against auth (asked in lists) and DNS."""
 
     def __init__(self, ask: Batcher[SenderQuestion, SenderAnswer], resolver: Resolver) -> None:
-        # a right to relay that ended in this second is noticed at RCPT, which asks for itself
+        # a cached right to relay may just have ended: RCPT asks again and notices it
         self._ask = AnswerCache(ask, key=lambda asked: (asked.mail_from, asked.client_address, asked.login_mailbox))
         self._resolver = resolver
 
     async def answer(self, address: str, client_address: str | None, login: UUID | None) -> SenderAnswer:
-        """What auth knows. Raises Unavailable."""
+        """Return auth's answer about a sender. Raises Unavailable."""
         return await self._ask.ask(SenderQuestion(normalised(address), client_address, login))
 
     async def refusal(self, written: str, answer: SenderAnswer) -> Reply | None:
-        """Why this sender is not taken, or None."""
+        """Return the reply that refuses this sender; None if it is accepted."""
         if answer.badmailfrom:
             return replies.BADMAILFROM
         if not answer.identity_allowed:
             return replies.NOT_YOUR_SENDER
         if not written or answer.domain_local:
             return None
-        if written != written.strip():  # the classic cause of S16: a space at the end
+        if written != written.strip():  # a trailing space is the usual cause of S16
             return replies.unknown_sender_domain(written)
         try:
             domain = parse_address(written).domain
@@ -46,7 +46,7 @@ class SenderCheck:
 
 
 def normalised(address: str) -> str:
-    """The address with its domain in its one form; what is none stays as it is."""
+    """Return the address with its domain normalised; a malformed address is only stripped."""
     try:
         return str(parse_address(address.strip())) if address else ""
     except BadAddress:
