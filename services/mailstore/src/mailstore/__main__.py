@@ -15,7 +15,7 @@ from mailstore.parts import SERVICE, assemble, web
 
 
 def openapi() -> str:
-    """The OpenAPI document; nothing is started or asked for it."""
+    """Return the OpenAPI document; needs no database and starts nothing."""
     no_database = cast(Any, None)
     settings = MailstoreSettings(proof_key=SecretStr("0" * SHORTEST_KEY))
     parts = assemble(settings, no_database, no_database, SystemClock())

@@ -26,7 +26,7 @@ LAST_SECOND = 253402300799
 
 
 class Appender:
-    """Takes messages from sessions."""
+    """Writer of messages that sessions append."""
 
     def __init__(
         self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, disk: Disk, charge: Charge = Charge()
@@ -38,7 +38,7 @@ class Appender:
         self._disk = disk
 
     async def append(self, head: Append, message: bytes) -> Appended:
-        """Put `message` into the folder."""
+        """Append `message` to the folder. Raises BadRequest for a date outside 1970 to 9999, and NotFound."""
         if self._disk.is_full():
             return Appended("no_space")
         if head.internal_date is not None and not 0 <= head.internal_date < LAST_SECOND:
@@ -67,7 +67,7 @@ class Appender:
     async def _add(
         self, connection: Connection, mailbox: asyncpg.Record, head: Append, body_id: UUID, message: bytes, view: Rendered
     ) -> Appended:  # fmt: skip
-        """In the transaction of `connection`, the mailbox locked."""
+        """Append in the transaction of `connection`, which has locked the mailbox."""
         mailbox_id, now = head.mailbox_id, self._clock.now()
         folder = await connection.fetchrow(sql.lock_folder_named, mailbox_id, head.name)
         if folder is None:

@@ -1,5 +1,5 @@
-"""SEARCH compares addresses as ENVELOPE shows them; rows that were filed before that have the text of the field, and get theirs
-once, in slices (RFC 3501 6.4.4)."""
+"""Back-fill of the address columns: SEARCH compares addresses as ENVELOPE has them (RFC 3501 6.4.4), but rows filed by
+older code have the text of the field. They are rewritten once, in slices."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from mailstore.storage.store import upkeep
 log = get_logger()
 
 NAME = "addresses"
-#: Rows of a slice, and octets of their envelopes.
+#: Limits of a slice: rows, and octets of their envelopes.
 SLICE = 500
 SLICE_BYTES = 4 * 1024 * 1024
 
 
 async def fill_addresses(connection: Connection) -> bool:
-    """The next slice, in the transaction of `connection`; False when there is none left."""
+    """Rewrite the next slice in the transaction of `connection`; False if none is left."""
     place = await connection.fetchrow(upkeep.backfill_place, NAME)
     assert place is not None
     if place["done"]:
         return False
-    await connection.execute("set local lock_timeout = '1s'")  # a row that goes just now: again with the next round
+    await connection.execute("set local lock_timeout = '1s'")  # if a row is locked, the next round retries
     key = place["mailbox_id"], place["folder_id"], place["uid"]
     rows = await connection.fetch(upkeep.envelopes_after, *key, SLICE, SLICE_BYTES)
     changed = await asyncio.to_thread(_changed, rows)
@@ -40,7 +40,7 @@ async def fill_addresses(connection: Connection) -> bool:
 
 
 def _changed(rows: Sequence[asyncpg.Record]) -> list[tuple[object, ...]]:
-    """The rows that are to be written: key, from_, to_, cc, bcc."""
+    """The rows to rewrite: key, from_, to_, cc, bcc."""
     found: list[tuple[object, ...]] = []
     for row in rows:
         addresses = addresses_searched(row["envelope"])

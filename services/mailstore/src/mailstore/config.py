@@ -9,33 +9,33 @@ from mailkit.proof import ProofKeys
 
 
 class MailstoreSettings(BodiesSettings):
-    """What mailstore is told by its environment."""
+    """Settings of mailstore, read from its environment."""
 
     http_port: int = Field(default=8003, ge=0, le=65535)
     """Port of the HTTP side."""
     database_pool: int = Field(default=16, ge=2, le=200)
-    """Connections to the Postgres with the schema `mailstore`; three eighths are kept for filing."""
+    """Connections to the Postgres with the schema `mailstore`; three eighths are reserved for filing."""
     token_gateway_mailstore: SecretStr = SecretStr("")
     token_queue_mailstore: SecretStr = SecretStr("")
     token_frontend_mailstore: SecretStr = SecretStr("")
     proof_key: SecretStr = SecretStr("")
-    """The key of proofs of login, the same as auth's; a comma list (docs/operate/secrets.md)."""
+    """Keys of proofs of login, the same as auth's; a comma list (docs/operate/secrets.md)."""
     max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
-    """S7; also the largest APPEND."""
+    """Largest message in octets (S7), also for APPEND."""
     mailstore_read_bytes: int = Field(default=128 * 1024 * 1024, ge=16 * 1024 * 1024)
-    """Octets of messages in memory for readers in this process; more reads wait, 20 s at most (docs/decisions/0047)."""
+    """Limit of message octets in memory for readers in this process; more reads wait at most 20 s (docs/decisions/0047)."""
     queue_lifetime_seconds: int = Field(default=86400, ge=1)
-    """S8; hand-over ids are remembered so long and a day more."""
+    """Queue lifetime (S8); hand-over ids are kept for this time and a day more."""
     message_row_bytes: int = Field(default=1024, ge=0, le=1024 * 1024)
-    """What a message counts against its mailbox's quota besides its octets: its rows (decision 0035)."""
+    """Octets that each message counts against the quota besides its size, for its rows (decision 0035)."""
     mailbox_messages: int = Field(default=1_000_000, ge=1)
-    """Messages a mailbox may hold; beyond it is full."""
+    """Limit of the messages in a mailbox; with that number it is full."""
     disk_path: str = ""
     """A folder on the disk that holds the database, where this service can see it."""
     disk_reserve_bytes: int = Field(default=512 * 1024 * 1024, ge=0)
-    """Below this much free space new mail is refused; reading and deleting go on (decision 12)."""
+    """With less free space than this, new mail is refused; reading and deleting continue (decision 12)."""
 
     @cached_property
     def proofs(self) -> ProofKeys:
-        """The keys of `proof_key`. Raises ConfigError."""
+        """Parse the keys of `proof_key`. Raises ConfigError."""
         return ProofKeys.load(self.proof_key)

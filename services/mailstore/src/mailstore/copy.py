@@ -17,12 +17,12 @@ from mailstore_client.wire import Copied, CopyQuestion
 
 #: UID ranges as `split` gives them.
 Bounds = tuple[list[int], list[int]]
-#: Messages that are copied, and moved, by one statement.
+#: Messages copied or moved by one statement.
 BATCH = 1000
 
 
 class Copier:
-    """Copies and moves within one mailbox."""
+    """COPY and MOVE within one mailbox."""
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock, disk: Disk, charge: Charge = Charge()) -> None:
         self._charge = charge
@@ -31,7 +31,7 @@ class Copier:
         self._disk = disk
 
     async def copy(self, question: CopyQuestion) -> Copied:
-        """The messages of `ranges` that exist. A full disk refuses copies; moves (to the trash) go on (decision 12)."""
+        """Copy or move the messages of `ranges` that exist. A full disk allows only moves (to the trash; decision 12)."""
         if self._disk.is_full() and not question.move:
             return Copied("no_space")
         ranges = split(question.ranges)
@@ -62,7 +62,7 @@ class Copier:
                 if lacks:
                     metrics.OVER_LIMIT.labels("copy", lacks).inc()
                     return Copied("overquota")
-                # a move's expunge takes its octets off again
+                # the expunge of a move subtracts its octets again
                 usage = [totals["octets"]], [room.limit], [room.version]
                 await connection.execute(sql.add_usage, [mailbox_id], *usage)
                 gone_at = self._clock.now() if question.move else None
@@ -81,10 +81,10 @@ async def copy_messages(
     connection: Connection, source: asyncpg.Record, target: asyncpg.Record, ranges: Bounds, totals: asyncpg.Record,
     gone_at: datetime | None = None,
 ) -> Copied:  # fmt: skip
-    """Copies of the messages of `ranges` in `target`, flags and keywords included; both folders are locked, usage is the
-    caller's. With `gone_at` they leave `source`: a move, whose bodies are still referred to.
+    """Copy the messages of `ranges` to `target` with their flags and keywords; the caller has locked both folders and
+    adds the usage. With `gone_at` they are removed from `source`: a move, after which their bodies are still referenced.
 
-    BATCH messages at a time, under UIDs that are taken together. Raises TooManyKeywords.
+    Copies BATCH messages at a time, under UIDs allocated together. Raises TooManyKeywords.
     """
     mailbox_id = target["mailbox_id"]
     keywords, _ = carry(source["keywords"], target["keywords"], [totals["flags"]])
@@ -96,7 +96,7 @@ async def copy_messages(
     assert given is not None
     left = await connection.fetchval(sql.new_modseq, mailbox_id, source["folder_id"]) if gone_at else 0
     uids = array("I")
-    # what the cursor shows was there when it was opened: no copy is copied again
+    # the cursor has a snapshot from when it was opened, so no copy is copied again
     cursor = await connection.cursor(sql.flags_of, mailbox_id, source["folder_id"], *ranges)
     while rows := await cursor.fetch(BATCH):
         old = [row["uid"] for row in rows]

@@ -1,6 +1,7 @@
-"""The change feed: what LISTEN hears goes to the front ends that watch the mailbox (decision 8, docs/decisions/0040).
+"""The change feed: notifications of Postgres, passed on to the front ends that watch the mailbox (decision 8,
+docs/decisions/0040).
 
-A hint; MODSEQ is the truth.
+They are hints; MODSEQ decides.
 """
 
 import asyncio
@@ -20,28 +21,28 @@ from mailstore_client.wire import FeedNews, WatchedMailbox
 log = get_logger()
 
 HEARTBEAT_SECONDS = 10.0
-#: News a slow front end may have waiting; beyond it "everything changed" replaces them.
+#: Limit of the news that wait for a slow front end; beyond it "everything changed" replaces them.
 MOST_WAITING = 10_000
-#: Mailboxes that one front end may watch; beyond it new ones are not watched until others' proofs have run out.
+#: Limit of the mailboxes that one front end watches; beyond it new ones are not watched until proofs of others expire.
 MOST_WATCHED = 100_000
 
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
 class Subscriber:
-    """One front end's stream. It begins with "everything": what changed before it joined is not lost between the two."""
+    """Stream to one front end. It begins with "everything", so that no change from before it joined is lost."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._watched: dict[UUID, int] = {}
-        """Until when, in seconds since the epoch."""
+        """End of the watch of each mailbox, in seconds since the epoch."""
         self._ids: set[UUID] = set()
         self._everything = True
         self._news = asyncio.Event()
         self._news.set()
 
     def watch(self, items: Sequence[WatchedMailbox]) -> None:
-        """Report changes of these mailboxes too, each until its proof (a good one) runs out. New ones are news at once."""
+        """Watch these mailboxes as well, each until its (valid) proof expires; report new ones at once."""
         now = self._clock.timestamp()
         if len(self._watched) + len(items) > MOST_WATCHED:
             self._watched = {mailbox_id: until for mailbox_id, until in self._watched.items() if until > now}
@@ -56,7 +57,7 @@ class Subscriber:
         self.put(new)
 
     def put(self, ids: list[UUID] | None) -> None:
-        """News of these mailboxes, as far as they are watched; None: everything."""
+        """Report changes of these mailboxes, as far as they are watched; None: of all."""
         if ids is None or len(self._ids) > MOST_WAITING:
             self._everything = True
             self._ids.clear()
@@ -69,11 +70,11 @@ class Subscriber:
         self._news.set()
 
     def wake(self) -> None:
-        """Send a frame now, if only a heartbeat."""
+        """Send a frame now, even if it is empty."""
         self._news.set()
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """Frames without end; an empty one is the heartbeat."""
+        """Yield frames without end; an empty one is the heartbeat."""
         while True:
             try:
                 await asyncio.wait_for(self._news.wait(), HEARTBEAT_SECONDS)
@@ -88,7 +89,7 @@ class Subscriber:
 
 
 class Feed:
-    """Listens on a session of its own and passes on."""
+    """Listener on a database session of its own, which passes notifications to the subscribers."""
 
     def __init__(self, dsn: str, clock: Clock) -> None:
         self._dsn = dsn
@@ -106,7 +107,7 @@ class Feed:
         metrics.FEEDS.set(len(self._subscribers))
 
     async def run(self) -> None:
-        """Listen until cancelled; after a gap everybody is told that anything may have changed."""
+        """Listen until cancelled; after a gap "everything" is reported to all subscribers."""
         while True:
             try:
                 connection = await open_session(self._dsn, "feed")
@@ -118,12 +119,12 @@ class Feed:
                         await asyncio.sleep(2)
                 finally:
                     connection.terminate()
-            except Exception as error:  # whatever it is, the feed goes on: without it no front end hears of anything
+            except Exception as error:  # no error may end the feed, on which all front ends depend
                 report(error, "feed")
             await asyncio.sleep(0.5)
 
     def end(self) -> None:
-        """Wake every stream, so that it looks whether the service is stopping."""
+        """Wake every stream, so that it checks whether the service is stopping."""
         self._tell(None)
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:

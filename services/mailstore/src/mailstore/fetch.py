@@ -1,4 +1,4 @@
-"""FETCH as a stream of frames: which rows a question asks for, in slices, columns as they were rendered (decision 7)."""
+"""FETCH as a stream of frames: the rows a question asks for, in slices, with columns as rendered (decision 7)."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
@@ -14,7 +14,7 @@ from mailstore.sections import SPAN, Large, Sections
 from mailstore.storage.store import split, sql
 from mailstore_client.wire import FetchQuestion, Ranges
 
-#: Rows in a frame, and about how many octets.
+#: Limit of the rows in a frame, and its approximate size in octets.
 SLICE = 1000
 FRAME_BYTES = 1024 * 1024
 
@@ -30,7 +30,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Reader:
-    """Reads rows of one folder."""
+    """Reader of a folder's rows."""
 
     def __init__(self, pool: asyncpg.Pool, sections: Sections, octets: Octets) -> None:
         self._pool = pool
@@ -38,9 +38,12 @@ class Reader:
         self._octets = octets
 
     async def fetch(self, question: FetchQuestion) -> AsyncGenerator[bytes, None]:
-        """Frames of rows [uid, *columns, *sections], ready for the wire. Raises Unavailable when the replica is reading
-        too much, and OverLimit for a row that it never holds."""
-        split(question.ranges)  # refuses what is not in order
+        """Yield encoded frames of rows [uid, *columns, *sections].
+
+        Raises BadRequest for ranges out of order, Unavailable if the replica is reading too much, and OverLimit for a row
+        above its limit.
+        """
+        split(question.ranges)  # raises for ranges out of order
         names = ["m.uid", *(_COLUMNS[column] for column in question.columns), *([_NEEDED] if question.sections else [])]
         async with translated():
             if any("r." in name for name in names):
@@ -55,7 +58,7 @@ class Reader:
                     yield _frame(answer)
 
     async def _weighed(self, question: FetchQuestion, names: str) -> AsyncGenerator[bytes, None]:
-        """Frames of rows that may be large: their weight is known, and counted, before they are read."""
+        """Yield frames of rows that may be large: their size is counted before they are read."""
         alone, together = (each.replace("$columns", names) for each in (sql.fetch_wide, sql.fetch_some_wide))
         where, columns = (question.mailbox_id, question.folder_id), 1 + len(question.columns)
         most, weigh = self._sections.weight(question.sections, FRAME_BYTES, pieces=question.pieces)
@@ -80,7 +83,7 @@ class Reader:
     async def _slices(
         self, question: FetchQuestion, statements: Sequence[str]
     ) -> AsyncIterator[tuple[list[asyncpg.Record], bool]]:
-        """The rows of statements for (one range, several short ones), SLICE at a time, and whether they are of one range."""
+        """Yield rows, SLICE at a time, and whether they are of one range; `statements` are for one range and for several."""
         alone, together = statements
         where = question.mailbox_id, question.folder_id
         for ranges in _groups(question.ranges, SLICE):
@@ -100,7 +103,7 @@ class Reader:
 
 
 def _shares(weights: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
-    """Where to cut rows of these weights, so that each share has one row or weighs `most` at most."""
+    """Bounds that divide rows of these weights into shares of one row or of at most `most`."""
     start, total = 0, 0
     for at, weight in enumerate(weights):
         if at > start and total + weight > most:
@@ -112,7 +115,7 @@ def _shares(weights: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
 
 
 def _held(answers: Sequence[Any]) -> int:
-    """Octets of rows in memory; large values come a span at a time."""
+    """Octets of rows in memory; of large values only one span at a time."""
     total, large = 0, 0
     for row in answers:
         for value in row:
@@ -124,7 +127,7 @@ def _held(answers: Sequence[Any]) -> int:
 
 
 def _groups(ranges: Ranges, most: int) -> Iterator[Ranges]:
-    """Long ranges alone; short ones together, as many as hold at most `most` UIDs."""
+    """Long ranges alone, short ones in groups of at most `most` UIDs."""
     group: Ranges = []
     total = 0
     for low, high in ranges:
@@ -139,7 +142,7 @@ def _groups(ranges: Ranges, most: int) -> Iterator[Ranges]:
 
 
 def _cut(rows: Sequence[Any]) -> Iterator[list[Any]]:
-    """Frames of about FRAME_BYTES: most rows are short, but not of every message."""
+    """Slices of rows of about FRAME_BYTES: most rows are short, but some are not."""
     answer: list[Any] = []
     total = 0
     for row in map(tuple, rows):
@@ -153,7 +156,7 @@ def _cut(rows: Sequence[Any]) -> Iterator[list[Any]]:
 
 
 async def _frames(rows: Sequence[Any]) -> AsyncIterator[bytes]:
-    """Frames of rows; after one with large sections the pieces of these (`FetchQuestion.pieces`)."""
+    """Yield frames of rows; after a row with large sections, their pieces (`FetchQuestion.pieces`)."""
     start = 0
     for at, row in enumerate(rows):
         large = [value for value in row if type(value) is Large]

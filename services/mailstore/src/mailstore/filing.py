@@ -1,6 +1,6 @@
 """Filing: a list of deliveries in one transaction: hand-over ids, quota, UIDs, rendered rows (decisions 3, 4, 5, 7, 8).
 
-A mailbox that another session holds is passed over, so that no other mailbox's mail waits for it (decision 0034)."""
+A mailbox that another session has locked is skipped, so that mail for other mailboxes does not wait (decision 0034)."""
 
 import asyncio
 import time
@@ -29,23 +29,23 @@ from mailstore_client.wire import Filing, FilingAnswer
 
 log = get_logger()
 
-#: Above this many octets bodies are rendered in a thread.
+#: Bodies of more octets than this together are rendered in a thread.
 OFF_LOOP = 512 * 1024
-#: Smaller ones are rendered for so long (seconds) before others of the process get their turn.
+#: Seconds that smaller ones are rendered before the event loop runs other tasks.
 TURN = 0.01
-#: A transaction's items, and the octets of its bodies: they are in memory together.
+#: Limits of a transaction: items, and octets of its bodies, which are in memory together.
 MOST_ITEMS = 500
 MOST_BYTES = 8 * 1024 * 1024
-#: Lists under way at once: while one waits, the others go on.
+#: Lists filed concurrently, so that one that waits does not delay the others.
 FLIGHTS = 4
-#: The answer for one that is held all the while. Every queue-worker knows it and files again after 1, 2, 4 ... s.
+#: The answer if the mailbox stays locked. Every queue-worker knows this status and retries after 1, 2, 4 ... s.
 BUSY = FilingAnswer("failed")
 
 Statuses = list[FilingAnswer]
 
 
 class Filer:
-    """Files lists; what arrives while others are being flushed shares a transaction."""
+    """Filer of lists; lists that arrive while others are being committed share a transaction."""
 
     def __init__(
         self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, disk: Disk, charge: Charge = Charge()
@@ -60,7 +60,7 @@ class Filer:
         )
 
     async def file(self, items: Sequence[Filing]) -> Statuses:
-        """One answer per item, in order. Raises Unavailable when the database is away: repeat the list."""
+        """File a list; one answer per item, in order. Raises Unavailable if the database does not answer: retry the list."""
         return await self._lists.ask(items) if items else []
 
     async def _file_lists(self, lists: Sequence[Sequence[Filing]]) -> list[Statuses]:
@@ -75,7 +75,7 @@ class Filer:
         return [[next(given) for _ in each] for each in lists]
 
     async def _file(self, items: Sequence[Filing]) -> Statuses:
-        """Bodies' sizes first, so that what is in memory at once has a bound."""
+        """File in groups by the sizes of the bodies, so that the memory in use is bounded."""
         async with translated():
             sizes = await self._bodies.sizes([item.body_id for item in items])
         answers: Statuses = []
@@ -103,11 +103,11 @@ class Filer:
             views, turn_ends = {}, time.monotonic() + TURN
             for body_id, body in bodies.items():
                 views[body_id] = render(body)
-                if time.monotonic() > turn_ends:  # a header may take as long as a hundred ordinary ones
+                if time.monotonic() > turn_ends:  # one header may take as long as a hundred usual ones
                     await asyncio.sleep(0)
                     turn_ends = time.monotonic() + TURN
         answers = await self._transact(items, bodies, views)
-        for in_line in (True, False):  # the ones that were held: waited for in line, and once more each for itself
+        for in_line in (True, False):  # locked mailboxes: wait for all their locks, else file those free by now
             busy = [at for at, answer in enumerate(answers) if answer is None]
             if not busy:
                 break
@@ -124,7 +124,7 @@ class Filer:
     async def _transact(
         self, items: Sequence[Filing], bodies: dict[UUID, bytes], views: dict[UUID, Rendered], *, in_line: bool = False
     ) -> list[FilingAnswer | None]:
-        """One transaction. None: another session holds this item's mailbox, and nothing was done."""
+        """File in one transaction; None for an item whose mailbox another session has locked, for which nothing was done."""
         ids = [item.mailbox_id for item in items]
         rows = locked_in_line(self._pool, ids) if in_line else locked_free(self._pool, ids, self._clock.now())
         async with (
@@ -181,8 +181,10 @@ async def _insert(
     connection: Connection, accepted: list[tuple[Filing, int]], views: dict[UUID, Rendered], operations: dict[UUID, Account],
     now: datetime,
 ) -> None:  # fmt: skip
-    """The rows of what was accepted; mailboxes are locked. A queue's clock may be ahead, INTERNALDATE is never (RFC 3501
-    2.3.3: when the message was received)."""
+    """Insert the rows of the accepted items; their mailboxes are locked.
+
+    INTERNALDATE is never in the future, though the clock of a queue-worker may be ahead (RFC 3501 2.3.3: when received).
+    """
     counts = Counter(item.mailbox_id for item, _ in accepted)
     ids = sorted(counts)
     given = await connection.fetch(
@@ -212,7 +214,7 @@ def _render_all(bodies: dict[UUID, bytes]) -> dict[UUID, Rendered]:
 
 
 def _groups(items: Sequence[Filing], sizes: dict[UUID, int]) -> Iterator[Sequence[Filing]]:
-    """`items` in order, cut so that the bodies of each group together stay within bounds (one may be larger)."""
+    """`items` in order, in groups whose bodies are within the limits together (a single one may be larger)."""
     start, total = 0, 0
     seen: set[UUID] = set()
     for at, item in enumerate(items):

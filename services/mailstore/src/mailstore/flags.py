@@ -1,4 +1,4 @@
-"""What sessions do to the messages of a folder: flags and expunges. Each is one transaction and is remembered for
+"""Changes by sessions to a folder's messages: STORE and EXPUNGE. Each is one transaction, and its answer is kept for
 10 minutes under its operation id; rows are locked in (mailbox, folder) order (decision 8)."""
 
 from uuid import UUID
@@ -25,7 +25,7 @@ from mailstore.storage.store import (
 from mailstore_client.wire import DELETED, Expunged, ExpungeQuestion, Stored, StoreQuestion
 
 _ALL = (1 << 62) - 1
-#: Messages that leave by one statement.
+#: Messages removed by one statement.
 BATCH = 5000
 
 
@@ -38,7 +38,7 @@ class FlagWriter:
         self._clock = clock
 
     async def store(self, question: StoreQuestion) -> Stored:
-        """STORE: the messages' masks afterwards. Messages whose flags stay as they are keep their MODSEQ."""
+        """Change flags and return the messages' new masks. Messages whose flags do not change keep their MODSEQ."""
         mailbox_id, folder_id = question.mailbox_id, question.folder_id
         low, high = split(question.ranges)
         async with translated(), self._pool.acquire() as connection, connection.transaction():
@@ -65,7 +65,7 @@ class FlagWriter:
         return answer
 
     async def expunge(self, question: ExpungeQuestion) -> Expunged:
-        """Remove what is \\Deleted, all or within the ranges."""
+        """Remove the messages marked \\Deleted, all of them or those in the ranges."""
         mailbox_id, folder_id = question.mailbox_id, question.folder_id
         ranges = None if question.ranges is None else split(question.ranges)
         async with translated(), locked(self._pool, [mailbox_id], self._clock.now()) as (connection, mailboxes):
@@ -89,7 +89,7 @@ class FlagWriter:
     async def remove(
         self, connection: Connection, mailbox_id: UUID, folder_id: int, uids: list[int]
     ) -> tuple[int, int]:
-        """Messages leave in the transaction of `connection`, mailbox and folder locked: (how many did, the MODSEQ)."""
+        """Remove messages in a transaction that has locked mailbox and folder; return their number and the MODSEQ."""
         now = self._clock.now()
         modseq: int = await connection.fetchval(sql.new_modseq, mailbox_id, folder_id)
         count = 0

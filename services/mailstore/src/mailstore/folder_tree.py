@@ -1,4 +1,4 @@
-"""Folders made, removed, renamed, subscribed (RFC 3501 6.3.3 to 6.3.7), each in one transaction, the mailbox locked."""
+"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3.3 to 6.3.7), each in one transaction that locks the mailbox."""
 
 from collections.abc import Awaitable, Callable
 from typing import Literal
@@ -23,7 +23,7 @@ Status = Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "hasch
 
 
 class FolderTree:
-    """Changes the tree of folders."""
+    """Changes of the folder hierarchy and of subscriptions."""
 
     def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock) -> None:
         self._pool = pool
@@ -31,7 +31,7 @@ class FolderTree:
         self._clock = clock
 
     async def create(self, change: FolderChange) -> FolderChanged:
-        """CREATE, with the levels above it (RFC 3501 6.3.3)."""
+        """Create a folder and the levels above it (RFC 3501 6.3.3)."""
 
         async def do(connection: Connection, mailbox_id: UUID) -> Status:
             if not good_name(change.name):
@@ -43,7 +43,7 @@ class FolderTree:
         return await self._change(change, do)
 
     async def delete(self, change: FolderChange) -> FolderChanged:
-        """DELETE: the folder and its messages go; children stay below a name that cannot be selected (6.3.4)."""
+        """Delete a folder and its messages; its children stay, below a name that cannot be selected (RFC 3501 6.3.4)."""
 
         async def do(connection: Connection, mailbox_id: UUID) -> Status:
             folder = await connection.fetchrow(sql.lock_folder_named, mailbox_id, change.name)
@@ -63,7 +63,7 @@ class FolderTree:
         return await self._change(change, do)
 
     async def rename(self, change: FolderChange) -> FolderChanged:
-        """RENAME, children too; INBOX's messages move to the new folder, it and its children stay (6.3.5)."""
+        """Rename a folder and its children; of INBOX only the messages move to the new folder (RFC 3501 6.3.5)."""
 
         async def do(connection: Connection, mailbox_id: UUID) -> Status:
             old, new = change.name, change.new_name
@@ -101,12 +101,13 @@ class FolderTree:
         totals = await connection.fetchrow(sql.totals_of, mailbox_id, INBOX_ID, *everything)
         assert totals is not None
         if totals["messages"]:
-            await connection.execute(sql.add_usage, [mailbox_id], [totals["octets"]], [0], [0])  # taken off by the move
+            # the move subtracts it again
+            await connection.execute(sql.add_usage, [mailbox_id], [totals["octets"]], [0], [0])
             await copy_messages(connection, inbox, target, everything, totals, self._clock.now())
         return "ok"
 
     async def subscribe(self, change: FolderChange) -> FolderChanged:
-        """A name may be subscribed that does not exist (yet, or any more: 6.3.6)."""
+        """Subscribe a name, which need not exist (yet, or any more: RFC 3501 6.3.6)."""
 
         async def do(connection: Connection, mailbox_id: UUID) -> Status:
             if not good_name(change.name):
@@ -129,7 +130,7 @@ class FolderTree:
         return {row["name"]: row["folder_id"] for row in await connection.fetch(sql.folder_names, mailbox_id)}
 
     async def _make(self, connection: Connection, mailbox_id: UUID, name: str) -> Status:
-        """Make `name` and what is missing above it."""
+        """Create `name` and the missing levels above it."""
         names = await self._names(connection, mailbox_id)
         missing = [level for level in [*parents(name), name] if level not in names]
         if len(names) + len(missing) > MOST_FOLDERS:
@@ -157,8 +158,11 @@ def _below(name: str, names: dict[str, int]) -> list[str]:
 
 
 def good_name(name: str) -> bool:
-    """A name a folder may have: no level that is empty, `.` or `..`, no control characters, not too long or deep, and INBOX
-    in its one spelling (RFC 3501 5.1). LIST's wildcards are allowed: customers bring folders with them."""
+    """Return whether a folder may have this name: no level is empty, `.` or `..` or has outer spaces, no control characters,
+    within the limits of length and depth, and INBOX in capitals (RFC 3501 5.1).
+
+    Wildcards of LIST are allowed, since customers migrate folders with such names.
+    """
     levels = name.split(DELIMITER)
     return (
         0 < len(name) <= LONGEST_NAME

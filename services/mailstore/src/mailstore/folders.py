@@ -1,4 +1,4 @@
-"""Folders as sessions look at them: list, open, and what changed (RFC 3501 6.3). No lock is taken to look."""
+"""Folders as sessions read them: list, open, and changes (RFC 3501 6.3). Reading takes no locks."""
 
 from array import array
 from collections.abc import Iterable
@@ -22,19 +22,19 @@ from mailstore_client.wire import (
 
 
 class Folders:
-    """The folders of mailboxes; a mailbox that is asked for the first time is made with the usual ones."""
+    """The folders of mailboxes; a mailbox is created with the default folders when it is first asked for."""
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
 
     async def _make(self, mailbox_id: UUID) -> None:
-        """Make the mailbox if need be. Raises NotFound for one that was purged."""
+        """Create the mailbox unless it exists. Raises NotFound for one that was purged."""
         async with locked(self._pool, [mailbox_id], self._clock.now()) as (_, mailboxes):
             not_purged(mailboxes, mailbox_id)
 
     async def list(self, question: MailboxQuestion) -> FolderList:
-        """All folders with their numbers, and subscribed names that do not exist."""
+        """Return all folders with their STATUS numbers, and subscribed names that do not exist."""
         async with translated():
             rows = await self._pool.fetch(sql.list_folders, question.mailbox_id, question.recent)
             if not rows:
@@ -56,7 +56,7 @@ class Folders:
         return FolderList(sorted(folders, key=lambda folder: folder.name))
 
     async def open(self, question: OpenFolder) -> FolderSnapshot:
-        """The folder as it is now; a read-write session takes the \\Recent messages."""
+        """Return a snapshot of the folder; a read-write session claims the \\Recent messages."""
         async with translated():
             folder = await self._pool.fetchrow(sql.snapshot, question.mailbox_id, question.name)
             if folder is None:
@@ -73,7 +73,7 @@ class Folders:
         )  # fmt: skip
 
     async def changes(self, question: ChangesQuestion) -> Changes:
-        """What happened after `since`, all of it at one moment."""
+        """Return the changes after MODSEQ `since`, as one consistent snapshot."""
         mailbox_id, folder_id = question.mailbox_id, question.folder_id
         async with translated():
             folder = await self._pool.fetchrow(sql.changes, mailbox_id, folder_id, question.since)
@@ -92,8 +92,10 @@ class Folders:
         )  # fmt: skip
 
     async def _recent(self, mailbox_id: UUID, folder_id: int, folder: asyncpg.Record) -> int:
-        """From which UID on messages are \\Recent for this session alone; 0: another session had them or there are
-        none. RFC 3501 2.3.2: the first session that is told of a message."""
+        """The first UID that is \\Recent for this session alone; 0 if there is none or another session claimed them.
+
+        \\Recent is for the first session notified of a message (RFC 3501 2.3.2).
+        """
         first, end = folder["recent_from"], folder["uidnext"]
         if first >= end:
             return 0
@@ -102,7 +104,7 @@ class Folders:
 
 
 def parents(name: str) -> "list[str]":
-    """The levels above a name, outermost first."""
+    """Return the levels above a name, outermost first."""
     levels = name.split(DELIMITER)
     return [DELIMITER.join(levels[:depth]) for depth in range(1, len(levels))]
 

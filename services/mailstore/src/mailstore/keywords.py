@@ -1,4 +1,4 @@
-"""Flag names and bits: five system flags, then a bit per keyword in the order the folder met them (RFC 3501 2.3.2)."""
+"""Flag names and bits: five system flags, then a bit per keyword in order of first use in the folder (RFC 3501 2.3.2)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,13 +9,13 @@ SYSTEM_BITS = (1 << FIRST_KEYWORD_BIT) - 1
 
 
 class TooManyKeywords(Exception):
-    """The folder has no bit left for a new keyword."""
+    """The folder has no free bit for a new keyword."""
 
 
 def mask_of(known: Sequence[str], flags: Iterable[str], *, grow: bool = True) -> tuple[list[str], int]:
-    """(the folder's keywords, with `grow` the new ones too; the bits of `flags`). Names compare without case.
+    """Return the folder's keywords, with `grow` the new ones too, and the mask of `flags`. Names are case-insensitive.
 
-    A name with a backslash that is no system flag has no bit: \\Recent cannot be stored (RFC 3501 2.3.2).
+    A name with a backslash that is not a system flag has no bit: \\Recent cannot be stored (RFC 3501 2.3.2).
     Raises TooManyKeywords.
     """
     keywords = list(known)
@@ -38,7 +38,7 @@ def mask_of(known: Sequence[str], flags: Iterable[str], *, grow: bool = True) ->
 
 
 def carry(source: Sequence[str], target: Sequence[str], masks: Sequence[int]) -> tuple[list[str], list[int]]:
-    """Masks of one folder in another folder's bits: (the target's keywords afterwards, the masks).
+    """Translate masks of one folder to the bits of another; return the target's new keywords and the masks.
 
     Raises TooManyKeywords.
     """

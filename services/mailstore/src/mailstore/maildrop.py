@@ -1,4 +1,4 @@
-"""The maildrop of a POP3 session: a lock that is a lease, a snapshot, and removal in one step (RFC 1939 4, 6)."""
+"""The maildrop of a POP3 session: a lock with a lease, a snapshot, and the removal at QUIT (RFC 1939 4, 6)."""
 
 from array import array
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ LEASE = timedelta(seconds=60)
 
 
 class Maildrops:
-    """POP3's view of INBOX."""
+    """INBOX as POP3 uses it."""
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock, flags: FlagWriter) -> None:
         self._pool = pool
@@ -24,7 +24,7 @@ class Maildrops:
         self._changer = flags
 
     async def open(self, question: OpenMaildrop) -> Maildrop:
-        """Take the lock and the snapshot; a repeated call of the same session gets them again."""
+        """Lock the maildrop and return its snapshot; a repeated call by the same session gets both again. Raises NotFound."""
         now = self._clock.now()
         async with translated(), locked(self._pool, [question.mailbox_id], now) as (connection, mailboxes):
             not_purged(mailboxes, question.mailbox_id)
@@ -40,7 +40,7 @@ class Maildrops:
         return Maildrop("ok", folder["uidvalidity"], pack_uids(rows), sizes, INBOX_ID)
 
     async def renew(self, items: Sequence[MaildropLease]) -> list[bool]:
-        """Which leases live on."""
+        """Renew leases; return for each whether the session still has it."""
         now = self._clock.now()
         async with translated():
             rows = await self._pool.fetch(
@@ -50,9 +50,9 @@ class Maildrops:
         return [(item.mailbox_id, item.session_id) in alive for item in items]
 
     async def close(self, question: CloseMaildrop) -> ClosedMaildrop:
-        """Remove the session's deletions and free the lock, fenced by the session, in one transaction.
+        """Remove the messages marked by the session and release the lock, fenced by the session, in one transaction.
 
-        The session's id is the operation's: a repeated close is answered as the first one was (decision 3)."""
+        The session's id is the operation id: a repeated close gets the answer of the first (decision 3)."""
         mailbox_id, session_id, now = question.mailbox_id, question.session_id, self._clock.now()
         uids = list(array("I", question.uids))
         async with translated(), locked(self._pool, [mailbox_id], now) as (connection, mailboxes):
@@ -61,7 +61,7 @@ class Maildrops:
             if known is not None:
                 return known
             if await connection.fetchval(sql.free_maildrop, mailbox_id, session_id, now) is None:
-                lost = ClosedMaildrop("lost")  # kept: an opening that comes after its close must not take the lock
+                lost = ClosedMaildrop("lost")  # remembered: an open that arrives after its close must not take the lock
                 return await remember(connection, mailbox_id, session_id, lost, now)
             if not uids:
                 return ClosedMaildrop("ok")

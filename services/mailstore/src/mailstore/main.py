@@ -1,4 +1,4 @@
-"""Wiring: settings, pools, operations, endpoints, the feed, and the end."""
+"""Start and stop of the service: settings, pools, operations, endpoints, change feed, shutdown."""
 
 import asyncio
 
@@ -18,22 +18,24 @@ log = get_logger()
 
 
 def schemas(settings: MailstoreSettings) -> list[Owned]:
-    """`bodies`, then our own."""
+    """Return the schemas to migrate: `bodies`, then `mailstore`."""
     return [Owned(settings.bodies_dsn, "bodystore", "bodies"), Owned(settings.dsn, "mailstore", "mailstore")]
 
 
 def shares(connections: int) -> tuple[int, int]:
-    """Connections for filing (with the gateway's questions and maintenance) and for the front ends' commands: what
-    customers read never stops mail coming in (decision 0034)."""
+    """Divide a pool's connections: those for filing, the gateway's questions and maintenance, and those for the front ends.
+
+    So reading mail never stops the filing of mail (decision 0034).
+    """
     filing = max(1, connections * 3 // 8)
     return filing, connections - filing
 
 
 async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until `life` is stopping, then drain it."""
     configure(SERVICE, settings.log_level)
     dsn, bodies_dsn = settings.dsn, settings.bodies_dsn
-    _ = settings.proofs  # without a key nothing is opened
+    _ = settings.proofs  # raises before anything is opened if there is no key
     filing, reading = shares(settings.database_pool)
     pool = await connect(dsn, SERVICE, filing, PLANNER)
     await require_current(pool, "mailstore", "mailstore", "mailstore")

@@ -1,4 +1,4 @@
-"""Retention: operations after 10 minutes, tombstones after a week, hand-over ids when nothing so old is under way."""
+"""Retention: operations for 10 minutes, tombstones for a week, hand-over ids while a message that old can be in a queue."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -19,14 +19,14 @@ log = get_logger()
 PERIOD_SECONDS = 300.0
 OPERATIONS = timedelta(minutes=10)
 TOMBSTONES = timedelta(days=7)
-#: Rows a transaction forgets at most.
+#: Limit of the rows removed by one transaction.
 SLICE = 5000
-#: Slices of a back-fill in one round.
+#: Limit of the slices of a back-fill in one round.
 MOST_SLICES = 200
 
 
 class Maintenance:
-    """Once for all replicas, by a fenced lease that every step renews."""
+    """Maintenance, done by one replica at a time under a fenced lease that every step renews."""
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock, holder: UUID, lifetime: int) -> None:
         self._pool = pool
@@ -36,10 +36,10 @@ class Maintenance:
         )
         self._keep = timedelta(seconds=lifetime) + timedelta(hours=24)
         self.oldest_queue_id: UUID | None = None
-        """The oldest queue id under way, as the last filing list said."""
+        """The oldest queue id not yet done, from the last filing list; None until one arrives."""
 
     async def run(self) -> None:
-        """A round now and every few minutes, for ever."""
+        """Run a round now and every PERIOD_SECONDS, without end."""
         while True:
             try:
                 await self.round()
@@ -48,7 +48,7 @@ class Maintenance:
             await asyncio.sleep(PERIOD_SECONDS)
 
     async def round(self) -> None:
-        """Everything that is old enough goes, in slices; does nothing while another replica is at it."""
+        """Remove what has expired, in slices; do nothing while another replica does it."""
         try:
             with self._singleton.round():
                 for step in (self._operations, self._tombstones):
@@ -65,7 +65,7 @@ class Maintenance:
             log.info("maintenance", error="another replica does it")
 
     async def end(self) -> None:
-        """Give the work up at our end; a database that is away gives it up by itself."""
+        """Release the lease at shutdown; if the database does not answer, it expires by itself."""
         try:
             await self._singleton.release()
         except Exception as error:
@@ -76,7 +76,7 @@ class Maintenance:
             return len(await connection.fetch(upkeep.forget_operations, self._clock.now() - OPERATIONS, SLICE))
 
     async def _tombstones(self) -> int:
-        """`forgotten_modseq` goes up with them: who knows less has to open the folder anew."""
+        """Remove old tombstones and raise `forgotten_modseq`: a session with an older MODSEQ must open the folder anew."""
         async with self._singleton.step() as connection:
             old = await connection.fetch(upkeep.old_tombstones, self._clock.now() - TOMBSTONES, SLICE)
             if old:
@@ -89,7 +89,7 @@ class Maintenance:
             return await fill_addresses(connection)
 
     async def _make_partitions(self) -> None:
-        """A partition of `filed` per day, made ahead. What has rows in the default one already stays there."""
+        """Create partitions of `filed` for today and the next two days; rows already in the default one stay there."""
         today = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         for ahead in (0, 1, 2):
             day = today + timedelta(days=ahead)
@@ -100,7 +100,7 @@ class Maintenance:
                 log.info("maintenance", step="partition", day=f"{day:%Y-%m-%d}", error="rows came before it")
 
     async def _drop_partitions(self) -> None:
-        """A partition goes when all of it is older than the queue's lifetime and a day, and than all under way."""
+        """Remove hand-over ids older than the queue's lifetime and a day, and than the oldest queue id not yet done."""
         if self.oldest_queue_id is None:
             return
         limit = min(id_floor((self._clock.now() - self._keep).timestamp()), self.oldest_queue_id)
@@ -114,7 +114,7 @@ class Maintenance:
             await connection.execute(upkeep.forget_filed_rest, limit)
 
     async def _alter(self, statement: str, *arguments: object) -> None:
-        """DDL waits for nobody long: filings queue up behind it."""
+        """Run DDL with a short lock timeout, since filings wait behind it."""
         async with self._singleton.step() as connection:
             await connection.execute("set local lock_timeout = '1s'")
             await connection.execute(statement, *arguments)

@@ -1,4 +1,4 @@
-"""What mailstore counts; no address or domain is a label."""
+"""Metrics of mailstore; no address or domain is a label."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

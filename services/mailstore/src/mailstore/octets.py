@@ -1,4 +1,4 @@
-"""Octets of messages in memory on their way to readers: bounded for a replica, shared out by mailbox (docs/decisions/0047)."""
+"""Octets of messages in memory for readers: bounded for a replica and shared among mailboxes (docs/decisions/0047)."""
 
 import asyncio
 from collections import deque
@@ -10,23 +10,23 @@ from uuid import UUID
 from mailkit.errors import OverLimit, Unavailable
 from mailstore import metrics
 
-#: A mailbox that has octets in memory already gets more up to this part of the limit.
+#: A mailbox that already has octets in memory gets more only up to 1/SHARE of the limit.
 SHARE = 8
-#: Reads in line in one replica, and how long one waits (seconds).
+#: Limits of the reads that wait in one replica, and of their wait (seconds).
 MOST_WAITING = 2000
 PATIENCE = 20.0
 
 
 @dataclass(slots=True)
 class _Line:
-    """One mailbox's octets in memory, and its reads that wait, in order."""
+    """Octets of one mailbox in memory, and its reads that wait, in order."""
 
     taken: int = 0
     waiting: deque[tuple[int, asyncio.Future[None]]] = field(default_factory=deque)
 
 
 class Share:
-    """What one read has taken. `keep` gives back what it does not need any more."""
+    """Octets taken by one read. `keep` gives back those that it no longer needs."""
 
     def __init__(self, octets: "Octets", mailbox_id: UUID, amount: int) -> None:
         self._octets = octets
@@ -41,7 +41,7 @@ class Share:
 
 
 class Octets:
-    """Counts octets up to `limit`. Reads wait in a line of their mailbox, and the lines take turns."""
+    """Limit of octets. Reads wait in a queue per mailbox, and the queues are served in turn."""
 
     def __init__(self, limit: int, *, patience: float = PATIENCE) -> None:
         self.limit = limit
@@ -50,14 +50,13 @@ class Octets:
         self._lines: dict[UUID, _Line] = {}
         self._waiting = 0
         self.taken = 0
-        """Octets of all mailboxes together."""
+        """Octets taken for all mailboxes together."""
 
     @asynccontextmanager
     async def of(self, mailbox_id: UUID, amount: int) -> AsyncIterator[Share]:
-        """`amount` octets for the length of the block.
+        """Take `amount` octets for the block.
 
-        Raises Unavailable when they do not become free in time or too many reads are in line, and OverLimit for more than
-        there are at all.
+        Raises Unavailable if they do not become free in time or too many reads wait, and OverLimit for more than the limit.
         """
         if amount > self.limit:
             raise OverLimit("this is more than may be read at once; ask for it in pieces")
@@ -83,7 +82,7 @@ class Octets:
             async with asyncio.timeout(self._patience):
                 await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():  # it came with the end of the wait
+            if turn.done() and not turn.cancelled():  # granted just as the wait ended
                 self.give_back(mailbox_id, amount)
             else:
                 if (amount, turn) in line.waiting:
@@ -95,7 +94,7 @@ class Octets:
             raise
 
     def give_back(self, mailbox_id: UUID, amount: int) -> None:
-        """Octets that `mailbox_id` no longer needs; those in line get them."""
+        """Give back octets of `mailbox_id` and serve the reads that wait."""
         self._lines[mailbox_id].taken -= amount
         self._count(-amount)
         self._serve()
@@ -105,7 +104,7 @@ class Octets:
         metrics.READ_BYTES.set(self.taken)
 
     def _serve(self) -> None:
-        """One read of each line that may have more, again and again; a read that does not fit the total is waited for."""
+        """Serve one read of each queue in turn; a read for which the total limit has no octets left makes all others wait."""
         served = True
         while served:
             served = False
@@ -121,7 +120,7 @@ class Octets:
                     return
                 line.waiting.popleft()
                 self._waiting -= 1
-                if not turn.done():  # else its caller has gone
+                if not turn.done():  # else its caller no longer waits
                     line.taken += amount
                     self._count(amount)
                     turn.set_result(None)

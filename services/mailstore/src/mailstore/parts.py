@@ -1,4 +1,4 @@
-"""The service put together from its settings, pools and a clock; nothing runs yet."""
+"""Construction of the service from its settings, pools and a clock; nothing runs yet."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ SERVICE = "mailstore"
 
 @dataclass(frozen=True)
 class Parts:
-    """What one replica consists of."""
+    """The parts of one replica."""
 
     pool: asyncpg.Pool
     bodies: BodyStore
@@ -50,8 +50,9 @@ def assemble(
     settings: MailstoreSettings, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, *, disk: Disk | None = None,
     sessions: asyncpg.Pool | None = None, session_bodies: BodyStore | None = None,
 ) -> Parts:  # fmt: skip
-    """One replica. `sessions`, and bodies read over it, are for the front ends' commands: filing, the gateway's
-    questions and maintenance have `pool` to themselves (decision 0034)."""
+    """Construct one replica. `sessions` and `session_bodies` are for the front ends' commands, so that filing, the
+    gateway's questions and maintenance have `pool` to themselves (decision 0034).
+    """
     disk = disk or Disk(settings.disk_path, settings.disk_reserve_bytes)
     charge = Charge(settings.message_row_bytes, settings.mailbox_messages)
     filer = Filer(pool, bodies, clock, disk, charge)
@@ -70,7 +71,7 @@ def assemble(
 
 
 def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
-    """The HTTP side: endpoints and the operators' API."""
+    """Create the HTTP application: endpoints and the operators' API."""
     tokens = Tokens(
         {
             "gateway": settings.token_gateway_mailstore, "queue": settings.token_queue_mailstore,

@@ -1,4 +1,4 @@
-"""No mailbox is opened to the front end without the proof of its owner's login (docs/decisions/0040)."""
+"""Check of the proof of login, without which the front end gets access to no mailbox (docs/decisions/0040)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -13,14 +13,14 @@ A = TypeVar("A")
 
 
 class Proven:
-    """Checks the proofs that questions carry."""
+    """Checker of the proofs in questions."""
 
     def __init__(self, keys: ProofKeys, clock: Clock) -> None:
         self._keys = keys
         self._clock = clock
 
     def require(self, question: Any) -> None:
-        """`question` has a good proof for its mailbox. Raises Unproven."""
+        """Require a valid proof for the mailbox of `question`. Raises Unproven."""
         try:
             self._keys.check(question.mailbox_id, question.proof, self._clock.timestamp())
         except Unproven:
@@ -28,7 +28,7 @@ class Proven:
             raise
 
     def holds(self, mailbox_id: UUID, proof: bytes) -> bool:
-        """Is the proof good? For lists, in which a bad item fails alone."""
+        """Return whether the proof is valid; for lists, in which a bad item fails alone."""
         try:
             self._keys.check(mailbox_id, proof, self._clock.timestamp())
         except Unproven:
@@ -37,7 +37,7 @@ class Proven:
         return True
 
     def first(self, answer: Callable[[Any], Awaitable[A]]) -> Callable[[Any], Awaitable[A]]:
-        """`answer`, asked only when the question is proven."""
+        """Wrap `answer` so that it is called only for a question with a valid proof."""
 
         async def proven(question: Any) -> A:
             self.require(question)

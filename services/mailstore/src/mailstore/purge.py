@@ -1,4 +1,4 @@
-"""Removing a mailbox for good: a tombstone first, then everything in it, in slices. Repeating it finishes it."""
+"""Permanent removal of a mailbox: a tombstone first, then its contents, in slices. A repeated call completes it."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ SLICE = 1000
 
 
 async def purge(pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, mailbox_id: UUID) -> int:
-    """Purge `mailbox_id`; returns how many messages went. Late deliveries are answered `gone` from the first step on."""
+    """Purge a mailbox; return the number of messages removed. Late deliveries are answered `gone` from the first step on."""
     removed = 0
     async with translated():
         await pool.execute(sql.mark_purged, mailbox_id, clock.now())

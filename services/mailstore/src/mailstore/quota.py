@@ -1,4 +1,4 @@
-"""Is there room? The limit with the highest version decides, whoever brought it (decision 5). Pure."""
+"""Quota of a mailbox. The limit with the highest version applies, whichever request brought it (decision 5). Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a message costs besides its octets, and how many messages a mailbox may hold (decision 0035)."""
+    """Octets charged per message besides its size, and limit of the messages in a mailbox (decision 0035)."""
 
     row_bytes: int = 1024
     most_messages: int = 1_000_000
@@ -14,7 +14,7 @@ class Charge:
 
 @dataclass(slots=True)
 class Account:
-    """A mailbox's room while its row is locked; `take` counts."""
+    """Usage and limits of a mailbox while its row is locked; `take` counts new messages."""
 
     usage: int
     limit: int
@@ -26,36 +26,36 @@ class Account:
 
     @classmethod
     def of(cls, row: Any, charge: Charge) -> "Account":
-        """The account of a mailbox's row; None is a mailbox that was not used yet."""
+        """Return the account of a mailbox's row; None stands for a mailbox that was not used yet."""
         if row is None:
             return cls(0, 0, 0, 0, charge)
         return cls(row["usage"], row["quota_limit"], row["limit_version"], row["messages"], charge)
 
     @property
     def charged(self) -> int:
-        """Octets, and those of the messages' rows."""
+        """Octets of the messages and those charged for their rows."""
         return self.usage + self.added + (self.messages + self.new) * self.charge.row_bytes
 
     def learn(self, limit: int, version: int) -> None:
-        """A login or a recipient brought this limit."""
+        """Apply a limit that a login or a recipient brought, if its version is higher."""
         if version > self.version:
             self.limit, self.version = limit, version
 
     def lacks(self, size: int, count: int = 1) -> str:
-        """What `count` messages of `size` octets together do not fit: `octets`, `messages`; empty: they fit."""
+        """Return the limit that `count` messages of `size` octets in all exceed: `octets`, `messages`, or empty if they fit."""
         if self.messages + self.new + count > self.charge.most_messages:
             return "messages"
         return "octets" if self.charged + size + count * self.charge.row_bytes > self.limit else ""
 
     def fits(self, size: int, count: int = 1) -> bool:
-        """Do `count` messages of `size` octets together fit the quota?"""
+        """Return whether `count` messages of `size` octets together fit."""
         return not self.lacks(size, count)
 
     def never_fits(self, size: int) -> bool:
-        """One message that an empty mailbox would not take."""
+        """Return whether one message of `size` octets exceeds the quota of an empty mailbox."""
         return size + self.charge.row_bytes > self.limit
 
     def take(self, size: int) -> None:
-        """Count a message that goes in."""
+        """Count a new message."""
         self.added += size
         self.new += 1

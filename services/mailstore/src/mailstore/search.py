@@ -1,7 +1,7 @@
-"""SEARCH (RFC 3501 6.4.4): what columns can answer is one SQL expression; text in bodies is looked at afterwards.
+"""SEARCH (RFC 3501 6.4.4): keys on columns become one SQL expression; text in bodies is searched afterwards.
 
-A program's subtrees that columns answer exactly are computed in the statement; the rest is scanned in the candidates
-that the statement cannot rule out, in bounded batches.
+Subtrees of a program that columns answer exactly are evaluated in the statement; the rest is evaluated on the bodies
+of the candidates that the statement cannot rule out, in bounded batches.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ from mailstore_client.wire import MOST_RANGES, Found, SearchQuestion
 
 DEEPEST = 60
 MOST_NODES = 4000
-#: Candidates whose bodies are in memory at once, and their octets.
+#: Candidates read by one statement, and limit of the octets of bodies in memory together.
 BATCH = 200
 BATCH_BYTES = 8 * 1024 * 1024
-#: Keys of a program that look into bodies.
+#: Limit of the keys of a program that search bodies.
 MOST_BODY_KEYS = 50
-#: How long a search may take (seconds), looked at between messages.
+#: Time limit of a search (seconds), checked between messages.
 MOST_SECONDS = 20.0
-#: Searches have threads of their own: filing renders large messages in the others.
+#: Threads for searches only; filing renders large messages in the default executor.
 THREADS = 2
 
 _TEXTS = {"FROM": "r.from_", "TO": "r.to_", "CC": "r.cc", "BCC": "r.bcc", "SUBJECT": "r.subject"}
@@ -48,9 +48,9 @@ Test = Callable[[asyncpg.Record, Searched], bool]
 
 @dataclass
 class Compiler:
-    """Turns a program into SQL for what columns know and Python for what they do not.
+    """Compiler of a program to SQL for keys on columns and Python functions for the others.
 
-    `arguments` are those of the statement from $3 on; each is bound where its SQL is written, so none is left over.
+    `arguments` are those of the statement from $3 on; each is bound where its SQL is written, so none is unused.
     """
 
     keywords: list[str]
@@ -62,7 +62,7 @@ class Compiler:
         return f"${len(self.arguments) + 2}"
 
     def sql(self, node: Node) -> str:
-        """SQL that answers `node`, which is exact; never null."""
+        """Return SQL that evaluates `node`, which is exact; never null."""
         key, *rest = node
         if key in _JOINED:
             return "(" + _JOINED[key].join(self.sql(part) for part in rest) + ")"
@@ -72,7 +72,7 @@ class Compiler:
             return "true"
         if key == "UID":
             ranges = [asyncpg.Range(low, high, upper_inc=True) for low, high in rest[0] if low <= high]
-            return f"m.uid <@ {self.bind(ranges)}::int8multirange"  # merged once, and a binary search for each message
+            return f"m.uid <@ {self.bind(ranges)}::int8multirange"  # normalized once, then a binary search per message
         if key == "RECENT":
             return f"m.uid >= {self.bind(rest[0])}::bigint"
         if key == "FLAG":
@@ -86,7 +86,7 @@ class Compiler:
         return f"coalesce(r.sent_day {_DAYS[key[4:]]} {self.bind(_day(rest[0]))}::date, false)"
 
     def bound(self, node: Node) -> str:
-        """SQL that is true wherever `node` may be: rules candidates out."""
+        """Return SQL that is true wherever `node` can be, to rule out other candidates."""
         if is_exact(node):
             return self.sql(node)
         if node[0] in _JOINED:
@@ -94,7 +94,7 @@ class Compiler:
         return "true"
 
     def test(self, node: Node) -> Test:
-        """Python that answers `node` for a candidate's row and body; exact subtrees are columns of the row."""
+        """Return a function that evaluates `node` on a candidate's row and body; exact subtrees are columns of the row."""
         if is_exact(node):
             name = f"e{len(self.columns)}"
             self.columns.append(f"{self.sql(node)} as {name}")
@@ -122,14 +122,16 @@ def _searched(row: asyncpg.Record, body: bytes) -> Searched:
 
 
 def is_exact(node: Node) -> bool:
-    """Columns answer it."""
+    """Return whether columns alone answer `node`."""
     if node[0] in ("AND", "OR", "NOT"):
         return all(is_exact(part) for part in node[1:])
     return node[0] not in _IN_BODY
 
 
 def checked(program: Any) -> Node:
-    """`program` when it has the form of one (mailstore_client.wire.SearchQuestion). Raises BadRequest."""
+    """Return `program` if it is valid (mailstore_client.wire.SearchQuestion). Raises BadRequest, and OverLimit for too many
+    body keys.
+    """
     todo = [(program, 0)]
     nodes = in_body = ranges = 0
     while todo:
@@ -190,7 +192,7 @@ _FROM = (
 
 
 class _Budget:
-    """The time one search has. `stop`: its caller has gone."""
+    """Time limit of one search. `stop` ends it early, when its caller no longer waits."""
 
     def __init__(self) -> None:
         self._end = time.monotonic() + MOST_SECONDS
@@ -199,7 +201,7 @@ class _Budget:
         self._end = 0.0
 
     def left(self) -> float:
-        """Seconds. Raises OverLimit when there are none."""
+        """Return the seconds left. Raises OverLimit if there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise OverLimit("the search takes too long; look for less, or in fewer messages")
@@ -207,7 +209,7 @@ class _Budget:
 
 
 class Searcher:
-    """Searches one folder."""
+    """SEARCH in one folder."""
 
     def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, octets: Octets) -> None:
         self._pool = pool
@@ -216,7 +218,7 @@ class Searcher:
         self._threads = ThreadPoolExecutor(THREADS, "search")
 
     async def search(self, question: SearchQuestion) -> Found:
-        """The UIDs that match, ascending. Raises BadRequest for a program that is none, and OverLimit."""
+        """Return the UIDs that match, ascending. Raises BadRequest for an invalid program, OverLimit and Unavailable."""
         program = checked(question.program)
         where = question.mailbox_id, question.folder_id
         budget = _Budget()
@@ -252,7 +254,7 @@ class Searcher:
         while True:
             rows = await self._fetch(budget, statement, *where, *compiler.arguments)
             for group in _groups(rows):
-                size = sum(row["size"] for row in group)  # of more than one message BATCH_BYTES at most
+                size = sum(row["size"] for row in group)  # above BATCH_BYTES only for a single message
                 async with self._octets.of(where[0], min(size, self._octets.limit)):
                     bodies = await self._bodies.read_many([row["body_id"] for row in group])
                     found += await loop.run_in_executor(self._threads, _matching, test, group, bodies, budget)

@@ -1,4 +1,4 @@
-"""Sections of messages, cut out of their bodies (RFC 3501 6.4.5): only the chunks that hold them are read (decision 4)."""
+"""Sections of messages (RFC 3501 6.4.5), for which only the chunks that hold them are read (decision 4)."""
 
 from array import array
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -22,16 +22,16 @@ from mailstore_client.wire import PIECE, MessagesAhead, ReadAhead, ReadMaildrop,
 
 log = get_logger()
 
-#: Of a body larger than this only what the sections need is read.
+#: Of a body larger than this, only what the sections need is read.
 WHOLE = 512 * 1024
-#: The largest section that is sent whole where the question is not for pieces.
+#: The largest section that is sent whole if the question is not for pieces.
 LARGEST = 16 * 1024 * 1024
-#: Headers are taken from first chunks; so many octets of them are in memory together.
+#: Headers are read from first chunks; limit of the octets of these in memory together.
 HEADS = 8 * 1024 * 1024
-#: A maildrop is read ahead by so many octets at most.
+#: Limit of the octets read ahead of a maildrop.
 AHEAD = 256 * 1024
 
-#: Of a large body so much is read at a time.
+#: Octets of a large body read at a time.
 SPAN = 2 * CHUNK
 
 Row = asyncpg.Record
@@ -49,11 +49,11 @@ class Large:
 
     @property
     def size(self) -> int:
-        """Octets in all."""
+        """Size of the section in octets."""
         return len(self.head) + self.length
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The octets, PIECE at most at a time. Raises BodyGone."""
+        """Yield the octets, at most PIECE at a time. Raises BodyGone."""
         for at in range(0, len(self.head), PIECE):
             yield self.head[at : at + PIECE]
         for at in range(self.start, self.start + self.length, SPAN):
@@ -66,7 +66,7 @@ Value = bytes | Large | None
 
 
 class Sections:
-    """Reads parts of bodies. Rows have body_id, prefix, size (of both together) and parts."""
+    """Reader of sections. Rows have body_id, prefix, size (of prefix and body together) and parts."""
 
     def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, octets: Octets) -> None:
         self._pool = pool
@@ -74,7 +74,10 @@ class Sections:
         self._octets = octets
 
     def weight(self, wanted: Sequence[Section], most: int, *, pieces: bool) -> tuple[int, Callable[[int], int]]:
-        """How many octets of what messages weigh may be read together: what is read of a message, and its sections."""
+        """Return the limit of octets to read together, and a function from a message's size to its octets in memory.
+
+        These are what is read of the body and the sections cut from it.
+        """
         if not wanted:
             return most, lambda size: 0
         heads = all(map(_is_head, wanted))
@@ -87,7 +90,7 @@ class Sections:
         return HEADS if heads else most, weigh
 
     async def read(self, rows: Sequence[Row], wanted: Sequence[Section], *, pieces: bool = False) -> list[list[Value]]:
-        """The sections of each row; None where a message has no such part. With `pieces`, large ones are not read yet."""
+        """Return the sections of each row; None if a message has no such part. With `pieces`, large ones are not read yet."""
         if all(map(_is_head, wanted)):
             bodies = await self._bodies.read_heads([row["body_id"] for row in rows])
         else:
@@ -99,7 +102,7 @@ class Sections:
         try:
             return await self._cut(row, bodies, wanted, pieces)
         except BodyGone as error:
-            # one lost body must not make all the others unreadable
+            # one lost body must not make the other messages unreadable
             metrics.LOST.inc()
             log.error("body_lost", body_id=row["body_id"], uid=row.get("uid"), error=str(error))
             return None
@@ -128,13 +131,13 @@ class Sections:
         return head + await self._span(row["body_id"], body, start + skip, take)
 
     async def _span(self, body_id: UUID, body: bytes | None, start: int, length: int) -> bytes:
-        """Octets of a body, from what is in memory of it or read. Raises BodyGone."""
+        """Octets of a body, from the part in memory or from the database. Raises BodyGone."""
         if body is not None and start + length <= len(body):
             return body[start : start + length]
         return await self._bodies.read_span(body_id, start, length)
 
     async def ahead(self, question: ReadAhead) -> MessagesAhead:
-        """Whole messages, AHEAD octets together. Raises BadRequest, Unavailable."""
+        """Return whole messages of at most AHEAD octets together, None for the others. Raises BadRequest and Unavailable."""
         uids = list(array("I", question.uids)) if len(question.uids) % 4 == 0 else []
         if not 0 < len(uids) <= 100:
             raise BadRequest("read ahead of 1 to 100 messages")
@@ -150,9 +153,9 @@ class Sections:
         return MessagesAhead([whole.get(uid) for uid in uids])
 
     async def message(self, question: ReadMaildrop) -> AsyncGenerator[bytes, None]:
-        """RETR and TOP (RFC 1939 5, 7): the message's octets in pieces.
+        """Yield the octets of a message for RETR and TOP (RFC 1939 5, 7) in pieces.
 
-        Raises NotFound when it is gone (in the middle too), and Unavailable.
+        Raises NotFound if it is gone, and Unavailable.
         """
         async with translated():
             row = await self._pool.fetchrow(sql.one_message, question.mailbox_id, question.folder_id, question.uid)

@@ -1,18 +1,18 @@
-"""TOP (RFC 1939 7): the header, the blank line and some lines of the body, cut from a message that comes in pieces. Pure."""
+"""TOP (RFC 1939 7): the header, the blank line and some lines of the body, of a message that comes in pieces. Pure."""
 
 
 class Top:
-    """`lines` lines of the body of one message."""
+    """Header and `lines` lines of the body of one message."""
 
     def __init__(self, lines: int) -> None:
         self._left = lines
         self._in_body = False
         self._tail = b"\r\n"  # the last octets before the next piece: a message may begin with the blank line
         self.complete = False
-        """All that was asked for is there."""
+        """Whether all that was asked for has been returned."""
 
     def cut(self, piece: bytes) -> bytes:
-        """What belongs to the answer of the next piece."""
+        """Return the part of the next piece that belongs to the answer."""
         before = len(self._tail)
         text = self._tail + piece
         at = 0

@@ -1,4 +1,4 @@
-"""Expensive commands of one mailbox take turns, so that one customer's work does not delay the others'."""
+"""Limit of the concurrent expensive commands of one mailbox, so that one customer does not delay the others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,10 +7,10 @@ from uuid import UUID
 
 from mailkit.errors import OverLimit
 
-#: Commands of one mailbox that read or change many messages, under way at once, and in line for it, in one replica.
+#: Limits for one mailbox in one replica: concurrent commands that read or change many messages, and those that wait.
 AT_ONCE = 8
 IN_LINE = 32
-#: Seconds a command stays in line.
+#: Limit of the wait (seconds).
 PATIENCE = 20.0
 
 
@@ -21,14 +21,14 @@ class _Line:
 
 
 class Turns:
-    """Give each mailbox AT_ONCE turns."""
+    """AT_ONCE concurrent commands for each mailbox."""
 
     def __init__(self) -> None:
         self._lines: dict[UUID, _Line] = {}
 
     @asynccontextmanager
     async def of(self, mailbox_id: UUID) -> AsyncIterator[None]:
-        """A turn for the length of the block. Raises OverLimit when too many are in line or it takes too long."""
+        """Wait for a turn and keep it for the block. Raises OverLimit if too many commands wait or the wait takes too long."""
         line = self._lines.setdefault(mailbox_id, _Line())
         if line.commands >= AT_ONCE + IN_LINE:
             raise OverLimit("too many commands of this mailbox are under way")

@@ -1,4 +1,4 @@
-"""Operators' view of a mailbox: what it holds, and its removal."""
+"""Operators' API: the contents of a mailbox in numbers, and its removal."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from mailstore.storage.store import sql
 
 
 class MailboxUsage(BaseModel):
-    """What a mailbox holds; a mailbox that nobody used yet is empty."""
+    """Contents and limits of a mailbox; a mailbox not yet used is empty."""
 
     id: UUID
     usage: int
@@ -27,7 +27,7 @@ class MailboxUsage(BaseModel):
     """In all folders."""
     message_limit: int = 0
     charged: int = 0
-    """What counts against `quota_limit`: `usage` and the messages' rows."""
+    """Octets that count against `quota_limit`: `usage` and the messages' rows."""
 
 
 class Purged(BaseModel):
@@ -35,7 +35,7 @@ class Purged(BaseModel):
 
 
 def router(pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, charge: Charge) -> APIRouter:
-    """The routes under /v1/mailboxes."""
+    """Create the routes under /v1/mailboxes."""
     routes = APIRouter(prefix="/v1/mailboxes", tags=["mailboxes"], dependencies=OPERATORS)
 
     @routes.get("/{mailbox_id}", operation_id="show_usage")

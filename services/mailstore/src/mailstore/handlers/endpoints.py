@@ -46,7 +46,7 @@ _append = msgspec.msgpack.Decoder(wire.Append)
 
 @dataclass(frozen=True)
 class Operations:
-    """What the endpoints call."""
+    """The objects that the endpoints call."""
 
     pool: Any
     filer: Filer
@@ -165,7 +165,7 @@ def _add_streams(app: App, operations: Operations, most_bytes: int) -> None:
     async def streamed(
         request: Request, kind: type[Any], found: Callable[[Any], AsyncGenerator[bytes, None]], media_type: str
     ) -> Response:
-        """What `found` yields for a question. An error before the first piece is an HTTP error; later one breaks off."""
+        """Stream what `found` yields. An error before the first piece is an HTTP error; a later one cuts the stream."""
         question = await asked(request, kind)
 
         async def in_turn() -> AsyncGenerator[bytes, None]:

@@ -1,4 +1,4 @@
-"""The endpoint of the change feed: lists of watched mailboxes come in, news of them go out, on one request without end."""
+"""The endpoint of the change feed: one request without end that takes lists of watched mailboxes and returns their changes."""
 
 import asyncio
 import time
@@ -20,14 +20,14 @@ from mailstore_client.wire import WatchList
 log = get_logger()
 
 PATH = "/v1/feed"
-#: Octets of a frame: MOST_WATCHED_A_FRAME mailboxes are 64,000.
+#: Limit of the octets of a frame; MOST_WATCHED_A_FRAME mailboxes take 64,000.
 LARGEST_FRAME = 128 * 1024
 
 _decoder = msgspec.msgpack.Decoder(WatchList)
 
 
 def add_feed(app: App, feed: Feed, proven: Proven, life: Lifecycle) -> None:
-    """Mount it on `app`. It answers while it is still being asked, which FastAPI's own routes do not."""
+    """Mount the endpoint on `app`. It answers while the request is still being sent, which FastAPI's routes cannot."""
 
     async def endpoint(_scope: Scope, _body: bytes, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -53,7 +53,7 @@ def add_feed(app: App, feed: Feed, proven: Proven, life: Lifecycle) -> None:
 
 
 async def _listen(receive: Receive, subscriber: Subscriber, proven: Proven) -> None:
-    """Take watch lists until the front end leaves, or sends what is none."""
+    """Read watch lists until the front end disconnects or sends an invalid one."""
     try:
         async for data in _frames(receive):
             items = decoded(_decoder, data, WatchList).items
@@ -63,7 +63,7 @@ async def _listen(receive: Receive, subscriber: Subscriber, proven: Proven) -> N
 
 
 async def _frames(receive: Receive) -> AsyncIterator[bytes]:
-    """The request's frames, each after its length in 4 octets. Raises BadRequest for one that is too long."""
+    """Yield the request's frames, each preceded by its length in 4 octets. Raises BadRequest for one that is too long."""
     buffer = bytearray()
     while (message := await receive())["type"] != "http.disconnect":
         buffer += message.get("body", b"")
@@ -75,4 +75,4 @@ async def _frames(receive: Receive) -> AsyncIterator[bytes]:
                 break
             yield bytes(buffer[4:end])
             del buffer[:end]
-            await asyncio.sleep(0)  # a front end's first lists are long
+            await asyncio.sleep(0)  # the first lists of a front end are long

@@ -1,12 +1,12 @@
 -- name: lock_mailboxes
--- Always in the order of ids, so that two transactions never wait for each other in a circle.
+-- Always in the order of ids, so that transactions cannot deadlock.
 select id as mailbox_id, usage, quota_limit, limit_version, purged_at,
        (select coalesce(sum(f.messages), 0) from mailstore.folder f where f.mailbox_id = m.id) as messages
   from mailstore.mailbox as m
  where id = any($1::uuid[]) order by id for update
 
 -- name: lock_free_mailboxes
--- For filing: those mailboxes, and their INBOXes, that no other session holds; this never waits. A purged mailbox has no
+-- For filing: the mailboxes, and their INBOXes, that no other session has locked; never waits. A purged mailbox has no
 -- INBOX.
 with m as materialized (
     select id as mailbox_id, usage, quota_limit, limit_version, purged_at,
@@ -26,7 +26,7 @@ select * from m where purged_at is not null or mailbox_id in (select mailbox_id 
 select folder_id from mailstore.folder where mailbox_id = any($1::uuid[]) and folder_id = 1 order by mailbox_id for update
 
 -- name: make_mailboxes
--- $1 mailbox ids; $2 names and $3 special uses of the folders every mailbox has; their UIDVALIDITYs follow $4.
+-- $1 mailbox ids; $2 names and $3 special uses of the default folders; their UIDVALIDITYs are $4 + 1, $4 + 2 ...
 with new as (
     insert into mailstore.mailbox (id, next_folder_id, last_uidvalidity)
     select mailbox_id, cardinality($2::text[]) + 1, $4::bigint + cardinality($2::text[])
@@ -41,7 +41,7 @@ select mailbox_id, n, name, special_use, $4::bigint + n
   from new cross join unnest($2::text[], $3::text[]) with ordinality as f(name, special_use, n)
 
 -- name: sizes
--- For "is there room?": what is used, and the highest limit known.
+-- Usage and the limit of the highest version, to answer RCPT.
 select id as mailbox_id, usage, quota_limit, limit_version, purged_at is not null as purged,
        (select coalesce(sum(f.messages), 0) from mailstore.folder f where f.mailbox_id = m.id) as messages
   from mailstore.mailbox as m where id = any($1::uuid[])
@@ -51,7 +51,8 @@ select queue_id, mailbox_id from mailstore.filed
  where (queue_id, mailbox_id) in (select * from unnest($1::uuid[], $2::uuid[]))
 
 -- name: take_uids_and_room
--- For filings into folder 1: UIDs and a MODSEQ, usage and the highest limit seen, $2 messages and $3 octets each.
+-- For filings into folder 1, $2 messages of $3 octets per mailbox: allocates UIDs and a MODSEQ, adds the usage, and keeps
+-- the limit of the highest version.
 with t as (
     select *, 1 as folder_id from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::int[])
         as t(mailbox_id, n, added, quota_limit, limit_version)
@@ -67,7 +68,7 @@ update mailstore.folder f set uidnext = f.uidnext + t.n, highest_modseq = f.high
 returning f.mailbox_id, f.uidnext - t.n as first_uid, f.highest_modseq as modseq
 
 -- name: take_uids
--- UIDs and one MODSEQ for $3 new messages in a folder, $4 of them unseen, $5 octets; answers the first UID.
+-- Allocates UIDs and one MODSEQ for $3 new messages of $5 octets in a folder, $4 of them unseen; returns the first UID.
 update mailstore.folder set uidnext = uidnext + $3::int, highest_modseq = highest_modseq + 1,
        messages = messages + $3::int, unseen = unseen + $4::int, octets = octets + $5::bigint
  where mailbox_id = $1 and folder_id = $2
@@ -92,7 +93,7 @@ select mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, interna
 insert into mailstore.filed (queue_id, mailbox_id) select * from unnest($1::uuid[], $2::uuid[])
 
 -- name: add_usage
--- $2 octets more (or fewer) and the highest limit seen.
+-- Adds $2 octets, which may be negative, and keeps the limit of the highest version.
 update mailstore.mailbox m set usage = m.usage + t.added,
        quota_limit = case when t.limit_version > m.limit_version then t.quota_limit else m.quota_limit end,
        limit_version = greatest(m.limit_version, t.limit_version)

@@ -1,5 +1,6 @@
 -- name: list_folders
--- With $2 also how many messages are \Recent: those from `recent_from` on, or all but those before it, whichever UIDs are fewer.
+-- With $2, also the number of \Recent messages: counts those from `recent_from` on, or all less those before it, whichever
+-- range of UIDs is shorter.
 select f.*, exists (
            select from mailstore.subscription s where s.mailbox_id = $1 and s.name = f.name offset 0) as subscribed,
        case when not $2 or f.recent_from >= f.uidnext then 0
@@ -15,7 +16,7 @@ select f.*, exists (
  where f.mailbox_id = $1 order by f.name
 
 -- name: lost_subscriptions
--- Names that are subscribed and do not exist (RFC 3501 6.3.9).
+-- Subscribed names that do not exist (RFC 3501 6.3.9).
 select s.name from mailstore.subscription s
  where s.mailbox_id = $1 and not exists (
        select from mailstore.folder f where f.mailbox_id = $1 and f.name = s.name offset 0)
@@ -33,7 +34,7 @@ select * from mailstore.folder where mailbox_id = $1 and name = $2 for update
 select folder_id, name from mailstore.folder where mailbox_id = $1 order by name
 
 -- name: make_folder
--- A later folder has a later UIDVALIDITY, also when a name comes again within a second or the clock went back.
+-- A later folder has a greater UIDVALIDITY, even if a name is reused within a second or the clock was set back.
 with m as (
     update mailstore.mailbox
        set next_folder_id = next_folder_id + 1, last_uidvalidity = greatest(last_uidvalidity + 1, $3::bigint)
@@ -52,7 +53,7 @@ delete from mailstore.folder where mailbox_id = $1 and folder_id = $2
 delete from mailstore.expunged where mailbox_id = $1 and folder_id = $2
 
 -- name: take_folder_messages
--- A folder goes: its messages with it, without tombstones. Answers the bodies.
+-- For DELETE: removes the folder's messages without tombstones and returns their bodies.
 with d as (
     delete from mailstore.message where mailbox_id = $1 and folder_id = $2 returning body_id, size
 ), r as (
@@ -72,8 +73,8 @@ select count(*) from mailstore.subscription where mailbox_id = $1
 delete from mailstore.subscription where mailbox_id = $1 and name = $2
 
 -- name: snapshot
--- A folder by its name and its messages, all at one moment without a lock: UIDs and MODSEQs are given out under the
--- folder's row, so what it says and the messages agree (decision 8).
+-- A folder by its name with its messages, in one snapshot without a lock: UIDs and MODSEQs are allocated under the lock of
+-- the folder's row, so the row and the messages agree (decision 8).
 select f.folder_id, f.uidvalidity, f.uidnext, f.highest_modseq, f.recent_from, f.keywords, m.uids, m.masks
   from mailstore.folder f
   left join lateral (
@@ -82,7 +83,7 @@ select f.folder_id, f.uidvalidity, f.uidnext, f.highest_modseq, f.recent_from, f
  where f.mailbox_id = $1 and f.name = $2
 
 -- name: changes
--- The same for what happened after MODSEQ $3.
+-- The same for the changes after MODSEQ $3.
 select f.uidnext, f.highest_modseq, f.forgotten_modseq, f.recent_from, f.keywords, m.uids, m.masks, e.uids as vanished
   from mailstore.folder f
   left join lateral (
@@ -98,7 +99,7 @@ select f.uidnext, f.highest_modseq, f.forgotten_modseq, f.recent_from, f.keyword
  where f.mailbox_id = $1 and f.folder_id = $2
 
 -- name: take_recent
--- Messages from $3 to $4 become this session's \Recent ones, unless another session was faster.
+-- Claims the messages from $3 to before $4 as this session's \Recent ones, unless another session did.
 update mailstore.folder set recent_from = $4 where mailbox_id = $1 and folder_id = $2 and recent_from = $3
 returning folder_id
 

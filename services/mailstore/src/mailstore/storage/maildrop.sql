@@ -1,5 +1,5 @@
 -- name: take_maildrop
--- The POP3 lock: free, run out, or ours already; a session that was closed before its opening got here gets none.
+-- Takes the POP3 lock if it is free, expired or this session's; not for a session whose close arrived before its open.
 insert into mailstore.maildrop_lease as l (mailbox_id, session_id, until)
 select $1, $2, $4 where not exists (select from mailstore.operation where mailbox_id = $1 and id = $2)
 on conflict (mailbox_id) do update set session_id = excluded.session_id, until = excluded.until
@@ -7,7 +7,7 @@ on conflict (mailbox_id) do update set session_id = excluded.session_id, until =
 returning mailbox_id
 
 -- name: maildrop_messages
--- Sizes as POP3 sends them: a last line without its end gets one (RFC 1939 3, 11).
+-- Sizes as POP3 sends the messages: a last line without CRLF gets one (RFC 1939 3, 11).
 select uid, size + case when open_end then 2 else 0 end as size from mailstore.message where mailbox_id = $1 and folder_id = 1 order by uid
 
 -- name: renew_maildrops
@@ -17,7 +17,7 @@ update mailstore.maildrop_lease l set until = $4
 returning l.mailbox_id, l.session_id
 
 -- name: free_maildrop
--- Answers nothing when the lock was lost.
+-- Returns no row if the lock was lost.
 delete from mailstore.maildrop_lease where mailbox_id = $1 and session_id = $2 and until > $3 returning mailbox_id
 
 -- name: mark_purged

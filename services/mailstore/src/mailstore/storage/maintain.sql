@@ -4,7 +4,7 @@ delete from mailstore.operation o
  where o.mailbox_id = old.mailbox_id and o.id = old.id returning o.id
 
 -- name: old_tombstones
--- Those of folders that no other session holds; their folders are locked.
+-- Of folders that no other session has locked; locks these.
 select e.mailbox_id, e.folder_id, e.uid
   from mailstore.expunged e cross join lateral (
        select folder_id from mailstore.folder f where f.mailbox_id = e.mailbox_id and f.folder_id = e.folder_id offset 0
@@ -23,7 +23,7 @@ update mailstore.folder f set forgotten_modseq = greatest(f.forgotten_modseq, g.
   from g where f.mailbox_id = g.mailbox_id and f.folder_id = g.folder_id
 
 -- name: filed_partitions
--- Each with the id it ends before; the default one has none.
+-- Each partition with its upper bound, an id; the default one has none.
 select c.relname as name, substring(pg_get_expr(c.relpartbound, c.oid) from 'TO \(''([0-9a-f-]+)''\)') as bound
   from pg_inherits i join pg_class c on c.oid = i.inhrelid
  where i.inhparent = 'mailstore.filed'::regclass
@@ -39,7 +39,7 @@ on conflict (name) do update set name = excluded.name returning mailbox_id, fold
 update mailstore.backfill set mailbox_id = $2, folder_id = $3, uid = $4, done = $5 where name = $1
 
 -- name: envelopes_after
--- At most $4 rows, and about $5 octets of them: lengths are known without reading.
+-- At most $4 rows of about $5 octets; lengths are known without reading the values.
 select mailbox_id, folder_id, uid, envelope, from_, to_, cc, bcc
   from (select *, sum(octet_length(envelope)) over (order by mailbox_id, folder_id, uid) - octet_length(envelope) as before
           from (select * from mailstore.rendered where (mailbox_id, folder_id, uid) > ($1::uuid, $2::int, $3::bigint)

@@ -1,6 +1,6 @@
 -- name: store_flags
--- Only messages whose flags become different are written, and only then there is a new MODSEQ, the answer. $5 keeps,
--- $6 adds. The folder's row is locked.
+-- Writes only messages whose flags change, and returns the new MODSEQ only if there are any. $5 is the mask of flags to
+-- keep, $6 of those to add. The caller has locked the folder's row.
 with f as (
     select highest_modseq + 1 as modseq from mailstore.folder where mailbox_id = $1 and folder_id = $2
 ), o as (
@@ -28,7 +28,7 @@ select m.uid, m.flags
  order by m.uid
 
 -- name: totals_of
--- What a COPY will add; the folder's row is locked, so the messages stay as they are.
+-- What a COPY will add; the caller has locked the folder's row, so the messages do not change.
 select count(*) as messages, coalesce(sum(m.size), 0)::bigint as octets, coalesce(bit_or(m.flags), 0) as flags,
        count(*) filter (where m.flags & 8 = 0) as unseen
   from unnest($3::bigint[], $4::bigint[]) as t(low, high)
@@ -37,7 +37,7 @@ select count(*) as messages, coalesce(sum(m.size), 0)::bigint as octets, coalesc
         where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high offset 0) as m
 
 -- name: copy_messages
--- $4 source uids, $5 their new uids in folder $3, $6 the modseq there, $7 their masks there.
+-- $4 source UIDs; $5 their new UIDs, $6 the MODSEQ and $7 their masks in folder $3.
 with t as (
     select * from unnest($4::bigint[], $5::bigint[], $7::bigint[]) as t(old, new, mask)
 ), r as (
@@ -55,11 +55,12 @@ select m.mailbox_id, $3, t.new, m.body_id, m.prefix, m.size, t.mask, $6, m.inter
        select * from mailstore.message m where m.mailbox_id = $1 and m.folder_id = $2 and m.uid = t.old offset 0) as m
 
 -- name: deleted_uids
--- Answered by an index of such messages (schema.py).
+-- Uses an index of such messages (schema.py).
 select uid, flags from mailstore.message where mailbox_id = $1 and folder_id = $2 and flags & 4 <> 0 order by uid
 
 -- name: expunge
--- Messages leave; tombstones stay (sessions that have not heard of it), usage shrinks. Answers what went.
+-- Removes messages, leaves tombstones for sessions that still have them in view, subtracts the usage. Returns the UIDs
+-- and bodies removed.
 with d as (
     delete from mailstore.message where mailbox_id = $1 and folder_id = $2 and uid = any($3::bigint[])
     returning uid, body_id, size, flags
@@ -79,7 +80,7 @@ with d as (
 select uid, body_id from d order by uid
 
 -- name: weights
--- What rows and bodies will weigh, from the lengths alone: a value that is stored apart is not read for it.
+-- Sizes of rows and messages, from the lengths alone: a value in TOAST is not read for it.
 select m.uid, m.size,
        octet_length(r.envelope) + octet_length(r.body) + octet_length(r.bodystructure) + octet_length(r.parts) as weight
   from mailstore.message m
@@ -99,14 +100,14 @@ select m.uid, m.size,
  order by m.uid limit $5
 
 -- name: fetch
--- $columns is replaced by what was asked for (fetch.py): a row is sent as it comes. Here and elsewhere, `offset 0`
--- keeps the planner from joining by half a key, which costs the same while the tables are empty.
+-- $columns is replaced by the columns asked for (fetch.py), in the order in which a row is sent. Here and elsewhere,
+-- `offset 0` keeps the planner from joining by half a key, which costs the same while the tables are empty.
 select $columns
   from mailstore.message m
  where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between $3 and $4 order by m.uid limit $5
 
 -- name: fetch_wide
--- The same with what was rendered at filing.
+-- The same with the columns rendered at filing.
 select $columns
   from mailstore.message m
  cross join lateral (
@@ -114,7 +115,7 @@ select $columns
  where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between $3 and $4 order by m.uid limit $5
 
 -- name: fetch_some
--- The same for many short ranges, of at most $5 messages together.
+-- The same for several short ranges, of at most $5 messages together.
 select $columns
   from unnest($3::bigint[], $4::bigint[]) as t(low, high)
  cross join lateral (

@@ -1,4 +1,4 @@
-"""A new message as the arrays that `insert_messages` takes."""
+"""Rows of new messages, as the arrays that `insert_messages` takes."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -11,8 +11,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(seconds: float) -> datetime:
-    """Seconds since the epoch as a time. Raises OverflowError or ValueError, never an error that looks like the
-    database's."""
+    """Return the time of seconds since the epoch. Raises OverflowError or ValueError, which cannot be taken for errors of
+    the database."""
     return _EPOCH + timedelta(seconds=seconds)
 
 
@@ -20,7 +20,7 @@ def row(
     mailbox_id: UUID, folder_id: int, uid: int, body_id: UUID, prefix: bytes, size: int, flags: int, modseq: int,
     internaldate: datetime, view: Rendered, *, open_end: bool = False,
 ) -> tuple[object, ...]:  # fmt: skip
-    """One new message, in the order of the arrays. `open_end`: its last line has no CRLF."""
+    """Return the row of one message, in the order of the arrays. `open_end`: its last line has no CRLF."""
     return (
         mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate,
         view.envelope, view.body, view.bodystructure, view.parts, view.sent_day,
@@ -29,7 +29,7 @@ def row(
 
 
 def addresses_searched(envelope: bytes) -> tuple[str, str, str, str]:
-    """from_, to_, cc and bcc of a row with this ENVELOPE."""
+    """Return from_, to_, cc and bcc for a row with this ENVELOPE."""
     from_, to, cc, bcc = map(_text, searched(envelope))
     return from_, to, cc, bcc
 
@@ -39,5 +39,5 @@ def columns(rows: list[tuple[object, ...]]) -> list[list[object]]:
 
 
 def _text(value: str) -> str:
-    """As SEARCH compares it; Postgres takes neither NUL nor lone surrogates."""
+    """`value` as SEARCH compares it; Postgres accepts neither NUL nor lone surrogates."""
     return fold(value).replace("\0", "").encode("utf-8", "replace").decode()

@@ -1,5 +1,5 @@
-"""The tables of schema `mailstore`, defined once; `migrations/` leads to them. Every key begins with the mailbox, so
-that the tables can be spread by it (decision 14)."""
+"""The tables of schema `mailstore`, as the migrations make them. Keys of mailbox data begin with the mailbox, so that the
+tables can be sharded by it (decision 14)."""
 
 from sqlalchemy import (
     ARRAY,
@@ -29,8 +29,8 @@ def _time(name: str, *, nullable: bool = False) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
-#: `usage` in octets, exact. `quota_limit` is the one of the highest `limit_version` seen (decision 5). `purged_at`: a
-#: tombstone; a late delivery is answered 5.1.1.
+#: `usage` in octets, exact. `quota_limit` is that of the highest `limit_version` seen (decision 5). `purged_at` makes the row
+#: a tombstone: a late delivery is answered 5.1.1.
 mailbox = Table(
     "mailbox", metadata,
     Column("id", Uuid, primary_key=True),
@@ -43,8 +43,9 @@ mailbox = Table(
     CheckConstraint("usage >= 0", name="mailbox_usage"),
 )  # fmt: skip
 
-#: Folder 1 is the INBOX. `forgotten_modseq`: tombstones up to here are gone. `recent_from`: the next read-write session
-#: gets \\Recent from this UID on. `messages`, `unseen` and `octets` change in the statements that change messages.
+#: Folder 1 is INBOX. `forgotten_modseq`: tombstones up to it may have been removed. `recent_from`: messages from this UID on
+#: are \\Recent for the next read-write session. `messages`, `unseen` and `octets` change in the statements that change
+#: messages.
 folder = Table(
     "folder", metadata,
     Column("mailbox_id", Uuid, nullable=False),
@@ -72,7 +73,7 @@ subscription = Table(
     PrimaryKeyConstraint("mailbox_id", "name", name="subscription_pkey"),
 )  # fmt: skip
 
-#: Narrow, since flags change; what never changes of a message is in `rendered`.
+#: Narrow, since flags change; the constant columns of a message are in `rendered`.
 message = Table(
     "message", metadata,
     Column("mailbox_id", Uuid, nullable=False),
@@ -91,7 +92,7 @@ message = Table(
     Index("message_deleted", "mailbox_id", "folder_id", "uid", postgresql_where=text("flags & 4 <> 0")),
 )  # fmt: skip
 
-#: As IMAP sends it (decision 7), and the folded texts SEARCH compares.
+#: Values as IMAP sends them (decision 7), and the folded texts that SEARCH compares.
 rendered = Table(
     "rendered", metadata,
     Column("mailbox_id", Uuid, nullable=False),
@@ -126,7 +127,7 @@ expunged = Table(
     Index("expunged_at", "at"),
 )  # fmt: skip
 
-#: Hand-overs done (decision 3), in partitions by the time-ordered queue id.
+#: Completed hand-overs (decision 3), partitioned by the time-ordered queue id.
 filed = Table(
     "filed", metadata,
     Column("queue_id", Uuid, nullable=False),
@@ -142,7 +143,7 @@ maildrop_lease = Table(
     _time("until"),
 )  # fmt: skip
 
-#: Answers of changes for 10 minutes: a repeated call changes nothing twice.
+#: Answers of changes, kept for 10 minutes, so that a repeated call changes nothing again.
 operation = Table(
     "operation", metadata,
     Column("mailbox_id", Uuid, nullable=False),
@@ -161,7 +162,7 @@ singleton = Table(
     _time("until"),
 )  # fmt: skip
 
-#: Work that goes once over all rows of a table, from key to key, in slices: how far it has come.
+#: Progress of work that is done once on all rows of a table, in slices, in the order of keys.
 backfill = Table(
     "backfill", metadata,
     Column("name", Text, primary_key=True),
@@ -171,7 +172,7 @@ backfill = Table(
     Column("done", Boolean, nullable=False, server_default=text("false")),
 )  # fmt: skip
 
-#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` keeps it.
+#: One row: the schema's revision and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` writes it.
 schema_min_code = Table(
     "schema_min_code", metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),

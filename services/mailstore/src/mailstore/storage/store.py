@@ -1,4 +1,4 @@
-"""The named SQL of mailstore, and what several steps need around it."""
+"""The named SQL of mailstore, and the locking, notification and packing that several steps share."""
 
 from array import array
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -15,7 +15,7 @@ from mailkit.errors import BadRequest, NotFound, Unavailable
 from mailstore_client.wire import Ranges
 
 sql = Queries("mailstore.storage", "filing.sql", "folders.sql", "messages.sql", "maildrop.sql")
-#: What maintenance does, the one that looks at all mailboxes.
+#: Statements of maintenance, the only ones that read all mailboxes.
 upkeep = Queries("mailstore.storage", "maintain.sql")
 
 T = TypeVar("T")
@@ -25,10 +25,10 @@ FOLDERS = {"INBOX": "", "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk"
 INBOX_ID = 1
 LAST_UID = 2**32 - 1
 
-#: How long a filing waits for a mailbox that another session holds (milliseconds).
+#: Milliseconds that a filing waits for a mailbox that another session has locked.
 IN_LINE_MS = 200
 
-#: Payloads stay under 7,900 bytes; above so many mailboxes `*` says "anything" (decision 8).
+#: Payloads stay below 7,900 octets; above _MOST_NAMED mailboxes the payload is `*`, for any mailbox (decision 8).
 _IDS_A_PAYLOAD = 235
 _MOST_NAMED = 5000
 
@@ -39,10 +39,10 @@ _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 async def locked(
     pool: asyncpg.Pool, mailbox_ids: Iterable[UUID], now: datetime
 ) -> AsyncIterator[tuple[Connection, dict[UUID, Any]]]:
-    """A transaction that holds these mailboxes' rows, taken in the order of their ids: (connection, rows by id).
+    """Begin a transaction that locks these mailboxes' rows in the order of their ids: (connection, rows by id).
 
-    The ones never seen before are made with their folders, in a transaction before this one: a transaction that holds
-    rows and waits for somebody who makes others could close a circle.
+    New mailboxes are created with their folders in a transaction before this one: a transaction that holds locks and waits
+    for another that creates mailboxes could deadlock. Raises Unavailable if they vanish meanwhile.
     """
     ids = sorted(set(mailbox_ids))
     async with pool.acquire() as connection:
@@ -60,8 +60,8 @@ async def locked(
 async def locked_free(
     pool: asyncpg.Pool, mailbox_ids: Iterable[UUID], now: datetime
 ) -> AsyncIterator[tuple[Connection, dict[UUID, Any]]]:
-    """`locked` for filing: mailboxes that another session holds, or is making, are missing from the rows, so that a lock
-    delays its own mailbox only (decision 0034). INBOXes are locked too."""
+    """`locked` for filing: mailboxes that another session has locked, or is creating, are missing from the rows, so that a
+    lock delays its own mailbox only (decision 0034). INBOXes are locked, too."""
     ids = sorted(set(mailbox_ids))
     async with pool.acquire() as connection:
         async with connection.transaction():
@@ -81,9 +81,9 @@ async def locked_free(
 async def locked_in_line(
     pool: asyncpg.Pool, mailbox_ids: Iterable[UUID]
 ) -> AsyncIterator[tuple[Connection, dict[UUID, Any]]]:
-    """The same for mailboxes that are there, each waited for in line, IN_LINE_MS at most.
+    """`locked` for mailboxes that exist, and their INBOXes, waiting at most IN_LINE_MS for each lock.
 
-    Raises asyncpg.LockNotAvailableError when some session keeps one of them."""
+    Raises asyncpg.LockNotAvailableError if another session does not release one of them."""
     ids = sorted(set(mailbox_ids))
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(f"set local lock_timeout = '{IN_LINE_MS}ms'")
@@ -93,7 +93,7 @@ async def locked_in_line(
 
 
 async def _make_free(connection: Connection, mailbox_ids: Sequence[UUID], now: datetime) -> None:
-    """Make mailboxes, except those that another session is making right now and does not finish."""
+    """Create mailboxes, except those that another session is creating and does not commit within IN_LINE_MS."""
     try:
         async with connection.transaction():
             await connection.execute(f"set local lock_timeout = '{IN_LINE_MS}ms'")
@@ -101,19 +101,19 @@ async def _make_free(connection: Connection, mailbox_ids: Sequence[UUID], now: d
     except asyncpg.LockNotAvailableError:
         middle = len(mailbox_ids) // 2
         for half in (mailbox_ids[:middle], mailbox_ids[middle:]):
-            if middle:  # one alone is left out
+            if middle:  # a single one is left out
                 await _make_free(connection, half, now)
 
 
 async def make_mailboxes(connection: Connection, mailbox_ids: Sequence[UUID], now: datetime) -> None:
-    """Make mailboxes that are not there yet."""
+    """Create the mailboxes that do not exist, with their folders."""
     await connection.execute(
         sql.make_mailboxes, list(mailbox_ids), list(FOLDERS), list(FOLDERS.values()), int(now.timestamp())
     )
 
 
 async def notify(connection: Connection, mailbox_ids: Iterable[UUID]) -> None:
-    """Announce a change of these mailboxes when the transaction commits: one call a transaction (decision 8)."""
+    """Announce a change of these mailboxes at commit: one call per transaction (decision 8)."""
     ids = sorted({mailbox_id.hex for mailbox_id in mailbox_ids})
     if len(ids) > _MOST_NAMED:
         payloads = ["*"]
@@ -135,7 +135,7 @@ def pack_flags(rows: Sequence[asyncpg.Record]) -> bytes:
 
 
 def split(ranges: Ranges) -> tuple[list[int], list[int]]:
-    """Ranges as the two arrays that the statements take. Raises BadRequest unless they ascend without meeting."""
+    """Split ranges into the two arrays that the statements take. Raises BadRequest unless they ascend without overlap."""
     last = 0
     for low, high in ranges:
         if low <= last or high < low or high > LAST_UID:
@@ -145,19 +145,19 @@ def split(ranges: Ranges) -> tuple[list[int], list[int]]:
 
 
 async def remembered(connection: Connection, mailbox_id: UUID, operation_id: UUID, kind: type[T]) -> T | None:
-    """The answer this operation got already (decision 3), or None. Ask with a row of the mailbox locked."""
+    """Return the answer this operation already got (decision 3), else None. Call it with a row of the mailbox locked."""
     answer = await connection.fetchval(sql.known_operation, mailbox_id, operation_id)
     return None if answer is None else msgspec.msgpack.decode(answer, type=kind)
 
 
 async def remember(connection: Connection, mailbox_id: UUID, operation_id: UUID, answer: T, now: datetime) -> T:
-    """Keep the answer with the change."""
+    """Store the answer in the transaction of the change, and return it."""
     await connection.execute(sql.remember_operation, mailbox_id, operation_id, _encode(answer), now)
     return answer
 
 
 def not_purged(mailboxes: dict[UUID, Any], mailbox_id: UUID) -> Any:
-    """The mailbox's locked row. Raises NotFound for a tombstone."""
+    """Return the mailbox's locked row. Raises NotFound for a tombstone."""
     row = mailboxes[mailbox_id]
     if row["purged_at"] is not None:
         raise NotFound("this mailbox was removed")

@@ -5,8 +5,8 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-# Primary keys come after a table's other indexes: where both cost the same, which is so while the table is empty, the planner
-# takes the newest, and sessions keep their plans.
+# Primary keys are created after a table's other indexes: while the table is empty all cost the same, the planner takes the
+# newest, and sessions keep their plans.
 STATEMENTS = """
 create table mailstore.mailbox (
     id uuid primary key,

@@ -1,10 +1,10 @@
-"""Partitions through functions, so that the service's own role needs no right to make or drop tables."""
+"""Functions for partitions, so that the service's role needs no privilege to create or drop tables."""
 
 from alembic import op
 
 revision = "0003"
 down_revision = "0002"
-#: Code 0002 makes and drops them itself, as the one user for all.
+#: Code 0002 creates and drops partitions itself, as the only role.
 min_code = 2
 
 STATEMENTS = (
@@ -27,6 +27,6 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    """Make them. They run with the rights of the schema's owner and touch partitions by day only."""
+    """Create the functions, which run with the privileges of the schema's owner and affect only partitions by day."""
     for statement in STATEMENTS:
         op.execute(statement)

@@ -1,4 +1,4 @@
-"""Which messages have a last line without CRLF (only APPEND can bring one): POP3 sends, and so announces, two octets more."""
+"""Mark of messages whose last line has no CRLF (only from APPEND): POP3 sends, and so announces, two octets more."""
 
 from alembic import op
 
@@ -8,5 +8,5 @@ min_code = 2
 
 
 def upgrade() -> None:
-    """A constant default: no row is touched. What was appended before keeps its size as announced."""
+    """Add the column; its default is constant, so no row is rewritten. Messages appended before keep their announced size."""
     op.execute("alter table mailstore.message add column open_end boolean not null default false")

@@ -1,4 +1,4 @@
-"""How far work has come that goes once over all rows of a table."""
+"""Progress of work that is done once on all rows of a table."""
 
 from alembic import op
 
@@ -18,5 +18,5 @@ create table mailstore.backfill (
 
 
 def upgrade() -> None:
-    """A table that old code knows nothing of."""
+    """Create a table that older code does not use."""
     op.execute(STATEMENT)
