@@ -1,4 +1,4 @@
-"""The library the services share: no process, no settings of its own, no tables."""
+"""The library that the services share; it has no process, no settings of its own and no tables."""
 
-#: Postrider's version; the chart's appVersion and the packages' are the same (tests/structure).
+#: Postrider's version; the chart's appVersion and the versions of the packages are equal to it (tests/structure).
 __version__ = "0.1.0"

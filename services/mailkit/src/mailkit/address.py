@@ -1,4 +1,4 @@
-"""Mail addresses, domains and client addresses, normalised once and compared as they stand (spec "Names", decision 9)."""
+"""Mail addresses, domains and client addresses, normalised once and compared literally (spec "Names", decision 9)."""
 
 import ipaddress
 import re
@@ -9,8 +9,8 @@ import idna
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-#: RFC 5321 4.5.3.1.3: a path is at most 256 octets with its angle brackets. 4.5.3.1.1's 64 octets of a local part are not
-#: asked for: VERP, SRS and ticket systems write longer ones.
+#: Limit of an address in octets. RFC 5321 4.5.3.1.3: a path is at most 256 octets with its angle brackets. The 64 octets of
+#: a local part (4.5.3.1.1) are not enforced: VERP, SRS and ticket systems write longer ones.
 LONGEST = 254
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\Z")
@@ -23,7 +23,7 @@ class BadAddress(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A mail address with its domain normalised; `local` keeps its spelling (RFC 5321 2.4)."""
+    """A mail address. `domain` is normalised; `local` is as written (RFC 5321 2.4)."""
 
     local: str
     domain: str
@@ -33,7 +33,7 @@ class Address:
 
 
 def normalise_domain(text: str) -> str:
-    """`text` lower-cased, without a trailing dot, as A-labels (IDNA 2008); address literals keep their brackets.
+    """Return `text` in lower case, without a trailing dot, as A-labels (IDNA 2008); address literals keep their brackets.
 
     Raises BadAddress.
     """
@@ -52,7 +52,7 @@ def normalise_domain(text: str) -> str:
 
 
 def _literal(name: str) -> str:
-    """`[192.0.2.1]` or `[IPv6:2001:db8::1]` in its one canonical form (RFC 5321 4.1.3). Raises BadAddress."""
+    """Return `[192.0.2.1]` or `[IPv6:2001:db8::1]` in canonical form (RFC 5321 4.1.3). Raises BadAddress."""
     inner = name[1:-1]
     if inner.lower().startswith("ipv6:"):
         inner = inner[5:]
@@ -64,10 +64,9 @@ def _literal(name: str) -> str:
 
 
 def parse_address(text: str) -> Address:
-    """`local@domain`, as it stands between the angle brackets of MAIL and RCPT (without a source route).
+    """Parse `local@domain`, the text between the angle brackets of MAIL and RCPT without a source route.
 
-    The domain is what follows the last `@` outside quotes; the local part never re-routes (spec "No route tricks").
-    Raises BadAddress.
+    The domain is what follows the last `@`; the local part never re-routes (spec "No route tricks"). Raises BadAddress.
     """
     local, at, domain = text.rpartition("@")
     if not at:
@@ -84,7 +83,7 @@ def parse_address(text: str) -> Address:
 
 
 def parse_login(text: str) -> Address:
-    """A login name: `user%domain` or `user@domain` (P1); both parts compare without case.
+    """Parse a login name, `user%domain` or `user@domain` (P1); both parts are lower-cased.
 
     Raises BadAddress.
     """
@@ -96,7 +95,7 @@ def parse_login(text: str) -> Address:
 
 
 def peer_address(text: str) -> str:
-    """A client's address in its one form: IPv4-mapped becomes IPv4, a zone is dropped (decision 9).
+    """Return a client's address in canonical form: IPv4-mapped becomes IPv4, a zone is dropped (decision 9).
 
     Raises BadAddress.
     """
@@ -110,12 +109,12 @@ def peer_address(text: str) -> str:
 
 
 def client_host(address: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 of an IPv6 one, all of which one host owns."""
+    """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one host owns as a whole."""
     return address if ":" not in address else str(_network(address, 64))
 
 
 def client_network(address: str) -> str:
-    """The network around a client that often has one owner: /24 of IPv4, /64 of IPv6."""
+    """Return the network of a client that often has one owner: /24 of IPv4, /64 of IPv6."""
     return str(_network(address, 64 if ":" in address else 24))
 
 
@@ -124,7 +123,7 @@ def _network(address: str, length: int) -> IPNetwork:
 
 
 class Networks:
-    """A list of networks asked whether an address lies in one of them."""
+    """A set of networks in CIDR form; `address in networks` is whether one contains it. Raises BadAddress."""
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
         try:

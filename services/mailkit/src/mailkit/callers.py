@@ -1,4 +1,4 @@
-"""Work whose caller has gone is dropped: its answer would not be read, and others wait for what it holds."""
+"""Cancellation of work whose caller has disconnected: its answer would not be read, and others wait for what it holds."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,7 +7,7 @@ from typing import TypeVar
 from prometheus_client import Counter
 from starlette.types import Receive
 
-#: Most work is over before it is worth looking for the caller (seconds).
+#: Seconds before the caller's connection is watched; most work is done by then.
 LOOK_AFTER = 0.5
 
 DROPPED = Counter("postrider_http_dropped_total", "Requests whose work was dropped because the caller had gone")
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 async def while_caller_waits(receive: Receive, work: Awaitable[T]) -> T | None:
-    """The result of `work`, which is cancelled when the caller's connection ends; None then.
+    """Return the result of `work`; if the caller's connection ends first, cancel it and return None.
 
-    Call it when the request's body has been read: what `receive` says next is that the connection ended. For the caller a
-    dropped request is like one to a process that died: it repeats the call with the same operation id (decision 3).
+    To be called when the request's body has been read: the next event of `receive` is the end of the connection. For the
+    caller a dropped request is like one to a process that died: it repeats the call with the same operation id (decision 3).
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None

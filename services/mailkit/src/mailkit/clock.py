@@ -1,4 +1,4 @@
-"""The clock every rule about time is given (decision 11): the database's where there is one, plus an offset tests move."""
+"""The clock that every rule about time takes (decision 11): the database's if there is one, plus an offset for tests."""
 
 import time
 from datetime import UTC, datetime
@@ -10,26 +10,26 @@ from mailkit.logs import get_logger
 
 log = get_logger()
 
-#: A round trip that took longer says too little about the server's time (seconds).
+#: Longest round trip, in seconds, that measures the server's time closely enough.
 LONGEST_TRIP = 2.0
-#: A difference to the server's clock that is worth a line in the log: a step of it, or a failover (seconds).
+#: Change of the difference to the server's clock, in seconds, that is logged: a step of it, or a failover.
 MOVED = 2.0
 
 
 class Clock(Protocol):
-    """Tells the time; nothing else in the product asks the machine for it when a rule depends on the answer."""
+    """A source of time. No rule of the product reads the machine's time in another way."""
 
     def now(self) -> datetime:
-        """The present moment, aware, UTC."""
+        """Return the current time, aware, in UTC."""
         ...
 
     def timestamp(self) -> float:
-        """The present moment in seconds since the epoch."""
+        """Return the current time in seconds since the epoch."""
         ...
 
 
 class SystemClock:
-    """The machine's clock plus `offset` seconds: for services without a database."""
+    """The machine's clock plus `offset` seconds, for services without a database."""
 
     def __init__(self, offset: float = 0.0) -> None:
         self._offset = offset
@@ -42,15 +42,15 @@ class SystemClock:
 
 
 def steady() -> float:
-    """Seconds since the machine started, its sleep included: this clock is never set."""
+    """Return the seconds since the machine started, sleep included; this clock is never set."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class DatabaseClock(SystemClock):
     """The database server's clock plus `offset` seconds, so that replicas agree about leases.
 
-    `sync` measures it; call it at start and then every minute (`mailkit.lifecycle.every`). In between it goes on by the
-    machine's steady clock: a step of the wall clock moves nothing (docs/decisions/0030).
+    `sync` measures the difference, at start and then every minute (`mailkit.lifecycle.every`). In between, the clock advances
+    with the machine's steady clock: a step of the wall clock has no effect (docs/decisions/0030).
     """
 
     def __init__(self, pool: asyncpg.Pool, offset: float = 0.0) -> None:
@@ -63,7 +63,7 @@ class DatabaseClock(SystemClock):
         return steady() + self._ahead + self._offset
 
     async def sync(self) -> None:
-        """Ask the server; half the round trip is counted away. A slow answer is not believed where there is an earlier one."""
+        """Measure the server's time, less half the round trip. A slow answer is ignored if there is an earlier one."""
         before = steady()
         server: float = await self._pool.fetchval("select extract(epoch from clock_timestamp())::float8")
         after = steady()
@@ -76,7 +76,7 @@ class DatabaseClock(SystemClock):
 
 
 class ManualClock:
-    """A clock a test sets."""
+    """A clock that a test sets."""
 
     def __init__(self, start: datetime) -> None:
         self.current = start

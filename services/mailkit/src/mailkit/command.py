@@ -1,6 +1,6 @@
-"""`python -m <service> [serve|migrate|wait-schema|openapi]`: one entry for all services.
+"""`python -m <service> [serve|migrate|wait-schema|openapi]`: the entry point of all services.
 
-Whatever cannot be done is one sentence on standard error and status 78 (EX_CONFIG).
+A failure is one sentence on standard error and exit status 78 (EX_CONFIG).
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from mailkit.lifecycle import Lifecycle
 S = TypeVar("S", bound=ServiceSettings)
 
 EX_USAGE = 64
-#: `wait-schema` looks so often (seconds).
+#: Seconds between two checks of `wait-schema`.
 LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Owned:
-    """A schema that a service reads and writes: the package whose migrations make it, and where it lies."""
+    """A schema that a service reads and writes: its database and the package with its migrations."""
 
     dsn: str
     package: str
@@ -33,8 +33,11 @@ class Owned:
 
 @dataclass(frozen=True)
 class Program(Generic[S]):
-    """A service's process. `schemas`: those it needs, in the order in which they are made; None: it has no database.
-    `role`: the short name of its database role."""
+    """The process of a service.
+
+    `schemas`: returns the schemas it needs, in the order in which they are created; None: it has no database. `role`: the
+    short name of its database role.
+    """
 
     service: str
     package: str
@@ -46,7 +49,7 @@ class Program(Generic[S]):
 
 
 def main(program: Program[Any]) -> None:
-    """The service's process, by its command line."""
+    """Run the subcommand of the command line. Raises SystemExit with EX_USAGE for another one."""
     load = program.settings.load
     match sys.argv[1:]:
         case [] | ["serve"]:
@@ -65,7 +68,7 @@ def main(program: Program[Any]) -> None:
 
 
 async def _until_told(life: Lifecycle, work: Awaitable[None]) -> None:
-    """`work` to its end; a signal cuts it short: a migration's open step is rolled back."""
+    """Await `work`; a signal cancels it, and the open step of a migration is rolled back. Raises ConfigError then."""
     task = asyncio.ensure_future(work)
     told = asyncio.ensure_future(life.stopping.wait())
     await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -78,7 +81,7 @@ async def _until_told(life: Lifecycle, work: Awaitable[None]) -> None:
 
 
 async def _migrate(program: Program[Any], settings: Any) -> None:
-    """Bring the schemas to what this code was made for; one that is newer is left as it is."""
+    """Upgrade the schemas to the revisions of this code, and the database role; a newer schema is left unchanged."""
     from mailkit import db, migrate, roles  # noqa: PLC0415 - alembic costs 0.4 s, which the edges need not pay
 
     assert program.schemas is not None
@@ -98,10 +101,10 @@ async def _migrate(program: Program[Any], settings: Any) -> None:
 
 
 async def _wait_schema(program: Program[Any], settings: Any) -> None:
-    """Until every schema is one this code may run on. Raises ConfigError when that takes too long, or cannot come true.
+    """Wait until this code may run on every schema. Raises ConfigError at the deadline, or if the code is too old.
 
-    Everything else is waited for, a wrong password too: the roles themselves are made by `migrate`. What is waited for
-    is said whenever it changes.
+    All other errors are waited for, a wrong password too, since `migrate` creates the roles. The reason for waiting is
+    printed whenever it changes.
     """
     from mailkit import db, revisions  # noqa: PLC0415 - the edges have no database
 

@@ -1,4 +1,4 @@
-"""How many connections may be open, in all and by client, and how fast a client may open them."""
+"""Limits on open connections, in all and per client, and on the rate at which a client opens them."""
 
 import asyncio
 import time
@@ -12,8 +12,8 @@ from mailkit.levels import Levels
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Caps of one listener. `per_minute`: new connections of a client; 0: any number. `exempt`: clients that the caps per
-    client leave alone."""
+    """Limits of one listener. `per_minute`: new connections of a client, 0: no limit. `exempt`: clients without limits per
+    client."""
 
     connections: int = 10_000
     per_address: int = 100
@@ -22,9 +22,9 @@ class Limits:
 
 
 class Connections:
-    """How many connections are open, in all and by client; shared by the listeners that share their caps.
+    """Open connections, counted in all and per client; shared by the listeners that share their limits.
 
-    IPv6 clients are counted by their /64: one host owns all of it. `clock`: seconds.
+    IPv6 clients are counted by /64, which one host owns as a whole. `clock`: in seconds.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class Connections:
         self._idle.set()
 
     def take(self, address: str | None) -> str | None:
-        """Count a connection of `address` in. Returns None, or the reason why it is one too many."""
+        """Count a new connection of `address`; if it exceeds a limit, it is not counted and the reason is returned."""
         if self.open >= self.limits.connections:
             return "too_many"
         if address is not None:
@@ -52,7 +52,7 @@ class Connections:
         return None
 
     def _excess(self, client: str) -> str | None:
-        """Why a further connection of `client` is one too many."""
+        """Return the limit that a further connection of `client` would exceed; None if there is none."""
         if self._by_client[client] >= self.limits.per_address:
             return "too_many_from_one"
         if self.limits.per_minute and self._lately.level(client) + 1 > self.limits.per_minute:
@@ -61,11 +61,11 @@ class Connections:
 
     @property
     def crowded(self) -> bool:
-        """True when most connections that may be open are."""
+        """Whether at least four fifths of the connections that may be open are open."""
         return self.open * 5 >= self.limits.connections * 4
 
     def give_back(self, address: str | None) -> None:
-        """The connection that was taken has ended."""
+        """Count the end of a connection that `take` accepted."""
         self.open -= 1
         if not self.open:
             self._idle.set()
@@ -76,5 +76,5 @@ class Connections:
                 del self._by_client[client]
 
     async def idle(self) -> None:
-        """Returns when no connection is open."""
+        """Wait until no connection is open."""
         await self._idle.wait()

@@ -1,4 +1,4 @@
-"""The disk's reserve (decision 12): new mail is refused before the database itself runs out of space and panics."""
+"""The disk reserve (decision 12): new mail is refused before the database runs out of space and panics."""
 
 import os
 import time
@@ -18,7 +18,7 @@ SIZE = Gauge(
 
 
 class Disk:
-    """Looks at the file system that holds `path`, at most once a second. Without a path it never says full."""
+    """The file system that holds `path`, read at most once a second; without a path it is never full. `reserve`: in octets."""
 
     def __init__(self, path: str, reserve: int) -> None:
         self._path = path
@@ -30,7 +30,7 @@ class Disk:
             SIZE.labels("data").set_function(lambda: self._room()[1])
 
     def _room(self) -> tuple[int, int]:
-        """Octets (free for us, in all); 0 when the disk cannot be looked at."""
+        """Return octets (free for unprivileged processes, in all); 0, 0 if they cannot be read."""
         try:
             found = os.statvfs(self._path)
         except OSError:
@@ -38,7 +38,7 @@ class Disk:
         return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
     def is_full(self) -> bool:
-        """Less than the reserve is free."""
+        """Return whether less than the reserve is free."""
         if not self._path:
             return False
         now = time.monotonic()

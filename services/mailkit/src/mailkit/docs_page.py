@@ -1,11 +1,11 @@
-"""`/docs`: the operators' API as one plain page made from its OpenAPI document; no script and no other host (decision 0043)."""
+"""`/docs`: the operators' API as one page made from its OpenAPI document, without scripts or other hosts (decision 0043)."""
 
 import json
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-#: Nothing may be loaded from anywhere, whatever a description holds.
+#: Nothing may be loaded from any source, whatever a description contains.
 HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
 _STYLE = "body{font:15px sans-serif;max-width:60em;margin:2em auto;padding:0 1em}pre{background:#f4f4f4;padding:.6em;overflow:auto}"
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{style}</style>
@@ -16,7 +16,7 @@ tools: <a href="openapi.json">openapi.json</a>. Errors are problem documents (RF
 
 
 def page(openapi: Mapping[str, Any]) -> str:
-    """The page for an OpenAPI document."""
+    """Return the page for an OpenAPI document."""
     operations = [
         _operation(openapi, method, path, operation)
         for path, methods in openapi["paths"].items()
@@ -45,7 +45,7 @@ def _operation(openapi: Mapping[str, Any], method: str, path: str, operation: Ma
 
 
 def _schema(openapi: Mapping[str, Any], holder: Mapping[str, Any]) -> str:
-    """The JSON schema of a body, with what it refers to."""
+    """Return the JSON schema of a body with the schemas that it refers to."""
     schema = holder["content"]["application/json"]["schema"]
     text = json.dumps(schema, indent=1)
     named = {

@@ -1,12 +1,12 @@
-"""The errors services share. Each knows its HTTP answer; what a peer may read is apart from what we log."""
+"""The errors that services share, each with its HTTP status and slug."""
 
 from collections.abc import Sequence
 
 
 class PostriderError(Exception):
-    """Base of all expected errors. `str(error)` is one sentence a person may read; no secrets in it.
+    """Base of all expected errors. `str(error)` is one sentence that may be shown to a person; it holds no secrets.
 
-    `items`: of a refused list, the positions of the items it was refused for, where they are known.
+    `items`: for a refused list, the positions of the items at fault, if known.
     """
 
     slug = "error"
@@ -18,14 +18,14 @@ class PostriderError(Exception):
 
 
 class BadRequest(PostriderError):
-    """The request's content cannot be understood or breaks a rule."""
+    """The request's content is malformed or violates a rule."""
 
     slug = "bad-request"
     status_code = 400
 
 
 class Unauthorised(PostriderError):
-    """No valid bearer token came with the request."""
+    """The request has no valid bearer token."""
 
     slug = "unauthorised"
     status_code = 401
@@ -53,36 +53,38 @@ class Conflict(PostriderError):
 
 
 class TooLarge(PostriderError):
-    """The request is larger than the endpoint takes."""
+    """The request is larger than the endpoint accepts."""
 
     slug = "too-large"
     status_code = 413
 
 
 class OverLimit(PostriderError):
-    """The request asks for more than one caller may have: too much at once, or too long a search (IMAP NO [LIMIT])."""
+    """The request exceeds a limit per caller: too much at once, or too long a search (IMAP NO [LIMIT])."""
 
     slug = "limit"
     status_code = 429
 
 
 class Unavailable(PostriderError):
-    """A service or the database is away or busy: nothing was done, try later (SMTP 451, [SYS/TEMP], [UNAVAILABLE])."""
+    """A service or the database is down or busy: nothing was done, retry later (SMTP 451, [SYS/TEMP], [UNAVAILABLE])."""
 
     slug = "unavailable"
     status_code = 503
 
 
 class Unproven(Unavailable):
-    """The question has no good proof of login for its mailbox (docs/decisions/0040): nothing was done. Trying again helps
-    when the proof has run out and is renewed; otherwise the re-check ends the session."""
+    """The question has no valid proof of login for its mailbox (docs/decisions/0040): nothing was done.
+
+    A retry succeeds if the proof has expired and is renewed; otherwise the re-check ends the session.
+    """
 
     slug = "unproven"
     status_code = 428
 
 
 class Unanswered(Unavailable):
-    """A request was sent and its answer never came: it may have been done. Repeat it with the same id (decision 3)."""
+    """A request was sent and not answered: it may have been done. Repeat it with the same id (decision 3)."""
 
     slug = "unanswered"
     status_code = 504
@@ -96,23 +98,23 @@ class NoSpace(PostriderError):
 
 
 class InternalError(PostriderError):
-    """Another service met an error it did not expect (500): what was asked may have been done, and may fail again."""
+    """Another service had an unexpected error (500): the request may have been done, and may fail again."""
 
     slug = "error"
     status_code = 500
 
 
 class ConfigError(PostriderError):
-    """A service cannot start as it is configured; printed as one sentence, exit status 78 (EX_CONFIG)."""
+    """A service cannot start with its configuration: printed as one sentence, exit status 78 (EX_CONFIG)."""
 
     slug = "config"
 
 
 def concerns_all(error: BaseException) -> bool:
-    """Whether a list failed for a reason that is not in its items: each alone would have met the same."""
+    """Return whether a list failed for a reason outside its items, so that each item alone would have failed too."""
     return isinstance(error, Unavailable | NoSpace | Unauthorised | Forbidden)
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether a service refused what was asked for, so that trying again cannot help (SMTP 5xx, IMAP CANNOT)."""
+    """Return whether a service refused the request, so that a retry cannot succeed (SMTP 5xx, IMAP CANNOT)."""
     return isinstance(error, BadRequest | NotFound | Conflict | TooLarge)

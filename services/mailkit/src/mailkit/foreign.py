@@ -1,6 +1,6 @@
-"""Connections that speak another protocol: browsers made to send mail, port scanners, TLS on a plain port.
+"""Connections that speak another protocol: browsers abused to send mail, port scanners, TLS on a plain port.
 
-They are dropped without a word: what HTTP carries in its body would be read as commands.
+They are closed without a reply: the body of an HTTP request would be read as commands.
 """
 
 import re
@@ -22,7 +22,7 @@ _HTTP = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|TRACE|PATCH|PRI) +(?:/
 
 
 def foreign(first: bytes) -> str | None:
-    """What the first octets of a connection are, of KINDS; None when they may be a mail client's. Counted."""
+    """Return the kind, one of KINDS, of a connection's first octets and count it; None if they may be a mail client's."""
     kind = "tls" if first.startswith(b"\x16\x03") else "http" if _HTTP.match(first) else None
     if kind is not None:
         FOREIGN.labels(kind).inc()

@@ -1,25 +1,26 @@
-"""The header of a message: cut off once, read in linear time (RFC 5322 2.2). Pure.
+"""The header section of a message: separated once, read in linear time (RFC 5322 2.2), without I/O.
 
-Text of strangers in lines of any length: every step here costs at most the header's size.
+The text is untrusted and its lines are of any length: the cost of each step is at most linear in the header's size.
 """
 
 import re
 from collections.abc import Iterator
 
-#: No header is looked at beyond this (bytes). POSTRIDER_MAX_HEADER_BYTES, which refuses larger ones at DATA, stays below.
+#: Octets of a header that are read at most. POSTRIDER_MAX_HEADER_BYTES, above which DATA is refused, is lower.
 MOST_BYTES = 16 * 1024 * 1024
 
-#: Behind a field's name: the colon (4.5 allows white space before it). Folded lines go on with white space.
+#: What follows a field's name: the colon (4.5 allows white space before it). Folded lines begin with white space.
 _COLON = re.compile(rb"[ \t]*+:")
 _END = re.compile(rb"\n(?![ \t])|\Z")
-#: How a header begins: with a field, or with the line that mailbox files have in front of one.
+#: Beginning of a header: a field, or the `From ` line that mailbox files put in front of it.
 _BEGINNING = re.compile(rb"[!-9;-~]++[ \t]*+:|>*+From ")
 
 
 def header_of(message: bytes, most: int = MOST_BYTES) -> bytes:
-    """The header with the line end of its last field, without the empty line; cut behind a whole line within `most` octets.
+    """Return the header with the line ending of its last field, without the empty line.
 
-    Empty when the message begins with the empty line or with text; all of it when it has a header only.
+    A header of more than `most` octets is cut after a whole line. Empty if the message begins with the empty line or with
+    text; the whole message if it has only a header.
     """
     if not _has_header(message):
         return b""
@@ -33,7 +34,7 @@ def header_of(message: bytes, most: int = MOST_BYTES) -> bytes:
 
 
 def is_whole(header: bytes, message: bytes) -> bool:
-    """True when `header`, cut from `message` by `header_of`, was not cut short."""
+    """Return whether `header`, the result of `header_of(message)`, is complete."""
     if not header:
         return not _has_header(message)
     return len(header) == len(message) or message.startswith(b"\r\n", len(header))
@@ -44,7 +45,7 @@ def _has_header(message: bytes) -> bool:
 
 
 class Header:
-    """The fields of a header, looked up by name (lower case, no colon). `raw`: from `header_of`."""
+    """Lookup of header fields by name (lower case, no colon). `raw`: the result of `header_of`."""
 
     __slots__ = ("_lower", "raw")
 
@@ -56,11 +57,11 @@ class Header:
         return next(self.values(name), None) is not None
 
     def count(self, name: bytes) -> int:
-        """How many fields are called `name`."""
+        """Return the number of fields named `name`."""
         return sum(1 for _ in self.values(name))
 
     def values(self, name: bytes) -> Iterator[bytes]:
-        """The values of the fields called `name`, as written, still folded, without white space around them."""
+        """Yield the values of the fields named `name`, as written and folded, without surrounding white space."""
         wanted = b"\n" + name
         at = self._lower.find(wanted)
         while at >= 0:

@@ -11,9 +11,9 @@ _counter = 0
 
 
 def new_id(now: float | None = None) -> uuid.UUID:
-    """A new identifier; ids made by one process sort in the order they were made.
+    """Return a new identifier; ids of one process sort in the order in which they were made.
 
-    `now` is in seconds since the epoch. The 12 bits behind the milliseconds count up within one millisecond.
+    `now`: in seconds since the epoch. The 12 bits after the milliseconds are a counter within one millisecond.
     """
     global _last_ms, _counter
     ms = int((time.time() if now is None else now) * 1000)
@@ -33,10 +33,10 @@ def new_id(now: float | None = None) -> uuid.UUID:
 
 
 def id_time(value: uuid.UUID) -> float:
-    """When `value` was made, in seconds since the epoch (millisecond precision)."""
+    """Return when `value` was made, in seconds since the epoch (millisecond precision)."""
     return (value.int >> 80) / 1000
 
 
 def id_floor(now: float) -> uuid.UUID:
-    """The smallest identifier of the millisecond `now`: what partitions are cut at."""
+    """Return the smallest identifier of the millisecond of `now` (seconds since the epoch), used as a partition bound."""
     return uuid.UUID(int=int(now * 1000) << 80)

@@ -1,4 +1,4 @@
-"""How much each of many clients did lately, in bounded memory (a leaky bucket each)."""
+"""Recent activity of many clients, a leaky bucket each, in bounded memory."""
 
 import time
 from collections import OrderedDict
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 
 class Levels:
-    """A level for each key: it rises by what is added and sinks by `per_second`.
+    """A level for each key, which rises by what is added and falls by `per_second`.
 
-    At most `most` keys are known; of more, those that nothing was added to for longest are forgotten. `clock`: seconds.
+    At most `most` keys are kept; above that the key with the oldest addition is dropped. `clock`: in seconds.
     """
 
     def __init__(self, per_second: float, *, most: int = 20_000, clock: Callable[[], float] = time.monotonic) -> None:
@@ -21,12 +21,12 @@ class Levels:
         return len(self._known)
 
     def level(self, key: str) -> float:
-        """How high it is now; 0 for a key that is not known."""
+        """Return the current level; 0 for an unknown key."""
         level, since = self._known.get(key, (0.0, 0.0))
         return max(0.0, level - (self._clock() - since) * self._per_second) if level else 0.0
 
     def add(self, key: str, amount: float = 1.0) -> float:
-        """Raise the level, and return it."""
+        """Raise the level by `amount` and return it."""
         level = self.level(key) + amount
         self._known[key] = (level, self._clock())
         self._known.move_to_end(key)

@@ -1,4 +1,4 @@
-"""How a service process lives: uvloop, start, ready, drain on SIGTERM, and an end with its launcher (decisions 12, 13)."""
+"""Life of a service process: uvloop, start, ready, drain on SIGTERM, and the end with its launcher (decisions 12, 13)."""
 
 import asyncio
 import gc
@@ -21,7 +21,7 @@ BUILD = Gauge("postrider_build_info", "1, with the service (component) and its v
 
 
 class Lifecycle:
-    """The state that `/readyz` shows and that drains follow."""
+    """State of the process: what `/readyz` shows, when a drain begins, and its background tasks."""
 
     def __init__(self) -> None:
         self.ready = False
@@ -29,14 +29,14 @@ class Lifecycle:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run `work` beside the service; what it raises is logged, and it ends with `cancel`."""
+        """Run `work` in the background; what it raises is logged, and `cancel` ends it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
     def every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> asyncio.Task[Any]:
-        """Call `work` every `seconds` until the service stops; a failure is logged and the next turn comes."""
+        """Call `work` every `seconds` until the service stops; a failure is logged and does not end this."""
         return self.spawn(self._every(seconds, work))
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
@@ -53,7 +53,7 @@ class Lifecycle:
             report(error, getattr(task.get_coro(), "__qualname__", ""))
 
     async def cancel(self) -> None:
-        """End everything that was spawned."""
+        """Cancel all spawned tasks and wait for their end."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -61,7 +61,7 @@ class Lifecycle:
 
 
 def run(service: str, serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
-    """Run `serve` until it returns; it watches `life.stopping`. A ConfigError is one sentence and status 78."""
+    """Run `serve`, which watches `life.stopping`, until it returns. A ConfigError is printed; the exit status is 78."""
     BUILD.labels(service, mailkit.__version__).set(1)
     try:
         uvloop.run(_run(serve))
@@ -74,7 +74,7 @@ def run(service: str, serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
 
 async def _run(serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
     life = Lifecycle()
-    gc.freeze()  # modules and classes live as long as the process: the collector need not look at them again
+    gc.freeze()  # modules and classes live as long as the process: the collector need not scan them again
     gc.set_threshold(20_000, 20, 20)  # with the default of 700 it took 5 % of the time under load (decision 0025)
     loop = asyncio.get_running_loop()
     stalls.watch(loop)
@@ -90,7 +90,7 @@ async def _run(serve: Callable[[Lifecycle], Awaitable[None]]) -> None:
 
 
 def _watch_launcher(loop: asyncio.AbstractEventLoop, fd: int, life: Lifecycle) -> None:
-    """Stop when the launcher is gone, however it went: its end of the pipe closes with it."""
+    """Stop when the launcher ends, however it ends: its end of the pipe closes with it."""
 
     def gone() -> None:
         if not os.read(fd, 1):

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import structlog
 
-#: The events of the mail log, and what each says: a line's `event` is one of these. docs/logs.md is this table.
+#: The events of the mail log and their meaning: a line's `event` is one of these. docs/logs.md is this table.
 EVENTS = {
     "ready": "the service answers",
     "draining": "the service was told to stop: nothing new is taken, work under way is finished",
@@ -49,7 +49,7 @@ def _render(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> bytes:
 
 
 def configure(service: str, level: str = "info") -> None:
-    """Set the process's logging up: JSON lines on standard error, the service's name on each."""
+    """Set up the logging of the process: JSON lines on standard error, each with the service's name."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     structlog.configure(
         processors=[
@@ -71,5 +71,5 @@ def configure(service: str, level: str = "info") -> None:
 
 
 def get_logger() -> Any:
-    """The process's logger; call `log.info("accepted", queue_id=…)` with an event of EVENTS."""
+    """Return the process's logger, to be called as `log.info("accepted", queue_id=…)` with an event of EVENTS."""
     return structlog.get_logger()

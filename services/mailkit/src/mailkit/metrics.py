@@ -1,5 +1,8 @@
-"""What the services' metrics share. Names are `postrider_<service>_<what>_<unit>`; no address or domain is ever a label,
-so a label's values are a small set that the code knows, and the help text says which."""
+"""Common parts of the services' metrics.
+
+Names are `postrider_<service>_<what>_<unit>`. No address or domain is a label: the values of a label are a small set fixed in
+the code and listed in the help text.
+"""
 
 from collections.abc import Iterable
 from itertools import product
@@ -11,8 +14,10 @@ T = TypeVar("T", Counter, Gauge, Histogram)
 
 
 def from_zero(metric: T, *values: Iterable[str]) -> T:
-    """Make the children of all combinations of label values: what has not happened yet is 0 and not unknown, so that a
-    rate and an alert see the first time."""
+    """Create the children of all combinations of label values and return `metric`.
+
+    They are then 0 from the start, so that rates and alerts see the first event.
+    """
     for labels in product(*values):
         metric.labels(*labels)
     return metric

@@ -1,12 +1,12 @@
 """Schema migrations: alembic scripts inside a service's package, run under an advisory lock (docs/decisions/0021).
 
-A package that owns a schema holds `migrations/versions/NNNN_what.py`, numbered without gaps, and its metadata. The number
-of the newest is the code's own. Each script says:
+A package that owns a schema contains `migrations/versions/NNNN_what.py`, numbered without gaps, and its metadata. The number
+of the newest script is the revision of the code. Each script defines:
 
     min_code = 3     # the oldest code that may run on the schema after it
-    needed = False   # this code also runs on the schema before it; True when unsaid
+    needed = False   # this code also runs on the schema before it; default True
 
-`upgrade` keeps the highest `min_code` in the schema's one-row table `schema_min_code`, with the schema's number.
+`upgrade` records the highest `min_code` in the schema's one-row table `schema_min_code`, with the schema's revision.
 """
 
 import zlib
@@ -26,11 +26,11 @@ from sqlalchemy.pool import NullPool
 from mailkit.errors import ConfigError
 from mailkit.revisions import State, code_of, refuse_newer
 
-#: A lock that a running service holds on a table is waited for so long at most: whatever comes after waits behind us.
+#: Longest wait for a lock that a running service holds on a table: later statements of services wait behind this one.
 LOCK_TIMEOUT = "10s"
-#: A step that takes longer is one that stops the mail; it has to be written in slices (docs/decisions/0021).
+#: Limit of a statement: a longer one would stop the mail and has to be written in slices (docs/decisions/0021).
 STATEMENT_TIMEOUT = "10min"
-#: Another `migrate` of the same schema is waited for so long.
+#: Longest wait for another `migrate` of the same schema.
 TURN_TIMEOUT = "15min"
 
 
@@ -41,10 +41,10 @@ def _scripts(package: str) -> ScriptDirectory:
 
 
 async def upgrade(dsn: str, package: str, schema: str) -> list[str]:
-    """Bring `schema` to the newest revision; returns the revisions that were run. A newer schema is left as it is.
+    """Upgrade `schema` to the newest revision and return the descriptions of the steps that were run.
 
-    Those that start together wait for each other (advisory lock). Each step is a transaction, and waits for no lock
-    longer than LOCK_TIMEOUT, so that an upgrade never stops the mail. Raises ConfigError in one sentence.
+    A newer schema is left unchanged. Concurrent upgrades wait for each other (advisory lock). Each step is a transaction that
+    waits for no lock longer than LOCK_TIMEOUT, so that an upgrade never stops the mail. Raises ConfigError in one sentence.
     """
 
     async def connect() -> asyncpg.Connection:
@@ -65,7 +65,7 @@ async def upgrade(dsn: str, package: str, schema: str) -> list[str]:
 
 
 def _reason(error: DBAPIError) -> str:
-    """The server's own words on one line; a lock that was not to be had is no fault of anybody's."""
+    """Return the server's message on one line, with the advice to repeat a step that only failed to get a lock in time."""
     words = str(getattr(error.orig, "__cause__", None) or error.orig).splitlines()[0]
     state = getattr(error.orig, "sqlstate", None)
     again = "; nothing of this step was changed, run it again" if state in ("55P03", "57014", "40P01") else ""
@@ -88,11 +88,11 @@ def _upgrade(connection: Connection, package: str, schema: str) -> list[str]:
         return list(chosen)
 
     def record(ctx: MigrationContext, step: MigrationInfo, heads: Any, run_args: Any) -> None:
-        """In the step's own transaction: the schema's number, and who may run on it."""
+        """Record the schema's revision and the oldest code that may run on it, in the transaction of the step."""
         revision = scripts.get_revision(str(step.up_revision_id))
         assert revision is not None and ctx.connection is not None
         if not ctx.connection.scalar(text("select to_regclass(:name)"), {"name": f"{schema}.schema_min_code"}):
-            return  # before the revision that makes it
+            return  # before the revision that creates it
         ctx.connection.execute(
             text(f'update "{schema}".schema_min_code set version = :version, min_code = greatest(min_code, :least)'),
             {"version": int(revision.revision), "least": int(revision.module.min_code)},

@@ -1,11 +1,11 @@
-"""Octets that arrive piece by piece, kept in few objects, so that memory is what is counted however small the pieces are."""
+"""A buffer for octets that arrive in pieces, in few objects: small pieces take no more memory than their octets."""
 
-#: Smaller pieces are copied together; larger ones are kept as they came (bytes).
+#: Pieces of fewer octets are copied together; larger ones are kept as they are.
 SMALL = 4096
 
 
 class Pieces:
-    """Append octets, and join them once at the end."""
+    """Octets that are appended in pieces and joined once at the end."""
 
     __slots__ = ("_pieces",)
 
@@ -13,7 +13,7 @@ class Pieces:
         self._pieces: list[bytes | bytearray] = [first] if first else []
 
     def append(self, octets: bytes) -> None:
-        """Take `octets` in."""
+        """Append `octets`."""
         last = self._pieces[-1] if self._pieces else None
         if len(octets) >= SMALL or last is None:
             self._pieces.append(octets)
@@ -23,11 +23,11 @@ class Pieces:
             self._pieces.append(bytearray(octets))
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Discard all octets."""
         self._pieces = []
 
     def join(self) -> bytes:
-        """All octets in their order."""
+        """Return all octets in order."""
         if len(self._pieces) == 1:
-            return bytes(self._pieces[0])  # copies nothing when they came in one piece
+            return bytes(self._pieces[0])  # no copy if they arrived in one piece
         return b"".join(self._pieces)

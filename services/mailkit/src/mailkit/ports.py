@@ -1,8 +1,8 @@
-"""The public ports of a service, and beside the proxied ones their direct twins (decision 9).
+"""The public ports of a service and, beside proxied ones, their direct ports (decision 9).
 
-Once a list of proxies is set, the public listeners take nobody else. Clients that come past the proxy (a cluster's own
-pods, its test) then have the same ports `POSTRIDER_DIRECT_PORT_OFFSET` higher: no PROXY header, and no OPEN-SMTP either,
-because an address inside is many machines' or nobody's. `Peer.direct` says so to the protocols.
+Once a list of proxies is set, the public listeners accept no other peers. Clients that connect without the proxy (a cluster's
+own pods, its test) use the same ports `POSTRIDER_DIRECT_PORT_OFFSET` higher: without PROXY headers, and without OPEN-SMTP,
+because an address inside the cluster may stand for many machines. `Peer.direct` is true for these clients.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from mailkit.listener import Context, Factory, Listener, Refusals
 
 @dataclass(frozen=True)
 class Public:
-    """One public port: its listener's name, its number, who talks there, and TLS where it begins at once."""
+    """A public port: name and number of the listener, its protocol, and the context if TLS is implicit."""
 
     name: str
     port: int
@@ -28,7 +28,7 @@ class Public:
 def open_ports(
     ports: Sequence[Public], host: str, connections: Connections, *, proxies: Sequence[str] = (), direct_offset: int = 0
 ) -> list[Listener]:
-    """Listen on all of them. Raises ConfigError in one sentence."""
+    """Listen on all `ports` and, with `proxies` and `direct_offset`, on their direct ports. Raises ConfigError."""
     try:
         networks = Networks(proxies)
     except BadAddress as error:
@@ -54,7 +54,7 @@ def open_ports(
 
 
 def direct_port(port: int, offset: int) -> int:
-    """The direct twin of `port`; of 0, a free one, another free one. Raises ConfigError."""
+    """Return the direct port of `port`; 0 (a free one) for 0. Raises ConfigError."""
     if port + offset > 65535:
         raise ConfigError(f"POSTRIDER_DIRECT_PORT_OFFSET: {port} + {offset} is no port; choose a smaller offset")
     return port + offset if port else 0

@@ -1,6 +1,6 @@
-"""What Postgres says of itself, as metrics of each service that has a database: no exporter has to be run beside it.
+"""Statistics of Postgres as metrics of each service that has a database, so that no exporter is needed.
 
-A role without special rights sees the whole database's figures and its own sessions; each service reports its own.
+A role without special rights sees the figures of the whole database and its own sessions; each service reports those.
 """
 
 import time
@@ -18,9 +18,9 @@ from mailkit.report import report as report_error
 
 log = get_logger()
 
-#: How often Postgres is asked (seconds).
+#: Seconds between two queries of the statistics.
 PERIOD = 15.0
-#: How often a setting that can lose mail is spoken of (seconds).
+#: Seconds between two warnings about a setting that can lose mail.
 REMIND = 600.0
 STATES = ("active", "idle", "idle in transaction")
 
@@ -37,7 +37,7 @@ _DEAD = "select schemaname, sum(n_dead_tup)::float8 as dead from pg_stat_user_ta
 
 
 class PostgresMetrics(Collector):
-    """`look` every PERIOD; a scrape gets what was seen last, and waits for nothing."""
+    """The figures that `look` has read, to be called every PERIOD; a scrape gets the last ones without waiting."""
 
     def __init__(self, pool: asyncpg.Pool | None = None) -> None:
         self._pool = pool
@@ -52,7 +52,7 @@ class PostgresMetrics(Collector):
         self._remind = 0.0
 
     async def look(self) -> None:
-        """Ask; a database that does not answer is `postrider_postgres_up` 0, and the rest stays as it was."""
+        """Query the statistics; if the database does not answer, `postrider_postgres_up` is 0 and the rest stays as it was."""
         assert self._pool is not None
         try:
             async with self._pool.acquire(timeout=5) as connection:
@@ -73,7 +73,7 @@ class PostgresMetrics(Collector):
         self._dead = {row["schemaname"]: row["dead"] for row in dead}
 
     def _warn(self, weak: dict[str, str]) -> None:
-        """Say with what a commit may be lost: when it changes, and every REMIND seconds as long as it lasts."""
+        """Log the settings with which a commit may be lost: when they change, and every REMIND seconds while they last."""
         now = time.monotonic()
         if weak and (weak != self._weak or now >= self._remind):
             log.warning("commits_not_durable", **weak)
@@ -128,7 +128,7 @@ BODIES = Gauge(
 
 
 async def report_bodies(life: Lifecycle, pool: asyncpg.Pool) -> None:
-    """`BODIES`, now and every PERIOD; the last figure stays while the database does not answer."""
+    """Set `BODIES` now and every PERIOD; the last figure stays while the database does not answer."""
 
     async def look() -> None:
         try:
@@ -141,7 +141,7 @@ async def report_bodies(life: Lifecycle, pool: asyncpg.Pool) -> None:
 
 
 async def report(life: Lifecycle, pool: asyncpg.Pool) -> None:
-    """Look now and every PERIOD until the service ends."""
+    """Register the metrics and query them now and every PERIOD until the service ends."""
     made = PostgresMetrics(pool)
     REGISTRY.register(made)
     await made.look()

@@ -1,4 +1,4 @@
-"""What a service answers when it refuses or fails: problem documents (RFC 9457)."""
+"""Answers of a service to refused or failed requests: problem documents (RFC 9457)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from mailkit.report import known, report
 
 
 def problem(slug: str, status: int, detail: str, items: Sequence[int] = ()) -> JSONResponse:
-    """An RFC 9457 problem document; `items` are the positions in a list that it is about."""
+    """Return an RFC 9457 problem document; `items` are the positions, in a list, of the items at fault."""
     document: dict[str, Any] = {"type": f"urn:postrider:{slug}", "title": slug, "status": status, "detail": detail}
     if items:
         document["items"] = list(items)
@@ -39,7 +39,7 @@ async def raised_by_framework(_request: Request, error: Exception) -> Response:
 
 
 async def unexpected(request: Request, error: Exception) -> Response:
-    """What no route answers for: a database that is away, text that it cannot hold, a bug."""
+    """Answer an error that no route handles: a database that does not answer, text it cannot store, a bug."""
     if _is_unstorable(error):
         return await expected(request, BadRequest("a text here has a character that cannot be stored"))
     report(error, "a request", path=request.url.path)
@@ -48,7 +48,7 @@ async def unexpected(request: Request, error: Exception) -> Response:
 
 
 def _is_unstorable(error: BaseException) -> bool:
-    """Whether Postgres or its driver refused the text of a parameter: NUL, a lone surrogate. Nothing was done."""
+    """Return whether Postgres or its driver refused the text of a parameter: NUL, a lone surrogate. Nothing was done."""
     return (
         getattr(error, "sqlstate", "") in ("22021", "22P05")  # character_not_in_repertoire, untranslatable_character
         or isinstance(error, UnicodeEncodeError) or isinstance(error.__cause__, UnicodeEncodeError)

@@ -1,6 +1,6 @@
-"""PROXY protocol headers, versions 1 and 2 (HAProxy's proxy-protocol.txt), read from a socket. Bounded.
+"""PROXY protocol headers, versions 1 and 2 (HAProxy's proxy-protocol.txt), read from a socket within size limits.
 
-Who may send one, and what happens without one, is decided in `mailkit.listener` (decision 9).
+Which peers may send one, and what happens without one, is decided in `mailkit.listener` (decision 9).
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from mailkit.address import peer_address
 
 #: proxy-protocol.txt 2.1: "a 108-byte buffer is always enough"; the line is 107 octets at most.
 LONGEST_V1 = 107
-#: 16 octets, the addresses, and what a load balancer adds as TLVs; the format's own bound would be 64 KB.
+#: Limit in octets: 16, the addresses, and what a load balancer adds as TLVs; the format's own limit is 64 KB.
 LONGEST_V2 = 4096
 
 _SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -27,9 +27,11 @@ class BadHeader(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`address` is normalised, None for LOCAL, UNKNOWN and what is not TCP: no client is known, so no grant.
+    """A PROXY header.
 
-    `length`: octets the header takes on the wire."""
+    `address` is normalised; None for LOCAL, UNKNOWN and protocols other than TCP: no client is known, so no grant is given.
+    `length`: octets of the header on the wire.
+    """
 
     address: str | None
     port: int
@@ -37,7 +39,7 @@ class Header:
 
 
 def parse_header(data: bytes) -> Header | None:
-    """The header at the start of `data`; None when `data` ends before it does. Raises BadHeader."""
+    """Parse the header at the start of `data`; None if it is incomplete. Raises BadHeader."""
     if data.startswith(_SIGNATURE[: len(data)]) and data[:1] == b"\r":
         return _version_2(data) if len(data) >= 16 else None
     if data.startswith(b"PROXY "[: len(data)]):
@@ -91,7 +93,7 @@ def _version_2(data: bytes) -> Header | None:
 
 
 async def read_header(sock: socket.socket) -> Header:
-    """Take exactly the PROXY header from the socket, not one byte of what follows. Raises BadHeader, EOFError, OSError."""
+    """Read exactly the PROXY header from the socket and no octet behind it. Raises BadHeader, EOFError, OSError."""
     got = b""
     while True:
         await _readable(sock)
@@ -102,7 +104,7 @@ async def read_header(sock: socket.socket) -> Header:
         if not seen:
             raise EOFError
         header = parse_header(got + seen)
-        # An unfinished header takes all that was seen; so it is consumed, and the socket is quiet until more comes.
+        # An incomplete header extends over all octets seen; consuming them keeps the socket unreadable until more arrive.
         piece = sock.recv(len(seen) if header is None else header.length - len(got))
         got += piece
         if header is not None:

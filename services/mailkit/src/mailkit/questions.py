@@ -1,4 +1,4 @@
-"""Reading a MessagePack question: what is wrong with it is said in the words of its struct."""
+"""Decoding of MessagePack questions, with errors that name the fields of the struct."""
 
 import re
 from typing import Any, Protocol, TypeVar
@@ -21,8 +21,11 @@ class Decoder(Protocol[T_co]):
 
 
 def decoded(decoder: Decoder[T], raw: bytes, kind: type[Any]) -> T:
-    """`raw` as a `kind`. Raises BadRequest; of a list (its first field is `items`) it names the item to blame, and a list
-    that is too long by its field."""
+    """Decode `raw` as a `kind`.
+
+    Raises BadRequest. For a list (its first field is `items`) the error names the item at fault, and for a list that is too
+    long its field.
+    """
     try:
         return decoder.decode(raw)
     except (ValueError, RecursionError) as error:  # also text that is not UTF-8
@@ -34,7 +37,7 @@ def decoded(decoder: Decoder[T], raw: bytes, kind: type[Any]) -> T:
 
 
 def _field(kind: Any, place: str) -> str:
-    """`[0][7][2]` as `items[7].recipients`; a struct travels as an array."""
+    """Return the place `[0][7][2]` as `items[7].recipients`; a struct is encoded as an array."""
     text = ""
     for number in map(int, place[1:-1].split("][")):
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -48,7 +51,7 @@ def _field(kind: Any, place: str) -> str:
 
 
 def _item(kind: Any) -> Any:
-    """What a list of this type holds: the struct in `Annotated[list[X], ...]` or `list[X] | None`."""
+    """Return the struct in a list type, `Annotated[list[X], ...]` or `list[X] | None`; None if there is none."""
     while not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         inner = getattr(kind, "__args__", ())
         if not inner:

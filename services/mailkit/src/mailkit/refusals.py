@@ -1,4 +1,4 @@
-"""What the refusal of another service stands for: the error to raise, and how the call is counted."""
+"""Refusals of other services: the error that each stands for, and the outcome it is counted as."""
 
 import msgspec
 
@@ -18,7 +18,7 @@ from mailkit.errors import (
     Unproven,
 )
 
-#: How a call ends, in `postrider_upstream_seconds`.
+#: Outcomes of a call, in `postrider_upstream_seconds`.
 OUTCOMES = ("ok", "refused", "unproven", "failed", "away", "unanswered")
 _ERRORS = {
     400: BadRequest,
@@ -36,18 +36,18 @@ _ERRORS = {
 
 
 class _Named(msgspec.Struct):
-    """What a refusal of a list says about its items (`mailkit.problems.problem`)."""
+    """The items that the refusal of a list names (`mailkit.problems.problem`)."""
 
     items: list[int] = []
 
 
 _named = msgspec.json.Decoder(_Named)
-#: Named items of a refusal that are looked at; no list is longer.
+#: Limit of the named items that are read from a refusal; no list is longer.
 MOST_NAMED = 1000
 
 
 def refusal(status: int, raw: bytes, path: str) -> PostriderError:
-    """The error that an answer of `status` (400 or more) with the content `raw` stands for."""
+    """Return the error that an answer with `status` (400 or more) and the content `raw` stands for."""
     if status == 503:
         return Unavailable(_detail(raw, f"{path}: 503"))
     if status == 504:
@@ -59,7 +59,7 @@ def refusal(status: int, raw: bytes, path: str) -> PostriderError:
 
 
 def outcome_of(error: PostriderError) -> str:
-    """One of OUTCOMES, for what was answered or could not be asked."""
+    """Return the outcome, one of OUTCOMES, of a call that ended with `error`."""
     if isinstance(error, Unproven):
         return "unproven"
     if isinstance(error, Unavailable):
@@ -75,7 +75,7 @@ def _detail(raw: bytes, otherwise: str) -> str:
 
 
 def _items(raw: bytes) -> list[int]:
-    """The items that a refusal names."""
+    """Return the positions of the items that a refusal names; empty if it names none."""
     try:
         return _named.decode(raw).items[:MOST_NAMED]
     except (msgspec.DecodeError, msgspec.ValidationError):

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One SMTP reply: `code`, the enhanced status code or "", and one or more lines of text."""
+    """An SMTP reply: `code`, the enhanced status code or "", and one or more lines of text."""
 
     code: int
     status: str
     text: str
 
     def render(self) -> bytes:
-        """The reply as it goes over the wire; every line of a multi-line text repeats code and status (RFC 2034 4)."""
+        """Return the reply as sent; every line of a multi-line text repeats code and status (RFC 2034 4)."""
         status = f"{self.status} " if self.status else ""
         if "\n" not in self.text:
             return f"{self.code} {status}{self.text}\r\n".encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What an error is: a service that is away, a refusal, a failure around us, or a defect in our code (docs/flow.md)."""
+"""Kinds of errors in the log: a service away, a refusal, a failure outside our code, a defect in it (docs/flow.md)."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -10,29 +10,29 @@ log = get_logger()
 
 Kind = Literal["service_away", "request_refused", "work_failed", "bug"]
 
-#: How a library's errors are put into the product's words; `mailkit.db` adds its own, where there is a database.
+#: Functions that translate a library's errors into PostriderError; `mailkit.db` adds its own, if there is a database.
 translators: list[Callable[[BaseException], PostriderError | None]] = []
-#: The classes that a library's errors have.
+#: Error classes of libraries that `translators` may translate.
 foreign: list[type[Exception]] = []
 
-#: A folder or file that is not as we need it: not a database's, whose trouble is an OSError too.
+#: Errors of a folder or file; not of the database, whose errors may be other kinds of OSError.
 _FILES = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
 def known(error: BaseException) -> PostriderError | None:
-    """`error` in the product's words; None: it was not expected."""
+    """Return `error` as a PostriderError; None if it was not expected."""
     if isinstance(error, PostriderError):
         return error
     return next((found for translate in translators if (found := translate(error)) is not None), None)
 
 
 def kind(error: BaseException) -> Kind:
-    """The log event for the kind of `error`:
+    """Return the log event for the kind of `error`:
 
-    service_away: a service or the database is away or busy, and comes back by itself;
-    request_refused: another service understood and said no (4xx), and will say so again: versions, tokens, proofs, or a rule;
-    work_failed: what is around us failed, and trying again may not help: a file, a full disk, an error within another service;
-    bug: what the code did not expect.
+    service_away: a service or the database does not answer or is busy; it recovers without action;
+    request_refused: another service refused the request (4xx), and would again: versions, tokens, proofs, or a rule;
+    work_failed: a failure outside our code, which a retry may not cure: a file, a full disk, an error in another service;
+    bug: an error that the code did not expect.
     """
     if isinstance(error, _FILES):
         return "work_failed"
@@ -45,7 +45,7 @@ def kind(error: BaseException) -> Kind:
 
 
 def report(error: BaseException, work: str, **facts: Any) -> Kind:
-    """Log `error`, which `work` met, once and as what it is; only a bug has a traceback. Returns the event."""
+    """Log `error`, raised in `work`, as the event of its kind, and return the event; only a bug has a traceback."""
     found = kind(error)
     if found == "bug":
         log.error(found, work=work, error=describe(error), exc_info=error, **facts)
@@ -57,5 +57,5 @@ def report(error: BaseException, work: str, **facts: Any) -> Kind:
 
 
 def describe(error: BaseException | None) -> str:
-    """An error for a log line: its kind and text; connection errors often have no text."""
+    """Return class and text of an error for a log line; connection errors often have no text. Empty for None."""
     return f"{type(error).__name__}: {error}" if error is not None else ""

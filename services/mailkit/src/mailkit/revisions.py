@@ -1,7 +1,7 @@
-"""Which schema this code needs, and which schema a database has: what a service asks at its start (docs/decisions/0021).
+"""The schema that this code needs and the one a database has, compared when a service starts (docs/decisions/0021).
 
 Migrations are scripts for alembic (`mailkit.migrate`). Their numbers are read here without running them, so that a service
-that only serves loads neither alembic nor SQLAlchemy: a third of its time to start.
+that only serves loads neither alembic nor SQLAlchemy, which would be a third of its start-up time.
 """
 
 import ast
@@ -16,12 +16,12 @@ from mailkit.errors import ConfigError
 
 
 class CodeTooOld(ConfigError):
-    """The schema has moved on to where this code cannot follow: waiting will not help."""
+    """The schema is too new for this code: waiting does not help."""
 
 
 @dataclass(frozen=True)
 class Code:
-    """What the scripts of an installed package say: its own number, and the schema it cannot do without."""
+    """Revisions of an installed package: its own number, and that of the oldest schema it runs on."""
 
     number: int
     needs: int
@@ -29,26 +29,26 @@ class Code:
 
 @dataclass(frozen=True)
 class State:
-    """What a database says. `version` 0: there is no schema yet."""
+    """Revisions of a database: the schema's, and the oldest code that may run on it. `version` 0: no schema yet."""
 
     version: int
     min_code: int
 
 
 def code_of(package: str) -> Code:
-    """The numbers of the code that is installed: of the newest script, and of the newest that is needed."""
+    """Return the revisions of the installed package: of its newest script, and of the newest with `needed`."""
     needed = {}
     for script in resources.files(package).joinpath("migrations", "versions").iterdir():
         if script.name.endswith(".py"):
             values = _constants(script.read_text())
-            if "revision" not in values:  # as alembic does with __init__.py
+            if "revision" not in values:  # not a script; alembic skips such files too
                 continue
             needed[int(str(values["revision"]))] = bool(values.get("needed", True))
     return Code(max(needed), max(number for number, need in needed.items() if need))
 
 
 def _constants(source: str) -> dict[str, object]:
-    """What the module's own lines give names to, where that is a constant (`a = 1`, `a: int = 1`, `a, b = 1, 2`)."""
+    """Return the constants that a module assigns at its top level (`a = 1`, `a: int = 1`, `a, b = 1, 2`)."""
     found: dict[str, object] = {}
     for statement in ast.parse(source).body:
         match statement:
@@ -64,7 +64,7 @@ def _constants(source: str) -> dict[str, object]:
 
 
 def refuse_newer(package: str, schema: str, state: State, code: Code) -> None:
-    """Raises CodeTooOld when the schema does not allow this code."""
+    """Check that the schema accepts this code. Raises CodeTooOld."""
     if code.number < state.min_code:
         raise CodeTooOld(
             f"schema {schema} is at revision {state.version:04} and takes code {state.min_code:04} or newer, "
@@ -73,7 +73,7 @@ def refuse_newer(package: str, schema: str, state: State, code: Code) -> None:
 
 
 async def read_state(pool: asyncpg.Pool, schema: str) -> State:
-    """The numbers that the database holds. Raises what asyncpg raises."""
+    """Read the revisions of `schema` from the database. Raises the errors of asyncpg."""
     try:
         version = await pool.fetchval(f'select version_num from "{schema}".schema_version')
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
@@ -86,9 +86,9 @@ async def read_state(pool: asyncpg.Pool, schema: str) -> State:
 
 
 async def require_current(pool: asyncpg.Pool, package: str, schema: str, command: str) -> None:
-    """Refuse a database whose `schema` this code may not run on, or which lacks what this code needs.
+    """Check that this code may run on the database's `schema` and that the schema has what the code needs.
 
-    `command`: the package whose `migrate` brings it up to date. Raises ConfigError that says what to do.
+    `command`: the package whose `migrate` upgrades it. Raises ConfigError, which says what to do.
     """
     try:
         state = await read_state(pool, schema)

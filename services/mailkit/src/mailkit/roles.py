@@ -1,4 +1,4 @@
-"""A login role per service with the rights on its own schemas and no others, made by `migrate` (docs/decisions/0022)."""
+"""A login role per service with rights on its own schemas only, created by `migrate` (docs/decisions/0022)."""
 
 import base64
 import hashlib
@@ -14,13 +14,13 @@ import asyncpg
 from mailkit.db import DATABASE_ERRORS, Connection
 from mailkit.errors import ConfigError
 
-#: What `migrate` alone writes.
+#: Tables that only `migrate` writes.
 _READ_ONLY = ("schema_version", "schema_min_code")
 _ITERATIONS = 4096
 
 
 def read_password(folder: str, role: str) -> str:
-    """The role's password from its file. Raises ConfigError."""
+    """Read the role's password from its file. Raises ConfigError."""
     path = Path(folder) / role
     try:
         password = path.read_text().strip()
@@ -32,7 +32,10 @@ def read_password(folder: str, role: str) -> str:
 
 
 def verifier(password: str, salt: bytes | None = None) -> str:
-    """What Postgres stores of a password (SCRAM-SHA-256, RFC 5803): sent instead of it, it reaches no statement log."""
+    """Return what Postgres stores of a password (SCRAM-SHA-256, RFC 5803).
+
+    It is sent instead of the password, which is then in no statement log.
+    """
     salt = salt or os.urandom(16)
     salted = hashlib.pbkdf2_hmac("sha256", unicodedata.normalize("NFKC", password).encode(), salt, _ITERATIONS)
     client = hmac.digest(salted, b"Client Key", "sha256")
@@ -43,9 +46,9 @@ def verifier(password: str, salt: bytes | None = None) -> str:
 
 
 async def ensure_role(dsn: str, role: str, password: str, schemas: Sequence[str]) -> None:
-    """Make the login role `postrider_<role>`, or bring its password and rights up to date.
+    """Create the login role `postrider_<role>`, or update its password and rights.
 
-    The user of `dsn` owns the schemas. Raises ConfigError in one sentence when it may not make roles.
+    The user of `dsn` owns the schemas. Raises ConfigError in one sentence if it may not create roles.
     """
     name = f"postrider_{role}"
     try:
@@ -53,7 +56,7 @@ async def ensure_role(dsn: str, role: str, password: str, schemas: Sequence[str]
         try:
             async with connection.transaction():
                 await connection.execute("set local lock_timeout = '60s'")
-                # the services' jobs run side by side, and rights on one thing cannot be changed by two at once
+                # the services' jobs run in parallel, and concurrent changes of the rights on one object fail
                 await connection.execute("select pg_advisory_xact_lock($1)", zlib.crc32(b"postrider roles"))
                 await _login(connection, name, password)
                 for schema in sorted(schemas):
@@ -76,13 +79,13 @@ async def _login(connection: Connection, name: str, password: str) -> None:
     owned = await connection.fetchval(
         "select pg_has_role(datdba, 'usage') from pg_database where datname = current_database()"
     )
-    if owned:  # else whoever took CONNECT from everybody gives it himself
+    if owned:  # otherwise an owner who has revoked CONNECT from public has to grant it
         database = await connection.fetchval("select quote_ident(current_database())")
         await connection.execute(f"grant connect on database {database} to {name}")
 
 
 async def _rights(connection: Connection, name: str, schema: str) -> None:
-    """Rows, not tables: a service makes and drops partitions through functions that do nothing else."""
+    """Grant rights on rows, not tables: a service creates and drops partitions through functions that do nothing else."""
     rows, all_tables = "select, insert, update, delete", f"all tables in schema {schema}"
     await connection.execute(f"grant usage on schema {schema} to {name}")
     await connection.execute(f"grant {rows} on {all_tables} to {name}")

@@ -1,8 +1,8 @@
-"""Work that runs once whatever the number of replicas: a fenced lease in the database, taken over when its holder is gone.
+"""Work that runs in one replica at a time: a fenced lease in the database, taken over if its holder stops renewing it.
 
-The table `<schema>.singleton` (name, holder, fence, until) belongs to the schema whose work it is. The fence goes up with
-each change of hands; what the work writes it writes in a `step`, which begins by looking whether the lease is still the
-same: a holder that was stopped for a while and goes on writes nothing.
+The table `<schema>.singleton` (name, holder, fence, until) belongs to the schema whose work it is. The fence increases with
+each change of the holder. The work writes in a `step`, which begins by checking that the lease is still the same: a holder
+that was suspended and continues later writes nothing.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +16,7 @@ from prometheus_client import Counter, Gauge
 from mailkit.clock import Clock
 from mailkit.db import Connection
 
-#: How long a holder that says nothing more keeps the work from the others, beyond the time between two rounds.
+#: Length of the lease beyond the time between two rounds: how long a holder that has stopped delays the others.
 HOLD = timedelta(seconds=60)
 
 HELD = Gauge("postrider_singleton_held", "1 in the replica that does this work, 0 in the others", ["task"])
@@ -34,19 +34,19 @@ on conflict (name) do update
  where s.holder = excluded.holder or s.until <= $3
 returning fence
 """
-#: Shared, so that steps of one holder do not wait for each other, and whoever takes over waits for their end.
+#: A shared lock: steps of one holder do not wait for each other, and a replica that takes over waits for their end.
 _LOOK = "select true from {table} where name = $1 and holder = $2 and fence = $3 for share"
 _RELEASE = "update {table} set until = $3 where name = $1 and holder = $2 and until > $3"
 
 
 class Lost(Exception):
-    """Another replica has taken the work over; this round is over."""
+    """Another replica has taken over the lease; this round ends."""
 
 
 class Singleton:
-    """The right of one replica, `holder`, to do the work `name`. Ask `mine` before each slice; a slice is shorter than HOLD.
+    """The lease of one replica, `holder`, on the work `name`. Call `mine` before each slice, which is shorter than HOLD.
 
-    `period`: the time between two rounds, which the lease outlasts, so that the same replica does the next one too.
+    `period`: the time between two rounds; the lease is longer, so that the same replica does the next round too.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Singleton:
         )
 
     async def mine(self) -> bool:
-        """Take or keep the lease."""
+        """Take or renew the lease; False if another replica holds it."""
         now = self._clock.now()
         fence = await self._pool.fetchval(self._take, self._name, self._holder, now, now + self._hold)
         self._fence = fence or 0
@@ -74,7 +74,7 @@ class Singleton:
 
     @contextmanager
     def round(self) -> Iterator[None]:
-        """Counts one round of the work by how it ended; a lease that was lost or never had is no round."""
+        """Count a round of the work by its outcome; without the lease, or if it is lost, no round is counted."""
         try:
             yield
         except Lost:
@@ -91,13 +91,13 @@ class Singleton:
 
     @asynccontextmanager
     async def step(self) -> AsyncIterator[Connection]:
-        """A transaction that is committed under our lease or not at all. Raises Lost."""
+        """Open a transaction that is committed only under our lease. Raises Lost."""
         async with self._pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval(self._look, self._name, self._holder, self._fence):
                 raise Lost(self._name)
             yield connection
 
     async def release(self) -> None:
-        """At a replica's end: the next one need not wait."""
+        """Give the lease back when a replica stops, so that the next need not wait for its end."""
         self._held.set(0)
         await self._pool.execute(self._release, self._name, self._holder, self._clock.now())

@@ -1,4 +1,4 @@
-"""How long a service's event loop was kept from its work: every client of the process waited as long."""
+"""Measurement of event loop stalls: each client of the process waits for the length of a stall."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from prometheus_client import Histogram
 
 from mailkit.metrics import from_zero
 
-#: How often the loop is looked at (seconds); a stall is measured at most that much too short.
+#: Period of the measurement, in seconds; the measured length of a stall is too short by at most this.
 PERIOD = 0.05
 
 STALL_SECONDS = from_zero(
@@ -22,7 +22,7 @@ STALL_SECONDS = from_zero(
 
 
 class StallWatch:
-    """What is measured from one turn of the timer to the next."""
+    """Measures delay and processor time from one turn of the timer to the next."""
 
     def __init__(self, now: float, worked: float) -> None:
         self._due = now + PERIOD
@@ -30,7 +30,7 @@ class StallWatch:
         self._work, self._wait = STALL_SECONDS.labels("work").observe, STALL_SECONDS.labels("wait").observe
 
     def turn(self, now: float, worked: float) -> None:
-        """Count a turn at `now`, by a clock that is never set; `worked`: processor time of this thread (both seconds)."""
+        """Count a turn at `now`, by a monotonic clock; `worked`: processor time of this thread. Both in seconds."""
         late = max(0.0, now - self._due)
         work = min(late, worked - self._worked)
         self._work(work)
@@ -39,7 +39,7 @@ class StallWatch:
 
 
 def watch(loop: asyncio.AbstractEventLoop) -> None:
-    """Measure `loop`, which is this thread's, for as long as it runs."""
+    """Measure `loop`, the loop of this thread, as long as it runs."""
     stalls = StallWatch(time.monotonic(), time.thread_time())
 
     def turn() -> None:

@@ -1,4 +1,4 @@
-"""Answers to logins held back (tarpitting), bounded so that the waiting sessions leave connections for others (docs/decisions/0049)."""
+"""Delayed answers to logins (tarpitting), bounded so that waiting sessions leave connections free (docs/decisions/0049)."""
 
 import asyncio
 from collections import Counter as Tally
@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge
 from mailkit.address import client_network
 from mailkit.metrics import from_zero
 
-#: No answer waits longer (seconds), whatever auth says.
+#: Longest delay of an answer, in seconds, whatever auth asks for.
 LONGEST = 10.0
 
 DELAYED = from_zero(
@@ -23,9 +23,9 @@ WAITING = Gauge("postrider_login_delays_waiting_count", "Logins whose answer is 
 
 
 class Tarpit:
-    """Delays of one process: at most `most` at once, at most `per_network` for one client network (/24, /64).
+    """The delays of one process: at most `most` at once, at most `per_network` for one client network (/24, /64).
 
-    `crowded`: True while most connections that may be open are; no answer is held back then. `sleep`: waits (seconds).
+    `crowded`: returns True while most of the connections that may be open are; no answer is delayed then. `sleep`: in seconds.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class Tarpit:
         self._waiting: Tally[str] = Tally()
 
     async def delay(self, address: str | None, seconds: float) -> bool:
-        """Wait `seconds`. False, at once, when one more may not wait: the login is to be refused then, for now.
+        """Wait `seconds`. Return False at once if the limit is reached: the login is to be refused temporarily.
 
-        A cancellation ends the wait. Clients whose address is not known count as one network.
+        Cancellation ends the wait. Clients without a known address count as one network.
         """
         if seconds <= 0:
             return True

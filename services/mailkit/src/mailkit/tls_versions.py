@@ -1,4 +1,4 @@
-"""The oldest TLS version that each listener takes: 1.2, unless `POSTRIDER_TLS_MINIMUM` says otherwise (decision 0044)."""
+"""The oldest TLS version that each listener accepts: 1.2, unless `POSTRIDER_TLS_MINIMUM` is set (decision 0044)."""
 
 import asyncio
 import ssl
@@ -15,18 +15,18 @@ VERSIONS = {
     "1.0": ssl.TLSVersion.TLSv1, "1.1": ssl.TLSVersion.TLSv1_1,
     "1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3,
 }  # fmt: skip
-#: What RFC 8996 leaves in use.
+#: The oldest version that RFC 8996 does not deprecate.
 SECURE = ssl.TLSVersion.TLSv1_2
 _OLD = ("TLSv1", "TLSv1.1")  # as ssl.SSLObject.version names them
 
-#: The oldest version by listener.
+#: The oldest accepted version, by listener.
 Minimums = Mapping[str, ssl.TLSVersion]
 
 
 def tls_minimums(parts: Sequence[str], listeners: Iterable[str]) -> Minimums:
-    """The oldest version of each of `listeners`, from parts like `1.2` (all that are not named) and `pop3s=1.0`.
+    """Return the oldest version of each of `listeners`, from parts like `1.2` (all that are not named) and `pop3s=1.0`.
 
-    Names of listeners of other services pass. Raises ConfigError in one sentence.
+    Names of listeners of other services are accepted. Raises ConfigError in one sentence.
     """
     found: dict[str, ssl.TLSVersion] = {}
     for part in parts:
@@ -43,19 +43,19 @@ def tls_minimums(parts: Sequence[str], listeners: Iterable[str]) -> Minimums:
 
 
 def new_context(minimum: ssl.TLSVersion) -> ssl.SSLContext:
-    """A server's context without a certificate."""
+    """Create a server context without a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = minimum
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     if minimum < SECURE:
-        # TLS 1.0 and 1.1 sign with MD5 and SHA-1 and know no cipher suites but those with SHA-1: OpenSSL takes neither
-        # above level 0, and Python's own list leaves the suites out.
+        # TLS 1.0 and 1.1 sign with MD5 and SHA-1 and have only cipher suites with SHA-1: OpenSSL accepts neither above
+        # level 0, and Python's default list does not contain the suites.
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
     return context
 
 
 def warn_of_minimums(minimums: Minimums) -> None:
-    """Log each listener that takes versions which RFC 8996 forbids."""
+    """Log each listener that accepts versions which RFC 8996 forbids."""
     names = {version: name for name, version in VERSIONS.items()}
     for listener, minimum in minimums.items():
         if minimum < SECURE:
@@ -63,12 +63,12 @@ def warn_of_minimums(minimums: Minimums) -> None:
 
 
 def negotiated(transport: asyncio.BaseTransport) -> str:
-    """The connection's TLS version as OpenSSL names it (`TLSv1.3`); empty in plain text."""
+    """Return the connection's TLS version as OpenSSL names it (`TLSv1.3`); empty in plain text."""
     connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     return (connection.version() if connection is not None else None) or ""
 
 
 def warn_of_old(version: str, listener: str, client: str | None) -> None:
-    """Log a connection below TLS 1.2, so that an operator sees which clients still need it. Call it after a handshake."""
+    """Log a connection below TLS 1.2 after its handshake, so that operators see which clients still need it."""
     if version in _OLD:
         log.warning("old_tls_used", listener=listener, client=client, version=version)

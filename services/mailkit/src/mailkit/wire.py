@@ -1,5 +1,5 @@
-"""The base of all structs that travel between services: MessagePack arrays, so fields are only ever added at the end,
-with defaults; an older reader passes over what it does not know (`proto/README.md`)."""
+"""The base of all structs exchanged between services: MessagePack arrays, whose fields are only ever added at the end, with
+defaults; an older reader ignores fields that it does not know (`proto/README.md`)."""
 
 from typing import TYPE_CHECKING
 
@@ -7,8 +7,10 @@ import msgspec
 
 
 def at_most(count: int) -> msgspec.Meta:
-    """The bound of a list in a question, `Annotated[list[Item], at_most(100)]`: a longer one is refused (400) before its
-    items are read (docs/decisions/0048)."""
+    """Return the limit of a list in a question, as in `Annotated[list[Item], at_most(100)]`.
+
+    A longer list is refused (400) before its items are read (docs/decisions/0048).
+    """
     return msgspec.Meta(max_length=count)
 
 

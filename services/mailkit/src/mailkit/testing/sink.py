@@ -1,4 +1,4 @@
-"""A remote mail host for tests: a real SMTP server on a loopback address that records what it gets and breaks on order."""
+"""A remote mail host for tests: a real SMTP server on a loopback address that records messages and fails on demand."""
 
 import socket
 import ssl
@@ -15,21 +15,21 @@ from mailkit.testing.speed import patient
 
 @dataclass
 class Received:
-    """One message as it came: `data` without dot-stuffing and final dot; `tls` when it came over TLS."""
+    """A message as received: `data` without dot-stuffing and final dot; `tls`: over TLS."""
 
     mail_from: str
     recipients: list[str]
     data: bytes
     tls: bool
     parameters: str = ""
-    """What stood behind the sender in MAIL."""
+    """Parameters of MAIL, behind the sender."""
     connection: int = 0
     """Number of the connection, from 1."""
 
 
 @dataclass
 class Behaviour:
-    """What the host does; a test may change it while it runs. Replies are lines without line ends; None: as usual."""
+    """Behaviour of the host, which a test may change while it runs. Replies are lines without line endings; None: default."""
 
     extensions: list[str] = field(default_factory=lambda: ["PIPELINING", "8BITMIME", "SIZE 20000000"])
     starttls: bool = False
@@ -40,27 +40,27 @@ class Behaviour:
     data: list[str] | None = None
     dot: list[str] | None = None
     drop_at: str = ""
-    """Close without a word at: "connect", "EHLO", "MAIL", "RCPT", "DATA", "body" (behind its first line), "dot"."""
+    """Close without a reply at: "connect", "EHLO", "MAIL", "RCPT", "DATA", "body" (after its first line), "dot"."""
     ehlo: list[str] | None = None
-    """Instead of the extensions; a refusal makes clients fall back to HELO."""
+    """The reply to EHLO instead of the extensions; a refusal makes clients fall back to HELO."""
     tls_refusal: list[str] | None = None
-    """The answer to STARTTLS instead of 220."""
+    """The reply to STARTTLS instead of 220."""
     tls_injection: bytes = b""
-    """Plain text right behind the 220, as an attacker in the middle adds it."""
+    """Plain text directly after the 220, as added by an attacker in the middle."""
     dots: list[list[str]] = field(default_factory=list)
-    """Answers to the next final dots, used up one by one before `dot`."""
+    """Replies to the next final dots, used one by one before `dot`."""
     early: list[str] | None = None
-    """Said behind the first line of a body, and nothing more until the client goes."""
+    """Sent after the first line of a body, and nothing more until the client disconnects."""
     unasked: list[str] | None = None
-    """Said right behind the answer to a final dot."""
+    """Sent directly after the reply to a final dot."""
     always_354: bool = False
-    """Asks for a message though nobody was accepted."""
+    """Reply 354 to DATA although no recipient was accepted."""
     limit: int = 0
-    """A connection that has taken so many answers MAIL with 421 and closes; 0: no limit."""
+    """Messages that a connection accepts; then MAIL is answered with 421 and a close. 0: no limit."""
     hold: dict[str, threading.Event] = field(default_factory=dict)
-    """Waits for the event before it answers: by verb, "greeting", "body", "dot"."""
+    """Events to wait for before replies: by verb, "greeting", "body", "dot"."""
     context: ssl.SSLContext | None = None
-    """TLS otherwise than with a certificate that nobody trusts."""
+    """The TLS context, instead of one with a certificate that no client trusts."""
 
 
 class Sink:
@@ -71,9 +71,9 @@ class Sink:
         self.messages: list[Received] = []
         self.connections = 0
         self.commands: list[str] = []
-        """Command lines of all connections, as they came; "." for a lone dot, "(cut)" for a body without its dot."""
+        """Command lines of all connections, as received; "." for a body without recipients, "(cut)" for one without its dot."""
         self.names: list[str | None] = []
-        """Names that clients asked for under TLS (SNI)."""
+        """Names that clients requested under TLS (SNI)."""
         self._server = socket.create_server((address, port), backlog=200)
         self.address, self.port = self._server.getsockname()[:2]
         self._context: ssl.SSLContext | None = None
@@ -91,9 +91,9 @@ class Sink:
         self.close()
 
     def close(self) -> None:
-        """Stop listening and end open conversations."""
+        """Stop listening and end open sessions."""
         try:
-            self._server.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept, which would take one more client
+            self._server.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept, which would accept one more client
         except OSError:
             pass
         self._server.close()
@@ -105,8 +105,10 @@ class Sink:
                     pass
 
     def saw(self, command: str, count: int = 1, seconds: float = 15.0) -> None:
-        """Wait until `command` (the beginning of a line) came `count` times. Raises TimeoutError when it did
-        not within `seconds` of an idle machine."""
+        """Wait until `command` (the beginning of a line) was received `count` times.
+
+        Raises TimeoutError after `seconds` of an idle machine.
+        """
 
         def came() -> bool:
             return sum(c.startswith(command) for c in self.commands) >= count
@@ -246,7 +248,7 @@ class _Conversation:
         return True
 
     def _line(self) -> bytes:
-        """A line of a body. Raises EOFError when the client goes before the dot."""
+        """Read a line of a body. Raises EOFError if the client disconnects before the dot."""
         try:
             line = self._file.readline()
         except OSError:

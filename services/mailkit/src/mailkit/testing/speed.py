@@ -1,4 +1,4 @@
-"""How fast this machine is just now, beside the one the absolute limits were set on."""
+"""Speed of this machine at present, relative to the machine for which absolute time limits were set."""
 
 import asyncio
 import functools
@@ -7,18 +7,18 @@ import os
 import time
 from collections.abc import Callable
 
-#: Seconds the loop below takes on the machine the limits were set on: two cores, nothing else running.
+#: Seconds of the loop below on the machine for which the limits were set: two cores, no other load.
 NOMINAL_SECONDS = 0.055
 ROUNDS = 3
-#: A wait that is met ends then, so a wide limit costs nothing but the time in which a test fails. This much is for what no
-#: average shows: a moment in which another worker starts six processes, or the machine is halted.
+#: Least factor of a wait. A wait ends when its condition is met, so a wide limit only delays the failure of a test. It covers
+#: what no average shows: a moment in which another worker starts six processes, or the machine is halted.
 LEAST = 3.0
-#: A machine slower than this is of no use for tests, and a test that hangs has to end.
+#: Greatest factor: a slower machine is of no use for tests, and a test that hangs has to end.
 MOST = 15.0
 
 
 def _loop() -> float:
-    """Seconds for a fixed amount of interpreted and of hashing work."""
+    """Return the seconds taken by a fixed amount of interpreted and of hashing work."""
     started = time.perf_counter()
     total = 0
     for number in range(400_000):
@@ -30,9 +30,9 @@ def _loop() -> float:
 
 
 def slowness(nominal: float = NOMINAL_SECONDS) -> float:
-    """By what absolute limits of time are multiplied: 1 on the nominal machine or a faster one, never less.
+    """Return the factor for absolute time limits: 1 on the nominal machine or a faster one, never less.
 
-    The median of three runs, so that one interruption does not widen the limits; a machine that others keep busy is slow.
+    It is the median of three runs, so that one interruption does not widen the limits; a busy machine counts as slow.
     """
     return max(1.0, sorted(_loop() for _ in range(ROUNDS))[ROUNDS // 2] / nominal)
 
@@ -43,26 +43,26 @@ def _of_this_session() -> float:
 
 
 def _now() -> float:
-    """The slowness measured at the first call, once per process, or what the machine's load of the last minute makes of it."""
+    """Return the slowness measured once per process or, if greater, the load per core of the last minute; at most MOST."""
     load = os.getloadavg()[0] / len(os.sched_getaffinity(0))
     return min(MOST, max(_of_this_session(), load))
 
 
 def patient(seconds: float) -> float:
-    """How long a test waits before it gives up where an idle machine needs `seconds` at most.
+    """Return how long a test waits before it fails for what takes at most `seconds` on an idle machine.
 
-    It says when a test has failed, never how fast the product is: a wait ends when what it waits for is there.
+    It decides when a test has failed, not how fast the product is: a wait ends when its condition is met.
     """
     return seconds * max(LEAST, _now())
 
 
 def allowed(seconds: float) -> float:
-    """How long the product itself may take for what takes `seconds` at most on an idle machine: not wider than it has to be."""
+    """Return how long the product may take for what takes at most `seconds` on an idle machine, as narrow as possible."""
     return seconds * _now()
 
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Let the loop run until `condition()` is true. Raises TimeoutError when the wait is over; `seconds` are an idle machine's."""
+    """Run the loop until `condition()` is true. Raises TimeoutError after `seconds` of an idle machine."""
     async with asyncio.timeout(patient(seconds)):
         while not condition():
             await asyncio.sleep(0.005)

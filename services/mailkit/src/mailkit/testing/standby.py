@@ -1,4 +1,4 @@
-"""Two Postgres servers of their own, a primary and its streaming standby, for what a failover does."""
+"""Two separate Postgres servers, a primary and its streaming standby, for tests of a failover."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ _SETTINGS = (
 
 
 class Pair:
-    """A primary, and a standby that was made from it; both reached by a socket in a folder of their own."""
+    """A primary and a standby created from it, each reached by a socket in its own folder."""
 
     def __init__(self, folder: Path, owners: tuple[Owner, ...]) -> None:
         self._credentials = _credentials()
@@ -70,7 +70,7 @@ class Pair:
         return socket_dsn(self._folder / name)
 
     async def replayed(self) -> None:
-        """Returns when the standby has all that the primary has written."""
+        """Wait until the standby has replayed all that the primary has written."""
         async with asyncio.timeout(patient(60)):
             primary, standby = [await asyncpg.connect(self.dsn(name)) for name in ("primary", "standby")]
             written = await primary.fetchval("select pg_current_wal_flush_lsn()")
@@ -80,7 +80,7 @@ class Pair:
             await standby.close()
 
     async def fail_over(self) -> None:
-        """The primary is gone in an instant, and the standby takes its place."""
+        """End the primary immediately and promote the standby."""
         await asyncio.to_thread(_end, self._servers["primary"])
         connection = await asyncpg.connect(self.dsn("standby"))
         assert await connection.fetchval("select pg_promote(true, $1)", int(patient(60)))
@@ -118,7 +118,7 @@ class Pair:
 
 @contextmanager
 def pair(*owners: Owner) -> Iterator[Pair]:
-    """Both servers for the length of the block, with the owners' schemas."""
+    """Run both servers, with the owners' schemas, for the duration of the block."""
     folder = Path(tempfile.mkdtemp(prefix="postrider-pair-", dir="/tmp" if len(tempfile.gettempdir()) > 40 else None))
     made = None
     try:
