@@ -11,7 +11,7 @@ from queue_worker.parts import web
 
 
 def openapi() -> str:
-    """The OpenAPI document; nothing is started for it."""
+    """Return the OpenAPI document; nothing is started for it."""
     none = cast(Any, None)
     return json.dumps(web(QueueSettings(), Lifecycle(), none, none, none).openapi(), indent=1, sort_keys=True)
 

@@ -1,4 +1,4 @@
-"""The bounce (S8, S9, S13; RFC 3464): what a sender reads, why, and the machine-readable reasons behind it."""
+"""Bounces (S8, S9, S13; RFC 3464): a text for the sender, a machine-readable report, and the original message."""
 
 import secrets
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from mailkit.header import header_of
 from queue_worker.models import Result
 from queue_worker_client.wire import Submission, SubmissionRecipient
 
-#: The original is attached whole up to this size, above it only its header.
+#: Octets up to which the original is attached whole; of a larger one only the header is.
 WHOLE_ORIGINAL = 100 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """What a bounce needs of the message it is about. An empty `body`: it is gone and cannot be attached."""
+    """What a bounce needs of the original message. `body` is empty if it is gone and cannot be attached."""
 
     queue_id: UUID
     mail_from: str
@@ -29,7 +29,7 @@ class Original:
 def bounce(
     original: Original, results: Sequence[tuple[Result, str]], helo_name: str, now: datetime, submission_id: UUID
 ) -> Submission:
-    """The bounce for `results` ((attempt, final text) of each recipient given up) as a submission from `<>`."""
+    """Return the bounce for `results` ((attempt, final text) of each recipient given up) as a submission from `<>`."""
     body = _render(original, results, helo_name, now)
     return Submission(
         submission_id, "", [original.sender], body,
@@ -48,7 +48,7 @@ def _render(original: Original, results: Sequence[tuple[Result, str]], helo_name
         parts.append(("message/rfc822", original.body))
     elif original.body:
         parts.append(("text/rfc822-headers", header_of(original.body, WHOLE_ORIGINAL)))
-    # a multipart is as wide as its widest part (RFC 2045 6.4)
+    # a multipart must not be 7bit if one of its parts is 8bit (RFC 2045 6.4)
     width = "7bit" if all(content.isascii() for _, content in parts) else "8bit"
     head = (
         f"From: Mail Delivery System <MAILER-DAEMON@{helo_name}>\r\n"
@@ -71,7 +71,7 @@ def _render(original: Original, results: Sequence[tuple[Result, str]], helo_name
 
 
 def _human(results: Sequence[tuple[Result, str]], helo_name: str) -> str:
-    """The part people read: one unwrapped line per text, the contract's words as they are."""
+    """Return the part for people: the contract's texts verbatim, each line unwrapped."""
     lines = [
         f"Hi. This is the mail program at {helo_name}.",
         "I'm afraid I wasn't able to deliver your message to the following addresses.",
@@ -90,7 +90,7 @@ def _human(results: Sequence[tuple[Result, str]], helo_name: str) -> str:
 
 
 def _machine(original: Original, results: Sequence[tuple[Result, str]], helo_name: str, now: datetime) -> str:
-    """RFC 3464 2: one block about the message, one per recipient."""
+    """Return the report (RFC 3464 2): one block about the message, and one per recipient."""
     blocks = [
         f"Reporting-MTA: dns; {helo_name}\r\n"
         f"X-Postrider-Queue-ID: {original.queue_id.hex}\r\n"
@@ -117,10 +117,10 @@ def _typed(address: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line of ASCII, as fields of the report have to be (RFC 3464 2.1)."""
+    """Return `text` as one line of ASCII, as the fields of the report require (RFC 3464 2.1); at most 900 characters."""
     return " ".join(text.split()).encode("ascii", "backslashreplace").decode()[:900]
 
 
 def _permanent(status: str) -> str:
-    """The failure is final, whatever the last attempt's class was (RFC 3463 3: 4.4.7 would say it is not)."""
+    """Return `status` in class 5: the failure is final, which a status such as 4.4.7 would deny (RFC 3463 3)."""
     return "5" + status[1:] if status[:1] == "4" else status or "5.0.0"

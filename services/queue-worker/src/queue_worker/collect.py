@@ -21,8 +21,10 @@ BATCH = 500
 
 
 class Collector:
-    """Looks at due candidates: the queue's references first, then the mailboxes'. One replica for all; the bodies may
-    lie in another database than its lease, so what it deletes carries the mark of this very round."""
+    """Deletes those of the due candidates that nothing refers to. One replica does it for all.
+
+    The bodies may be in another database than the lease, so a deletion requires the mark that the same round made.
+    """
 
     def __init__(
         self, pool: asyncpg.Pool, bodies: BodyStore, mailstore: MailstoreClient, clock: Clock, singleton: Singleton
@@ -34,7 +36,7 @@ class Collector:
         self._singleton = singleton
 
     async def collect(self) -> int:
-        """One round; returns how many bodies were deleted. Raises Unavailable when mailstore cannot be asked."""
+        """Run one round; return how many bodies were deleted. Raises Unavailable if mailstore does not answer."""
         deleted = 0
         with self._singleton.round():
             while await self._singleton.mine():
@@ -45,15 +47,18 @@ class Collector:
         return deleted
 
     async def end(self) -> None:
-        """Give the work up at our end; a database that is away gives it up by itself."""
+        """Release the singleton at shutdown. If the database does not answer, its lease expires."""
         try:
             await self._singleton.release()
         except Exception as error:
             report(error, "collector")
 
     async def _look_at(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
-        """Most candidates are still referred to, so the first look costs no write; what looks free is marked and
-        looked at again: a first reference made after the mark fails, one made before it is seen by the second look."""
+        """Delete the bodies of `candidates` that nothing refers to; return how many.
+
+        Most candidates are still referred to, so the first check writes nothing. The other bodies are marked and checked
+        again: a first reference made after the mark fails, and one made before it is seen by the second check.
+        """
         free = await self._unreferenced(sorted({body_id for _, body_id in candidates}))
         deleted = 0
         if free:
@@ -68,8 +73,10 @@ class Collector:
         return deleted
 
     async def _unreferenced(self, body_ids: Sequence[UUID]) -> list[UUID]:
-        """Those that neither the queue nor a mailbox refers to. The queue first: what it hands over between the two
-        questions is in a mailbox by the second."""
+        """Return the bodies that neither the queue nor a mailbox refers to.
+
+        The queue is checked first: a message filed between the two checks is in a mailbox by the second.
+        """
         queued = {row["body_id"] for row in await self._pool.fetch(sql.referenced, list(body_ids))}
         rest = [body_id for body_id in body_ids if body_id not in queued]
         answers = await self._mailstore.references(ReferenceList(rest)) if rest else []

@@ -9,21 +9,21 @@ from mailkit.dsn import BodiesSettings
 
 
 class QueueSettings(BodiesSettings):
-    """What queue-worker is told by its environment."""
+    """Settings that queue-worker reads from its environment."""
 
     http_port: int = Field(default=8002, ge=0, le=65535)
     """Port of the HTTP side."""
     database_pool: int = Field(default=12, ge=2, le=200)
     """Connections to the Postgres with the schema `queue`."""
     token_gateway_queue: SecretStr = SecretStr("")
-    """smtp-gateway's token here."""
+    """Token with which smtp-gateway calls this service."""
     mailstore_url: str = "http://127.0.0.1:8003"
     token_queue_mailstore: SecretStr = SecretStr("")
-    """Our token at mailstore."""
+    """Token with which this service calls mailstore."""
     queue_lifetime_seconds: int = Field(default=86400, ge=1)
     """S8: how long delivery is tried."""
     retry_first_seconds: int = Field(default=400, ge=1)
-    """The first remote retry comes after so long (decision 6)."""
+    """Delay before the first remote retry (decision 6)."""
     max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     """S7."""
     helo_name: str = Field(default_factory=socket.getfqdn)

@@ -1,13 +1,13 @@
-"""The loop that delivers to other hosts. One turn, again and again:
+"""The loop that delivers to remote hosts. It repeats these steps:
 
-1. `Walk` and every hand-over say which pairs of flow and domain have something due: `Ready`.
-2. Pairs are taken in turn, as far as their flow's share and their domain's slots go (docs/decisions/0036).
+1. `Walk` and every hand-over add the pairs of flow and domain that have due mail to `Ready`.
+2. Pairs are taken in turn, as far as their flow's share and their domain's slots allow (docs/decisions/0036).
 3. Their due recipients are claimed in one statement, under a lease that `Leases` renews (decision 6).
-4. What may have been sent by an attempt before is in doubt, what has been here before is a loop: recorded at once.
-5. The rest is grouped by message and divided among conversations, each on a slot.
-6. The courier speaks SMTP; before each final dot `Leases.mark_dot` commits that it goes out.
+4. A recipient that an earlier attempt may have reached is in doubt, and one with our Delivered-To is a loop: recorded at once.
+5. The rest is grouped by message and divided among conversations, each with a slot.
+6. The courier speaks SMTP; before each final dot `Leases.mark_dot` commits the "dot sent" mark.
 7. The courier reports one outcome for each recipient; `Recorder` commits it: delivered, deferred, or given up with its bounce.
-8. The slot and the share are free again, and the next pair has its turn.
+8. The slot and the share are released, and the next pair has its turn.
 """
 
 import asyncio
@@ -38,17 +38,17 @@ from queue_worker.walk import Walk
 
 log = get_logger()
 
-#: Domains claimed from by one statement, recipients of each at most, and flows of each that share a conversation.
+#: Most domains that one statement claims from, most recipients of each, and most flows of each that share a conversation.
 DOMAINS = 50
 EACH = 100
 FLOWS = 10
-#: Recipients in hand and conversations under way at once, in all.
+#: Most recipients in hand, and most concurrent conversations, in all.
 IN_HAND = 5000
 CONVERSATIONS = 500
-#: Of these, conversations kept for domains that answered lately.
+#: Conversations of these that are reserved for domains that answered lately.
 RESERVE = 100
 POLL_SECONDS = 1.0
-#: Nothing was tried at the destination.
+#: Verdicts for which nothing was tried at the destination.
 _UNTRIED = frozenset({Verdict.returned, Verdict.postponed})
 _PAIR = attrgetter("flow", "destination")
 _DOUBT = "The remote host may have taken the message: its answer was lost. (#4.4.2)"
@@ -56,7 +56,7 @@ _DOUBT = "The remote host may have taken the message: its answer was lost. (#4.4
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The right to one conversation; `proven`: the domain answered lately."""
+    """Permission for one conversation. `proven`: the domain answered lately."""
 
     flow: UUID
     domain: str
@@ -64,7 +64,7 @@ class Slot:
 
 
 class Delivery:
-    """The loop that empties the remote side of the queue. `wake` with the pairs that have something new."""
+    """The loop that delivers to remote hosts. Call `wake` with the pairs that have something new."""
 
     def __init__(
         self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID, leases: Leases, recorder: Recorder,
@@ -90,7 +90,7 @@ class Delivery:
         self._stopping = False
 
     def wake(self, pairs: Iterable[Pair] = ()) -> None:
-        """Something was enqueued for `pairs`, or a slot is free."""
+        """Wake the loop: something was enqueued for `pairs`, or a slot is free."""
         self._ready.add(pairs)
         self._due.set()
 
@@ -112,15 +112,17 @@ class Delivery:
                 await asyncio.sleep(1)
 
     async def stop(self, grace: float) -> None:
-        """Claim nothing more; conversations end by decision 13 within `grace` seconds, and what they said is recorded. What
-        a claim under way still brings is given back untried by the courier, which is stopped by then."""
+        """Claim nothing more; end conversations within `grace` seconds (decision 13) and record their outcomes.
+
+        What a claim under way still returns is given back untried by the courier, which has stopped by then.
+        """
         self._stopping = True
         self._due.set()
         await self._remote.stop(grace)
         await self.settled(grace + 1)
 
     async def settled(self, seconds: float) -> None:
-        """Wait until nothing is under way, at most `seconds`."""
+        """Wait until nothing is under way, for at most `seconds`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while (tasks := {*self._claims, *self._conversations, *self._records}) and loop.time() < end:
@@ -135,7 +137,7 @@ class Delivery:
     # -- claiming
 
     async def turn(self) -> int:
-        """Claim for the pairs whose turn it is and begin their conversations; returns how many recipients."""
+        """Claim for the pairs whose turn it is and begin their conversations; return the number of recipients."""
         if self._stopping:
             return 0
         claim: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -188,7 +190,7 @@ class Delivery:
         return len(claims)
 
     def _reserve(self, slots: dict[str, Slot], flow: UUID, domain: str) -> bool | None:
-        """Take a slot for a conversation of `flow` with `domain`; False: not now, None: the domain has none free."""
+        """Take a slot for a conversation of `flow` with `domain`; False if not now, None if the domain has none free."""
         now = asyncio.get_running_loop().time()
         if domain in slots:
             return False
@@ -201,7 +203,10 @@ class Delivery:
         return True
 
     def _allow(self, flow: UUID, most: int) -> int:
-        """Count up to `most` recipients in hand for `flow`; one at least: pairs that only travel along are few."""
+        """Count up to `most` recipients in hand for `flow`; return how many.
+
+        It is at least one, even beyond the share: pairs that join another flow's conversation are few.
+        """
         limit = max(1, min(most, (self._in_hand.free(flow) + 1) // 2))
         self._in_hand.take(flow, limit)
         return limit
@@ -226,14 +231,14 @@ class Delivery:
         self._due.set()
 
     def _more(self, slot: Slot) -> int:
-        """Conversations that may be begun besides the one on `slot`."""
+        """Return how many conversations may begin besides the one on `slot`."""
         free = min(self._destinations.free(slot.domain, asyncio.get_running_loop().time()), self._slots.free(slot.flow))
         return free if slot.proven else min(free, max(0, CONVERSATIONS - RESERVE - self._unproven))
 
     # -- conversations
 
     def _begin(self, slot: Slot, messages: list[list[Claim]]) -> None:
-        """Begin conversations about `messages`: the first on `slot`, more as long as there are slots."""
+        """Begin conversations for `messages`: the first on `slot`, more while there are free slots."""
         if not messages:
             return self._release(slot, None)
         flow, domain = slot.flow, slot.domain
@@ -277,12 +282,12 @@ class Delivery:
         except Exception as error:
             report_error(error, "converse")
         finally:
-            if left:  # nothing was said about these: their leases run out, and the mark says whether they are in doubt
+            if left:  # without an outcome: their leases expire, and the mark says whether they are in doubt
                 self._let_go(list(left.values()))
             self._release(slot, reached)
 
     def _end(self, results: list[Result]) -> None:
-        """Record in the background; the leases are held until that is committed."""
+        """Record `results` in the background; the leases are held until they are committed."""
         task = asyncio.get_running_loop().create_task(self._record(results))
         self._records.add(task)
         task.add_done_callback(self._records.discard)

@@ -1,16 +1,16 @@
-"""How many conversations a remote domain may have at once, and which domains answered lately (decisions 6 and 0021)."""
+"""Limits of concurrent conversations by remote domain, and which domains answered lately (decisions 6 and 0021)."""
 
 from typing import TypeVar
 
 V = TypeVar("V")
 
-#: Messages a conversation is given when there are enough slots for all.
+#: Messages of one conversation when there are enough slots for all.
 CONVERSATION = 10
-#: Conversations at once with a domain that did not answer lately.
+#: Concurrent conversations with a domain that did not answer lately.
 FIRST = 5
-#: Domains remembered, each for its lowered cap and for its last answer.
+#: Most domains remembered for a lowered cap, and as many for their last answer.
 REMEMBERED = 10_000
-#: A destination that answered is expected to answer again for so long, in seconds.
+#: Seconds for which a destination that answered is expected to answer again.
 LATELY = 600.0
 
 
@@ -18,7 +18,7 @@ class Destinations:
     """The conversations under way with each domain.
 
     A domain's cap halves when a conversation reached no host of it, down to one, and grows by one with each that did:
-    a domain that is away costs one connection at a time, not twenty. One that did not answer lately has few at first.
+    an unreachable domain costs one connection at a time, not twenty. One that did not answer lately has at most FIRST.
     Time is an argument, in seconds of one monotonic clock.
     """
 
@@ -29,26 +29,26 @@ class Destinations:
         self._answered: dict[str, float] = {}
 
     def free(self, domain: str, now: float) -> int:
-        """Conversations that may be begun with `domain` now."""
+        """Return how many conversations with `domain` may begin now."""
         cap = self._caps.get(domain, self._most)
         if not self.answered_lately(domain, now):
             cap = min(cap, FIRST)
         return max(0, cap - self._running.get(domain, 0))
 
     def answered_lately(self, domain: str, now: float) -> bool:
-        """A host of `domain` answered within the last LATELY seconds."""
+        """Return whether a host of `domain` answered within the last LATELY seconds."""
         return now - self._answered.get(domain, -LATELY) < LATELY
 
     def answered(self, domain: str, now: float) -> None:
-        """A host of `domain` answered just now."""
+        """Note that a host of `domain` answered now."""
         _remember(self._answered, domain, now)
 
     def begin(self, domain: str) -> None:
-        """A conversation begins."""
+        """Count a conversation that begins."""
         self._running[domain] = self._running.get(domain, 0) + 1
 
     def end(self, domain: str, reached: bool | None) -> None:
-        """A conversation is over; `reached`: a host of the domain answered, None: none was tried."""
+        """Count a conversation that ended. `reached`: whether a host of the domain answered; None if none was tried."""
         self._running[domain] -= 1
         if not self._running[domain]:
             del self._running[domain]
@@ -61,7 +61,7 @@ class Destinations:
 
 
 def _remember(known: dict[str, V], domain: str, value: V) -> None:
-    """The latest REMEMBERED domains."""
+    """Store `value`, and keep the latest REMEMBERED domains."""
     known.pop(domain, None)
     known[domain] = value
     if len(known) > REMEMBERED:
@@ -69,5 +69,5 @@ def _remember(known: dict[str, V], domain: str, value: V) -> None:
 
 
 def split(count: int, free: int) -> int:
-    """How many of `count` messages one conversation gets when `free` may be begun."""
+    """Return how many of `count` messages each conversation gets when `free` conversations may begin."""
     return max(CONVERSATION, -(-count // max(free, 1)))

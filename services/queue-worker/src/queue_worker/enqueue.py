@@ -1,4 +1,4 @@
-"""What a hand-over writes: messages, recipients and bodies in one transaction. Bounces come in by the same function."""
+"""Enqueuing of hand-overs: messages, recipients and bodies in one transaction. Bounces take the same path."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from queue_worker_client.wire import Submission
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A submission on its way in, with the ids it gets. `bounce`: it is one of ours."""
+    """A submission to insert, with the id of its body and its flow. `bounce`: it is our own bounce."""
 
     submission: Submission
     body_id: UUID
@@ -26,12 +26,12 @@ class Entry:
 
     @property
     def queue_id(self) -> UUID:
-        """The hand-over's id: Received, the 250 and every log line say the same (docs/decisions/0019)."""
+        """The hand-over's id, which Received, the 250 reply and every log line name (docs/decisions/0019)."""
         return self.submission.submission_id
 
 
 def entry(submission: Submission, *, bounce: bool = False) -> Entry:
-    """A submission, and an id for its body."""
+    """Return the entry for `submission`, with its flow and a new id for its body."""
     flow = flow_of(submission.account, submission.client_address, submission.mail_from)
     return Entry(submission, new_id(), bounce, NO_FLOW if bounce else flow)
 
@@ -39,10 +39,10 @@ def entry(submission: Submission, *, bounce: bool = False) -> Entry:
 async def insert(
     connection: Connection, bodies: BodyStore, entries: Sequence[Entry], now: datetime, lifetime: timedelta
 ) -> set[UUID]:
-    """Insert `entries` and their bodies, in one statement; the hand-over ids among theirs that are new.
+    """Insert `entries` and their bodies in one statement; return the hand-over ids that are new.
 
-    Where the body store is another database, `put` was done before and the caller is inside `first_reference`. The body
-    of a repeated hand-over has no reference; its candidate sees to it.
+    Where the bodies are in another database, the caller has stored them with `put` and is inside `first_reference`. The
+    body of a repeated hand-over gets no reference; the collector finds it by its candidate row.
     """
     if not entries:
         return set()
@@ -75,7 +75,7 @@ async def insert(
 
 
 def _recipients(e: Entry) -> list[tuple[object, ...]]:
-    """The rows of its recipients."""
+    """Return the rows of the recipients of `e`."""
     recipients = e.submission.recipients
     seen = delivered_to(e.submission.body) if any(r.loop_address for r in recipients) else frozenset()
     return [
@@ -89,12 +89,12 @@ def _recipients(e: Entry) -> list[tuple[object, ...]]:
 
 
 def destination(address: str) -> str:
-    """The domain a remote recipient's mail goes to: what attempts are grouped by."""
+    """Return the domain that a remote recipient's mail goes to, by which attempts are grouped."""
     return address.rpartition("@")[2].lower()
 
 
 def destinations(entries: Sequence[Entry]) -> set[Pair]:
-    """Flows and remote domains of `entries`, "" for mailboxes of ours: of which the delivery loop is notified at once."""
+    """Return the pairs of flow and remote domain of `entries`, "" for local mailboxes, to wake the delivery loops with."""
     return {
         (NO_FLOW, "") if r.mailbox_id else (e.flow, destination(r.address))
         for e in entries
@@ -103,6 +103,6 @@ def destinations(entries: Sequence[Entry]) -> set[Pair]:
 
 
 def delivered_to(body: bytes) -> frozenset[str]:
-    """The addresses of the header's Delivered-To lines, lower-cased: ours among them mean a loop (spec "Loops")."""
+    """Return the addresses of the header's Delivered-To lines in lower case; one of ours means a loop (spec "Loops")."""
     values = Header(header_of(body)).values(b"delivered-to")
     return frozenset(value.decode("utf-8", "replace").lower() for value in values if value)

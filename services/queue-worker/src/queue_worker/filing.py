@@ -1,4 +1,4 @@
-"""Mailboxes of ours: claim what is due in lists, hand them to mailstore, record how it ended."""
+"""Delivery to local mailboxes: claim due recipients in lists, hand them to mailstore, record the results."""
 
 import asyncio
 from uuid import UUID
@@ -19,17 +19,17 @@ from queue_worker.storage.queue import sql
 log = get_logger()
 
 BATCH = 200
-#: While mailstore is away it is asked with so few, at most so many seconds apart, and all else stays due.
+#: While mailstore does not answer: recipients of a list, and most seconds between two lists. The other recipients stay due.
 PROBE = 10
 PROBE_PAUSE = 5
 POLL_SECONDS = 1.0
-#: A list that takes longer than this is left to itself while the next ones go; and their greatest number.
+#: Seconds after which the next list no longer waits for a slow one, and the most lists under way at once.
 SLOW_SECONDS = 2.0
 SIDE_BY_SIDE = 4
 
 
 class Filer:
-    """The loops that empty the local side of the queue. `wake` when something new is due."""
+    """The loop that delivers to local mailboxes. Call `wake` when something new is due."""
 
     def __init__(
         self, pool: asyncpg.Pool, clock: Clock, worker: UUID, leases: Leases, recorder: Recorder, local: LocalCourier
@@ -44,19 +44,21 @@ class Filer:
         self._pace = Pace(TURN_SECONDS)
         self._stopping = False
         self.oldest: UUID | None = None
-        """The oldest message under way; kept up by maintenance."""
+        """Id of the oldest message under way, updated by maintenance."""
 
     def wake(self) -> None:
         self._due.set()
 
     def stop(self) -> None:
-        """Claim nothing more; what is in hand is finished by `run`."""
+        """Claim nothing more; `run` finishes the work in hand."""
         self._stopping = True
         self._due.set()
 
     async def run(self) -> None:
-        """File until stopped and nothing is in hand. The next list is what came meanwhile; one that takes long does not
-        keep the next from its turn (decision 0034)."""
+        """File until stopped and nothing is in hand.
+
+        Each list has what became due meanwhile; a slow list does not delay the next one (decision 0034).
+        """
         turns: set[asyncio.Task[tuple[bool, float]]] = set()
         try:
             while not self._stopping:
@@ -80,7 +82,7 @@ class Filer:
                 turn.cancel()
 
     async def _one(self) -> tuple[bool, float]:
-        """One turn: (nothing was due, seconds to leave the database or mailstore alone)."""
+        """Run one turn; return (whether nothing was due, seconds until the database or mailstore is asked again)."""
         try:
             found = await self.turn()
         except Exception as error:
@@ -96,7 +98,7 @@ class Filer:
             pass
 
     async def turn(self) -> int:
-        """Claim, file and record one list; returns how many recipients it had."""
+        """Claim, file and record one list; return how many recipients it had."""
         now = self._clock.now()
         most = PROBE if self._local.away else BATCH
         rows = await self._pool.fetch(sql.claim_local, now, self._worker, now + LEASE, most)

@@ -24,7 +24,7 @@ log = get_logger()
 
 
 class Intake:
-    """Takes submissions in; answers each after its transaction is flushed (decision 2)."""
+    """Accepts submissions and answers each after its transaction is flushed (decision 2)."""
 
     def __init__(
         self,
@@ -47,7 +47,10 @@ class Intake:
         )
 
     async def take(self, items: Sequence[Submission]) -> list[SubmissionAnswer]:
-        """One answer per item, in order. Raises Unavailable when the database is away: nothing is known to be stored."""
+        """Commit `items` and return one answer per item, in order.
+
+        Raises Unavailable if the database does not answer; then no item is known to be stored.
+        """
         if self._disk.is_full():
             return [SubmissionAnswer("no_space") for _ in items]
         answers = await asyncio.gather(*(self._batch.ask(item) for item in items), return_exceptions=True)
@@ -63,11 +66,13 @@ class Intake:
         first: dict[UUID, Entry] = {}
         for item in items:
             first.setdefault(item.submission_id, entry(item))
-        entries = sorted(first.values(), key=lambda e: e.submission.submission_id)  # one order for all: no deadlock
+        entries = sorted(
+            first.values(), key=lambda e: e.submission.submission_id
+        )  # the same order in all transactions: no deadlock
         now = self._clock.now()
         if self._bodies.shared:
             new = await self._insert(entries, now)
-        else:  # durable before its first reference; the candidate row sees to what never gets one
+        else:  # durable before its first reference; the collector finds what never gets one
             await self._bodies.put([(e.body_id, e.submission.body) for e in entries], now)
             async with self._bodies.first_reference([e.body_id for e in entries]):
                 new = await self._insert(entries, now)
@@ -75,7 +80,7 @@ class Intake:
         return [SubmissionAnswer("queued", item.submission_id) for item in items]
 
     async def _insert(self, entries: Sequence[Entry], now: datetime) -> set[UUID]:
-        """The ids of the entries that are not repetitions; committed and flushed."""
+        """Insert and commit `entries`; return the ids of those that are not repetitions."""
         async with self._pool.acquire() as connection:
             return await insert(connection, self._bodies, entries, now, self._lifetime)
 
@@ -88,7 +93,7 @@ class Intake:
 
 
 def _answered(item: Submission, answer: SubmissionAnswer | BaseException) -> SubmissionAnswer:
-    """The answers to the gateway. Raises Unavailable."""
+    """Return the answer to the gateway for `item`. Raises Unavailable."""
     if isinstance(answer, SubmissionAnswer):
         return answer
     if isinstance(answer, NoSpace):

@@ -1,4 +1,4 @@
-"""What this worker holds: leases renewed while attempts run, and the "dot sent" mark (decision 6)."""
+"""Leases of this worker's claims, renewed while attempts run, and the "dot sent" mark (decision 6)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,14 +19,14 @@ log = get_logger()
 
 LEASE = timedelta(seconds=60)
 RENEW_SECONDS = 20.0
-#: A lease is not trusted for its last moments: the mark has to be committed well before it ends.
+#: A lease with less time left than this allows no mark, which has to be committed well before the lease ends.
 MARGIN = timedelta(seconds=5)
-#: Lists of marks begin at least so far apart: conversations under way share them (docs/decisions/0028).
+#: Least seconds between two statements that write marks: concurrent conversations share them (docs/decisions/0028).
 MARK_SECONDS = 0.005
 
 
 class Leases:
-    """The claims in hand. `hold` and `release` them; `renew` is called every RENEW_SECONDS by a task of its own."""
+    """The claims in hand: `hold` adds them, `release` removes them. A task calls `renew` every RENEW_SECONDS."""
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock, worker: UUID) -> None:
         self._pool = pool
@@ -47,18 +47,21 @@ class Leases:
         return len(self._held)
 
     async def renew(self) -> None:
-        """Prolong all leases in hand."""
+        """Extend all leases in hand by LEASE from now."""
         held = list(self._held.values())
         if held:
             await self._pool.execute(sql.renew, *_keys(held), self._worker, self._clock.now() + LEASE)
 
     async def take_over(self) -> None:
-        """Let every lease end now; only where no other worker can be (the single-machine run), to lose no minute."""
+        """End every lease now, to lose no minute. Only for the single-machine run, which has no other worker."""
         await self._pool.execute(sql.take_over, self._clock.now())
 
     async def mark_dot(self, claims: list[Claim]) -> bool:
-        """Commit the mark for these recipients of one message. False: no dot may be sent, because the lease is lost or
-        the database does not answer (a mark that was committed all the same only costs an attempt in doubt)."""
+        """Commit the mark for these recipients of one message; False if no dot may be sent.
+
+        That is so when a lease is lost or the database does not answer. A mark that was committed all the same only
+        makes the attempt one in doubt.
+        """
         try:
             return await self._marks.ask(claims)
         except PostriderError as error:

@@ -1,4 +1,4 @@
-"""How the process lives: connect, deliver, serve, and come to an end without losing anything (decision 13)."""
+"""Start and stop of the process: connect, deliver, serve, and shut down without losing anything (decision 13)."""
 
 import asyncio
 
@@ -29,12 +29,12 @@ SERVICE = "queue-worker"
 
 
 def schemas(settings: QueueSettings) -> list[Owned]:
-    """`bodies`, then our own."""
+    """Return the schemas that this service migrates: `bodies`, then `queue`."""
     return [Owned(settings.bodies_dsn, "bodystore", "bodies"), Owned(settings.dsn, "queue_worker", "queue")]
 
 
 async def serve(life: Lifecycle, settings: QueueSettings) -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until it is asked to stop."""
     configure(SERVICE, settings.log_level)
     dsn, bodies_dsn = settings.dsn, settings.bodies_dsn
     pool = await connect(dsn, SERVICE, settings.database_pool, PLANNER)
@@ -81,7 +81,7 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
 
 
 def courier(settings: QueueSettings) -> RemoteCourier:
-    """The courier for other providers' addresses. Raises ConfigError."""
+    """Return the courier for addresses of other providers. Raises ConfigError if a network setting is malformed."""
     try:
         return RemoteCourier(
             CourierSettings(
@@ -96,7 +96,7 @@ def courier(settings: QueueSettings) -> RemoteCourier:
 
 
 async def drain(http: HttpSide, parts: Parts, loops: set[asyncio.Task[None]], grace: float) -> None:
-    """Take nothing more in, claim nothing more, finish what is in hand within `grace` seconds."""
+    """Accept and claim nothing more, and finish the work in hand within `grace` seconds."""
     parts.filer.stop()
     await asyncio.gather(http.stop(), parts.delivery.stop(grace), asyncio.wait(loops, timeout=grace))
 

@@ -1,4 +1,4 @@
-"""What has to be done now and then: partitions of hand-over ids, the history's end, the oldest id, the depth."""
+"""Periodic maintenance: partitions of the hand-over ids and of the history, the oldest message's id, the queue's depth."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -17,16 +17,18 @@ from queue_worker.storage.queue import sql
 
 log = get_logger()
 
-#: What became of a message is known for a week after its acceptance, and a day more for what took its whole lifetime.
+#: How long the history is kept: a week from a message's acceptance, and one day more for a message that took its whole
+#: lifetime.
 HISTORY = timedelta(days=8)
+#: Days for which partitions are made in advance.
 AHEAD = 3
 MAINTAIN_SECONDS = 3600.0
-#: Recipients of each kind that a measurement counts; a longer queue's length is the database's estimate.
+#: Most recipients of each kind that a measurement counts; above it the depth is the database's estimate.
 COUNTED = 20_000
 
 
 class Maintenance:
-    """Runs in every replica; what must run once asks its singleton."""
+    """Maintenance, run by every replica; work that one replica does for all is guarded by the singleton."""
 
     def __init__(
         self, pool: asyncpg.Pool, clock: Clock, filer: Filer, singleton: Singleton, lifetime: int,
@@ -40,11 +42,11 @@ class Maintenance:
         self._keep = timedelta(seconds=lifetime) + timedelta(hours=24)
 
     async def minute(self) -> None:
-        """The oldest message under way, for mailstore (decision 3)."""
+        """Read the id of the oldest message under way, which the filer sends to mailstore (decision 3)."""
         self._filer.oldest = await self._pool.fetchval(sql.oldest)
 
     async def measure(self) -> None:
-        """Depth and age for metrics."""
+        """Set the metrics of the queue's depth and of the age of its oldest due recipients."""
         now = self._clock.now()
         seen: Counter[tuple[str, str]] = Counter()
         estimates: dict[str, int] = {}
@@ -62,7 +64,7 @@ class Maintenance:
             metrics.OLDEST_DUE.labels(kind).set(max((now - due).total_seconds(), 0.0) if due is not None else 0.0)
 
     async def hour(self) -> None:
-        """Partitions made ahead and dropped behind, by the time in the ids themselves; once for all replicas."""
+        """Make partitions in advance and drop old ones, by the time in the ids themselves. One replica does it for all."""
         try:
             with self._singleton.round():
                 await self._partitions()
@@ -70,7 +72,7 @@ class Maintenance:
             log.info("maintenance", error="another replica does it")
 
     async def _partitions(self) -> None:
-        now = datetime.fromtimestamp(id_time(new_id()), UTC)  # not our clock: a test's offset is not in the ids
+        now = datetime.fromtimestamp(id_time(new_id()), UTC)  # not `self._clock`: the ids do not have a test's offset
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         for table, keep in (("submission", self._keep), ("finished", HISTORY), ("attempt", HISTORY)):
             if not await self._singleton.mine():
@@ -84,14 +86,17 @@ class Maintenance:
             await self._tolerant(self._run(f"delete from queue.{table}_rest where {rest} < $1", floor))
 
     async def end(self) -> None:
-        """Give the work up at our end; a database that is away gives it up by itself."""
+        """Release the singleton at shutdown. If the database does not answer, its lease expires."""
         try:
             await self._singleton.release()
         except Exception as error:
             report(error, "maintenance")
 
     async def _tolerant(self, step: Awaitable[None]) -> None:
-        """A partition whose lock is not to be had comes an hour later; the default partition loses nothing meanwhile."""
+        """Run `step` and report an error of the database, such as a lock timeout.
+
+        The step is tried again an hour later; until then the default partition takes the rows.
+        """
         try:
             await step
         except asyncpg.PostgresError as error:
@@ -103,13 +108,13 @@ class Maintenance:
             await connection.execute(statement, *arguments)
 
     async def _make(self, table: str, day: datetime) -> None:
-        """A partition for one day to come."""
+        """Make the partition of `day` if it does not exist."""
         low, high = id_floor(day.timestamp()), id_floor((day + timedelta(days=1)).timestamp())
         if not await self._pool.fetchval("select to_regclass($1) is not null", f"queue.{table}_{day:%Y%m%d}"):
             await self._run("select queue.make_partition($1, $2, $3, $4)", table, day.date(), low, high)
 
     async def _older(self, table: str, before: datetime) -> list[date]:
-        """The days that have a partition and are wholly before `before`."""
+        """Return the days that have a partition and end before `before`."""
         rows = await self._pool.fetch(sql.partitions, f"queue.{table}")
         days = [
             datetime.strptime(row["relname"].rpartition("_")[2], "%Y%m%d").replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What queue-worker counts; no address or domain is a label."""
+"""Metrics of queue-worker. No address or domain is a label."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""What moves inside queue-worker: a claimed recipient, and what is recorded of its attempt."""
+"""The data classes of queue-worker: a claimed recipient, and the result of its attempt."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from queue_worker.shares import NO_FLOW
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One recipient this worker has claimed. (message, n, attempt) is the fence of every later write."""
+    """One recipient that this worker has claimed. Every later write is fenced by (message_id, n, attempt)."""
 
     message_id: UUID
     n: int
@@ -24,9 +24,9 @@ class Claim:
     expires: datetime
     tries: int
     destination: str = ""
-    """The remote domain; "" for a mailbox of ours."""
+    """The remote domain; "" for a local mailbox."""
     flow: UUID = NO_FLOW
-    """Whose share of the outbound conversations it uses (docs/decisions/0036)."""
+    """The flow whose share of the outbound conversations it uses (docs/decisions/0036)."""
     mailbox_id: UUID | None = None
     quota_limit: int = 0
     limit_version: int = 0
@@ -35,15 +35,15 @@ class Claim:
     bounce: bool = False
     """Our own bounce: exempt from quota refusal."""
     via: str = ""
-    """The address of ours whose forward or catch-all leads to it (docs/decisions/0038)."""
+    """The local address whose forward or catch-all leads to the recipient (docs/decisions/0038); "" if there is none."""
     looped: bool = False
     """The message already carries our Delivered-To for this recipient."""
     was_sent: bool = False
-    """The final dot of the attempt before this one may have gone out, and no reply was recorded."""
+    """The attempt before this one may have sent its final dot, and no reply was recorded."""
 
 
 class End(Enum):
-    """How an attempt ended, for the record."""
+    """How an attempt ended."""
 
     delivered = "delivered"
     failed = "failed"
@@ -56,7 +56,7 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One attempt's end. `text` is what the sender would read (the contract's words); several lines for S13."""
+    """The result of one attempt. `text` is what a bounce would say, in the contract's words; several lines for S13."""
 
     claim: Claim
     end: End
@@ -66,16 +66,16 @@ class Result:
     diagnostic: str | None = None
 
 
-#: The reason of 5.4.6.
+#: The reason given with 5.4.6.
 LOOP = "This message is looping: it already has my Delivered-To line. (#5.4.6)"
-#: Follows the reason when the lifetime is over (S9).
+#: Appended to the reason when the message's lifetime is over (S9).
 TOO_LONG = " I'm not going to try again; this message has been in the queue too long."
-#: A reply's text is kept up to so many lines, each with so many characters (RFC 5322 2.1.1: 998 octets in a bounce).
+#: Most lines kept of a reply, and most characters of each (RFC 5322 2.1.1: a line of a bounce has at most 998 octets).
 _LINES, _COLUMNS = 100, 900
 
 
 def clean(text: str) -> str:
-    """`text` of a remote host as it can be stored, logged and bounced: printable, UTF-8, bounded; "\\n" between lines."""
+    """Return `text` of a remote host as it can be stored, logged and bounced: printable UTF-8, bounded; "\\n" between lines."""
     if len(text) <= _COLUMNS and text.isascii() and text.isprintable():
         return text
     text = text.encode("utf-8", "replace").decode()

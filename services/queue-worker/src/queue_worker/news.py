@@ -1,4 +1,4 @@
-"""What the log and the metrics say of recorded attempts."""
+"""Log lines and metrics of recorded attempts."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ log = get_logger()
 
 
 def tell(decisions: Sequence[Decision], bounces: Sequence[Entry], now: datetime) -> None:
-    """One line and one count for each attempt that was written down, and for each bounce queued."""
+    """Log and count each recorded attempt and each queued bounce."""
     ended: Counter[tuple[str, str]] = Counter()
     latency = {kind: metrics.LATENCY.labels(kind) for kind in metrics.KINDS}
     for decision in decisions:
@@ -30,7 +30,7 @@ def tell(decisions: Sequence[Decision], bounces: Sequence[Entry], now: datetime)
             log.info(outcome, queue_id=claim.message_id, n=claim.n, due=decision.due, text=result.text)
         else:
             log.info(outcome, queue_id=claim.message_id, n=claim.n, status=result.status, text=decision.text)
-            if not decision.bounces:  # a failed bounce, or nobody to tell: never bounced
+            if not decision.bounces:  # a failed bounce, or no sender to notify: never bounced
                 metrics.BOUNCE_FAILED.inc()
                 log.warning("bounce_failed", queue_id=claim.message_id, n=claim.n, status=result.status)
     for labels, count in ended.items():

@@ -1,4 +1,4 @@
-"""Claims as they leave: grouped into messages, with their bodies, and what the courier says of them as results."""
+"""Claims for the remote courier: grouped into messages, with their bodies; and the courier's outcomes as results."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from bodystore import BodyGone, BodyStore
 from queue_worker.couriers import Outcome, Verdict
 from queue_worker.models import Claim, End, Result, clean
 
-#: Bodies up to this size are fetched together for a conversation; a larger one when its turn comes.
+#: Octets up to which the bodies of a conversation are fetched together; a larger one is read when its turn comes.
 PREFETCH = 32 * 1024
 
 _ENDS = {
@@ -22,7 +22,7 @@ _MESSAGE = attrgetter("message_id", "via")
 
 
 class Bodies:
-    """The bodies of one conversation: small ones in one query at the first need."""
+    """The bodies of one conversation; the small ones are read in one query when the first is needed."""
 
     def __init__(self, bodies: BodyStore, claims: list[Claim]) -> None:
         self._bodies = bodies
@@ -30,7 +30,7 @@ class Bodies:
         self._fetched: asyncio.Future[dict[UUID, bytes]] | None = None
 
     async def load(self, claim: Claim) -> bytes:
-        """The message's bytes, as they leave. Raises BodyGone."""
+        """Return the message as it is sent. Raises BodyGone."""
         if claim.size > PREFETCH:
             return prefix_of(claim) + await self._bodies.read(claim.body_id)
         if self._fetched is None or (self._fetched.done() and self._fetched.exception()):
@@ -42,7 +42,7 @@ class Bodies:
 
 
 def messages_of(claims: Iterable[Claim]) -> list[list[Claim]]:
-    """The claims by message and forwarding address, in order of acceptance, the flows taking turns."""
+    """Group `claims` by message and forwarding address, in order of acceptance, with the flows taking turns."""
     messages = [list(group) for _, group in groupby(sorted(claims, key=_BY_MESSAGE), key=_MESSAGE)]
     turns: dict[UUID, int] = {}
     found: list[tuple[int, list[Claim]]] = []
@@ -56,7 +56,7 @@ def messages_of(claims: Iterable[Claim]) -> list[list[Claim]]:
 
 
 def prefix_of(claim: Claim) -> bytes:
-    """What a forwarded copy carries in front of the message (docs/decisions/0038)."""
+    """Return the lines that precede the message in a forwarded copy (docs/decisions/0038); empty for any other."""
     return f"Delivered-To: {claim.via}\r\n".encode("utf-8", "replace") if claim.via else b""
 
 

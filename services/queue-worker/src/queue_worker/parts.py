@@ -1,4 +1,4 @@
-"""The service put together from its settings, a database, a clock and the services it calls; nothing runs yet."""
+"""Assembly of the service from its settings, a database, a clock and the services it calls. Nothing is started here."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from queue_worker.shares import NO_FLOW
 
 @dataclass(frozen=True)
 class Parts:
-    """What one worker consists of."""
+    """The parts of one worker."""
 
     leases: Leases
     recorder: Recorder
@@ -47,7 +47,7 @@ def assemble(
     settings: QueueSettings, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID,
     mailstore: MailstoreClient, remote: RemoteCourier,
 ) -> Parts:  # fmt: skip
-    """One worker."""
+    """Assemble one worker."""
 
     def wake(pairs: Iterable[Pair]) -> None:
         found = set(pairs)
@@ -79,7 +79,7 @@ def assemble(
 
 
 def web(settings: QueueSettings, life: Lifecycle, pool: asyncpg.Pool, clock: Clock, parts: Parts) -> App:
-    """The HTTP side: the endpoint and the operators' API."""
+    """Return the HTTP application: the hand-over endpoints and the operators' API."""
     tokens = Tokens({"gateway": settings.token_gateway_queue, "admin": settings.admin_token})
 
     async def database() -> None:

@@ -1,20 +1,20 @@
-"""What is due, in the order in which it is served: flows in turn, and of each flow its destinations in turn."""
+"""Pairs with due mail, in the order they are served: flows in turn, and the destinations of each flow in turn."""
 
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from queue_worker.shares import Shares
 
-#: A flow's due mail for one destination domain: what is claimed together.
+#: A flow and a destination domain; the due mail of a pair is claimed together.
 Pair = tuple[UUID, str]
-#: Pairs remembered in all; what is left out is found by the next walk over the queue.
+#: Most pairs remembered; the next walk over the queue finds the others.
 MOST = 20_000
-#: Pairs that one call of `take` looks at.
+#: Most pairs that one call of `take` looks at.
 LOOKS = 1000
 
 
 class Ready:
-    """Pairs that have something due. One flow never holds more than half of what is remembered."""
+    """The pairs that have something due. One flow has at most half of the pairs remembered."""
 
     def __init__(self, most: int = MOST) -> None:
         self._flows: dict[UUID, dict[str, None]] = {}
@@ -26,7 +26,7 @@ class Ready:
         return self._known.total
 
     def add(self, pairs: Iterable[Pair]) -> None:
-        """These have something due."""
+        """Add pairs that have something due."""
         for flow, domain in pairs:
             known = flow in self._domains.get(domain, ()) or flow in self._blocked.get(domain, ())
             if not known and self._known.free(flow):
@@ -34,11 +34,11 @@ class Ready:
                 self._enter(flow, domain)
 
     def take(self, most: int, may: Callable[[UUID, str], bool | None], together: int = 1) -> list[Pair]:
-        """Up to `most` destinations with their pairs, flows in turn. Whoever is taken is not ready any more.
+        """Take up to `most` destinations with their pairs, flows in turn. A pair that is taken is not ready any more.
 
         `may` says whether a conversation may begin: True reserves it, False lets the pair wait for its next turn, None
-        means that the destination has no slot: the pair is set aside until `unblock`. Up to `together` pairs of a
-        destination go with one conversation.
+        means that the destination has no free slot: the pair is set aside until `unblock`. Up to `together` pairs of a
+        destination share one conversation.
         """
         taken: list[Pair] = []
         found = 0
@@ -66,7 +66,7 @@ class Ready:
         return taken
 
     def unblock(self, domain: str, slots: int) -> None:
-        """`domain` has `slots` free slots: as many pairs that wait for one are ready again."""
+        """Make up to `slots` of the pairs that wait for a slot of `domain` ready again."""
         waiting = self._blocked.get(domain)
         while waiting and slots > 0:
             flow = next(iter(waiting))

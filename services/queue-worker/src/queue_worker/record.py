@@ -1,6 +1,6 @@
-"""Writes down how attempts ended: delivered, deferred or given up, and with giving up the bounce, in one transaction.
+"""Records how attempts ended: delivered, deferred or given up, the last with its bounce in the same transaction.
 
-Every write names the claim's attempt (decision 6): a worker that slept past its lease changes nothing.
+Every write names the claim's attempt (decision 6): a worker whose claim was taken over after its lease changes nothing.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ Key = tuple[UUID, int]
 
 
 class Recorder:
-    """Records results in batches; a database that is away is waited for, since a lost result is a second delivery."""
+    """Records results in batches; waits while the database does not answer, since a lost result means a second delivery."""
 
     def __init__(
         self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID, *,
@@ -49,7 +49,7 @@ class Recorder:
         self._batch: Batcher[list[Result], None] = Batcher(self._flush, most=200, spacing=TURN_SECONDS)
 
     async def record_soon(self, results: list[Result]) -> None:
-        """`record`, together with what other conversations say at the same time."""
+        """Record `results` in one batch with the results of other conversations."""
         await self._batch.ask(results)
 
     async def _flush(self, lists: Sequence[list[Result]]) -> list[None]:
@@ -57,13 +57,13 @@ class Recorder:
         return [None] * len(lists)
 
     async def record(self, results: Sequence[Result]) -> None:
-        """Write `results` down; returns when they are committed, or when one is seen to be impossible to write."""
+        """Record `results`; return when each of them is committed or turned out to be impossible to write."""
         for result, error in zip(results, await send_apart(self._commit_when_there, results), strict=True):
-            if error is not None:  # its lease runs out, and it is tried again
+            if error is not None:  # its lease expires, and it is tried again
                 report(error, "record", queue_id=result.claim.message_id)
 
     async def _commit_when_there(self, results: Sequence[Result]) -> list[None]:
-        """Commit `results` as soon as the database is there. Raises what is no fault of the database's."""
+        """Commit `results`, retrying while the database does not answer. Raises every other error."""
         pause = 0.2
         while results:
             try:
@@ -102,7 +102,7 @@ class Recorder:
         bounces: dict[UUID, Entry],
         now: datetime,
     ) -> tuple[set[Key], list[Entry]]:
-        """One transaction; returns what the fence let through, and the bounces that went in."""
+        """Write all in one transaction; return the recipients that passed the fence, and the bounces inserted."""
         written: set[Key] = set()
         entries: list[Entry] = []
         ids = sorted({d.result.claim.message_id for d in done})
@@ -111,7 +111,7 @@ class Recorder:
                 await connection.execute(sql.lock_messages, ids)
                 written = await self._finish(connection, done, now)
                 lost = {d.result.claim.message_id for d in done if d.bounces and _key(d) not in written}
-                # a fence that held for some recipients of a message only: their bounce would name the others too
+                # only some recipients of these messages passed the fence, and their bounces would name the others too
                 entries = [e for message_id, e in bounces.items() if message_id not in lost]
                 if len(entries) < len(bounces):
                     again = await self._bounces([d for d in done if _key(d) in written], now, only=lost)
@@ -141,7 +141,7 @@ class Recorder:
         return {(row["message_id"], row["n"]) for row in rows}
 
     async def _bounces(self, done: list[Decision], now: datetime, only: set[UUID] | None = None) -> dict[UUID, Entry]:
-        """One bounce per message for all its recipients given up now, by the message's id."""
+        """Make one bounce per message for all its recipients given up now, by the message's id. `only`: for these messages."""
         failed: dict[UUID, list[tuple[Result, str]]] = {}
         for d in done:
             if d.bounces and (only is None or d.result.claim.message_id in only):

@@ -1,4 +1,4 @@
-"""When next, and when to give up. Pure: time is an argument (decisions 6 and 11)."""
+"""The retry schedule: when a recipient is tried next, and when it is given up (decisions 6 and 11). Time is an argument."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,19 +7,19 @@ from typing import Literal
 
 from queue_worker.models import TOO_LONG, End, Result
 
-#: Filing in our own mailstore is tried again after these seconds; it never counts as a remote attempt.
+#: Seconds before filing in mailstore is tried again, by failures in a row. It never counts as a remote attempt.
 LOCAL_PAUSES = (1, 2, 4, 8, 16, 30)
-#: Claims, and records of what came of them, begin so far apart at least: in busy times each is a list of what came
-#: meanwhile, and a lone message still goes out at once (decision 0025).
+#: Least seconds between two claims, and between two records of results: under load each is a list of what arrived
+#: meanwhile, and a single message still goes out at once (decision 0025).
 TURN_SECONDS = 0.02
-#: When a recipient is claimed again whose remote address had no slot for it.
+#: Delay before a recipient is claimed again when its remote address had no free slot.
 POSTPONE = timedelta(seconds=2)
 
 
 def next_attempt(now: datetime, first_seen: datetime, expires: datetime, retry_first: int) -> datetime:
-    """When a deferred remote recipient is tried next: `first seen + (isqrt(age) + isqrt(retry first))²` seconds.
+    """Return when a deferred remote recipient is tried next: `first seen + (isqrt(age) + isqrt(retry first))²` seconds.
 
-    The quadratic schedule backs off by itself and needs no counter; the last try is at `expires`.
+    The quadratic schedule backs off without a counter; the last try is at `expires`.
     """
     age = max(0, int((now - first_seen).total_seconds()))
     due = first_seen + timedelta(seconds=(isqrt(age) + isqrt(retry_first)) ** 2)
@@ -27,18 +27,18 @@ def next_attempt(now: datetime, first_seen: datetime, expires: datetime, retry_f
 
 
 def next_filing(now: datetime, failures: int) -> datetime:
-    """When filing is tried again after its `failures`-th failure in a row (1 is the first)."""
+    """Return when filing is tried again after its `failures`-th failure in a row (1 is the first)."""
     return now + timedelta(seconds=LOCAL_PAUSES[min(failures, len(LOCAL_PAUSES)) - 1])
 
 
 def is_over(now: datetime, expires: datetime) -> bool:
-    """S8: the message has been in the queue too long."""
+    """Return whether the message has been in the queue too long (S8)."""
     return now >= expires
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What follows from an attempt's end: `done` (for good, with its final text), `later` (at `due`) or `back`."""
+    """What follows an attempt: `done` (final, with its text), `later` (tried again at `due`) or `back` (given back untried)."""
 
     kind: Literal["done", "later", "back"]
     result: Result
@@ -48,12 +48,12 @@ class Decision:
 
     @property
     def bounces(self) -> bool:
-        """Given up, and there is a sender to tell."""
+        """Whether the recipient is given up and there is a sender to notify."""
         return self.outcome in ("failed", "expired") and "@" in self.result.claim.mail_from
 
 
 def decide(result: Result, now: datetime, retry_first: int) -> Decision:
-    """S8, decision 6: finished, tried again, or given back as if nothing had happened."""
+    """Decide whether a recipient is finished, tried again, or given back as if nothing had happened (S8, decision 6)."""
     claim, end = result.claim, result.end
     if end is End.delivered:
         return Decision("done", result, "delivered", result.text, now)

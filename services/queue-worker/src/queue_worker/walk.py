@@ -1,4 +1,4 @@
-"""Which domains and flows have mail that is due: a walk over the whole queue, in steps."""
+"""A walk over the whole queue, in steps, that finds the domains and flows with due mail."""
 
 from datetime import UTC, datetime
 
@@ -9,14 +9,14 @@ from queue_worker.ready import Pair, Ready
 from queue_worker.shares import NO_FLOW
 from queue_worker.storage.queue import sql
 
-#: Pairs of domain and flow that one look for due mail walks over.
+#: Pairs of domain and flow that one step looks at.
 WALK = 500
 #: Later than any due time.
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Walk:
-    """Notes in `ready` what is due; what was enqueued just now is noted by those who enqueue."""
+    """Adds the pairs with due mail to `ready`. Pairs just enqueued are added by the code that enqueues them."""
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock, ready: Ready) -> None:
         self._pool = pool
@@ -25,10 +25,10 @@ class Walk:
         self._cursor: Pair = (NO_FLOW, "")
         self._seen_due = NEVER
         self.oldest_due = NEVER
-        """The earliest due time that the last whole round over the queue saw."""
+        """The earliest due time seen by the last complete round over the queue."""
 
     async def look(self) -> bool:
-        """Walk on over the pairs in the queue and note those with something due. True: the round is complete."""
+        """Look at the next pairs in the queue and add those with due mail; True if the round is complete."""
         flow, domain = self._cursor
         rows = await self._pool.fetch(sql.due_destinations, self._clock.now(), domain, flow, WALK)
         self._ready.add((row["flow"], row["destination"]) for row in rows if row["is_due"])

@@ -1,7 +1,7 @@
-"""Which remote addresses answered lately, and how long and how often the others are tried (docs/decisions/0036).
+"""The remote addresses that answered lately, and the limits for trying the others (docs/decisions/0036).
 
 Many domains may be served by one address. While it has not answered, few connections to it are opened at once, each with
-shorter time-outs; once it has not answered in time it is left alone for a while, as qmail's tcpto does.
+shorter time-outs; after a time-out it is not tried for a while, as with qmail's tcpto.
 """
 
 from dataclasses import dataclass, replace
@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from queue_worker.couriers import trouble
 from queue_worker.couriers.models import Timeouts
 
-#: An address that answered is expected to answer again for so long, in seconds.
+#: Seconds for which an address that answered is expected to answer again.
 LATELY = 600.0
-#: Connections opened at once to an address that did not answer lately; to one that failed to: one.
+#: Connections being opened at once to an address that did not answer lately; one if it failed to answer.
 AT_ONCE = 5
-#: Seconds for a connection and for the greeting of an address that never answered; doubled with each failure.
+#: Time-outs in seconds for connection and greeting when an address did not answer lately; doubled with each failure.
 FIRST_CONNECT, FIRST_GREETING = 10.0, 30.0
-#: Seconds that an address is left alone after its first failure, doubled with each, and at most.
+#: Seconds for which an address is not tried after its first failure, doubled with each further one, and the limit.
 FIRST_HOLD, LONGEST_HOLD = 30.0, 300.0
-#: Addresses remembered.
+#: Most addresses remembered.
 REMEMBERED = 10_000
 
 
@@ -39,8 +39,10 @@ class Addresses:
         return len(self._known)
 
     def begin(self, address: str, now: float) -> bool:
-        """Count a connection that is opened now; False: enough others are being opened. Raises Trouble while `address`
-        is left alone."""
+        """Count a connection that is opened now; False if the limit of connections is being opened already.
+
+        Raises Trouble while `address` is not to be tried.
+        """
         known = self._known.get(address, _Known())
         if not self._answers(known, now):
             if known.failures and now < known.failed + _hold(known.failures):
@@ -51,7 +53,7 @@ class Addresses:
         return True
 
     def end(self, address: str, answered: bool | None, now: float) -> None:
-        """It is open, or it is not: `answered` is False when nothing came in time, None when it was refused at once."""
+        """Count a connection as opened or not: `answered` is False if nothing came in time, None if it was refused."""
         self._opening[address] -= 1
         if not self._opening[address]:
             del self._opening[address]
@@ -67,7 +69,7 @@ class Addresses:
             del self._known[next(iter(self._known))]
 
     def patience(self, address: str, timeouts: Timeouts, now: float) -> Timeouts:
-        """`timeouts`, with less for connection and greeting unless `address` answered lately."""
+        """Return `timeouts`, with shorter ones for connection and greeting unless `address` answered lately."""
         known = self._known.get(address, _Known())
         if self._answers(known, now):
             return timeouts
@@ -78,12 +80,12 @@ class Addresses:
         )  # fmt: skip
 
     def is_silent(self, address: str) -> bool:
-        """The last connection to `address` got no answer in time."""
+        """Return whether the last connection to `address` got no answer in time."""
         known = self._known.get(address)
         return known is not None and known.failures > 0
 
     def failed_since(self, address: str, since: float) -> bool:
-        """A connection to `address` got no answer since then."""
+        """Return whether a connection to `address` got no answer since `since`."""
         return self.is_silent(address) and self._known[address].failed >= since
 
     @staticmethod

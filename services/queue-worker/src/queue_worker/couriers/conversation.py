@@ -1,6 +1,6 @@
 """One SMTP connection to a remote host: greeting, EHLO, STARTTLS, and commands with their replies in order (RFC 5321).
 
-Replies are queued as they come, so that a pipelined group costs one wake-up; one lazy timer watches all waits.
+Replies are queued as they arrive, so that a pipelined group costs one wake-up; one timer, seldom reset, serves all waits.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from queue_worker.couriers.targets import Target
 from queue_worker.couriers.tls_policy import opportunistic, server_name
 from queue_worker.couriers.trouble import Trouble
 
-#: A larger body is written in pieces of this size, no faster than the host reads.
+#: Octets above which a body is written in pieces of this size, no faster than the host reads.
 BLOCK = 256 * 1024
 
 
@@ -24,7 +24,7 @@ class Lost(Exception):
 
 
 class Conversation(asyncio.Protocol):
-    """One connection. `open` it, then `ask`, or `write` and take each `reply`; `quit` or `cut` ends it."""
+    """One connection. `open` it, then `ask`, or `write` and await each `reply`; `quit` or `cut` ends it."""
 
     def __init__(self, settings: CourierSettings, target: Target) -> None:
         self.target = target
@@ -33,19 +33,19 @@ class Conversation(asyncio.Protocol):
         self.extensions: dict[str, str] = {}
         """EHLO keywords in capitals, with their parameters."""
         self.tls: str | None = None
-        """The TLS version; None: plain text."""
+        """The TLS version; None for plain text."""
         self.sent = 0
-        """Messages that were ended by a dot here."""
+        """Messages whose final dot was sent on this connection."""
         self.late = False
-        """It was cut because no connection or no answer came in time."""
+        """Whether it was cut because no connection or no reply came in time."""
         self.answered = False
-        """Whether the host said anything since the connection was last taken into use."""
+        """Whether the host has replied since the connection was last put to use."""
         self.needs_rset = False
-        """The last transaction ended without a dot."""
+        """Whether the last transaction ended without a dot."""
         self.idle_since = 0.0
         self.closing = False
         self.unasked: RemoteReply | None = None
-        """What the host said out of turn before it was cut off for that, or before it went (421, an early refusal)."""
+        """The reply that ended the connection: an unsolicited one, such as an early refusal, or a 421."""
         self.why = ""
         self._settings = settings
         self._loop = asyncio.get_running_loop()
@@ -75,19 +75,19 @@ class Conversation(asyncio.Protocol):
         replies = self._reader.feed(data)
         for reply in replies:
             if reply.code == 421:
-                self.closing = True  # RFC 5321 3.8: it says goodbye, whatever the question was
+                self.closing = True  # RFC 5321 3.8: the host closes, whatever the command was
             if not self._owed:
-                # an answer without a question would be taken for the answer to the next one, a dot's perhaps
+                # an unsolicited reply would be taken for the reply to the next command, perhaps to a final dot
                 self.unasked = reply
                 return self.end(f"it said {reply.text!r} without being asked")
             self._owed -= 1
             self.answered = True
             self._replies.append(reply)
             if self._secures:
-                self._deaf = True  # RFC 3207 6: what came in plain text behind the "go ahead" is not believed
+                self._deaf = True  # RFC 3207 6: plain text received after the 220 is not trusted
                 self._reader.clear()
                 if self._transport is not None:
-                    self._transport.pause_reading()  # what comes now is for the TLS library, its errors included
+                    self._transport.pause_reading()  # what follows is for the TLS library, which also reports its errors
                 break
         if self._reader.error is not None:
             return self.end(str(self._reader.error))
@@ -115,14 +115,14 @@ class Conversation(asyncio.Protocol):
             self._room.set_result(None)
 
     def end(self, why: str) -> None:
-        """The conversation is over: whoever waits gets Lost, after the replies that came before."""
+        """End the conversation: a waiting caller gets Lost, after the replies that came before."""
         self.why = self.why or why
         self.cut()
         self._wake()
         self._let_write()
 
     def cut(self) -> None:
-        """End the connection without a word; a message without its final dot is no message."""
+        """Close the connection without QUIT; the host discards a message without its final dot."""
         self.closing = True
         self.why = self.why or "the connection was cut"
         if self._timer is not None:
@@ -134,20 +134,20 @@ class Conversation(asyncio.Protocol):
 
     @property
     def alive(self) -> bool:
-        """Whether something may be written and could arrive."""
+        """Whether the connection is open for writing."""
         return self._transport is not None and not self._transport.is_closing()
 
     # -- commands and replies
 
     def write(self, data: bytes, replies: int = 0) -> None:
-        """Send `data`, to which the host owes `replies`. Raises Lost; then nothing was sent."""
+        """Send `data`, to which the host owes `replies` replies. Raises Lost if nothing was sent."""
         if self._transport is None or self._transport.is_closing():
             raise Lost(self.why or "the connection is closed")
         self._owed += replies
         self._transport.write(data)
 
     async def reply(self, seconds: float) -> RemoteReply:
-        """The next reply owed. Raises Lost."""
+        """Return the next reply owed. Raises Lost."""
         while not self._replies:
             if not self.alive:
                 raise Lost(self.why or "the connection is closed")
@@ -160,7 +160,7 @@ class Conversation(asyncio.Protocol):
         return self._replies.popleft()
 
     async def ask(self, line: str, seconds: float) -> RemoteReply:
-        """One command and its reply. Raises Lost."""
+        """Send one command and return its reply. Raises Lost."""
         self.write(line.encode() + b"\r\n", 1)
         return await self.reply(seconds)
 
@@ -178,7 +178,7 @@ class Conversation(asyncio.Protocol):
                     self._room = None
 
     def _watch(self, seconds: float) -> None:
-        """End the conversation when the present wait takes longer; the timer is only set anew when it would be late."""
+        """End the conversation if the present wait exceeds `seconds`. The timer is reset only if it would fire too late."""
         self._deadline = self._loop.time() + seconds
         if self._timer is None or self._timer_at > self._deadline:
             if self._timer is not None:
@@ -201,9 +201,9 @@ class Conversation(asyncio.Protocol):
     # -- beginning and end
 
     async def open(self, tls_failed: Trouble | None = None) -> None:
-        """Connect, greet, switch to TLS when offered (S6). Raises Trouble.
+        """Connect, exchange greetings, and switch to TLS if it is offered (S6). Raises Trouble.
 
-        `tls_failed`: TLS with this host failed a moment ago; without STARTTLS that is raised again (S11: no plain text).
+        `tls_failed`: an earlier failure of TLS with this host, raised again if STARTTLS is not offered (S11: no plain text).
         """
         self._owed = 1  # the greeting
         try:
@@ -261,7 +261,7 @@ class Conversation(asyncio.Protocol):
         self._secures = False
         if reply.code != 220:
             raise trouble.tls_failed(self.host, reply.text, reply)
-        if self._transport is None or not self.alive:  # it hung up right behind its "go ahead"
+        if self._transport is None or not self.alive:  # it closed the connection right after its 220
             raise trouble.tls_failed(self.host, self.why)
         try:
             secure = await asyncio.wait_for(
@@ -271,10 +271,10 @@ class Conversation(asyncio.Protocol):
                 ),
                 self.times.tls + 1,
             )  # fmt: skip
-        except (OSError, EOFError, TimeoutError, RuntimeError) as error:  # uvloop says RuntimeError for a closed handle
+        except (OSError, EOFError, TimeoutError, RuntimeError) as error:  # uvloop: RuntimeError for a closed handle
             raise trouble.tls_failed(self.host, str(error) or type(error).__name__) from None
         session = secure.get_extra_info("ssl_object") if secure is not None else None
-        if secure is None or session is None:  # uvloop's other answers to a connection that closed meanwhile
+        if secure is None or session is None:  # uvloop's other results for a connection closed meanwhile
             raise trouble.tls_failed(self.host, "the host closed the connection")
         self._transport = secure
         self._reader.clear()
@@ -282,7 +282,7 @@ class Conversation(asyncio.Protocol):
         self.tls = str(session.version())
 
     async def quit(self) -> None:
-        """Say QUIT, politely but not for long."""
+        """Send QUIT, wait briefly for the reply, and close the connection."""
         try:
             await self.ask("QUIT", self.times.quit)
         except Lost:

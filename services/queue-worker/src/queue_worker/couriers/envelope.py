@@ -1,4 +1,4 @@
-"""One message as the commands and bytes that carry it: MAIL, RCPT, DATA, and the body with its dots doubled."""
+"""The commands and octets that transmit one message: MAIL, RCPT, DATA, and the body with its dots doubled."""
 
 import re
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ _SPECIAL = re.compile(r'(["\\])')
 
 
 class BadPath(ValueError):
-    """An address that cannot stand in a command."""
+    """An address that cannot be written in a command."""
 
 
 def path(address: str) -> str:
-    """`address` as it stands between angle brackets; a local part that is no dot-string is quoted (RFC 5321 4.1.2).
+    """Return `address` as written between angle brackets; a local part that is no dot-string is quoted (RFC 5321 4.1.2).
 
-    Raises BadPath for control characters: a line end in an address would be a command of its own.
+    Raises BadPath for control characters: a line end in an address would start another command.
     """
     if _CONTROL.search(address):
         raise BadPath(f"{address!r} has control characters")
@@ -30,9 +30,9 @@ def path(address: str) -> str:
 
 
 class Envelope:
-    """`message` for those `recipients` that may be named to a host with these `extensions`; the others are `unable`.
+    """`message` for those `recipients` that can be named to a host with these `extensions`; the others are `unable`.
 
-    `mail`, `rcpts` and `DATA` are its commands without line ends; `replies` is how many answers `commands()` gets.
+    `mail`, `rcpts` and `DATA` are its commands without line ends; `replies` is how many replies `commands()` gets.
     """
 
     __slots__ = ("body", "mail", "message", "rcpts", "recipients", "unable")
@@ -45,7 +45,7 @@ class Envelope:
         self.recipients: list[RemoteRecipient] = []
         self.rcpts: list[str] = []
         self.unable: list[tuple[RemoteRecipient, str]] = []
-        """Recipients and why: "utf8" (RFC 6531 3.4: the host cannot take the address) or "path" (no such address can be)."""
+        """Recipients and the reason: "utf8" (RFC 6531 3.4: the host cannot take the address) or "path" (it is malformed)."""
         utf8 = "SMTPUTF8" in extensions
         try:
             sender = path(message.mail_from)
@@ -76,14 +76,14 @@ class Envelope:
         return len(self.rcpts) + 2
 
     def commands(self) -> bytes:
-        """MAIL, all RCPT and DATA in one piece, for a host that takes them so (RFC 2920 3.1)."""
+        """Return MAIL, all RCPT and DATA in one piece, for a host that offers PIPELINING (RFC 2920 3.1)."""
         return "\r\n".join((self.mail, *self.rcpts, "DATA\r\n")).encode()
 
     def stuffed(self) -> bytes:
-        """The body with dots at line beginnings doubled (RFC 5321 4.5.2), ended by a line end, without the final dot."""
+        """Return the body with dots at line beginnings doubled (RFC 5321 4.5.2), ended by a line end, without the final dot."""
         body = self.body
         if body[:1] == b".":
             body = b"." + body
-        if b"\n." in body:  # found at C speed; most messages have none
+        if b"\n." in body:  # a fast search; most messages have none
             body = body.replace(b"\n.", b"\n..")
         return body if body.endswith(b"\r\n") else body + b"\r\n"

@@ -1,4 +1,4 @@
-"""Connections kept for the next group to the same address (at most 100 messages, 60 s idle)."""
+"""Connections kept open for the next group to the same address (at most 100 messages, 60 s idle)."""
 
 import asyncio
 
@@ -8,9 +8,9 @@ from queue_worker.couriers.targets import Target
 
 
 class IdleConnections:
-    """Idle conversations by target; a target is a host name and an address, the port is one for all.
+    """Idle conversations by target; a target is a host name and an address, and all have the same port.
 
-    A conversation is in TLS whenever its host offered it, so the policy is part of what is kept.
+    A conversation uses TLS whenever its host offered it, so a kept conversation satisfies the TLS policy.
     """
 
     def __init__(self, settings: CourierSettings) -> None:
@@ -24,7 +24,7 @@ class IdleConnections:
         return len(self._idle)
 
     def take(self, target: Target, tls_only: bool) -> Conversation | None:
-        """One that is alive, the last used first."""
+        """Take a live conversation with `target`, the last used first; None if there is none. `tls_only`: only one with TLS."""
         while self._by_target.get(target):
             talk = self._by_target[target][-1]
             self._drop(talk)
@@ -35,7 +35,7 @@ class IdleConnections:
         return None
 
     def give(self, talk: Conversation) -> None:
-        """Keep `talk` for a while; one that is used up says QUIT."""
+        """Keep `talk` for the next group, or send QUIT if it has carried its limit of messages."""
         if talk.closing or not talk.alive:
             talk.cut()
             return
@@ -53,7 +53,7 @@ class IdleConnections:
             self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
     def forget(self, target: Target) -> None:
-        """Cut all that are kept for `target`: one of them turned out to be dead."""
+        """Cut all conversations kept for `target`, after one of them was found dead."""
         for talk in self._by_target.get(target, ())[:]:
             self._drop(talk)
             talk.cut()
@@ -72,7 +72,7 @@ class IdleConnections:
         task.add_done_callback(self._leaving.discard)
 
     async def _sweep(self) -> None:
-        """End what nobody needed for a while; ends itself when nothing is kept."""
+        """End conversations that were idle too long; return when none is left."""
         while self._idle:
             oldest = next(iter(self._idle))
             wait = oldest.idle_since + self._settings.idle_seconds - asyncio.get_running_loop().time()
@@ -83,7 +83,7 @@ class IdleConnections:
                 self._leave(oldest)
 
     async def close(self) -> None:
-        """Cut everything."""
+        """Cut all conversations."""
         if self._sweeper is not None:
             self._sweeper.cancel()
         for talk in list(self._idle):

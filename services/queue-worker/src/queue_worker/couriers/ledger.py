@@ -1,4 +1,4 @@
-"""Who of a group still waits for an outcome: each recipient is reported exactly once, whatever breaks."""
+"""The recipients of a group that still wait for an outcome. Each is reported exactly once, whatever fails."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -22,16 +22,16 @@ class Ledger:
         return bool(self._open)
 
     def messages(self) -> list[RemoteMessage]:
-        """Messages that have open recipients."""
+        """Return the messages that have open recipients."""
         return [message for message, _ in self._open.values()]
 
     def recipients(self, message: RemoteMessage) -> list[RemoteRecipient]:
-        """The open recipients of `message`."""
+        """Return the open recipients of `message`."""
         entry = self._open.get(id(message))
         return list(entry[1].values()) if entry is not None else []
 
     def tell(self, message: RemoteMessage, found: Iterable[tuple[RemoteRecipient, Outcome]]) -> None:
-        """Report these; recipients that were reported before are passed over."""
+        """Report the outcomes in `found`; recipients that were reported before are skipped."""
         entry = self._open.get(id(message))
         if entry is None:
             return
@@ -45,24 +45,27 @@ class Ledger:
             self._report(outcomes)
 
     def dot(self, message: RemoteMessage, host: str, accepted: list[RemoteRecipient]) -> None:
-        """The final dot goes out now: until `tell`, `message` is in doubt for the recipients it was `accepted` for."""
+        """Note that the final dot is sent now: until `tell`, `message` is in doubt for the `accepted` recipients."""
         self._dotted[id(message)] = (host, accepted)
 
     def undot(self, message: RemoteMessage) -> None:
-        """The dot could not be written after all."""
+        """Note that the dot could not be written after all."""
         self._dotted.pop(id(message), None)
 
     @property
     def dots(self) -> bool:
-        """Whether any final dot waits for its answer."""
+        """Whether any final dot waits for its reply."""
         return bool(self._dotted)
 
     def note(self, message: RemoteMessage, found: Trouble) -> None:
-        """What stopped `message` at one host; the most telling is reported when no other host takes it."""
+        """Note what stopped `message` at one host; the most significant trouble is reported if no other host takes it."""
         self._troubles[id(message)] = trouble.worse(self._troubles.get(id(message)), found)
 
     def close_deferred(self, found: Trouble) -> None:
-        """Report all that are open: deferred for what was noted, or for `found` where that says more."""
+        """Report all open recipients: in doubt after a dot, else deferred.
+
+        The reason is what was noted for the message or `found`, whichever is more significant.
+        """
         for message in self.messages():
             self._doubt(message, found.text)
             noted = self._troubles.get(id(message))
@@ -70,13 +73,13 @@ class Ledger:
             self.tell(message, [(r, trouble.deferred(r, why)) for r in self.recipients(message)])
 
     def close_returned(self, why: str, make: Callable[[RemoteRecipient], Outcome] = trouble.returned) -> None:
-        """Report all that are open: in doubt behind a dot, else as `make` says."""
+        """Report all open recipients: in doubt after a dot, else as `make` says."""
         for message in self.messages():
             self._doubt(message, why)
             self.tell(message, [(r, make(r)) for r in self.recipients(message)])
 
     def close_all(self, make: Callable[[RemoteRecipient], Outcome]) -> None:
-        """Report all that are open as `make` says."""
+        """Report all open recipients as `make` says."""
         for message in self.messages():
             self.tell(message, [(r, make(r)) for r in self.recipients(message)])
 

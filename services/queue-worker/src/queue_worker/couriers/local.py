@@ -1,4 +1,4 @@
-"""Filing in our own mailstore: a list of recipients goes over in one call; a repeated hand-over is `already` filed."""
+"""Filing in mailstore: one call takes a list of recipients; the answer to a repeated hand-over is `already`."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -26,15 +26,15 @@ _AWAY = (End.waiting, "4.3.0", "The mail store cannot be reached right now. (#4.
 
 
 class LocalCourier:
-    """Hands recipients with a mailbox here to mailstore."""
+    """Hands recipients with a local mailbox to mailstore."""
 
     def __init__(self, mailstore: MailstoreClient) -> None:
         self._mailstore = mailstore
         self.away = 0
-        """Lists in a row that mailstore did not answer."""
+        """Consecutive lists that mailstore did not answer."""
 
     async def deliver(self, claims: Sequence[Claim], oldest: UUID | None) -> list[Result]:
-        """File `claims`; one result each. `oldest`: no older message is under way (decision 3)."""
+        """File `claims` and return one result each. `oldest`: no older message is under way (decision 3)."""
         looped = [Result(claim, End.failed, "5.4.6", LOOP) for claim in claims if claim.looped]
         rest = [claim for claim in claims if not claim.looped]
         return looped + (await self._file(rest, oldest) if rest else [])
@@ -55,7 +55,7 @@ class LocalCourier:
         return [Result(claim, *_end(claim, answer)) for claim, answer in zip(claims, answers, strict=True)]
 
     def _note(self, error: Exception | None) -> None:
-        """Count lists that mailstore did not answer, and say the first and the end of them."""
+        """Count lists that mailstore did not answer; log the first one, and the end of them."""
         if error is not None:
             self.away += 1
             if self.away == 1:
@@ -75,7 +75,7 @@ def _end(claim: Claim, answer: str | Exception) -> tuple[End, str, str]:
 
 
 def prefix(claim: Claim) -> bytes:
-    """The recipient's own lines above the body (RFC 5321 4.4 Return-Path; Delivered-To finds loops)."""
+    """Return the recipient's lines above the body: Return-Path (RFC 5321 4.4), and Delivered-To, which detects loops."""
     return f"Return-Path: <{claim.mail_from}>\r\nDelivered-To: {claim.address}\r\n".encode("utf-8", "replace")
 
 

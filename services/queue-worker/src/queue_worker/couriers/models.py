@@ -1,4 +1,4 @@
-"""What the delivery loop hands to a courier and what it gets back; nothing here knows a socket or a table."""
+"""The data classes that the delivery loop and a courier exchange, without sockets or tables."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from uuid import UUID
 
 
 class Verdict(Enum):
-    """What became of one recipient in one attempt."""
+    """The result of one attempt for one recipient."""
 
     delivered = "delivered"
     """The remote host answered the final dot with 2xx: it has the message now (RFC 5321 4.2.5)."""
@@ -16,17 +16,17 @@ class Verdict(Enum):
     failed = "failed"
     """Refused for good: 5xx, no such domain, S13, S15."""
     in_doubt = "in_doubt"
-    """The final dot went out and no reply was read: delivered or not, nobody here knows (decision 6)."""
+    """The final dot was sent and no reply was read: whether the message is delivered is unknown (decision 6)."""
     returned = "returned"
-    """Nothing happened at the remote host (stopped, or the attempt was lost): the lease may be given back at once.
+    """Nothing was done at the remote host (stopped, or the attempt was lost): the claim may be given back at once.
     The "dot sent" mark may have been committed all the same; no dot followed it."""
     postponed = "postponed"
-    """Nothing was tried: as many conversations as allowed wait for a first answer of its address. Soon again."""
+    """Nothing was tried: the limit of conversations already wait for a first answer of its address. Tried again soon."""
 
 
 @dataclass(slots=True)
 class RemoteRecipient:
-    """One recipient of a message at the destination. `key` is the caller's own and comes back in the Outcome."""
+    """One recipient of a message at the destination. `key` belongs to the caller and is returned in the Outcome."""
 
     key: object
     address: str
@@ -36,9 +36,10 @@ class RemoteRecipient:
 class RemoteMessage:
     """One message for one destination domain.
 
-    `load_body` gives the whole message, CRLF line endings, not dot-stuffed; it is called once a transaction. `before_dot`
+    `load_body` returns the whole message, CRLF line endings, not dot-stuffed; it is called once per transaction. `before_dot`
     commits the "dot sent" mark of this attempt (decision 6) and is called before each final dot; recipients refused
-    at RCPT were reported before it. False: the attempt is lost, the connection is cut without a dot. `size` is in octets.
+    at RCPT were reported before it. If it returns False, the attempt is lost and the connection is cut without a dot.
+    `size` is in octets.
     """
 
     queue_id: UUID
@@ -53,7 +54,7 @@ class RemoteMessage:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one recipient.
+    """The outcome for one recipient.
 
     `status` is an RFC 3463 code; `text` the reason a sender reads in a bounce (the contract's text, unwrapped; S13 has
     several lines, separated by "\\n"); `diagnostic` the remote reply for Diagnostic-Code (RFC 3464 2.3.6), if there was one;
@@ -68,7 +69,7 @@ class Outcome:
     diagnostic: str | None = None
     tls: str | None = None
     reached: bool = True
-    """A host of the domain answered something."""
+    """Whether a host of the domain answered."""
 
 
 Report = Callable[[list[Outcome]], None]
@@ -92,10 +93,10 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class CourierSettings:
-    """What the remote courier is told; `main.py` fills it from the service's settings."""
+    """Settings of the remote courier; `main.py` takes them from the service's settings."""
 
     helo_name: str
-    """The name said in EHLO (POSTRIDER_HELO_NAME)."""
+    """The name sent in EHLO (POSTRIDER_HELO_NAME)."""
     port: int = 25
     """POSTRIDER_REMOTE_SMTP_PORT."""
     dns_servers: tuple[str, ...] = ()
@@ -105,7 +106,7 @@ class CourierSettings:
     deny_networks: tuple[str, ...] = ()
     """Public-looking networks that are the cluster's own; `allow_networks` wins (POSTRIDER_REMOTE_DENY_NETWORKS)."""
     own_names: frozenset[str] = frozenset()
-    """Host names that are ourselves: an MX among them is a loop (5.4.6). `helo_name` counts too."""
+    """Our own host names: an MX among them is a loop (5.4.6). `helo_name` counts too."""
     own_listeners: frozenset[tuple[str, int]] = frozenset()
     """Addresses and ports our own gateway listens on, as (ip, port)."""
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -113,4 +114,4 @@ class CourierSettings:
     idle_seconds: float = 60.0
     """How long a connection is kept for the next group."""
     idle_connections: int = 200
-    """Kept connections in all; the oldest goes first."""
+    """Most connections kept; the oldest is closed first."""

@@ -1,6 +1,6 @@
-"""Which addresses are unicast addresses of the public Internet: the IANA special-purpose registries as a table.
+"""The unicast addresses of the public Internet: the IANA special-purpose registries as tables.
 
-The tables of Python's `ipaddress` differ between its versions; this one does not (docs/decisions/0037). State of the
+The tables of Python's `ipaddress` differ between its versions; these do not (docs/decisions/0037). State of the
 registries (iana-ipv4-special-registry, iana-ipv6-special-registry): 2026-11.
 """
 
@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 Address = IPv4Address | IPv6Address
 
-#: Not globally reachable by the IPv4 registry, and multicast (RFC 5771).
+#: Networks that are not globally reachable by the IPv4 registry, and multicast (RFC 5771).
 _IPV4 = tuple(
     IPv4Network(network)
     for network in (
@@ -30,9 +30,9 @@ _IPV4 = tuple(
         "240.0.0.0/4",  # reserved, RFC 1112, and limited broadcast, RFC 919
     )
 )
-#: All that IANA has given out for global unicast (RFC 4291 2.4) …
+#: The range of global unicast addresses (RFC 4291 2.4) …
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-#: … without what the IPv6 registry says is not globally reachable.
+#: … and the networks in it that are not globally reachable by the IPv6 registry.
 _IPV6 = tuple(
     IPv6Network(network)
     for network in (
@@ -42,7 +42,7 @@ _IPV6 = tuple(
         "3fff::/20",  # documentation, RFC 9637
     )
 )
-#: The rest of 2001::/23 (IETF protocol assignments, RFC 2928) but for its globally reachable parts.
+#: IETF protocol assignments (RFC 2928): not globally reachable, except for the networks in _IETF_REACHABLE.
 _IETF = IPv6Network("2001::/23")
 _IETF_REACHABLE = tuple(
     IPv6Network(network)
@@ -66,7 +66,7 @@ _TEREDO = IPv6Network("2001::/32")  # RFC 4380 4: server, and client with its bi
 
 
 def is_public(ip: Address) -> bool:
-    """Whether `ip` is a unicast address of the public Internet, and so is every IPv4 address inside an IPv6 one."""
+    """Return whether `ip`, and every IPv4 address embedded in it, is a unicast address of the public Internet."""
     if isinstance(ip, IPv4Address):
         return not any(ip in network for network in _IPV4)
     if not all(is_public(inner) for inner in embedded(ip)):
@@ -79,7 +79,7 @@ def is_public(ip: Address) -> bool:
 
 
 def embedded(ip: Address) -> Iterator[IPv4Address]:
-    """The IPv4 addresses that `ip` leads to, if it is a form of IPv4 in IPv6."""
+    """Yield the IPv4 addresses that `ip` leads to, if it is a form of IPv4 in IPv6."""
     if isinstance(ip, IPv4Address):
         return
     bits = int(ip)

@@ -19,16 +19,16 @@ from queue_worker.couriers.trouble import Busy, Telling, Trouble
 
 log = get_logger()
 
-#: Connections to one address that may break in a row without a single recipient settled, before the next is tried.
+#: Connections to one address that may break in a row without settling a recipient, before the next address is tried.
 FRUITLESS = 2
-#: Addresses that do not answer, of one attempt (Postfix: smtp_mx_address_limit).
+#: Most addresses without an answer in one attempt (Postfix: smtp_mx_address_limit).
 MOST_SILENT = 5
-#: How long a conversation waits for others to get the first answer of its address.
+#: Seconds that a conversation waits for others to get the first answer of its address.
 BUSY_SECONDS = 1.0
 
 
 class RemoteCourier:
-    """Delivers over SMTP. One per process; `deliver` may run many times at once."""
+    """Delivers over SMTP. One per process; many calls of `deliver` may run concurrently."""
 
     def __init__(self, settings: CourierSettings, resolver: Resolver | None = None) -> None:
         self._settings = settings
@@ -40,7 +40,7 @@ class RemoteCourier:
         self._stopping = False
 
     async def deliver(self, domain: str, messages: Sequence[RemoteMessage], report: Report) -> None:
-        """Send `messages` to `domain`; `report` hears of every recipient exactly once before this returns."""
+        """Send `messages` to `domain`; `report` gets one outcome for every recipient before this returns."""
         ledger = Ledger(messages, report)
         if self._stopping:
             return ledger.close_returned("the service stops")
@@ -58,7 +58,10 @@ class RemoteCourier:
         return None
 
     async def stop(self, grace: float) -> None:
-        """Decision 13: cut what has no final dot (returned), wait up to `grace` seconds for dots under way (else in doubt)."""
+        """Stop all groups (decision 13).
+
+        Those without a final dot are cut (returned). Replies to dots are awaited for up to `grace` seconds (else in doubt).
+        """
         self._stopping = True
         groups = dict(self._groups)
         for group, ledger in groups.items():
@@ -76,7 +79,7 @@ class RemoteCourier:
         return self._stopping
 
     async def _group(self, domain: str, ledger: Ledger) -> None:
-        """Everything for one group; in the end nobody is open, whatever happened."""
+        """Deliver one group; at the end no recipient is open, whatever happened."""
         try:
             worst = await self._try_all(await self._targets.of(domain), ledger)
             if not self._stopping:
@@ -88,7 +91,7 @@ class RemoteCourier:
             ending = none
             ledger.close_all(lambda r: Outcome(r.key, ending.verdict, ending.status, ending.text, reached=False))
         except asyncio.CancelledError:
-            pass  # what became of them is said below
+            pass  # the outcomes are reported below
         except Exception as error:
             report(error, "deliver")
             ledger.close_deferred(trouble.local("The message could not be sent because of an error of ours."))
@@ -96,9 +99,9 @@ class RemoteCourier:
             ledger.close_returned("the service stopped before its answer came")
 
     async def _try_all(self, targets: list[Target], ledger: Ledger) -> Trouble:
-        """Host after host until no recipient is open; the most significant trouble of those that took nothing.
+        """Try host after host until no recipient is open; return the most significant trouble.
 
-        Addresses that did not answer last time come last, and after MOST_SILENT of them it is enough for one attempt.
+        Addresses that did not answer last time come last, and the attempt ends after MOST_SILENT without an answer.
         """
         worst = trouble.no_connection()
         busy: Trouble | None = None
@@ -119,7 +122,7 @@ class RemoteCourier:
         return busy if busy is not None and worst.telling is Telling.unreachable else worst
 
     async def _open(self, talk: Conversation, tls_failed: Trouble | None) -> None:
-        """Open `talk` when its address may have one more connection. Raises Trouble, Busy when it may not for a while."""
+        """Open `talk` when its address allows one more connection. Raises Trouble; Busy if it does not within BUSY_SECONDS."""
         address = talk.target.address
         try:
             async with asyncio.timeout(BUSY_SECONDS):
@@ -142,10 +145,10 @@ class RemoteCourier:
         return asyncio.get_running_loop().time()
 
     async def _at(self, target: Target, ledger: Ledger, tls_failed: Trouble | None) -> Trouble | None:
-        """One address: connections are made anew while they settle something. The last trouble, if there was one.
+        """Deliver to one address, reconnecting while connections settle something; return the last trouble, if any.
 
-        A message that was begun when a connection broke goes behind the others, and when it broke two that had settled
-        nothing to the next address, lest it break every one.
+        A message that was under way when a connection broke goes behind the others. After two connections that broke
+        without settling anything it is left to the next address, so that it does not break every connection.
         """
         begun: Counter[int] = Counter()
         broke: Counter[int] = Counter()
@@ -167,7 +170,7 @@ class RemoteCourier:
             except Broken as broken:
                 talk.cut()
                 if kept is not None and not talk.answered:
-                    self._idle.forget(target)  # it had gone while nobody looked: that says nothing about the host
+                    self._idle.forget(target)  # it was lost while idle, which says nothing about the host
                     continue
                 last = broken.trouble
                 if broken.message is not None:

@@ -1,4 +1,4 @@
-"""A remote host's replies (RFC 5321 4.2), read from bytes with bounds."""
+"""Parsing of a remote host's replies (RFC 5321 4.2), within bounds."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import lru_cache
 
 LONGEST_LINE = 2048
 MOST_LINES = 200
-#: Parsed lines that are kept: hosts say the same few again and again.
+#: Parsed lines that are cached, since hosts send the same few again and again.
 REMEMBERED = 256
 #: Lines without a reply code that one connection may send: they are skipped.
 MOST_SKIPPED = 50
@@ -16,12 +16,12 @@ _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|\Z)")
 
 
 class BadReply(Exception):
-    """What came is no SMTP reply, or has no end."""
+    """The input is not an SMTP reply, or exceeds the bounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteReply:
-    """One reply; `lines` are all its lines as they came, code included."""
+    """One reply; `lines` are all its lines as received, code included."""
 
     code: int
     lines: tuple[str, ...]
@@ -40,7 +40,7 @@ class RemoteReply:
 
 
 class ReplyReader:
-    """Fed with bytes, gives whole replies."""
+    """Makes complete replies of the bytes it is fed."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -50,7 +50,7 @@ class ReplyReader:
         """Why nothing more can be read."""
 
     def feed(self, data: bytes) -> list[RemoteReply]:
-        """The replies that `data` completes, whatever follows them: what is no reply is found in `error`."""
+        """Return the replies that `data` completes. Malformed input after them only sets `error`."""
         found: list[RemoteReply] = []
         if self.error is None:
             *lines, self._buffer = (self._buffer + data).split(b"\n")
@@ -83,7 +83,7 @@ class ReplyReader:
             found.append(reply)
 
     def clear(self) -> None:
-        """Forget what was read: before TLS nothing is believed."""
+        """Discard what was read: input from before TLS is not trusted."""
         self._buffer = b""
         self._lines = []
         self.error = None
@@ -91,7 +91,7 @@ class ReplyReader:
 
 @lru_cache(maxsize=REMEMBERED)
 def _parsed(line: bytes) -> RemoteReply | None:
-    """One line as a reply of its own; None if it has no reply code."""
+    """Parse one line as a complete reply; None if it has no reply code."""
     match = _LINE.match(line)
     return None if match is None else RemoteReply(int(match[1]), (_printable(line),))
 

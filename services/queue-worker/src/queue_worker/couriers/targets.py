@@ -1,4 +1,4 @@
-"""Where a domain's mail goes: MX by preference, addresses, and why it may go nowhere (RFC 5321 5.1, S15, RFC 7505)."""
+"""The hosts that a domain's mail is sent to: MX by preference, and their addresses (RFC 5321 5.1, S15, RFC 7505)."""
 
 import ipaddress
 import random
@@ -22,7 +22,7 @@ class Target:
 
 
 class NoTarget(Exception):
-    """There is nowhere to go: `verdict`, RFC 3463 `status`, and the text (spec S15 or ours)."""
+    """No host can be tried: `verdict`, RFC 3463 `status`, and the text (spec S15 or ours)."""
 
     def __init__(self, verdict: Verdict, status: str, text: str) -> None:
         super().__init__(text)
@@ -32,7 +32,7 @@ class NoTarget(Exception):
 #: The tag of an IPv6 address literal (RFC 5321 4.1.3), in any case.
 _LITERAL = re.compile(r"\Aipv6:", re.I)
 
-#: Addresses of which it is remembered whether they may be connected to.
+#: Addresses for which it is cached whether connections to them are allowed.
 REMEMBERED = 4096
 
 _LOOP = (
@@ -42,7 +42,7 @@ _LOOP = (
 
 
 class Targets:
-    """Looks destinations up. At most `most` addresses are tried in one attempt."""
+    """Looks up the hosts of destinations. At most `most` addresses are tried in one attempt."""
 
     def __init__(self, settings: CourierSettings, resolver: Resolver, most: int = 20) -> None:
         self._settings = settings
@@ -54,7 +54,7 @@ class Targets:
         self._may_connect = lru_cache(maxsize=REMEMBERED)(self._is_allowed)
 
     async def of(self, domain: str) -> list[Target]:
-        """Addresses in the order they are tried. Raises NoTarget."""
+        """Return the addresses of `domain` in the order they are tried. Raises NoTarget."""
         if domain.startswith("["):
             return self._usable([Target(domain, _LITERAL.sub("", domain[1:-1]))], domain)
         exchangers = await self._exchangers(domain)
@@ -70,7 +70,7 @@ class Targets:
                 try:
                     tier += [Target(host, address) for address in await self._resolver.addresses(host)]
                 except TemporaryDnsError:
-                    # it may have an address after all: nothing is final while one host is in question
+                    # it may have an address after all: no failure is final while that is unknown
                     problem = NoTarget(
                         Verdict.deferred, "4.4.3", f"The address of {host} cannot be looked up right now. (#4.4.3)"
                     )
@@ -105,7 +105,7 @@ class Targets:
         return [mx for mx in exchangers if mx.host]
 
     def _after_ourselves(self, better: list[Target], domain: str) -> list[Target]:
-        """Hosts at our own preference or behind it are not tried (RFC 5321 5.1); without better ones it is a loop."""
+        """Return the hosts preferred to ourselves; the others are not tried (RFC 5321 5.1). Without any it is a loop."""
         if not better:
             raise NoTarget(Verdict.failed, "5.4.6", _LOOP)
         return self._usable(better, domain)
@@ -114,14 +114,14 @@ class Targets:
         return (target.address, self._settings.port) in self._settings.own_listeners
 
     def _usable(self, found: list[Target], domain: str) -> list[Target]:
-        """Addresses that may be connected to: public ones, and networks the operator named."""
+        """Return the addresses that may be connected to: public ones, and those in networks that the operator allows."""
         usable = [target for target in found if self._may_connect(target.address)]
         if not usable:
             raise NoTarget(Verdict.deferred, "4.4.4", f"The mail hosts of {domain} have no public address. (#4.4.4)")
         return usable[: self._most]
 
     def _is_allowed(self, address: str) -> bool:
-        """The networks that are allowed win over those that are denied, and both over the registries' table."""
+        """Return whether `address` may be connected to: allowed networks override denied ones, and both the registries."""
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:

@@ -1,4 +1,4 @@
-"""How the connection to a remote host is secured: opportunistic TLS (S6, S11, decision 10)."""
+"""The TLS policy for connections to remote hosts: opportunistic TLS (S6, S11, decision 10)."""
 
 import functools
 import ssl
@@ -9,7 +9,7 @@ _LEGACY_SERVER_CONNECT = 0x4
 
 @functools.cache
 def opportunistic() -> ssl.SSLContext:
-    """Neither name nor chain is verified (RFC 7435 3), and what old servers still speak is accepted.
+    """Return a context that verifies neither name nor chain (RFC 7435 3) and accepts what old servers still speak.
 
     Weak encryption is better than the plain text that the same host would get without STARTTLS.
     """
@@ -26,5 +26,5 @@ def opportunistic() -> ssl.SSLContext:
 
 
 def server_name(host: str) -> str | None:
-    """The name to ask for (SNI): the MX's; none for an address literal (RFC 6066 3)."""
+    """Return the name to send as SNI, that of the MX; None for an address literal (RFC 6066 3)."""
     return None if host.startswith("[") else host

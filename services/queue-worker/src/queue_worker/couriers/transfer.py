@@ -1,5 +1,7 @@
-"""Messages over one connection: envelope, mark, body, dot. With PIPELINING the next envelope travels behind the dot
-(RFC 2920 3.1), so that many messages cost one round trip each."""
+"""The transfer of messages over one connection: envelope, mark, body, final dot.
+
+With PIPELINING the next envelope follows the dot (RFC 2920 3.1), so that many messages cost one round trip each.
+"""
 
 import asyncio
 from collections import deque
@@ -19,7 +21,7 @@ log = get_logger()
 
 
 class Broken(Exception):
-    """The connection is of no more use; `message`, if any, was begun and nothing was decided about its open recipients."""
+    """The connection cannot be used any more. `message`, if any, was begun; its open recipients are undecided."""
 
     def __init__(self, message: RemoteMessage | None, found: Trouble) -> None:
         super().__init__(found.text)
@@ -27,7 +29,7 @@ class Broken(Exception):
 
 
 class Transfer:
-    """Sends `work` over `talk`, telling `ledger`; `stopping` is asked before each dot and each message."""
+    """Sends `work` over `talk` and reports to `ledger`; `stopping` is checked before each dot and each message."""
 
     def __init__(
         self, talk: Conversation, work: Sequence[RemoteMessage], ledger: Ledger, most: int, stopping: Callable[[], bool]
@@ -41,7 +43,7 @@ class Transfer:
         self._loading: tuple[RemoteMessage, asyncio.Task[bytes]] | None = None
 
     async def run(self) -> None:
-        """Returns when all are sent, the connection has carried `most`, or the service stops. Raises Broken."""
+        """Send until all are sent, the connection has carried `most` messages, or the service stops. Raises Broken."""
         sent: Envelope | None = None
         try:
             while not self._stopping():
@@ -62,7 +64,7 @@ class Transfer:
     # -- bodies
 
     def _prefetch(self) -> None:
-        """Read the next body while this message is under way; a large one waits for its turn (memory)."""
+        """Read the next body while this message is under way; a large one waits for its turn, to save memory."""
         if self._loading is None and self._work and self._work[0].size <= BLOCK:
             message = self._work.popleft()
             task = asyncio.get_running_loop().create_task(_read(message))
@@ -70,7 +72,7 @@ class Transfer:
             self._loading = (message, task)
 
     async def _next(self) -> Envelope | None:
-        """The next message's envelope; None: there is none. One whose body cannot be read is deferred, it is our trouble."""
+        """Return the next message's envelope; None if there is none. A message whose body cannot be read is deferred."""
         while self._loading is not None or self._work:
             try:
                 if self._loading is not None:
@@ -90,7 +92,7 @@ class Transfer:
         return None
 
     def _next_if_ready(self) -> Envelope | None:
-        """The next envelope when its body is here already: a dot waits for nothing."""
+        """Return the next envelope if its body has been read; None if not, since a dot must not wait for it."""
         while self._loading is not None and self._talk.sent + 1 < self._most and not self._stopping():
             message, task = self._loading
             if not task.done() or task.cancelled() or task.exception() is not None:
@@ -119,7 +121,7 @@ class Transfer:
             raise self._broken(envelope.message, str(error)) from None
 
     async def _named(self, envelope: Envelope) -> list[RemoteRecipient]:
-        """The answers to the envelope: refusals are told; the recipients whose message may follow now, if any."""
+        """Read the replies to the envelope and report refusals; return the recipients that the message may be sent to now."""
         talk, message = self._talk, envelope.message
         said, misled = "RSET", False
         accepted: list[RemoteRecipient] = []
@@ -140,21 +142,19 @@ class Transfer:
                         misled = misled or reply.code < 300
                     elif reply.code < 300:
                         accepted.append(recipient)
-                    elif not (
-                        accepted and trouble.too_many(reply)
-                    ):  # such recipients stay open: the next transaction's
+                    elif not (accepted and trouble.too_many(reply)):  # these stay open for the next transaction
                         refused.append((recipient, trouble.of_recipient(recipient, talk.host, said, reply, talk.tls)))
             if accepted or self._pipelining:
                 said = "DATA"
                 data = await self._answer("DATA", talk.times.data)
                 if data.code < 300 or (data.code < 400 and misled):
-                    # it counts replies otherwise than we do, or would send an empty message to recipients it took after
-                    # refusing MAIL: what it says to a dot could not be believed
+                    # its replies are out of step with our commands, or it would send an empty message to recipients
+                    # accepted after a refused MAIL: its reply to a dot could not be trusted
                     talk.unasked = data
                     raise Lost(data.text)
                 if data.code < 400 and not accepted:
-                    # RFC 2920 3.1: nobody was accepted and it wants a message all the same: an empty one, and its answer
-                    # means nothing
+                    # RFC 2920 3.1: no recipient was accepted, and it expects a message all the same: an empty one, whose
+                    # reply means nothing
                     talk.write(b".\r\n", 1)
                     await talk.reply(talk.times.dot)
                 if data.code >= 400 and accepted:
@@ -168,7 +168,7 @@ class Transfer:
         return accepted
 
     async def _answer(self, line: str, seconds: float) -> RemoteReply:
-        """The reply to `line`, which is sent now unless it went with its group. 421 ends the connection, not the mail."""
+        """Return the reply to `line`, which is sent now unless it was pipelined. A 421 ends the connection, not the mail."""
         reply = await (self._talk.reply(seconds) if self._pipelining else self._talk.ask(line, seconds))
         if reply.code == 421:
             self._talk.unasked = reply
@@ -178,16 +178,16 @@ class Transfer:
     # -- the message itself
 
     async def _body(self, envelope: Envelope, accepted: list[RemoteRecipient]) -> Envelope | None:
-        """The mark, the body, the final dot and behind it the next envelope, which is returned."""
+        """Commit the mark; send the body, the final dot and, if it is ready, the next envelope, which is returned."""
         talk, message, ledger = self._talk, envelope.message, self._ledger
         body = envelope.stuffed()
         try:
             if len(body) > BLOCK:
-                await talk.stream(body)  # a long way: the mark comes after it
+                await talk.stream(body)  # this may take long: the mark comes after it
                 body = b""
             marked = await self._mark(message)
             if not marked or self._stopping():
-                talk.cut()  # the attempt is somebody else's by now, or the service stops: no dot
+                talk.cut()  # the attempt is lost, or the service stops: no dot
                 ledger.tell(message, [(r, trouble.returned(r)) for r in accepted])
                 raise Broken(None, trouble.lost(talk.host, "the attempt was lost"))
             following = self._next_if_ready() if self._pipelining else None
@@ -200,7 +200,7 @@ class Transfer:
                 else:
                     talk.write(tail, 1)
             except Lost:
-                ledger.undot(message)  # nothing was written: the connection went while the mark was committed
+                ledger.undot(message)  # nothing was written: the connection was lost while the mark was committed
                 raise
         except Lost as error:
             early = talk.unasked
@@ -222,7 +222,7 @@ class Transfer:
         return following
 
     async def _mark(self, message: RemoteMessage) -> bool:
-        """Commit the "dot sent" mark (decision 6). Trouble with it is an attempt without a dot."""
+        """Commit the "dot sent" mark (decision 6). After an error the attempt ends without a dot."""
         try:
             return await message.before_dot()
         except Exception as error:
@@ -230,7 +230,7 @@ class Transfer:
             return False
 
     def _broken(self, message: RemoteMessage | None, why: str, said: str = "") -> Broken:
-        """The connection went before `message` had its dot. A reply nobody asked for says why: an early 5xx or 421."""
+        """Return Broken for a connection lost before the dot of `message`; an unsolicited 5xx or 421 tells the reason."""
         talk = self._talk
         talk.cut()
         if talk.unasked is not None:
@@ -239,7 +239,7 @@ class Transfer:
 
 
 def _seen(task: asyncio.Task[bytes]) -> None:
-    """An unread body's error is no bug: its reader may have gone."""
+    """Retrieve the error of a body that was not used, so that asyncio does not report it."""
     if not task.cancelled():
         task.exception()
 

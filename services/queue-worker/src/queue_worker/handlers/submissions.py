@@ -1,4 +1,4 @@
-"""The endpoint of hand-overs: lists, and large messages one by one."""
+"""The endpoints of hand-overs: lists of messages, and large messages one by one."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
 def add(app: App, intake: Callable[[], Intake], most_bytes: int) -> None:
-    """Mount the endpoint on `app`. `most_bytes`: the largest message, with what we add on top of it."""
+    """Mount the endpoints on `app`. `most_bytes`: the largest message in octets; 1 MiB is added for what accompanies it."""
 
     async def submissions(question: SubmissionList) -> SubmissionAnswers:
         if wrong := [n for n, item in enumerate(question.items) if _wrong(item)]:
@@ -44,7 +44,7 @@ def add(app: App, intake: Callable[[], Intake], most_bytes: int) -> None:
 
 
 def _wrong(item: Submission) -> str:
-    """Why it is refused; empty: it is not."""
+    """Return why `item` is refused; empty if it is not."""
     if not item.recipients:
         return "a submission has at least one recipient"
     if not item.body:

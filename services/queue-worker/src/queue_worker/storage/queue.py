@@ -1,4 +1,4 @@
-"""The named SQL of the queue, and the calls that need more than one line around it."""
+"""The named SQL statements of the queue."""
 
 from mailkit.db import Queries
 

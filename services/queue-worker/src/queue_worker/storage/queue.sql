@@ -1,7 +1,7 @@
 -- name: enqueue
--- New hand-overs with their messages and recipients; a repeated one, whose id is known, changes nothing. Answers the new
--- ids. One statement, because its round trip costs more than its rows. `is true`: a hashed subplan and not a join, which
--- would be quadratic here (`mailkit.db.PLANNER`).
+-- Insert new hand-overs with their messages and recipients; a repeated one, whose id is known, changes nothing. Returns
+-- the new ids. One statement, because a round trip costs more than the rows. `is true` leads to a hashed subplan instead
+-- of a join, which would be quadratic here (`mailkit.db.PLANNER`).
 with s as (
     insert into queue.submission (id, queue_id) select id, id from unnest($1::uuid[]) as t(id)
     on conflict (id) do nothing
@@ -29,7 +29,7 @@ with s as (
 select id from s
 
 -- name: claim_local
--- Recipients with a mailbox here that are due, waiting or left by a worker whose lease ran out.
+-- Claim due recipients with a local mailbox, waiting ones and those of a worker whose lease has expired.
 with c as (
     select message_id, n from queue.recipient
      where mailbox_id is not null and due <= $1 order by due limit $4 for update skip locked
@@ -44,8 +44,8 @@ select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce
   from u join queue.message m on m.id = u.message_id
 
 -- name: due_destinations
--- A walk over the (domain, flow) pairs after ($2, $3), one index probe each whatever their number of recipients: which
--- have something due?
+-- Walk over the (domain, flow) pairs after ($2, $3), with one index probe each whatever their number of recipients, and
+-- find those that have something due.
 with recursive d as (
     (select destination, flow, due from queue.recipient
       where mailbox_id is null and (destination, flow) > ($2, $3::uuid) order by destination, flow, due limit 1)
@@ -60,9 +60,9 @@ with recursive d as (
 select destination, flow, due, due <= $1 as is_due from d limit $4
 
 -- name: claim_remote
--- Recipients elsewhere that are due, up to $4 for each of the pairs of domain $5 and flow $6. `was_sent`: the last
--- worker's final dot may have gone out and no reply was recorded. An attempt begun in another life of the database
--- counts as such, since its mark may be lost: before a start, or on another timeline (docs/decisions/0030).
+-- Claim due remote recipients, up to $4 for each pair of domain $5 and flow $6. `was_sent`: the last worker may have sent
+-- its final dot, and no reply was recorded. An attempt that began before the database's last start or on another timeline
+-- counts as such, since its mark may be lost (docs/decisions/0030).
 with s as materialized (
     select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ' ' || extract(epoch from pg_postmaster_start_time()) as life
 ), c as (
@@ -86,7 +86,7 @@ select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.eight_bit
   from u join queue.message m on m.id = u.message_id
 
 -- name: renew
--- The worker still has these attempts; one whose lease was taken over is not touched, nor one just being written.
+-- Extend the leases of these attempts, except those that were taken over and those being written at the moment.
 with c as (
     select r.message_id, r.n from queue.recipient r
       join unnest($1::uuid[], $2::smallint[], $3::int[]) as t(message_id, n, attempt)
@@ -96,12 +96,12 @@ with c as (
 update queue.recipient r set due = $5 from c where r.message_id = c.message_id and r.n = c.n
 
 -- name: take_over
--- The single machine's only worker begins: what one before it held is due now. The fence holds if that one still lives.
+-- The only worker of a single machine starts: claims of an earlier one are due now. The fence holds if that one still runs.
 update queue.recipient set due = $1 where state = 'claimed' and due > $1
 
 -- name: mark_dot
--- "The final dot goes out now", fenced by attempt and unexpired lease (decision 6). What is returned may be sent.
--- The mark must outlive this worker, not the machine: its commit does not wait for the flush.
+-- Set the "dot sent" mark, fenced by attempt and unexpired lease (decision 6). The dot may be sent for the rows returned.
+-- The mark must survive this worker, not the machine, so its commit does not wait for the flush.
 update queue.recipient r set dot_sent = true
   from unnest($1::uuid[], $2::smallint[], $3::int[]) as t(message_id, n, attempt),
        (select set_config('synchronous_commit', 'off', true)) as this_transaction
@@ -110,11 +110,11 @@ update queue.recipient r set dot_sent = true
 returning r.message_id, r.n
 
 -- name: lock_messages
--- Two workers that finish recipients of one message do it one after the other, so that the last one sees it is the last.
+-- Workers that finish recipients of the same message do so in turn, so that the last one finds that it is the last.
 select id from queue.message where id = any($1::uuid[]) order by id for update
 
 -- name: finish
--- Recipients leave the queue for the history, fenced by their attempt.
+-- Move recipients from the queue to the history, fenced by their attempt.
 with o as (
     select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::text[], $6::text[], $7::text[], $8::text[])
         as t(message_id, n, attempt, outcome, status, reply, remote_host)
@@ -132,7 +132,7 @@ select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, d.ou
 returning message_id, n
 
 -- name: defer
--- Back to waiting, fenced by attempt, and a line for the message's history.
+-- Set recipients back to waiting, fenced by attempt, and add a row to the message's history.
 with t as (
     select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
                          $9::text[], $10::text[])
@@ -151,20 +151,20 @@ select message_id, n, attempt, $11, outcome, status, reply, remote_host from w
 returning message_id, n
 
 -- name: give_back
--- Nothing happened: waiting as before.
+-- Set recipients back to waiting as if they had not been claimed.
 update queue.recipient r
    set state = 'waiting', worker = null, claimed_at = null, database_life = null, dot_sent = false, due = t.due
   from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[]) as t(message_id, n, attempt, due)
  where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
 
 -- name: drop_messages
--- Messages without recipients leave; their bodies lose the queue's reference.
+-- Delete messages without recipients; their bodies lose the queue's reference.
 delete from queue.message m
  where m.id = any($1::uuid[]) and not exists (select from queue.recipient r where r.message_id = m.id)
 returning m.body_id, m.first_seen
 
 -- name: bounce_facts
--- What a bounce needs to know of the message.
+-- What a bounce needs of the message.
 select id, mail_from, body_id, size, first_seen, sender_mailbox, sender_limit, sender_limit_version
   from queue.message where id = any($1::uuid[])
 
@@ -173,12 +173,12 @@ select id, mail_from, body_id, size, first_seen, sender_mailbox, sender_limit, s
 select id from queue.message order by id limit 1
 
 -- name: referenced
--- Which of these bodies does a message under way refer to?
+-- Those of these bodies that a message under way refers to.
 select distinct body_id from queue.message where body_id = any($1::uuid[])
 
 -- name: depth
--- For metrics: recipients by kind and state among the first $1 of each kind, and how many of a kind there are by the last
--- vacuum's count of its index. Bounded, whatever the queue's length.
+-- For metrics: recipients by kind and state among the first $1 of each kind, and the number of each kind by the last
+-- vacuum's count of its index. The cost is bounded whatever the queue's length.
 select kind, state, count(*) as recipients,
        (select greatest(reltuples, 0)::bigint from pg_class
          where oid = case kind when 'local' then to_regclass('queue.recipient_local_due')
@@ -189,11 +189,11 @@ select kind, state, count(*) as recipients,
  group by kind, state
 
 -- name: oldest_local
--- For metrics: when the oldest due recipient with a mailbox here was due. The remote side's walk knows its own.
+-- For metrics: the earliest due time of a recipient with a local mailbox. The walk finds that of the remote ones.
 select due from queue.recipient where mailbox_id is not null order by due limit 1
 
 -- name: window_end
--- The last of the $2 messages after $1; none when there are fewer.
+-- The last of the $2 messages after $1; no row if there are fewer.
 select id from queue.message where id > $1 order by id offset $2 - 1 limit 1
 
 -- name: list_messages
@@ -236,12 +236,12 @@ select a.* from unnest($2::smallint[]) as r(n) cross join lateral (
 ) a order by a.n, a.attempt
 
 -- name: retry_window
--- The last of the $4 recipients behind ($1, $2) of the messages up to $3; none when there are fewer.
+-- The last of the $4 recipients after ($1, $2) of the messages up to $3; no row if there are fewer.
 select message_id, n from queue.recipient
  where (message_id, n) > ($1, $2::smallint) and message_id <= $3 order by message_id, n offset $4 - 1 limit 1
 
 -- name: retry_now
--- Operators: try waiting recipients behind ($1, $2) up to ($3, $4) now. Those being claimed this moment need no help.
+-- Operators: make waiting recipients after ($1, $2) up to ($3, $4) due now. Those being claimed at the moment are skipped.
 with c as (
     select message_id, n from queue.recipient
      where state = 'waiting' and (message_id, n) > ($1, $2::smallint) and (message_id, n) <= ($3, $4::smallint)

@@ -48,8 +48,8 @@ message = Table(
 
 #: One recipient under way; the row leaves when it is delivered or failed. `destination` is "" for a mailbox of ours,
 #: else the remote domain. State `waiting`: `due` is when it is tried next. State `claimed`: a worker has it and `due`
-#: is the end of its lease, so whatever is due may be claimed. `attempt` is the fence: it grows with every claim, and
-#: every write names it. `dot_sent`: the final dot may have gone out (decision 6).
+#: is the end of its lease, so every row that is due may be claimed. `attempt` is the fence: it grows with every claim,
+#: and every write names it. `dot_sent`: the final dot may have gone out (decision 6).
 recipient = Table(
     "recipient", metadata,
     Column("message_id", Uuid, nullable=False),
@@ -88,8 +88,8 @@ recipient = Table(
     comment="Recipients under way; a row leaves for queue.finished",
 )  # fmt: skip
 
-#: Where finished recipients went, for a week: what `queue show` says of a message that has left. In partitions by the
-#: message's time-ordered id, dropped whole.
+#: Finished recipients, for a week: what `queue show` shows of a message that has left. Partitioned by the message's
+#: time-ordered id; partitions are dropped whole.
 finished = Table(
     "finished", metadata,
     Column("message_id", Uuid, nullable=False),
@@ -112,7 +112,7 @@ finished = Table(
     comment="Where recipients that left went, for a week",
 )  # fmt: skip
 
-#: Attempts that did not end the matter, in partitions like `finished`: what a host said before the last reply.
+#: Attempts that were not final, partitioned like `finished`: the replies before the last one.
 attempt = Table(
     "attempt", metadata,
     Column("message_id", Uuid, nullable=False),
@@ -129,7 +129,7 @@ attempt = Table(
     comment="Earlier attempts, for a week",
 )  # fmt: skip
 
-#: Hand-over ids (decision 3), in partitions by the time-ordered id itself: uniqueness holds over midnight.
+#: Hand-over ids (decision 3), partitioned by the time-ordered id itself, so that they stay unique across midnight.
 submission = Table(
     "submission", metadata,
     Column("id", Uuid, primary_key=True),
@@ -138,7 +138,7 @@ submission = Table(
     comment="Hand-over ids by their own time: a repeated hand-over is the same message",
 )  # fmt: skip
 
-#: Work that runs once whatever the number of replicas: who holds it, until when; `fence` grows with each holder.
+#: Work that one replica does for all: its holder and the end of the lease; `fence` grows with each new holder.
 singleton = Table(
     "singleton", metadata,
     Column("name", Text, primary_key=True),
@@ -148,7 +148,7 @@ singleton = Table(
     comment="Work that one replica does: who, until when",
 )  # fmt: skip
 
-#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` keeps it.
+#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` maintains it.
 schema_min_code = Table(
     "schema_min_code", metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),

@@ -1,4 +1,4 @@
-"""Partitions through functions, so that the service's own role needs no right to make or drop tables."""
+"""Functions for partitions, so that the service's own role needs no right to create or drop tables."""
 
 from alembic import op
 
@@ -33,6 +33,6 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    """Make them. They run with the rights of the schema's owner and touch partitions by day only."""
+    """Create the functions. They run with the rights of the schema's owner and touch partitions by day only."""
     for statement in STATEMENTS:
         op.execute(statement)

@@ -1,4 +1,4 @@
-"""Whose share of the outbound conversations a recipient is delivered on (docs/decisions/0036)."""
+"""The flow on whose share of the outbound conversations a recipient is delivered (docs/decisions/0036)."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""In which life of the database an attempt began: after a failover it is in doubt (docs/decisions/0030)."""
+"""The database start and timeline in which an attempt began: after a failover it is in doubt (docs/decisions/0030)."""
 
 from alembic import op
 

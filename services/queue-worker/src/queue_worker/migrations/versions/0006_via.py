@@ -1,4 +1,4 @@
-"""Through which forwarding address a recipient was reached (docs/decisions/0038)."""
+"""The forwarding address through which a recipient was reached (docs/decisions/0038)."""
 
 from alembic import op
 
