@@ -1,1 +1,1 @@
-"""The contract of mailstore: structs and verbs."""
+"""Contract of mailstore: the structs of its calls, and clients."""

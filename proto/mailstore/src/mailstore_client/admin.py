@@ -1,4 +1,4 @@
-"""The operators' JSON API of mailstore."""
+"""Client of the operators' JSON API of mailstore."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ Record = dict[str, Any]
 
 
 class MailstoreAdmin(ServiceClient):
-    """What the command line asks. Errors as `mailkit.http.ServiceClient.send` says."""
+    """Operations for the command line. Errors as of `mailkit.http.ServiceClient.send`."""
 
     async def show_usage(self, mailbox_id: str) -> Record:
-        """id, usage in octets, quota_limit, purged, folders, messages, message_limit, charged (what counts: rows too)."""
+        """Return id, usage in octets, quota_limit, purged, folders, messages, message_limit, and charged (usage and rows)."""
         answer: Record = await self.json("GET", f"/v1/mailboxes/{mailbox_id}")
         return answer
 
     async def purge_mailbox(self, mailbox_id: str) -> int:
-        """Remove everything in it, for good; how many messages went. Repeating it is harmless."""
+        """Remove a mailbox and its contents permanently; return the number of messages removed. May be repeated."""
         answer = await self.json("DELETE", f"/v1/mailboxes/{mailbox_id}", timeout=300)
         return int(answer["removed"])

@@ -1,4 +1,4 @@
-"""The verbs of mailstore's endpoints, one method per operation."""
+"""Client of mailstore's endpoints, one method per operation."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -10,10 +10,10 @@ import msgspec
 from mailkit.http import ServiceClient, encoder
 from mailstore_client import wire
 
-#: Octets of an answer about all messages of a folder: 20 octets of each of three million.
+#: Limit of the octets of an answer about a whole folder: 20 octets for each of three million messages.
 LARGEST_FOLDER = 64 * 1024 * 1024
-#: Octets of a frame of rows: a row in pieces has less than 100 sections of PIECE and what was rendered of a message;
-#: without pieces its sections are whole.
+#: Limits of the octets of a frame of rows: with pieces, a row has at most 100 sections of PIECE octets and the columns rendered
+#: of a message; without pieces, its sections are whole.
 LARGEST_ROWS = 16 * 1024 * 1024
 LARGEST_WHOLE_ROWS = 64 * 1024 * 1024
 
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 
 class MailstoreClient(ServiceClient):
-    """What smtp-gateway, queue-worker and pop-imap-frontend ask. Errors as `ServiceClient.call` says."""
+    """Operations for smtp-gateway, queue-worker and pop-imap-frontend. Errors as of `ServiceClient.call`."""
 
     upstream = "mailstore"
     proof_of: Callable[[UUID], bytes] | None = None
-    """The proof of a mailbox with open sessions; goes into each question about it that has none (docs/decisions/0040)."""
+    """Returns the proof of a mailbox with open sessions, for questions about it that have none (docs/decisions/0040)."""
 
     def _proven(self, question: Any) -> Any:
         if self.proof_of is None or question.proof:
@@ -37,14 +37,14 @@ class MailstoreClient(ServiceClient):
         return msgspec.structs.replace(question, proof=self.proof_of(question.mailbox_id))
 
     async def _ask(self, path: str, question: Any, answer: type[T], *, timeout: float | None = None) -> T:
-        """A question about one mailbox, with its proof."""
+        """Send a question about one mailbox with its proof."""
         return await self.call(path, self._proven(question), answer, timeout=timeout, most=LARGEST_FOLDER)
 
     async def room(self, items: Sequence[wire.RoomQuestion]) -> list[str]:
         return list((await self.call("/v1/room", wire.RoomList(list(items)), wire.RoomAnswers)).items)
 
     async def file(self, question: wire.FilingList, *, timeout: float | None = None) -> list[wire.FilingAnswer]:
-        """File a list; repeated items are answered `already`."""
+        """File a list; items filed before are answered `already`."""
         return (await self.call("/v1/filings", question, wire.FilingAnswers, timeout=timeout)).items
 
     async def references(self, question: wire.ReferenceList) -> list[bool]:
@@ -97,7 +97,7 @@ class MailstoreClient(ServiceClient):
         return (await self.call("/v1/maildrop/renew", question, wire.RenewedMaildrops)).items
 
     async def read_maildrop(self, question: wire.ReadMaildrop) -> AsyncGenerator[bytes, None]:
-        """The message's octets as they come. Raises NotFound when it is gone, Unanswered when they break off."""
+        """Yield the message's octets as they arrive. Raises NotFound if it is gone, Unanswered if the stream breaks off."""
         data = encoder.encode(self._proven(question))
         async with aclosing(self.pieces("POST", "/v1/maildrop/read", data, sock_read=60)) as pieces:
             async for piece in pieces:
@@ -110,21 +110,21 @@ class MailstoreClient(ServiceClient):
         return await self._ask("/v1/maildrop/close", question, wire.ClosedMaildrop)
 
     async def fetch(self, question: wire.FetchQuestion) -> AsyncIterator[list[list[Any]]]:
-        """Slices of rows [uid, *columns, *sections], as they come."""
+        """Yield slices of rows [uid, *columns, *sections] as they arrive."""
         data = encoder.encode(self._proven(question))
         async for frame in self.frames("POST", "/v1/messages/fetch", data, sock_read=60, most=LARGEST_WHOLE_ROWS):
             yield _rows.decode(frame)
 
     async def fetch_pieces(self, question: wire.FetchQuestion) -> AsyncIterator[list[list[Any]] | bytes]:
-        """The answer to a question with `pieces`: slices of rows and, after a row with large values, their pieces."""
+        """Yield the answer to a question with `pieces`: slices of rows and, after a row with large values, their pieces."""
         data = encoder.encode(self._proven(question))
         async for frame in self.frames("POST", "/v1/messages/fetch", data, sock_read=60, most=LARGEST_ROWS):
             yield _rows_or_piece.decode(frame)
 
     async def feed(self, watched: AsyncIterator[Sequence[wire.WatchedMailbox]]) -> AsyncIterator[wire.FeedNews]:
-        """The change feed of what `watched` yields, until the connection ends; heartbeats come every 10 s (decision 8).
+        """Yield changes of the mailboxes that `watched` yields, with a heartbeat every 10 s (decision 8), until the connection ends.
 
-        The request leaves with the first list, which may be empty. A list has MOST_WATCHED_A_FRAME items at most.
+        The request is sent with the first list, which may be empty. A list has at most MOST_WATCHED_A_FRAME items.
         """
 
         async def asked() -> AsyncIterator[bytes]:

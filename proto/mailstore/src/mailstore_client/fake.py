@@ -1,6 +1,6 @@
-"""Parts of mailstore in memory, for the tests of services that ask it.
+"""Parts of mailstore in memory, for tests of the services that call it.
 
-`services/mailstore/tests/test_mailstore_contract.py` runs the same cases on these and on the real service.
+`services/mailstore/tests/test_mailstore_contract.py` runs the same cases on these fakes and on the real service.
 """
 
 from array import array
@@ -27,8 +27,8 @@ from mailstore_client.wire import (
 
 @dataclass
 class FakeMaildrop:
-    """One mailbox's INBOX as POP3 sees it: `messages` by UID. `trouble` holds errors that the next calls raise, by verb;
-    an Unanswered close is done before it is raised."""
+    """INBOX of one mailbox for POP3, with `messages` by UID. `trouble` has the errors that the next calls of each operation
+    raise; an Unanswered close is carried out before it is raised."""
 
     messages: dict[int, bytes] = field(default_factory=dict)
     holder: UUID | None = None
@@ -89,8 +89,8 @@ class FakeMaildrop:
 
 
 class FakeFilings:
-    """Takes filings and knows them again by (mailbox, queue id); `says` answers something else for a filing, `referenced`
-    are the bodies that mailboxes refer to."""
+    """Accepts filings and recognizes repeated ones by (mailbox, queue id); `says` may return another answer for a filing,
+    `referenced` has the bodies to which mailboxes refer."""
 
     def __init__(self) -> None:
         self.filed: dict[tuple[UUID, UUID], Filing] = {}

@@ -1,6 +1,6 @@
-"""Questions to mailstore and its answers. Fields are only added at the end, with defaults.
+"""Structs of the calls to mailstore. Fields are only added at the end, with defaults.
 
-All endpoints are POST with MessagePack unless another method stands here; callers in brackets.
+All endpoints are POST with MessagePack unless another method is given; callers are in brackets.
 
   /v1/room        RoomList -> RoomAnswers                                  [gateway]
   /v1/filings     FilingList -> FilingAnswers                              [queue]
@@ -10,14 +10,14 @@ All endpoints are POST with MessagePack unless another method stands here; calle
   /v1/folders/changes  ChangesQuestion -> Changes                          [frontend]
   /v1/messages/fetch   FetchQuestion -> a stream of frames (below)          [frontend]
   /v1/messages/store|copy|expunge|search                                   [frontend]
-  PUT /v1/messages/append  framed: 4 bytes length, Append, the message      [frontend]
-  /v1/maildrop/open|renew|close, /v1/maildrop/read (answer: the bytes)      [frontend]
+  PUT /v1/messages/append  framed: 4 octets length, Append, the message     [frontend]
+  /v1/maildrop/open|ahead|renew|close, /v1/maildrop/read (answer: the octets)       [frontend]
   /v1/feed        a stream of frames both ways, without end: WatchList -> FeedNews  [frontend]
 
-What the front end asks about a mailbox carries a `proof` of its owner's login (docs/decisions/0040); without a good one the
+A question of the front end about a mailbox has a `proof` of its owner's login (docs/decisions/0040); without a valid one the
 answer is 428.
 
-A stream is a row of frames: 4 bytes length (big-endian), then MessagePack.
+A stream is a sequence of frames: 4 octets length (big-endian), then MessagePack.
 
 Flags are a bit mask per message: the five system flags, then one bit per keyword of the folder (bit 8 + its index in
 `keywords`). UIDs in bulk are little-endian uint32 arrays, masks little-endian uint64 arrays: `array('I')`, `array('Q')`.

@@ -1,4 +1,4 @@
-"""What the structs of all calls share: version, flags, names of folders, and the bounds of lists."""
+"""Constants shared by the structs of all calls: version, flags, folder names, limits of lists."""
 
 VERSION = 1
 
@@ -7,21 +7,22 @@ SYSTEM_FLAGS = {"\\Answered": ANSWERED, "\\Flagged": FLAGGED, "\\Deleted": DELET
 FIRST_KEYWORD_BIT = 8
 MOST_KEYWORDS = 48
 
-#: Items of a list; bodies that are asked about at once; leases of a front end, which renews LEASES_AT_ONCE in one question.
+#: Limits of the items of a list, the bodies of a ReferenceList, and the leases of a RenewMaildrops, of which a front end sends
+#: LEASES_AT_ONCE.
 MOST_ITEMS = 1000
 MOST_BODIES = 10_000
 MOST_LEASES = 20_000
 LEASES_AT_ONCE = 1000
-#: Ranges of UIDs in one question, those of all keys of a search together.
+#: Limit of the UID ranges in one question, for a search in all its keys together.
 MOST_RANGES = 10_000
-#: Columns and sections of a FETCH, fields of a section, flags of a STORE or APPEND.
+#: Limits of the columns and sections of a FETCH, the fields of a section, and the flags of a STORE or APPEND.
 MOST_COLUMNS = 20
 MOST_SECTIONS = 100
 MOST_FIELDS = 1000
 MOST_FLAGS = 1000
 
-#: Mailboxes in one frame of a WatchList.
+#: Limit of the mailboxes in one frame of a WatchList.
 MOST_WATCHED_A_FRAME = 1000
 
-#: A folder's name is UTF-8 text, levels separated by this; INBOX is spelled so, in capitals.
+#: Separates the levels of a folder's name, which is UTF-8 text; INBOX is in capitals.
 DELIMITER = "/"

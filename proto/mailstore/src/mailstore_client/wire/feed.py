@@ -1,4 +1,4 @@
-"""The feed of changes to watched mailboxes."""
+"""The change feed: mailboxes to watch, and their changes."""
 
 from typing import Annotated
 from uuid import UUID
@@ -13,15 +13,16 @@ class WatchedMailbox(Wire):
 
 
 class WatchList(Wire):
-    """Mailboxes whose changes the feed reports from now on, each until its proof runs out; up to MOST_WATCHED_A_FRAME."""
+    """Mailboxes whose changes the feed reports from now on, each until its proof expires; at most MOST_WATCHED_A_FRAME."""
 
     items: Annotated[list[WatchedMailbox], at_most(MOST_WATCHED_A_FRAME)]
     version: int = VERSION
 
 
 class FeedNews(Wire):
-    """Watched mailboxes in which something changed; `everything`: assume all did (decision 8). An empty one is a heartbeat.
-    A mailbox that was not watched before is named at once: what changed before is not lost between the two."""
+    """Watched mailboxes that changed; `everything`: any may have (decision 8). An empty one is a heartbeat.
+
+    A mailbox not watched before is reported at once, so that no earlier change is lost."""
 
     mailbox_ids: list[UUID]
     everything: bool = False

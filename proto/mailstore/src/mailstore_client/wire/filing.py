@@ -27,9 +27,9 @@ class RoomAnswers(Wire):
 
 
 class Filing(Wire):
-    """File body `body_id` into `mailbox_id`'s INBOX. `prefix` is the recipient's own header lines (Return-Path,
-    Delivered-To), CRLF-ended, in front of the body. `received_at` in seconds since the epoch (INTERNALDATE).
-    `exempt`: bounces are never refused for quota."""
+    """Filing of body `body_id` into INBOX of `mailbox_id`. `prefix` has the recipient's own header lines (Return-Path,
+    Delivered-To), with CRLF line ends, to precede the body. `received_at` in seconds since the epoch (INTERNALDATE).
+    `exempt`: a bounce, never refused for quota."""
 
     queue_id: UUID
     mailbox_id: UUID
@@ -42,7 +42,7 @@ class Filing(Wire):
 
 
 class FilingList(Wire):
-    """`oldest_queue_id`: nothing older is under way, so older `filed` partitions may go (decision 3)."""
+    """`oldest_queue_id`: no older one is still in a queue, so older partitions of `filed` may be dropped (decision 3)."""
 
     items: Annotated[list[Filing], at_most(MOST_ITEMS)]
     oldest_queue_id: UUID | None = None
@@ -50,8 +50,8 @@ class FilingList(Wire):
 
 
 class FilingAnswer(Wire):
-    """`filed` and `already` (a repeated hand-over) are both success. `full`: quota; defer. `gone`: the mailbox was
-    purged: 5.1.1. `no_space`: disk; defer. `failed`: this item cannot be filed now; defer."""
+    """`filed` and `already` (a repeated hand-over) are both success. `full`: over quota, defer. `gone`: the mailbox was
+    purged, 5.1.1. `no_space`: the disk is full, defer. `failed`: this item cannot be filed now, defer."""
 
     status: Literal["filed", "already", "full", "gone", "no_space", "failed"]
 
@@ -62,7 +62,7 @@ class FilingAnswers(Wire):
 
 
 class ReferenceList(Wire):
-    """Which of these bodies does a mailbox still refer to? (the collector of decision 4 asks)"""
+    """Bodies of which the collector (decision 4) asks whether a mailbox still refers to them."""
 
     body_ids: Annotated[list[UUID], at_most(MOST_BODIES)]
     version: int = VERSION

@@ -1,4 +1,4 @@
-"""Folders of IMAP: the hierarchy and its changes, SELECT, and what happened since."""
+"""Folders of IMAP: the hierarchy and its changes, SELECT, and changes of a folder."""
 
 from typing import Literal
 from uuid import UUID
@@ -8,7 +8,7 @@ from mailstore_client.wire.common import VERSION
 
 
 class MailboxQuestion(Wire):
-    """`recent` False: the folders' \\Recent messages are not counted, and are 0 in the answer."""
+    """Question about one mailbox. `recent` False: \\Recent messages are not counted, and are 0 in the answer."""
 
     mailbox_id: UUID
     version: int = VERSION
@@ -19,7 +19,7 @@ class MailboxQuestion(Wire):
 class FolderInfo(Wire):
     """One folder with its STATUS numbers. `selectable` False: a level that only has children (\\Noselect).
 
-    `exists` False: subscribed but deleted (LSUB still names it, RFC 3501 6.3.9)."""
+    `exists` False: subscribed but not existing (LSUB still lists it, RFC 3501 6.3.9)."""
 
     name: str
     folder_id: int
@@ -42,7 +42,7 @@ class FolderList(Wire):
 
 
 class FolderChange(Wire):
-    """create, delete, subscribe, unsubscribe `name`; rename it to `new_name`."""
+    """Create, delete, subscribe or unsubscribe `name`, or rename it to `new_name`."""
 
     mailbox_id: UUID
     name: str
@@ -53,13 +53,13 @@ class FolderChange(Wire):
 
 
 class FolderChanged(Wire):
-    """Why not, as IMAP's response codes: NONEXISTENT, ALREADYEXISTS, CANNOT (INBOX, bad name), LIMIT, HASCHILDREN."""
+    """`ok`, or an IMAP response code: NONEXISTENT, ALREADYEXISTS, CANNOT (INBOX, bad name), LIMIT, HASCHILDREN."""
 
     status: Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren"]
 
 
 class OpenFolder(Wire):
-    """SELECT (`read_only` False: takes the \\Recent messages) or EXAMINE."""
+    """SELECT (`read_only` False; claims the \\Recent messages) or EXAMINE."""
 
     mailbox_id: UUID
     name: str
@@ -69,8 +69,8 @@ class OpenFolder(Wire):
 
 
 class FolderSnapshot(Wire):
-    """The folder at one moment: uids ascending and their flag masks. `recent_from`: uids from here on are \\Recent for
-    this session. status `nonexistent`: no such folder (the rest is empty)."""
+    """Snapshot of a folder: UIDs in ascending order and their flag masks. `recent_from`: UIDs from it on are \\Recent for
+    this session. Status `nonexistent`: no such folder (the other fields are empty)."""
 
     status: Literal["ok", "nonexistent"]
     folder_id: int = 0
@@ -84,7 +84,7 @@ class FolderSnapshot(Wire):
 
 
 class ChangesQuestion(Wire):
-    """What happened in the folder after `since` (a modseq of an earlier answer)? `take_recent`: as in OpenFolder."""
+    """Changes of a folder after `since`, a MODSEQ of an earlier answer. `take_recent`: claim the \\Recent messages."""
 
     mailbox_id: UUID
     folder_id: int
@@ -95,9 +95,9 @@ class ChangesQuestion(Wire):
 
 
 class Changes(Wire):
-    """`uids`/`flags`: messages new or changed since; `vanished`: uids expunged since. `gone`: the folder was deleted.
+    """`uids` and `flags`: messages new or changed; `vanished`: UIDs expunged. `gone`: the folder was deleted.
 
-    `expired`: `since` is older than the tombstones kept; open the folder anew.
+    `expired`: `since` is older than the stored tombstones; open the folder anew.
     """
 
     status: Literal["ok", "gone", "expired"]

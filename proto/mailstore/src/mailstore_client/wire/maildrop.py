@@ -1,4 +1,4 @@
-"""POP3: the lock of a mailbox, its snapshot, messages, and the removal at QUIT."""
+"""POP3: the lock of a maildrop, its snapshot, its messages, and the removal at QUIT."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -17,14 +17,14 @@ class OpenMaildrop(Wire):
 
 
 class Maildrop(Wire):
-    """`uids`, and `sizes` in octets in the same order; a message's UIDL is "<uidvalidity>.<uid>". A session that was closed
-    before its opening arrived finds the lock `in_use`."""
+    """`uids`, and `sizes` in octets in the same order; a message's UIDL is "<uidvalidity>.<uid>". `in_use` is also the answer
+    to a session whose close arrived before its open."""
 
     status: Literal["ok", "in_use"]
     uidvalidity: int = 0
     uids: bytes = b""
     sizes: bytes = b""
-    """uint32 array"""
+    """Array of uint32."""
     folder_id: int = 0
 
 
@@ -35,24 +35,24 @@ class MaildropLease(Wire):
 
 
 class RenewMaildrops(Wire):
-    """Sessions of a front end, every 20 s."""
+    """Leases of a front end's sessions, renewed every 20 s."""
 
     items: Annotated[list[MaildropLease], at_most(MOST_LEASES)]
     version: int = VERSION
 
 
 class RenewedMaildrops(Wire):
-    """False: the lease was lost, or the item has no good proof; that session must end without deleting."""
+    """Per lease; False: it was lost, or the item has no valid proof, and the session must end without deleting."""
 
     items: list[bool]
     version: int = VERSION
 
 
 class ReadMaildrop(Wire):
-    """RETR (`lines` -1) or TOP: header, blank line and `lines` lines of the body. Answer: the bytes, not stuffed, as a
+    """RETR (`lines` -1) or TOP: header, blank line and `lines` lines of the body. Answer: the octets, not byte-stuffed, as a
     stream that is cut where they cannot be read any further.
 
-    404 when the message is gone (an IMAP session expunged it)."""
+    404 if the message is gone (an IMAP session expunged it)."""
 
     mailbox_id: UUID
     folder_id: int
@@ -63,7 +63,7 @@ class ReadMaildrop(Wire):
 
 
 class ReadAhead(Wire):
-    """Whole messages of a maildrop that is being read from front to back: up to 100 `uids`, smallish together."""
+    """Question for whole messages of a maildrop that is read in order: at most 100 `uids`, of small messages."""
 
     mailbox_id: UUID
     folder_id: int
@@ -73,14 +73,14 @@ class ReadAhead(Wire):
 
 
 class MessagesAhead(Wire):
-    """In the order of `uids`; None for one that is gone, lost or did not fit: ask for it alone."""
+    """Messages in the order of `uids`; None for one that is gone, lost or beyond the size limit: read it on its own."""
 
     items: list[bytes | None]
     version: int = VERSION
 
 
 class CloseMaildrop(Wire):
-    """QUIT: remove `uids` and free the lock in one transaction, fenced by the session; an empty list only frees it."""
+    """QUIT: remove `uids` and release the lock in one transaction, fenced by the session; without `uids`, only release it."""
 
     mailbox_id: UUID
     session_id: UUID
@@ -90,7 +90,7 @@ class CloseMaildrop(Wire):
 
 
 class ClosedMaildrop(Wire):
-    """`lost`: the lease had run out and was taken; nothing was removed."""
+    """`lost`: the session no longer has the lease; nothing was removed."""
 
     status: Literal["ok", "lost"]
     removed: int = 0

@@ -26,21 +26,21 @@ class Section(Wire):
 Column = Literal["ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822.SIZE", "INTERNALDATE"]
 
 
-#: The largest piece of a value, and the largest section sent whole where `FetchQuestion.pieces` is set (octets).
+#: The largest piece of a value, and the largest section sent whole if `FetchQuestion.pieces` is set (octets).
 PIECE = 64 * 1024
 
 
 class FetchQuestion(Wire):
-    """Rows for the uids of `ranges` that exist, ascending; each row is [uid, *columns, *sections].
+    """FETCH: rows for the UIDs of `ranges` that exist, ascending; each row is [uid, *columns, *sections].
 
-    The answer is a stream of frames, each a list of 1 to 1,000 rows and about 1 MB at most (one row may be larger).
-    A section that does not exist is null. Nothing is marked seen here.
+    The answer is a stream of frames, each a list of 1 to 1,000 rows and at most about 1 MB (one row may be larger).
+    A section that does not exist is null. No message is marked \\Seen.
 
-    With `pieces` a section over PIECE octets stands in its row as its number of octets (an int). Such a row is the last
-    of its frame; the octets follow, the row's sections in order, in frames that are MessagePack `bin` of PIECE octets
-    at most, so neither side holds the whole value.
+    With `pieces`, a section of more than PIECE octets is represented in its row by its size in octets (an int). Such a row
+    is the last of its frame; the octets follow, in the order of the row's sections, in frames that are MessagePack `bin` of
+    at most PIECE octets, so neither side holds the whole value in memory.
 
-    Answers `limit` (429) when this mailbox has too many expensive commands under way.
+    Answers `limit` (429) if this mailbox has too many expensive commands running.
     """
 
     mailbox_id: UUID
@@ -54,7 +54,7 @@ class FetchQuestion(Wire):
 
 
 class StoreQuestion(Wire):
-    """STORE: `mode` replaces, adds or removes `flags` (names, keywords included) on the uids of `ranges`."""
+    """STORE: replace, add or remove (`mode`) `flags` (names, keywords included) on the UIDs of `ranges`."""
 
     mailbox_id: UUID
     folder_id: int
@@ -67,9 +67,9 @@ class StoreQuestion(Wire):
 
 
 class Stored(Wire):
-    """The uids touched with their masks afterwards (unchanged ones too), and the folder's keywords.
+    """The UIDs with their new masks (unchanged ones, too), and the folder's keywords.
 
-    status `limit`: too many keywords; `gone`: the folder was deleted."""
+    Status `limit`: too many keywords; `gone`: the folder was deleted."""
 
     status: Literal["ok", "limit", "gone"]
     highest_modseq: int = 0
@@ -79,7 +79,7 @@ class Stored(Wire):
 
 
 class CopyQuestion(Wire):
-    """COPY or, with `move`, MOVE (RFC 6851) to folder `target`. The limit is the login's (decision 5)."""
+    """COPY or, with `move`, MOVE (RFC 6851) to folder `target`. The quota limit is that of the login (decision 5)."""
 
     mailbox_id: UUID
     folder_id: int
@@ -94,7 +94,7 @@ class CopyQuestion(Wire):
 
 
 class Copied(Wire):
-    """UIDPLUS's COPYUID: `uids` copied (ascending) and, in the same order, their `new_uids`."""
+    """COPYUID (UIDPLUS): the `uids` copied, ascending, and their `new_uids` in the same order."""
 
     status: Literal["ok", "trycreate", "overquota", "gone", "no_space"]
     uidvalidity: int = 0
@@ -104,7 +104,7 @@ class Copied(Wire):
 
 
 class ExpungeQuestion(Wire):
-    """Remove the messages with \\Deleted, all of them or only those in `ranges` (UID EXPUNGE)."""
+    """EXPUNGE: remove the messages with \\Deleted, all of them or only those in `ranges` (UID EXPUNGE)."""
 
     mailbox_id: UUID
     folder_id: int
@@ -121,7 +121,7 @@ class Expunged(Wire):
 
 
 class Append(Wire):
-    """The head of an APPEND; the message's bytes follow in the same request. `internal_date` None: now."""
+    """Head of an APPEND; the message's octets follow in the same request. `internal_date` None: now."""
 
     mailbox_id: UUID
     name: str
@@ -141,14 +141,14 @@ class Appended(Wire):
 
 
 class SearchQuestion(Wire):
-    """`program` is a tree in prefix form; every node is a list whose head is an RFC 3501 search key in capitals:
+    """SEARCH: `program` is a tree in prefix form; every node is a list whose head is an RFC 3501 search key in capitals:
 
-    ["AND", n…] ["OR", a, b] ["NOT", n] ["ALL"] ["UID", [[lo, hi], …]] (sequence sets are turned into UIDs first)
+    ["AND", n…] ["OR", a, b] ["NOT", n] ["ALL"] ["UID", [[lo, hi], …]] (sequence sets are translated to UIDs first)
     ["FLAG", "\\Seen" or keyword] ["RECENT", recent_from] ["BEFORE"|"ON"|"SINCE"|"SENTBEFORE"|"SENTON"|"SENTSINCE",
     "2026-11-23"] ["LARGER"|"SMALLER", n] ["FROM"|"TO"|"CC"|"BCC"|"SUBJECT"|"BODY"|"TEXT", s] ["HEADER", name, s]
 
-    The UID ranges of all nodes together are at most MOST_RANGES. Answers `limit` (429) for a program with too many keys that read bodies, for a search that takes too long, and when
-    this mailbox has too many expensive commands under way.
+    All nodes together have at most MOST_RANGES UID ranges. Answers `limit` (429) for a program with too many keys that
+    search bodies, for a search that takes too long, and if this mailbox has too many expensive commands running.
     """
 
     mailbox_id: UUID
