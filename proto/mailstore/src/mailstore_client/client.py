@@ -122,7 +122,7 @@ class MailstoreClient(ServiceClient):
             yield _rows_or_piece.decode(frame)
 
     async def feed(self, watched: AsyncIterator[Sequence[wire.WatchedMailbox]]) -> AsyncIterator[wire.FeedNews]:
-        """Yield changes of the mailboxes that `watched` yields, with a heartbeat every 10 s (decision 8), until the connection ends.
+        """Yield changes of the mailboxes that `watched` yields until the connection ends; a heartbeat every 10 s (decision 8).
 
         The request is sent with the first list, which may be empty. A list has at most MOST_WATCHED_A_FRAME items.
         """

@@ -1,7 +1,7 @@
-"""The ingest MIME scanner: what IMAP and SEARCH need to know of a body, computed once when it is filed (decision 7).
+"""MIME scanner: what IMAP and SEARCH need of a body, computed once when it is filed (decision 7).
 
-Pure functions of bytes; nothing here raises on any input, and time and memory are bounded by the limits in
-`structure`, `headers` and `text`.
+Pure functions of octets; none raises on any input, and time and memory are bounded by the limits in `structure`,
+`headers` and `text`.
 """
 
 from mailstore.mime import search

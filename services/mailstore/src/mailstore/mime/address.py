@@ -1,7 +1,7 @@
 """Address fields to IMAP address lists (RFC 5322 3.4 and 4.4, RFC 3501 7.4.2).
 
-What is broken is shown, not dropped: a part that cannot be read becomes MISSING_MAILBOX, MISSING_DOMAIN,
-INVALID_ROUTE or SYNTAX_ERROR, in the words Dovecot uses.
+Malformed addresses are shown, not dropped: a part that cannot be read becomes MISSING_MAILBOX, MISSING_DOMAIN,
+INVALID_ROUTE or SYNTAX_ERROR, as in Dovecot.
 """
 
 import re
@@ -10,29 +10,29 @@ from mailstore.mime.lexer import ATEXT, BAD, END, MORE, Lexer
 from mailstore.mime.quote import NIL, nstring, text
 from mailstore.mime.words import header_text
 
-#: One address as nearly all are written, up to and including its comma. Anything else takes the full grammar.
+#: One address in the usual form, up to and including its comma. Other forms are read with the full grammar.
 _common = re.compile(
     rb'[ \t\r\n]*+(?:(?:"([^"\\\r\n\x00\x80-\xff]*)"|([%b.]+(?: [%b.]+)*))?[ \t]*<([%b][%b.]*)@([%b][%b.]*)>'
     rb"|([%b][%b.]*)@([%b][%b.]*))[ \t\r\n]*(,|\Z)" % ((ATEXT,) * 10)
 ).match
 
-#: Addresses of one message that are shown: a short word becomes 30 bytes, so the cut keeps envelopes bounded.
+#: Limit of the addresses of one message: a short word becomes 30 octets, so this bounds the ENVELOPE.
 MAX_ADDRESSES = 4096
-#: Octets of a message's address fields that are read with the whole grammar.
+#: Limit of the octets of a message's address fields that are read with the full grammar.
 MAX_UNCOMMON = 32 * 1024
-#: The next string of an ENVELOPE as it is written here: NIL, quoted, or the head of a literal.
+#: The next string of an ENVELOPE as written by this package: NIL, quoted, or the head of a literal.
 _string = re.compile(rb'[( )]*(?:(NIL)|"([^"\\]*+(?:\\.[^"\\]*+)*+)"|\{(\d+)\}\r\n)').match
 _escaped = re.compile(rb"\\(.)")
-#: One address of a list in the form that nearly all have: name, mailbox and host, quoted without escapes.
+#: One address of a list in the usual form: name, mailbox and host, quoted without escapes.
 _plain = re.compile(rb'\((?:NIL|"([^"\\]*+)") NIL "([^"\\]*+)" "([^"\\]*+)"\)').match
-#: Characters of each address field that are searched.
+#: Limit of the searched characters of each address field.
 MAX_SEARCHED = 64 * 1024
 _END_OF_GROUP = b"(NIL NIL NIL NIL)"
 
 
 class Patience:
-    """What is still read of one message's address fields: `addresses`, and `octets` with the whole grammar, which takes 50 times
-    as long as the common form. What comes behind them in a field is not shown."""
+    """Remaining limits of one message's address fields: `addresses`, and `octets` read with the full grammar, which takes 50
+    times as long as the usual form. The rest of a field beyond them is not shown."""
 
     __slots__ = ("addresses", "octets")
 
@@ -42,7 +42,7 @@ class Patience:
 
 
 def address_list(value: bytes, patience: Patience | None = None) -> bytes:
-    """The wire form of one address field: `((name route mailbox host)...)`, or NIL when it names nobody."""
+    """Return the address list of one field: `((name route mailbox host)...)`, or NIL if it has no address."""
     patience = patience or Patience()
     pos, more = 0, True
     found: list[bytes] = []
@@ -67,8 +67,10 @@ def address_list(value: bytes, patience: Patience | None = None) -> bytes:
 
 
 def searched(envelope: bytes) -> tuple[str, str, str, str]:
-    """From, To, Cc and Bcc of an ENVELOPE as it is written here, as SEARCH looks at them: `name <mailbox@host>` a line, decoded
-    (RFC 3501 6.4.4), MAX_SEARCHED characters of each."""
+    """Return From, To, Cc and Bcc of an ENVELOPE written by this package, as SEARCH compares them.
+
+    Each has a line `name <mailbox@host>` per address, decoded (RFC 3501 6.4.4), and at most MAX_SEARCHED characters.
+    """
     date = _string(envelope, 1)
     assert date is not None
     subject = _string(envelope, _end(date))
@@ -78,7 +80,7 @@ def searched(envelope: bytes) -> tuple[str, str, str, str]:
     lines: list[str] = []
     for _ in range(6):
         pos += 1  # the space in front
-        if before and envelope.startswith(before, pos):  # Sender and Reply-To are mostly the From
+        if before and envelope.startswith(before, pos):  # Sender and Reply-To are mostly equal to From
             end = pos + len(before)
         else:
             lines, end = _lines(envelope, pos)
@@ -89,7 +91,7 @@ def searched(envelope: bytes) -> tuple[str, str, str, str]:
 
 
 def _lines(envelope: bytes, pos: int) -> tuple[list[str], int]:
-    """The addresses of the list at `pos`, and where it ends."""
+    """The addresses of the list at `pos`, and the end of the list."""
     if envelope.startswith(NIL, pos):
         return [], pos + len(NIL)
     pos += 1
@@ -117,19 +119,19 @@ def _lines(envelope: bytes, pos: int) -> tuple[list[str], int]:
 
 
 def _end(string: re.Match[bytes]) -> int:
-    """Where a string ends, whose head was matched."""
+    """The end of a string whose head was matched."""
     return string.end() + int(string[3] or 0)
 
 
 class _Addresses(Lexer):
-    """The whole grammar, tolerant, for one address (or group) that has not the common form."""
+    """Tolerant parser of the full grammar, for one address (or group) that is not in the usual form."""
 
     __slots__ = ("found", "host", "mailbox", "name", "route", "words")
 
     def __init__(self, value: bytes, found: list[bytes]) -> None:
         super().__init__(value)
         self.found = found
-        #: What the last local part consisted of, read to the end or not.
+        #: Words of the last local part, complete or not.
         self.words: list[bytes] = []
         self._clear()
 
@@ -140,7 +142,7 @@ class _Addresses(Lexer):
         self.host: bytes | None = None
 
     def read(self) -> bool:
-        """Read one address and the comma behind it. False: there was no comma, and nothing is read behind it."""
+        """Read one address and the comma after it. False if there is no comma: the rest is not read."""
         step = self.skip()
         if self.found and step == BAD:
             self._add()
@@ -170,7 +172,7 @@ class _Addresses(Lexer):
         self._clear()
 
     def _group(self) -> int:
-        """group = display-name ":" [mailbox-list] ";" ; BAD when it is no group at all."""
+        """Read group = display-name ":" [mailbox-list] ";". BAD if it is not a group."""
         words: list[bytes] = []
         if self.phrase(words) != MORE or not self.at(b":"):
             return BAD
@@ -239,7 +241,7 @@ class _Addresses(Lexer):
         return self.skip()
 
     def _route(self) -> int:
-        """obs-domain-list (RFC 5322 4.4)"""
+        """Read obs-domain-list (RFC 5322 4.4)."""
         hops: list[bytes] = []
         while self.at(b"@"):
             hops.append(b",@" if hops else b"@")
@@ -268,7 +270,7 @@ class _Addresses(Lexer):
         return step
 
     def _addr_spec(self) -> tuple[int, bool]:
-        """addr-spec = local-part "@" domain ; a comment behind it is the name. Second result: it was broken."""
+        """Read addr-spec = local-part "@" domain; a comment after it is the name. Second result: whether it is malformed."""
         self.comment = b""
         quoted = self.at(b'"')
         step = self._local_part()

@@ -5,9 +5,9 @@ from mailstore.mime.params import Params
 from mailstore.mime.part import MESSAGE, MULTIPART, OPAQUE, TEXT, Part
 from mailstore.mime.quote import NIL, nstring, one_line, text
 
-#: Longest BODYSTRUCTURE (bytes) of a message: one that says more of itself is shown as one opaque part.
+#: Limit of a message's BODYSTRUCTURE (octets): a message beyond it is shown as one opaque part.
 MAX_STRUCTURE = 1024 * 1024
-#: Bytes after which further fields of one name are not added to an address list.
+#: Octets after which further fields of one name are not added to an address list.
 MAX_MERGED = 128 * 1024
 
 _DEFAULT_CHARSET = b'"charset" "us-ascii"'
@@ -15,7 +15,7 @@ _NO_PARTS = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0'
 
 
 def envelope(fields: dict[bytes, list[bytes]]) -> bytes:
-    """`(date subject from sender reply-to to cc bcc in-reply-to message-id)`."""
+    """Return `(date subject from sender reply-to to cc bcc in-reply-to message-id)`."""
 
     def last(name: bytes) -> bytes | None:
         values = fields.get(name)
@@ -27,7 +27,7 @@ def envelope(fields: dict[bytes, list[bytes]]) -> bytes:
         values = fields.get(name)
         if not values:
             return NIL
-        # A field that may stand once only but stands twice names all its addresses (RFC 5322 3.6).
+        # RFC 5322 3.6 allows one field of each name; of several, all addresses are listed.
         return address_list(values[0], patience) if len(values) == 1 else _merged(values, patience)
 
     from_ = addresses(b"from")
@@ -37,7 +37,7 @@ def envelope(fields: dict[bytes, list[bytes]]) -> bytes:
         one_line(last(b"date")),
         text(last(b"subject")),
         from_,
-        # RFC 3501 7.4.2: absent or empty, they are From.
+        # RFC 3501 7.4.2: From, if absent or empty.
         from_ if sender == NIL else sender,
         from_ if reply_to == NIL else reply_to,
         addresses(b"to"),
@@ -49,7 +49,7 @@ def envelope(fields: dict[bytes, list[bytes]]) -> bytes:
 
 
 def _merged(values: list[bytes], patience: Patience) -> bytes:
-    """One list of several fields of a name, up to MAX_MERGED bytes."""
+    """One list of several fields of a name, up to MAX_MERGED octets."""
     found: list[bytes] = []
     size = 0
     for value in values:
@@ -63,7 +63,7 @@ def _merged(values: list[bytes], patience: Patience) -> bytes:
 
 
 def structure_of(data: bytes, root: Part) -> tuple[bytes, bytes]:
-    """BODY and BODYSTRUCTURE of a message. One beyond MAX_STRUCTURE loses its parts, in the tree too."""
+    """Return BODY and BODYSTRUCTURE of a message. One beyond MAX_STRUCTURE loses its parts, also in the tree."""
     pair = body_structure(data, root)
     if len(pair[1]) > MAX_STRUCTURE:
         root.kind, root.params, root.children = OPAQUE, [], []
@@ -74,7 +74,7 @@ def structure_of(data: bytes, root: Part) -> tuple[bytes, bytes]:
 
 
 def body_structure(data: bytes, part: Part) -> tuple[bytes, bytes]:
-    """BODY and BODYSTRUCTURE of one part, in parentheses. Recursion is bounded by `structure.MAX_DEPTH`."""
+    """Return BODY and BODYSTRUCTURE of one part, in parentheses. Recursion is bounded by `structure.MAX_DEPTH`."""
     if part.kind == MULTIPART:
         return _multipart(data, part)
     size = part.end - part.body
@@ -109,14 +109,14 @@ def _multipart(data: bytes, part: Part) -> tuple[bytes, bytes]:
         body = b"".join([pair[0] for pair in pairs])
         extended = b"".join([pair[1] for pair in pairs])
     else:
-        # RFC 3501 has no multipart without parts: one empty text stands in.
+        # RFC 3501 has no multipart without parts: an empty text part takes their place.
         body = _NO_PARTS + b")"
         extended = _NO_PARTS + b" NIL NIL NIL NIL)"
     return b"(%b %b)" % (body, subtype), b"(%b %b %b %b)" % (extended, subtype, _params(part.params), _common(part))
 
 
 def _common(part: Part) -> bytes:
-    """Disposition, language, location: the end of every extended form."""
+    """Disposition, language and location, which end each extended form."""
     if part.disposition is None:
         disposition = NIL
     else:

@@ -1,4 +1,4 @@
-"""The Date field as a moment and as a day (RFC 5322 3.3 and 4.3)."""
+"""Parser of the Date field (RFC 5322 3.3 and 4.3)."""
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -9,13 +9,13 @@ _MONTHS = {
         (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"), 1
     )
 }
-#: RFC 5322 4.3 obs-zone, hours; military and unknown zones are UTC.
+#: Hours of obs-zone (RFC 5322 4.3); military and unknown zones are UTC.
 _ZONES = {b"est": -5, b"edt": -4, b"cst": -6, b"cdt": -5, b"mst": -7, b"mdt": -6, b"pst": -8, b"pdt": -7}
 _date = re.compile(
     rb"(?<!\d)(\d{1,2})[ \t\r\n-]+([A-Za-z]{3})[a-z]*\.?,?[ \t\r\n-]+(\d{4}|\d{2,3})(?!\d)"
     rb"(?:[ \t\r\n]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?(?:[.,]\d+)?[ \t\r\n]*(?:([+-])(\d{2}):?(\d{2})|([A-Za-z]{1,5}))?)?"
 ).search
-#: ctime order, "Mon Jan 2 15:04:05 2006", of old senders.
+#: Format of ctime, "Mon Jan 2 15:04:05 2006", from old senders.
 _ctime = re.compile(
     rb"([A-Za-z]{3})[ \t]+(\d{1,2})[ \t]+(\d{1,2}):(\d{2})(?::(\d{2}))?[ \t]+(?:[A-Z]{3,4}[ \t]+)?(\d{4})"
 ).search
@@ -23,10 +23,10 @@ _MAX_FIELD = 256
 
 
 def parse_date(value: bytes) -> datetime | None:
-    """The moment a Date field names, with the offset as written (UTC when it has none); None when it names none.
+    """Parse a Date field, with the offset as written (UTC if there is none); None if malformed.
 
-    `.date()` of the result is the date as written, which SENTBEFORE, SENTON and SENTSINCE compare
-    (RFC 3501 6.4.4: disregarding time and timezone).
+    `.date()` of the result is the date as written, which SENTBEFORE, SENTON and SENTSINCE compare (RFC 3501 6.4.4:
+    disregarding time and timezone).
     """
     value = value[:_MAX_FIELD]
     if b"(" in value:
@@ -57,7 +57,7 @@ def parse_date(value: bytes) -> datetime | None:
 
 
 def as_utc(moment: datetime) -> datetime | None:
-    """The same moment in UTC; None at the ends of the calendar, where there is none."""
+    """Return the same time in UTC; None if that is outside the range of `datetime`."""
     try:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
@@ -65,12 +65,12 @@ def as_utc(moment: datetime) -> datetime | None:
 
 
 def day_of(moment: datetime | None) -> date | None:
-    """The date as written."""
+    """Return the date as written; None for None."""
     return None if moment is None else moment.date()
 
 
 def _year(text: bytes) -> int:
-    """RFC 5322 4.3: two digits below 50 are 20xx, other two and three digits count from 1900."""
+    """The year: two digits below 50 are 20xx, other years of two or three digits count from 1900 (RFC 5322 4.3)."""
     year = int(text)
     if len(text) == 4:
         return year

@@ -1,20 +1,20 @@
-"""The header block of a message or of a MIME part: where it ends, its fields, and selections of them.
+"""The header of a message or of a MIME part: its end, its fields, and selections of them.
 
-Lines end with CRLF; a bare LF is read as a line end too, as everybody does.
+Lines end with CRLF; a bare LF is accepted as a line end, too, as by other servers.
 """
 
 import re
 from collections.abc import Iterable
 
-#: A field begins where a line does not begin with white space (RFC 5322 2.2.3).
+#: A line that does not begin with white space begins a field (RFC 5322 2.2.3).
 _field_break = re.compile(rb"\n(?![ \t])")
 
-#: Longest value that is looked at (bytes). Nobody writes such a field; the cut keeps rendering bounded.
+#: Longest value that is parsed (octets); real fields are shorter, and the limit bounds the rendering.
 MAX_VALUE = 256 * 1024
 
 
 def blank_line(data: bytes, start: int, end: int) -> int:
-    """Offset behind the blank line that ends the header starting at `start`; -1 when there is none before `end`."""
+    """Return the offset after the blank line that ends the header at `start`; -1 if there is none before `end`."""
     if data.startswith(b"\r\n", start, end):
         return start + 2
     if data.startswith(b"\n", start, end):
@@ -27,28 +27,28 @@ def blank_line(data: bytes, start: int, end: int) -> int:
 
 
 def split_fields(block: bytes) -> list[bytes]:
-    """The fields of a block, folded as written, without their last LF. The blank line is an empty one or CR."""
+    """Split a header into its fields, folded as written, without their last LF. The blank line is an empty field or CR."""
     return _field_break.split(block)
 
 
 def value_of(raw: bytes) -> bytes:
-    """What stands behind the colon, lines still folded but ended by LF, leading white space gone."""
+    """Return a field's value after the colon, still folded, with LF line ends and without leading white space."""
     if len(raw) > MAX_VALUE:
         raw = raw[:MAX_VALUE]
     value = raw.removesuffix(b"\r").lstrip(b" \t")
     if b"\n" in value:
         value = value.replace(b"\r\n", b"\n")
     elif not value:
-        # Nothing but white space: one character of it separates, the rest is the value.
+        # Only white space: one character separates, the rest is the value.
         value = raw.removesuffix(b"\r")[1:]
     return value
 
 
 def header_fields(header: bytes, names: Iterable[bytes | str], *, not_: bool = False) -> bytes:
-    """HEADER.FIELDS, or HEADER.FIELDS.NOT with `not_` (RFC 3501 6.4.5): the fields as written, then the blank line.
+    """Return HEADER.FIELDS, or with `not_` HEADER.FIELDS.NOT (RFC 3501 6.4.5): the fields as written, then the blank line.
 
-    `header` is a whole header block, prefix included. HEADER.FIELDS.NOT of a message that has no blank line (and no
-    text) has none, the exception RFC 3501 6.4.5 makes. Names are compared without regard to case.
+    `header` is a whole header, prefix included. HEADER.FIELDS.NOT of a message without a blank line (and text) has none,
+    as RFC 3501 6.4.5 allows. Names are case-insensitive.
     """
     wanted = {(name.encode("utf-8", "replace") if isinstance(name, str) else name).strip().lower() for name in names}
     end = blank_line(header, 0, len(header))
@@ -60,7 +60,7 @@ def header_fields(header: bytes, names: Iterable[bytes | str], *, not_: bool = F
         if not line:
             continue
         name, colon, _ = line.partition(b":")
-        # A line without a colon is no field of any name.
+        # A line without a colon is not a field and matches no name.
         if (bool(colon) and name.rstrip(b" \t").lower() in wanted) is not not_:
             picked.append(line + b"\r\n")
     if end >= 0 or not not_:

@@ -1,18 +1,17 @@
 """Tokens of structured header fields: atoms, quoted strings, comments, domains (RFC 5322 3.2, RFC 2045 5.1).
 
-Lenient the way mail in the wild needs it. Every function takes the value and a position and never raises;
-white space is space, tab, CR and LF, because values arrive folded.
+As tolerant as real mail requires; no method raises. White space is space, tab, CR and LF, since values are still folded.
 """
 
 import re
 from collections.abc import Callable
 
-#: Result of a step: the value ended there, there is more, or the text does not fit the grammar.
+#: Result of a step: the value ended there, more follows, or the text does not match the grammar.
 END, MORE, BAD = 0, 1, -1
 
-#: RFC 5322 3.2.3 atext, and all 8-bit bytes (RFC 6532 3.2; raw charsets in the wild).
+#: atext (RFC 5322 3.2.3), and all 8-bit octets (RFC 6532 3.2, and unencoded charsets of real mail).
 ATEXT = rb"!#$%&'*+\-/0-9=?A-Z^_`a-z{|}~\x80-\xff"
-#: RFC 2045 5.1 token: atext and dot without the tspecials "/", "=" and "?".
+#: token (RFC 2045 5.1): atext and dot without the tspecials "/", "=" and "?".
 TOKEN = rb"!#$%&'*+\-.0-9A-Z^_`a-z{|}~\x80-\xff"
 
 _atext_run = re.compile(rb"[%b]*" % ATEXT).match
@@ -29,7 +28,7 @@ _ATEXT_SET = frozenset(
 
 
 class Lexer:
-    """A position in one field value. Each step returns END, MORE or BAD and moves `pos` past what it took."""
+    """Parser of one field value. Each step returns END, MORE or BAD and moves `pos` after the text it read."""
 
     __slots__ = ("comment", "end", "pos", "value")
 
@@ -37,19 +36,19 @@ class Lexer:
         self.value = value
         self.pos = pos
         self.end = len(value)
-        #: The last comment passed over, unescaped: `a@b (Name)` puts the name there.
+        #: The last comment skipped, unescaped: of `a@b (Name)`, the name.
         self.comment = b""
 
     def at(self, char: bytes) -> bool:
-        """True when the next byte is `char`."""
+        """Return whether the next octet is `char`."""
         return self.value[self.pos : self.pos + 1] == char
 
     def at_atext(self) -> bool:
-        """True when the next byte may start an atom."""
+        """Return whether the next octet may begin an atom."""
         return self.pos < self.end and self.value[self.pos] in _ATEXT_SET
 
     def skip(self) -> int:
-        """Pass white space and comments (CFWS)."""
+        """Skip white space and comments (CFWS)."""
         while True:
             match = _white(self.value, self.pos)
             self.pos = match.end() if match else self.pos
@@ -59,7 +58,7 @@ class Lexer:
                 return BAD
 
     def _skip_comment(self) -> bool:
-        """RFC 5322 3.2.2: comments nest. False when the closing parenthesis is missing."""
+        """Skip a comment, which may nest (RFC 5322 3.2.2). False if its closing parenthesis is missing."""
         depth, start = 1, self.pos + 1
         taken: list[bytes] = []
         pos = start
@@ -85,15 +84,15 @@ class Lexer:
         return False
 
     def atom(self, out: list[bytes]) -> int:
-        """One atom and the CFWS behind it."""
+        """Read one atom and the CFWS after it."""
         return self._run(_atext_run, out) if self.at_atext() else BAD
 
     def atom_or_dot(self, out: list[bytes]) -> int:
-        """Atoms and dots without white space between them; may be empty."""
+        """Read atoms and dots without white space between them; may be empty."""
         return self._run(_atext_dot_run, out)
 
     def token(self, out: list[bytes]) -> int:
-        """A MIME token (RFC 2045 5.1); may be empty."""
+        """Read a MIME token (RFC 2045 5.1); may be empty."""
         return self._run(_token_run, out)
 
     def _run(self, run: Callable[[bytes, int], re.Match[bytes] | None], out: list[bytes]) -> int:
@@ -103,7 +102,7 @@ class Lexer:
         return self.skip() if self.pos < self.end else END
 
     def dot_atom(self, out: list[bytes]) -> int:
-        """RFC 5322 3.2.3 dot-atom; also dots in odd places, and the white space around them of RFC 822."""
+        """Read a dot-atom (RFC 5322 3.2.3), also with misplaced dots and with white space around them (RFC 822)."""
         if not (self.at_atext() or self.at(b".")):
             return BAD
         while True:
@@ -114,12 +113,12 @@ class Lexer:
                 return END
             if (step := self.skip()) != MORE:
                 return step
-            # On only where the white space stood beside a dot: "a . b", not "a b".
+            # Continue only if the white space was next to a dot: "a . b", not "a b".
             if not self.at(b".") and not (self.at_atext() and out[-1].endswith(b".")):
                 return MORE
 
     def quoted_string(self, out: list[bytes]) -> int:
-        """RFC 5322 3.2.4, at the opening quote; line ends inside are folding and go."""
+        """Read a quoted string (RFC 5322 3.2.4) at its opening quote; line ends in it are folding and removed."""
         start = pos = self.pos + 1
         while stop := _quoted_stop(self.value, pos):
             out.append(_fold.sub(b"", self.value[start : stop.start()]))
@@ -134,7 +133,7 @@ class Lexer:
         return BAD
 
     def phrase(self, out: list[bytes]) -> int:
-        """RFC 5322 3.2.5 phrase and 4.1 obs-phrase: words joined by one space."""
+        """Read a phrase (RFC 5322 3.2.5, obs-phrase of 4.1) as words joined by one space."""
         if self.pos >= self.end:
             return END
         while True:
@@ -146,7 +145,7 @@ class Lexer:
             out.append(b" ")
 
     def domain(self, out: list[bytes]) -> int:
-        """RFC 5322 3.4.1 domain, at the "@"."""
+        """Read a domain (RFC 5322 3.4.1) at the "@"."""
         self.pos += 1
         if self.skip() != MORE:
             return BAD

@@ -1,13 +1,13 @@
 """Content-Type, Content-Disposition, Content-Transfer-Encoding, Content-Language (RFC 2045 5 and 6, 2183, 3282).
 
-Parameters of RFC 2231 keep their encoding; only their continuations are joined: clients decode them.
+Parameters of RFC 2231 keep their encoding, since clients decode them; only their continuations are joined.
 """
 
 import re
 
 from mailstore.mime.lexer import BAD, END, MORE, TOKEN, Lexer
 
-#: One parameter, its value and the end of the parameter. What does not match takes the tolerant way.
+#: One parameter, its value and its end. A field that does not match is parsed by `_tolerant_params`.
 _param = re.compile(
     rb';[ \t\r\n]*([%b]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"\\\r\n]*)"|([%b]+))[ \t\r\n]*(?=;|\Z)' % (TOKEN, TOKEN)
 ).match
@@ -20,7 +20,7 @@ Params = list[tuple[bytes, bytes]]
 
 
 def content_type(value: bytes) -> tuple[bytes, bytes, Params]:
-    """Type, subtype (empty when the field is broken) and parameters, all as written."""
+    """Parse Content-Type: type, subtype (empty if the field is malformed) and parameters, as written."""
     if match := _type(value):
         return match[1], match[2], _params(value, match.end())
     lexer = Lexer(value)
@@ -29,7 +29,7 @@ def content_type(value: bytes) -> tuple[bytes, bytes, Params]:
     sub: list[bytes] = []
     step = lexer.token(main)
     if step != MORE or not lexer.at(b"/"):
-        # One word alone is shown; RFC 2045 5.2 leaves the rest to the reader.
+        # A single word is returned as the type; RFC 2045 5.2 does not say how to read such a field.
         return (b"".join(main) if step == END else b""), b"", []
     lexer.pos += 1
     step = lexer.skip()
@@ -41,7 +41,7 @@ def content_type(value: bytes) -> tuple[bytes, bytes, Params]:
 
 
 def disposition(value: bytes) -> tuple[bytes, Params] | None:
-    """Content-Disposition (RFC 2183): its word and parameters; None when it is unreadable."""
+    """Parse Content-Disposition (RFC 2183): its type and parameters; None if malformed."""
     if match := _token(value):
         return match[1], _params(value, match.end())
     lexer = Lexer(value)
@@ -53,7 +53,7 @@ def disposition(value: bytes) -> tuple[bytes, Params] | None:
 
 
 def encoding(value: bytes) -> bytes | None:
-    """Content-Transfer-Encoding (RFC 2045 6.1); None unless the field is one token."""
+    """Parse Content-Transfer-Encoding (RFC 2045 6.1); None unless the field is one token."""
     lexer = Lexer(value)
     lexer.skip()
     word: list[bytes] = []
@@ -63,7 +63,7 @@ def encoding(value: bytes) -> bytes | None:
 
 
 def languages(value: bytes) -> list[bytes]:
-    """Content-Language (RFC 3282): the tags as written."""
+    """Parse Content-Language (RFC 3282): the tags as written."""
     lexer = Lexer(value)
     lexer.skip()
     tags: list[bytes] = []
@@ -79,7 +79,7 @@ def languages(value: bytes) -> list[bytes]:
 
 
 def _params(value: bytes, pos: int) -> Params:
-    """Parameters from `pos`, which is the end or a semicolon."""
+    """Parse parameters from `pos`, which is the end or a semicolon."""
     found: Params = []
     end = len(value)
     plain = True
@@ -96,11 +96,11 @@ def _params(value: bytes, pos: int) -> Params:
 
 
 def _tolerant_params(lexer: Lexer, found: Params | None = None) -> Params:
-    """Parameters of a broken or commented field: what cannot be read is passed over, byte by byte."""
+    """Parse parameters of a malformed field or one with comments; text that cannot be read is skipped."""
     found = [] if found is None else found
     while lexer.pos < lexer.end:
         if not lexer.at(b";"):
-            # On to the next semicolon: nothing else can begin a parameter.
+            # Only a semicolon can begin a parameter.
             pos = lexer.value.find(b";", lexer.pos)
             if pos < 0:
                 break
@@ -124,7 +124,7 @@ def _one_param(lexer: Lexer) -> tuple[bytes, bytes] | None:
         if lexer.at(b'"'):
             step = lexer.quoted_string(value)
         elif lexer.at(b"="):
-            # An encoded-word where none may stand, name==?utf-8?b?...?=, up to the next white space.
+            # An encoded-word where none is allowed, name==?utf-8?b?...?=, up to a semicolon or white space.
             start = lexer.pos
             while lexer.pos < lexer.end and lexer.value[lexer.pos] not in b"; \t\r\n":
                 lexer.pos += 1
@@ -135,7 +135,7 @@ def _one_param(lexer: Lexer) -> tuple[bytes, bytes] | None:
 
 
 def _join_continuations(found: Params) -> Params:
-    """RFC 2231 3: name*0, name*1 ... become one value, name* when any piece is encoded, sorted behind the others."""
+    """Join name*0, name*1 ... (RFC 2231 3) to one value, of name* if any piece is encoded; these follow the others, sorted."""
     plain: Params = []
     pieces: list[tuple[bytes, int, bool, bytes]] = []
     for name, value in found:
@@ -144,7 +144,7 @@ def _join_continuations(found: Params) -> Params:
             plain.append((name, value))
             continue
         number, star = match[2], match[3]
-        # "name*" alone is an encoded value, not a piece.
+        # "name*" alone is an encoded value, not a continuation.
         encoded = bool(star) or not number
         pieces.append((match[1], int(number[:9] or b"0"), encoded, value))
     if not pieces:
@@ -163,7 +163,7 @@ def _join_continuations(found: Params) -> Params:
 
 def _joined(name: bytes, pieces: list[tuple[bytes, int, bool, bytes]]) -> Params:
     if any(number != index for index, (_, number, _, _) in enumerate(pieces)):
-        # A piece is missing: show all as they came.
+        # A piece is missing: return all as they are.
         return [(b"%b*%d%b" % (key, number, b"*" if encoded else b""), value) for key, number, encoded, value in pieces]
     if not any(encoded for _, _, encoded, _ in pieces):
         return [(name, b"".join(value for *_, value in pieces))]

@@ -1,4 +1,4 @@
-"""One part of a message: where it lies, what its Content-* fields say, and what kind that makes it (RFC 2045)."""
+"""One part of a message: its position, its Content-* fields, and its kind (RFC 2045)."""
 
 from mailstore.mime import params
 from mailstore.mime.headers import split_fields, value_of
@@ -23,7 +23,7 @@ ENVELOPE_FIELDS = frozenset(
 
 
 class Part:
-    """One node: offsets into the body (bytes) and the Content-* fields as read. The root is the message itself.
+    """One node of the tree: offsets into the body (octets) and the Content-* fields as read. The root is the message itself.
 
     `start`..`body` is the header with its blank line, `body`..`end` the content.
     """
@@ -37,7 +37,7 @@ class Part:
         self.start = self.body = self.end = start
         self.parent = parent
         self.kind = TEXT
-        #: Type and subtype as written; type None means no Content-Type counts: text/plain.
+        #: Type and subtype as written; type None: no valid Content-Type, so text/plain.
         self.type: bytes | None = None
         self.subtype = b""
         self.params: params.Params = []
@@ -50,12 +50,12 @@ class Part:
         self.location: bytes | None = None
         self.digest = False
         self.children: list[Part] = []
-        #: ENVELOPE fields of a message's own header, lower-case name to values in order.
+        #: ENVELOPE fields of a message's own header: values in order, by lower-case name.
         self.fields: dict[bytes, list[bytes]] = {}
 
 
 def read_fields(part: Part, block: bytes) -> None:
-    """Fill `part` from its header; decide its kind."""
+    """Set the fields and the kind of `part` from its header."""
     parent = part.parent
     is_message = parent is None or parent.kind == MESSAGE
     mime = not is_message
@@ -70,14 +70,14 @@ def read_fields(part: Part, block: bytes) -> None:
                 mime = True
             _content_field(part, what, value_of(raw))
     if not mime:
-        # Neither MIME-Version nor Content-Type: Content-* says nothing (RFC 2045 4).
+        # Without MIME-Version and Content-Type, other Content-* fields have no meaning (RFC 2045 4).
         part.encoding = part.id = part.description = part.md5 = part.disposition = part.location = None
         part.language = []
     part.kind = _kind(part)
 
 
 def _content_field(part: Part, what: str, value: bytes) -> None:
-    """One Content-* field; the first one of a name counts."""
+    """Set one Content-* field; the first one of a name applies."""
     if what == "type":
         if part.type is None:
             part.type, part.subtype, part.params = params.content_type(value)

@@ -1,32 +1,31 @@
-"""Bytes to IMAP strings: quoted where that is lossless, a literal otherwise (RFC 3501 4.3, 9).
+"""Octets to IMAP strings: quoted if that loses nothing, else a literal (RFC 3501 4.3, 9).
 
-The choice between the two forms follows Dovecot byte for byte, so that a client that has seen one server's
-envelopes sees the same from ours.
+The choice between the two forms is exactly that of Dovecot, so that a client gets the same envelopes from both servers.
 """
 
 import re
 
 NIL = b"NIL"
 
-#: What may not stand between double quotes without help: quoted-specials, CR, LF and anything but CHAR (RFC 3501 9).
+#: Not allowed between double quotes as it is: quoted-specials, CR, LF and all that is not CHAR (RFC 3501 9).
 _special = re.compile(rb'["\\\r\n\x00\x80-\xff]').search
-#: What makes a text for people be rewritten: the same, a tab, or white space that would be dropped.
+#: Requires rewriting of an unstructured text: the same, a tab, or white space that is removed.
 _untidy = re.compile(rb'["\\\r\n\t\x00\x80-\xff]|  |\A | \Z').search
 _whitespace = re.compile(rb"[ \t]+")
 
-#: More escapes than this and a literal is shorter.
+#: With more escapes than this, a literal is shorter.
 _MAX_ESCAPES = 4
-#: NUL is not allowed in any IMAP string (RFC 3501 9, CHAR8): U+FFFD takes its place.
+#: U+FFFD replaces NUL, which no IMAP string may contain (RFC 3501 9, CHAR8).
 _NUL = "\ufffd".encode()
 
 
 def literal(value: bytes) -> bytes:
-    """`{n}` CRLF and the bytes themselves."""
+    """Return a literal: `{n}` CRLF and the octets."""
     return b"{%d}\r\n%b" % (len(value), value)
 
 
 def nstring(value: bytes | None) -> bytes:
-    """A value as it stands; None is NIL."""
+    """Return a value unchanged as a string; None is NIL."""
     if value is None:
         return NIL
     if _special(value) is None:
@@ -40,19 +39,19 @@ def nstring(value: bytes | None) -> bytes:
 
 
 def _unfold(value: bytes) -> bytes:
-    """RFC 5322 2.2.3: line ends go, the white space behind them stays; a lone CR is no line end but cannot stay."""
+    """Unfold (RFC 5322 2.2.3): line ends are removed, the white space after them stays; a lone CR becomes a space."""
     return value.replace(b"\r\n", b"").replace(b"\n", b"").replace(b"\r", b" ")
 
 
 def one_line(value: bytes | None) -> bytes:
-    """A header's value as it stands but for its line ends."""
+    """Return a header field's value as a string, only unfolded; None is NIL."""
     if value is not None and (b"\n" in value or b"\r" in value):
         value = _unfold(value)
     return nstring(value)
 
 
 def text(value: bytes | None) -> bytes:
-    """A text for people (subject, display name): unfolded, runs of white space become one space."""
+    """Return an unstructured text (subject, display name) as a string, unfolded and with runs of white space as one space."""
     if value is None:
         return NIL
     if _untidy(value) is None:

@@ -1,4 +1,4 @@
-"""Everything a mailbox row needs to know about a body, computed once when it is filed (decision 7)."""
+"""Rendering: all values of a message's row that come from its body, computed once when it is filed (decision 7)."""
 
 from datetime import date, datetime
 
@@ -13,7 +13,7 @@ from mailstore.mime.words import header_text
 
 
 class Rendered(msgspec.Struct, frozen=True):
-    """A function of the body alone, the same on every machine and at every time."""
+    """Values computed from the body alone, the same on every machine and at any time."""
 
     #: ENVELOPE, BODY and BODYSTRUCTURE as sent, parentheses and literals included (RFC 3501 7.4.2).
     envelope: bytes
@@ -21,19 +21,19 @@ class Rendered(msgspec.Struct, frozen=True):
     bodystructure: bytes
     #: Part table for `section`.
     parts: bytes
-    #: Bytes of the header with its blank line: the offset of the text.
+    #: Octets of the header with its blank line, the offset of the text.
     header_len: int
-    #: Date field with its offset as written; None when absent or unreadable.
+    #: Date field with its offset as written; None if absent or unreadable.
     date_sent: datetime | None
-    #: The same day as written, what SENTBEFORE, SENTON and SENTSINCE compare.
+    #: Its date as written, which SENTBEFORE, SENTON and SENTSINCE compare.
     sent_day: date | None
-    #: Decoded texts for SEARCH; several fields of a name are joined by LF. "" when absent. Addresses as `searched` says.
+    #: Decoded texts for SEARCH; several fields of a name are joined by LF; "" if absent. Addresses as `searched` returns them.
     subject: str
     from_: str
     to: str
     cc: str
     bcc: str
-    #: With its angle brackets, "" when absent.
+    #: With its angle brackets; "" if absent.
     message_id: str
 
 

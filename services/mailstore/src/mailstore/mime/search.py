@@ -1,7 +1,7 @@
 """SEARCH keys that need the message itself: HEADER, BODY, TEXT (RFC 3501 6.4.4).
 
-Matching is a substring without regard to case, on decoded text. The keys that columns answer (FROM, TO, CC, BCC,
-SUBJECT, SENT...) compare `fold(column)` with `fold(key)`.
+A key matches as a case-insensitive substring of the decoded text. The keys on columns (FROM, TO, CC, BCC, SUBJECT)
+compare `fold(column)` with `fold(key)`.
 """
 
 import unicodedata
@@ -13,19 +13,19 @@ from mailstore.mime.words import header_text
 
 
 def fold(text: str) -> str:
-    """The form in which texts are compared: composed, without case."""
+    """Return the form in which texts are compared: case-folded and composed."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", text.casefold())
 
 
 def contains(text: str, folded_key: str) -> bool:
-    """True when `text` holds the key, which is folded already; an empty key is in every text."""
+    """Return whether `text` contains the key, which is folded already; every text contains an empty key."""
     return folded_key in fold(text)
 
 
 class Searched:
-    """One message as HEADER, BODY and TEXT keys look at it; what is decoded is decoded once for all keys."""
+    """One message for the HEADER, BODY and TEXT keys of a search; each text is decoded once for all keys."""
 
     def __init__(self, body: bytes, parts: bytes, prefix: bytes = b"", header: bytes | None = None) -> None:
         self._body = body
@@ -36,7 +36,7 @@ class Searched:
 
     @cached_property
     def _fields(self) -> dict[bytes, list[bytes]]:
-        """The raw values of each field of the header, by name in lower case."""
+        """Values of each header field as written, by lower-case name."""
         fields: dict[bytes, list[bytes]] = {}
         for line in split_fields(self._header or b""):
             name, colon, raw = line.partition(b":")
@@ -46,7 +46,7 @@ class Searched:
 
     @cached_property
     def _texts(self) -> list[str]:
-        """Folded: the message's own header first, then what BODY searches."""
+        """Folded texts: the message's own header first, then those that BODY searches."""
         return [fold(text) for text in texts(self._body, self._parts, with_header=True)]
 
     @cached_property
@@ -54,7 +54,7 @@ class Searched:
         return [fold(f"{name}: {value}") for name, value in header_lines(self._prefix)]
 
     def header_contains(self, field: str, key: str) -> bool:
-        """HEADER <field> <key>: some field of that name holds the key; with an empty key, there is one of that name."""
+        """Evaluate HEADER <field> <key>: a field of that name contains the key, or, for an empty key, exists."""
         name = field.encode("utf-8", "replace").strip().rstrip(b":").lower()
         folded = fold(key)
         if not folded or name not in self._fields:
@@ -64,26 +64,26 @@ class Searched:
         return any(folded in value for value in self._values[name])
 
     def body_contains(self, key: str) -> bool:
-        """BODY <key>: in the text of the message: its text parts, and the headers of parts and of messages within."""
+        """Evaluate BODY <key>: the text parts, or the headers of parts and of messages in them, contain the key."""
         folded = fold(key)
         return not folded or any(folded in text for text in self._texts[1:])
 
     def text_contains(self, key: str) -> bool:
-        """TEXT <key>: in the header (with the row's prefix lines) or the text of the message."""
+        """Evaluate TEXT <key>: the header (with the row's prefix) or the text of the message contains the key."""
         folded = fold(key)
         return not folded or any(folded in text for text in self._added) or any(folded in text for text in self._texts)
 
 
 def header_contains(header: bytes, field: str, key: str) -> bool:
-    """HEADER on a header alone."""
+    """Evaluate HEADER on a header."""
     return Searched(b"", b"", header=header).header_contains(field, key)
 
 
 def body_contains(body: bytes, parts: bytes, key: str) -> bool:
-    """BODY on a message."""
+    """Evaluate BODY on a message."""
     return Searched(body, parts).body_contains(key)
 
 
 def text_contains(body: bytes, parts: bytes, key: str, prefix: bytes = b"") -> bool:
-    """TEXT on a message."""
+    """Evaluate TEXT on a message."""
     return Searched(body, parts, prefix).text_contains(key)

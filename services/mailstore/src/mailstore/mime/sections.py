@@ -1,7 +1,7 @@
-"""The part table of a message and what the sections of FETCH mean in it (RFC 3501 6.4.5).
+"""The part table of a message and the positions of FETCH sections in it (RFC 3501 6.4.5).
 
-The table is one record of 18 bytes per part, in the order of the message: depth, kind, then offset and length of
-the header (with its blank line) and of the content, all relative to the body as stored.
+The table has one record of 18 octets per part, in the order of the message: depth, kind, then offset and length of the
+header (with its blank line) and of the content, all relative to the body as stored.
 """
 
 import struct
@@ -15,7 +15,7 @@ _record = struct.Struct("<BBIIII")
 
 
 class Entry(NamedTuple):
-    """One row of the part table; offsets and lengths in bytes, relative to the body."""
+    """One row of the part table; offsets and lengths in octets, relative to the body."""
 
     depth: int
     kind: int
@@ -26,19 +26,19 @@ class Entry(NamedTuple):
 
 
 class Section(NamedTuple):
-    """Where a section lies: ranges (offset, length) of the body, behind the row's prefix when `prefix` is set."""
+    """Position of a section: ranges (offset, length) of the body, after the row's prefix if `prefix` is set."""
 
     prefix: bool
     ranges: tuple[tuple[int, int], ...]
 
     @property
     def size(self) -> int:
-        """Bytes of the body in it, without the prefix."""
+        """Octets of the body in the section, without the prefix."""
         return sum(length for _, length in self.ranges)
 
 
 def pack(root: Part) -> bytes:
-    """The part table of a scanned message."""
+    """Return the part table of a scanned message."""
     rows: list[bytes] = []
     todo = [(0, root)]
     while todo:
@@ -49,7 +49,7 @@ def pack(root: Part) -> bytes:
 
 
 def unpack(parts: bytes) -> list[Entry]:
-    """The rows of a part table, the message itself first. A table cut short ends with its last whole row."""
+    """Return the rows of a part table, the message itself first. A truncated table ends with its last whole row."""
     whole = len(parts) - len(parts) % _record.size
     return [Entry(*row) for row in _record.iter_unpack(parts[:whole])]
 
@@ -66,11 +66,11 @@ def _children(rows: list[Entry], index: int) -> list[int]:
 
 
 def _numbered(rows: list[Entry], path: list[int]) -> int | None:
-    """Row of part 1.2.3; None when there is none."""
+    """Row of a part number such as 1.2.3; None if there is none."""
     index, alone = 0, False
     for level, number in enumerate(path):
         if level and rows[index].kind == MESSAGE and not alone:
-            # A message stands for what it holds: its parts are the parts of its content.
+            # The parts of a message/rfc822 part are those of the message in it.
             index = _children(rows, index)[0]
         if rows[index].kind == MULTIPART:
             children = _children(rows, index)
@@ -78,7 +78,7 @@ def _numbered(rows: list[Entry], path: list[int]) -> int | None:
                 return None
             index = children[number - 1]
         elif number != 1 or alone:
-            # RFC 3501 6.4.5: what is no multipart has one part, itself.
+            # RFC 3501 6.4.5: anything but a multipart has one part, itself.
             return None
         else:
             alone = rows[index].kind != MESSAGE
@@ -86,7 +86,7 @@ def _numbered(rows: list[Entry], path: list[int]) -> int | None:
 
 
 def section(parts: bytes, spec: str | bytes) -> Section | None:
-    """Ranges of `BODY[spec]`: "", HEADER, TEXT, 1.2, 1.2.MIME, 1.HEADER, 1.TEXT; None when there is no such section.
+    """Return the position of `BODY[spec]`: "", HEADER, TEXT, 1.2, 1.2.MIME, 1.HEADER, 1.TEXT; None if there is no such section.
 
     HEADER.FIELDS and HEADER.FIELDS.NOT give the whole header, to be passed to `header_fields`. The prefix of a
     filed message (Return-Path, Delivered-To) belongs to its header, so it is part of "" and HEADER.
@@ -122,7 +122,7 @@ def _of_part(rows: list[Entry], index: int, what: str) -> Section | None:
     if what == "":
         return Section(False, ((row.body, row.body_len),))
     if what == "MIME":
-        # Part 1 of a message that is no multipart has the message's own header.
+        # Part 1 of a message that is not a multipart has the message's own header.
         return Section(index == 0, ((row.header, row.header_len),))
     if row.kind != MESSAGE or what not in ("HEADER", "TEXT"):
         return None

@@ -1,8 +1,8 @@
-"""The MIME tree of a message: one pass over the body, nothing copied but headers (RFC 2046 5.1, 5.2).
+"""The MIME tree of a message, built in one pass over the body that copies only headers (RFC 2046 5.1, 5.2).
 
-A delimiter line need only begin with the boundary (RFC 2046 5.1.1); where several open boundaries fit, the longest
-one is meant, the innermost of equals. Time is bounded by limits on parts, nesting and header bytes: what exceeds
-them is shown as one opaque `application/octet-stream`.
+A delimiter line need only begin with the boundary (RFC 2046 5.1.1); if several open boundaries match, the longest one
+applies, the innermost of equals. Time is bounded by limits on parts, nesting and header octets: a part beyond them is
+shown as one opaque `application/octet-stream`.
 """
 
 from mailstore.mime.headers import blank_line
@@ -10,14 +10,14 @@ from mailstore.mime.part import MESSAGE, MULTIPART, OPAQUE, Part, read_fields
 
 MAX_PARTS = 1000
 MAX_DEPTH = 50
-#: Header bytes of one message that are looked at, all parts together.
+#: Header octets of one message that are parsed, for all parts together.
 MAX_HEADER_BYTES = 256 * 1024
-#: RFC 2046 5.1.1 allows 70; longer ones are compared by their beginning.
+#: RFC 2046 5.1.1 allows 70 octets; of longer ones only the beginning is compared.
 MAX_BOUNDARY = 80
 
 
 class _Boundary:
-    """An open multipart: its delimiter with the LF before it, and where that was seen last (-1: not yet)."""
+    """An open multipart: its delimiter with the LF before it, and the offset of its last occurrence (-1: none yet)."""
 
     __slots__ = ("delimiter", "part", "seen")
 
@@ -28,7 +28,7 @@ class _Boundary:
 
 
 class _Scan:
-    """One walk over a body; `scan` is what others call."""
+    """One pass over a body; see `scan`."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -37,10 +37,13 @@ class _Scan:
         self.header_bytes = 0
 
     def next_delimiter(self, pos: int) -> tuple[int, _Boundary | None]:
-        """Offset of the LF before the next delimiter line of any open multipart, from `pos`; and which."""
+        """Find the next delimiter line of any open multipart from `pos`: the offset of the LF before it, and its boundary.
+
+        The end of the body and None if there is none.
+        """
         data = self.data
         limit, best = len(data), None
-        # Outermost first: an inner boundary is looked for only up to the next outer one.
+        # Outermost first: an inner boundary is searched only up to the next outer one.
         for boundary in self.open:
             seen = boundary.seen
             size = len(boundary.delimiter)
@@ -56,13 +59,13 @@ class _Scan:
         return limit, best
 
     def line_break_before(self, newline: int, floor: int) -> int:
-        """The CRLF before a delimiter belongs to it (RFC 2046 5.1.1): where the content before it ends."""
+        """Return the end of the content before a delimiter, to which the CRLF before it belongs (RFC 2046 5.1.1)."""
         if newline > floor and self.data[newline - 1] == 13:
             newline -= 1
         return max(newline, floor)
 
     def read_header(self, part: Part, limit: int, cut: bool) -> bool:
-        """Read the header at `part.start`, within `limit` (offset behind it). False when it has no blank line."""
+        """Read the header at `part.start`, up to the offset `limit`. False if it has no blank line."""
         data = self.data
         body = blank_line(data, part.start, limit)
         complete = body >= 0
@@ -80,7 +83,7 @@ class _Scan:
         return complete
 
     def run(self) -> Part:
-        """The root of the tree."""
+        """Scan the body and return the root of the tree."""
         data = self.data
         root = part = Part(0, None)
         depth = 0
@@ -109,7 +112,7 @@ class _Scan:
             part, depth = following
 
     def advance(self, part: Part, pos: int) -> tuple[Part, int] | None:
-        """Pass delimiters from `pos` until one begins a new part; the part and its depth, None at the end."""
+        """Skip delimiters from `pos` until one begins a new part; return the part and its depth, None at the end."""
         data = self.data
         while True:
             newline, found = self.next_delimiter(pos)
@@ -120,7 +123,7 @@ class _Scan:
             while part is not found.part:
                 part.end = self.line_break_before(end, part.body)
                 if part.children:
-                    # The blank line of a message without a text may be the line end before the delimiter.
+                    # The blank line of a message without text may be the line end before the delimiter.
                     part.end = max(part.end, part.children[-1].end)
                 part = part.parent  # type: ignore[assignment]
             after = newline + len(found.delimiter)
@@ -135,7 +138,7 @@ class _Scan:
                 pos = line_end
                 continue
             if self.parts >= MAX_PARTS:
-                # The rest of the message stays with the multipart, unshown.
+                # The rest of the message stays in the multipart and is not shown.
                 _end_all(part, len(data))
                 return None
             self.open.append(found)
@@ -146,7 +149,7 @@ class _Scan:
 
 
 def scan(data: bytes) -> Part:
-    """The MIME tree of one message."""
+    """Return the MIME tree of a message."""
     return _Scan(data).run()
 
 
@@ -165,7 +168,7 @@ def _depth(part: Part) -> int:
 
 
 def _boundary_of(part: Part) -> bytes | None:
-    """The boundary parameter; none, or an empty one (RFC 2046 5.1.1 wants a character), opens nothing."""
+    """The boundary parameter. Without one, or with an empty one (RFC 2046 5.1.1 requires a character), no multipart opens."""
     for name, value in part.params:
         if name.lower() == b"boundary":
             return value[:MAX_BOUNDARY]

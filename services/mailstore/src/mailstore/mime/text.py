@@ -1,6 +1,6 @@
 """Decoded text of a message for searching: text parts and part headers, in the order of the message.
 
-Transfer encoding and charset are undone (RFC 3501 6.4.4 asks for it); attachments that are no text are passed over.
+Transfer encoding and charset are decoded, as RFC 3501 6.4.4 requires; parts other than text are skipped.
 """
 
 import binascii
@@ -11,13 +11,13 @@ from mailstore.mime.params import content_type, encoding
 from mailstore.mime.sections import TEXT, Entry, unpack
 from mailstore.mime.words import decode_base64, decode_bytes, header_text
 
-#: Encoded bytes of one part that are decoded, and of one message.
+#: Limits of the encoded octets that are decoded, of one part and of one message.
 MAX_PART = 4 * 1024 * 1024
 MAX_MESSAGE = 16 * 1024 * 1024
 
 
 def header_lines(header: bytes) -> Iterator[tuple[str, str]]:
-    """Name (lower case) and decoded value of each field of a header block."""
+    """Yield the name (lower case) and the decoded value of each field of a header."""
     for field in split_fields(header):
         name, colon, raw = field.partition(b":")
         if colon:
@@ -25,7 +25,10 @@ def header_lines(header: bytes) -> Iterator[tuple[str, str]]:
 
 
 def texts(body: bytes, parts: bytes, *, with_header: bool = False) -> Iterator[str]:
-    """Decoded texts of the parts of a body; with the message's own header when asked. At most MAX_MESSAGE bytes."""
+    """Yield decoded texts and headers of the parts of a body, with the message's own header if asked.
+
+    No more text is decoded after MAX_MESSAGE octets.
+    """
     left = MAX_MESSAGE
     for index, row in enumerate(unpack(parts)):
         header = body[row.header : row.header + min(row.header_len, MAX_VALUE)]
@@ -38,7 +41,7 @@ def texts(body: bytes, parts: bytes, *, with_header: bool = False) -> Iterator[s
 
 
 def part_text(body: bytes, row: Entry, header: bytes) -> str:
-    """One text part, decoded by what its header says."""
+    """Return the text of one text part, decoded according to its header."""
     charset: str | None = None
     transfer = b""
     for field in split_fields(header):
@@ -55,7 +58,7 @@ def part_text(body: bytes, row: Entry, header: bytes) -> str:
 
 
 def decode_transfer(data: bytes, transfer: bytes) -> bytes:
-    """Undo a Content-Transfer-Encoding (lower case); unknown ones are taken as they are."""
+    """Decode a Content-Transfer-Encoding (lower case); data of unknown ones is returned unchanged."""
     if transfer == b"base64":
         return decode_base64(data)
     if transfer == b"quoted-printable":
@@ -64,7 +67,7 @@ def decode_transfer(data: bytes, transfer: bytes) -> bytes:
 
 
 def body_text(body: bytes, parts: bytes, limit: int = 64 * 1024) -> str:
-    """The decoded text of a message for a search column or a preview, at most `limit` characters, no NUL."""
+    """Return the decoded text of a message, at most `limit` characters, without NUL."""
     found: list[str] = []
     left = limit
     for text in texts(body, parts):

@@ -1,25 +1,25 @@
-"""Header text for people: unfolding, encoded-words and raw 8-bit, to one clean string (RFC 2047, RFC 6532)."""
+"""Unstructured header text: unfolding and decoding of encoded-words and 8-bit octets (RFC 2047, RFC 6532)."""
 
 import binascii
 import codecs
 import re
 from functools import lru_cache
 
-#: Longest decoded text kept for searching (characters).
+#: Longest decoded text stored for searching (characters).
 MAX_TEXT = 32 * 1024
 
 _encoded_word = re.compile(rb"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,32})?\?([bBqQ])\?([^?]*)\?=")
 _fold = re.compile(rb"\r?\n")
 _q_escape = re.compile(rb"=([0-9A-Fa-f]{2})")
-#: Python codecs that are no charset of mail, or whose time is not linear.
+#: Python codecs that are not charsets of mail, or whose time is not linear.
 _NOT_CHARSETS = frozenset(("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "unicode-escape"))
-#: Names senders use for what is really a superset (WHATWG Encoding Standard 4.2).
+#: Charset names that senders use for a superset (WHATWG Encoding Standard 4.2).
 _SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "iso8859-1": "cp1252", "ascii": "utf-8", "euc_kr": "cp949"}
 
 
 @lru_cache(maxsize=256)
 def codec_of(charset: str) -> str | None:
-    """The Python codec for a charset's name; None when it is unknown or no charset."""
+    """Return the Python codec for a charset's name; None if it is unknown or not a charset."""
     name = charset.strip().strip("\"'").lower().removesuffix("-i").removesuffix("-e")
     try:
         info = codecs.lookup(name)
@@ -31,7 +31,7 @@ def codec_of(charset: str) -> str | None:
 
 
 def decode_bytes(data: bytes, charset: str | None = None) -> str:
-    """Text of bytes in a charset; unknown or missing charsets are UTF-8 if they can be, else Windows-1252."""
+    """Decode octets in a charset; an unknown or missing one is taken for UTF-8 if valid, else for Windows-1252."""
     codec = codec_of(charset) if charset else None
     if codec is not None and codec != "utf-8":
         try:
@@ -45,12 +45,12 @@ def decode_bytes(data: bytes, charset: str | None = None) -> str:
 
 
 def charset_is_utf8(charset: str | None) -> bool:
-    """True when the sender really said UTF-8, not a subset of it."""
+    """Return whether `charset` names UTF-8 itself, not a subset of it."""
     return charset is not None and "utf" in charset.lower()
 
 
 def clean(text: str) -> str:
-    """What a text column and UTF-8 can hold: no NUL, no lone surrogates, at most MAX_TEXT characters."""
+    """Return `text` as a text column can hold it: no NUL, no lone surrogates, at most MAX_TEXT characters."""
     text = text[:MAX_TEXT]
     if text.isascii():
         return text.replace("\0", "") if "\0" in text else text
@@ -58,7 +58,7 @@ def clean(text: str) -> str:
 
 
 def header_text(value: bytes) -> str:
-    """A field's value as a person reads it: unfolded, encoded-words decoded."""
+    """Return a field's value unfolded and with its encoded-words decoded."""
     value = value[: 4 * MAX_TEXT]
     if b"\n" in value:
         value = _fold.sub(b"", value)
@@ -68,7 +68,7 @@ def header_text(value: bytes) -> str:
 
 
 def _decode_words(value: bytes) -> str:
-    """RFC 2047 6.2: white space between encoded-words is not shown; characters cut in two by a sender are joined."""
+    """Decode encoded-words, without the white space between them (RFC 2047 6.2); characters split between two are joined."""
     out: list[str] = []
     pending: list[bytes] = []
     charset = b""
@@ -97,7 +97,7 @@ def _payload(kind: bytes, text: bytes) -> bytes:
 
 
 def decode_base64(text: bytes) -> bytes:
-    """Base64 as far as it can be read: foreign characters are passed over, missing padding is added."""
+    """Decode base64 as far as possible: other characters are skipped, missing padding is added."""
     try:
         return binascii.a2b_base64(text)
     except binascii.Error:
