@@ -31,7 +31,7 @@ class MailstoreSettings(BodiesSettings):
     mailbox_messages: int = Field(default=1_000_000, ge=1)
     """Limit of the messages in a mailbox; with that number it is full."""
     disk_path: str = ""
-    """A folder on the disk that holds the database, where this service can see it."""
+    """A folder on the disk of the database, if this service can see it."""
     disk_reserve_bytes: int = Field(default=512 * 1024 * 1024, ge=0)
     """With less free space than this, new mail is refused; reading and deleting continue (decision 12)."""
 

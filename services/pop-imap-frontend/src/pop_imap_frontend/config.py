@@ -16,7 +16,7 @@ class FrontendSettings(ServiceSettings):
     imap_port: int = Field(default=143, ge=0, le=65535)
     imaps_port: int = Field(default=993, ge=0, le=65535)
     certificates: str = ""
-    """Folder with `default/` and a folder per host name, each with tls.crt and tls.key; none: no TLS."""
+    """Folder with `default/` and a folder per host name, each with tls.crt and tls.key; if empty, no TLS."""
     tls_minimum: CommaList = ()
     """Oldest TLS version: `1.2` for all listeners, `pop3s=1.0` for one; below 1.2 for old devices (docs/decisions/0044)."""
     helo_name: str = "Postrider"
@@ -32,15 +32,15 @@ class FrontendSettings(ServiceSettings):
     frontend_connections: int = Field(default=20_000, ge=1)
     connections_per_address: int = Field(default=100, ge=1)
     limit_exempt_networks: CommaList = ()
-    """Clients that limits leave alone."""
+    """Networks of clients that are exempt from limits."""
     login_delays: int = Field(default=500, ge=0)
-    """Answers to logins held back at once because of wrong passwords before them; beyond it such logins are refused for now."""
+    """Limit of login answers delayed at the same time after wrong passwords; beyond it such logins get a temporary refusal."""
     login_delays_per_network: int = Field(default=20, ge=0)
-    """The same for one client network (/24, IPv6 /64)."""
+    """The same limit for one client network (/24, IPv6 /64)."""
     trusted_proxies: CommaList = ()
-    """PROXY protocol speakers; when set, only they may connect (decision 9)."""
+    """Networks of the proxies that speak the PROXY protocol; if set, only these may connect (decision 9)."""
     direct_port_offset: int = Field(default=0, ge=0, le=60000)
-    """With proxies: listen so much higher too, without PROXY and without OPEN-SMTP; 0: not."""
+    """With proxies: also listen on each port plus this number, without PROXY and without OPEN-SMTP; 0: do not."""
     pop3_plaintext_auth: bool = False
     """Allow POP3 logins without TLS, for old clients."""
     imap_plaintext_auth: bool = False

@@ -40,7 +40,7 @@ class QueueSettings(BodiesSettings):
     remote_concurrency: int = Field(default=20, ge=1)
     """Conversations under way at once with one destination domain."""
     disk_path: str = ""
-    """A folder on the disk that holds the database, where this service can see it."""
+    """A folder on the disk of the database, if this service can see it."""
     disk_reserve_bytes: int = Field(default=512 * 1024 * 1024, ge=0)
     """Below this much free space new mail is refused (decision 12)."""
     body_collect_seconds: int = Field(default=300, ge=1)
