@@ -1,1 +1,1 @@
-"""The auth service: who has a mailbox, who may log in, who may relay, and where a recipient's mail goes."""
+"""The auth service: mailboxes, logins, the right to relay, and the final targets of recipients."""

@@ -1,4 +1,4 @@
-"""Domains and mailboxes: the rules an operator's change has to keep (P2, P5, L1, docs/architecture.md)."""
+"""The rules for operators' changes to domains and mailboxes (P2, P5, L1, docs/architecture.md)."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from mailkit.address import BadAddress, normalise_domain
 from mailkit.clock import Clock
 from mailkit.errors import BadRequest, Conflict, Unavailable
 
-#: What a mailbox gets when nobody says (P2: "by its plan").
+#: Quota of a mailbox for which none is given, in bytes (P2: "by its plan").
 DEFAULT_QUOTA = 1024 * MEGABYTE
 
 
 class AccountRules:
-    """What the JSON API's domains and mailboxes do."""
+    """The JSON API's operations on domains and mailboxes."""
 
     def __init__(self, store: Accounts, clock: Clock, passwords: Passwords, queue: HashQueue) -> None:
         self._store = store
@@ -27,7 +27,7 @@ class AccountRules:
         self._queue = queue
 
     async def add_domain(self, question: models.NewDomain) -> models.Domain:
-        """Makes `postmaster@` with it (P5), without a usable password."""
+        """Add a domain and its mailbox `postmaster@` (P5), without a usable password."""
         name = domain_name(question.name)
         await self._store.add_domain(name, DEFAULT_QUOTA, self._clock.now())
         return await self.domain(name)
@@ -39,16 +39,16 @@ class AccountRules:
         return _domain(await self._store.domain(domain_name(name)))
 
     async def close_domain(self, name: str) -> models.Domain:
-        """Step 1 of a removal: no more mail; the postmaster's mailbox can be purged then."""
+        """Close a domain, step 1 of a removal: no more mail is accepted, and the postmaster's mailbox can be purged."""
         await self._store.close_domain(domain_name(name))
         return await self.domain(name)
 
     async def delete_domain(self, name: str) -> None:
-        """The last step; refused while mailboxes other than postmaster's are left."""
+        """Delete a domain, the last step of a removal; refused while mailboxes other than postmaster's are left."""
         await self._store.delete_domain(domain_name(name))
 
     async def set_catchall(self, name: str, question: models.SetCatchall) -> models.Domain:
-        """L1."""
+        """Set the catch-all of a domain (L1)."""
         mailbox, targets = None, None
         if question.kind == "mailbox":
             if not question.mailbox:
@@ -85,24 +85,24 @@ class AccountRules:
         name = domain_name(domain)
         rows = await self._store.mailboxes(name, after, limit)
         if not rows:
-            await self._store.domain(name)  # every domain has a mailbox; there is none, or this page is the last
+            await self._store.domain(name)  # every domain has a mailbox: unknown, or after the last page
         return [models.Mailbox(**row) for row in rows]
 
     async def set_password(self, address: str, question: models.SetPassword) -> models.Mailbox:
-        """In force at once: this mailbox's grants go, its open sessions end within seconds (decisions 9, 15)."""
+        """Set a password, at once: the mailbox's grants end, its open sessions end within seconds (decisions 9, 15)."""
         key = _address(address).key
-        await self._store.mailbox(key)  # before the hash: nobody's password is not worth one
+        await self._store.mailbox(key)  # first: an unknown mailbox must not cost a hash
         await self._store.set_password(key, await self._hash(question.password.get_secret_value()))
         return await self.mailbox(key)
 
     async def set_quota(self, address: str, question: models.SetQuota) -> models.Mailbox:
-        """P2."""
+        """Set the quota of a mailbox (P2)."""
         key = _address(address).key
         await self._store.set_quota(key, _quota(question.quota_limit))
         return await self.mailbox(key)
 
     async def disable(self, address: str, question: models.Disable) -> models.Mailbox:
-        """Ends logins, sessions and this mailbox's grants; repeating it changes nothing."""
+        """End logins, sessions and grants of a mailbox; repeating it changes nothing."""
         key = _address(address).key
         _refuse_postmaster(key)
         await self._store.disable(key, "purging" if question.removal else "disabled")
@@ -116,7 +116,7 @@ class AccountRules:
         return await self.mailbox(key)
 
     async def delete_mailbox(self, address: str) -> None:
-        """The last of three steps: disabled here, purged in mailstore, deleted. Its id is never used again."""
+        """Delete a mailbox, the last of three steps: disable here, purge in mailstore, delete. Its id is never reused."""
         key = _address(address).key
         _refuse_postmaster(key)
         if not await self._store.delete_mailbox(key):
@@ -133,7 +133,7 @@ class AccountRules:
 
 
 def domain_name(text: str) -> str:
-    """A domain as operators write it, normalised. Raises BadRequest."""
+    """Normalise a domain name given by an operator. Raises BadRequest."""
     try:
         name = normalise_domain(text)
     except BadAddress as error:
@@ -144,7 +144,7 @@ def domain_name(text: str) -> str:
 
 
 def forward_targets(texts: list[str]) -> list[str]:
-    """The targets of a forward or catch-all, normalised, each once. Raises BadRequest."""
+    """Normalise the targets of a forward or catch-all and drop duplicates. Raises BadRequest."""
     if not 1 <= len(texts) <= 100:
         raise BadRequest("a forward has 1 to 100 targets")
     return list(dict.fromkeys(_address(text).address for text in texts))

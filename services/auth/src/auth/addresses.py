@@ -1,21 +1,21 @@
-"""Envelope addresses as auth compares and passes them on (spec "Names" and "No route tricks"). Pure."""
+"""Parsers of envelope addresses, as auth compares and passes them on (spec "Names" and "No route tricks"). Pure functions."""
 
 import re
 from dataclasses import dataclass
 
 from mailkit.address import BadAddress, parse_address
 
-#: RFC 5321 4.1.2 dot-string, read generously (dots anywhere, as real addresses have them) and beyond ASCII (RFC 6531).
+#: Dot-string (RFC 5321 4.1.2), but with dots anywhere, as real addresses have them, and beyond ASCII (RFC 6531).
 _DOT_STRING = re.compile(r'[^\x00-\x20\x7f()<>\[\]:;@\\,"]+\Z')
-#: What may stand around an address by mistake. Other spaces of Unicode may be part of a local part (RFC 6531).
+#: Spaces removed around an address. Other spaces of Unicode may be part of a local part (RFC 6531).
 _SPACE = " \t\r\n"
-#: What a mailbox or forward of ours may be called. `%`, `!`, `/` and quotes would look like routes somewhere.
+#: Local parts allowed for mailboxes and forwards. `%`, `!`, `/` and quotes could be read as routes by other systems.
 _LOCAL_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._+=&'~-]{0,62}[a-z0-9_+=~-])?\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """`key` is what tables compare (lower case); `address` what is passed on, its local part spelt as it came."""
+    """A parsed recipient. `key`: compared in tables, lower case; `address`: passed on, with the local part as written."""
 
     key: str
     domain: str
@@ -23,7 +23,7 @@ class Recipient:
 
 
 def parse_recipient(text: str) -> Recipient:
-    """An address from RCPT or a forward's target. A source route counts as its last hop (RFC 5321 4.1.1.3).
+    """Parse an address from RCPT or a forward's target. A source route is dropped (RFC 5321 4.1.1.3).
 
     Raises BadAddress.
     """
@@ -42,14 +42,16 @@ def parse_recipient(text: str) -> Recipient:
 
 
 def _quote(local: str) -> str:
-    """A quoted-string (RFC 5321 4.1.2): the only way some local parts can travel."""
+    """Return a quoted-string (RFC 5321 4.1.2), the only valid form of some local parts."""
     return '"' + re.sub(r'(["\\])', r"\\\1", local) + '"'
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """MAIL FROM as it is compared: both "" for the null sender; `exact` False when the text is no usable address
-    (a space at its end), which S16 is about."""
+    """MAIL FROM in the form that is compared; `key` and `domain` are "" for the null sender.
+
+    `exact` is False if the text is not a usable address (such as one with a space at its end), the case of S16.
+    """
 
     key: str
     domain: str
@@ -57,7 +59,7 @@ class Sender:
 
 
 def parse_sender(text: str) -> Sender:
-    """MAIL FROM, however broken: what cannot be parsed is compared as it stands."""
+    """Parse MAIL FROM; a malformed one is compared as written, in lower case."""
     stripped = text.strip(_SPACE)
     if not stripped:
         return Sender("", "")
@@ -70,7 +72,7 @@ def parse_sender(text: str) -> Sender:
 
 
 def parse_own(text: str) -> Recipient:
-    """The address of a mailbox or forward to be made here: lower case, nothing that looks like a route.
+    """Parse the address of a new mailbox or forward: lower case, nothing that could be read as a route.
 
     Raises BadAddress.
     """

@@ -1,4 +1,4 @@
-"""Forwards (L2), badmailfrom (S12) and grants (S2): what an operator may change about them."""
+"""The rules for operators' changes to forwards (L2), badmailfrom (S12) and grants (S2)."""
 
 from uuid import UUID
 
@@ -14,12 +14,12 @@ from mailkit.logs import get_logger
 
 log = get_logger()
 
-#: Grants that one statement ends.
+#: Limit of grants that one statement ends.
 REVOKED_AT_ONCE = 1000
 
 
 class AliasRules:
-    """What the JSON API's forwards, badmailfrom and grants do."""
+    """The JSON API's operations on forwards, badmailfrom and grants."""
 
     def __init__(self, store: Aliases, accounts: Accounts, clock: Clock) -> None:
         self._store = store
@@ -71,7 +71,7 @@ class AliasRules:
             raise NotFound(f"{entry} is not on the list; `postrider badmailfrom ls` shows what is")
 
     async def grants(self, address: str | None, mailbox: str | None, after: str, limit: int) -> list[models.Grant]:
-        """Grants that still live, of one client address, one mailbox, or all; `after`: a `grant_key`. Raises BadRequest."""
+        """Return unexpired grants of one client address, one mailbox, or all; `after`: a `grant_key`. Raises BadRequest."""
         try:
             client = peer_address(address) if address else None
             box = str(parse_login(mailbox)) if mailbox else None
@@ -83,7 +83,7 @@ class AliasRules:
     async def revoke(
         self, address: str | None = None, mailbox: str | None = None, grant: UUID | None = None
     ) -> list[models.Grant]:
-        """End those grants now; they are returned. Raises NotFound when there is none, BadRequest for "all"."""
+        """End grants now and return them. Raises NotFound if there is none, BadRequest if no argument is given."""
         if address is None and mailbox is None and grant is None:
             raise BadRequest("say whose grants to revoke: an address, a mailbox or a grant's id")
         found: list[models.Grant] = []
@@ -110,7 +110,7 @@ class AliasRules:
 
 
 def grant_key(grant: models.Grant) -> str:
-    """By what grants are in order."""
+    """Return the key by which grants are sorted."""
     return f"{grant.address},{grant.mailbox_id}"
 
 
@@ -127,7 +127,7 @@ def _lower(address: str) -> str:
 
 
 def _entry(text: str) -> str:
-    """An address or `@domain`, as it is compared (S12). Raises BadRequest."""
+    """Normalise an address or `@domain` for comparison (S12). Raises BadRequest."""
     text = text.strip()
     try:
         if text.startswith("@"):

@@ -1,4 +1,4 @@
-"""The HTTP application of auth, put together from its parts; also without a database, for the OpenAPI export."""
+"""Assembly of auth's HTTP application; also without a database, for the OpenAPI export."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,19 +27,19 @@ from mailkit.web import OPERATORS, App, create_app
 
 @dataclass(frozen=True)
 class Parts:
-    """What a process has one of."""
+    """The objects that exist once per process."""
 
     settings: AuthSettings
     pool: asyncpg.Pool
     questions: asyncpg.Pool
-    """Of the mail flow: who may send, who takes mail, which sessions are still good."""
+    """Connections for the questions of the mail flow: senders, recipients, sessions."""
     clock: Clock
     passwords: Passwords
     queue: HashQueue
 
 
 def build(parts: Parts, life: Lifecycle) -> App:
-    """The application: health, five list endpoints, the operators' API."""
+    """Build the application: health, five list endpoints, the operators' API."""
     settings, pool, clock = parts.settings, parts.pool, parts.clock
 
     async def database() -> None:

@@ -14,7 +14,7 @@ from mailkit.proof import ProofKeys
 
 
 class AuthSettings(DatabaseSettings):
-    """What auth is told by its environment."""
+    """Settings of auth, read from the environment."""
 
     http_port: int = Field(default=8001, ge=0, le=65535)
     """Port of the HTTP side."""
@@ -28,40 +28,41 @@ class AuthSettings(DatabaseSettings):
     """The key of proofs of login, the same as mailstore's; a comma list (docs/operate/secrets.md)."""
 
     open_smtp: bool = True
-    """S2. Switched off, no grant is given and none is honoured; AUTH goes on."""
+    """OPEN-SMTP (S2). If false, no grant is given and none is honoured; AUTH still works."""
     open_smtp_seconds: int = Field(default=3600, ge=0)
     """S2: how long an address may relay after a login."""
     pop3_login_delay_seconds: int = Field(default=60, ge=0)
-    """P4: the least time between two POP3 logins of one mailbox; 0 switches the rule off."""
+    """P4: the minimum time between two POP3 logins of one mailbox; 0 disables the rule."""
     grant_deny_networks: CommaList = ()
     """Networks that never hold a grant (a cluster's pod and node networks); deny wins over allow."""
     grant_allow_networks: CommaList = ()
-    """Loopback, link-local, private and shared networks that may hold grants all the same."""
+    """Loopback, link-local, private and shared networks that may hold grants; others of these kinds may not."""
     trusted_proxies: CommaList = ()
-    """The PROXY protocol's speakers: their own addresses never hold a grant."""
+    """Proxies that send PROXY headers: their own addresses never hold a grant."""
     limit_exempt_networks: CommaList = ()
-    """Clients that login throttling and the recipients' cap leave alone; P4 holds for them too."""
+    """Clients exempt from login throttling and from the recipients' limit; P4 applies to them too."""
     recipients_per_hour: int = Field(default=2000, ge=0)
-    """Relayed recipients per mailbox and clock hour; 0: no cap."""
+    """Relayed recipients per mailbox and clock hour; 0: unlimited."""
     forwarded_per_hour: int = Field(default=10_000, ge=0)
-    """Recipients elsewhere that a domain's forwards and catch-all make of strangers' mail in a clock hour; 0: no cap."""
+    """Remote recipients per domain and clock hour to which its forwards and catch-all send mail of clients without a right
+    to relay; 0: unlimited."""
     sender_identity: Literal["any", "domain", "mailbox"] = "any"
     """Which MAIL FROM a login or grant may use."""
     primary_domain: str = ""
-    """Whose postmaster `RCPT TO:<postmaster>` means; the oldest domain when unset."""
+    """The domain whose postmaster `RCPT TO:<postmaster>` stands for; the oldest domain if unset."""
 
     login_failures_per_account: int = Field(default=10, ge=1)
-    """Wrong passwords per account, client network (/24, /64) and window before logins are refused unlooked at."""
+    """Wrong passwords per account, client network (/24, /64) and window before logins are refused without a check."""
     login_failures_elsewhere: int = Field(default=30, ge=1)
-    """The same per account, from all networks together from which its password was not right lately."""
+    """The same per account and window, from all networks together without a right password in the last 14 days."""
     login_failures_per_address: int = Field(default=100, ge=1)
-    """The same per client address (an IPv6 /64 counts as one)."""
+    """The same per client address (IPv6: one /64) and window."""
     login_failure_window_seconds: int = Field(default=600, ge=1)
-    """The window, from its first failure."""
+    """Length of the window in which wrong passwords are counted, from the first one."""
     login_failure_delay_seconds: float = Field(default=5, ge=0, le=10)
-    """The longest that an answer to a login is held back because of wrong passwords before it; 0: none is."""
+    """Longest delay of the answer to a login after wrong passwords; 0: no delay."""
     hash_queue: int = Field(default=256, ge=1)
-    """Passwords that may wait for their hash; one more is answered `busy`."""
+    """Passwords that may be in their hash or wait for it; one more is answered `busy`."""
 
     @cached_property
     def grants(self) -> GrantPolicy:
@@ -80,7 +81,7 @@ class AuthSettings(DatabaseSettings):
 
     @cached_property
     def exempt(self) -> Networks:
-        """Clients that limits leave alone. Raises ConfigError."""
+        """Clients exempt from limits. Raises ConfigError."""
         try:
             return Networks(self.limit_exempt_networks)
         except BadAddress as error:

@@ -1,4 +1,4 @@
-"""Which client addresses may hold a grant at all (decision 9). Pure."""
+"""The rules for client addresses that may hold a grant (decision 9). Pure functions."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from functools import lru_cache
 from mailkit.address import BadAddress, Networks, peer_address
 from mailkit.errors import ConfigError
 
-#: Loopback, link-local, RFC 1918, RFC 6598, ULA: many machines share these addresses, so a setting has to name them.
+#: Loopback, link-local, RFC 1918, RFC 6598, ULA: many machines share these addresses, so a setting must allow them.
 SHARED = Networks(
     (
         "127.0.0.0/8", "169.254.0.0/16", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
@@ -17,16 +17,18 @@ SHARED = Networks(
 
 
 class GrantPolicy:
-    """Deny wins; shared address space needs an allow; unspecified and multicast addresses never hold a grant.
+    """Which addresses may hold a grant: deny wins; shared address space needs an allow; unspecified and multicast addresses
+    never do.
 
-    `on` False: nobody does, whatever was given before (POSTRIDER_OPEN_SMTP)."""
+    `on` False: no address does, not even with an earlier grant (POSTRIDER_OPEN_SMTP).
+    """
 
     def __init__(
         self, deny: Sequence[str] = (), allow: Sequence[str] = (), proxies: Sequence[str] = (), *, on: bool = True
     ) -> None:
-        """Raises BadAddress for what is no network, ConfigError for an allowed /0."""
+        """Raises BadAddress for a malformed network, ConfigError for an allowed /0."""
         self.holder = lru_cache(maxsize=10_000)(self._holder)
-        """The address a grant for a client is kept under, normalised; None when it may hold none."""
+        """Returns the normalised address under which a client's grant is stored; None if it may hold none."""
         self._on = on
         self._deny = Networks((*deny, *proxies))
         self._allow = Networks(allow)

@@ -1,4 +1,4 @@
-"""Logins: one read, hashes where nothing is remembered, one write (P1, P4, S2, S3, I1, I2, decision 15)."""
+"""Logins: one read, hashes for passwords that are not cached, one write (P1, P4, S2, S3, I1, I2, decision 15)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,13 +26,13 @@ from mailkit.proof import LIFE, ProofKeys
 log = get_logger()
 
 Found = Literal["good", "wrong", "throttled", "busy"]
-#: A counter's key is cut here: a login name of a megabyte is still one row.
+#: Longest account name in a counter's key (characters); a longer login name is cut.
 LONGEST_KEY = 320
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A login as it is looked up: normalised names, and what it may bring about."""
+    """One login attempt: its names normalised, its counters, and the address that may get a grant (`holder`)."""
 
     login: Login
     account: str
@@ -45,8 +45,11 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the password check found; `better` replaces an outdated hash. `delay`: seconds that the answer waits for,
-    whatever it is where the network is not the account's own (docs/decisions/0049)."""
+    """The result of the password check; `better` replaces an outdated hash.
+
+    `delay`: seconds by which the answer is delayed, also for a right password if the network is not the account's own
+    (docs/decisions/0049).
+    """
 
     found: Found
     retry_after: int = 0
@@ -75,7 +78,10 @@ class LoginService:
         self._memory = PasswordCache()
 
     async def answer(self, items: Sequence[Login]) -> list[LoginAnswer]:
-        """One answer per try, in order; equal operation ids get one answer. Raises Unavailable: nothing was done."""
+        """Return one answer per login, in order; equal operation ids get one answer.
+
+        Raises Unavailable; the same logins may then be sent again.
+        """
         unique: dict[UUID, Login] = {}
         for item in items:
             unique.setdefault(item.operation_id, item)
@@ -83,7 +89,10 @@ class LoginService:
         return [answers[item.operation_id] for item in items]
 
     async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
-        """POP3 logins that got no maildrop begin no 60 seconds (P4); which of them had. Raises Unavailable."""
+        """Take back the 60 seconds (P4) of POP3 logins that got no maildrop; return which had begun them.
+
+        Raises Unavailable.
+        """
         undone = await self._store.undo_checks(operations)
         return [operation in undone for operation in operations]
 
@@ -124,7 +133,7 @@ class LoginService:
         return [self._prove(t.login, answer) for t, answer in zip(tries, final, strict=True)]
 
     def _prove(self, login: Login, answer: LoginAnswer) -> LoginAnswer:
-        """With the proof that mailstore demands, for those who read mail."""
+        """Return the answer with the proof that mailstore demands; logins by SMTP get none."""
         if answer.mailbox_id is None or login.protocol == "smtp":
             return answer
         until = self._clock.timestamp() + LIFE
@@ -150,7 +159,7 @@ class LoginService:
         return Try(item, account, keys, key, holder, exempt, network)
 
     async def _judge(self, attempt: Try, row: asyncpg.Record, times: Times) -> Verdict:
-        """Counters first, then memory, then a hash: unknown, disabled and wrong all cost the same one."""
+        """Check the counters, then the cache, then the hash: unknown, disabled and wrong cost the same one hash."""
         usable = row["id"] is not None and row["state"] == "enabled"
         stored = row["password_hash"] if usable else None
         tag = self._memory.tag(
@@ -163,7 +172,7 @@ class LoginService:
             if seconds:
                 return Verdict("throttled", seconds)
             delay = self._throttle.delay(row, attempt.keys, under_way)
-        # an answer that comes at once would give a right password away; the owner at home waits for nothing
+        # an undelayed answer would disclose a right password; from the account's own networks there is no need to hide it
         for_good = delay if row["network_seen"] is None else 0.0
         if stored is not None and self._memory.knows(tag):
             return Verdict("good", delay=for_good)
@@ -185,10 +194,11 @@ class LoginService:
 
 
 def _change(attempt: Try, row: asyncpg.Record, verdict: Verdict, now: datetime) -> Change | None:
-    """What this try writes; None: nothing (a right password over SMTP, or IMAP without a grant)."""
+    """Return what this attempt writes; None if nothing (a right password over SMTP, or over IMAP without a grant, when no
+    counter is reset and no network is added)."""
     good, pop3 = verdict.found == "good", attempt.login.protocol == "pop3"
     seen = row["network_seen"]
-    # a right password sets back the counter of its network, never the strangers': they would have as many guesses again
+    # a right password resets the counter of its network only: resetting that of all others would give them new guesses
     reset = good and row["network_failures"] > 0
     learns = good and attempt.network is not None and (seen is None or seen < now - NETWORK_RENEWED)
     if good and not pop3 and not reset and not learns and attempt.holder is None:

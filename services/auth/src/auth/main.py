@@ -1,4 +1,4 @@
-"""Wiring: settings, pool, clock, application, drain."""
+"""Start, run and stop of the process: settings, database pools, clock, application, drain."""
 
 import asyncio
 import json
@@ -26,20 +26,23 @@ SERVICE = "auth"
 
 
 def shares(connections: int) -> tuple[int, int]:
-    """Connections for logins and operators, and for the questions of the mail flow, whose few statements are planned once
-    (docs/decisions/0028): neither keeps the other waiting."""
+    """Split the connections: (for logins and operators, for the questions of the mail flow). Neither delays the other.
+
+    The few statements of the mail flow are planned once (docs/decisions/0028).
+    """
     questions = max(1, connections // 2)
     return max(1, connections - questions), questions
 
 
 async def serve(life: Lifecycle, settings: AuthSettings) -> None:
-    """Run until asked to stop."""
+    """Run the service until the process is asked to stop."""
     logs.configure(SERVICE, settings.log_level)
+    # evaluated first: a malformed network or key is refused before anything listens
     _ = (
         settings.grants,
         settings.exempt,
         settings.proofs,
-    )  # what is no network or no key is refused before anything listens
+    )
     logins, asked = shares(settings.database_pool)
     pool = await connect(settings.dsn, SERVICE, logins)
     questions = await connect(settings.dsn, SERVICE, asked, PLANNER)
@@ -77,7 +80,7 @@ async def serve(life: Lifecycle, settings: AuthSettings) -> None:
 
 
 def openapi() -> str:
-    """The application's OpenAPI document, as `proto/auth/openapi.json` holds it."""
+    """Return the application's OpenAPI document, the content of `proto/auth/openapi.json`."""
     settings = AuthSettings(proof_key=SecretStr("0" * SHORTEST_KEY))
     parts = Parts(settings, None, None, SystemClock(), Passwords(), HashQueue(1))  # type: ignore[arg-type]
     return json.dumps(build(parts, Lifecycle()).openapi(), indent=2, sort_keys=True) + "\n"

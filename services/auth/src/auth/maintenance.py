@@ -1,4 +1,4 @@
-"""What is over is removed, by one replica for all."""
+"""Removal of expired rows, by one replica for all."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -15,14 +15,14 @@ log = get_logger()
 queries = Queries("auth.storage", "maintenance.sql")
 
 PERIOD = timedelta(seconds=60)
-#: Decision 3: how long an operation's answer is remembered.
+#: How long an operation's answer is remembered (decision 3).
 REMEMBERED = timedelta(minutes=10)
-#: Nobody asks about an earlier hour's recipients.
+#: How long hourly counts of recipients are kept; only those of the current hour are read.
 RELAY_USE = timedelta(hours=2)
 
 
 class Maintenance:
-    """Called every PERIOD; see `mailkit.lifecycle.Lifecycle.every`."""
+    """The periodic removal, called every PERIOD (`mailkit.lifecycle.Lifecycle.every`)."""
 
     def __init__(self, clock: Clock, failure_window: timedelta, singleton: Singleton) -> None:
         self._clock = clock
@@ -36,7 +36,7 @@ class Maintenance:
         }
 
     async def run(self) -> dict[str, int]:
-        """Remove what is over; how many rows of each table, none where another replica does it. Raises Unavailable."""
+        """Remove expired rows; return their number per table, empty if another replica does it. Raises Unavailable."""
         removed: dict[str, int] = {}
         with suppress(Lost), self._singleton.round():
             async with translated():
@@ -53,7 +53,7 @@ class Maintenance:
         return removed
 
     async def end(self) -> None:
-        """Give the work up at our end; a database that is away gives it up by itself."""
+        """Release the lease at the end of the process; if the database does not answer, the lease expires."""
         try:
             await self._singleton.release()
         except Exception as error:

@@ -1,4 +1,4 @@
-"""What auth counts. No address and no domain is ever a label."""
+"""Metrics of auth; no address or domain is a label."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

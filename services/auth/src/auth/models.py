@@ -1,4 +1,4 @@
-"""What operators send and get (JSON). Records carry `id`, bare addresses and ISO 8601 times."""
+"""Requests and records of the operators' JSON API. Records carry `id`, bare addresses and ISO 8601 times."""
 
 import re
 from datetime import datetime
@@ -16,7 +16,7 @@ class _Question(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _can_be_stored(cls, given: Any) -> Any:
-        """No NUL and no lone surrogate: no database column and no login could hold it."""
+        """Refuse NUL and lone surrogates, which no database column and no login can hold."""
         if any(map(_is_unstorable, given.values() if isinstance(given, dict) else ())):
             raise ValueError("a text has a character that cannot be stored")
         return given
@@ -29,7 +29,7 @@ def _is_unstorable(value: Any) -> bool:
 
 
 class Catchall(BaseModel):
-    """L1. `bounce`: nobody (S14)."""
+    """The catch-all of a domain (L1). `bounce`: there is none, and unknown addresses are refused (S14)."""
 
     kind: Literal["bounce", "mailbox", "forward"]
     mailbox: str | None = Field(default=None, description="address of the mailbox, for kind mailbox")
@@ -37,7 +37,7 @@ class Catchall(BaseModel):
 
 
 class Domain(BaseModel):
-    """`state` closing: takes no mail any more. `mailboxes` counts postmaster's too."""
+    """A domain. `state` closing: it no longer accepts mail. `mailboxes` includes postmaster's."""
 
     id: UUID
     name: str
@@ -61,7 +61,7 @@ class SetCatchall(_Question):
 
 
 class Mailbox(BaseModel):
-    """`state` disabled: no login, mail still comes in; purging: neither, it is being removed."""
+    """A mailbox. `state` disabled: no logins, mail is still accepted; purging: neither, it is being removed."""
 
     id: UUID
     address: str
@@ -93,13 +93,13 @@ class SetQuota(_Question):
 
 
 class Disable(_Question):
-    """`removal`: the first of the three steps of a removal; mail is refused from now on, and there is no way back."""
+    """`removal`: the first of the three steps of a removal; mail is refused from now on, and it cannot be undone."""
 
     removal: bool = False
 
 
 class Forward(BaseModel):
-    """L2."""
+    """A forward (L2)."""
 
     id: UUID
     address: str
@@ -115,7 +115,7 @@ class NewForward(_Question):
 
 
 class BadMailFrom(BaseModel):
-    """S12: an address or `@domain`."""
+    """An entry of badmailfrom (S12): an address or `@domain`."""
 
     id: UUID
     entry: str
@@ -127,7 +127,7 @@ class NewBadMailFrom(_Question):
 
 
 class Grant(BaseModel):
-    """S2: `address` may relay until `expires_at` for the account of `mailbox`."""
+    """A grant (S2): `address` may relay until `expires_at`, charged to `mailbox`."""
 
     id: UUID
     address: str = Field(description="the client's IP address")

@@ -1,4 +1,4 @@
-"""Checked passwords remembered in the process, never as they are (decision 15)."""
+"""A cache of checked passwords in the process, never in plain text (decision 15)."""
 
 import asyncio
 import hmac
@@ -10,12 +10,12 @@ from uuid import UUID
 from auth import metrics
 from auth.passwords import Checked
 
-#: Entries; one is 32 bytes and its dictionary's share.
+#: Limit of entries; each is 32 bytes and its share of the dictionary.
 MOST = 100_000
 
 
 class PasswordCache:
-    """Answers a repeated right password without a hash, and lets equal questions at the same moment share one."""
+    """Recognises a repeated right password without a hash, and lets equal checks at the same time share one hash."""
 
     def __init__(self, most: int = MOST) -> None:
         self._key = os.urandom(32)
@@ -25,13 +25,13 @@ class PasswordCache:
         self._most = most
 
     def tag(self, mailbox: UUID | None, account: str, password: str, version: int) -> bytes:
-        """HMAC over (user, password, credential version) under a key only this process has."""
+        """Return the HMAC over (user, password, credential version) under a key known only to this process."""
         user = mailbox.bytes if mailbox else account.encode()
         message = len(user).to_bytes(4, "big") + user + version.to_bytes(8, "big") + password.encode()
         return hmac.digest(self._key, message, "sha256")
 
     def knows(self, tag: bytes) -> bool:
-        """Was this found right before?"""
+        """Return whether this password was found right before."""
         if tag not in self._good:
             return False
         self._good.move_to_end(tag)
@@ -39,13 +39,14 @@ class PasswordCache:
         return True
 
     def under_way(self, key: str, tag: bytes) -> int:
-        """Other passwords being tried right now that count for `key`: they count before they have failed."""
+        """Return how many other passwords that count for `key` are being checked: they count before they have failed."""
         running = self._under_way.get(tag)
         return self._trying[key] - (1 if running is not None and key in running[1] else 0)
 
     async def check(self, keys: tuple[str, ...], tag: bytes, work: Callable[[], Awaitable[Checked]]) -> Checked:
-        """The result of `work()`, run once for equal questions at the same time; what is right is kept. `keys`: what a
-        wrong password counts for. Raises what `work` raises.
+        """Return the result of `work()`, which is run once for equal checks at the same time; a right password is cached.
+
+        `keys`: the counters that a wrong password counts for. Raises what `work` raises.
         """
         running = self._under_way.get(tag)
         if running is None:

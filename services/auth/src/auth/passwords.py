@@ -1,4 +1,4 @@
-"""Password hashes: argon2id for ours, vpopmail's old crypt hashes verified once more and replaced. Blocking: see HashQueue."""
+"""Password hashes: new ones are argon2id; vpopmail's crypt hashes are replaced at a login. Blocking: see HashQueue."""
 
 import asyncio
 import contextlib
@@ -16,12 +16,12 @@ from auth import metrics
 
 T = TypeVar("T")
 
-#: What a password may have, in bytes: more would only be work for us.
+#: Longest password, in bytes: longer ones would only cost work.
 LONGEST_PASSWORD = 1024
 
 
 class Hasher(Protocol):
-    """What argon2-cffi offers; tests count its calls."""
+    """The interface of argon2-cffi; tests count its calls."""
 
     def hash(self, password: str) -> str: ...
     def verify(self, hash: str, password: str) -> bool: ...
@@ -30,19 +30,19 @@ class Hasher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """`replacement` is a better hash of the same password, to be stored in place of an outdated one."""
+    """The result of a check. `replacement`: a better hash of the same password, to be stored in place of an outdated one."""
 
     good: bool
     replacement: str | None = None
 
 
 def argon2id() -> argon2.PasswordHasher:
-    """m = 19 MiB, t = 2, p = 1: 21 ms a login (measured; OWASP's minimum)."""
+    """Return the hasher: m = 19 MiB, t = 2, p = 1 (OWASP's minimum), 21 ms per login (measured)."""
     return argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
 class Passwords:
-    """Makes and checks hashes. Every wrong answer costs exactly one argon2 computation, whoever was asked for."""
+    """Makes and checks hashes. Every failed check costs exactly one argon2 computation, whether the account exists or not."""
 
     def __init__(self, hasher: Hasher | None = None) -> None:
         self._hasher = hasher or argon2id()
@@ -52,21 +52,21 @@ class Passwords:
         self._nobody = self._hasher.hash(os.urandom(16).hex())
 
     def hash(self, password: str) -> str:
-        """A new argon2id hash."""
+        """Return a new argon2id hash."""
         return self._hasher.hash(password)
 
     def known(self, stored: str) -> bool:
-        """Can we check passwords against this hash?"""
+        """Return whether passwords can be checked against this hash."""
         return stored.startswith("$argon2") or self._legacy.identify(stored) is not None
 
     def check(self, stored: str | None, password: str) -> Checked:
-        """Is `password` the one behind `stored`? None: an account without a usable password, or no account."""
+        """Check `password` against the hash `stored`; None for an account without a usable password, or no account."""
         if len(password.encode()) > LONGEST_PASSWORD or "\x00" in password:
             stored, password = None, ""
         if stored is not None and not stored.startswith("$argon2"):
             if self._verify_legacy(stored, password):
                 return Checked(True, self._hasher.hash(password))
-            stored = None  # the computation below keeps an old hash from showing in the time
+            stored = None  # the computation below is made all the same: the time must not disclose an old hash
         good = self._verify(stored or self._nobody, password) and stored is not None
         if good and stored is not None and self._hasher.check_needs_rehash(stored):
             return Checked(True, self._hasher.hash(password))
@@ -85,11 +85,11 @@ class Passwords:
 
 
 class QueueFull(Exception):
-    """As many passwords wait as may (decision 15: `busy`)."""
+    """The limit of waiting passwords is reached (decision 15: `busy`)."""
 
 
 class HashQueue:
-    """Runs hash computations in threads, off the event loop, a bounded number at a time and in waiting."""
+    """Runs hash computations in threads, outside the event loop; a bounded number run and wait."""
 
     def __init__(self, most: int, threads: int | None = None) -> None:
         self._most = most
@@ -97,7 +97,7 @@ class HashQueue:
         self._threads = ThreadPoolExecutor(threads or max(1, os.cpu_count() or 1), thread_name_prefix="hash")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """`work()` in a thread. Raises QueueFull at once when too many wait."""
+        """Run `work` in a thread and return its result. Raises QueueFull at once if too many wait."""
         if self._waiting >= self._most:
             raise QueueFull
         self._waiting += 1

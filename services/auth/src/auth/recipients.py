@@ -1,4 +1,4 @@
-"""RCPT: is it local, whose is it, and may this client send there (S10, S14, L1-L3)?"""
+"""Answers to RCPT: the final targets of local recipients, and the right to relay to remote ones (S10, S14, L1-L3)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from mailkit.clock import Clock
 
 
 class Recipients:
-    """Answers lists of RCPT questions: three statements, and one more per level of forwards."""
+    """Answers lists of RCPT questions: one statement per level of forwards, and at most four more."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Recipients:
         self._exempt = exempt or Networks()
 
     async def answer(self, items: Sequence[RecipientQuestion]) -> list[RecipientAnswer]:
-        """One answer per question, in order. Raises Unavailable."""
+        """Return one answer per question, in order. Raises Unavailable."""
         postmaster = await self._postmaster() if any(_is_bare(item.address) for item in items) else None
         parsed = [postmaster if _is_bare(item.address) else _parse(item.address) for item in items]
         expansion = Expansion()
@@ -53,7 +53,7 @@ class Recipients:
             for n, (verdict, account) in zip(leaving, relayed, strict=True):
                 recipient, local = parsed[n], answers[n]
                 assert recipient is not None
-                if local is not None and verdict == "not_relayed":  # a forward needs no right: its domain's hour pays
+                if local is not None and verdict == "not_relayed":  # a forward needs no right: its domain is charged
                     unpaid[n] = (domain_key(recipient.domain), _remote(local))
                     continue
                 found = local.targets if local is not None else [Target(recipient.address)]
@@ -66,16 +66,17 @@ class Recipients:
         return final
 
     async def _postmaster(self) -> Recipient | None:
-        """Whom a bare `postmaster` means (RFC 5321 4.5.1); None while there is no domain."""
+        """Return the recipient that a bare `postmaster` stands for (RFC 5321 4.5.1); None while there is no domain."""
         domain = self._primary or await self._directory.oldest_domain()
         return _parse(f"{BARE_POSTMASTER}@{domain}") if domain else None
 
     async def _relay(
         self, items: Sequence[RecipientQuestion], weights: Sequence[int]
     ) -> list[tuple[Verdict, UUID | None]]:
-        """Foreign recipients: S10 without a right; with one, charged to its account while the hour's cap lasts.
+        """Return (verdict, account) of remote recipients: `not_relayed` (S10) without a right to relay; with one, each is
+        charged to its account, up to the limit per hour.
 
-        `weights`: how many foreign addresses each of them comes to.
+        `weights`: the number of remote addresses that each of them leads to.
         """
         rows = []
         for item in items:
@@ -106,7 +107,7 @@ class Recipients:
         return answers
 
     async def _over_the_domains_hour(self, unpaid: Mapping[int, tuple[UUID, int]]) -> list[int]:
-        """Charge what forwards make of mail from strangers to the forwarding domains; those that fit no more."""
+        """Charge forwards of mail from clients without a right to the forwarding domains; return those over the limit."""
         if not unpaid or not self._forwarded_per_hour:
             return []
         counts: Counter[UUID] = Counter()
@@ -121,7 +122,7 @@ class Recipients:
         return over
 
     async def _charge(self, counts: Counter[UUID], now: datetime, per_hour: int) -> dict[UUID, int]:
-        """How many of each account's or domain's recipients in this list still fit into its hour of `per_hour`."""
+        """Charge recipients; return how many of this list each account or domain may have, within its `per_hour`."""
         if not counts:
             return {}
         hour = now.replace(minute=0, second=0, microsecond=0)
@@ -138,12 +139,12 @@ class Recipients:
 
 
 def _remote(answer: RecipientAnswer | None) -> int:
-    """How many foreign addresses a local recipient comes to by its forwards."""
+    """Return the number of remote addresses that a local recipient's forwards lead to."""
     return sum(1 for target in answer.targets if target.mailbox_id is None) if answer is not None else 0
 
 
 def domain_key(domain: str) -> UUID:
-    """What a domain's forwarded recipients are counted under, among the accounts' rows."""
+    """Return the key of a domain's forwarded recipients in the table that counts the accounts' recipients."""
     return uuid5(NAMESPACE_DNS, domain)
 
 
@@ -159,7 +160,7 @@ def _parse(text: str) -> Recipient | None:
 
 
 def _local_answer(recipient: Recipient | None, expansion: Expansion) -> RecipientAnswer | None:
-    """The answer to what cannot be parsed or is local; None for a foreign recipient."""
+    """Return the answer for a malformed or local recipient; None for a remote one."""
     if recipient is None:
         return RecipientAnswer("bad_address", [])
     if not expansion.local(recipient):

@@ -1,4 +1,4 @@
-"""MAIL: badmailfrom (S12), our own domains (S16 does not hold for them), and the right to relay (S2, S3)."""
+"""Answers to MAIL: badmailfrom (S12), local domains (S16 does not apply to them), and the right to relay (S2, S3)."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ class Senders:
         self._identity = identity
 
     async def answer(self, items: Sequence[SenderQuestion]) -> list[SenderAnswer]:
-        """One answer per question, in order. Raises Unavailable."""
+        """Return one answer per question, in order. Raises Unavailable."""
         senders = [parse_sender(item.mail_from) for item in items]
         rows = [
             SenderRow(sender.key, sender.domain, self._policy.holder(item.client_address), item.login_mailbox)
@@ -42,7 +42,7 @@ class Senders:
         return answers
 
     def _may_say(self, sender: Sender, right: RelayRight | None, domain: str | None) -> bool:
-        """POSTRIDER_SENDER_IDENTITY binds clients with a right; the null sender (receipts) stays open to them."""
+        """Apply POSTRIDER_SENDER_IDENTITY to clients with a right to relay; they may always use the null sender (receipts)."""
         if right is None or self._identity == "any" or not sender.key:
             return True
         if self._identity == "domain":

@@ -1,4 +1,5 @@
-"""Open sessions re-checked: enabled, and the password unchanged (decision 15); their proofs renewed (docs/decisions/0040)."""
+"""The check of open sessions: account enabled, password unchanged (decision 15); renewal of their proofs
+(docs/decisions/0040)."""
 
 from collections.abc import Sequence
 
@@ -19,7 +20,7 @@ class Sessions:
         self._proofs = proofs
 
     async def answer(self, items: Sequence[SessionQuestion]) -> SessionAnswers:
-        """One answer per question, in order. Raises Unavailable."""
+        """Return one answer per question, in order. Raises Unavailable."""
         known = await self._directory.sessions([(item.mailbox_id, item.credential_version) for item in items])
         now = self._clock.timestamp()
         renewed = [self._renew(item, now) if good else None for item, good in zip(items, known, strict=True)]
@@ -28,9 +29,9 @@ class Sessions:
         return SessionAnswers(good, proofs=[proof or b"" for proof in renewed])
 
     def _renew(self, item: SessionQuestion, now: float) -> bytes | None:
-        """A new proof in exchange for a good one whose life is half over; empty: keep it; None: it is not good.
+        """Return a new proof for a valid one past half of its lifetime; empty: keep the old one; None: it is not valid.
 
-        Only a good one is exchanged: the front end's token alone never gets a mailbox's first.
+        Only a valid proof is exchanged: the front end's token alone never yields the first proof for a mailbox.
         """
         if not item.proof or expires(item.proof) > now + LIFE / 2:
             return b""

@@ -1,4 +1,5 @@
-"""When wrong passwords slow a login's answer, and when passwords are no longer looked at (docs/decisions/0039, 0049). Pure."""
+"""The rules for wrong passwords: when answers to logins are delayed, and when logins are refused without a check
+(docs/decisions/0039, 0049). Pure functions."""
 
 import math
 from collections.abc import Callable
@@ -7,28 +8,31 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-#: Other passwords in their hash that count for a counter's key.
+#: Returns the number of other passwords being checked that count for a counter's key.
 UnderWay = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """A login's counters: of the account from this `network` (None: no address is known), and of the account from all
-    networks that are not its own."""
+    """The keys of a login's counters.
+
+    `account`: of the account from all networks that are not its own. `network`: of the account from this network; None if
+    the client's address is not known.
+    """
 
     account: str
     network: str | None
 
     def of(self, row: asyncpg.Record) -> tuple[str, ...]:
-        """Those that a wrong password counts for."""
+        """Return the keys that a wrong password counts for."""
         keys = (self.account,) if row["network_seen"] is None else ()
         return keys if self.network is None else (*keys, self.network)
 
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """How many wrong passwords are looked at per window: of an account from one network, of an account from all networks
-    that are not its own, and of a client address. `longest`: the greatest delay (seconds)."""
+    """The limits of wrong passwords per window: of an account from one network, of an account from all networks that are not
+    its own, and of a client address. `longest`: the longest delay (seconds)."""
 
     per_account: int
     elsewhere: int
@@ -37,7 +41,7 @@ class Throttle:
     longest: float
 
     def wait(self, row: asyncpg.Record, keys: Keys, under_way: UnderWay, now: datetime) -> int:
-        """Seconds until this try may be made; 0: now."""
+        """Return the seconds until this attempt may be made; 0: now."""
         waits = [0]
         here, strangers = _counted(row, keys, under_way)
         if here >= self.per_account:
@@ -49,7 +53,7 @@ class Throttle:
         return max(waits)
 
     def delay(self, row: asyncpg.Record, keys: Keys, under_way: UnderWay) -> float:
-        """Seconds by which the answer to a try that is made comes later, in proportion to what has failed already."""
+        """Return the delay of the answer to an allowed attempt (seconds), in proportion to the failures so far."""
         here, strangers = _counted(row, keys, under_way)
         share: float = max(
             here / self.per_account, strangers / self.per_account, row["address_failures"] / self.per_address
@@ -63,6 +67,6 @@ class Throttle:
 
 
 def _counted(row: asyncpg.Record, keys: Keys, under_way: UnderWay) -> tuple[int, int]:
-    """Wrong passwords of the account: from this network, and from networks not its own where this is one of them."""
+    """Return the account's wrong passwords from this network, and from all networks not its own if this is one (else 0)."""
     here = row["network_failures"] + (under_way(keys.network) if keys.network is not None else 0)
     return here, row["account_failures"] + under_way(keys.account) if row["network_seen"] is None else 0

@@ -1,1 +1,1 @@
-"""The edge: MessagePack list endpoints for the services, a JSON API for operators."""
+"""The HTTP handlers: MessagePack list endpoints for the services, a JSON API for operators."""

@@ -8,12 +8,12 @@ from auth.handlers.pages import Asked, cut
 
 
 def router(rules: AccountRules) -> APIRouter:
-    """`/v1/domains` and `/v1/mailboxes`."""
+    """Return the routes of `/v1/domains` and `/v1/mailboxes`."""
     api = APIRouter(prefix="/v1")
 
     @api.get("/domains", operation_id="domains", tags=["domains"])
     async def domains(of: Asked, request: Request, response: Response) -> list[models.Domain]:
-        """By name; `after` is a name."""
+        """List domains by name; `after` is a name."""
         return cut(await rules.domains(of.after, of.asked), of, lambda row: row.name, request, response)
 
     @api.post("/domains", operation_id="add_domain", tags=["domains"], status_code=201)
@@ -26,12 +26,12 @@ def router(rules: AccountRules) -> APIRouter:
 
     @api.post("/domains/{name}/close", operation_id="close_domain", tags=["domains"])
     async def close_domain(name: str) -> models.Domain:
-        """Step 1 of a removal: no more mail. Step 2: purge `postmaster_id` in mailstore. Step 3: DELETE."""
+        """Step 1 of a removal: no more mail is accepted. Step 2: purge `postmaster_id` in mailstore. Step 3: DELETE."""
         return await rules.close_domain(name)
 
     @api.delete("/domains/{name}", operation_id="delete_domain", tags=["domains"], status_code=204)
     async def delete_domain(name: str) -> Response:
-        """Refused (409) while mailboxes other than postmaster's are left; its forwards go with it."""
+        """Delete the domain and its forwards; refused (409) while mailboxes other than postmaster's are left."""
         await rules.delete_domain(name)
         return Response(status_code=204)
 
@@ -41,7 +41,7 @@ def router(rules: AccountRules) -> APIRouter:
 
     @api.get("/domains/{name}/mailboxes", operation_id="mailboxes", tags=["mailboxes"])
     async def mailboxes(name: str, of: Asked, request: Request, response: Response) -> list[models.Mailbox]:
-        """By address; `after` is an address."""
+        """List the domain's mailboxes by address; `after` is an address."""
         return cut(await rules.mailboxes(name, of.after, of.asked), of, lambda row: row.address, request, response)
 
     @api.post("/mailboxes", operation_id="add_mailbox", tags=["mailboxes"], status_code=201)
@@ -62,8 +62,8 @@ def router(rules: AccountRules) -> APIRouter:
 
     @api.post("/mailboxes/{address}/disable", operation_id="disable_mailbox", tags=["mailboxes"])
     async def disable_mailbox(address: str, question: models.Disable | None = None) -> models.Mailbox:
-        """No logins, sessions or grants from now on. With `removal` the first of three steps: then purge in
-        mailstore, then DELETE."""
+        """End logins, sessions and grants. With `removal` this is the first of three steps: then purge in mailstore, then
+        DELETE."""
         return await rules.disable(address, question or models.Disable())
 
     @api.post("/mailboxes/{address}/enable", operation_id="enable_mailbox", tags=["mailboxes"])
@@ -72,7 +72,7 @@ def router(rules: AccountRules) -> APIRouter:
 
     @api.delete("/mailboxes/{address}", operation_id="delete_mailbox", tags=["mailboxes"], status_code=204)
     async def delete_mailbox(address: str) -> Response:
-        """The last of three steps; refused (409) while the mailbox is enabled, and for postmaster (P5)."""
+        """Delete the mailbox, the last of three steps; refused (409) while it is enabled, and for postmaster (P5)."""
         await rules.delete_mailbox(address)
         return Response(status_code=204)
 

@@ -10,14 +10,14 @@ from auth.handlers.pages import Asked, cut
 
 
 def router(rules: AliasRules) -> APIRouter:
-    """`/v1/forwards`, `/v1/badmailfrom` and `/v1/grants`."""
+    """Return the routes of `/v1/forwards`, `/v1/badmailfrom` and `/v1/grants`."""
     api = APIRouter(prefix="/v1")
 
     @api.get("/forwards", operation_id="forwards", tags=["forwards"])
     async def forwards(
         of: Asked, request: Request, response: Response, domain: str | None = None
     ) -> list[models.Forward]:
-        """By address; `after` is an address."""
+        """List forwards by address; `after` is an address."""
         rows = await rules.forwards(domain, of.after, of.asked)
         return cut(rows, of, lambda row: row.address, request, response)
 
@@ -32,7 +32,7 @@ def router(rules: AliasRules) -> APIRouter:
 
     @api.get("/badmailfrom", operation_id="badmailfrom", tags=["badmailfrom"])
     async def badmailfrom(of: Asked, request: Request, response: Response) -> list[models.BadMailFrom]:
-        """By entry; `after` is an entry."""
+        """List badmailfrom by entry; `after` is an entry."""
         return cut(await rules.badmailfrom(of.after, of.asked), of, lambda row: row.entry, request, response)
 
     @api.post("/badmailfrom", operation_id="add_badmailfrom", tags=["badmailfrom"], status_code=201)
@@ -48,13 +48,13 @@ def router(rules: AliasRules) -> APIRouter:
     async def grants(
         of: Asked, request: Request, response: Response, address: str | None = None, mailbox: str | None = None
     ) -> list[models.Grant]:
-        """Living grants, of one client address or one mailbox when named, by client address and mailbox; `after` is
+        """List unexpired grants, of all or of one client address or mailbox, by client address and mailbox; `after` is
         `address,mailbox_id`."""
         return cut(await rules.grants(address, mailbox, of.after, of.asked), of, grant_key, request, response)
 
     @api.delete("/grants", operation_id="revoke_grants", tags=["grants"])
     async def revoke_grants(address: str | None = None, mailbox: str | None = None) -> list[models.Grant]:
-        """End the grants of one client address, of one mailbox, or the one of both; returns what was ended."""
+        """End the grants of one client address, of one mailbox, or the one of both; return those that were ended."""
         return await rules.revoke(address, mailbox)
 
     @api.delete("/grants/{grant_id}", operation_id="revoke_grant", tags=["grants"])

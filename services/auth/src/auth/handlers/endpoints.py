@@ -11,7 +11,7 @@ from auth_client import wire
 from mailkit.errors import Forbidden
 from mailkit.web import App, add_endpoint
 
-#: By which protocols a caller's clients log in: the gateway's token makes no grant and no proof (docs/decisions/0040).
+#: Protocols by which a caller's clients log in: the gateway's token yields no grant and no proof (docs/decisions/0040).
 PROTOCOLS = {"gateway": ("smtp",), "frontend": ("pop3", "imap")}
 
 

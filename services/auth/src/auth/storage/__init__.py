@@ -1,1 +1,1 @@
-"""The bottom: the schema `auth` and the named statements that run on it."""
+"""The schema `auth` and the named statements that run on it."""

@@ -1,4 +1,4 @@
-"""Domains and mailboxes as operators change them: one transaction per change."""
+"""Operators' changes to domains and mailboxes: one transaction per change."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -27,14 +27,14 @@ class Accounts:
             yield connection  # type: ignore[misc]  # the pool's proxy has all of a connection's methods
 
     async def add_domain(self, name: str, quota: int, now: datetime) -> None:
-        """The domain with its postmaster (P5). Raises Conflict."""
+        """Add a domain with its postmaster (P5). Raises Conflict."""
         async with self._transaction() as connection:
             if await connection.fetchval(queries.add_domain, new_id(), name, now) is None:
                 raise Conflict(f"domain {name} is here already")
             await connection.execute(queries.add_mailbox, new_id(), f"postmaster@{name}", name, None, quota, now)
 
     async def domain(self, name: str) -> Row:
-        """Raises NotFound."""
+        """Return a domain. Raises NotFound."""
         async with translated():
             row = await self._pool.fetchrow(queries.domain, name)
         if row is None:
@@ -42,19 +42,19 @@ class Accounts:
         return row
 
     async def domains(self, after: str, limit: int) -> list[Row]:
-        """By name, above `after`."""
+        """Return domains by name, above `after`."""
         async with translated():
             return list(await self._pool.fetch(queries.domains, after, limit))
 
     async def close_domain(self, name: str) -> None:
-        """No mail and no mailboxes from now on. Raises NotFound, Conflict (mailboxes other than postmaster's)."""
+        """Refuse mail and new mailboxes from now on. Raises NotFound, Conflict (mailboxes other than postmaster's)."""
         async with self._transaction() as connection:
             await self._lock_empty(connection, name)
             await connection.execute(queries.close_domain, name)
             await connection.execute(queries.close_postmaster, name)
 
     async def delete_domain(self, name: str) -> None:
-        """The domain, its postmaster and its forwards. Errors as `close_domain`."""
+        """Delete a domain, its postmaster and its forwards. Raises the errors of `close_domain`."""
         async with self._transaction() as connection:
             await self._lock_empty(connection, name)
             await connection.execute(queries.delete_mailboxes_of, name)
@@ -68,13 +68,13 @@ class Accounts:
             raise Conflict(f"domain {name} still has {left} mailboxes besides postmaster's; remove them first")
 
     async def set_catchall(self, name: str, kind: str, mailbox: UUID | None, targets: Sequence[str] | None) -> None:
-        """L1. Raises NotFound."""
+        """Set a catch-all (L1). Raises NotFound."""
         async with translated():
             if await self._pool.fetchval(queries.set_catchall, name, kind, mailbox, targets) is None:
                 raise no_domain(name)
 
     async def add_mailbox(self, address: str, domain: str, hashed: str | None, quota: int, now: datetime) -> None:
-        """Raises NotFound (the domain), Conflict."""
+        """Add a mailbox. Raises NotFound (the domain), Conflict."""
         async with self._transaction() as connection:
             state = await connection.fetchval(queries.share_domain, domain)
             if state != "open":
@@ -83,7 +83,7 @@ class Accounts:
                 raise Conflict(f"mailbox {address} exists already")
 
     async def mailbox(self, address: str) -> Row:
-        """Raises NotFound."""
+        """Return a mailbox. Raises NotFound."""
         async with translated():
             row = await self._pool.fetchrow(queries.mailbox, address)
         if row is None:
@@ -91,16 +91,16 @@ class Accounts:
         return row
 
     async def mailboxes(self, domain: str, after: str, limit: int) -> list[Row]:
-        """By address, above `after`."""
+        """Return a domain's mailboxes by address, above `after`."""
         async with translated():
             return list(await self._pool.fetch(queries.mailboxes, after, limit, domain))
 
     async def set_password(self, address: str, hashed: str) -> None:
-        """Ends this mailbox's sessions and grants (decision 9). Raises NotFound."""
+        """Set a password; the mailbox's sessions and grants end (decision 9). Raises NotFound."""
         await self._change_and_drop_grants(queries.set_password, address, hashed)
 
     async def disable(self, address: str, state: str) -> None:
-        """No logins, no relaying; `state` purging: no mail either, for good. Raises NotFound."""
+        """Refuse logins and relaying; with `state` purging mail too, for good. Raises NotFound."""
         await self._change_and_drop_grants(queries.disable, address, state)
 
     async def _change_and_drop_grants(self, statement: str, address: str, value: str) -> None:
@@ -111,18 +111,18 @@ class Accounts:
             await connection.execute(queries.drop_grants, box)
 
     async def enable(self, address: str) -> bool:
-        """False when there is no such mailbox, or it is on its way out."""
+        """Enable a mailbox; False if there is no such mailbox or it is being removed."""
         async with translated():
             return await self._pool.fetchval(queries.enable, address) is not None
 
     async def set_quota(self, address: str, quota: int) -> None:
-        """P2; the limit's version counts up, so that mailstore takes the newer one. Raises NotFound."""
+        """Set a quota (P2) and increment its version, so that mailstore uses the newer one. Raises NotFound."""
         async with translated():
             if await self._pool.fetchval(queries.set_quota, address, quota) is None:
                 raise nobody(address)
 
     async def delete_mailbox(self, address: str) -> bool:
-        """False when it is enabled or not there."""
+        """Delete a mailbox; False if it is enabled or does not exist."""
         async with translated():
             return await self._pool.fetchval(queries.delete_mailbox, address) is not None
 

@@ -4,7 +4,7 @@ insert into auth.domains (id, name, created_at) values ($1, $2, $3)
 returning id
 
 -- name: domain
--- A record with its catch-all's mailbox and its postmaster.
+-- A domain with its catch-all's mailbox and its postmaster.
 select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at,
        (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
        (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
@@ -13,7 +13,7 @@ select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at,
  where d.name = $1
 
 -- name: domains
--- A page of them above the name $1. Sub-selects and no joins: a join may be planned as a scan of all mailboxes.
+-- A page of domains above the name $1. Sub-selects and no joins: a join may be planned as a scan of all mailboxes.
 select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at,
        (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
        (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
@@ -23,7 +23,7 @@ select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at,
  order by d.name limit $2
 
 -- name: lock_domain
--- For a change that no new mailbox may slip into.
+-- For a change during which no mailbox may be added.
 select state from auth.domains where name = $1 for update
 
 -- name: share_domain
@@ -83,7 +83,7 @@ update auth.mailboxes set quota_limit = $2, limit_version = limit_version + 1
 returning id
 
 -- name: disable
--- Open sessions end by the new version; one already on its way out is left as it is.
+-- The new version ends open sessions; a mailbox that is being purged stays in that state.
 update auth.mailboxes
    set credential_version = credential_version + case when state = 'enabled' then 1 else 0 end,
        state = case when state = 'purging' then state else $2 end

@@ -1,4 +1,4 @@
-"""Forwards, badmailfrom and grants as operators change them."""
+"""Operators' changes to forwards, badmailfrom and grants."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ class Aliases:
         self._pool = pool
 
     async def add_forward(self, address: str, domain: str, targets: Sequence[str], keep: bool, now: datetime) -> bool:
-        """L2. False when the address forwards already or the domain is not here."""
+        """Add a forward (L2); False if the address has one already or the domain is not an open one of ours."""
         async with translated():
             made = await self._pool.fetchval(queries.add_forward, new_id(), address, domain, targets, keep, now)
         return made is not None
@@ -30,7 +30,7 @@ class Aliases:
             return await self._pool.fetchrow(queries.forward, address)
 
     async def forwards(self, domain: str | None, after: str, limit: int) -> list[Row]:
-        """By address, above `after`; of one domain or all."""
+        """Return forwards by address, above `after`, of one domain or all."""
         async with translated():
             if domain is None:
                 return list(await self._pool.fetch(queries.forwards, after, limit))
@@ -41,7 +41,7 @@ class Aliases:
             return await self._pool.fetchval(queries.delete_forward, address) is not None
 
     async def add_badmailfrom(self, entry: str, now: datetime) -> bool:
-        """S12. False when it is on the list already."""
+        """Add an entry (S12); False if it is on the list already."""
         async with translated():
             return await self._pool.fetchval(queries.add_badmailfrom, new_id(), entry, now) is not None
 
@@ -50,7 +50,7 @@ class Aliases:
             return await self._pool.fetchrow(queries.badmailfrom_entry, entry)
 
     async def badmailfrom(self, after: str, limit: int) -> list[Row]:
-        """By entry, above `after`."""
+        """Return entries in order, above `after`."""
         async with translated():
             return list(await self._pool.fetch(queries.badmailfrom, after, limit))
 
@@ -59,14 +59,15 @@ class Aliases:
             return await self._pool.fetchval(queries.delete_badmailfrom, entry) is not None
 
     async def grant(self, now: datetime, grant: UUID) -> Row | None:
-        """None: there is none, or it ended before `now`."""
+        """Return a grant; None if there is none or it has expired at `now`."""
         async with translated():
             return await self._pool.fetchrow(queries.grant, now, grant)
 
     async def grants(
         self, now: datetime, client: str | None, mailbox: str | None, after: tuple[str, UUID], limit: int
     ) -> list[Row]:
-        """Those that live at `now`, of one client address, one mailbox or all, by (client address, mailbox's id) above `after`."""
+        """Return grants unexpired at `now`, of one client address, one mailbox or all, by (client address, mailbox's id) above
+        `after`."""
         given = (now, *after, limit)
         async with translated():
             if mailbox is not None:

@@ -8,7 +8,7 @@ returning id
 select id, address, targets, keep_copy, created_at from auth.forwards where address = $1
 
 -- name: forwards
--- A page of all, above the address $1.
+-- A page of all forwards, above the address $1.
 select id, address, targets, keep_copy, created_at from auth.forwards where address > $1 order by address limit $2
 
 -- name: forwards_of
@@ -38,14 +38,14 @@ delete from auth.badmailfrom where entry = $1
 returning id
 
 -- name: grant
--- The grant $2, if it lives at $1.
+-- The grant $2, if it is unexpired at $1.
 select g.id, g.address, g.mailbox_id, m.address as mailbox, g.granted_at, g.expires_at
   from auth.grants g
   join auth.mailboxes m on m.id = g.mailbox_id
  where g.expires_at > $1 and g.id = $2
 
 -- name: grants
--- A page of those that live at $1, above the key ($2, $3).
+-- A page of the grants unexpired at $1, above the key ($2, $3).
 select g.id, g.address, g.mailbox_id, g.granted_at, g.expires_at,
        (select m.address from auth.mailboxes m where m.id = g.mailbox_id) as mailbox
   from auth.grants g
@@ -61,7 +61,7 @@ select g.id, g.address, g.mailbox_id, g.granted_at, g.expires_at,
  order by g.address, g.mailbox_id limit $4
 
 -- name: grants_of_mailbox
--- A page of the mailbox $5, of the client address $6 alone where that is given.
+-- A page of the mailbox $5, only of the client address $6 if one is given.
 select g.id, g.address, g.mailbox_id, m.address as mailbox, g.granted_at, g.expires_at
   from auth.mailboxes m
   join auth.grants g on g.mailbox_id = m.id

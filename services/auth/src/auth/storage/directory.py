@@ -1,4 +1,4 @@
-"""Reading addresses, rights and sessions: a constant number of statements per list."""
+"""Reads of addresses, rights to relay and sessions: one statement per list."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ import asyncpg
 from mailkit.db import Queries, translated
 
 queries = Queries("auth.storage", "directory.sql")
-#: Seconds a hot statement may take: callers give up at 8.
+#: Time limit of the frequent statements (seconds): callers give up after 8.
 PATIENCE = 6.0
-#: A domain that is not ours is not looked for again for so long: a new one is in force everywhere within 5 s (docs/contract.md).
+#: How long a domain known not to be local is not looked up again: a new one is in force within 5 s (docs/contract.md).
 FOREIGN_SECONDS = 1.0
 MOST_FOREIGN = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class SenderRow:
-    """A MAIL question in the form the tables compare: lower case, normalised; "" where it has none."""
+    """A MAIL question in the form that the tables compare: lower case, normalised; "" for the null sender."""
 
     sender: str
     domain: str
@@ -30,7 +30,7 @@ class SenderRow:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A mailbox that takes mail."""
+    """A mailbox that accepts mail."""
 
     id: UUID
     address: str
@@ -40,7 +40,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What stands at an address of a local domain."""
+    """What receives mail for an address of a local domain."""
 
     mailbox: Box | None
     forward: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Directory:
         self._foreign: dict[str, float] = {}
 
     async def senders(self, rows: Sequence[SenderRow], now: datetime) -> list[asyncpg.Record]:
-        """One record (bad, local, how, mailbox_id, address, domain) per row, in order."""
+        """Return one record (bad, local, how, mailbox_id, address, domain) per row, in order."""
         async with translated():
             found: list[asyncpg.Record] = await self._pool.fetch(
                 queries.senders, range(len(rows)), [row.sender for row in rows], [row.domain for row in rows],
@@ -66,7 +66,7 @@ class Directory:
         return found
 
     async def lookup(self, addresses: Sequence[tuple[str, str]]) -> dict[str, Entry]:
-        """What stands at each (address, domain), both normalised; addresses of foreign domains are left out."""
+        """Look up each (address, domain), both normalised; addresses of domains that are not local are left out."""
         now = time.monotonic()
         asked = [(address, domain) for address, domain in addresses if self._foreign.get(domain, 0.0) < now]
         if not asked:
@@ -83,7 +83,7 @@ class Directory:
         return {asked[row["n"]][0]: _entry(asked[row["n"]][0], row) for row in rows}
 
     async def charge(self, counts: Mapping[UUID, int], hour: datetime) -> dict[UUID, int]:
-        """Count relayed recipients to their accounts; each account's sum of this hour after it."""
+        """Charge relayed recipients to their accounts; return each account's new sum for this hour."""
         async with translated():
             rows = await self._pool.fetch(
                 queries.charge, list(counts), list(counts.values()), hour, timeout=PATIENCE
@@ -91,7 +91,7 @@ class Directory:
         return {row["mailbox_id"]: row["used"] for row in rows}
 
     async def sessions(self, items: Sequence[tuple[UUID, int]]) -> list[bool]:
-        """Whether each (mailbox, credential version) is still good, in order."""
+        """Return for each (mailbox, credential version), in order, whether it is still valid."""
         async with translated():
             rows = await self._pool.fetch(
                 queries.sessions, range(len(items)), [box for box, _ in items], [version for _, version in items],
@@ -107,7 +107,7 @@ class Directory:
 
 def _entry(address: str, row: asyncpg.Record) -> Entry:
     if row["domain"] != "open":
-        return Entry(None)  # a domain on its way out takes no mail
+        return Entry(None)  # a closing domain accepts no mail
     box = Box(row["id"], address, row["quota_limit"], row["limit_version"]) if row["id"] is not None else None
     catchall = (
         Box(row["catchall_id"], row["catchall_address"], row["catchall_quota"], row["catchall_version"])

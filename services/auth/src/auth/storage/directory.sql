@@ -1,8 +1,8 @@
 -- name: senders
--- One row per MAIL question: S12, whether the domain is ours, and by which right the client may relay (decision 9): the login's,
--- else the grant of the sender's own mailbox, else the latest of his domain, else the latest. Each look-up is one index probe,
--- whatever the number of grants at the address, and only made when those before it found nothing (docs/decisions/0041).
--- A grant without a domain was made by code that knew of none, an hour ago at most: the latest it may be.
+-- One row per MAIL question: S12, whether the domain is local, and the right by which the client may relay (decision 9): the
+-- login's, else the grant of the sender's own mailbox, else the latest of the sender's domain, else the latest. Each look-up is
+-- one index probe, whatever the number of grants at the address, and is made only if those before it found nothing
+-- (docs/decisions/0041). A grant without a domain was made by older code, an hour ago at most: it can be found as the latest.
 select q.n,
        exists (select from auth.badmailfrom b where b.entry = q.sender or b.entry = '@' || q.domain) as bad,
        d.id is not null as local,
@@ -16,7 +16,7 @@ select q.n,
        select g.mailbox_id
          from auth.mailboxes m join auth.grants g on g.address = q.client and g.mailbox_id = m.id
         where login.id is null and m.address = q.sender and m.state = 'enabled'
-          and g.expires_at + interval '0' > $6  -- never by an index over times: it holds all grants of the address
+          and g.expires_at + interval '0' > $6  -- no index over times: it has all grants of the address
         limit 1) own on true
   left join lateral (
        select g.mailbox_id
@@ -36,7 +36,7 @@ select q.n,
  order by q.n
 
 -- name: lookup
--- One row per address: is the domain ours, and what stands there: forward (L2), mailbox (L3), catch-all (L1).
+-- One row per address of a local domain: its forward (L2), mailbox (L3) and catch-all (L1).
 select q.n, d.state as domain, d.catchall, d.catchall_targets,
        m.id, m.quota_limit, m.limit_version,
        f.targets, f.keep_copy,
@@ -49,7 +49,7 @@ select q.n, d.state as domain, d.catchall, d.catchall_targets,
   left join auth.mailboxes c on c.id = d.catchall_mailbox and c.state <> 'purging'
 
 -- name: charge
--- Add relayed recipients to the accounts' hour; returns each account's sum after it. Rows in key order: no deadlock.
+-- Add relayed recipients to the accounts' hour; returns each account's new sum. Rows in key order: no deadlock.
 insert into auth.relay_use as u (mailbox_id, hour, used)
 select q.mailbox_id, $3, q.used
   from unnest($1::uuid[], $2::bigint[]) as q (mailbox_id, used)
@@ -58,7 +58,7 @@ select q.mailbox_id, $3, q.used
 returning mailbox_id, used
 
 -- name: sessions
--- Which of these sessions' logins are still good (decision 15).
+-- Which of these sessions' logins are still valid (decision 15).
 select m.id is not null as good
   from unnest($1::int[], $2::uuid[], $3::int[]) as q (n, mailbox_id, version)
   left join auth.mailboxes m
@@ -66,5 +66,5 @@ select m.id is not null as good
  order by q.n
 
 -- name: oldest_domain
--- Whose postmaster a bare `postmaster` means when no setting names the domain.
+-- The domain of a bare `postmaster` if no setting names one.
 select name from auth.domains where state = 'open' order by created_at, id limit 1

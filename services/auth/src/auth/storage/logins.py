@@ -1,4 +1,4 @@
-"""What a login reads and what it changes: two statements per list."""
+"""What logins read and change: two statements per list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from mailkit.ids import new_id
 
 queries = Queries("auth.storage", "logins.sql")
 
-#: How long a network is an account's own after a right password from there, and after what time that is written anew.
+#: How long a network counts as an account's own after a right password from it, and the age at which that time is updated.
 NETWORK_KNOWN = timedelta(days=14)
 NETWORK_RENEWED = timedelta(days=1)
-#: Networks remembered per mailbox; more are not learnt until some are forgotten.
+#: Limit of networks remembered per mailbox; new ones are not added until old ones have expired.
 MOST_NETWORKS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The moments a list of tries is judged by, all from one look at the clock (decision 11)."""
+    """The time and periods by which a list of attempts is judged, from one reading of the clock (decision 11)."""
 
     now: datetime
     pop3_delay: timedelta
@@ -33,11 +33,11 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One try's outcome so far, to be made true. `good`: the password was right for `mailbox_id` at `version`.
+    """What one attempt changes. `good`: the password was right for `mailbox_id` at `version`.
 
     `account`, `place` and `client` are the keys of the failure counters (None: not counted): of the account from networks
     that are not its own, of the account from this network, of the client. `holder`: the address that gets a grant;
-    `reset`: the counter `place` goes back to 0; `network`: to be remembered as the account's own.
+    `reset`: the counter `place` is set to 0; `network`: to be remembered as the account's own.
     """
 
     operation_id: UUID
@@ -63,7 +63,7 @@ class Logins:
         self, operations: Sequence[UUID], accounts: Sequence[str], clients: Sequence[str | None],
         networks: Sequence[str | None], times: Times,
     ) -> list[asyncpg.Record]:  # fmt: skip
-        """One record per try, in order."""
+        """Return one record per attempt, in order."""
         async with translated():
             rows: list[asyncpg.Record] = await self._pool.fetch(
                 queries.read, range(len(operations)), operations, accounts, clients,
@@ -72,11 +72,11 @@ class Logins:
         return rows
 
     async def commit(self, changes: Sequence[Change], times: Times) -> list[tuple[LoginAnswer, bool]]:
-        """Make the changes and return each one's answer and whether a grant was given. One transaction."""
+        """Make the changes in one transaction; return each one's answer and whether a grant was given."""
         async with translated():
             try:
                 rows = await self._commit(changes, times)
-            except asyncpg.DeadlockDetectedError:  # an operator's change in another order; once more, alone
+            except asyncpg.DeadlockDetectedError:  # an operator's change locked rows in another order: repeat once
                 rows = await self._commit(changes, times)
             answers = {row["n"]: (_answer(row, row["version"]), bool(row["granted"])) for row in rows}
             missing = [n for n in range(len(changes)) if n not in answers]
@@ -116,13 +116,13 @@ class Logins:
         return rows
 
     async def undo_checks(self, operations: Sequence[UUID]) -> set[UUID]:
-        """Take back P4's time where it is still the one that the operation wrote; the operations it was."""
+        """Take back P4's time where it is still the one that the operation wrote; return those operations."""
         async with translated():
             rows = await self._pool.fetch(queries.undo_checks, list(operations), timeout=PATIENCE)
         return {row["id"] for row in rows}
 
     async def rehash(self, better: Sequence[tuple[UUID, str, str]]) -> None:
-        """Replace (mailbox, outdated hash) by a better hash of the same password."""
+        """Replace outdated hashes: (mailbox, outdated hash, better hash of the same password)."""
         async with translated():
             await self._pool.execute(
                 queries.rehash, *(list(column) for column in zip(*better, strict=True)), timeout=PATIENCE
@@ -130,7 +130,7 @@ class Logins:
 
 
 def remembered_answer(row: asyncpg.Record) -> LoginAnswer | None:
-    """The answer a repeated operation was given before."""
+    """Return the answer that a repeated operation got before; None if it is new."""
     return _answer(row, row["answered_version"]) if row["answered"] else None
 
 

@@ -1,6 +1,6 @@
 -- name: read
--- One row per try: the answer its operation was given before, the account, and what failed lately (decision 15).
--- Counters are read by their whole key, whatever statistics say: `limit` keeps the key from becoming a join's filter.
+-- One row per attempt: the earlier answer to its operation, the account, and recent failures (decision 15).
+-- Counters are read by their whole key, whatever the statistics: `limit` keeps the key from becoming a join's filter.
 select q.n,
        a.operation_id is not null as answered, a.outcome, a.retry_after, a.mailbox_id, a.address,
        a.credential_version as answered_version, a.quota_limit, a.limit_version,
@@ -29,10 +29,10 @@ select q.n,
  order by q.n
 
 -- name: commit
--- Everything a list of tries changes, in one transaction: the operations' claims, P4's time, grants (S2, I2), failure
+-- Everything that a list of attempts changes, in one transaction: the operations' claims, P4's time, grants (S2, I2), failure
 -- counters and the answers themselves. $12 now, $13 now less P4's delay, $14 a grant's end, $15 and $16 the bounds of a
--- failure window that still counts, $19 how many networks of a mailbox are remembered. An operation that another call has claimed has no row in the result. Every table's
--- rows are taken in key order, so that two lists cannot wait for each other.
+-- failure window that still counts, $19 the limit of networks remembered per mailbox. An operation that another call has
+-- claimed has no row in the result. Every table's rows are locked in key order, so that two lists cannot deadlock.
 with q as (
     select * from unnest($1::int[], $2::uuid[], $3::bool[], $4::bool[], $5::uuid[], $6::int[], $7::text[], $8::text[],
                          $9::text[], $10::uuid[], $11::bool[], $17::text[], $18::text[])
@@ -42,7 +42,7 @@ with q as (
         on conflict (id) do nothing
     returning id
 ), locked as (
-    -- a password change or disabling under way is waited for, and what it leaves is what counts
+    -- waits for a password change or disabling under way; its result counts
     select m.id, m.address, m.domain, m.credential_version, m.quota_limit, m.limit_version, m.last_pop3_login
       from auth.mailboxes m
      where m.id in (select q.mailbox_id from q join claimed c on c.id = q.op where q.good) and m.state = 'enabled'
@@ -55,8 +55,8 @@ with q as (
       join claimed c on c.id = q.op
       left join locked l on q.good and l.id = q.mailbox_id and l.credential_version = q.version
 ), checked as (
-    -- P4: one of the racing logins gets the row's time; a refused one leaves it alone. A time from a clock that was
-    -- since set back does not count.
+    -- P4: one of several concurrent logins sets the time; a refused one does not. A time from a clock that has since been
+    -- set back does not count.
     update auth.mailboxes m set last_pop3_login = $12
       from tried t
      where t.valid and t.pop3 and t.place = 1 and m.id = t.mailbox_id
@@ -126,14 +126,15 @@ select n, outcome, retry_after, mailbox_id, address, version, quota_limit, limit
   from said
 
 -- name: answers
--- What operations that somebody else has claimed were answered.
+-- The answers to operations that another call has claimed.
 select operation_id, outcome, retry_after, mailbox_id, address, credential_version, quota_limit, limit_version
   from auth.answers
  where operation_id = any($1::uuid[])
 
 -- name: undo_checks
--- A POP3 login that got no maildrop was no check (P4). It wrote its operation's time (`checked` above), so that a later
--- check's time is left alone; the time before it was over, or it would have been too soon. Rows in key order, as above.
+-- A POP3 login that got no maildrop does not count as a check (P4). Only the time of the operation itself (`checked` above) is
+-- removed, never that of a later check; the delay before it had ended, or the login would have been too soon. Rows in key
+-- order, as above.
 with mine as (
     select m.id as mailbox_id, o.id, o.made_at
       from auth.operations o
@@ -149,7 +150,7 @@ update auth.mailboxes m set last_pop3_login = null
 returning mine.id
 
 -- name: rehash
--- Replace outdated hashes, unless the password was changed meanwhile.
+-- Replace outdated hashes, unless the password has been changed meanwhile.
 update auth.mailboxes m set password_hash = q.better
   from unnest($1::uuid[], $2::text[], $3::text[]) as q (id, outdated, better)
  where m.id = q.id and m.password_hash = q.outdated

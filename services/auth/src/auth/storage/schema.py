@@ -1,4 +1,4 @@
-"""The tables of schema `auth`, defined once; `migrations/` leads to them and a test compares the two."""
+"""The tables of schema `auth`, defined once; a test compares them with the result of `migrations/`."""
 
 from sqlalchemy import (
     ARRAY,
@@ -27,7 +27,7 @@ def _time(name: str, *, nullable: bool = False) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
-#: `closing`: no mail and no new mailboxes any more; what is left is purged, then the row goes.
+#: `closing`: no mail and no new mailboxes; what is left is purged, then the row is deleted.
 domains = Table(
     "domains", metadata,
     Column("id", Uuid, primary_key=True),
@@ -45,7 +45,7 @@ domains = Table(
     CheckConstraint("catchall = 'mailbox' or catchall_mailbox is null", name="domains_catchall_mailbox"),
 )  # fmt: skip
 
-#: `enabled`; `disabled`: takes mail, no login, no relaying; `purging`: takes no mail either and never comes back.
+#: `enabled`; `disabled`: accepts mail, no login, no relaying; `purging`: accepts no mail either and is not enabled again.
 mailboxes = Table(
     "mailboxes", metadata,
     Column("id", Uuid, primary_key=True),
@@ -54,7 +54,7 @@ mailboxes = Table(
     Column("state", Text, nullable=False, server_default=text("'enabled'")),
     # null: no usable password
     Column("password_hash", Text),
-    # counts up with every password change and disabling: open sessions compare it (decision 15)
+    # incremented with every password change and disabling: open sessions compare it (decision 15)
     Column("credential_version", Integer, nullable=False, server_default=text("1")),
     Column("quota_limit", BigInteger, nullable=False),
     Column("limit_version", Integer, nullable=False, server_default=text("1")),
@@ -117,7 +117,7 @@ login_failures = Table(
     Index("login_failures_window", "window_started"),
 )  # fmt: skip
 
-#: Client networks (/24, /64) from which a mailbox's password was right lately.
+#: Client networks (/24, /64) with a recent right password of a mailbox.
 login_networks = Table(
     "login_networks", metadata,
     Column("mailbox_id", Uuid, ForeignKey("auth.mailboxes.id", ondelete="cascade"), nullable=False),
@@ -127,7 +127,7 @@ login_networks = Table(
     Index("login_networks_seen", "seen_at"),
 )  # fmt: skip
 
-#: Login calls that changed something, for 10 minutes (decision 3); the row is the claim, `answers` what was said.
+#: Login calls that changed something, for 10 minutes (decision 3); the row is the claim, `answers` has the answer.
 operations = Table(
     "operations", metadata,
     Column("id", Uuid, primary_key=True),
@@ -146,7 +146,7 @@ answers = Table(
     Column("limit_version", Integer, nullable=False),
 )  # fmt: skip
 
-#: Relayed recipients per account and clock hour (decision 9); for forwards a domain stands for the account (0023).
+#: Relayed recipients per account and clock hour (decision 9); for forwards the domain is charged (docs/decisions/0038).
 relay_use = Table(
     "relay_use", metadata,
     Column("mailbox_id", Uuid, nullable=False),
@@ -156,7 +156,7 @@ relay_use = Table(
     Index("relay_use_hour", "hour"),
 )  # fmt: skip
 
-#: Work that one replica does: who, until when (`mailkit.singleton`).
+#: Work that one replica does: its holder and the end of its lease (`mailkit.singleton`).
 singleton = Table(
     "singleton", metadata,
     Column("name", Text, primary_key=True),
@@ -165,7 +165,7 @@ singleton = Table(
     _time("until"),
 )  # fmt: skip
 
-#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` keeps it.
+#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021), maintained by `mailkit.migrate`.
 schema_min_code = Table(
     "schema_min_code", metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),

@@ -1,15 +1,15 @@
-"""Maintenance by one replica for all: its lease (design decision 13's drain gives it back)."""
+"""The lease for maintenance, which one replica does for all (the drain of decision 13 releases it)."""
 
 from alembic import op
 
 revision = "0003"
 down_revision = "0002"
-#: Code 0002 knows nothing of it.
+#: Code 0002 does not use the table.
 min_code = 2
 
 
 def upgrade() -> None:
-    """Make the lease's table."""
+    """Create the lease's table."""
     op.execute("""
         create table auth.singleton (
             name text primary key,

@@ -1,10 +1,10 @@
-"""Grants of one address by their mailbox's domain and by time: MAIL and RCPT look at one of them (docs/decisions/0041)."""
+"""Indexes over an address's grants by domain and by time: MAIL and RCPT read one grant only (docs/decisions/0041)."""
 
 from alembic import op
 
 revision = "0004"
 down_revision = "0003"
-#: Code 0003 leaves the domain out: for the hour that it lives, such a grant counts for its own mailbox, and as the latest.
+#: Code 0003 leaves the domain out: for its hour such a grant is found for its own mailbox and as the latest.
 min_code = 2
 
 

@@ -1,15 +1,15 @@
-"""Networks from which accounts have logged in well, and failures counted for each of them (docs/decisions/0039)."""
+"""Networks with successful logins of an account, and failures counted for each network (docs/decisions/0039)."""
 
 from alembic import op
 
 revision = "0005"
 down_revision = "0004"
-#: Code 0004 counts every failure by account, and leaves what it does not know alone.
+#: Code 0004 counts every failure by account and ignores the rest.
 min_code = 2
 
 
 def upgrade() -> None:
-    """Make the table; the check of `login_failures` grows (it is a small table: ten minutes of failures)."""
+    """Create the table; extend the check of `login_failures` (a small table: ten minutes of failures)."""
     op.execute("""
         create table auth.login_networks (
             mailbox_id uuid not null references auth.mailboxes (id) on delete cascade,
