@@ -1,1 +1,1 @@
-"""The contract of auth: structs and verbs."""
+"""The contract of auth: structs and clients."""

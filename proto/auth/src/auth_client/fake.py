@@ -1,4 +1,4 @@
-"""Auth in memory, for the tests of services that ask it: the verbs of `AuthClient`, without hashes, limits or throttling.
+"""Auth in memory, for the tests of its callers: the methods of `AuthClient`, without hashes, limits or throttling.
 
 `services/auth/tests/test_auth_contract.py` runs the same cases on this and on the real service.
 """
@@ -19,7 +19,7 @@ from mailkit.proof import LIFE, ProofKeys, expires
 
 @dataclass
 class FakeMailbox:
-    """An account; change its fields as a test needs it."""
+    """An account; tests change its fields as needed."""
 
     id: UUID
     address: str
@@ -33,8 +33,10 @@ class FakeMailbox:
 
 @dataclass
 class FakeAuth:
-    """`FakeAuth().add_mailbox("a@site.com", "secret")`; `away = True` makes every verb raise Unavailable.
-    `delay`: of every login's answer (seconds)."""
+    """The fake service: `FakeAuth().add_mailbox("a@site.com", "secret")`.
+
+    `away = True` makes every method raise Unavailable. `delay`: the delay in every answer to a login (seconds).
+    """
 
     open_smtp: timedelta = timedelta(hours=1)
     pop3_delay: timedelta = timedelta(seconds=60)
@@ -52,7 +54,7 @@ class FakeAuth:
     proofs: ProofKeys = field(default_factory=lambda: ProofKeys([b"of the fake"]))
 
     def add_mailbox(self, address: str, password: str) -> FakeMailbox:
-        """An account, and its domain when it is new."""
+        """Add an account, and its domain if it is new."""
         key = str(parse_login(address))
         self.domains.add(key.rpartition("@")[2])
         self.mailboxes[key] = FakeMailbox(new_id(), key, password)
@@ -91,7 +93,7 @@ class FakeAuth:
         return undone
 
     async def recheck(self, items: Sequence[wire.SessionQuestion]) -> wire.SessionAnswers:
-        """Without looking at proofs: each that is half over is replaced."""
+        """Return the answers of `sessions`; each proof past half of its lifetime is replaced, unchecked."""
         good = await self.sessions(items)
         half = self.now().timestamp() + LIFE / 2
         old = [said and bool(item.proof) and expires(item.proof) < half for item, said in zip(items, good, strict=True)]
@@ -108,7 +110,7 @@ class FakeAuth:
         return [(item.mailbox_id, item.credential_version) in good for item in items]
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
     def _look_away(self) -> None:
         if self.away:
@@ -191,7 +193,7 @@ class FakeAuth:
 
 
 def _key(text: str) -> tuple[str, str]:
-    """(address in the form that is compared, its domain); ("", "") for the null sender and what is no address."""
+    """Return (address in the form that is compared, its domain); ("", "") for the null sender and malformed addresses."""
     try:
         address = parse_address(text.strip())
     except BadAddress:

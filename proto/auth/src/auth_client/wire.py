@@ -1,8 +1,8 @@
-"""What travels to and from auth's list endpoints (decision 3). Fields are only added at the end, with defaults.
+"""Messages to and from auth's list endpoints (decision 3). Fields are only added at the end, with defaults.
 
 Endpoints: POST /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions. Callers: gateway (all but undo-checks;
 sessions for SMTP's long connections too), frontend (logins, undo-checks, sessions). The gateway's logins are by smtp, the
-front end's by pop3 and imap: a list that says otherwise is refused (docs/decisions/0040).
+front end's by pop3 and imap: a list with another protocol is refused (docs/decisions/0040).
 """
 
 from typing import Annotated, Literal
@@ -12,16 +12,16 @@ from mailkit.wire import Wire, at_most
 
 VERSION = 1
 
-#: Items of a list (decision 3), and of the list of all open sessions of a front end.
+#: Limits of items of a list (decision 3), and of the list of all open sessions of a front end.
 MOST_ITEMS = 100
 MOST_SESSIONS = 50_000
 
-#: Recipients without a domain: `RCPT TO:<postmaster>` (RFC 5321 4.5.1); auth knows whose postmaster that is.
+#: The recipient without a domain, `RCPT TO:<postmaster>` (RFC 5321 4.5.1); auth adds the domain.
 BARE_POSTMASTER = "postmaster"
 
 
 class RelayRight(Wire):
-    """Why a client may relay: SMTP AUTH (S3) or an OPEN-SMTP grant (S2), and to whose account it counts."""
+    """Why a client may relay, SMTP AUTH (S3) or an OPEN-SMTP grant (S2), and the account that is charged."""
 
     how: Literal["auth", "grant"]
     mailbox_id: UUID
@@ -29,7 +29,7 @@ class RelayRight(Wire):
 
 
 class SenderQuestion(Wire):
-    """Asked at MAIL. `mail_from` is "" for the null sender; `client_address` None when no grant may be honoured."""
+    """Asked at MAIL. `mail_from` is "" for the null sender; `client_address` is None if no grant may be honoured."""
 
     mail_from: str
     client_address: str | None
@@ -37,8 +37,11 @@ class SenderQuestion(Wire):
 
 
 class SenderAnswer(Wire):
-    """`badmailfrom`: S12. `domain_local`: no DNS look-up for S16. `relay`: for 530 on 465/587 and for what is added to
-    a submission. `identity_allowed`: False when POSTRIDER_SENDER_IDENTITY binds the sender and this is not his."""
+    """What auth knows of a sender.
+
+    `badmailfrom`: S12. `domain_local`: no DNS look-up for S16. `relay`: without it 530 on 465/587; with it missing header
+    fields are added. `identity_allowed`: False if POSTRIDER_SENDER_IDENTITY does not allow the client this sender.
+    """
 
     badmailfrom: bool
     domain_local: bool
@@ -57,7 +60,7 @@ class SenderAnswers(Wire):
 
 
 class RecipientQuestion(Wire):
-    """Asked at RCPT: is it local, whose is it, and may this client send there?"""
+    """Asked at RCPT: the final targets of `address`, and whether this client may send there."""
 
     address: str
     mail_from: str
@@ -66,10 +69,10 @@ class RecipientQuestion(Wire):
 
 
 class Target(Wire):
-    """Where a recipient's mail goes: a mailbox of ours (its id, limit in bytes and the limit's version) or, with
-    `mailbox_id` None, an address elsewhere. `address` is what Delivered-To or the remote RCPT says.
+    """Where a recipient's mail goes: a local mailbox (its id, limit in bytes and the limit's version) or, with
+    `mailbox_id` None, a remote address. `address` is used in Delivered-To or in the remote RCPT.
 
-    `via` is the address whose forward or catch-all leads to it, "" for none: a copy that leaves says it in Delivered-To
+    `via` is the address whose forward or catch-all leads to it, "" for none: a remote copy carries it in Delivered-To
     (docs/decisions/0038)."""
 
     address: str
@@ -84,14 +87,17 @@ RecipientVerdict = Literal[
     "no_mailbox",  # S14: 550 5.1.1
     "not_relayed",  # S10: 550 5.7.1
     "loop",  # forwards in a circle, deeper than 10 or more than 100 targets: 550 5.4.6
-    "too_many",  # the account's recipients in this hour are used up: 452 4.7.1
+    "too_many",  # the limit of recipients per hour of the account or the forwarding domain is reached: 452 4.7.1
     "bad_address",  # 501 5.1.3
 ]
 
 
 class RecipientAnswer(Wire):
-    """`targets` are final: forwards and catch-alls are expanded (decision 5). `account` is the mailbox the recipient
-    was charged to: with one for a foreign address, with one each for the foreign addresses that a forward leads to."""
+    """The verdict on a recipient. `targets` are final: forwards and catch-alls are expanded (decision 5).
+
+    `account` is the mailbox that was charged: with one recipient for a remote address, with one for each remote address that
+    a forward leads to.
+    """
 
     verdict: RecipientVerdict
     targets: list[Target]
@@ -109,9 +115,9 @@ class RecipientAnswers(Wire):
 
 
 class Login(Wire):
-    """One try to log in. `operation_id` makes a repeated question the same try for 10 minutes (decision 3).
+    """One attempt to log in. A repeated `operation_id` is the same attempt for 10 minutes (decision 3).
 
-    `client_address` None: no grant is given (PROXY LOCAL/UNKNOWN). `password` never reaches a log.
+    `client_address` None: no grant is given (PROXY LOCAL/UNKNOWN). `password` is never logged.
     """
 
     operation_id: UUID
@@ -127,7 +133,7 @@ class Login(Wire):
 LoginOutcome = Literal[
     "ok",
     "refused",  # unknown user, wrong password, disabled: one answer, one cost
-    "throttled",  # too many failures by account or address: looked at before hashing
+    "throttled",  # too many failures by account or address: checked before hashing
     "too_soon",  # P4; the password was right
     "busy",  # the hashing queue is full
 ]
@@ -143,9 +149,9 @@ class LoginAnswer(Wire):
     retry_after: int = 0
     """Seconds, for `throttled` and `too_soon`."""
     proof: bytes = b""
-    """For pop3 and imap: what mailstore demands for this mailbox (docs/decisions/0040)."""
+    """The proof of login that mailstore demands for this mailbox, for pop3 and imap (docs/decisions/0040)."""
     delay: float = 0.0
-    """Seconds that the client is to wait for this answer, 0 to 10 (docs/decisions/0049)."""
+    """Seconds by which the caller must delay this answer to the client, 0 to 10 (docs/decisions/0049)."""
 
 
 class LoginList(Wire):
@@ -159,21 +165,21 @@ class LoginAnswers(Wire):
 
 
 class UndoCheckList(Wire):
-    """Operations of POP3 logins that got no maildrop: a check that came to nothing begins no 60 seconds (P4)."""
+    """Operations of POP3 logins that got no maildrop: such a check does not begin the 60 seconds of P4."""
 
     items: Annotated[list[UUID], at_most(MOST_ITEMS)]
     version: int = VERSION
 
 
 class UndoCheckAnswers(Wire):
-    """True: it was the mailbox's last check, and no longer counts."""
+    """True if the operation was the mailbox's last check; it no longer counts."""
 
     items: list[bool]
     version: int = VERSION
 
 
 class SessionQuestion(Wire):
-    """Is this open session's login still good (decision 15)? `proof`: the one it has; SMTP's sessions have none."""
+    """Asks whether an open session's login is still valid (decision 15). `proof`: its proof; SMTP sessions have none."""
 
     mailbox_id: UUID
     credential_version: int
@@ -186,8 +192,8 @@ class SessionList(Wire):
 
 
 class SessionAnswers(Wire):
-    """True: go on. False: the account is disabled or gone, or its password changed, or the proof cannot be renewed any
-    more. `proofs`: what replaces a proof whose life is half over; empty: keep it."""
+    """True: the session may go on. False: the account is disabled or deleted, its password was changed, or the proof can no
+    longer be renewed. `proofs`: replacements of proofs past half of their lifetime; empty: keep the old one."""
 
     items: list[bool]
     version: int = VERSION

@@ -1,1 +1,1 @@
-"""The contract of queue-worker: structs and verbs."""
+"""The contract of queue-worker: structs and clients."""

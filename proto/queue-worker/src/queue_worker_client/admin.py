@@ -1,6 +1,6 @@
-"""The verbs of the queue's operators' API (JSON): what the command line calls. One method per operation of openapi.json.
+"""The client of the queue's operators' API (JSON), used by the command line. One method per operation of openapi.json.
 
-Records are dictionaries as `proto/queue-worker/openapi.json` describes them: `id`, bare addresses, ISO 8601 times. Errors
+Records are dictionaries as described in `proto/queue-worker/openapi.json`: `id`, bare addresses, ISO 8601 times. Errors
 are those of `mailkit.http.ServiceClient.call`; their text is a sentence for the operator.
 """
 
@@ -13,14 +13,16 @@ Record = dict[str, Any]
 
 
 class QueueAdmin(ServiceClient):
-    """The queue as operators see it; made with POSTRIDER_QUEUE_URL and POSTRIDER_ADMIN_TOKEN."""
+    """The operators' client of the queue; built from POSTRIDER_QUEUE_URL and POSTRIDER_ADMIN_TOKEN."""
 
     async def list_queue(
         self, *, after: str | None = None, limit: int | None = None, sender: str | None = None,
         recipient: str | None = None, domain: str | None = None, state: str | None = None,
     ) -> list[Record]:  # fmt: skip
-        """Messages under way, oldest first: one page (1,000 at most), the next one `after` its last id. `named`: the first
-        recipients of each with their states, `unnamed`: how many more there are."""
+        """Return one page of queued messages, oldest first (at most 1,000); the next page is `after` its last id.
+
+        `named`: the first recipients of each message with their states; `unnamed`: the number of further ones.
+        """
         given = {
             "after": after, "limit": limit, "sender": sender, "recipient": recipient, "domain": domain, "state": state,
         }  # fmt: skip
@@ -28,18 +30,20 @@ class QueueAdmin(ServiceClient):
         return cast(list[Record], await self.json("GET", "/v1/queue" + (f"?{query}" if query else "")))
 
     async def show_message(self, queue_id: str, *, after: int | None = None, limit: int | None = None) -> Record:
-        """id, sender, size, first_seen, expires and `recipients`: address, original, kind, state, next_attempt, expires,
-        tries, in_doubt, status, reply, remote_host, finished_at, attempts. One page of recipients (1,000 at most); `next`:
-        give it as `after` for those that follow. Raises NotFound."""
+        """Return a message: id, sender, size, first_seen, expires and one page of `recipients` (at most 1,000).
+
+        A recipient has address, original, kind, state, next_attempt, expires, tries, in_doubt, status, reply, remote_host,
+        finished_at, attempts. `next`: the value of `after` for the next page. Raises NotFound.
+        """
         query = urlencode({k: v for k, v in {"after": after, "limit": limit}.items() if v is not None})
         path = f"/v1/queue/{quote(queue_id, safe='')}"
         return cast(Record, await self.json("GET", path + (f"?{query}" if query else "")))
 
     async def retry_message(self, queue_id: str) -> int:
-        """Try one message now; returns how many recipients are tried. Raises NotFound."""
+        """Retry one message now; return the number of recipients retried. Raises NotFound."""
         answer = await self.json("POST", f"/v1/queue/{quote(queue_id, safe='')}/retry")
         return int(answer["recipients"])
 
     async def retry_all(self) -> int:
-        """Try everything that waits now; returns how many recipients are tried."""
+        """Retry all waiting recipients now; return their number."""
         return int((await self.json("POST", "/v1/queue/retry"))["recipients"])

@@ -1,4 +1,4 @@
-"""The verbs of the queue's endpoint."""
+"""The client of the queue's endpoints."""
 
 from collections.abc import Sequence
 
@@ -7,15 +7,15 @@ from queue_worker_client import wire
 
 
 class QueueClient(ServiceClient):
-    """What smtp-gateway hands over. Errors as `mailkit.http.ServiceClient.call` says; after Unanswered the same
-    submissions may be repeated to any replica."""
+    """The client with which smtp-gateway hands messages over. Raises the errors of `mailkit.http.ServiceClient.call`; after
+    Unanswered the same submissions may be repeated to any replica."""
 
     upstream = "queue-worker"
 
     async def submit(
         self, items: Sequence[wire.Submission], *, timeout: float | None = None
     ) -> list[wire.SubmissionAnswer]:
-        """Hand over a list (at most LIST_ITEMS and LIST_BYTES); one answer per item, in order."""
+        """Hand over a list (at most LIST_ITEMS and LIST_BYTES); return one answer per item, in order."""
         return (
             await self.call(
                 "/v1/submissions", wire.SubmissionList(list(items)), wire.SubmissionAnswers, timeout=timeout
