@@ -1,4 +1,4 @@
-"""The bytes of messages, written once and referred to by queue and mailboxes (decision 4)."""
+"""The octets of messages, written once and referred to by the queue and by mailboxes (decision 4)."""
 
 from bodystore.store import WATCHED, BodyGone, BodyStore
 

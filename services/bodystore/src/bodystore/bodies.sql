@@ -1,6 +1,6 @@
 -- name: put
--- Bodies, their chunks and a collection candidate each, in one statement: nothing is ever without a candidate. `put_with`
--- lets another statement take the place of the last line.
+-- Store bodies, their chunks and a collection candidate each in one statement, so that no body is ever without a
+-- candidate. `put_with` replaces the last line by another statement.
 with b as (
     insert into bodies.body (id, size, created_at)
     select id, size, $7 from unnest($1::uuid[], $2::bigint[]) as t(id, size)
@@ -14,12 +14,12 @@ with b as (
 select
 
 -- name: chunks
--- All chunks of some bodies. Marks are not looked at: the collector marks, looks again and may take the mark back.
+-- All chunks of some bodies. Marks are ignored: the collector marks, checks again and may remove the mark.
 select body_id, data from bodies.chunk where body_id = any($1::uuid[]) order by body_id, n
 
 -- name: pin
--- These bodies may get their first reference; until the transaction ends they cannot be marked. One that is being marked
--- right now is left out: there is no wait for the collector.
+-- Those of these bodies that may get a reference; until the transaction ends they cannot be marked. One that is being
+-- marked at the moment is left out, so as not to wait for the collector.
 select id from bodies.body where id = any($1::uuid[]) and marked_at is null order by id for share skip locked
 
 -- name: heads
@@ -29,11 +29,11 @@ select body_id, data from bodies.chunk where body_id = any($1::uuid[]) and n = 0
 select id, size from bodies.body where id = any($1::uuid[])
 
 -- name: span
--- Some neighbouring chunks of one body: a part is read without the rest.
+-- Consecutive chunks of one body, to read a part without the rest.
 select data from bodies.chunk where body_id = $1 and n between $2 and $3 order by n
 
 -- name: note
--- A reference to these bodies went: each gets a candidate row of its own.
+-- Add a candidate row for each of these bodies, which lose a reference.
 insert into bodies.candidate (id, body_id, due)
 select id, body_id, $3 from unnest($1::uuid[], $2::uuid[]) as t(id, body_id)
 
@@ -41,7 +41,7 @@ select id, body_id, $3 from unnest($1::uuid[], $2::uuid[]) as t(id, body_id)
 select id, body_id from bodies.candidate where due <= $1 order by due limit $2
 
 -- name: mark
--- $2 is this round's token: what is done about a mark names the mark.
+-- $2 is the token of this round, which `unmark` and `delete` name.
 update bodies.body set marked_at = $2 where id = any($1::uuid[]) returning id
 
 -- name: unmark

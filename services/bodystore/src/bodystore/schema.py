@@ -1,4 +1,4 @@
-"""The tables of schema `bodies`, defined once; `migrations/` leads to them."""
+"""The tables of schema `bodies`, defined once; the revisions in `migrations/` build them."""
 
 from sqlalchemy import (
     BigInteger,
@@ -19,7 +19,7 @@ from sqlalchemy import (
 SCHEMA = "bodies"
 metadata = MetaData(schema=SCHEMA)
 
-#: One message's bytes. `marked_at`: the collector is about to delete it; no first reference may be made any more.
+#: One message's octets. `marked_at`: the collector is about to delete it, and no first reference may be made any more.
 body = Table(
     "body", metadata,
     Column("id", Uuid, primary_key=True),
@@ -28,7 +28,7 @@ body = Table(
     Column("marked_at", DateTime(timezone=True)),
 )  # fmt: skip
 
-#: 256 KiB of a body each, compressed alone; the first byte says how (0 not at all, 1 zstd).
+#: Chunks of 256 KiB of a body, each compressed separately; the first octet is the method (0 none, 1 zstd).
 chunk = Table(
     "chunk", metadata,
     Column("body_id", Uuid, nullable=False),
@@ -37,7 +37,7 @@ chunk = Table(
     PrimaryKeyConstraint("body_id", "n", name="chunk_pkey"),
 )  # fmt: skip
 
-#: Bodies that may have lost a reference, or never got one: looked at when due. Each loss writes a row of its own.
+#: Bodies that may have lost a reference, or never got one, to be checked when due. Each loss adds a row.
 candidate = Table(
     "candidate", metadata,
     Column("id", Uuid, primary_key=True),
@@ -46,7 +46,7 @@ candidate = Table(
     Index("candidate_due", "due"),
 )  # fmt: skip
 
-#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` keeps it.
+#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` maintains it.
 schema_min_code = Table(
     "schema_min_code", metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),

@@ -1,4 +1,4 @@
-"""Putting, reading and collecting bodies in Postgres. An S3-compatible store fits behind the same methods."""
+"""Storage, reading and collection of bodies in Postgres. An S3-compatible store could have the same methods."""
 
 import asyncio
 import re
@@ -17,14 +17,14 @@ from mailkit.errors import NotFound
 from mailkit.ids import new_id
 
 CHUNK = 256 * 1024
-#: Bodies above this are compressed in a thread, so that the loop goes on.
+#: Octets above which bodies are compressed in a thread, so that the event loop is not blocked.
 OFF_LOOP = 256 * 1024
-#: Octets of bodies of up to SMALL octets that stay in memory after `put_with`, the oldest going first.
+#: Octets of bodies, of up to SMALL octets each, that stay in memory after `put_with`; the oldest are dropped first.
 FRESH = 8 * 1024 * 1024
 SMALL = 32 * 1024
-#: How long after `put`, or after a reference went, the collector looks at a body.
+#: Time after `put`, or after the loss of a reference, at which the collector checks a body.
 REST = timedelta(hours=1)
-#: The candidate that `put` wrote is still to be looked at so long after it: a reference that goes earlier needs none.
+#: Time after `put` within which its candidate is not checked yet: a reference lost in this time needs no further one.
 WATCHED = REST / 2
 
 _sql = Queries("bodystore", "bodies.sql")
@@ -46,7 +46,7 @@ class BodyGone(NotFound):
 
 
 class BodyStore:
-    """The bodies of one database. `shared`: it is the caller's own database, so `put` joins the caller's transaction."""
+    """The bodies of one database. `shared`: it is the caller's own database, so `put` can join the caller's transaction."""
 
     def __init__(self, pool: asyncpg.Pool, *, shared: bool = True) -> None:
         self._pool = pool
@@ -57,10 +57,10 @@ class BodyStore:
     async def put(
         self, bodies: Sequence[tuple[UUID, bytes]], now: datetime, connection: Connection | None = None
     ) -> None:
-        """Keep `bodies` for good, each under its new id, each with a collection candidate due in an hour.
+        """Store `bodies`, each under its new id and with a collection candidate due in an hour.
 
-        With `connection` (only where `shared`) it is part of the caller's transaction, and so is their first reference.
-        Otherwise it is durable on return, and the first reference is made inside `first_reference`.
+        With `connection` (only where `shared`) this is part of the caller's transaction, and so is the first reference.
+        Otherwise the bodies are durable on return, and the first reference is made inside `first_reference`.
         """
         if bodies:
             await (connection or self._pool).execute(_sql.put, *await _rows(bodies, now))
@@ -68,14 +68,16 @@ class BodyStore:
     async def put_with(
         self, bodies: Sequence[tuple[UUID, bytes]], now: datetime, connection: Connection, statement: str, *args: object
     ) -> list[asyncpg.Record]:
-        """`put` and `statement` (only where `shared`), which begins with "with", as one: one round trip, and whole or
-        not at all even outside a transaction. Returns the statement's rows."""
+        """Run `put` and `statement`, which begins with "with", as one statement (only where `shared`); return its rows.
+
+        This is one round trip, and atomic even outside a transaction.
+        """
         found: list[asyncpg.Record] = await connection.fetch(_with_put(statement), *await _rows(bodies, now), *args)
         self._keep(bodies)
         return found
 
     def _keep(self, bodies: Sequence[tuple[UUID, bytes]]) -> None:
-        """Most mail is sent on in the second it came: its body is still here then, and is not read back."""
+        """Keep small bodies in memory: most mail is delivered within a second, and its body is then not read back."""
         for body_id, data in bodies:
             if len(data) <= SMALL and body_id not in self._fresh:
                 self._fresh[body_id] = data
@@ -85,10 +87,10 @@ class BodyStore:
 
     @asynccontextmanager
     async def first_reference(self, body_ids: Sequence[UUID]) -> AsyncIterator[None]:
-        """Commit the first reference to bodies put earlier inside this block: meanwhile they cannot be marked.
+        """Keep bodies that were put earlier from being marked while their first reference is committed inside this block.
 
-        Raises BodyGone when the collector already has one of them: put it again. Nothing to do where `put` was part of
-        the transaction that makes the reference.
+        Raises BodyGone if the collector has already marked or deleted one of them, which must be put again. Not needed
+        where `put` is part of the transaction that makes the reference.
         """
         async with self.pinned(body_ids) as alive:
             if not alive.issuperset(body_ids):
@@ -96,34 +98,36 @@ class BodyStore:
             yield
 
     async def pin(self, body_ids: Sequence[UUID], connection: Connection) -> set[UUID]:
-        """Those of `body_ids` that may get another reference in the transaction of `connection` (only where `shared`):
-        until it ends nobody can mark them. The others are gone or being collected."""
+        """Return those of `body_ids` that may get another reference in the transaction of `connection`.
+
+        They cannot be marked until it ends. The others are gone or being collected. Only where `shared`.
+        """
         return {row["id"] for row in await connection.fetch(_sql.pin, sorted(set(body_ids)))}
 
     @asynccontextmanager
     async def pinned(self, body_ids: Sequence[UUID]) -> AsyncIterator[set[UUID]]:
-        """The same where the bodies are in another database: commit the references inside this block."""
+        """Do the same as `pin` where the bodies are in another database; commit the references inside this block."""
         async with self._pool.acquire() as connection, connection.transaction():
             yield await self.pin(body_ids, connection)
 
     async def sizes(self, body_ids: Sequence[UUID]) -> dict[UUID, int]:
-        """Octets of each body; the ones that are gone are missing."""
+        """Return the octets of each body; those that are gone are missing."""
         return {row["id"]: row["size"] for row in await self._pool.fetch(_sql.sizes, list(set(body_ids)))}
 
     async def read_heads(self, body_ids: Sequence[UUID]) -> dict[UUID, bytes]:
-        """The first chunk of each body, CHUNK octets or all of it: enough for most headers."""
+        """Return the first chunk of each body, CHUNK octets or all of it: enough for most headers."""
         rows = await self._pool.fetch(_sql.heads, list(set(body_ids)))
         return dict(zip([row["body_id"] for row in rows], await _unpack_all(rows), strict=True))
 
     async def read(self, body_id: UUID) -> bytes:
-        """One whole body. Raises BodyGone."""
+        """Return one whole body. Raises BodyGone."""
         found = await self.read_many([body_id])
         if body_id not in found:
             raise BodyGone(f"body {body_id} is gone")
         return found[body_id]
 
     async def read_many(self, body_ids: Sequence[UUID], connection: Connection | None = None) -> dict[UUID, bytes]:
-        """Whole bodies by id; the ones that are gone are missing. One query at most, for all that are not in memory."""
+        """Return whole bodies by id; those that are gone are missing. At most one query, for all that are not in memory."""
         found = {body_id: self._fresh[body_id] for body_id in body_ids if body_id in self._fresh}
         if not (asked := {body_id for body_id in body_ids if body_id not in found}):
             return found
@@ -134,7 +138,7 @@ class BodyStore:
         return found | {body_id: data[0] if len(data) == 1 else b"".join(data) for body_id, data in parts.items()}
 
     async def read_span(self, body_id: UUID, offset: int, length: int) -> bytes:
-        """`length` octets from `offset`; only the chunks that hold them are read. Raises BodyGone."""
+        """Return `length` octets from `offset`; only the chunks that hold them are read. Raises BodyGone."""
         if length <= 0:
             return b""
         first, last = offset // CHUNK, (offset + length - 1) // CHUNK
@@ -148,43 +152,43 @@ class BodyStore:
     async def note_unreferenced(
         self, body_ids: Sequence[UUID], now: datetime, connection: Connection | None = None
     ) -> None:
-        """References to `body_ids` go in the transaction of `connection` (or go right after this): look at them later."""
+        """Add candidates for `body_ids`, which lose a reference in the transaction of `connection` or right after this call."""
         if body_ids:
             ids = list(body_ids)
             await (connection or self._pool).execute(_sql.note, [new_id() for _ in ids], ids, now + REST)
 
-    # -- what the collector does (in queue-worker, one at a time)
+    # -- for the collector (in queue-worker, one at a time)
 
     async def due_candidates(self, now: datetime, most: int) -> list[tuple[UUID, UUID]]:
-        """(row id, body id) of candidates whose rest is over, oldest first."""
+        """Return (row id, body id) of at most `most` candidates that are due, oldest first."""
         return [(row["id"], row["body_id"]) for row in await self._pool.fetch(_sql.due_candidates, now, most)]
 
     async def mark(self, body_ids: Sequence[UUID], now: datetime) -> list[UUID]:
-        """Announce the deletion at `now`; from here on a first reference to them fails. Returns those that exist."""
+        """Mark bodies at `now` for deletion, after which a first reference to them fails; return those that exist."""
         return [row["id"] for row in await self._pool.fetch(_sql.mark, list(body_ids), now)]
 
     async def unmark(self, body_ids: Sequence[UUID], marked: datetime) -> None:
-        """Take back the marks made at `marked`, and only those."""
+        """Remove the marks made at `marked`, and only those."""
         await self._pool.execute(_sql.unmark, list(body_ids), marked)
 
     async def delete(self, body_ids: Sequence[UUID], marked: datetime) -> int:
-        """Delete the bodies that still carry the mark made at `marked`: a collector that slept deletes nothing."""
+        """Delete the bodies that still have the mark made at `marked`, so that a delayed collector deletes nothing."""
         return len(await self._pool.fetch(_sql.delete, list(body_ids), marked))
 
     async def clear(self, candidate_ids: Sequence[UUID]) -> None:
-        """Forget the candidate rows that were read, and only those."""
+        """Delete the candidate rows that were read, and only those."""
         await self._pool.execute(_sql.clear, list(candidate_ids))
 
 
 @cache
 def _with_put(statement: str) -> str:
-    """`statement` behind put's parts; its parameters come after put's eight, and none of its parts may be called b, k or c."""
+    """Append `statement` to the parts of `put`. Its parameters follow put's eight; none of its parts may be named b, k or c."""
     parts = re.split("^with ", statement, maxsplit=1, flags=re.M)[1]
     return f"{_sql.put.removesuffix('select')}, {_PARAMETER.sub(lambda match: f'${int(match[1]) + 8}', parts)}"
 
 
 async def _rows(bodies: Sequence[tuple[UUID, bytes]], now: datetime) -> tuple[object, ...]:
-    """The parameters of `put`."""
+    """Return the parameters of `put`."""
     total = sum(len(data) for _, data in bodies)
     packed = await asyncio.to_thread(_pack, bodies) if total > OFF_LOOP else _pack(bodies)
     ids = [body_id for body_id, _ in bodies]
@@ -192,7 +196,7 @@ async def _rows(bodies: Sequence[tuple[UUID, bytes]], now: datetime) -> tuple[ob
 
 
 def _pack(bodies: Sequence[tuple[UUID, bytes]]) -> tuple[list[UUID], list[int], list[bytes]]:
-    """(body ids, chunk numbers, chunk bytes) of all chunks."""
+    """Return (body ids, chunk numbers, chunk bytes) of all chunks."""
     owners: list[UUID] = []
     numbers: list[int] = []
     chunks: list[bytes] = []

@@ -66,9 +66,8 @@ class Intake:
         first: dict[UUID, Entry] = {}
         for item in items:
             first.setdefault(item.submission_id, entry(item))
-        entries = sorted(
-            first.values(), key=lambda e: e.submission.submission_id
-        )  # the same order in all transactions: no deadlock
+        # one order in all transactions: no deadlock
+        entries = sorted(first.values(), key=lambda e: e.submission.submission_id)
         now = self._clock.now()
         if self._bodies.shared:
             new = await self._insert(entries, now)

@@ -230,7 +230,7 @@ class Transfer:
             return False
 
     def _broken(self, message: RemoteMessage | None, why: str, said: str = "") -> Broken:
-        """Return Broken for a connection lost before the dot of `message`; an unsolicited 5xx or 421 tells the reason."""
+        """Return Broken for a connection lost before the dot of `message`; an unsolicited 5xx or 421 is the reason."""
         talk = self._talk
         talk.cut()
         if talk.unasked is not None:

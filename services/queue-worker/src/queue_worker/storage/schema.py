@@ -1,4 +1,4 @@
-"""The tables of schema `queue`, defined once; `migrations/` leads to them."""
+"""The tables of schema `queue`, defined once; the revisions in `migrations/` build them."""
 
 from sqlalchemy import (
     BigInteger,

@@ -4,7 +4,7 @@ from alembic import op
 
 revision = "0002"
 down_revision = "0001"
-#: Code 0001 asks for exactly its own revision.
+#: Code 0001 requires exactly its own revision.
 min_code = 2
 
 STATEMENTS = """
@@ -18,6 +18,6 @@ insert into bodies.schema_min_code (version, min_code) values (2, 2);
 
 
 def upgrade() -> None:
-    """Make it."""
+    """Create the table."""
     for statement in STATEMENTS.strip().rstrip(";").split(";\n"):
         op.execute(statement)
