@@ -1,4 +1,4 @@
-"""`postrider`: the operators' command line, over the REST APIs; and `postrider run`, the single-machine service."""
+"""The program `postrider`: the operators' commands over the REST APIs, and `postrider run`, the single-machine service."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # drawing boxes took longer than the rest of --help
+    rich_markup_mode=None,  # drawing boxes takes longer than the rest of --help
 )
 app.add_typer(domains.app, name="domain")
 app.add_typer(mailboxes.app, name="mailbox")
@@ -35,7 +35,7 @@ def run() -> None:
 
 
 def main() -> None:
-    """The console script. Status 0: done; 1: refused; 2: not a command of ours; 78: no service is configured."""
+    """Run the console script. Status 0: done; 1: refused; 2: wrong usage; 78: no service is configured."""
     try:
         sys.exit(_run())
     except BrokenPipeError:  # `postrider queue ls | head`
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    """Typer's own error boxes are for people only; scripts are promised one sentence."""
+    """Run the app; return its exit status. Errors are one sentence, as promised to scripts, instead of Typer's boxes."""
     try:
         status = app(standalone_mode=False)
         sys.stdout.flush()
@@ -53,7 +53,7 @@ def _run() -> int:
         print("postrider: stopped, nothing more was changed", file=sys.stderr)
         return 130
     except Exception as error:
-        say = getattr(error, "format_message", None)  # of a usage error; its class is typer's own affair
+        say = getattr(error, "format_message", None)  # of a usage error, whose class is internal to Typer
         if say is None:
             raise
         if type(error).__name__ == "NoArgsIsHelpError":

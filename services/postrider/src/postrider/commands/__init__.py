@@ -1,1 +1,1 @@
-"""The subjects of the command line, one module each."""
+"""The commands, one module per subject."""

@@ -1,4 +1,4 @@
-"""Certificates per host name (S4): files in the certificates folder, in force without a restart."""
+"""Commands for certificates per host name (S4): files in the certificates folder, used without a restart."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from postrider.commands.common import Json, fail, settings, show, table
 
 app = typer.Typer(help="TLS certificates per host name.", no_args_is_help=True)
 
-#: What `mailkit.tls` looks up by SNI: a host name, `*.` and a host name, or `default`. A folder's name, so nothing else.
+#: Names that `mailkit.tls` looks up by SNI: a host name, `*.` and a host name, or `default`. No others, as they name folders.
 _LABEL = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 _NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
 

@@ -1,4 +1,4 @@
-"""What all commands share: endpoints, output for people and scripts, and one sentence when something is refused."""
+"""Functions that all commands share: endpoints, output for people and scripts, and errors in one sentence."""
 
 import asyncio
 import os
@@ -18,20 +18,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value, for sc
 
 EX_CONFIG = 78
 
-#: P2, in bytes.
+#: Bounds of a mailbox's quota (P2), in octets.
 QUOTA_LEAST = 25 << 20
 QUOTA_MOST = 2 << 30
 
 
-#: What `postrider.env` of a running service says about reaching it. Taken together or not at all: half of one service
-#: and half of another would disable a mailbox here and purge it there, and show one's token to the other.
+#: The settings in `postrider.env` by which a running service is reached. They are used together or not at all: mixed with
+#: those of another one, a mailbox would be disabled in one and purged in the other, and a token sent to the wrong one.
 _ENDPOINTS = ("AUTH_URL", "QUEUE_URL", "MAILSTORE_URL", "ADMIN_TOKEN")
 
 
 def settings() -> dict[str, str]:
-    """`POSTRIDER_…` without the prefix: the environment, and under it `postrider.env` of the running service.
+    """Return the `POSTRIDER_…` settings without prefix: of the environment, else of the running service's `postrider.env`.
 
-    When the environment names any of the services, the file's endpoints and token are not used.
+    If the environment has the URL of any service, the file's endpoints and token are not used.
     """
     own = {
         name.removeprefix("POSTRIDER_"): value
@@ -50,7 +50,7 @@ def settings() -> dict[str, str]:
 
 
 def endpoint(name: str) -> tuple[str, str]:
-    """(URL, admin token) of AUTH, QUEUE or MAILSTORE. Ends the command when there is none."""
+    """Return (URL, admin token) of AUTH, QUEUE or MAILSTORE. Ends the command if one is missing."""
     known = settings()
     url, token = known.get(f"{name}_URL"), known.get("ADMIN_TOKEN")
     if url and token:
@@ -62,18 +62,18 @@ def endpoint(name: str) -> tuple[str, str]:
 
 
 def fail(sentence: str, status: int = 1) -> NoReturn:
-    """End with one sentence on standard error: one line, whatever a service or a file put into it."""
+    """End the command with one sentence on standard error: one line, whatever `sentence` contains."""
     print(f"postrider: {printable(' '.join(sentence.split()))}", file=sys.stderr)
     raise typer.Exit(status)
 
 
 def printable(text: str) -> str:
-    """`text` without characters that a terminal obeys: replies of remote hosts are shown to operators."""
+    """Replace what is not printable in `text`: replies of remote hosts are shown on operators' terminals."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def call(client_type: Any, name: str, work: Callable[[Any], Awaitable[T]]) -> T:
-    """Run `work` with a client of the service `name`; what it refuses is one sentence and status 1."""
+    """Run `work` with a client of the service `name`; a refusal ends the command with one sentence and status 1."""
     from msgspec import MsgspecError  # noqa: PLC0415 - `--help` needs no codec
 
     url, token = endpoint(name)
@@ -98,7 +98,7 @@ def call(client_type: Any, name: str, work: Callable[[Any], Awaitable[T]]) -> T:
 
 
 async def gone(deletion: Awaitable[None]) -> None:
-    """A last step that somebody else, or an earlier try whose answer was lost, has already done is done."""
+    """Await `deletion`; accept that another command, or an earlier try whose answer was lost, has already done it."""
     try:
         await deletion
     except NotFound:
@@ -124,7 +124,7 @@ def queue(work: Callable[[Any], Awaitable[T]]) -> T:
 
 
 def show(value: Any, as_json: bool, sentence: str = "") -> None:
-    """One result: JSON, or a sentence for people."""
+    """Print one result: JSON, or a sentence for people."""
     if as_json:
         import json  # noqa: PLC0415
 
@@ -134,7 +134,7 @@ def show(value: Any, as_json: bool, sentence: str = "") -> None:
 
 
 def table(rows: Sequence[Record], as_json: bool, columns: dict[str, str], empty: str) -> None:
-    """A list: JSON, or a table of `columns` (key: heading), or the sentence `empty`."""
+    """Print a list: JSON, or a table of `columns` (key: heading), or the sentence `empty`."""
     if as_json:
         show(list(rows), True)
         return
@@ -149,7 +149,7 @@ def table(rows: Sequence[Record], as_json: bool, columns: dict[str, str], empty:
     for heading in columns.values():
         made.add_column(heading, overflow="fold")
     for row in rows:
-        # Text, not str: "[/x]" in a remote reply is no markup of ours.
+        # Text, not str: "[/x]" in a remote reply is not markup.
         made.add_row(*(Text(printable(_cell(row.get(key)))) for key in columns))
     Console(width=None if sys.stdout.isatty() else 200).print(made, highlight=False)
 
@@ -163,7 +163,7 @@ def _cell(value: Any) -> str:
 
 
 def read_password(from_stdin: bool) -> str:
-    """A password: one line of standard input without its end, or typed twice and not shown."""
+    """Read a password: one line of standard input without its line end, or typed twice and not shown."""
     if from_stdin:
         try:
             line = sys.stdin.buffer.readline().decode()
@@ -180,7 +180,7 @@ def read_password(from_stdin: bool) -> str:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask before mail is deleted, unless `--yes` was given. Without a terminal nobody is there to ask."""
+    """Ask before mail is deleted, unless `--yes` was given. Without a terminal the command ends."""
     if yes:
         return
     if not sys.stdin.isatty():
@@ -190,7 +190,7 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def parse_size(text: str) -> int:
-    """`25MB`, `2GB` or a number of bytes (binary multiples) as bytes, 25 MB to 2 GB (P2). Ends the command otherwise."""
+    """Parse `25MB`, `2GB` or a number of bytes (binary multiples) as bytes, 25 MB to 2 GB (P2). Ends the command otherwise."""
     units = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
     plain = text.strip().upper()
     digits = plain.rstrip("BKMG")

@@ -1,4 +1,4 @@
-"""Domains, their catch-all, and their end."""
+"""Commands for domains: add, list and remove them, and set their catch-all."""
 
 from typing import Annotated
 
@@ -37,7 +37,7 @@ def ls(json: Json = False) -> None:
 def rm(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, json: Json = False) -> None:
     """Remove a domain whose mailboxes are gone; postmaster's mail is deleted. Repeating it finishes it."""
     confirm(f"Remove {name} and postmaster's mail?", yes)
-    endpoint("MAILSTORE")  # before the first step, not between two
+    endpoint("MAILSTORE")  # checked before the first step, not between two
     closed = auth(lambda client: client.close_domain(name))
     if closed.get("postmaster_id"):
         mailstore(lambda client: client.purge_mailbox(closed["postmaster_id"]))

@@ -1,4 +1,4 @@
-"""Mailboxes: made, listed, changed, and removed in three steps."""
+"""Commands for mailboxes: add, list and change them, and remove them in three steps."""
 
 from typing import Annotated
 
@@ -70,7 +70,7 @@ def rm(
 ) -> None:
     """Remove a mailbox and its mail. Repeating the command finishes what was begun."""
     confirm(f"Remove {address} and all its mail?", yes)
-    endpoint("MAILSTORE")  # before the first step, not between two
+    endpoint("MAILSTORE")  # checked before the first step, not between two
     record = auth(lambda client: client.disable_mailbox(address, removal=True))
     removed = mailstore(lambda client: client.purge_mailbox(record["id"]))
     auth(lambda client: gone(client.delete_mailbox(address)))

@@ -1,7 +1,7 @@
-"""A certificate and its key change together, at one line: a crash never leaves a new key beside an old certificate.
+"""Atomic change of a certificate and its key: a crash never leaves a new key beside an old certificate.
 
 Two files cannot be renamed at once, so a name's folder is laid out as Kubernetes lays out a mounted Secret: `tls.crt`
-and `tls.key` are links through `..data`, which names the version in force and is swapped by one rename.
+and `tls.key` are links through `..data`, which names the current version and is replaced by one rename.
 """
 
 import fcntl
@@ -20,11 +20,11 @@ class Unusable(Exception):
 
 
 def store(place: Path, chain: bytes, secret: bytes) -> None:
-    """Put the pair in force in the folder `place`, whole or not at all. Raises Unusable, OSError."""
+    """Make the pair the current one in the folder `place`, atomically. Raises Unusable, OSError."""
     place.mkdir(exist_ok=True)
     handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # two operators at once: one after the other
+        fcntl.flock(handle, fcntl.LOCK_EX)  # concurrent calls run one after the other
         try:
             version = _version(place, chain, secret)
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -44,7 +44,7 @@ def store(place: Path, chain: bytes, secret: bytes) -> None:
 
 
 def _adopt(place: Path) -> None:
-    """Files put there otherwise (by the first start, by hand) become links to a version of the same content first."""
+    """Replace files that were put there otherwise (by the first start, by hand) by links to a version of the same content."""
     files = [place / CERTIFICATE, place / KEY]
     strange = [file for file in files if not _ours(file)]
     if strange and all(file.is_file() for file in files):
@@ -76,7 +76,7 @@ def _link(path: Path, target: str) -> None:
 
 
 def _tidy(place: Path) -> None:
-    """Remove the versions that are not in force."""
+    """Remove all versions but the current one."""
     data = place / _DATA
     current = os.readlink(data) if data.is_symlink() else ""
     for folder in place.glob("..?*"):

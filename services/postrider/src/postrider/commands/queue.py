@@ -1,4 +1,4 @@
-"""The queue: what is under way, where a message is and why, and "try now"."""
+"""Commands for the queue: list messages under way, show one, and try messages now."""
 
 import sys
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from postrider.commands.common import Json, fail, show, table
 app = typer.Typer(help="Messages under way.", no_args_is_help=True)
 
 
-#: One page of the list: what a service answers well within the client's time.
+#: Messages of one page of the list: a service answers that many well within the client's timeout.
 PAGE = 1000
 
 

@@ -1,4 +1,4 @@
-"""Forwards (L2), the badmailfrom list (S12) and OPEN-SMTP grants (S2)."""
+"""Commands for forwards (L2), the badmailfrom list (S12) and OPEN-SMTP grants (S2)."""
 
 from typing import Annotated
 

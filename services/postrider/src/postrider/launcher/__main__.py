@@ -1,4 +1,4 @@
-"""`python -m postrider.launcher`: what `postrider run` does."""
+"""`python -m postrider.launcher`: the same as `postrider run`."""
 
 from postrider.launcher.run import run
 

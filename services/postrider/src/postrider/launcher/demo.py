@@ -12,7 +12,7 @@ USERS = ("alice", "bob")
 
 
 async def make_demo(plan: Plan, admin_token: str) -> list[tuple[str, str]]:
-    """(address, password) of the demo mailboxes. Passwords are made once; what a user removed later stays removed."""
+    """Make the demo mailboxes and their passwords, at the first start only; return (address, password) of each."""
     path = plan.state / "demo.json"
     if path.exists():
         return [(address, password) for address, password in json.loads(path.read_text())]

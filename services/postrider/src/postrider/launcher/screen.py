@@ -1,4 +1,4 @@
-"""What a person sees when the run is ready: one screen."""
+"""The screen that is shown when the run is ready."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from postrider.launcher.plan import HOST, LISTEN, Plan
 
 
 def show(console: Console, plan: Plan, users: list[tuple[str, str]], ca_file: Path, env_file: Path) -> None:
-    """Hosts and ports, the demo mailboxes, the certificate, three commands, and how to stop."""
+    """Print hosts and ports, the demo mailboxes, the certificate, three commands, and how to stop."""
     ports = plan.ports
     table = Table.grid(padding=(0, 2))
     table.add_row(

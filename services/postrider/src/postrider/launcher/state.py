@@ -1,4 +1,4 @@
-"""The state folder of a run: who holds it, its secrets, its certificates, and `postrider.env` for scripts."""
+"""The state folder of a run: its lock, its secrets, its certificates, and `postrider.env` for scripts."""
 
 import fcntl
 import json
@@ -15,13 +15,13 @@ import trustme
 from mailkit.errors import ConfigError
 from postrider.launcher.plan import HOST, LISTEN, SECRET_NAMES, Plan
 
-#: A run is not begun with less than this free; the services keep POSTRIDER_DISK_RESERVE_BYTES beyond it (decision 12).
+#: Least free space for a run to start; the services keep POSTRIDER_DISK_RESERVE_BYTES beyond it (decision 12).
 NEEDED_BYTES = 64 * 1024 * 1024
 ENV_FILE = "postrider.env"
 
 
 def take(plan: Plan) -> IO[str]:
-    """Make the state folder and hold its lock until the process ends. Raises ConfigError."""
+    """Make the state folder and lock it until the process ends. Raises ConfigError."""
     try:
         plan.state.mkdir(parents=True, exist_ok=True)
         for name in ("logs", "certificates"):
@@ -45,7 +45,7 @@ def take(plan: Plan) -> IO[str]:
 
 
 def check_ports(plan: Plan) -> None:
-    """Raise ConfigError when a port is taken, naming it and what to do."""
+    """Check that all ports are free. Raises ConfigError, which names the port and what to do."""
     for name, port in plan.ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -58,7 +58,7 @@ def check_ports(plan: Plan) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `text` for the owner's eyes only, whole or not at all."""
+    """Write `text` atomically to a file that only its owner can read."""
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -69,7 +69,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def load_secrets(plan: Plan) -> dict[str, str]:
-    """The service tokens of this state folder, made at the first start."""
+    """Return the service tokens of this state folder, made at the first start. Raises ConfigError."""
     path = plan.state / "secrets.json"
     try:
         known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
@@ -83,7 +83,7 @@ def load_secrets(plan: Plan) -> dict[str, str]:
 
 
 def make_certificates(plan: Plan) -> Path:
-    """A development CA and the shared certificate, made at the first start; returns the CA's file."""
+    """Make a development CA and the shared certificate at the first start; return the CA's file."""
     ca_file = plan.certificates / "ca.crt"
     default = plan.certificates / "default"
     if ca_file.exists() and (default / "tls.crt").exists():
@@ -99,7 +99,7 @@ def make_certificates(plan: Plan) -> Path:
 
 
 def write_env(plan: Plan, values: Mapping[str, str]) -> Path:
-    """`postrider.env`: the contract with scripts; it appears when everything is ready and goes with the run."""
+    """Write `postrider.env`, the contract with scripts, which exists from when everything is ready until the run ends."""
     path = plan.state / ENV_FILE
     write_private(path, "".join(f"POSTRIDER_{name}={value}\n" for name, value in values.items()))
     return path
