@@ -30,7 +30,7 @@ BATCH = 5000
 
 
 class FlagWriter:
-    """Changes messages in folders."""
+    """Writer of flags, and remover of messages, in a folder."""
 
     def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock) -> None:
         self._pool = pool

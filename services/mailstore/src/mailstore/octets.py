@@ -124,7 +124,7 @@ class Octets:
                     line.taken += amount
                     self._count(amount)
                     turn.set_result(None)
-                self._lines[mailbox_id] = self._lines.pop(mailbox_id)  # behind the others
+                self._lines[mailbox_id] = self._lines.pop(mailbox_id)  # last in the order of turns
                 served = True
 
 

@@ -138,7 +138,7 @@ def _add_frontend(app: App, operations: Operations) -> None:
     add_endpoint(app, "/v1/maildrop/renew", wire.RenewMaildrops, renew, "frontend")
 
 
-#: Endpoints whose work grows with a folder or its messages.
+#: Endpoints whose work grows with the folder or its messages; they are limited by `Turns`.
 _EXPENSIVE = frozenset(
     f"/v1/{path}"
     for path in (

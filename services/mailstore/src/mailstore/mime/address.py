@@ -79,7 +79,7 @@ def searched(envelope: bytes) -> tuple[str, str, str, str]:
     found, before = [], b""
     lines: list[str] = []
     for _ in range(6):
-        pos += 1  # the space in front
+        pos += 1  # the space before the list
         if before and envelope.startswith(before, pos):  # Sender and Reply-To are mostly equal to From
             end = pos + len(before)
         else:

@@ -20,7 +20,7 @@ upkeep = Queries("mailstore.storage", "maintain.sql")
 
 T = TypeVar("T")
 
-#: The folders of every mailbox, INBOX first (folder id 1), with their special use (RFC 6154).
+#: The default folders of each mailbox, INBOX first (folder id 1), with their special use (RFC 6154).
 FOLDERS = {"INBOX": "", "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk", "Trash": "\\Trash"}
 INBOX_ID = 1
 LAST_UID = 2**32 - 1

@@ -1,4 +1,4 @@
-"""What all IMAP sessions of the process share."""
+"""State shared by the IMAP sessions of this process."""
 
 import ssl
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class LogIn(Protocol):
 
 @dataclass(frozen=True)
 class ImapContext:
-    """What all IMAP sessions of the process share."""
+    """State shared by the IMAP sessions of this process."""
 
     mailstore: MailstoreClient
     log_in: LogIn

@@ -107,7 +107,7 @@ async def _in_turns(folders: list[FolderInfo]) -> AsyncIterator[FolderInfo]:
 
 
 def _above(name: str) -> list[str]:
-    """The levels above a name."""
+    """Names of the levels above a name."""
     return [name[:at] for at, char in enumerate(name) if char == DELIMITER]
 
 

@@ -24,7 +24,7 @@ def _size(value: Any) -> bytes:
 
 
 def _section_value(value: Any) -> bytes:
-    if type(value) is int:  # its octets follow in pieces
+    if type(value) is int:  # a size: the octets follow in pieces
         return b"{%d}\r\n" % value
     return b"NIL" if value is None else literal(value)
 

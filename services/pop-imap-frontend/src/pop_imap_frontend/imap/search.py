@@ -68,7 +68,7 @@ class SearchParser:
         stack = [_Open("ALL")]
         for _ in range(MOST_KEYS):
             found = 1, self._leaf(stack)
-            while True:  # the keys that end here
+            while True:  # close each key that ends here
                 top = stack[-1]
                 top.parts.append(found)
                 if not self._ends(top):

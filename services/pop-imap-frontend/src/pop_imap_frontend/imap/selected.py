@@ -170,7 +170,7 @@ class Selected:
             grown = (changes.recent_from, changes.uidnext - 1)
             if (
                 self._recent and self._recent[-1][1] + 1 >= grown[0]
-            ):  # EXAMINE takes no \\Recent: the same range, longer
+            ):  # EXAMINE claims no \\Recent: the range only grew
                 grown = self._recent.pop()[0], grown[1]
             self._recent.append(grown)
         self.modseq = max(self.modseq, changes.highest_modseq)

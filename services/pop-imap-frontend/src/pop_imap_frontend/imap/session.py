@@ -58,7 +58,7 @@ class ImapSession:
         self._busy = False  # running a command, which gets its tagged response before a BYE
         self._task: asyncio.Task[None] | None = None
 
-    # -- the life of a connection
+    # -- begin and end of the connection
 
     async def run(self) -> None:
         """Answer commands until LOGOUT, until the client disconnects or is idle too long, or until `end` or a limit."""
@@ -186,7 +186,7 @@ class ImapSession:
             report(error, "a command", command=raw.name)
             return b"NO", "[SERVERBUG] internal error"
 
-    # -- what commands use
+    # -- used by commands
 
     def capabilities(self) -> bytes:
         """Return the capabilities in the present state of the connection."""
@@ -229,7 +229,7 @@ class ImapSession:
     async def in_turn(self, *, only_reads: bool) -> AsyncIterator[None]:
         """Run an expensive command within the mailbox's limit of concurrent ones. Raises OverLimit.
 
-        With `only_reads` the command is cancelled if its client disconnects.
+        The wait, and with `only_reads` the command too, is cancelled if the client disconnects.
         """
         with self.only_for_client():
             taken = await self.context.commands.take(self.mailbox_id)

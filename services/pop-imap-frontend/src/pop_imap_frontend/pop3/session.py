@@ -66,7 +66,7 @@ class Pop3Session:
         self._ending: str | None = None
         self._task: asyncio.Task[None] | None = None
 
-    # -- the life of a connection
+    # -- begin and end of the connection
 
     async def run(self) -> None:
         """Answer commands until QUIT, until the client disconnects, or until `end` or a limit ends the session."""
@@ -153,7 +153,7 @@ class Pop3Session:
             self.say("-ERR too many bad commands")
             self.state = State.CLOSED
 
-    # -- what commands use
+    # -- used by commands
 
     @property
     def account(self) -> LoginAnswer:

@@ -1,4 +1,4 @@
-"""Which code may run on this schema (docs/decisions/0021)."""
+"""Table of the oldest code that may run on this schema (docs/decisions/0021)."""
 
 from alembic import op
 
