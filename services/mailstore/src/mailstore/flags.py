@@ -30,7 +30,7 @@ BATCH = 5000
 
 
 class FlagWriter:
-    """Writer of flags, and remover of messages, in a folder."""
+    """Changes of flags and removal of messages in folders."""
 
     def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock) -> None:
         self._pool = pool

@@ -155,7 +155,7 @@ class Sections:
     async def message(self, question: ReadMaildrop) -> AsyncGenerator[bytes, None]:
         """Yield the octets of a message for RETR and TOP (RFC 1939 5, 7) in pieces.
 
-        Raises NotFound if it is gone, and Unavailable.
+        Raises NotFound if it is gone, also in the middle, and Unavailable.
         """
         async with translated():
             row = await self._pool.fetchrow(sql.one_message, question.mailbox_id, question.folder_id, question.uid)

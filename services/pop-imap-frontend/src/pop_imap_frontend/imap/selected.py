@@ -168,9 +168,7 @@ class Selected:
                 added += 1
         if changes.recent_from and changes.recent_from < changes.uidnext:
             grown = (changes.recent_from, changes.uidnext - 1)
-            if (
-                self._recent and self._recent[-1][1] + 1 >= grown[0]
-            ):  # EXAMINE claims no \\Recent: the range only grew
+            if self._recent and self._recent[-1][1] + 1 >= grown[0]:  # EXAMINE claims no \\Recent: the range only grew
                 grown = self._recent.pop()[0], grown[1]
             self._recent.append(grown)
         self.modseq = max(self.modseq, changes.highest_modseq)
