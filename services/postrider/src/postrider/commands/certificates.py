@@ -27,7 +27,7 @@ def add(
     key: Annotated[Path, typer.Option(help="Its private key, PEM, without a pass phrase.")],
     json: Json = False,
 ) -> None:
-    """Serve a certificate to clients that dial NAME (`*.NAME` for a wildcard); `default` is the shared one."""
+    """Serve a certificate to clients that connect to NAME (`*.NAME` for a wildcard); `default` is the shared one."""
     from cryptography import x509  # noqa: PLC0415 - `--help` needs no OpenSSL
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415

@@ -52,7 +52,7 @@ def ls(domain: str, json: Json = False) -> None:
 
 @app.command("show")
 def show_one(address: str, json: Json = False) -> None:
-    """Show a mailbox and how full it is."""
+    """Show a mailbox and its usage."""
     record = auth(lambda client: client.mailbox(address))
     held = mailstore(lambda client: client.show_usage(record["id"]))
     record |= {name: held[name] for name in ("usage", "charged", "messages", "message_limit")}
@@ -68,7 +68,7 @@ def show_one(address: str, json: Json = False) -> None:
 def rm(
     address: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, json: Json = False
 ) -> None:
-    """Remove a mailbox and its mail. Repeating the command finishes what was begun."""
+    """Remove a mailbox and its mail. Repeating the command completes an interrupted removal."""
     confirm(f"Remove {address} and all its mail?", yes)
     endpoint("MAILSTORE")  # checked before the first step, not between two
     record = auth(lambda client: client.disable_mailbox(address, removal=True))
@@ -90,7 +90,7 @@ def passwd(address: str, password_stdin: Stdin = False, json: Json = False) -> N
 
 @app.command("quota")
 def quota(address: str, size: str, json: Json = False) -> None:
-    """Set how much a mailbox holds, 25MB to 2GB."""
+    """Set the quota of a mailbox, 25MB to 2GB."""
     limit = parse_size(size)
     show(
         auth(lambda client: client.set_quota(address, limit)),
@@ -101,11 +101,11 @@ def quota(address: str, size: str, json: Json = False) -> None:
 
 @app.command("disable")
 def disable(address: str, json: Json = False) -> None:
-    """No logins and no relaying; mail still comes in."""
+    """Forbid logins and relaying; mail is still accepted."""
     show(auth(lambda client: client.disable_mailbox(address)), json, f"{address} is disabled")
 
 
 @app.command("enable")
 def enable(address: str, json: Json = False) -> None:
-    """Undo `disable`."""
+    """Enable a mailbox again after `disable`."""
     show(auth(lambda client: client.enable_mailbox(address)), json, f"{address} is enabled")

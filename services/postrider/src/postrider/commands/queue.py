@@ -53,7 +53,7 @@ def _known(queue_id: str) -> str:
 
 @app.command("show")
 def show_message(queue_id: str, json: Json = False) -> None:
-    """Show where a message is and why; finished ones too, for a week."""
+    """Show the state of a message and its recipients, also for a week after it is finished."""
     record = common.queue(lambda client: client.show_message(_known(queue_id)))
     if json:
         show(record, True)

@@ -60,7 +60,7 @@ def rm_bad(entry: str, json: Json = False) -> None:
 
 @grant.command("ls")
 def ls_grants(json: Json = False) -> None:
-    """List living grants."""
+    """List the current grants."""
     columns = {"address": "CLIENT", "mailbox": "MAILBOX", "granted_at": "SINCE", "expires_at": "UNTIL"}
     table(auth(lambda client: client.grants()), json, columns, "nobody may relay without SMTP AUTH right now")
 

@@ -1,4 +1,4 @@
-"""`postrider run`: from an empty folder to a mail service on loopback, and back to nothing running."""
+"""The command `postrider run`: a mail service on loopback, started from an empty folder and stopped as a whole."""
 
 import asyncio
 import os

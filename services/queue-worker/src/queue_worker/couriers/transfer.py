@@ -153,8 +153,8 @@ class Transfer:
                     talk.unasked = data
                     raise Lost(data.text)
                 if data.code < 400 and not accepted:
-                    # RFC 2920 3.1: no recipient was accepted, and it expects a message all the same: an empty one, whose
-                    # reply means nothing
+                    # RFC 2920 3.1: no recipient was accepted, and it expects a message all the same: send an empty one,
+                    # whose reply means nothing
                     talk.write(b".\r\n", 1)
                     await talk.reply(talk.times.dot)
                 if data.code >= 400 and accepted:
@@ -204,9 +204,8 @@ class Transfer:
                 raise
         except Lost as error:
             early = talk.unasked
-            if (
-                early is not None and early.code >= 400 and early.code != 421
-            ):  # it refused before the end of the message
+            if early is not None and early.code >= 400 and early.code != 421:
+                # the host refused before the end of the message
                 ledger.tell(message, [(r, trouble.of_recipient(r, talk.host, ".", early, talk.tls)) for r in accepted])
             raise self._broken(message, str(error)) from None
         talk.sent += 1

@@ -1,1 +1,1 @@
-"""The HTTP endpoints: hand-overs from the gateway, and the operators' view."""
+"""The HTTP endpoints: hand-overs from the gateway, and the operators' API."""

@@ -1,4 +1,4 @@
-"""Operators' view: what is under way, where a message is and why, and "try now"."""
+"""The operators' API: messages under way, the state of one message, and retries at once."""
 
 from collections.abc import Callable, Iterable
 from typing import Literal
@@ -14,16 +14,16 @@ from queue_worker.handlers.records import Attempt, MessageDetail, QueuedMessage,
 from queue_worker.ready import Pair
 from queue_worker.storage.queue import sql
 
-#: Recipients of a message that the list names, and earlier attempts that are shown of each recipient.
+#: Most recipients that the list names of a message, and most earlier attempts that are shown of a recipient.
 NAMED = 20
 ATTEMPTS = 100
-#: Messages that one statement of the list looks at, and recipients that one of "try now" does.
+#: Most messages that one statement of the list looks at, and most recipients that one statement of a retry looks at.
 WINDOW = 10_000
 SLICE = 5_000
 
 
 def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], None]) -> APIRouter:
-    """The routes under /v1/queue."""
+    """Return the routes under /v1/queue."""
     routes = APIRouter(prefix="/v1/queue", tags=["queue"], dependencies=OPERATORS)
 
     @routes.get("", operation_id="list_queue")
@@ -35,7 +35,7 @@ def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], No
         domain: str | None = Query(default=None, description="of a recipient"),
         state: Literal["waiting", "claimed"] | None = None,
     ) -> list[QueuedMessage]:
-        """Messages under way, oldest first."""
+        """List messages under way, oldest first."""
         found: list[QueuedMessage] = []
         last: UUID | None = after
         while last is not None and len(found) < limit:  # no statement looks at more than a window of a long queue
@@ -54,7 +54,7 @@ def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], No
         after: int = Query(default=-1, ge=-1, le=32767, description="`next` of the page before"),
         limit: int = Query(default=1000, ge=1, le=1000, description="recipients at most"),
     ) -> MessageDetail:
-        """Where one message is and why; for a week after it left, too."""
+        """Show the state of one message, also for a week after it left the queue."""
         message = await pool.fetchrow(sql.show_message, queue_id)
         waiting = await pool.fetch(sql.show_recipients, queue_id, after, limit + 1)
         finished = await pool.fetch(sql.show_finished, queue_id, after, limit + 1)
@@ -79,12 +79,12 @@ def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], No
 
     @routes.post("/retry", operation_id="retry_all")
     async def retry_all() -> Retried:
-        """Try everything that waits now."""
+        """Try all waiting recipients now."""
         return await _retry(UUID(int=0), UUID(int=2**128 - 1))
 
     @routes.post("/{queue_id}/retry", operation_id="retry_message")
     async def retry(queue_id: UUID) -> Retried:
-        """Try one message now."""
+        """Try the waiting recipients of one message now."""
         if await pool.fetchrow(sql.show_message, queue_id) is None:
             raise NotFound(f"no message {queue_id.hex} is under way")
         return await _retry(queue_id, queue_id)

@@ -27,9 +27,9 @@ class QueuedMessage(BaseModel):
     first_seen: datetime
     expires: datetime
     recipients: int
-    """Those still under way."""
+    """How many are still under way."""
     state: str
-    """`claimed` while one of them is being tried, else `waiting`."""
+    """`claimed` while one of the recipients is being tried, else `waiting`."""
     next_attempt: datetime
     in_doubt: int
     """Attempts that may have delivered it: the answer was lost."""
@@ -38,7 +38,7 @@ class QueuedMessage(BaseModel):
     named: list[QueuedRecipient]
     """The first recipients that are still under way."""
     unnamed: int
-    """Recipients under way beyond those."""
+    """How many recipients under way `named` leaves out."""
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
@@ -57,7 +57,7 @@ class QueuedMessage(BaseModel):
 
 
 class Attempt(BaseModel):
-    """One earlier attempt that did not end the matter."""
+    """One earlier attempt, which was not final."""
 
     attempt: int
     at: datetime
@@ -78,7 +78,7 @@ class Recipient(BaseModel):
     original: str
     """What the sender wrote; another address when it was forwarded."""
     kind: str
-    """`local`: a mailbox of ours, or `remote`."""
+    """`local` (a mailbox of this service) or `remote`."""
     state: str
     next_attempt: datetime | None
     expires: datetime | None
@@ -111,7 +111,7 @@ def _common(row: asyncpg.Record) -> dict[str, Any]:
 
 
 class MessageDetail(BaseModel):
-    """Where one message is and why."""
+    """The state of one message and its recipients."""
 
     id: str
     sender: str
@@ -120,9 +120,9 @@ class MessageDetail(BaseModel):
     expires: datetime | None
     recipients: list[Recipient]
     next: int | None
-    """Ask `after` this for the recipients that follow; null: there are none."""
+    """The value of `after` for the recipients that follow; null if there are none."""
 
 
 class Retried(BaseModel):
     recipients: int
-    """How many are tried now."""
+    """How many recipients are tried now."""
