@@ -85,7 +85,8 @@ class AccountRules:
         name = domain_name(domain)
         rows = await self._store.mailboxes(name, after, limit)
         if not rows:
-            await self._store.domain(name)  # every domain has a mailbox: unknown, or after the last page
+            # raises NotFound for an unknown domain; every known one has a mailbox, so this is past its last page
+            await self._store.domain(name)
         return [models.Mailbox(**row) for row in rows]
 
     async def set_password(self, address: str, question: models.SetPassword) -> models.Mailbox:

@@ -102,7 +102,7 @@ def _parsed(targets: Iterable[str]) -> list[Recipient]:
 
 
 def _add(found: dict[str, Target], target: Target) -> None:
-    """Add a target unless it is present: mailboxes are compared by id, remote addresses with case of the local part."""
+    """Add a target once: mailboxes compare by id, remote addresses by their text (the local part with its case)."""
     place = str(target.mailbox_id) if target.mailbox_id else target.address
     if place not in found:
         if len(found) >= MOST_TARGETS:

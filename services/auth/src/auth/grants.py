@@ -26,7 +26,7 @@ class GrantPolicy:
     def __init__(
         self, deny: Sequence[str] = (), allow: Sequence[str] = (), proxies: Sequence[str] = (), *, on: bool = True
     ) -> None:
-        """Raises BadAddress for a malformed network, ConfigError for an allowed /0."""
+        """Build the policy. Raises BadAddress for a malformed network, ConfigError for an allowed /0."""
         self.holder = lru_cache(maxsize=10_000)(self._holder)
         """Returns the normalised address under which a client's grant is stored; None if it may hold none."""
         self._on = on

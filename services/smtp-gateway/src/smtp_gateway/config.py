@@ -47,7 +47,7 @@ class GatewaySettings(ServiceSettings):
     connections_per_minute: int = Field(default=600, ge=0)
     """New connections per minute from one client address (IPv6: one /64); 0: unlimited."""
     messages_per_minute: int = Field(default=1200, ge=0)
-    """MAIL commands per minute from one client address without a right to relay; 0: unlimited."""
+    """MAIL commands per minute from one client address (IPv6: one /64) without a right to relay; 0: unlimited."""
     limit_exempt_networks: CommaList = ()
     """Networks of clients that are exempt from limits."""
     login_delays: int = Field(default=500, ge=0)

@@ -39,7 +39,7 @@ class Greeting(Commands):
         return self.tls or self.context.settings.smtp_plaintext_auth
 
     async def smtp_STARTTLS(self, argument: str | None) -> None:
-        """Start TLS (RFC 3207); discard what is known of the client and all input sent before it (decision 10)."""
+        """Start TLS (RFC 3207); discard what is known of the client and its input before the handshake (decision 10)."""
         if argument:
             return await self.say(replies.NO_ARGUMENT, "STARTTLS")
         if self.tls or self.context.tls is None:
