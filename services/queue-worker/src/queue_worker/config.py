@@ -36,15 +36,15 @@ class QueueSettings(BodiesSettings):
     remote_allow_networks: CommaList = ()
     """Non-public networks that MX addresses may lie in."""
     remote_deny_networks: CommaList = ()
-    """Public-looking networks that mail is never sent to (a cluster's own); what is allowed wins."""
+    """Public-looking networks that mail is never sent to (a cluster's own); allowed networks take precedence."""
     remote_concurrency: int = Field(default=20, ge=1)
-    """Conversations under way at once with one destination domain."""
+    """Most concurrent conversations with one destination domain."""
     disk_path: str = ""
     """A folder on the disk of the database, if this service can see it."""
     disk_reserve_bytes: int = Field(default=512 * 1024 * 1024, ge=0)
     """Below this much free space new mail is refused (decision 12)."""
     body_collect_seconds: int = Field(default=300, ge=1)
-    """How often bodies without references are looked for."""
+    """Time between two searches for bodies without references."""
     listen_host: str = "127.0.0.1"
     smtp_port: int = 25
     """Our own listener: an MX address that leads there is a loop."""

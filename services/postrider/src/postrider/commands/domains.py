@@ -35,7 +35,7 @@ def ls(json: Json = False) -> None:
 
 @app.command("rm")
 def rm(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, json: Json = False) -> None:
-    """Remove a domain whose mailboxes are gone; postmaster's mail is deleted. Repeating the command completes an interrupted removal."""
+    """Remove a domain whose mailboxes are gone; postmaster's mail is deleted. Repeating it completes a removal."""
     confirm(f"Remove {name} and postmaster's mail?", yes)
     endpoint("MAILSTORE")  # checked before the first step, not between two
     closed = auth(lambda client: client.close_domain(name))

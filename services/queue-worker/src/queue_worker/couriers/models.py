@@ -21,7 +21,7 @@ class Verdict(Enum):
     """Nothing was done at the remote host (stopped, or the attempt was lost): the claim may be given back at once.
     The "dot sent" mark may have been committed all the same; no dot followed it."""
     postponed = "postponed"
-    """Nothing was tried: the limit of conversations already wait for a first answer of its address. Tried again soon."""
+    """Nothing was tried: as many conversations as allowed wait for a first answer of its address. Tried again soon."""
 
 
 @dataclass(slots=True)
