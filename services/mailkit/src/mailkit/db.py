@@ -114,9 +114,8 @@ class _Pool(asyncpg.Pool):
                 connection = await super()._acquire(None)  # type: ignore[misc]
         finally:
             WAIT_SECONDS.observe(time.perf_counter() - started)
-        connection._holder._timeout = (
-            ACQUIRE_SECONDS  # bounds the release of a session whose cancelled statement does not end
-        )
+        # bounds the release of a session whose cancelled statement does not end
+        connection._holder._timeout = ACQUIRE_SECONDS
         return connection
 
 

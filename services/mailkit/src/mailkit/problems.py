@@ -22,11 +22,13 @@ def problem(slug: str, status: int, detail: str, items: Sequence[int] = ()) -> J
 
 
 async def expected(_request: Request, error: Exception) -> Response:
+    """Answer a PostriderError with its status and text."""
     assert isinstance(error, PostriderError)
     return problem(error.slug, error.status_code, str(error), error.items)
 
 
 async def invalid(_request: Request, error: Exception) -> Response:
+    """Answer a request that FastAPI could not validate with the first error and its field (422)."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:])  # never the input: it may hold a password
@@ -34,6 +36,7 @@ async def invalid(_request: Request, error: Exception) -> Response:
 
 
 async def raised_by_framework(_request: Request, error: Exception) -> Response:
+    """Answer an HTTPException of Starlette, such as 404 for an unknown path."""
     assert isinstance(error, HTTPException)
     return problem("http", error.status_code, str(error.detail))
 

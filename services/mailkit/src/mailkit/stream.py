@@ -42,9 +42,7 @@ class Stream(Reading):
         self._out: list[bytes | memoryview] = []
         self._out_size = 0
         self._flushing = False
-        self._full: asyncio.Future[None] | None = (
-            None  # pending while the transport's buffer is above its high-water mark
-        )
+        self._full: asyncio.Future[None] | None = None  # pending while the transport's buffer is above its mark
         self._ended: asyncio.Future[None] | None = None
         self.tls = False
         self.sent = 0

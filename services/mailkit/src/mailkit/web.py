@@ -154,11 +154,8 @@ def create_app(
     app.add_exception_handler(PostriderError, expected)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, raised_by_framework)
-    for each in (
-        Exception,
-        UnicodeEncodeError,
-        *foreign,
-    ):  # an error with no handler but that of Exception is raised again
+    # an error with no handler but that of Exception would be raised again
+    for each in (Exception, UnicodeEncodeError, *foreign):
         app.add_exception_handler(each, unexpected)
     return app
 
@@ -244,7 +241,7 @@ class HttpSide:
 
     @property
     def metrics_port(self) -> int:
-        """The port that answers `/metrics`."""
+        """The port on which `/metrics` is answered."""
         return _listens_on(self._servers[-1])
 
     async def stop(self) -> None:

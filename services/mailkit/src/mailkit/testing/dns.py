@@ -79,6 +79,7 @@ class FakeDns:
         return self.queries[(_canonical(name), kind)]
 
     def start(self) -> Self:
+        """Start the thread and wait until it listens. Raises TimeoutError, and the error with which it failed to start."""
         self._thread.start()
         if not self._ready.wait(patient(10)):
             raise TimeoutError("the server for names did not start")
@@ -87,6 +88,7 @@ class FakeDns:
         return self
 
     def stop(self) -> None:
+        """Stop listening and wait for the thread to end."""
         if self._stop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(patient(10))

@@ -222,6 +222,6 @@ def socket_dsn(folder: Path) -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Databases]:
-    """The session's Postgres: `postgres.create(...)`, `postgres.database(...)`."""
+    """Provide the session's Postgres: `postgres.create(...)`, `postgres.database(...)`."""
     yield databases()
     _leave()

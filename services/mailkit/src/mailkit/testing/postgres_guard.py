@@ -51,6 +51,7 @@ def binaries() -> Path:
 
 
 def main(folder: Path) -> None:
+    """Run the server until `folder/users.lock` is released; print `ready`, or the error that prevented the start."""
     server: subprocess.Popen[bytes] | None = None
     try:
         try:

@@ -67,6 +67,7 @@ class Pair:
         self._start("standby")
 
     def dsn(self, name: str) -> str:
+        """Return the URL of `primary` or `standby`."""
         return socket_dsn(self._folder / name)
 
     async def replayed(self) -> None:
@@ -87,6 +88,7 @@ class Pair:
         await connection.close()
 
     def end(self) -> None:
+        """End both servers."""
         for server in self._servers.values():
             _end(server)
 
