@@ -31,13 +31,13 @@ REFUSED = from_zero(
 
 
 class Tokens:
-    """Bearer tokens by caller (`admin`, `gateway`, …): comma lists of which each part is accepted, and an empty one none."""
+    """Bearer tokens by caller (`admin`, `gateway`, …), each a comma list; any part of it is accepted. Empty: no caller."""
 
     def __init__(self, tokens: Mapping[str, SecretStr]) -> None:
         self._tokens = [(name, part) for name, token in tokens.items() for part in secret_list(token)]
 
     def named(self, authorization: bytes) -> str:
-        """Return the caller whose token is in the Authorization header's value, in constant time. Raises Unauthorised."""
+        """Return the caller whose token is in the Authorization header, compared in constant time. Raises Unauthorised."""
         kind, _, given = authorization.partition(b" ")
         found = ""
         if kind.lower() == b"bearer" and given:
