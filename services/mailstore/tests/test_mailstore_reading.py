@@ -145,6 +145,19 @@ async def test_many_mailboxes_do_not_see_each_other(store):
     assert [b"second" in text for text in (await store.texts(second)).values()] == [True]
 
 
+async def test_a_range_without_big_rows_is_read_in_cuts_of_their_weight(store, mailbox_id, monkeypatch):
+    seen = []
+    cut = fetch._cut
+    monkeypatch.setattr(fetch, "_cut", lambda rows: seen.append(len(rows)) or cut(rows))
+    monkeypatch.setattr(fetch, "FRAME_BYTES", 4096)
+    monkeypatch.setattr(fetch, "SLICE", 20)
+    await store.deliver(mailbox_id, *[message("x" * 900)] * 12, *[message()] * 50)
+    rows = await store.fetch(mailbox_id, ["ENVELOPE"], ranges=[(1, 100)])
+    assert [row[0] for row in rows] == list(range(1, 63))
+    assert sum(seen) == 62 and max(seen) <= 20 and seen[0] < 5
+    assert store.parts.operations.reader._octets.taken == 0
+
+
 async def test_big_structures_are_read_by_their_weight(store, mailbox_id, monkeypatch):
     seen = []
     cut = fetch._cut

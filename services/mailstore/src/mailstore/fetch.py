@@ -17,6 +17,8 @@ from mailstore_client.wire import FetchQuestion, Ranges
 #: Limit of the rows in a frame, and its approximate size in octets.
 SLICE = 1000
 FRAME_BYTES = 1024 * 1024
+#: Octets of a row's rendered columns above which it is found by `has_big_rows` (schema.py).
+BIG = 65536
 
 _COLUMNS = {
     "ENVELOPE": "r.envelope",
@@ -47,7 +49,9 @@ class Reader:
         names = ["m.uid", *(_COLUMNS[column] for column in question.columns), *([_NEEDED] if question.sections else [])]
         async with translated():
             if any("r." in name for name in names):
-                async with aclosing(self._weighed(question, ", ".join(names))) as frames:
+                is_plain = len(question.ranges) == 1 and not question.sections and not await self._has_big(question)
+                frames = self._cut_by_weight(question, names) if is_plain else self._weighed(question, ", ".join(names))
+                async with aclosing(frames):
                     async for frame in frames:
                         yield frame
                 return
@@ -56,6 +60,27 @@ class Reader:
                 metrics.ROWS.inc(len(rows))
                 for answer in _cut(rows):
                     yield _frame(answer)
+
+    async def _has_big(self, question: FetchQuestion) -> bool:
+        low, high = question.ranges[0]
+        return bool(await self._pool.fetchval(sql.has_big_rows, question.mailbox_id, question.folder_id, low, high))
+
+    async def _cut_by_weight(self, question: FetchQuestion, names: list[str]) -> AsyncGenerator[bytes, None]:
+        """Yield frames of a range without big rows: their common case needs no look at their lengths first."""
+        statement = sql.fetch_cut.replace("$columns", ", ".join(name.replace("r.", "m.") for name in names))
+        low, high = question.ranges[0]
+        while low <= high:
+            async with self._octets.of(question.mailbox_id, FRAME_BYTES + BIG) as share:
+                rows = await self._pool.fetch(
+                    statement, question.mailbox_id, question.folder_id, low, high, SLICE, FRAME_BYTES
+                )
+                if not rows:
+                    return
+                metrics.ROWS.inc(len(rows))
+                share.keep(_held(rows))
+                for answer in _cut(rows):
+                    yield _frame(answer)
+            low = rows[-1][0] + 1
 
     async def _weighed(self, question: FetchQuestion, names: str) -> AsyncGenerator[bytes, None]:
         """Yield frames of rows that may be large: their size is counted before they are read."""

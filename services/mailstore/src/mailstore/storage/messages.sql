@@ -114,6 +114,24 @@ select $columns
        select * from mailstore.rendered r where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = m.uid offset 0) as r
  where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between $3 and $4 order by m.uid limit $5
 
+-- name: has_big_rows
+-- Answered by an index of the few such rows (schema.py).
+select exists (
+    select from mailstore.rendered where mailbox_id = $1 and folder_id = $2 and uid between $3 and $4
+       and octet_length(envelope) + octet_length(body) + octet_length(bodystructure) > 65536)
+
+-- name: fetch_cut
+-- The first rows with the columns rendered at filing, until they weigh $6 octets; the row that reaches it is the last.
+select $columns
+  from (select m.uid, m.size, m.internaldate, r.envelope, r.body, r.bodystructure,
+               octet_length(r.envelope) + octet_length(r.body) + octet_length(r.bodystructure) as weight,
+               sum(octet_length(r.envelope) + octet_length(r.body) + octet_length(r.bodystructure)) over (order by m.uid) as total
+          from mailstore.message m
+         cross join lateral (
+               select * from mailstore.rendered r where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = m.uid offset 0) as r
+         where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between $3 and $4 order by m.uid limit $5) as m
+ where total - weight < $6 order by m.uid
+
 -- name: fetch_some
 -- The same for several short ranges, of at most $5 messages together.
 select $columns
