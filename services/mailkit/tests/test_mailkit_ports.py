@@ -92,3 +92,13 @@ async def test_what_cannot_be_opened_is_one_sentence_and_leaves_nothing_open() -
         with pytest.raises(ConfigError, match="cannot listen"):
             open_ports([public(port), public(taken.getsockname()[1])], "127.0.0.1", connections)
         socket.create_server(("127.0.0.1", port)).close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_an_http_port_that_is_taken_is_one_sentence(host: str) -> None:
+    """uvicorn ended the process with a traceback and status 3."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as taken:
+        side = HttpSide(create_app("sample", Lifecycle()), host, taken.getsockname()[1])
+        with pytest.raises(ConfigError, match="cannot listen on .* for HTTP: Address already in use"):
+            await side.start()

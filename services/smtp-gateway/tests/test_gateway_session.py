@@ -25,7 +25,7 @@ from smtp_gateway.checks.recipient import RecipientCheck
 from smtp_gateway.context import BodyBudget, Context
 from smtp_gateway.receiving import Receiving
 from smtp_gateway.session import SmtpSession
-from tests.support.gateway import MAILBOX, Dialogue, Services, context
+from tests.support.gateway import MAILBOX, Dialogue, Services, context, until
 
 
 async def session_in_data() -> tuple[SmtpSession, Context]:
@@ -121,3 +121,15 @@ async def test_what_another_service_refuses_for_good_is_final_for_the_client_too
             assert answer.startswith(expected), answer
     assert (await talk.say(b"NOOP\r\n")).startswith(b"250 ")  # the session goes on
     talk.leave()
+
+
+@pytest.mark.parametrize("verb", [b"EHLO client.test", b"HELO client.test"])
+async def test_a_stop_is_said_to_a_client_that_gives_its_transaction_up_by_greeting_again(verb: bytes) -> None:
+    shared = context()
+    talk = Dialogue(shared)
+    await talk.say(b"EHLO client.test\r\nMAIL FROM:<>\r\n", replies=3)
+    shared.drain()
+    assert not talk.wire.closed
+    talk.session.data_received(verb + b"\r\n")
+    await until(lambda: talk.wire.closed)
+    assert b"\r\n421 4.3.2 " in talk.wire.said

@@ -20,7 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from mailkit import docs_page
 from mailkit.authority import LARGEST_LIST, Authority, Tokens, discard, has_body, replay, whole
 from mailkit.callers import while_caller_waits
-from mailkit.errors import PostriderError
+from mailkit.errors import ConfigError, PostriderError
 from mailkit.lifecycle import Lifecycle
 from mailkit.problems import expected, invalid, problem, raised_by_framework, unexpected
 from mailkit.questions import decoded
@@ -217,21 +217,16 @@ class HttpSide:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Listen; on "::" for IPv4 too, which the loop alone does not do.
-
-        Raises OSError if a port of "::" is taken; for another address uvicorn then ends the process with status 3.
-        """
+        """Listen; on "::" for IPv4 too, which the loop alone does not do. Raises ConfigError if a port is taken."""
         for server in self._servers:
-            config, sockets = server.config, None
-            if config.host == "::" and socket.has_dualstack_ipv6():
-                address = (config.host, config.port)
-                sockets = [socket.create_server(address, family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048)]
-            task = asyncio.get_running_loop().create_task(server.serve(sockets))
+            task = asyncio.get_running_loop().create_task(
+                server.serve([_socket(server.config.host, server.config.port)])
+            )
             self._tasks.append(task)
             while not server.started:
                 if task.done():
                     task.result()
-                    raise OSError(f"cannot listen on {config.host}:{config.port}")
+                    raise ConfigError(f"cannot serve HTTP on {server.config.host}:{server.config.port}")
                 await asyncio.sleep(0.005)
 
     @property
@@ -259,6 +254,16 @@ def _server(app: App, host: str, port: int) -> Server:
             proxy_headers=False,
         )
     )  # fmt: skip
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    """Return a listening socket. uvicorn's own ends the process if the port is taken. Raises ConfigError."""
+    both = host == "::" and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, dualstack_ipv6=both, backlog=2048)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host} port {port} for HTTP: {error.strerror or error}") from error
 
 
 def _listens_on(server: Server) -> int:

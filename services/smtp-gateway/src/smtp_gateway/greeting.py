@@ -24,7 +24,8 @@ class Greeting(Commands):
             lines.append("STARTTLS")
         if self.may_log_in() and self.login is None:
             lines.append("AUTH PLAIN LOGIN")
-        return await self.say(Reply(250, "", "\n".join(lines)), junk=True)
+        await self.say(Reply(250, "", "\n".join(lines)), junk=True)
+        return self._look_at_drain()
 
     async def smtp_HELO(self, argument: str | None) -> None:
         name = client_name(argument or "", strict=self.context.settings.smtp_strict)
@@ -33,7 +34,8 @@ class Greeting(Commands):
         self._set_rset_state()
         self.helo, self.extended = name, False
         self.session.extended_smtp = False
-        return await self.say(Reply(250, "", self.hostname), junk=True)
+        await self.say(Reply(250, "", self.hostname), junk=True)
+        return self._look_at_drain()
 
     def may_log_in(self) -> bool:
         return self.tls or self.context.settings.smtp_plaintext_auth
@@ -63,7 +65,7 @@ class Greeting(Commands):
         self.helo, self.extended, self.login = "", False, None
         self._set_rset_state()
         self._reset_timeout()
-        return None
+        return self._look_at_drain()
 
     async def smtp_AUTH(self, argument: str | None) -> None:
         with metrics.AUTH_SECONDS.time():
