@@ -174,7 +174,7 @@ def test_the_file_of_the_running_service_is_used_when_nothing_else_is_named(
     cli: Cli, tmp_path: Path, service: tuple[str, type[Answers]]
 ) -> None:
     (tmp_path / "postrider.env").write_text(f"POSTRIDER_AUTH_URL={service[0]}\nPOSTRIDER_ADMIN_TOKEN=local\n")
-    assert cli("grant", "ls").stdout == "nobody may relay without SMTP AUTH right now\n"
+    assert cli("grant", "ls").stdout == "no address may relay without SMTP AUTH right now\n"
     assert service[1].asked == [("GET", "/v1/grants?limit=1000", "Bearer local")]
 
 

@@ -33,7 +33,7 @@ def add(
     limit = parse_size(quota) if quota else None
     password = read_password(password_stdin)
     record = auth(lambda client: client.add_mailbox(address, password=password, quota_limit=limit))
-    show(record, json, f"{record['address']} is added, with room for {record['quota_limit'] // 1024 // 1024} MB")
+    show(record, json, f"{record['address']} is added, with a quota of {record['quota_limit'] // 1024 // 1024} MB")
 
 
 @app.command("ls")
@@ -95,7 +95,7 @@ def quota(address: str, size: str, json: Json = False) -> None:
     show(
         auth(lambda client: client.set_quota(address, limit)),
         json,
-        f"{address} has room for {limit // 1024 // 1024} MB",
+        f"{address} has a quota of {limit // 1024 // 1024} MB",
     )
 
 

@@ -21,7 +21,7 @@ def ls(
     sender: Annotated[str, typer.Option(help="Only from this address.")] = "",
     recipient: Annotated[str, typer.Option(help="Only with this recipient.")] = "",
     domain: Annotated[str, typer.Option(help="Only with a recipient in this domain.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many; all when left out.")] = sys.maxsize,
+    limit: Annotated[int, typer.Option(min=1, help="Limit on the messages shown; all if left out.")] = sys.maxsize,
     json: Json = False,
 ) -> None:
     """List messages under way, oldest first."""

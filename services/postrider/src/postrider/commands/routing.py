@@ -47,7 +47,10 @@ def add_bad(entry: str, json: Json = False) -> None:
 def ls_bad(json: Json = False) -> None:
     """List refused senders."""
     table(
-        auth(lambda client: client.badmailfrom()), json, {"entry": "SENDER", "created_at": "SINCE"}, "nobody is refused"
+        auth(lambda client: client.badmailfrom()),
+        json,
+        {"entry": "SENDER", "created_at": "SINCE"},
+        "no sender is refused",
     )
 
 
@@ -62,7 +65,7 @@ def rm_bad(entry: str, json: Json = False) -> None:
 def ls_grants(json: Json = False) -> None:
     """List the current grants."""
     columns = {"address": "CLIENT", "mailbox": "MAILBOX", "granted_at": "SINCE", "expires_at": "UNTIL"}
-    table(auth(lambda client: client.grants()), json, columns, "nobody may relay without SMTP AUTH right now")
+    table(auth(lambda client: client.grants()), json, columns, "no address may relay without SMTP AUTH right now")
 
 
 @grant.command("revoke")

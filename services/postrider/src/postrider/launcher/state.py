@@ -39,7 +39,9 @@ def take(plan: Plan) -> IO[str]:
         ) from None
     free = shutil.disk_usage(plan.state).free
     if free < NEEDED_BYTES:
-        raise ConfigError(f"the disk that holds {plan.state} is full ({free // 1024 // 1024} MB free); make room first")
+        raise ConfigError(
+            f"the disk that holds {plan.state} is full ({free // 1024 // 1024} MB free); free some space first"
+        )
     (plan.state / ENV_FILE).unlink(missing_ok=True)
     return handle
 
