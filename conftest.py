@@ -1,6 +1,7 @@
 """What all tests have in common: how hypothesis runs, a time limit that grows with how slow the machine is, loggers that can be
 watched."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,8 +26,16 @@ _configure = structlog.configure
 
 
 def _configure_uncached(**settings: Any) -> None:
-    """A logger that was once used stays as it was, out of reach of `capture_logs`: never so in tests, whatever ran before."""
+    """Configure loggers that are not kept: one that was once used would stay out of reach of `capture_logs`."""
     _configure(**settings | {"cache_logger_on_first_use": False})
 
 
 structlog.configure = _configure_uncached
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """What a test sets up for its log lines ends with it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+import structlog
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
 from starlette.routing import Route
@@ -101,6 +102,7 @@ ROWS = {"auth": AUTH, "mailstore": MAILSTORE, "queue-worker": QUEUE}
 @pytest.fixture(scope="module")
 def apps() -> Iterator[dict[str, App]]:
     """The three applications, each caller's token being its name."""
+    before = structlog.get_config()
     configure("scopes", "critical")  # nothing stands behind them: each request that is let in is a logged bug
     named = {name: SecretStr(name) for name in TOKENS}
     clock, life, hashes = SystemClock(), Lifecycle(), HashQueue(1)
@@ -122,6 +124,7 @@ def apps() -> Iterator[dict[str, App]]:
     }
     yield cast(dict[str, App], made)
     hashes.close()
+    structlog.configure(**before)
 
 
 def endpoints(app: App) -> set[str]:

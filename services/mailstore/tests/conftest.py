@@ -250,7 +250,7 @@ def mailbox_id() -> UUID:
     return new_id()
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def quiet() -> None:
     """One line per message is for machines."""
     configure("mailstore", "warning")
