@@ -25,10 +25,11 @@ from mailkit.testing.speed import patient
 from mailstore_client.wire import RoomQuestion
 from queue_worker_client.wire import Submission, SubmissionAnswer
 from smtp_gateway.accept import Acceptor
+from smtp_gateway.budget import BodyBudget
 from smtp_gateway.checks.recipient import RecipientCheck
 from smtp_gateway.checks.sender import SenderCheck
 from smtp_gateway.config import GatewaySettings
-from smtp_gateway.context import BodyBudget, Context
+from smtp_gateway.context import Context
 from smtp_gateway.session import SmtpSession
 
 MAILBOX = Target("u@here.test", uuid4(), 1 << 30, 1)

@@ -9,6 +9,7 @@ from auth_client.wire import RecipientAnswer
 from mailkit.listener import Peer
 from smtp_gateway import metrics
 from smtp_gateway.context import Context
+from smtp_gateway.sessions import Sessions
 from tests.support.gateway import Dialogue, Services, context
 
 GREETED = b"EHLO client.test\r\n"
@@ -34,6 +35,7 @@ class World:
         shared = context(services, **settings)
         return Context(
             shared.settings, shared.senders, shared.recipients, shared.acceptor, shared.logins, shared.bodies, None,
+            Sessions(lambda: self.full),
             crowded=lambda: self.full, sleep=self.sleep, clock=self.clock,
         )  # fmt: skip
 
@@ -154,16 +156,16 @@ async def test_messages_of_a_client_without_a_right_are_counted_by_the_minute() 
 
 async def test_while_most_connections_are_taken_silence_and_errors_end_a_connection() -> None:
     world = World()
-    shared = world.context(smtp_crowded_seconds=10)
+    shared = world.context()
     silent, busy = Dialogue(shared), Dialogue(shared)
     for each in (silent, busy):
         await each.say(GREETED, replies=2)
-    await shared.relieve()
+    await shared.sessions.relieve(10)
     assert not silent.wire.closed
     world.full = True
     assert silent.session.waiting_since is not None
     silent.session.waiting_since -= 11
-    await shared.relieve()
+    await shared.sessions.relieve(10)
     assert silent.wire.said.endswith(b"421 4.4.2 Timeout, closing connection\r\n")
     assert silent.wire.closed
     assert not busy.wire.closed

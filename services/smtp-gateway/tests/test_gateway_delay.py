@@ -75,7 +75,7 @@ async def test_the_wait_ends_when_the_client_will_send_no_more() -> None:
 async def test_a_stop_ends_the_wait() -> None:
     world = World("ok")
     talk = await world.delayed()
-    world.shared.drain()
+    world.shared.sessions.drain()
     assert talk.wire.closed and b"421 4.3.2 " in talk.wire.said
     talk.leave()  # what a transport that was closed does
     await until(lambda: not world.sleeps.under_way)

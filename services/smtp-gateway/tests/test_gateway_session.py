@@ -21,8 +21,9 @@ from mailkit.errors import (
 from mailstore_client.wire import RoomQuestion
 from queue_worker_client.wire import LARGE_BODY
 from smtp_gateway import accept
+from smtp_gateway.budget import BodyBudget
 from smtp_gateway.checks.recipient import RecipientCheck
-from smtp_gateway.context import BodyBudget, Context
+from smtp_gateway.context import Context
 from smtp_gateway.receiving import Receiving
 from smtp_gateway.session import SmtpSession
 from tests.support.gateway import MAILBOX, Dialogue, Services, context, until
@@ -128,7 +129,7 @@ async def test_a_stop_is_said_to_a_client_that_gives_its_transaction_up_by_greet
     shared = context()
     talk = Dialogue(shared)
     await talk.say(b"EHLO client.test\r\nMAIL FROM:<>\r\n", replies=3)
-    shared.drain()
+    shared.sessions.drain()
     assert not talk.wire.closed
     talk.session.data_received(verb + b"\r\n")
     await until(lambda: talk.wire.closed)

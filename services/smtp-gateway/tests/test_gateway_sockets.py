@@ -52,7 +52,7 @@ def test_a_client_that_leaves_without_quit_leaves_no_connection_open() -> None:
             writer.write_eof()
             await reader.read()  # to the end of the gateway's side
             writer.close()
-        while told[0].sessions:
+        while told[0].sessions.open:
             await asyncio.sleep(0.01)
 
     serve(client, shared, Limits())

@@ -2,16 +2,13 @@
 
 import base64
 import binascii
-from typing import TYPE_CHECKING
 
 from auth_client.wire import Login, LoginAnswer
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.reply import Reply
 from smtp_gateway import metrics, replies
-
-if TYPE_CHECKING:
-    from smtp_gateway.greeting import Greeting
+from smtp_gateway.connection import Connection
 
 MOST_FAILURES = 5
 
@@ -25,7 +22,12 @@ class _Cancelled(Exception):
     """The client cancelled AUTH by sending `*`."""
 
 
-async def authenticate(session: "Greeting", argument: str) -> Reply:
+def may_log_in(session: Connection) -> bool:
+    """Return True if AUTH is available: under TLS, or without it if the operator allows that."""
+    return session.tls or session.context.settings.smtp_plaintext_auth
+
+
+async def authenticate(session: Connection, argument: str) -> Reply:
     """Run AUTH and return the reply. A successful login is kept in the session, for this connection only (S3)."""
     if not session.helo or (session.context.settings.smtp_strict and not session.extended):
         return replies.HELO_FIRST
@@ -33,7 +35,7 @@ async def authenticate(session: "Greeting", argument: str) -> Reply:
         return replies.ALREADY_LOGGED_IN
     if session.envelope.mail_from is not None:
         return replies.AUTH_DURING_MAIL
-    if not session.may_log_in():
+    if not may_log_in(session):
         return replies.NEEDS_TLS
     mechanism, _, initial = argument.partition(" ")
     try:
@@ -50,7 +52,7 @@ async def authenticate(session: "Greeting", argument: str) -> Reply:
     return await _ask(session, user, password)
 
 
-async def _ask(session: "Greeting", user: str, password: str) -> Reply:
+async def _ask(session: Connection, user: str, password: str) -> Reply:
     try:
         answer = await session.context.logins.ask(Login(new_id(), "smtp", user, password, session.peer.address))
     except PostriderError:
@@ -69,7 +71,7 @@ async def _ask(session: "Greeting", user: str, password: str) -> Reply:
     return _OUTCOMES[answer.outcome]
 
 
-async def _plain(session: "Greeting", initial: str) -> tuple[str, str]:
+async def _plain(session: Connection, initial: str) -> tuple[str, str]:
     text = initial if initial else await _challenge(session, b"")
     parts = _decode(text).split("\0")
     if len(parts) != 3:
@@ -77,20 +79,14 @@ async def _plain(session: "Greeting", initial: str) -> tuple[str, str]:
     return parts[1], parts[2]
 
 
-async def _login(session: "Greeting", initial: str) -> tuple[str, str]:
+async def _login(session: Connection, initial: str) -> tuple[str, str]:
     user = _decode(initial if initial else await _challenge(session, b"Username:"))
     return user, _decode(await _challenge(session, b"Password:"))
 
 
-async def _challenge(session: "Greeting", text: bytes) -> str:
+async def _challenge(session: Connection, text: bytes) -> str:
     """Send a 334 and return the client's line."""
-    session._writer.write(b"334 " + base64.b64encode(text) + b"\r\n")
-    await session._writer.drain()
-    try:
-        line = await session.read_line()
-    except Exception as error:
-        raise ConnectionResetError("the client left during AUTH") from error
-    answer: str = line.strip().decode("ascii", "replace")
+    answer = (await session.challenge(text)).strip().decode("ascii", "replace")
     if answer == "*":
         raise _Cancelled
     return answer

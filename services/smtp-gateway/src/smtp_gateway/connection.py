@@ -5,8 +5,9 @@ resets, errors without internals (decision 0018).
 """
 
 import asyncio
+import base64
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
@@ -16,12 +17,9 @@ from mailkit.listener import Peer
 from mailkit.logs import get_logger
 from mailkit.reply import Reply
 from smtp_gateway import metrics, replies
+from smtp_gateway.context import Context
 from smtp_gateway.receiving import Receiving
 from smtp_gateway.transaction import Transaction
-
-if TYPE_CHECKING:
-    from smtp_gateway.context import Context
-
 
 log = get_logger()
 
@@ -46,7 +44,7 @@ class Connection(SMTP):
     _reader: Any
     _writer: Any
 
-    def __init__(self, peer: Peer, context: "Context") -> None:
+    def __init__(self, peer: Peer, context: Context) -> None:
         super().__init__(
             _HOOKS, enable_SMTPUTF8=True, hostname=context.settings.helo_name, ident="ESMTP Postrider",
             timeout=context.settings.smtp_command_seconds, loop=asyncio.get_running_loop(),
@@ -71,17 +69,18 @@ class Connection(SMTP):
     # -- lifetime
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        first = self not in self.context.sessions
+        sessions = self.context.sessions
+        first = self not in sessions.open
         super().connection_made(transport)
         if first:
-            self.context.sessions.add(self)
+            sessions.open.add(self)
             self._gauge.inc()
-            if self.context.draining:
+            if sessions.draining:
                 self.drain()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self in self.context.sessions:
-            self.context.sessions.discard(self)
+        if self in self.context.sessions.open:
+            self.context.sessions.open.discard(self)
             self._gauge.dec()
         if self._receiving is not None:
             self._receiving.drop()
@@ -166,6 +165,20 @@ class Connection(SMTP):
             self.transport.write(replies.TIMEOUT.render())
             self.transport.close()
 
+    def abort(self) -> None:
+        """Close the connection at once, at the end of a drain."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def challenge(self, text: bytes) -> bytes:
+        """Send a 334 (RFC 4954 4) and return the client's line. Raises ConnectionResetError if it left."""
+        self._writer.write(b"334 " + base64.b64encode(text) + b"\r\n")
+        await self._writer.drain()
+        try:
+            return await self.read_line()
+        except Exception as error:
+            raise ConnectionResetError("the client left during AUTH") from error
+
     # -- message data
 
     async def read_message(self, receiving: Receiving) -> None:
@@ -220,5 +233,5 @@ class Connection(SMTP):
                 super().data_received(rest)
 
     def _look_at_drain(self) -> None:
-        if self.context.draining:
+        if self.context.sessions.draining:
             self.drain()

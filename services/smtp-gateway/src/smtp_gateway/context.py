@@ -6,42 +6,19 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from auth_client.wire import Login, LoginAnswer
 from mailkit.address import Networks, client_host
 from mailkit.batch import Batcher
 from mailkit.levels import Levels
 from mailkit.tarpit import Tarpit
-from smtp_gateway import metrics
 from smtp_gateway.accept import Acceptor
+from smtp_gateway.budget import BodyBudget
 from smtp_gateway.checks.recipient import RecipientCheck
 from smtp_gateway.checks.sender import SenderCheck
 from smtp_gateway.conduct import NETWORK_PER_SECOND, Allowance, Conduct
 from smtp_gateway.config import GatewaySettings
-
-if TYPE_CHECKING:
-    from smtp_gateway.connection import Connection
-
-
-class BodyBudget:
-    """The limit on octets of bodies in memory, of all sessions together (decision 3)."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.bytes = 0
-
-    def take(self, count: int) -> bool:
-        """Reserve `count` octets; False, with nothing reserved, if the limit would be exceeded."""
-        if self.bytes + count > self._most:
-            return False
-        self.bytes += count
-        metrics.HELD.set(self.bytes)
-        return True
-
-    def give_back(self, count: int) -> None:
-        self.bytes -= count
-        metrics.HELD.set(self.bytes)
+from smtp_gateway.sessions import Sessions
 
 
 @dataclass
@@ -55,8 +32,7 @@ class Context:
     logins: Batcher[Login, LoginAnswer]
     bodies: BodyBudget
     tls: Callable[[str], ssl.SSLContext] | None
-    sessions: "set[Connection]" = field(default_factory=set)
-    draining: bool = False
+    sessions: Sessions = field(default_factory=Sessions)
     crowded: Callable[[], bool] = lambda: False
     """True while most of the allowed connections are open."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -88,17 +64,3 @@ class Context:
             return False
         self._messages.add(client)
         return True
-
-    async def relieve(self) -> None:
-        """End connections with a silent client while most are in use (Postfix's stress-adaptive behaviour)."""
-        metrics.CROWDED.set(self.crowded())
-        if self.crowded():
-            before = asyncio.get_running_loop().time() - self.settings.smtp_crowded_seconds
-            for session in list(self.sessions):
-                session.end_silence(before)
-
-    def drain(self) -> None:
-        """Send 421 between transactions from now on (decision 13), at once to sessions that wait for a command."""
-        self.draining = True
-        for session in list(self.sessions):
-            session.drain()

@@ -3,7 +3,7 @@
 from mailkit.reply import Reply
 from mailkit.tls_versions import negotiated, warn_of_old
 from smtp_gateway import metrics, replies
-from smtp_gateway.authenticate import authenticate
+from smtp_gateway.authenticate import authenticate, may_log_in
 from smtp_gateway.commands import Commands
 from smtp_gateway.paths import client_name
 
@@ -22,7 +22,7 @@ class Greeting(Commands):
                  "ENHANCEDSTATUSCODES"]  # fmt: skip
         if not self.tls and self.context.tls is not None:
             lines.append("STARTTLS")
-        if self.may_log_in() and self.login is None:
+        if may_log_in(self) and self.login is None:
             lines.append("AUTH PLAIN LOGIN")
         await self.say(Reply(250, "", "\n".join(lines)), junk=True)
         return self._look_at_drain()
@@ -36,9 +36,6 @@ class Greeting(Commands):
         self.session.extended_smtp = False
         await self.say(Reply(250, "", self.hostname), junk=True)
         return self._look_at_drain()
-
-    def may_log_in(self) -> bool:
-        return self.tls or self.context.settings.smtp_plaintext_auth
 
     async def smtp_STARTTLS(self, argument: str | None) -> None:
         """Start TLS (RFC 3207); discard what is known of the client and its input before the handshake (decision 10)."""

@@ -25,12 +25,14 @@ from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import RoomQuestion
 from queue_worker_client.client import QueueClient
 from smtp_gateway.accept import Acceptor
+from smtp_gateway.budget import BodyBudget
 from smtp_gateway.checks.recipient import RecipientCheck
 from smtp_gateway.checks.sender import SenderCheck
 from smtp_gateway.config import GatewaySettings
-from smtp_gateway.context import BodyBudget, Context
+from smtp_gateway.context import Context
 from smtp_gateway.recheck import RECHECK_SECONDS, recheck
 from smtp_gateway.session import SmtpSession
+from smtp_gateway.sessions import Sessions
 
 log = get_logger()
 
@@ -67,6 +69,7 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
         Batcher(auth.logins, flights=4, most=20, patience=PATIENCE),
         BodyBudget(settings.gateway_body_bytes),
         tls,
+        Sessions(lambda: connections.crowded),
         crowded=lambda: connections.crowded,
         tarpit=Tarpit(
             settings.login_delays, settings.login_delays_per_network, crowded=lambda: connections.crowded
@@ -92,8 +95,8 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
         ports, settings.listen_host, connections,
         proxies=settings.trusted_proxies, direct_offset=settings.direct_port_offset,
     )  # fmt: skip
-    life.every(RELIEF_SECONDS, context.relieve)
-    life.every(RECHECK_SECONDS, lambda: recheck(context, auth))
+    life.every(RELIEF_SECONDS, lambda: context.sessions.relieve(settings.smtp_crowded_seconds))
+    life.every(RECHECK_SECONDS, lambda: recheck(context.sessions, auth))
     if certificates is not None:
         life.every(30, certificates.measure)
     life.ready = True
@@ -104,14 +107,11 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     await asyncio.sleep(settings.drain_delay_seconds)
     for listener in listeners:
         listener.stop()
-    direct.draining = True
-    context.drain()
+    context.sessions.drain()
     try:
         await asyncio.wait_for(connections.idle(), max(settings.grace_seconds - 4, 1))
     except TimeoutError:
-        for session in list(context.sessions):
-            if session.transport is not None:
-                session.transport.abort()
+        context.sessions.abort()
     try:
         await asyncio.wait_for(context.acceptor.idle(), 2)
     except TimeoutError:

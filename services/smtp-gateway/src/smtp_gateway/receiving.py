@@ -1,14 +1,11 @@
 """The receipt of one message; its octets count towards the process's limit on bodies in memory (decision 3)."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from mailkit.reply import Reply
 from smtp_gateway import replies
+from smtp_gateway.budget import BodyBudget
 from smtp_gateway.data import DataReader
-
-if TYPE_CHECKING:
-    from smtp_gateway.context import BodyBudget
 
 
 class Receiving:
@@ -17,7 +14,7 @@ class Receiving:
     The caller must call `give_back` at the end.
     """
 
-    def __init__(self, limit: int, bodies: "BodyBudget") -> None:
+    def __init__(self, limit: int, bodies: BodyBudget) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reader = DataReader(limit)
         self._bodies = bodies

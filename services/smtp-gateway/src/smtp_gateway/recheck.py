@@ -2,14 +2,14 @@
 
 from auth_client.client import AuthClient
 from auth_client.wire import SessionQuestion
-from smtp_gateway.context import Context
+from smtp_gateway.sessions import Sessions
 
 RECHECK_SECONDS = 5.0
 
 
-async def recheck(context: Context, auth: AuthClient) -> None:
+async def recheck(sessions: Sessions, auth: AuthClient) -> None:
     """End the sessions whose account was disabled or whose password changed. Raises Unavailable."""
-    asked = [(session, login) for session in context.sessions if (login := session.login) and login.mailbox_id]
+    asked = [(session, login) for session in sessions.open if (login := session.login) and login.mailbox_id]
     if not asked:
         return
     questions = [SessionQuestion(login.mailbox_id, login.credential_version) for _, login in asked if login.mailbox_id]

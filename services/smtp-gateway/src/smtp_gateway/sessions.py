@@ -1,0 +1,58 @@
+"""The open sessions of the process, and what is done to all of them: relief while connections are scarce, drain, end."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from auth_client.wire import LoginAnswer
+from smtp_gateway import metrics
+
+
+class Session(Protocol):
+    """What is asked of an open session."""
+
+    login: LoginAnswer | None
+
+    def drain(self) -> None:
+        """Send 421 and close, unless a transaction is under way."""
+
+    def revoke(self) -> None:
+        """End the session because its login is no longer valid."""
+
+    def end_silence(self, before: float) -> None:
+        """End the session if its client has been silent since `before` (event loop time)."""
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+
+
+class Sessions:
+    """The open sessions. `crowded`: True while most of the allowed connections are open."""
+
+    def __init__(self, crowded: Callable[[], bool] = lambda: False) -> None:
+        self._crowded = crowded
+        self.open: set[Session] = set()
+        self.draining = False
+
+    async def relieve(self, seconds: float) -> None:
+        """While most connections are in use, end those whose client has been silent for `seconds`.
+
+        This is Postfix's stress-adaptive behaviour.
+        """
+        crowded = self._crowded()
+        metrics.CROWDED.set(crowded)
+        if crowded:
+            before = asyncio.get_running_loop().time() - seconds
+            for session in list(self.open):
+                session.end_silence(before)
+
+    def drain(self) -> None:
+        """Send 421 between transactions from now on (decision 13), at once to sessions that wait for a command."""
+        self.draining = True
+        for session in list(self.open):
+            session.drain()
+
+    def abort(self) -> None:
+        """Close the connections that are still open."""
+        for session in list(self.open):
+            session.abort()
