@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from pydantic import SecretStr
 from starlette.routing import Route
 
-from auth.app import Parts, build
+from auth import service as auth
 from auth.config import AuthSettings
 from auth.passwords import HashQueue, Passwords
 from auth_client import wire as auth_wire
@@ -118,7 +118,7 @@ def apps() -> Iterator[dict[str, App]]:
     )  # fmt: skip
     queue_settings = QueueSettings(admin_token=named["admin"], token_gateway_queue=named["gateway"])
     made = {
-        "auth": build(Parts(auth_settings, ABSENT, ABSENT, clock, Passwords(), hashes), life),
+        "auth": auth.web(auth_settings, life, auth.assemble(auth_settings, ABSENT, ABSENT, clock, Passwords(), hashes)),
         "mailstore": mailstore.web(store_settings, life, mailstore.assemble(store_settings, ABSENT, ABSENT, clock)),
         "queue-worker": queue.web(queue_settings, life, ABSENT, clock, ABSENT),
     }

@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from auth.app import Parts, build
 from auth.config import AuthSettings
 from auth.passwords import HashQueue, Passwords
+from auth.service import assemble, web
 from auth_client import wire
 from auth_client.admin import AuthAdmin
 from auth_client.client import AuthClient
@@ -113,7 +113,9 @@ async def auth(settings: AuthSettings) -> AsyncIterator[Running]:
     questions = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings=PLANNER)
     clock, hasher, queue = ManualClock(START), CountingHasher(), HashQueue(settings.hash_queue, 2)
     life = Lifecycle()
-    side = HttpSide(build(Parts(settings, pool, questions, clock, Passwords(hasher), queue), life), "127.0.0.1", 0)
+    side = HttpSide(
+        web(settings, life, assemble(settings, pool, questions, clock, Passwords(hasher), queue)), "127.0.0.1", 0
+    )
     await side.start()
     life.ready = True
     url = f"http://127.0.0.1:{side.port}"

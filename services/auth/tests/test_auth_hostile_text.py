@@ -2,7 +2,7 @@
 
 import json
 
-from auth.main import openapi
+from auth.service import openapi
 from mailkit.testing import hostile
 
 

@@ -15,8 +15,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from auth.main import openapi
 from auth.maintenance import PERIOD, Maintenance
+from auth.service import openapi
 from auth.storage.names import SCHEMA
 from auth.storage.schema import metadata
 from auth_client.admin import AuthAdmin

@@ -1,6 +1,6 @@
 """`python -m auth [serve|migrate|wait-schema|openapi]`."""
 
-from auth.main import PROGRAM
+from auth.service import PROGRAM
 from mailkit.command import main
 
 if __name__ == "__main__":

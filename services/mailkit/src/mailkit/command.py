@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from mailkit import lifecycle
+from mailkit import lifecycle, logs
 from mailkit.config import ServiceSettings
 from mailkit.errors import ConfigError
 from mailkit.lifecycle import Lifecycle
@@ -53,7 +53,7 @@ def main(program: Program[Any]) -> None:
     load = program.settings.load
     match sys.argv[1:]:
         case [] | ["serve"]:
-            lifecycle.run(program.service, lambda life: program.serve(life, load()))
+            lifecycle.run(program.service, lambda life: _serve(program, life, load()))
         case ["migrate"] if program.schemas:
             lifecycle.run(program.service, lambda life: _until_told(life, _migrate(program, load())))
         case ["wait-schema"] if program.schemas:
@@ -65,6 +65,13 @@ def main(program: Program[Any]) -> None:
             print(f"usage: python -m {program.package} [{'|'.join(verbs + ['openapi'] * bool(program.openapi))}]",
                   file=sys.stderr)  # fmt: skip
             raise SystemExit(EX_USAGE)
+
+
+async def _serve(program: Program[Any], life: Lifecycle, settings: Any) -> None:
+    """Run the service, from the set-up of its log to its last line."""
+    logs.configure(program.service, settings.log_level)
+    await program.serve(life, settings)
+    logs.get_logger().info("stopped")
 
 
 async def _until_told(life: Lifecycle, work: Awaitable[None]) -> None:

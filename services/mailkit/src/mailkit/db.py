@@ -196,6 +196,8 @@ async def weak_settings(pool: asyncpg.Pool | Connection) -> dict[str, str]:
 
 #: Deadline, in seconds, for a database that is still starting when a service starts.
 PATIENCE = 30.0
+#: Time, in seconds, in which a pool's connections are to be given back when the process ends.
+CLOSE_SECONDS = 2.0
 
 
 async def connect(
@@ -210,6 +212,15 @@ async def connect(
             if time.monotonic() >= end:
                 raise ConfigError(f"{error} (waited {patience:g} s)" if patience else str(error)) from error
         await asyncio.sleep(0.5)
+
+
+async def close(*pools: asyncpg.Pool) -> None:
+    """Close each pool once its connections are given back, within CLOSE_SECONDS; then end them as they are."""
+    for pool in dict.fromkeys(pools):
+        try:
+            await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+        except TimeoutError:
+            pool.terminate()
 
 
 #: SQLSTATE classes and codes of temporary errors: connection trouble, shutting down, too many connections, a database that

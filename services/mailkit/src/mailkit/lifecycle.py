@@ -14,7 +14,10 @@ from prometheus_client import Gauge
 import mailkit
 from mailkit import stalls
 from mailkit.errors import ConfigError
+from mailkit.logs import get_logger
 from mailkit.report import report
+
+log = get_logger()
 
 EX_CONFIG = 78
 BUILD = Gauge("postrider_build_info", "1, with the service (component) and its version", ["component", "version"])
@@ -46,6 +49,17 @@ class Lifecycle:
                 await work()
             except Exception as error:
                 report(error, getattr(work, "__qualname__", str(work)))
+
+    async def run_until_stopped(self, port: int, drain_delay: float) -> None:
+        """Be ready on the HTTP `port` until the process is asked to stop, and for `drain_delay` seconds after it.
+
+        In these seconds the load balancers learn from `/readyz` that the replica takes no new clients.
+        """
+        self.ready = True
+        log.info("ready", port=port)
+        await self.stopping.wait()
+        log.info("draining")
+        await asyncio.sleep(drain_delay)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -1,0 +1,165 @@
+"""The service from its settings to its end: pools, parts, endpoints, background work, drain."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+import asyncpg
+from pydantic import SecretStr
+
+from auth.accounts import AccountRules
+from auth.aliases import AliasRules
+from auth.config import AuthSettings
+from auth.handlers import accounts, aliases, endpoints
+from auth.logins import LoginService
+from auth.maintenance import PERIOD, Maintenance
+from auth.passwords import HashQueue, Passwords
+from auth.recipients import Recipients
+from auth.senders import Senders
+from auth.sessions import Sessions
+from auth.storage.accounts import Accounts
+from auth.storage.aliases import Aliases
+from auth.storage.directory import Directory
+from auth.storage.logins import Logins
+from auth.storage.names import SCHEMA
+from auth.throttle import Throttle
+from mailkit import postgres_metrics
+from mailkit.authority import Tokens
+from mailkit.clock import Clock, DatabaseClock, SystemClock
+from mailkit.command import Owned, Program
+from mailkit.db import PLANNER, close, connect
+from mailkit.ids import new_id
+from mailkit.lifecycle import Lifecycle
+from mailkit.proof import SHORTEST_KEY
+from mailkit.revisions import require_current
+from mailkit.singleton import Singleton
+from mailkit.web import OPERATORS, App, HttpSide, create_app
+
+SERVICE = "auth"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The objects that exist once per process."""
+
+    pool: asyncpg.Pool
+    queue: HashQueue
+    senders: Senders
+    recipients: Recipients
+    logins: LoginService
+    sessions: Sessions
+    accounts: AccountRules
+    aliases: AliasRules
+    maintenance: Maintenance
+
+
+def assemble(
+    settings: AuthSettings, pool: asyncpg.Pool, questions: asyncpg.Pool, clock: Clock, passwords: Passwords, queue: HashQueue
+) -> Parts:  # fmt: skip
+    """Construct the parts; nothing runs. `questions`: connections for the mail flow's senders, recipients and sessions.
+
+    Raises ConfigError or BadAddress if a network or key of the settings is malformed.
+    """
+    grants, exempt, proofs = settings.grants, settings.exempt, settings.proofs
+    directory, store = Directory(questions), Accounts(pool)
+    window = timedelta(seconds=settings.login_failure_window_seconds)
+    throttle = Throttle(
+        settings.login_failures_per_account, settings.login_failures_elsewhere, settings.login_failures_per_address,
+        window, settings.login_failure_delay_seconds,
+    )  # fmt: skip
+    return Parts(
+        pool, queue,
+        senders=Senders(directory, clock, grants, settings.sender_identity),
+        recipients=Recipients(
+            directory, clock, grants, primary_domain=settings.primary_domain, per_hour=settings.recipients_per_hour,
+            forwarded_per_hour=settings.forwarded_per_hour, exempt=exempt,
+        ),
+        logins=LoginService(
+            Logins(pool), clock, grants, passwords, queue, throttle,
+            pop3_delay=timedelta(seconds=settings.pop3_login_delay_seconds),
+            grant=timedelta(seconds=settings.open_smtp_seconds), exempt=exempt, proofs=proofs,
+        ),
+        sessions=Sessions(directory, clock, proofs),
+        accounts=AccountRules(store, clock, passwords, queue),
+        aliases=AliasRules(Aliases(pool), store, clock),
+        maintenance=Maintenance(clock, window, Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD)),
+    )  # fmt: skip
+
+
+def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
+    """Return the HTTP application: health, five list endpoints, the operators' API."""
+    tokens = Tokens(
+        {"admin": settings.admin_token, "gateway": settings.token_gateway_auth, "frontend": settings.token_frontend_auth}
+    )  # fmt: skip
+
+    async def database() -> None:
+        await parts.pool.fetchval("select 1", timeout=4)
+
+    app = create_app(SERVICE, life, {"database": database}, tokens)
+    endpoints.add_endpoints(app, parts.senders, parts.recipients, parts.logins, parts.sessions)
+    app.include_router(accounts.router(parts.accounts), dependencies=OPERATORS)
+    app.include_router(aliases.router(parts.aliases), dependencies=OPERATORS)
+    return app
+
+
+def shares(connections: int) -> tuple[int, int]:
+    """Split the connections: (for logins and operators, for the questions of the mail flow). Neither delays the other.
+
+    The few statements of the mail flow are planned once (docs/decisions/0028).
+    """
+    questions = max(1, connections // 2)
+    return max(1, connections - questions), questions
+
+
+def schemas(settings: AuthSettings) -> Sequence[Owned]:
+    """Return the schema that this service migrates."""
+    return [Owned(settings.dsn, "auth", SCHEMA)]
+
+
+async def start(life: Lifecycle, parts: Parts, clock: DatabaseClock) -> None:
+    """Start the background work."""
+    life.every(60, clock.sync)
+    life.every(PERIOD.total_seconds(), parts.maintenance.run)
+    await postgres_metrics.report(life, parts.pool)
+
+
+async def drain(life: Lifecycle, http: HttpSide, parts: Parts) -> None:
+    """Answer what was asked, then end the background work."""
+    await http.stop()
+    await life.cancel()
+    await parts.maintenance.end()
+
+
+async def serve(life: Lifecycle, settings: AuthSettings) -> None:
+    """Run the service until the process is asked to stop."""
+    _ = settings.grants, settings.exempt, settings.proofs  # a malformed one is refused before anything is opened
+    for_logins, for_questions = shares(settings.database_pool)
+    pool = await connect(settings.dsn, SERVICE, for_logins)
+    questions = await connect(settings.dsn, SERVICE, for_questions, PLANNER)
+    queue = HashQueue(settings.hash_queue)
+    try:
+        await require_current(pool, "auth", SCHEMA, "auth")
+        clock = DatabaseClock(pool, settings.clock_offset_seconds)
+        await clock.sync()
+        parts = assemble(settings, pool, questions, clock, await asyncio.to_thread(Passwords), queue)
+        http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port, settings.metrics_port)
+        await http.start()
+        await start(life, parts, clock)
+        await life.run_until_stopped(http.port, settings.drain_delay_seconds)
+        await drain(life, http, parts)
+    finally:
+        queue.close()
+        await close(pool, questions)
+
+
+def openapi() -> str:
+    """Return the application's OpenAPI document, the content of `proto/auth/openapi.json`."""
+    settings, absent = AuthSettings(proof_key=SecretStr("0" * SHORTEST_KEY)), cast(Any, None)
+    parts = assemble(settings, absent, absent, SystemClock(), Passwords(), HashQueue(1))
+    return json.dumps(web(settings, Lifecycle(), parts).openapi(), indent=2, sort_keys=True) + "\n"
+
+
+PROGRAM = Program(SERVICE, "auth", AuthSettings, serve, schemas, openapi, role="auth")
