@@ -14,10 +14,10 @@ from mailkit.listener import Peer
 from mailkit.stream import Stream
 from mailkit.tarpit import Tarpit
 from mailkit.testing.speed import patient
-from pop_imap_frontend.budget import Budget
+from pop_imap_frontend.conversation.budget import Budget
+from pop_imap_frontend.conversation.logins import Logins
+from pop_imap_frontend.conversation.watch import Watch
 from pop_imap_frontend.imap import ImapContext, ImapSession
-from pop_imap_frontend.logins import Logins
-from pop_imap_frontend.watch import Watch
 from services.mailstore.tests.conftest import Store
 from services.mailstore.tests.conftest import database as database
 from services.mailstore.tests.conftest import pool as pool

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mailkit.errors import OverLimit, Unavailable
-from pop_imap_frontend.budget import Budget
+from pop_imap_frontend.conversation.budget import Budget
 from pop_imap_frontend.imap.reader import RawCommand
 
 from .conftest import Imap, wait_for

@@ -9,7 +9,7 @@ import pytest
 
 from mailkit.batch import Batcher
 from mailkit.tarpit import Tarpit
-from pop_imap_frontend.logins import Logins
+from pop_imap_frontend.conversation.logins import Logins
 from tests.support.gateway import until
 
 from .conftest import Client, Imap

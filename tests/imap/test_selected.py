@@ -162,7 +162,7 @@ async def test_a_copy_into_the_selected_folder_is_shown_with_its_answer(imap: Im
     await imap.store.deliver(imap.mailbox_id, BODY)
     client = await imap.select()
     await client.ok("NOOP")
-    imap.sessions[0].news.clear()
+    imap.sessions[0].changed.clear()
     found = await client.ok(command)
     assert b"* 2 EXISTS" in found
     assert await client.ok("FETCH 2 UID") == [b"* 2 FETCH (UID 2)"]

@@ -18,13 +18,13 @@ from mailkit.tls import CertificateStore
 from mailkit.tls_versions import MAILBOX_LISTENERS, tls_minimums
 from mailkit.web import App, HttpSide, create_app
 from mailstore_client.client import MailstoreClient
-from pop_imap_frontend.budget import Budget
 from pop_imap_frontend.config import FrontendSettings
+from pop_imap_frontend.conversation.budget import Budget
+from pop_imap_frontend.conversation.logins import Logins
+from pop_imap_frontend.conversation.watch import RECHECK_SECONDS, Watch
 from pop_imap_frontend.imap import ImapContext, ImapSession
-from pop_imap_frontend.logins import Logins
 from pop_imap_frontend.metrics import count_bytes
 from pop_imap_frontend.pop3 import Leases, Pop3Context, Pop3Session
-from pop_imap_frontend.watch import RECHECK_SECONDS, Watch
 
 log = get_logger()
 

@@ -50,7 +50,7 @@ async def append(session: ImapSession, cursor: Cursor) -> str:
         answer = await session.context.mailstore.append(head, message)
     if answer.status != "ok":
         raise No(_REFUSALS[answer.status])
-    session.news.set()  # the target may be the selected folder, renamed meanwhile or not
+    session.changed.set()  # the target may be the selected folder, renamed meanwhile or not
     return f"[APPENDUID {answer.uidvalidity} {answer.uid}] APPEND completed"
 
 

@@ -45,13 +45,13 @@ async def forget_if_gone(session: "ImapSession") -> None:
 async def _follow(session: "ImapSession") -> bool:
     """Bring the view up to date and send the changes; False if the folder is gone."""
     view = session.view
-    session.news.clear()
+    session.changed.clear()
     try:
         changes = await session.context.mailstore.changes(
             ChangesQuestion(session.mailbox_id, view.folder_id, view.modseq, take_recent=not view.read_only)
         )
     except PostriderError:
-        session.news.set()
+        session.changed.set()
         raise
     if changes.status == "gone":
         return False

@@ -10,7 +10,7 @@ from mailkit.clock import Clock
 from mailkit.listener import Peer
 from mailkit.stream import Stream
 from mailstore_client.client import MailstoreClient
-from pop_imap_frontend.budget import Budget
+from pop_imap_frontend.conversation.budget import Budget
 
 if TYPE_CHECKING:
     from pop_imap_frontend.imap.session import ImapSession

@@ -28,7 +28,7 @@ async def _open(session: ImapSession, cursor: Cursor, *, read_only: bool) -> str
         session.select(None)
         raise
     session.select(None)  # a failed SELECT leaves nothing selected (RFC 3501 6.3.1)
-    session.news.clear()
+    session.changed.clear()
     snapshot = await session.context.mailstore.open_folder(OpenFolder(session.mailbox_id, name, read_only))
     if snapshot.status != "ok":
         raise No(NONEXISTENT)

@@ -21,7 +21,7 @@ async def idle(session: ImapSession, cursor: Cursor) -> str:
     metrics.IDLING.inc()
     try:
         if session.selected is not None:
-            session.news.set()  # changes from before IDLE are sent at once
+            session.changed.set()  # changes from before IDLE are sent at once
         with session.waiting():
             while not done.done():
                 await _news_or_done(session, done)
@@ -39,14 +39,14 @@ async def _news_or_done(session: ImapSession, done: "asyncio.Future[Any]") -> No
 
     After `keepalive_seconds` of silence send a response, so that NAT devices keep the connection and a lost client is noticed.
     """
-    news: asyncio.Future[Any] = asyncio.ensure_future(session.news.wait())
+    news: asyncio.Future[Any] = asyncio.ensure_future(session.changed.wait())
     try:
         await asyncio.wait((done, news), timeout=session.context.keepalive_seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         news.cancel()
     if done.done():
         return
-    if session.news.is_set():
+    if session.changed.is_set():
         await _tell(session, done)
     else:
         session.stream.write(b"* OK Still here\r\n")
@@ -55,7 +55,7 @@ async def _news_or_done(session: ImapSession, done: "asyncio.Future[Any]") -> No
 
 async def _tell(session: ImapSession, done: "asyncio.Future[bytes]") -> None:
     if session.selected is None:
-        session.news.clear()
+        session.changed.clear()
         return
     try:
         await changes.tell(session)

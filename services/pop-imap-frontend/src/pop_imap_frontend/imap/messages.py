@@ -172,7 +172,7 @@ async def _copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: boo
         raise Disconnect(_GONE)
     if answer.status != "ok":
         raise No(_COPY_REFUSALS[answer.status])
-    session.news.set()  # the target may be the selected folder
+    session.changed.set()  # the target may be the selected folder
     old, new = uids_of(answer.uids), uids_of(answer.new_uids)
     if not old:
         return f"{verb} completed, there was nothing to do"

@@ -36,7 +36,7 @@ _TURN = 50
 class ImapSession:
     """The session of one client. `login` and `selected` are set as it moves through the states."""
 
-    hears_news = True
+    follows_changes = True
 
     def __init__(self, stream: Stream, peer: Peer, context: ImapContext) -> None:
         self.stream = stream
@@ -50,7 +50,7 @@ class ImapSession:
         #: The proof of the login, renewed by the re-check (docs/decisions/0040).
         self.proof = b""
         #: Set by the feed if this mailbox changed since mailstore was last asked for changes.
-        self.news = asyncio.Event()
+        self.changed = asyncio.Event()
         self._unwatch: Callable[[], None] | None = None
         self._bad = 0
         self._ending: str | None = None
@@ -162,7 +162,7 @@ class ImapSession:
             if self.state not in command.allowed_in:
                 raise BadCommand("not allowed now: log in first" if not self.login else "not allowed in this state")
             text = await command.run(self, Cursor(raw.data, raw.start))
-            if command.tells_changes and self.selected is not None and self.news.is_set():
+            if command.tells_changes and self.selected is not None and self.changed.is_set():
                 self._ending = self._ending or await changes.tell_after_command(self)
             return b"OK", text
         except LineTooLong:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailstore_client.client import MailstoreClient
-from pop_imap_frontend.logins import Logins
+from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.pop3.leases import Leases
 
 if TYPE_CHECKING:

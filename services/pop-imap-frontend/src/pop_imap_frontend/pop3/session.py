@@ -17,7 +17,7 @@ from mailkit.reading import LineTooLong
 from mailkit.report import report
 from mailkit.stream import Stream
 from mailstore_client.wire import CloseMaildrop, Maildrop, OpenMaildrop
-from pop_imap_frontend.logins import login_ends
+from pop_imap_frontend.conversation.logins import login_ends
 from pop_imap_frontend.pop3 import metrics, replies
 from pop_imap_frontend.pop3.commands import COMMANDS, State
 from pop_imap_frontend.pop3.context import Away, Pop3Context, Refused
@@ -36,7 +36,7 @@ LOGIN_SECONDS = 60
 class Pop3Session:
     """The session of one client. Deletions are only marks in the session until QUIT."""
 
-    hears_news = False
+    follows_changes = False
 
     def __init__(self, stream: Stream, peer: Peer, context: Pop3Context) -> None:
         self.stream = stream
@@ -47,7 +47,7 @@ class Pop3Session:
         self.user = ""
         self.login: LoginAnswer | None = None
         self.session_id = new_id()
-        self.news = asyncio.Event()
+        self.changed = asyncio.Event()
         self.proof = b""  # of the login, renewed by the re-check (docs/decisions/0040)
         self.uidvalidity = 0
         self.folder_id = 0

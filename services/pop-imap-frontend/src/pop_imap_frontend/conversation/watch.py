@@ -1,5 +1,5 @@
-"""External events for open sessions: changes in their mailbox (decision 8), a disabled or changed account (decision 15),
-and renewed proofs (docs/decisions/0040)."""
+"""Change feed and re-check of the logged-in sessions: changes in their mailbox (decision 8), a disabled or changed account
+(decision 15), renewed proofs (docs/decisions/0040)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -20,11 +20,14 @@ RECHECK_SECONDS = 5.0
 
 
 class Watched(Protocol):
-    """A logged-in session. `proof` is renewed by the re-check; `hears_news` says whether the session waits for `news`."""
+    """A logged-in session.
 
-    news: asyncio.Event
+    `changed` is set by the feed, which is asked for the mailbox if `follows_changes`; `proof` is renewed by the re-check.
+    """
+
+    changed: asyncio.Event
     proof: bytes
-    hears_news: bool
+    follows_changes: bool
 
     @property
     def account(self) -> LoginAnswer:
@@ -36,7 +39,7 @@ class Watched(Protocol):
         ...
 
 
-class Asking:
+class Subscriptions:
     """Mailboxes that one connection of the change feed has not yet subscribed to."""
 
     def __init__(self, mailbox_ids: Iterable[UUID], proof: Callable[[UUID], bytes]) -> None:
@@ -53,10 +56,10 @@ class Asking:
         """Yield lists of mailboxes without end; the first may be empty, so that the request is sent at once."""
         while True:
             self._more.clear()
-            asked = list(islice(self._waiting, MOST_WATCHED_A_FRAME))
-            for mailbox_id in asked:
+            sent = list(islice(self._waiting, MOST_WATCHED_A_FRAME))
+            for mailbox_id in sent:
                 del self._waiting[mailbox_id]
-            proofs = ((mailbox_id, self._proof(mailbox_id)) for mailbox_id in asked)
+            proofs = ((mailbox_id, self._proof(mailbox_id)) for mailbox_id in sent)
             yield [WatchedMailbox(mailbox_id, proof) for mailbox_id, proof in proofs if proof]
             if not self._waiting:
                 await self._more.wait()
@@ -69,15 +72,15 @@ class Watch:
         self._mailstore = mailstore
         self._auth = auth
         self._sessions: dict[UUID, set[Watched]] = {}
-        self._asking = Asking((), self.proof)
+        self._subscriptions = Subscriptions((), self.proof)
 
     def add(self, session: Watched) -> Callable[[], None]:
         """Watch `session` until the returned function is called."""
         mailbox_id = session.account.mailbox_id
         assert mailbox_id is not None
         self._sessions.setdefault(mailbox_id, set()).add(session)
-        if session.hears_news:
-            self._asking.add(mailbox_id)
+        if session.follows_changes:
+            self._subscriptions.add(mailbox_id)
 
         def remove() -> None:
             there = self._sessions.get(mailbox_id)
@@ -96,23 +99,25 @@ class Watch:
         """Pass the change feed on to the sessions, without end; after a gap every session asks for changes."""
         while True:
             try:
-                self._everybody()
-                heard = [mailbox_id for mailbox_id, group in self._sessions.items() if any(s.hears_news for s in group)]
-                self._asking = Asking(heard, self.proof)
-                async for news in self._mailstore.feed(self._asking.lists()):
+                self._mark_all()
+                followed = [
+                    mailbox_id for mailbox_id, group in self._sessions.items() if any(s.follows_changes for s in group)
+                ]
+                self._subscriptions = Subscriptions(followed, self.proof)
+                async for news in self._mailstore.feed(self._subscriptions.lists()):
                     if news.everything:
-                        self._everybody()
+                        self._mark_all()
                     for mailbox_id in news.mailbox_ids:
                         for session in self._sessions.get(mailbox_id, ()):
-                            session.news.set()
+                            session.changed.set()
             except Exception as error:  # no error may end the feed
                 report(error, "feed")
             await asyncio.sleep(0.5)
 
-    def _everybody(self) -> None:
+    def _mark_all(self) -> None:
         for sessions in self._sessions.values():
             for session in sessions:
-                session.news.set()
+                session.changed.set()
 
     async def recheck(self) -> None:
         """End sessions whose account was disabled or whose password changed and renew the proofs of the others.
@@ -131,10 +136,10 @@ class Watch:
         ]
         answer = await self._auth.recheck(questions)
         proofs = answer.proofs or [b""] * len(sessions)
-        for session, asked, good, proof in zip(sessions, questions, answer.items, proofs, strict=True):
-            if not good or not (asked.proof or proof):
+        for session, question, good, proof in zip(sessions, questions, answer.items, proofs, strict=True):
+            if not good or not (question.proof or proof):
                 session.end("the account was changed, log in again")
             elif proof:
                 session.proof = proof
-                if session.hears_news:
-                    self._asking.add(asked.mailbox_id)
+                if session.follows_changes:
+                    self._subscriptions.add(question.mailbox_id)

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from mailkit.errors import OverLimit
-from pop_imap_frontend import budget as module
-from pop_imap_frontend.budget import Budget
+from pop_imap_frontend.conversation import budget as module
+from pop_imap_frontend.conversation.budget import Budget
 
 A, B = uuid4(), uuid4()
 

@@ -26,10 +26,10 @@ from mailkit.stream import Stream
 from mailkit.tarpit import Tarpit
 from mailkit.testing.speed import patient
 from mailstore_client.fake import FakeMaildrop
-from pop_imap_frontend.logins import Logins
+from pop_imap_frontend.conversation.logins import Logins
+from pop_imap_frontend.conversation.watch import Watch
 from pop_imap_frontend.pop3 import Leases, Pop3Context, Pop3Session
 from pop_imap_frontend.pop3.octets import Stuffing, stuffed
-from pop_imap_frontend.watch import Watch
 
 CA = trustme.CA()
 CLIENT = "192.0.2.7"
@@ -323,7 +323,7 @@ def test_auth_that_goes_away_before_a_check_is_undone_changes_no_answer(monkeypa
 
 
 def test_auth_that_never_answers_is_away_within_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pop_imap_frontend.logins.LOGIN_SECONDS", 0.3)
+    monkeypatch.setattr("pop_imap_frontend.conversation.logins.LOGIN_SECONDS", 0.3)
 
     async def talk(world: World, client: Client) -> None:
         async def never(items: Any) -> Any:

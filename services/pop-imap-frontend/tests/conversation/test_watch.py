@@ -12,17 +12,17 @@ from mailkit.ids import new_id
 from mailkit.proof import LIFE, expires
 from mailkit.testing.speed import patient
 from mailstore_client.wire import MOST_WATCHED_A_FRAME, FeedNews
-from pop_imap_frontend.watch import Asking, Watch
+from pop_imap_frontend.conversation.watch import Subscriptions, Watch
 
 
 class Session:
     """A logged-in session that notes its events."""
 
-    def __init__(self, account, hears_news=True):
-        self.news = asyncio.Event()
+    def __init__(self, account, follows_changes=True):
+        self.changed = asyncio.Event()
         self.account = account
         self.proof = account.proof
-        self.hears_news = hears_news
+        self.follows_changes = follows_changes
         self.ended = ""
 
     def end(self, reason):
@@ -127,7 +127,7 @@ async def test_while_auth_is_away_sessions_stay_and_without_a_proof_they_end(wor
 async def test_every_connection_of_the_feed_is_asked_for_all_and_then_for_the_new(world):
     _, _, feed, _, log_in = world
     first = await log_in()
-    await log_in("b@site.com", hears_news=False)  # POP3: a snapshot, whatever comes
+    await log_in("b@site.com", follows_changes=False)  # POP3: a snapshot, whatever comes
     await feed.until(lambda: len(feed.asked) == 1)
     await feed.news.put(None)
     await feed.until(lambda: feed.connections == 2 and len(feed.asked) == 2)
@@ -135,17 +135,17 @@ async def test_every_connection_of_the_feed_is_asked_for_all_and_then_for_the_ne
     await feed.until(lambda: len(feed.asked) == 3)
     boxes = [item.mailbox_id for item in feed.asked]
     assert boxes == [first.account.mailbox_id, first.account.mailbox_id, second.account.mailbox_id]
-    first.news.clear()
+    first.changed.clear()
     await feed.news.put(FeedNews([second.account.mailbox_id]))
     async with asyncio.timeout(patient(20)):
-        await second.news.wait()
-    assert not first.news.is_set()
+        await second.changed.wait()
+    assert not first.changed.is_set()
 
 
 async def test_lists_are_bounded_and_the_first_leaves_at_once():
-    asking = Asking((), lambda mailbox_id: b"p")
-    lists = asking.lists()
+    subscriptions = Subscriptions((), lambda mailbox_id: b"p")
+    lists = subscriptions.lists()
     assert await anext(lists) == []
     for _ in range(MOST_WATCHED_A_FRAME + 1):
-        asking.add(new_id())
+        subscriptions.add(new_id())
     assert [len(await anext(lists)) for _ in range(2)] == [MOST_WATCHED_A_FRAME, 1]

@@ -12,8 +12,8 @@ from mailkit.errors import Unavailable
 from mailkit.listener import Peer
 from mailkit.tarpit import Tarpit
 from mailstore_client.wire import Maildrop, OpenMaildrop
-from pop_imap_frontend import logins
-from pop_imap_frontend.logins import Logins
+from pop_imap_frontend.conversation import logins
+from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.pop3 import session
 
 from .test_pop3_dialogue import Client, World, dialogue
