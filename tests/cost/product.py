@@ -24,7 +24,7 @@ NO_INPUT = {
 
 def smtp() -> set[str]:
     """The verbs that the gateway dispatches."""
-    from smtp_gateway.session import SmtpSession  # noqa: PLC0415
+    from smtp_gateway.smtp.session import SmtpSession  # noqa: PLC0415
 
     return {f"smtp {name.removeprefix('smtp_')}" for name in dir(SmtpSession) if name.startswith("smtp_")}
 

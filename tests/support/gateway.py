@@ -21,16 +21,19 @@ from mailkit.batch import Batcher
 from mailkit.clock import SystemClock
 from mailkit.dns import Existence
 from mailkit.listener import Peer
+from mailkit.tarpit import Tarpit
 from mailkit.testing.speed import patient
 from mailstore_client.wire import RoomQuestion
 from queue_worker_client.wire import Submission, SubmissionAnswer
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.budget import BodyBudget
-from smtp_gateway.checks.recipient import RecipientCheck
-from smtp_gateway.checks.sender import SenderCheck
 from smtp_gateway.config import GatewaySettings
-from smtp_gateway.context import Context
-from smtp_gateway.session import SmtpSession
+from smtp_gateway.policy.conduct import ClientLimits
+from smtp_gateway.policy.recipient import RecipientCheck
+from smtp_gateway.policy.sender import SenderCheck
+from smtp_gateway.sessions import Sessions
+from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.session import SmtpSession
 
 MAILBOX = Target("u@here.test", uuid4(), 1 << 30, 1)
 ACCOUNT = UUID(int=7)
@@ -125,9 +128,12 @@ def context(services: Services | None = None, **settings: Any) -> Context:
         told,
         SenderCheck(Batcher(of.senders), cast(Any, of)),
         RecipientCheck(Batcher(of.recipients), Batcher(of.room)),
+        ClientLimits(told, lambda: False),
         Acceptor(cast(Any, of), SystemClock(), told.helo_name),
         Batcher(of.logins),
+        Tarpit(told.login_delays, told.login_delays_per_network),
         BodyBudget(told.gateway_body_bytes),
+        Sessions(),
         None,
     )
 

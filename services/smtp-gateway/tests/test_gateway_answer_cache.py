@@ -6,8 +6,8 @@ import pytest
 
 from mailkit.batch import Batcher
 from mailkit.errors import Unavailable
-from smtp_gateway import answer_cache
-from smtp_gateway.answer_cache import AnswerCache
+from smtp_gateway.policy import answer_cache
+from smtp_gateway.policy.answer_cache import AnswerCache
 
 
 class Upstream:

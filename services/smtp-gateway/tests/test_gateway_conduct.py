@@ -1,6 +1,7 @@
 """Clients that misbehave are answered slower and slower and then disconnected; other clients are not affected."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from auth_client.wire import RecipientAnswer
 from mailkit.listener import Peer
 from smtp_gateway import metrics
-from smtp_gateway.context import Context
+from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.sessions import Sessions
+from smtp_gateway.smtp.context import Context
 from tests.support.gateway import Dialogue, Services, context
 
 GREETED = b"EHLO client.test\r\n"
@@ -33,11 +35,8 @@ class World:
 
     def context(self, services: Services | None = None, **settings: Any) -> Context:
         shared = context(services, **settings)
-        return Context(
-            shared.settings, shared.senders, shared.recipients, shared.acceptor, shared.logins, shared.bodies, None,
-            Sessions(lambda: self.full),
-            crowded=lambda: self.full, sleep=self.sleep, clock=self.clock,
-        )  # fmt: skip
+        limits = ClientLimits(shared.settings, lambda: self.full, self.clock)
+        return replace(shared, limits=limits, sessions=Sessions(lambda: self.full), sleep=self.sleep)
 
 
 def at(address: str) -> Peer:

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from smtp_gateway.paths import client_name, parse_mail, parse_rcpt
+from smtp_gateway.smtp.paths import client_name, parse_mail, parse_rcpt
 from tests.support.gateway import ACCOUNT, Dialogue, Services, context, send
 
 LONG = b"bounce+" + b"x" * 180 + b"=user=far.example"

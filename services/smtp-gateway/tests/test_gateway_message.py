@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth_client.wire import RecipientAnswer, Target
-from smtp_gateway.checks.content import repaired
+from smtp_gateway.policy.content import repaired
 from tests.support.gateway import Dialogue, Services, context, send
 
 HEADER = b"Subject: x\r\n\r\n"

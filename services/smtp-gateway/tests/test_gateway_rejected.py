@@ -4,8 +4,8 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from smtp_gateway import connection
-from smtp_gateway.connection import MOST_LOGGED
+from smtp_gateway.smtp import connection
+from smtp_gateway.smtp.connection import MOST_LOGGED
 from tests.support.gateway import Dialogue, context
 
 

@@ -22,10 +22,10 @@ from mailstore_client.wire import RoomQuestion
 from queue_worker_client.wire import LARGE_BODY
 from smtp_gateway import accept
 from smtp_gateway.budget import BodyBudget
-from smtp_gateway.checks.recipient import RecipientCheck
-from smtp_gateway.context import Context
-from smtp_gateway.receiving import Receiving
-from smtp_gateway.session import SmtpSession
+from smtp_gateway.policy.recipient import RecipientCheck
+from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.receiving import Receiving
+from smtp_gateway.smtp.session import SmtpSession
 from tests.support.gateway import MAILBOX, Dialogue, Services, context, until
 
 

@@ -8,8 +8,8 @@ import uvloop
 from mailkit.connections import Connections, Limits
 from mailkit.listener import Listener, Refusals
 from mailkit.testing.speed import patient
-from smtp_gateway.context import Context
-from smtp_gateway.session import SmtpSession
+from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.session import SmtpSession
 from tests.support.gateway import Services, context
 
 REFUSALS = Refusals(too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 no header\r\n")

@@ -1,11 +1,8 @@
-"""The hand-over of a finished transaction to the queue: trace header, missing fields of a submission, then 250."""
+"""The hand-over of a finished transaction to the queue, repeated until it is answered; then the 250."""
 
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import datetime
-from email.utils import format_datetime
-from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -19,14 +16,8 @@ from mailkit.logs import get_logger
 from mailkit.reply import Reply
 from mailkit.report import report
 from queue_worker_client.client import QueueClient
-from queue_worker_client.wire import (
-    LARGE_BODY,
-    LIST_BYTES,
-    LIST_ITEMS,
-    Submission,
-    SubmissionAnswer,
-)
-from smtp_gateway import metrics, replies
+from queue_worker_client.wire import LARGE_BODY, LIST_BYTES, LIST_ITEMS, Submission, SubmissionAnswer
+from smtp_gateway import metrics, replies, trace
 from smtp_gateway.transaction import Transaction
 
 log = get_logger()
@@ -51,14 +42,14 @@ class Acceptor:
         transaction: Transaction,
         body: bytes,
         header: Header,
-        trace: str,
+        clause: str,
         client_address: str | None,
         *,
         complete: bool,
     ) -> Reply:
         """Hand the message over and return the reply to the final dot.
 
-        `header`: the body's. `trace`: the from-clause of Received. `complete`: the message is a submission, to which a
+        `header`: the body's. `clause`: the from-clause of Received (`trace.from_clause`). `complete`: the message is a submission, to which a
         missing Date or Message-ID is added (RFC 6409 8).
         """
         started = time.perf_counter()
@@ -67,7 +58,7 @@ class Acceptor:
             submission_id,
             transaction.mail_from or "",
             list(transaction.targets.values()),
-            self._top(transaction, body, header, trace, submission_id, complete) + body,
+            self._top(transaction, body, header, clause, submission_id, complete) + body,
             client_address,
             transaction.relay.mailbox_id if transaction.relay else None,
             transaction.eight_bit or not body.isascii(),
@@ -132,30 +123,14 @@ class Acceptor:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 
-    # -- header fields added to the message
-
     def _top(
-        self, transaction: Transaction, body: bytes, header: Header, trace: str, submission_id: UUID, complete: bool
+        self, transaction: Transaction, body: bytes, header: Header, clause: str, submission_id: UUID, complete: bool
     ) -> bytes:
-        """Return Received (RFC 5321 4.4) and the missing fields of a submission.
-
-        Of several recipients `for` names none, so as not to disclose one to another.
-        """
+        """Return what precedes the body: Received, the missing fields of a submission, and the end of an absent header."""
         now = self._clock.now().replace(microsecond=0)
-        only = transaction.recipients[0] if len(transaction.recipients) == 1 else ""
-        target = f"\r\n\tfor <{only}>" if only and only.isascii() else ""
-        top = f"Received: {trace}\r\n\tby {self._helo_name} (Postrider)\r\n\tid {submission_id.hex}{target};\r\n\t{_date(now)}\r\n"
+        top = trace.received(clause, self._helo_name, submission_id, transaction.recipients, now)
         if complete:
-            if b"date" not in header:
-                top += f"Date: {_date(now)}\r\n"
-            if b"message-id" not in header:
-                top += f"Message-ID: <{new_id().hex}@{self._helo_name}>\r\n"
+            top += trace.missing(header, self._helo_name, now)
         if not header.raw and not body.startswith(b"\r\n"):
             top += "\r\n"  # the message has no header: all of it is text
         return top.encode()
-
-
-@lru_cache(maxsize=8)
-def _date(now: datetime) -> str:
-    """Format a date (RFC 5322 3.3); cached, since it changes once per second."""
-    return format_datetime(now)

@@ -26,13 +26,14 @@ from mailstore_client.wire import RoomQuestion
 from queue_worker_client.client import QueueClient
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.budget import BodyBudget
-from smtp_gateway.checks.recipient import RecipientCheck
-from smtp_gateway.checks.sender import SenderCheck
 from smtp_gateway.config import GatewaySettings
-from smtp_gateway.context import Context
-from smtp_gateway.recheck import RECHECK_SECONDS, recheck
-from smtp_gateway.session import SmtpSession
+from smtp_gateway.policy.conduct import ClientLimits
+from smtp_gateway.policy.recheck import RECHECK_SECONDS, recheck
+from smtp_gateway.policy.recipient import RecipientCheck
+from smtp_gateway.policy.sender import SenderCheck
 from smtp_gateway.sessions import Sessions
+from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.session import SmtpSession
 
 log = get_logger()
 
@@ -61,21 +62,26 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     )  # fmt: skip
     connections = Connections(limits)
     resolver, room = Resolver(settings.dns_servers), Batcher(mailstore.room, patience=PATIENCE)
+
+    def crowded() -> bool:
+        return connections.crowded
+
     context = Context(
         settings,
         SenderCheck(Batcher(auth.senders, patience=PATIENCE), resolver),
         RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), room),
+        ClientLimits(settings, crowded),
         Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
         Batcher(auth.logins, flights=4, most=20, patience=PATIENCE),
+        Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=crowded),
         BodyBudget(settings.gateway_body_bytes),
+        Sessions(crowded),
         tls,
-        Sessions(lambda: connections.crowded),
-        crowded=lambda: connections.crowded,
-        tarpit=Tarpit(
-            settings.login_delays, settings.login_delays_per_network, crowded=lambda: connections.crowded
-        ),
-    )  # fmt: skip
-    direct = without_grants(context, auth, resolver, room)
+    )
+    direct = replace(
+        without_grants(context, auth, resolver, room),
+        limits=ClientLimits(settings, crowded),  # the direct ports count on their own
+    )
     if not settings.open_smtp:
         context = direct
     http = HttpSide(app(life), settings.http_host, settings.http_port, settings.metrics_port)

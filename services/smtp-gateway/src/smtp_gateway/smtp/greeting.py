@@ -3,9 +3,9 @@
 from mailkit.reply import Reply
 from mailkit.tls_versions import negotiated, warn_of_old
 from smtp_gateway import metrics, replies
-from smtp_gateway.authenticate import authenticate, may_log_in
-from smtp_gateway.commands import Commands
-from smtp_gateway.paths import client_name
+from smtp_gateway.smtp.authenticate import authenticate, may_log_in
+from smtp_gateway.smtp.commands import Commands
+from smtp_gateway.smtp.paths import client_name
 
 
 class Greeting(Commands):

@@ -6,7 +6,7 @@ from mailkit.errors import is_final
 from mailkit.reply import Reply
 from mailkit.report import report
 from smtp_gateway import metrics, replies
-from smtp_gateway.connection import Connection
+from smtp_gateway.smtp.connection import Connection
 
 LONGEST_COMMAND = 4096
 #: Verbs whose argument is the client's name, which need not be valid UTF-8.

@@ -6,7 +6,7 @@ from mailkit.batch import Batcher
 from mailkit.reply import Reply
 from mailstore_client.wire import RoomQuestion
 from smtp_gateway import replies
-from smtp_gateway.answer_cache import AnswerCache
+from smtp_gateway.policy.answer_cache import AnswerCache
 
 _VERDICTS = {
     "no_mailbox": replies.NO_MAILBOX,

@@ -16,9 +16,10 @@ from mailkit.foreign import foreign
 from mailkit.listener import Peer
 from mailkit.logs import get_logger
 from mailkit.reply import Reply
+from mailkit.tls_versions import negotiated
 from smtp_gateway import metrics, replies
-from smtp_gateway.context import Context
-from smtp_gateway.receiving import Receiving
+from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.receiving import Receiving
 from smtp_gateway.transaction import Transaction
 
 log = get_logger()
@@ -56,7 +57,7 @@ class Connection(SMTP):
         self.failed_logins = 0
         self.helo = ""
         self.extended = False
-        self.conduct = context.conduct(peer.address)
+        self.conduct = context.limits.conduct(peer.address)
         self.waiting_since: float | None = None
         """Start of the client's silence (event loop time); None while no input is awaited."""
         self.closing = False
@@ -178,6 +179,13 @@ class Connection(SMTP):
             return await self.read_line()
         except Exception as error:
             raise ConnectionResetError("the client left during AUTH") from error
+
+    def cipher(self) -> str:
+        """Return the negotiated TLS version and cipher; "" without TLS, or if they are unknown."""
+        if not self.tls or self.transport is None:
+            return ""
+        info = self.transport.get_extra_info("cipher")
+        return f"{negotiated(self.transport)} with cipher {info[0]}" if info else ""
 
     # -- message data
 

@@ -1,14 +1,18 @@
-"""Limits on misbehaving clients: replies to errors and useless commands are delayed more and more, then the connection ends.
+"""Limits on clients: replies to errors and useless commands are delayed more and more, then the connection ends; messages
+per minute of a client without a right to relay.
 
 The rules and their defaults are Postfix's (smtpd_soft_error_limit, smtpd_hard_error_limit, smtpd_junk_command_limit,
 smtpd_error_sleep_time, stress-adaptive behaviour); docs/decisions/0031.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from mailkit.address import client_network
+from mailkit.address import Networks, client_host, client_network
 from mailkit.levels import Levels
+from smtp_gateway.config import GatewaySettings
 
 #: Errors of one network are forgotten at this rate (per second): one every six seconds.
 NETWORK_PER_SECOND = 1 / 6
@@ -90,3 +94,38 @@ class Conduct:
         if self._ended or self._errors >= self._allowance.hard:
             return True
         return self._errors >= CROWDED_LIMIT and self._crowded()
+
+
+class ClientLimits:
+    """The limits on clients, and what is counted for them over all their connections.
+
+    `crowded`: True while most of the allowed connections are open. `clock`: monotonic seconds.
+    """
+
+    def __init__(
+        self, settings: GatewaySettings, crowded: Callable[[], bool], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        exempt = Networks(settings.limit_exempt_networks)
+        self._exempt = lru_cache(maxsize=4096)(lambda address: bool(exempt) and address in exempt)
+        self._allowance = Allowance(
+            settings.smtp_junk_commands, settings.smtp_soft_errors, settings.smtp_hard_errors,
+            settings.smtp_error_seconds,
+        )  # fmt: skip
+        self._crowded = crowded
+        self._networks = Levels(NETWORK_PER_SECOND, clock=clock)
+        self._most_messages = settings.messages_per_minute
+        self._messages = Levels(settings.messages_per_minute / 60, clock=clock)
+
+    def conduct(self, address: str | None) -> Conduct:
+        """Return the error counters of a new connection from `address`."""
+        return Conduct(self._allowance, self._networks, address, self._exempt, self._crowded)
+
+    def may_send(self, address: str | None) -> bool:
+        """Count a message of a client without a right to relay; False if it exceeds the limit per minute."""
+        if not self._most_messages or address is None or self._exempt(address):
+            return True
+        client = client_host(address)
+        if self._messages.level(client) + 1 > self._most_messages:
+            return False
+        self._messages.add(client)
+        return True

@@ -8,7 +8,7 @@ from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.reply import Reply
 from smtp_gateway import metrics, replies
-from smtp_gateway.connection import Connection
+from smtp_gateway.smtp.connection import Connection
 
 MOST_FAILURES = 5
 

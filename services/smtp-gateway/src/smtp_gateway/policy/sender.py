@@ -8,7 +8,7 @@ from mailkit.batch import Batcher
 from mailkit.dns import Existence, Resolver
 from mailkit.reply import Reply
 from smtp_gateway import replies
-from smtp_gateway.answer_cache import AnswerCache
+from smtp_gateway.policy.answer_cache import AnswerCache
 
 
 class SenderCheck:

@@ -6,13 +6,13 @@ import time
 from auth_client.wire import RecipientQuestion
 from mailkit.header import Header, header_of
 from mailkit.reply import Reply
-from mailkit.tls_versions import negotiated
 from queue_worker_client.wire import SubmissionRecipient
 from smtp_gateway import metrics, replies
-from smtp_gateway.checks import content
-from smtp_gateway.greeting import Greeting
-from smtp_gateway.paths import parse_mail, parse_rcpt, size_of
-from smtp_gateway.receiving import Receiving
+from smtp_gateway.policy import content
+from smtp_gateway.smtp.greeting import Greeting
+from smtp_gateway.smtp.paths import parse_mail, parse_rcpt, size_of
+from smtp_gateway.smtp.receiving import Receiving
+from smtp_gateway.trace import from_clause
 from smtp_gateway.transaction import Transaction
 
 _BODIES = ("7BIT", "8BITMIME")
@@ -69,7 +69,7 @@ class SmtpSession(Greeting):
         refusal = await self.context.senders.refusal(path.address, answer)
         if refusal is not None:
             return refusal
-        if answer.relay is None and not self.context.may_send(self.peer.address):
+        if answer.relay is None and not self.context.limits.may_send(self.peer.address):
             return replies.TOO_MANY_MESSAGES
         transaction.mail_from = path.address.strip()
         transaction.relay = answer.relay
@@ -149,7 +149,12 @@ class SmtpSession(Greeting):
         # shielded: a message read to its end is handed over even if the client disconnects (decision 2)
         work = asyncio.ensure_future(
             self.context.acceptor.accept(
-                transaction, body, header, self._trace(), self.peer.address, complete=transaction.relay is not None
+                transaction,
+                body,
+                header,
+                self._from_clause(),
+                self.peer.address,
+                complete=transaction.relay is not None,
             )
         )
         reply = await asyncio.shield(work)
@@ -168,18 +173,11 @@ class SmtpSession(Greeting):
         first = next((t for t in targets if t.mailbox_id), targets[0])
         return SubmissionRecipient(first.address, sender, first.mailbox_id, first.quota_limit, first.limit_version)
 
-    def _trace(self) -> str:
-        """Return the from-clause and the protocol of Received (RFC 5321 4.4, RFC 3848)."""
-        kind = "ESMTP" if self.extended else "SMTP"
-        if self.extended:
-            kind += ("S" if self.tls else "") + ("A" if self.login else "")
-        address = self.peer.address or "unknown"
-        literal = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
-        cipher = ""
-        if self.tls and self.transport is not None:
-            info = self.transport.get_extra_info("cipher")
-            cipher = f"\r\n\t(using {negotiated(self.transport)} with cipher {info[0]})" if info else ""
-        return f"from {self.helo} ({literal}){cipher} with {kind}"
+    def _from_clause(self) -> str:
+        return from_clause(
+            self.helo, self.peer.address, extended=self.extended, tls=self.tls, cipher=self.cipher(),
+            login=self.login is not None,
+        )  # fmt: skip
 
     # -- the simple verbs
 

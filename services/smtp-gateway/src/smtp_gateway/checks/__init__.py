@@ -1,1 +1,0 @@
-"""Checks before a message is accepted, in the order they run: sender, recipient, content."""

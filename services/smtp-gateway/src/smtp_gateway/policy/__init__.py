@@ -1,0 +1,1 @@
+"""Which senders, recipients and contents are accepted, and the limits on clients."""

@@ -1,0 +1,36 @@
+"""What all SMTP sessions of the process share."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from auth_client.wire import Login, LoginAnswer
+from mailkit.batch import Batcher
+from mailkit.tarpit import Tarpit
+from smtp_gateway.accept import Acceptor
+from smtp_gateway.budget import BodyBudget
+from smtp_gateway.config import GatewaySettings
+from smtp_gateway.policy.conduct import ClientLimits
+from smtp_gateway.policy.recipient import RecipientCheck
+from smtp_gateway.policy.sender import SenderCheck
+from smtp_gateway.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class Context:
+    """The policies, the acceptor, logins, limits and TLS of the sessions, and the list of those that are open."""
+
+    settings: GatewaySettings
+    senders: SenderCheck
+    recipients: RecipientCheck
+    limits: ClientLimits
+    acceptor: Acceptor
+    logins: Batcher[Login, LoginAnswer]
+    tarpit: Tarpit
+    """Delays the answers to logins."""
+    bodies: BodyBudget
+    sessions: Sessions
+    tls: Callable[[str], ssl.SSLContext] | None
+    """Returns the context of a listener; None: no TLS."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
