@@ -16,7 +16,7 @@ import mailkit
 from mailkit.config import KNOWN_NAMES, ServiceSettings
 from mailkit.logs import EVENTS
 from mailkit.report import Kind
-from queue_worker.schedule import Decision
+from queue_worker.delivery.schedule import Decision
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,8 +14,8 @@ from mailkit.testing import hostile
 from mailkit.web import HttpSide
 from queue_worker.__main__ import openapi
 from queue_worker.couriers import Verdict
-from queue_worker.handlers import admin as admin_handler
-from queue_worker.handlers.admin import NAMED
+from queue_worker.operators import endpoints
+from queue_worker.operators.endpoints import NAMED
 from queue_worker.parts import web
 from queue_worker_client.admin import QueueAdmin
 
@@ -76,7 +76,7 @@ async def test_what_is_listed_costs_a_constant_number_of_statements(world, admin
 
 
 async def test_a_filter_looks_at_a_long_queue_in_windows(world, admin, monkeypatch):
-    monkeypatch.setattr(admin_handler, "WINDOW", 4)
+    monkeypatch.setattr(endpoints, "WINDOW", 4)
     ids = [await deferred(world, f"b@far{n % 5}.test") for n in range(11)]
     assert [record["id"] for record in await admin.list_queue(domain="far4.test")] == [ids[4], ids[9]]
     assert [record["id"] for record in await admin.list_queue(limit=6)] == ids[:6]
@@ -105,7 +105,7 @@ async def test_a_message_with_many_recipients_is_shown_in_pages(world, admin):
 
 
 async def test_trying_everything_now_goes_in_slices(world, admin, monkeypatch):
-    monkeypatch.setattr(admin_handler, "SLICE", 3)
+    monkeypatch.setattr(endpoints, "SLICE", 3)
     for n in range(4):
         await deferred(world, f"b@far{n}.test", f"c@far{n}.test")
     assert await admin.retry_all() == 8

@@ -6,7 +6,7 @@ import pytest
 from bodystore import BodyStore
 from mailkit.db import PLANNER, create_pool
 from mailkit.testing.standby import Pair, pair
-from queue_worker.leases import LEASE
+from queue_worker.delivery.leases import LEASE
 
 from .conftest import World
 from .test_queue_fences import claimed_by_the_dead

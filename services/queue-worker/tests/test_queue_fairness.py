@@ -12,9 +12,9 @@ from mailkit.dns import MX
 from mailkit.ids import new_id
 from mailkit.testing.sink import Sink
 from mailkit.testing.speed import allowed, patient, until
-from queue_worker import delivery
 from queue_worker.couriers import CourierSettings, RemoteCourier
 from queue_worker.couriers.addresses import AT_ONCE
+from queue_worker.delivery import loop, slots
 from queue_worker.parts import Parts
 
 SILENT = 520
@@ -95,7 +95,7 @@ async def test_silent_hosts_of_one_account_delay_no_other_customers_mail(world, 
     silent = net.silent(SILENT)
     await world.submit(world.message(*(f"x@{domain}" for domain in silent), account=SPAMMER), worker=running[0])
     await until(lambda: sum(under_way(running)) >= SILENT // 2)
-    assert max(under_way(running)) <= delivery.CONVERSATIONS // 2 + 1
+    assert max(under_way(running)) <= slots.CONVERSATIONS // 2 + 1
     took = [await sent(net, worker, world, f"b@{net.good(f'good{n}.test')}") for n, worker in enumerate(running)]
     assert max(took) < allowed(5), took
     assert sum(under_way(running)) >= SILENT // 2, "the silent hosts were given up before: nothing was shown"
@@ -117,7 +117,7 @@ async def test_many_domains_on_one_silent_address_leave_the_conversations_to_oth
 
 async def test_an_account_with_many_recipients_does_not_fill_what_is_in_hand(world, monkeypatch):
     """A worker that may hold 200 recipients holds half of them for one account, and takes another's at once."""
-    monkeypatch.setattr(delivery, "IN_HAND", 200)
+    monkeypatch.setattr(loop, "IN_HAND", 200)
     go, take = asyncio.Event(), world.sink.deliver
 
     async def slow(domain, messages, report):
@@ -133,12 +133,12 @@ async def test_an_account_with_many_recipients_does_not_fill_what_is_in_hand(wor
     await until(lambda: worker.delivery._in_hand.total >= 100)
     await world.submit(world.message("b@good.test", account=CUSTOMER), worker=worker)
     await until(lambda: any(got.domain == "good.test" for got in world.sink.got))
-    assert worker.delivery._in_hand.total <= 100 + delivery.DOMAINS
+    assert worker.delivery._in_hand.total <= 100 + loop.DOMAINS
     go.set()
     await until(lambda: sum(len(got.recipients) for got in world.sink.got) == 3001)
     await worker.delivery.stop(1)
     await asyncio.wait_for(task, patient(5))
-    assert worker.delivery._in_hand.total == worker.delivery._slots.total == worker.delivery._unproven == 0
+    assert worker.delivery._in_hand.total == len(worker.delivery._slots) == worker.delivery._slots._unproven == 0
 
 
 async def test_a_long_line_of_one_account_at_a_domain_lets_others_through(world):
@@ -161,8 +161,8 @@ async def test_a_long_line_of_one_account_at_a_domain_lets_others_through(world)
 
 
 async def test_domains_that_answered_lately_have_conversations_of_their_own(world, monkeypatch):
-    monkeypatch.setattr(delivery, "CONVERSATIONS", 60)
-    monkeypatch.setattr(delivery, "RESERVE", 20)
+    monkeypatch.setattr(slots, "CONVERSATIONS", 60)
+    monkeypatch.setattr(slots, "RESERVE", 20)
     never, take = asyncio.Event(), world.sink.deliver
 
     async def silent(domain, messages, report):

@@ -69,7 +69,7 @@ async def test_filing_trouble_is_tried_again_soon_and_is_not_a_reason_to_bounce(
 
 
 async def test_a_list_that_hangs_does_not_keep_the_next_from_its_turn(world, monkeypatch):
-    monkeypatch.setattr("queue_worker.filing.SLOW_SECONDS", 0.05)
+    monkeypatch.setattr("queue_worker.delivery.filing.SLOW_SECONDS", 0.05)
     worker, hangs, begun = world.worker(), asyncio.Event(), asyncio.Event()
     file = world.mailstore.file
 

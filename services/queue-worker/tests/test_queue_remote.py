@@ -3,9 +3,9 @@
 import asyncio
 
 from mailkit.testing.speed import patient
-from queue_worker import walk
 from queue_worker.couriers import Verdict
-from queue_worker.destinations import CONVERSATION, FIRST, LATELY, REMEMBERED, Destinations, split
+from queue_worker.delivery import walk
+from queue_worker.delivery.destinations import CONVERSATION, FIRST, LATELY, REMEMBERED, Destinations, split
 from queue_worker_client.wire import SubmissionRecipient
 
 

@@ -6,8 +6,8 @@ from math import isqrt
 from hypothesis import given
 from hypothesis import strategies as st
 
+from queue_worker.delivery.schedule import is_over, next_attempt, next_filing
 from queue_worker.models import clean
-from queue_worker.schedule import is_over, next_attempt, next_filing
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ages = st.integers(min_value=0, max_value=200_000)

@@ -17,8 +17,10 @@ from queue_worker.couriers.addresses import (
 )
 from queue_worker.couriers.models import Timeouts
 from queue_worker.couriers.trouble import Trouble
-from queue_worker.ready import LOOKS, Ready
-from queue_worker.shares import NO_FLOW, Shares, flow_of
+from queue_worker.delivery.ready import LOOKS, Ready
+from queue_worker.delivery.shares import Shares
+from queue_worker.intake.flows import flow_of
+from queue_worker.models import NO_FLOW
 
 A, B, C = (UUID(int=n) for n in (1, 2, 3))
 

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from mailkit.errors import Unavailable
 from mailkit.ids import id_floor, id_time, new_id
 from mailkit.singleton import Lost, Singleton
-from queue_worker import maintain
 from queue_worker.couriers import Verdict
-from queue_worker.maintain import MAINTAIN_SECONDS
 from queue_worker.storage.queue import sql
 from queue_worker.storage.schema import metadata
+from queue_worker.upkeep import maintain
+from queue_worker.upkeep.maintain import MAINTAIN_SECONDS
 
 
 async def bodies(world):

@@ -19,9 +19,9 @@ from mailkit.web import HttpSide
 from mailstore_client.client import MailstoreClient
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import CourierSettings, RemoteCourier
-from queue_worker.leases import RENEW_SECONDS
-from queue_worker.maintain import MAINTAIN_SECONDS
+from queue_worker.delivery.leases import RENEW_SECONDS
 from queue_worker.parts import Parts, assemble, web
+from queue_worker.upkeep.maintain import MAINTAIN_SECONDS
 
 log = get_logger()
 

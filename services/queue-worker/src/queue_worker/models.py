@@ -5,7 +5,10 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
-from queue_worker.shares import NO_FLOW
+#: The flow of messages that no client sent: our own bounces, and rows from before flows were distinguished.
+NO_FLOW = UUID(int=0)
+#: A flow and a destination domain, "" for local mailboxes; the due mail of a pair is claimed together.
+Pair = tuple[UUID, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,19 +15,19 @@ from mailkit.lifecycle import Lifecycle
 from mailkit.singleton import Singleton
 from mailkit.web import App, create_app
 from mailstore_client.client import MailstoreClient
-from queue_worker.collect import Collector
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import RemoteCourier
 from queue_worker.couriers.local import LocalCourier
-from queue_worker.delivery import Delivery
-from queue_worker.filing import Filer
-from queue_worker.handlers import admin, submissions
-from queue_worker.intake import Intake
-from queue_worker.leases import Leases
-from queue_worker.maintain import MAINTAIN_SECONDS, Maintenance
-from queue_worker.ready import Pair
-from queue_worker.record import Recorder
-from queue_worker.shares import NO_FLOW
+from queue_worker.delivery.filing import Filer
+from queue_worker.delivery.leases import Leases
+from queue_worker.delivery.loop import Delivery
+from queue_worker.delivery.record import Recorder
+from queue_worker.intake import submissions
+from queue_worker.intake.group_commit import Intake
+from queue_worker.models import NO_FLOW, Pair
+from queue_worker.operators import endpoints
+from queue_worker.upkeep.collect import Collector
+from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, Maintenance
 
 
 @dataclass(frozen=True)
@@ -91,5 +91,5 @@ def web(settings: QueueSettings, life: Lifecycle, pool: asyncpg.Pool, clock: Clo
 
     app = create_app("queue-worker", life, {"database": database}, tokens)
     submissions.add(app, lambda: parts.intake, settings.max_message_bytes)
-    app.include_router(admin.router(pool, clock, wake))
+    app.include_router(endpoints.router(pool, clock, wake))
     return app

@@ -93,7 +93,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class CourierSettings:
-    """Settings of the remote courier; `main.py` takes them from the service's settings."""
+    """Settings of the remote courier; taken from the service's settings."""
 
     helo_name: str
     """The name sent in EHLO (POSTRIDER_HELO_NAME)."""

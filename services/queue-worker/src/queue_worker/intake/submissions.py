@@ -10,7 +10,7 @@ from mailkit.errors import BadRequest, PostriderError
 from mailkit.problems import problem
 from mailkit.questions import decoded
 from mailkit.web import MSGPACK, App, add_endpoint
-from queue_worker.intake import Intake
+from queue_worker.intake.group_commit import Intake
 from queue_worker_client.wire import Submission, SubmissionAnswers, SubmissionList
 
 _head = msgspec.msgpack.Decoder(Submission)

@@ -16,8 +16,8 @@ from mailkit.errors import NoSpace, Unavailable
 from mailkit.logs import get_logger
 from mailkit.report import report
 from queue_worker import metrics
-from queue_worker.enqueue import Entry, destinations, entry, insert
-from queue_worker.ready import Pair
+from queue_worker.intake.enqueue import Entry, destinations, entry, insert
+from queue_worker.models import Pair
 from queue_worker_client.wire import LIST_BYTES, Submission, SubmissionAnswer
 
 log = get_logger()

@@ -5,16 +5,7 @@ switches (Choudhury and Hahne, 1998): `n` flows that want everything get one par
 free for the next flow. It needs no list of waiting flows.
 """
 
-from functools import lru_cache
-from uuid import UUID, uuid5
-
-from mailkit.address import client_host
-
-#: The flow of messages that no client sent: our own bounces, and rows from before flows were distinguished.
-NO_FLOW = UUID(int=0)
-#: Clients and senders whose flow is cached, since its hash costs more than the rest of a row.
-REMEMBERED = 4096
-_client = lru_cache(maxsize=REMEMBERED)(client_host)
+from uuid import UUID
 
 
 class Shares:
@@ -43,17 +34,3 @@ class Shares:
             self._held[flow] = left
         else:
             self._held.pop(flow, None)
-
-
-def flow_of(account: UUID | None, client_address: str | None, mail_from: str) -> UUID:
-    """Return the flow of a message: its account, else its client's network (an IPv6 /64), else its sender."""
-    if account is not None:
-        return account
-    if client_address:
-        return _named_flow(_client(client_address))
-    return _named_flow(mail_from.lower()) if mail_from else NO_FLOW
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _named_flow(name: str) -> UUID:
-    return uuid5(NO_FLOW, name)

@@ -9,8 +9,8 @@ from bodystore import BodyStore
 from mailkit.db import Connection
 from mailkit.header import Header, header_of
 from mailkit.ids import new_id
-from queue_worker.ready import Pair
-from queue_worker.shares import NO_FLOW, flow_of
+from queue_worker.intake.flows import flow_of
+from queue_worker.models import NO_FLOW, Pair
 from queue_worker.storage.queue import sql
 from queue_worker_client.wire import Submission
 

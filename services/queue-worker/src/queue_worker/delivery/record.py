@@ -17,12 +17,11 @@ from mailkit.db import Connection, translate
 from mailkit.ids import new_id
 from mailkit.logs import get_logger
 from mailkit.report import report
-from queue_worker.bounce import Original, bounce
-from queue_worker.enqueue import Entry, destinations, entry, insert
-from queue_worker.models import Result
-from queue_worker.news import tell
-from queue_worker.ready import Pair
-from queue_worker.schedule import TURN_SECONDS, Decision, decide
+from queue_worker.delivery.bounce import Original, bounce
+from queue_worker.delivery.news import tell
+from queue_worker.delivery.schedule import TURN_SECONDS, Decision, decide
+from queue_worker.intake.enqueue import Entry, destinations, entry, insert
+from queue_worker.models import Pair, Result
 from queue_worker.storage.queue import sql
 from queue_worker_client.wire import SubmissionRecipient
 

@@ -12,7 +12,7 @@ from mailkit.logs import get_logger
 from mailkit.report import report
 from mailkit.singleton import Lost, Singleton
 from queue_worker import metrics
-from queue_worker.filing import Filer
+from queue_worker.delivery.filing import Filer
 from queue_worker.storage.queue import sql
 
 log = get_logger()

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import asyncpg
 
 from mailkit.clock import Clock
-from queue_worker.ready import Pair, Ready
-from queue_worker.shares import NO_FLOW
+from queue_worker.delivery.ready import Ready
+from queue_worker.models import NO_FLOW, Pair
 from queue_worker.storage.queue import sql
 
 #: Pairs of domain and flow that one step looks at.

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
-from queue_worker.shares import Shares
+from queue_worker.delivery.shares import Shares
+from queue_worker.models import Pair
 
-#: A flow and a destination domain; the due mail of a pair is claimed together.
-Pair = tuple[UUID, str]
 #: Most pairs remembered; the next walk over the queue finds the others.
 MOST = 20_000
 #: Most pairs that one call of `take` looks at.

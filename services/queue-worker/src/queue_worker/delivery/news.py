@@ -6,8 +6,8 @@ from datetime import datetime
 
 from mailkit.logs import get_logger
 from queue_worker import metrics
-from queue_worker.enqueue import Entry
-from queue_worker.schedule import Decision
+from queue_worker.delivery.schedule import Decision
+from queue_worker.intake.enqueue import Entry
 
 log = get_logger()
 

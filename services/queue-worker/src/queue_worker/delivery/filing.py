@@ -10,10 +10,10 @@ from mailkit.clock import Clock
 from mailkit.logs import get_logger
 from mailkit.report import report
 from queue_worker.couriers.local import LocalCourier
-from queue_worker.leases import LEASE, Leases
+from queue_worker.delivery.leases import LEASE, Leases
+from queue_worker.delivery.record import Recorder
+from queue_worker.delivery.schedule import LOCAL_PAUSES, TURN_SECONDS
 from queue_worker.models import Claim
-from queue_worker.record import Recorder
-from queue_worker.schedule import LOCAL_PAUSES, TURN_SECONDS
 from queue_worker.storage.queue import sql
 
 log = get_logger()

@@ -13,7 +13,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from uuid import UUID
 
@@ -25,16 +24,17 @@ from mailkit.clock import Clock
 from mailkit.logs import get_logger
 from mailkit.report import report as report_error
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, RemoteRecipient, Verdict
-from queue_worker.destinations import Destinations, split
-from queue_worker.leases import LEASE, Leases
-from queue_worker.models import LOOP, Claim, End, Result
-from queue_worker.outgoing import Bodies, messages_of, prefix_of, result_of
-from queue_worker.ready import Pair, Ready
-from queue_worker.record import Recorder
-from queue_worker.schedule import TURN_SECONDS
-from queue_worker.shares import Shares
+from queue_worker.delivery.destinations import split
+from queue_worker.delivery.leases import LEASE, Leases
+from queue_worker.delivery.outgoing import Bodies, messages_of, prefix_of, result_of
+from queue_worker.delivery.ready import Ready
+from queue_worker.delivery.record import Recorder
+from queue_worker.delivery.schedule import TURN_SECONDS
+from queue_worker.delivery.shares import Shares
+from queue_worker.delivery.slots import Slot, Slots
+from queue_worker.delivery.walk import Walk
+from queue_worker.models import LOOP, Claim, End, Pair, Result
 from queue_worker.storage.queue import sql
-from queue_worker.walk import Walk
 
 log = get_logger()
 
@@ -42,25 +42,13 @@ log = get_logger()
 DOMAINS = 50
 EACH = 100
 FLOWS = 10
-#: Most recipients in hand, and most concurrent conversations, in all.
+#: Most recipients in hand, in all.
 IN_HAND = 5000
-CONVERSATIONS = 500
-#: Conversations of these that are reserved for domains that answered lately.
-RESERVE = 100
 POLL_SECONDS = 1.0
 #: Verdicts for which nothing was tried at the destination.
 _UNTRIED = frozenset({Verdict.returned, Verdict.postponed})
 _PAIR = attrgetter("flow", "destination")
 _DOUBT = "The remote host may have taken the message: its answer was lost. (#4.4.2)"
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Permission for one conversation. `proven`: the domain answered lately."""
-
-    flow: UUID
-    domain: str
-    proven: bool
 
 
 class Delivery:
@@ -77,12 +65,10 @@ class Delivery:
         self._leases = leases
         self._recorder = recorder
         self._remote = remote
-        self._destinations = Destinations(per_domain)
         self._ready = Ready()
         self.walk = Walk(pool, clock, self._ready)
-        self._slots = Shares(CONVERSATIONS)
+        self._slots = Slots(per_domain)
         self._in_hand = Shares(IN_HAND)
-        self._unproven = 0
         self._due = asyncio.Event()
         self._conversations: set[asyncio.Task[None]] = set()
         self._records: set[asyncio.Task[None]] = set()
@@ -194,12 +180,11 @@ class Delivery:
         now = asyncio.get_running_loop().time()
         if domain in slots:
             return False
-        if not self._destinations.free(domain, now):
+        if not self._slots.free(domain, now):
             return None
-        proven = self._destinations.answered_lately(domain, now)
-        if not self._may(flow, proven) or not self._in_hand.free(flow):
+        if not self._in_hand.free(flow) or (slot := self._slots.take(flow, domain, now)) is None:
             return False
-        slots[domain] = self._take(Slot(flow, domain, proven))
+        slots[domain] = slot
         return True
 
     def _allow(self, flow: UUID, most: int) -> int:
@@ -211,29 +196,13 @@ class Delivery:
         self._in_hand.take(flow, limit)
         return limit
 
-    def _may(self, flow: UUID, proven: bool) -> bool:
-        return self._slots.free(flow) > 0 and (proven or self._unproven < CONVERSATIONS - RESERVE)
-
-    def _take(self, slot: Slot) -> Slot:
-        self._slots.take(slot.flow)
-        self._unproven += not slot.proven
-        self._destinations.begin(slot.domain)
-        return slot
-
     def _release(self, slot: Slot, reached: bool | None) -> None:
-        self._slots.give(slot.flow)
-        self._unproven -= not slot.proven
-        self._destinations.end(slot.domain, reached)
+        self._slots.release(slot, reached)
         self._unblock(slot.domain)
 
     def _unblock(self, domain: str) -> None:
-        self._ready.unblock(domain, self._destinations.free(domain, asyncio.get_running_loop().time()))
+        self._ready.unblock(domain, self._slots.free(domain, asyncio.get_running_loop().time()))
         self._due.set()
-
-    def _more(self, slot: Slot) -> int:
-        """Return how many conversations may begin besides the one on `slot`."""
-        free = min(self._destinations.free(slot.domain, asyncio.get_running_loop().time()), self._slots.free(slot.flow))
-        return free if slot.proven else min(free, max(0, CONVERSATIONS - RESERVE - self._unproven))
 
     # -- conversations
 
@@ -241,11 +210,10 @@ class Delivery:
         """Begin conversations for `messages`: the first on `slot`, more while there are free slots."""
         if not messages:
             return self._release(slot, None)
-        flow, domain = slot.flow, slot.domain
-        size = split(len(messages), 1 + self._more(slot))
+        size = split(len(messages), 1 + self._slots.more(slot, asyncio.get_running_loop().time()))
         for start in range(0, len(messages), size):
             if start:
-                slot = self._take(Slot(flow, domain, slot.proven))
+                slot = self._slots.another(slot)
             task = asyncio.get_running_loop().create_task(self._converse(slot, messages[start : start + size]))
             self._conversations.add(task)
             task.add_done_callback(self._conversations.discard)
@@ -262,7 +230,7 @@ class Delivery:
             if not reached and (tried := [outcome for outcome in outcomes if outcome.verdict not in _UNTRIED]):
                 reached = any(outcome.reached for outcome in tried)
                 if reached:
-                    self._destinations.answered(slot.domain, asyncio.get_running_loop().time())
+                    self._slots.answered(slot.domain, asyncio.get_running_loop().time())
                     self._unblock(slot.domain)
             if results:
                 self._end(results)

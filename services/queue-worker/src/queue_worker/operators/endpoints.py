@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query
 from mailkit.clock import Clock
 from mailkit.errors import NotFound
 from mailkit.web import OPERATORS
-from queue_worker.handlers.records import Attempt, MessageDetail, QueuedMessage, Recipient, Retried
-from queue_worker.ready import Pair
+from queue_worker.models import Pair
+from queue_worker.operators.records import Attempt, MessageDetail, QueuedMessage, Recipient, Retried
 from queue_worker.storage.queue import sql
 
 #: Most recipients that the list names of a message, and most earlier attempts that are shown of a recipient.

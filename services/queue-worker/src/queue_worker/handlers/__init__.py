@@ -1,1 +1,0 @@
-"""The HTTP endpoints: hand-overs from the gateway, and the operators' API."""

@@ -1,0 +1,1 @@
+"""Periodic work: partitions, measurements of the queue, and the collection of unreferenced bodies."""
