@@ -11,8 +11,8 @@ from mailkit.errors import Forbidden, Unauthorised
 from mailkit.ids import new_id
 from mailkit.testing.speed import patient
 from mailstore import metrics
-from mailstore.filing import Filer
 from mailstore.parts import assemble
+from mailstore.writing.filing import Filer
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import (
     Append,
@@ -178,7 +178,7 @@ async def test_a_full_disk_refuses_mail_while_reading_and_deleting_go_on(store, 
 
 
 async def test_large_bodies_go_in_transactions_of_bounded_size(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr("mailstore.filing.MOST_BYTES", 500_000)
+    monkeypatch.setattr("mailstore.writing.filing.MOST_BYTES", 500_000)
     bodies = [message(str(n), size=300_000) for n in range(4)]
     await store.deliver(mailbox_id, *bodies)
     assert await store.texts(mailbox_id) == {n: PREFIX + body for n, body in enumerate(bodies, 1)}

@@ -63,8 +63,8 @@ async def test_names_that_look_odd(store, mailbox_id, name):
 
 
 async def test_there_is_an_end_to_folders_and_subscriptions(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr("mailstore.folder_tree.MOST_FOLDERS", 7)
-    monkeypatch.setattr("mailstore.folder_tree.MOST_SUBSCRIPTIONS", 6)
+    monkeypatch.setattr("mailstore.writing.folder_tree.MOST_FOLDERS", 7)
+    monkeypatch.setattr("mailstore.writing.folder_tree.MOST_SUBSCRIPTIONS", 6)
     assert await store.change("create", mailbox_id, "a/b/c") == "limit"
     assert await store.change("create", mailbox_id, "a/b") == "ok"
     assert await store.change("rename", mailbox_id, "INBOX", "old") == "limit"

@@ -8,8 +8,8 @@ import pytest
 
 from mailkit.migrate import upgrade
 from mailkit.testing.speed import patient
-from mailstore import copy, flags
 from mailstore.storage.store import sql
+from mailstore.writing import copy, expunge
 from mailstore_client.wire import DELETED, MailboxQuestion
 
 from .conftest import ROOM, masks, message, uids
@@ -94,7 +94,7 @@ async def test_a_large_copy_is_not_in_memory(store, mailbox_id):
 
 
 async def test_many_leave_in_batches(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr(flags, "BATCH", 4)
+    monkeypatch.setattr(expunge, "BATCH", 4)
     await store.deliver(mailbox_id, *[message(f"m{n}") for n in range(11)])
     await store.store(mailbox_id, [(1, 10)], "add", "\\Deleted")
     answer = await store.expunge(mailbox_id)

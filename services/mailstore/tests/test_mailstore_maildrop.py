@@ -8,7 +8,7 @@ import pytest
 
 from mailkit.errors import BadRequest, NotFound, Unanswered
 from mailkit.ids import new_id
-from mailstore.top import Top
+from mailstore.reading.top import Top
 from mailstore_client.wire import CloseMaildrop, MaildropLease, OpenMaildrop, ReadAhead, ReadMaildrop
 
 from .conftest import PREFIX, message, uids
@@ -90,7 +90,7 @@ async def test_a_large_message_is_never_whole_in_memory(store, mailbox_id):
         return sum(
             [
                 len(piece)
-                async for piece in store.parts.operations.sections.message(ReadMaildrop(mailbox_id, 1, 1, lines))
+                async for piece in store.parts.operations.retriever.message(ReadMaildrop(mailbox_id, 1, 1, lines))
             ]
         )
 

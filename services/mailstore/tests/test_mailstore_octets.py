@@ -8,8 +8,9 @@ import pytest
 from mailkit.errors import OverLimit, Unavailable
 from mailkit.ids import new_id
 from mailkit.testing.speed import patient
-from mailstore import metrics, octets
-from mailstore.octets import Octets
+from mailstore import metrics
+from mailstore.reading import octets
+from mailstore.reading.octets import Octets
 from mailstore_client.wire import FetchQuestion, ReadMaildrop, SearchQuestion, Section
 
 from .conftest import ALL, message
@@ -102,7 +103,7 @@ async def test_every_way_of_reading_a_body_is_counted(store, mailbox_id):
     await store.deliver(mailbox_id, *[message(size=200_000)] * 3)
     operations = store.parts.operations
     budget = operations.reader._octets
-    assert operations.sections._octets is budget and operations.searcher._octets is budget
+    assert operations.retriever._octets is budget and operations.searcher._octets is budget
     budget._patience = 0.05
     whole = FetchQuestion(mailbox_id, 1, ALL, [], [Section()], pieces=True)
 

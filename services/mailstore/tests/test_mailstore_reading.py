@@ -10,9 +10,9 @@ import pytest
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
 from mailkit.testing.speed import patient
-from mailstore import fetch
-from mailstore.octets import Octets
-from mailstore.turns import AT_ONCE
+from mailstore.handlers.turns import AT_ONCE
+from mailstore.reading import fetch
+from mailstore.reading.octets import Octets
 from mailstore_client.wire import PIECE, FetchQuestion, ReadMaildrop, SearchQuestion, Section
 
 from .conftest import ALL, PREFIX, message, uids
@@ -36,8 +36,8 @@ async def test_slices_are_the_whole(store, mailbox_id, monkeypatch):
     await store.expunge(mailbox_id)
     whole = await store.fetch(mailbox_id, ["ENVELOPE", "RFC822.SIZE"], [Section(), Section(text="HEADER")])
     assert [row[0] for row in whole] == [*range(1, 10), *range(21, 48)]
-    monkeypatch.setattr("mailstore.fetch.SLICE", 7)
-    monkeypatch.setattr("mailstore.fetch.FRAME_BYTES", 500)
+    monkeypatch.setattr("mailstore.reading.fetch.SLICE", 7)
+    monkeypatch.setattr("mailstore.reading.fetch.FRAME_BYTES", 500)
     sliced = await frames(store, mailbox_id, ["ENVELOPE", "RFC822.SIZE"], [Section(), Section(text="HEADER")])
     assert [row for rows in sliced for row in rows] == whole
     assert len(sliced) > 10 and all(0 < len(rows) <= 7 for rows in sliced)
@@ -47,7 +47,7 @@ async def test_slices_are_the_whole(store, mailbox_id, monkeypatch):
 
 
 async def test_ranges_of_all_kinds_give_what_is_there(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr("mailstore.fetch.SLICE", 5)
+    monkeypatch.setattr("mailstore.reading.fetch.SLICE", 5)
     await store.deliver(mailbox_id, *[message(str(n)) for n in range(1, 41)])
     chance = random.Random(7)
     for _ in range(30):
@@ -263,7 +263,7 @@ async def test_a_reader_who_leaves_gives_the_turn_back(store, mailbox_id):
 
 async def test_a_pop3_reader_who_leaves_gives_turn_and_octets_back(store, mailbox_id):
     await store.deliver(mailbox_id, message(size=900_000))
-    lines, octets = store.parts.operations.turns._lines, store.parts.operations.sections._octets
+    lines, octets = store.parts.operations.turns._lines, store.parts.operations.retriever._octets
     async with asyncio.timeout(patient(30)):
         for _ in range(2 * AT_ONCE):
             pieces = store.front.read_maildrop(ReadMaildrop(mailbox_id, 1, 1))

@@ -12,11 +12,12 @@ from mailkit.db import PLANNER, create_pool
 from mailkit.errors import BadRequest, OverLimit
 from mailkit.ids import new_id
 from mailkit.testing.speed import patient
-from mailstore import backfill, maintain, turns
+from mailstore.handlers import turns
 from mailstore.mime import render
 from mailstore.mime import search as keys
 from mailstore.parts import assemble
 from mailstore.storage.store import upkeep
+from mailstore.upkeep import backfill, maintain
 from mailstore_client.wire import MailboxQuestion, SearchQuestion
 
 from .conftest import PREFIX, message, uids
@@ -115,8 +116,8 @@ async def test_trees_of_keys(ready):
 
 
 async def test_scans_go_on_over_batches(store, mailbox_id, ready, monkeypatch):
-    monkeypatch.setattr("mailstore.search.BATCH", 1)
-    monkeypatch.setattr("mailstore.search.BATCH_BYTES", 10)
+    monkeypatch.setattr("mailstore.reading.search.BATCH", 1)
+    monkeypatch.setattr("mailstore.reading.search.BATCH_BYTES", 10)
     assert await ready(["OR", ["BODY", "paid"], ["AND", ["FROM", "anna"], ["BODY", "pay"]]]) == {2, 3}
 
 
@@ -168,7 +169,7 @@ async def test_texts_of_one_search_have_a_number(ready):
 @pytest.mark.parametrize("program", [["BODY", "paid"], ["SUBJECT", "invoice"]], ids=lambda p: p[0])
 async def test_a_search_has_an_end(ready, monkeypatch, program):
     assert await ready(program)
-    monkeypatch.setattr("mailstore.search.MOST_SECONDS", 0)
+    monkeypatch.setattr("mailstore.reading.search.MOST_SECONDS", 0)
     with pytest.raises(OverLimit):
         await ready(program)
 

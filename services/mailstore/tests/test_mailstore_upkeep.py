@@ -13,8 +13,8 @@ from mailkit.errors import Forbidden
 from mailkit.ids import id_floor, new_id
 from mailkit.singleton import Lost
 from mailkit.testing.speed import patient
-from mailstore.maintain import PERIOD_SECONDS, Maintenance
 from mailstore.parts import assemble
+from mailstore.upkeep.maintain import PERIOD_SECONDS, Maintenance
 from mailstore_client.admin import MailstoreAdmin
 from mailstore_client.wire import Append, ChangesQuestion, ExpungeQuestion, FilingList
 
@@ -46,7 +46,7 @@ async def test_operations_are_remembered_for_ten_minutes(store, mailbox_id):
 
 
 async def test_tombstones_are_kept_for_a_week_and_then_sessions_open_anew(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr("mailstore.maintain.SLICE", 3)
+    monkeypatch.setattr("mailstore.upkeep.maintain.SLICE", 3)
     await store.deliver(mailbox_id, *[message()] * 10)
     since = (await store.open(mailbox_id)).highest_modseq
     await store.store(mailbox_id, [(1, 8)], "add", "\\Deleted")
@@ -131,7 +131,7 @@ async def test_a_replica_that_slept_through_its_lease_writes_nothing(store):
 
 
 async def test_a_purge_goes_in_slices_and_its_repeat_finishes_it(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr("mailstore.purge.SLICE", 4)
+    monkeypatch.setattr("mailstore.writing.purge.SLICE", 4)
     await store.deliver(mailbox_id, *[message()] * 9)
     await store.append(mailbox_id, message(), "Sent")
     await store.pool.execute("delete from bodies.candidate")
@@ -202,7 +202,7 @@ async def test_bodies_in_a_database_of_their_own(store, mailbox_id, postgres):
         assert (await parts.operations.appender.append(head, message("mine"))).status == "ok"
         await bodies_pool.execute("delete from bodies.candidate")
         await store.store(mailbox_id, [(1, 1)], "add", "\\Deleted")
-        assert uids((await parts.operations.flags.expunge(ExpungeQuestion(mailbox_id, 1, new_id()))).uids) == [1]
+        assert uids((await parts.operations.expunger.expunge(ExpungeQuestion(mailbox_id, 1, new_id()))).uids) == [1]
         assert await bodies_pool.fetchval("select body_id from bodies.candidate") == ids[0]
         assert await store.pool.fetchval("select count(*) from bodies.body") == 0
         await bodies_pool.close()
@@ -217,7 +217,7 @@ async def test_a_collector_waits_for_a_filing_under_way(store, mailbox_id, monke
         written.set()
         await goes.wait()
 
-    monkeypatch.setattr("mailstore.filing.notify", notify)
+    monkeypatch.setattr("mailstore.writing.filing.notify", notify)
     filing = asyncio.create_task(store.file(store.filing(mailbox_id, body_id)))
     async with asyncio.timeout(patient(20)):
         await written.wait()

@@ -11,24 +11,27 @@ from mailkit.disk import Disk
 from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.web import App, create_app
-from mailstore.append import Appender
 from mailstore.config import MailstoreSettings
-from mailstore.copy import Copier
 from mailstore.feed import Feed
-from mailstore.fetch import Reader
-from mailstore.filing import Filer
-from mailstore.flags import FlagWriter
-from mailstore.folder_tree import FolderTree
-from mailstore.folders import Folders
 from mailstore.handlers import admin, endpoints
-from mailstore.maildrop import Maildrops
-from mailstore.maintain import Maintenance
-from mailstore.octets import Octets
-from mailstore.proven import Proven
-from mailstore.quota import Charge
-from mailstore.search import Searcher
-from mailstore.sections import Sections
-from mailstore.turns import Turns
+from mailstore.handlers.proven import Proven
+from mailstore.handlers.turns import Turns
+from mailstore.model.quota import Charge
+from mailstore.reading.fetch import Reader
+from mailstore.reading.folders import Folders
+from mailstore.reading.octets import Octets
+from mailstore.reading.retrieve import Retriever
+from mailstore.reading.search import Searcher
+from mailstore.reading.sections import Sections
+from mailstore.reading.usage import Usage
+from mailstore.upkeep.maintain import Maintenance
+from mailstore.writing.append import Appender
+from mailstore.writing.copy import Copier
+from mailstore.writing.expunge import Expunger
+from mailstore.writing.filing import Filer
+from mailstore.writing.flags import FlagWriter
+from mailstore.writing.folder_tree import FolderTree
+from mailstore.writing.maildrop import Maildrops
 
 SERVICE = "mailstore"
 
@@ -43,6 +46,7 @@ class Parts:
     filer: Filer
     feed: Feed
     maintenance: Maintenance
+    charge: Charge
     operations: endpoints.Operations
 
 
@@ -57,17 +61,16 @@ def assemble(
     charge = Charge(settings.message_row_bytes, settings.mailbox_messages)
     filer = Filer(pool, bodies, clock, disk, charge)
     own, read = sessions or pool, session_bodies or bodies
-    flags = FlagWriter(own, read, clock)
+    expunger = Expunger(own, read, clock)
     octets = Octets(settings.mailstore_read_bytes)
-    sections = Sections(own, read, octets)
     feed = Feed(settings.dsn, clock)
     maintenance = Maintenance(pool, clock, new_id(), settings.queue_lifetime_seconds)
     operations = endpoints.Operations(
-        pool, filer, Folders(own, clock), FolderTree(own, read, clock), flags, Copier(own, clock, disk, charge),
-        Appender(own, read, clock, disk, charge), Reader(own, sections, octets), sections, Searcher(own, read, octets),
-        Maildrops(own, clock, flags), feed, maintenance, Proven(settings.proofs, clock), Turns(), charge,
+        pool, filer, Folders(own, clock), FolderTree(own, read, clock), FlagWriter(own, clock), expunger, Copier(own, clock, disk, charge),
+        Appender(own, read, clock, disk, charge), Reader(own, Sections(read), octets), Retriever(own, read, octets), Searcher(own, read, octets),
+        Maildrops(own, clock, expunger), feed, maintenance, Proven(settings.proofs, clock), Turns(), Usage(pool, charge),
     )  # fmt: skip
-    return Parts(pool, bodies, clock, filer, feed, maintenance, operations)
+    return Parts(pool, bodies, clock, filer, feed, maintenance, charge, operations)
 
 
 def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
@@ -84,5 +87,5 @@ def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
 
     made = create_app(SERVICE, life, {"database": database}, tokens)
     endpoints.add(made, parts.operations, life, settings.max_message_bytes)
-    made.include_router(admin.router(parts.pool, parts.bodies, parts.clock, parts.operations.charge))
+    made.include_router(admin.router(parts.pool, parts.bodies, parts.clock, parts.charge))
     return made

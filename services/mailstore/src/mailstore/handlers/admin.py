@@ -10,9 +10,9 @@ from bodystore import BodyStore
 from mailkit.clock import Clock
 from mailkit.db import translated
 from mailkit.web import OPERATORS
-from mailstore.purge import purge
-from mailstore.quota import Account, Charge
+from mailstore.model.quota import Account, Charge
 from mailstore.storage.store import sql
+from mailstore.writing.purge import purge
 
 
 class MailboxUsage(BaseModel):

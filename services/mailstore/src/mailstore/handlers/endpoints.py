@@ -18,23 +18,24 @@ from mailkit.logs import get_logger
 from mailkit.problems import problem, unexpected
 from mailkit.questions import decoded
 from mailkit.web import MSGPACK, App, add_endpoint
-from mailstore.append import Appender
-from mailstore.copy import Copier
 from mailstore.feed import Feed
-from mailstore.fetch import Reader
-from mailstore.filing import Filer
-from mailstore.flags import FlagWriter
-from mailstore.folder_tree import FolderTree
-from mailstore.folders import Folders
 from mailstore.handlers.feed import add_feed
-from mailstore.maildrop import Maildrops
-from mailstore.maintain import Maintenance
-from mailstore.proven import Proven
-from mailstore.quota import Account, Charge
-from mailstore.search import Searcher
-from mailstore.sections import Sections
+from mailstore.handlers.proven import Proven
+from mailstore.handlers.turns import Turns
+from mailstore.reading.fetch import Reader
+from mailstore.reading.folders import Folders
+from mailstore.reading.retrieve import Retriever
+from mailstore.reading.search import Searcher
+from mailstore.reading.usage import Usage
 from mailstore.storage.store import sql
-from mailstore.turns import Turns
+from mailstore.upkeep.maintain import Maintenance
+from mailstore.writing.append import Appender
+from mailstore.writing.copy import Copier
+from mailstore.writing.expunge import Expunger
+from mailstore.writing.filing import Filer
+from mailstore.writing.flags import FlagWriter
+from mailstore.writing.folder_tree import FolderTree
+from mailstore.writing.maildrop import Maildrops
 from mailstore_client import wire
 
 log = get_logger()
@@ -53,17 +54,18 @@ class Operations:
     folders: Folders
     folder_tree: FolderTree
     flags: FlagWriter
+    expunger: Expunger
     copier: Copier
     appender: Appender
     reader: Reader
-    sections: Sections
+    retriever: Retriever
     searcher: Searcher
     maildrops: Maildrops
     feed: Feed
     maintenance: Maintenance
     proven: Proven
     turns: Turns
-    charge: Charge
+    usage: Usage
 
 
 def add(app: App, operations: Operations, life: Lifecycle, most_bytes: int) -> None:
@@ -76,10 +78,7 @@ def add(app: App, operations: Operations, life: Lifecycle, most_bytes: int) -> N
 
 def _add_gateway_and_queue(app: App, operations: Operations) -> None:
     async def room(question: wire.RoomList) -> wire.RoomAnswers:
-        async with translated():
-            rows = await operations.pool.fetch(sql.sizes, [item.mailbox_id for item in question.items])
-        known = {row["mailbox_id"]: row for row in rows}
-        return wire.RoomAnswers([_room(item, known.get(item.mailbox_id), operations.charge) for item in question.items])  # type: ignore[misc]
+        return wire.RoomAnswers(await operations.usage.ask(question.items))
 
     async def filings(question: wire.FilingList) -> wire.FilingAnswers:
         if question.oldest_queue_id is not None:
@@ -95,16 +94,6 @@ def _add_gateway_and_queue(app: App, operations: Operations) -> None:
     add_endpoint(app, "/v1/room", wire.RoomList, room, "gateway")
     add_endpoint(app, "/v1/filings", wire.FilingList, filings, "queue")
     add_endpoint(app, "/v1/references", wire.ReferenceList, references, "queue")
-
-
-def _room(item: wire.RoomQuestion, row: Any, charge: Charge) -> str:
-    if row is not None and row["purged"]:
-        return "gone"
-    account = Account.of(row, charge)
-    account.learn(item.quota_limit, item.limit_version)
-    if account.never_fits(item.size):
-        return "never"
-    return "room" if account.fits(item.size) else "full"
 
 
 def _add_frontend(app: App, operations: Operations) -> None:
@@ -125,10 +114,10 @@ def _add_frontend(app: App, operations: Operations) -> None:
         ("/v1/folders/changes", wire.ChangesQuestion, operations.folders.changes),
         ("/v1/messages/store", wire.StoreQuestion, operations.flags.store),
         ("/v1/messages/copy", wire.CopyQuestion, operations.copier.copy),
-        ("/v1/messages/expunge", wire.ExpungeQuestion, operations.flags.expunge),
+        ("/v1/messages/expunge", wire.ExpungeQuestion, operations.expunger.expunge),
         ("/v1/messages/search", wire.SearchQuestion, operations.searcher.search),
         ("/v1/maildrop/open", wire.OpenMaildrop, operations.maildrops.open),
-        ("/v1/maildrop/ahead", wire.ReadAhead, operations.sections.ahead),
+        ("/v1/maildrop/ahead", wire.ReadAhead, operations.retriever.ahead),
         ("/v1/maildrop/close", wire.CloseMaildrop, operations.maildrops.close),
     ]
     for path, question, answer in endpoints:
@@ -186,7 +175,7 @@ def _add_streams(app: App, operations: Operations, most_bytes: int) -> None:
         return StreamingResponse(all_of_it(), media_type=media_type)
 
     async def read(request: Request) -> Response:
-        return await streamed(request, wire.ReadMaildrop, operations.sections.message, "message/rfc822")
+        return await streamed(request, wire.ReadMaildrop, operations.retriever.message, "message/rfc822")
 
     async def fetch(request: Request) -> Response:
         return await streamed(request, wire.FetchQuestion, operations.reader.fetch, "application/octet-stream")

@@ -14,7 +14,7 @@ from mailkit.questions import decoded
 from mailkit.report import describe
 from mailkit.web import REQUEST_SECONDS, App
 from mailstore.feed import Feed, Subscriber
-from mailstore.proven import Proven
+from mailstore.handlers.proven import Proven
 from mailstore_client.wire import WatchList
 
 log = get_logger()

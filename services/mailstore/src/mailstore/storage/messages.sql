@@ -100,7 +100,7 @@ select m.uid, m.size,
  order by m.uid limit $5
 
 -- name: fetch
--- $columns is replaced by the columns asked for (fetch.py), in the order in which a row is sent. Here and elsewhere,
+-- $columns is replaced by the columns asked for (reading/fetch.py), in the order in which a row is sent. Here and elsewhere,
 -- `offset 0` keeps the planner from joining by half a key, which costs the same while the tables are empty.
 select $columns
   from mailstore.message m

@@ -9,8 +9,8 @@ import msgspec
 
 from mailkit.db import translated
 from mailstore import metrics
-from mailstore.octets import Octets
-from mailstore.sections import SPAN, Large, Sections
+from mailstore.reading.octets import Octets
+from mailstore.reading.sections import SPAN, Large, Sections
 from mailstore.storage.store import split, sql
 from mailstore_client.wire import FetchQuestion, Ranges
 

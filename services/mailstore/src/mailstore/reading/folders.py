@@ -8,9 +8,9 @@ import asyncpg
 
 from mailkit.clock import Clock
 from mailkit.db import translated
+from mailstore.model.folder_names import parents
 from mailstore.storage.store import locked, not_purged, pack, sql
 from mailstore_client.wire import (
-    DELIMITER,
     Changes,
     ChangesQuestion,
     FolderInfo,
@@ -101,12 +101,6 @@ class Folders:
             return 0
         taken = await self._pool.fetchval(sql.take_recent, mailbox_id, folder_id, first, end)
         return first if taken is not None else 0
-
-
-def parents(name: str) -> "list[str]":
-    """Return the levels above a name, outermost first."""
-    levels = name.split(DELIMITER)
-    return [DELIMITER.join(levels[:depth]) for depth in range(1, len(levels))]
 
 
 def _uids(values: Iterable[int] | None) -> bytes:

@@ -2,8 +2,6 @@
 
 A mailbox that another session has locked is skipped, so that mail for other mailboxes does not wait (decision 0034)."""
 
-import asyncio
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -21,18 +19,15 @@ from mailkit.errors import NoSpace, Unavailable
 from mailkit.logs import get_logger
 from mailkit.report import report
 from mailstore import metrics
-from mailstore.mime import Rendered, render
-from mailstore.quota import Account, Charge
+from mailstore.mime import Rendered
+from mailstore.model.quota import Account, Charge
 from mailstore.storage.rows import columns, moment, row
 from mailstore.storage.store import INBOX_ID, locked_free, locked_in_line, notify, sql
+from mailstore.writing.rendering import render_all
 from mailstore_client.wire import Filing, FilingAnswer
 
 log = get_logger()
 
-#: Bodies of more octets than this together are rendered in a thread.
-OFF_LOOP = 512 * 1024
-#: Seconds that smaller ones are rendered before the event loop runs other tasks.
-TURN = 0.01
 #: Limits of a transaction: items, and octets of its bodies, which are in memory together.
 MOST_ITEMS = 500
 MOST_BYTES = 8 * 1024 * 1024
@@ -97,15 +92,7 @@ class Filer:
 
     async def _commit(self, items: Sequence[Filing]) -> Statuses:
         bodies = await self._bodies.read_many([item.body_id for item in items])
-        if sum(map(len, bodies.values())) > OFF_LOOP:
-            views = await asyncio.to_thread(_render_all, bodies)
-        else:
-            views, turn_ends = {}, time.monotonic() + TURN
-            for body_id, body in bodies.items():
-                views[body_id] = render(body)
-                if time.monotonic() > turn_ends:  # one header may take as long as a hundred usual ones
-                    await asyncio.sleep(0)
-                    turn_ends = time.monotonic() + TURN
+        views = await render_all(bodies)
         answers = await self._transact(items, bodies, views)
         for in_line in (True, False):  # locked mailboxes: wait for all their locks, else file those free by now
             busy = [at for at, answer in enumerate(answers) if answer is None]
@@ -207,10 +194,6 @@ async def _insert(
         sql.insert_filed, [item.queue_id for item, _ in accepted], [item.mailbox_id for item, _ in accepted]
     )
     await notify(connection, ids)
-
-
-def _render_all(bodies: dict[UUID, bytes]) -> dict[UUID, Rendered]:
-    return {body_id: render(body) for body_id, body in bodies.items()}
 
 
 def _groups(items: Sequence[Filing], sizes: dict[UUID, int]) -> Iterator[Sequence[Filing]]:

@@ -11,8 +11,8 @@ from mailkit.ids import id_floor
 from mailkit.logs import get_logger
 from mailkit.report import report
 from mailkit.singleton import Lost, Singleton
-from mailstore.backfill import fill_addresses
 from mailstore.storage.store import upkeep
+from mailstore.upkeep.backfill import fill_addresses
 
 log = get_logger()
 

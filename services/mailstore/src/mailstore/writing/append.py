@@ -1,6 +1,5 @@
 """APPEND: the body, its first reference and the row in one transaction (RFC 3501 6.3.11, decision 4)."""
 
-import asyncio
 from contextlib import nullcontext
 from uuid import UUID
 
@@ -13,12 +12,12 @@ from mailkit.disk import Disk
 from mailkit.errors import BadRequest, NoSpace
 from mailkit.ids import new_id
 from mailstore import metrics
-from mailstore.filing import OFF_LOOP
-from mailstore.keywords import TooManyKeywords, mask_of
-from mailstore.mime import Rendered, render
-from mailstore.quota import Account, Charge
+from mailstore.mime import Rendered
+from mailstore.model.keywords import TooManyKeywords, mask_of
+from mailstore.model.quota import Account, Charge
 from mailstore.storage.rows import columns, moment, row
 from mailstore.storage.store import locked, not_purged, notify, remember, remembered, sql
+from mailstore.writing.rendering import render_one
 from mailstore_client.wire import SEEN, Append, Appended
 
 #: The last second of the year 9999: RFC 3501's date-year has four digits.
@@ -43,7 +42,7 @@ class Appender:
             return Appended("no_space")
         if head.internal_date is not None and not 0 <= head.internal_date < LAST_SECOND:
             raise BadRequest("no date that IMAP could show")
-        view = await asyncio.to_thread(render, message) if len(message) > OFF_LOOP else render(message)
+        view = await render_one(message)
         body_id, now = new_id(), self._clock.now()
         try:
             async with translated():

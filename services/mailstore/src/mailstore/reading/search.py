@@ -18,10 +18,10 @@ import asyncpg
 from bodystore import BodyStore
 from mailkit.db import translated
 from mailkit.errors import BadRequest, OverLimit
-from mailstore.keywords import mask_of
 from mailstore.mime import section
 from mailstore.mime.search import Searched, fold
-from mailstore.octets import Octets
+from mailstore.model.keywords import mask_of
+from mailstore.reading.octets import Octets
 from mailstore.storage.store import pack, pack_uids, sql
 from mailstore_client.wire import MOST_RANGES, Found, SearchQuestion
 

@@ -8,8 +8,8 @@ import asyncpg
 
 from mailkit.clock import Clock
 from mailkit.db import translated
-from mailstore.flags import FlagWriter
 from mailstore.storage.store import INBOX_ID, locked, not_purged, pack_uids, remember, remembered, sql
+from mailstore.writing.expunge import Expunger
 from mailstore_client.wire import ClosedMaildrop, CloseMaildrop, Maildrop, MaildropLease, OpenMaildrop
 
 LEASE = timedelta(seconds=60)
@@ -18,10 +18,10 @@ LEASE = timedelta(seconds=60)
 class Maildrops:
     """INBOX as POP3 uses it."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, flags: FlagWriter) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, expunger: Expunger) -> None:
         self._pool = pool
         self._clock = clock
-        self._changer = flags
+        self._expunger = expunger
 
     async def open(self, question: OpenMaildrop) -> Maildrop:
         """Lock the maildrop and return its snapshot; a repeated call by the same session gets both again. Raises NotFound."""
@@ -66,5 +66,5 @@ class Maildrops:
             if not uids:
                 return ClosedMaildrop("ok")
             await connection.fetchrow(sql.lock_folder, mailbox_id, INBOX_ID)
-            removed, _ = await self._changer.remove(connection, mailbox_id, INBOX_ID, uids)
+            removed, _ = await self._expunger.remove(connection, mailbox_id, INBOX_ID, uids)
             return await remember(connection, mailbox_id, session_id, ClosedMaildrop("ok", removed), now)

@@ -10,8 +10,8 @@ from mailkit.db import Connection, translated
 from mailkit.disk import Disk
 from mailkit.errors import NoSpace
 from mailstore import metrics
-from mailstore.keywords import TooManyKeywords, carry
-from mailstore.quota import Account, Charge
+from mailstore.model.keywords import TooManyKeywords, carry
+from mailstore.model.quota import Account, Charge
 from mailstore.storage.store import locked, not_purged, notify, pack, remember, remembered, split, sql
 from mailstore_client.wire import Copied, CopyQuestion
 

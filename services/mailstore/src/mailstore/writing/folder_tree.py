@@ -9,15 +9,13 @@ import asyncpg
 from bodystore import BodyStore
 from mailkit.clock import Clock
 from mailkit.db import Connection, translated
-from mailstore.copy import copy_messages
-from mailstore.folders import parents
+from mailstore.model.folder_names import below, good_name, parents
 from mailstore.storage.store import INBOX_ID, LAST_UID, locked, not_purged, notify, remember, remembered, sql
+from mailstore.writing.copy import copy_messages
 from mailstore_client.wire import DELIMITER, FolderChange, FolderChanged
 
 MOST_FOLDERS = 1000
 MOST_SUBSCRIPTIONS = 2000
-LONGEST_NAME = 400
-DEEPEST = 20
 
 Status = Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren"]
 
@@ -49,7 +47,7 @@ class FolderTree:
             folder = await connection.fetchrow(sql.lock_folder_named, mailbox_id, change.name)
             if folder is None:
                 names = await self._names(connection, mailbox_id)
-                return "haschildren" if _below(change.name, names) else "nonexistent"
+                return "haschildren" if below(change.name, names) else "nonexistent"
             if folder["folder_id"] == INBOX_ID:
                 return "cannot"
             rows = await connection.fetch(sql.take_folder_messages, mailbox_id, folder["folder_id"])
@@ -69,7 +67,7 @@ class FolderTree:
             old, new = change.name, change.new_name
             names = await self._names(connection, mailbox_id)
             is_inbox = names.get(old) == INBOX_ID
-            moved = [] if is_inbox else _below(old, names)
+            moved = [] if is_inbox else below(old, names)
             if old not in names and not moved:
                 return "nonexistent"
             if not is_inbox and (new + DELIMITER).startswith(old + DELIMITER):
@@ -151,23 +149,3 @@ class FolderTree:
                 await notify(connection, [mailbox_id])
                 await remember(connection, mailbox_id, change.operation_id, answer, now)
             return answer
-
-
-def _below(name: str, names: dict[str, int]) -> list[str]:
-    return [each for each in names if each.startswith(name + DELIMITER)]
-
-
-def good_name(name: str) -> bool:
-    """Return whether a folder may have this name: no level is empty, `.` or `..` or has outer spaces, no control characters,
-    within the limits of length and depth, and INBOX in capitals (RFC 3501 5.1).
-
-    Wildcards of LIST are allowed, since customers migrate folders with such names.
-    """
-    levels = name.split(DELIMITER)
-    return (
-        0 < len(name) <= LONGEST_NAME
-        and len(levels) <= DEEPEST
-        and all(level and level == level.strip() and level not in (".", "..") for level in levels)
-        and not any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in name)
-        and (levels[0].upper() != "INBOX" or levels[0] == "INBOX")
-    )

@@ -1,8 +1,6 @@
 """Sections of messages (RFC 3501 6.4.5), for which only the chunks that hold them are read (decision 4)."""
 
-from array import array
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,15 +8,10 @@ import asyncpg
 
 from bodystore import BodyStore
 from bodystore.store import CHUNK, BodyGone
-from mailkit.db import translated
-from mailkit.errors import BadRequest, NotFound
 from mailkit.logs import get_logger
 from mailstore import metrics
 from mailstore.mime import header_fields, section
-from mailstore.octets import Octets
-from mailstore.storage.store import sql
-from mailstore.top import Top
-from mailstore_client.wire import PIECE, MessagesAhead, ReadAhead, ReadMaildrop, Section
+from mailstore_client.wire import PIECE, Section
 
 log = get_logger()
 
@@ -28,9 +21,6 @@ WHOLE = 512 * 1024
 LARGEST = 16 * 1024 * 1024
 #: Headers are read from first chunks; limit of the octets of these in memory together.
 HEADS = 8 * 1024 * 1024
-#: Limit of the octets read ahead of a maildrop.
-AHEAD = 256 * 1024
-
 #: Octets of a large body read at a time.
 SPAN = 2 * CHUNK
 
@@ -68,10 +58,8 @@ Value = bytes | Large | None
 class Sections:
     """Reader of sections. Rows have body_id, prefix, size (of prefix and body together) and parts."""
 
-    def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, octets: Octets) -> None:
-        self._pool = pool
+    def __init__(self, bodies: BodyStore) -> None:
         self._bodies = bodies
-        self._octets = octets
 
     def weight(self, wanted: Sequence[Section], most: int, *, pieces: bool) -> tuple[int, Callable[[int], int]]:
         """Return the limit of octets to read together, and a function from a message's size to its octets in memory.
@@ -135,40 +123,6 @@ class Sections:
         if body is not None and start + length <= len(body):
             return body[start : start + length]
         return await self._bodies.read_span(body_id, start, length)
-
-    async def ahead(self, question: ReadAhead) -> MessagesAhead:
-        """Return whole messages of at most AHEAD octets together, None for the others. Raises BadRequest and Unavailable."""
-        uids = list(array("I", question.uids)) if len(question.uids) % 4 == 0 else []
-        if not 0 < len(uids) <= 100:
-            raise BadRequest("read ahead of 1 to 100 messages")
-        async with translated(), self._octets.of(question.mailbox_id, AHEAD):
-            rows = await self._pool.fetch(sql.some_messages, question.mailbox_id, question.folder_id, uids)
-            taken, total = {}, 0
-            for row in sorted(rows, key=lambda row: row["uid"]):
-                total += row["size"]
-                if total <= AHEAD:
-                    taken[row["uid"]] = row
-            bodies = await self._bodies.read_many([row["body_id"] for row in taken.values()])
-        whole = {uid: row["prefix"] + bodies[row["body_id"]] for uid, row in taken.items() if row["body_id"] in bodies}
-        return MessagesAhead([whole.get(uid) for uid in uids])
-
-    async def message(self, question: ReadMaildrop) -> AsyncGenerator[bytes, None]:
-        """Yield the octets of a message for RETR and TOP (RFC 1939 5, 7) in pieces.
-
-        Raises NotFound if it is gone, also in the middle, and Unavailable.
-        """
-        async with translated():
-            row = await self._pool.fetchrow(sql.one_message, question.mailbox_id, question.folder_id, question.uid)
-            if row is None:
-                raise NotFound("the message is gone")
-            prefix: bytes = row["prefix"]
-            whole = Large(self._bodies, row["body_id"], prefix, 0, row["size"] - len(prefix))
-            async with self._octets.of(question.mailbox_id, SPAN), aclosing(whole.pieces()) as pieces:
-                top = None if question.lines < 0 else Top(question.lines)
-                async for piece in pieces:
-                    yield piece if top is None else top.cut(piece)
-                    if top is not None and top.complete:
-                        return
 
 
 def _is_head(wanted: Section) -> bool:

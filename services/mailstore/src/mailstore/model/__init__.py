@@ -1,0 +1,1 @@
+"""Values and rules that reading and writing share; pure."""

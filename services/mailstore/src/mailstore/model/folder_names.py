@@ -1,0 +1,36 @@
+"""Names of folders: levels, and which names a folder may have (RFC 3501 5.1). Pure."""
+
+from collections.abc import Iterable
+
+from mailstore_client.wire import DELIMITER
+
+#: Limits of a name: characters, and levels.
+LONGEST_NAME = 400
+DEEPEST = 20
+
+
+def parents(name: str) -> list[str]:
+    """Return the levels above a name, outermost first."""
+    levels = name.split(DELIMITER)
+    return [DELIMITER.join(levels[:depth]) for depth in range(1, len(levels))]
+
+
+def below(name: str, names: Iterable[str]) -> list[str]:
+    """Return those of `names` that are below `name`, at any depth."""
+    return [each for each in names if each.startswith(name + DELIMITER)]
+
+
+def good_name(name: str) -> bool:
+    """Return whether a folder may have this name: no level is empty, `.` or `..` or has outer spaces, no control characters,
+    within the limits of length and depth, and INBOX in capitals (RFC 3501 5.1).
+
+    Wildcards of LIST are allowed, since customers migrate folders with such names.
+    """
+    levels = name.split(DELIMITER)
+    return (
+        0 < len(name) <= LONGEST_NAME
+        and len(levels) <= DEEPEST
+        and all(level and level == level.strip() and level not in (".", "..") for level in levels)
+        and not any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in name)
+        and (levels[0].upper() != "INBOX" or levels[0] == "INBOX")
+    )

@@ -1,0 +1,1 @@
+"""What changes mailboxes, one module per step: each change is one transaction."""
