@@ -27,7 +27,7 @@ from mailkit.logs import configure
 from mailkit.proof import LIFE
 from mailkit.testing.speed import patient
 from mailkit.web import App
-from mailstore import parts as mailstore
+from mailstore import service as mailstore
 from mailstore.config import MailstoreSettings
 from mailstore_client import wire
 from queue_worker import parts as queue

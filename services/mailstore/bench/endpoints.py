@@ -29,7 +29,7 @@ from mailkit.proof import ProofKeys
 from mailkit.testing.postgres import databases
 from mailkit.web import HttpSide
 from mailstore.config import MailstoreSettings
-from mailstore.parts import Parts, assemble, web
+from mailstore.service import Parts, assemble, web
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import (
     Append,

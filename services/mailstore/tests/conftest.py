@@ -25,7 +25,7 @@ from mailkit.testing.postgres import postgres as postgres
 from mailkit.testing.speed import patient
 from mailkit.web import HttpSide
 from mailstore.config import MailstoreSettings
-from mailstore.parts import Parts, assemble, web
+from mailstore.service import Parts, assemble, web
 from mailstore_client.admin import MailstoreAdmin
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import (

@@ -12,7 +12,7 @@ import pytest
 from mailkit.errors import NotFound
 from mailkit.ids import new_id
 from mailkit.testing import hostile
-from mailstore.__main__ import openapi
+from mailstore.service import openapi
 from mailstore_client.fake import FakeFilings, FakeMaildrop
 from mailstore_client.wire import (
     CloseMaildrop,

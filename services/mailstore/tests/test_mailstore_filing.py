@@ -11,7 +11,7 @@ from mailkit.errors import Forbidden, Unauthorised
 from mailkit.ids import new_id
 from mailkit.testing.speed import patient
 from mailstore import metrics
-from mailstore.parts import assemble
+from mailstore.service import assemble
 from mailstore.writing.filing import Filer
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import (

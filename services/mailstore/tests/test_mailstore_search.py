@@ -15,7 +15,7 @@ from mailkit.testing.speed import patient
 from mailstore.handlers import turns
 from mailstore.mime import render
 from mailstore.mime import search as keys
-from mailstore.parts import assemble
+from mailstore.service import assemble
 from mailstore.storage.store import upkeep
 from mailstore.upkeep import backfill, maintain
 from mailstore_client.wire import MailboxQuestion, SearchQuestion

@@ -13,7 +13,7 @@ from mailkit.errors import Forbidden
 from mailkit.ids import id_floor, new_id
 from mailkit.singleton import Lost
 from mailkit.testing.speed import patient
-from mailstore.parts import assemble
+from mailstore.service import assemble
 from mailstore.upkeep.maintain import PERIOD_SECONDS, Maintenance
 from mailstore_client.admin import MailstoreAdmin
 from mailstore_client.wire import Append, ChangesQuestion, ExpungeQuestion, FilingList

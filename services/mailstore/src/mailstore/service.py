@@ -1,0 +1,202 @@
+"""The service from its settings to its end: pools, parts, endpoints, background work, drain."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import asyncpg
+from pydantic import SecretStr
+
+from bodystore import BodyStore
+from mailkit import postgres_metrics
+from mailkit.authority import Tokens
+from mailkit.clock import Clock, DatabaseClock, SystemClock
+from mailkit.command import Owned, Program
+from mailkit.db import PLANNER, close, connect
+from mailkit.disk import Disk
+from mailkit.ids import new_id
+from mailkit.lifecycle import Lifecycle
+from mailkit.proof import SHORTEST_KEY
+from mailkit.revisions import require_current
+from mailkit.web import App, HttpSide, create_app
+from mailstore.config import MailstoreSettings
+from mailstore.feed import Feed
+from mailstore.handlers import admin, endpoints
+from mailstore.handlers.proven import Proven
+from mailstore.handlers.turns import Turns
+from mailstore.model.quota import Charge
+from mailstore.reading.fetch import Reader
+from mailstore.reading.folders import Folders
+from mailstore.reading.octets import Octets
+from mailstore.reading.retrieve import Retriever
+from mailstore.reading.search import Searcher
+from mailstore.reading.sections import Sections
+from mailstore.reading.usage import Usage
+from mailstore.upkeep.maintain import Maintenance
+from mailstore.writing.append import Appender
+from mailstore.writing.copy import Copier
+from mailstore.writing.expunge import Expunger
+from mailstore.writing.filing import Filer
+from mailstore.writing.flags import FlagWriter
+from mailstore.writing.folder_tree import FolderTree
+from mailstore.writing.maildrop import Maildrops
+
+SERVICE = "mailstore"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The objects that exist once per process."""
+
+    pool: asyncpg.Pool
+    bodies: BodyStore
+    clock: Clock
+    filer: Filer
+    feed: Feed
+    maintenance: Maintenance
+    charge: Charge
+    operations: endpoints.Operations
+
+
+def assemble(
+    settings: MailstoreSettings, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, *, disk: Disk | None = None,
+    sessions: asyncpg.Pool | None = None, session_bodies: BodyStore | None = None,
+) -> Parts:  # fmt: skip
+    """Construct the parts; nothing runs.
+
+    `sessions` and `session_bodies` are for the front ends' commands, so that filing, the gateway's questions and
+    maintenance have `pool` and `bodies` to themselves (decision 0034). Raises ConfigError for a malformed `proof_key`.
+    """
+    disk = disk or Disk(settings.disk_path, settings.disk_reserve_bytes)
+    charge = Charge(settings.message_row_bytes, settings.mailbox_messages)
+    sessions, session_bodies = sessions or pool, session_bodies or bodies
+    octets = Octets(settings.mailstore_read_bytes)
+    filer = Filer(pool, bodies, clock, disk, charge)
+    expunger = Expunger(sessions, session_bodies, clock)
+    feed = Feed(settings.dsn, clock)
+    maintenance = Maintenance(pool, clock, new_id(), settings.queue_lifetime_seconds)
+    operations = endpoints.Operations(
+        pool=pool,
+        proven=Proven(settings.proofs, clock),
+        turns=Turns(),
+        usage=Usage(pool, charge),
+        filer=filer,
+        maintenance=maintenance,
+        folders=Folders(sessions, clock),
+        reader=Reader(sessions, Sections(session_bodies), octets),
+        retriever=Retriever(sessions, session_bodies, octets),
+        searcher=Searcher(sessions, session_bodies, octets),
+        folder_tree=FolderTree(sessions, session_bodies, clock),
+        flags=FlagWriter(sessions, clock),
+        expunger=expunger,
+        copier=Copier(sessions, clock, disk, charge),
+        appender=Appender(sessions, session_bodies, clock, disk, charge),
+        maildrops=Maildrops(sessions, clock, expunger),
+        feed=feed,
+    )
+    return Parts(pool, bodies, clock, filer, feed, maintenance, charge, operations)
+
+
+def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
+    """Return the HTTP application: health, the MessagePack endpoints, the operators' API."""
+    tokens = Tokens(
+        {
+            "gateway": settings.token_gateway_mailstore, "queue": settings.token_queue_mailstore,
+            "frontend": settings.token_frontend_mailstore, "admin": settings.admin_token,
+        }
+    )  # fmt: skip
+
+    async def database() -> None:
+        await parts.pool.fetchval("select 1")
+
+    app = create_app(SERVICE, life, {"database": database}, tokens)
+    endpoints.add(app, parts.operations, life, settings.max_message_bytes)
+    app.include_router(admin.router(parts.pool, parts.bodies, parts.clock, parts.charge))
+    return app
+
+
+def shares(connections: int) -> tuple[int, int]:
+    """Split the connections: (for filing, the gateway's questions and maintenance, for the front ends).
+
+    So reading mail never stops the filing of mail (decision 0034).
+    """
+    filing = max(1, connections * 3 // 8)
+    return filing, connections - filing
+
+
+def schemas(settings: MailstoreSettings) -> Sequence[Owned]:
+    """Return the schemas to migrate: `bodies`, then `mailstore`."""
+    return [Owned(settings.bodies_dsn, "bodystore", "bodies"), Owned(settings.dsn, "mailstore", "mailstore")]
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Connections to the databases of the messages and of their bodies, which may be the same one."""
+
+    filing: asyncpg.Pool
+    sessions: asyncpg.Pool
+    bodies: asyncpg.Pool
+    session_bodies: asyncpg.Pool
+
+    @classmethod
+    async def open(cls, settings: MailstoreSettings) -> "Pools":
+        """Connect, and require that this code may run on the schemas. Raises ConfigError."""
+        for_filing, for_sessions = shares(settings.database_pool)
+        filing = bodies = await connect(settings.dsn, SERVICE, for_filing, PLANNER)
+        await require_current(filing, "mailstore", "mailstore", "mailstore")
+        sessions = session_bodies = await connect(settings.dsn, SERVICE, for_sessions, PLANNER)
+        if settings.bodies_dsn != settings.dsn:
+            bodies = await connect(settings.bodies_dsn, SERVICE, for_filing, PLANNER)
+            session_bodies = await connect(settings.bodies_dsn, SERVICE, for_sessions, PLANNER)
+        await require_current(bodies, "bodystore", "bodies", "mailstore")
+        return cls(filing, sessions, bodies, session_bodies)
+
+    async def close(self) -> None:
+        await close(self.filing, self.sessions, self.bodies, self.session_bodies)
+
+
+async def start(life: Lifecycle, pools: Pools, clock: DatabaseClock, parts: Parts) -> None:
+    """Start the background work."""
+    life.every(60, clock.sync)
+    await postgres_metrics.report(life, pools.filing)
+    await postgres_metrics.report_bodies(life, pools.bodies)
+    life.spawn(parts.feed.run())
+    life.spawn(parts.maintenance.run())
+
+
+async def drain(life: Lifecycle, http: HttpSide, parts: Parts) -> None:
+    """End the feeds, answer what was asked, then end the background work."""
+    parts.feed.end()
+    await http.stop()
+    await life.cancel()
+    await parts.maintenance.end()
+
+
+async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
+    """Run the service until the process is asked to stop."""
+    _ = settings.proofs  # a malformed key is refused before anything is opened
+    pools = await Pools.open(settings)
+    clock = DatabaseClock(pools.filing, settings.clock_offset_seconds)
+    await clock.sync()
+    shared = settings.bodies_dsn == settings.dsn
+    parts = assemble(
+        settings, pools.filing, BodyStore(pools.bodies, shared=shared), clock,
+        sessions=pools.sessions, session_bodies=BodyStore(pools.session_bodies, shared=shared),
+    )  # fmt: skip
+    await start(life, pools, clock, parts)
+    http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port, settings.metrics_port)
+    await http.start()
+    await life.run_until_stopped(http.port, settings.drain_delay_seconds)
+    await drain(life, http, parts)
+    await pools.close()
+
+
+def openapi() -> str:
+    """Return the application's OpenAPI document, the content of `proto/mailstore/openapi.json`."""
+    settings, absent = MailstoreSettings(proof_key=SecretStr("0" * SHORTEST_KEY)), cast(Any, None)
+    parts = assemble(settings, absent, absent, SystemClock())
+    return json.dumps(web(settings, Lifecycle(), parts).openapi(), indent=1, sort_keys=True)
+
+
+PROGRAM = Program(SERVICE, "mailstore", MailstoreSettings, serve, schemas, openapi, role="mailstore")
