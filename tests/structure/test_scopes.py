@@ -30,7 +30,7 @@ from mailkit.web import App
 from mailstore import service as mailstore
 from mailstore.config import MailstoreSettings
 from mailstore_client import wire
-from queue_worker import parts as queue
+from queue_worker import service as queue
 from queue_worker.config import QueueSettings
 
 TOKENS = ("admin", "gateway", "queue", "frontend")
@@ -120,7 +120,9 @@ def apps() -> Iterator[dict[str, App]]:
     made = {
         "auth": auth.web(auth_settings, life, auth.assemble(auth_settings, ABSENT, ABSENT, clock, Passwords(), hashes)),
         "mailstore": mailstore.web(store_settings, life, mailstore.assemble(store_settings, ABSENT, ABSENT, clock)),
-        "queue-worker": queue.web(queue_settings, life, ABSENT, clock, ABSENT),
+        "queue-worker": queue.web(
+            queue_settings, life, queue.assemble(queue_settings, ABSENT, ABSENT, clock, OWN, ABSENT, ABSENT)
+        ),
     }
     yield cast(dict[str, App], made)
     hashes.close()

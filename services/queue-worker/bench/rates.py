@@ -27,7 +27,7 @@ from mailkit.web import HttpSide
 from mailstore_client.wire import FilingAnswer, FilingList
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, Report, Verdict
-from queue_worker.parts import Parts, assemble, web
+from queue_worker.service import Parts, assemble, web
 from queue_worker_client.client import QueueClient
 from queue_worker_client.wire import Submission, SubmissionRecipient
 
@@ -99,7 +99,7 @@ async def measure(dsn: str, count: int, kind: str, at_once: bool) -> None:
     parts = assemble(
         settings, pool, BodyStore(pool), SystemClock(), new_id(), cast(Any, Mailstore()), Courier()
     )  # fmt: skip
-    side = HttpSide(web(settings, Lifecycle(), pool, SystemClock(), parts), "127.0.0.1", 0)
+    side = HttpSide(web(settings, Lifecycle(), parts), "127.0.0.1", 0)
     await side.start()
     loops = _begin(parts) if at_once else []
     began, used = time.perf_counter(), time.process_time()

@@ -19,7 +19,7 @@ from mailstore_client.client import MailstoreClient
 from mailstore_client.fake import FakeFilings
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, Report, Verdict
-from queue_worker.parts import Parts, assemble
+from queue_worker.service import Parts, assemble
 from queue_worker_client.wire import Submission, SubmissionAnswer, SubmissionRecipient
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -12,11 +12,10 @@ from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.testing import hostile
 from mailkit.web import HttpSide
-from queue_worker.__main__ import openapi
 from queue_worker.couriers import Verdict
 from queue_worker.operators import endpoints
 from queue_worker.operators.endpoints import NAMED
-from queue_worker.parts import web
+from queue_worker.service import openapi, web
 from queue_worker_client.admin import QueueAdmin
 
 EXPORT = Path(queue_worker_client.__file__).parents[2] / "openapi.json"
@@ -24,7 +23,7 @@ EXPORT = Path(queue_worker_client.__file__).parents[2] / "openapi.json"
 
 @pytest.fixture
 async def admin(world):
-    side = HttpSide(web(world.settings, Lifecycle(), world.pool, world.clock, world.worker()), "127.0.0.1", 0)
+    side = HttpSide(web(world.settings, Lifecycle(), world.worker()), "127.0.0.1", 0)
     await side.start()
     client = QueueAdmin(f"http://127.0.0.1:{side.port}", "admin-token")
     yield client

@@ -15,7 +15,7 @@ from mailkit.testing.speed import allowed, patient, until
 from queue_worker.couriers import CourierSettings, RemoteCourier
 from queue_worker.couriers.addresses import AT_ONCE
 from queue_worker.delivery import loop, slots
-from queue_worker.parts import Parts
+from queue_worker.service import Parts
 
 SILENT = 520
 SPAMMER, CUSTOMER = new_id(), new_id()

@@ -11,7 +11,7 @@ from mailkit.ids import new_id
 from mailkit.lifecycle import Lifecycle
 from mailkit.web import HttpSide
 from queue_worker.couriers import Verdict
-from queue_worker.parts import web
+from queue_worker.service import web
 from queue_worker_client.client import QueueClient
 from queue_worker_client.wire import LARGE_BODY, Submission
 
@@ -19,7 +19,7 @@ from queue_worker_client.wire import LARGE_BODY, Submission
 @pytest.fixture
 async def endpoint(world):
     life = Lifecycle()
-    side = HttpSide(web(world.settings, life, world.pool, world.clock, world.worker()), "127.0.0.1", 0)
+    side = HttpSide(web(world.settings, life, world.worker()), "127.0.0.1", 0)
     await side.start()
     client = QueueClient(f"http://127.0.0.1:{side.port}", "gateway-token")
     yield client

@@ -1,7 +1,5 @@
 """The endpoints of hand-overs: lists of messages, and large messages one by one."""
 
-from collections.abc import Callable
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,13 +15,13 @@ _head = msgspec.msgpack.Decoder(Submission)
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
-def add(app: App, intake: Callable[[], Intake], most_bytes: int) -> None:
+def add(app: App, intake: Intake, most_bytes: int) -> None:
     """Mount the endpoints on `app`. `most_bytes`: the largest message in octets; 1 MiB is added for what accompanies it."""
 
     async def submissions(question: SubmissionList) -> SubmissionAnswers:
         if wrong := [n for n, item in enumerate(question.items) if _wrong(item)]:
             raise BadRequest(_wrong(question.items[wrong[0]]), items=wrong)
-        return SubmissionAnswers(await intake().take(question.items))
+        return SubmissionAnswers(await intake.take(question.items))
 
     async def large(request: Request) -> Response:
         try:
@@ -33,7 +31,7 @@ def add(app: App, intake: Callable[[], Intake], most_bytes: int) -> None:
             item = msgspec.structs.replace(head, body=raw[4 + size :])
             if wrong := _wrong(item):
                 raise BadRequest(wrong)
-            return Response(_encode((await intake().take([item]))[0]), media_type=MSGPACK)
+            return Response(_encode((await intake.take([item]))[0]), media_type=MSGPACK)
         except PostriderError as error:
             return problem(error.slug, error.status_code, str(error))
 

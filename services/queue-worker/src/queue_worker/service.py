@@ -1,0 +1,189 @@
+"""The service from its settings to its end: pools, parts, endpoints, background work, drain (decision 13)."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import asyncpg
+
+from bodystore import BodyStore
+from mailkit import postgres_metrics
+from mailkit.address import BadAddress
+from mailkit.authority import Tokens
+from mailkit.clock import Clock, DatabaseClock
+from mailkit.command import Owned, Program
+from mailkit.db import PLANNER, close, connect
+from mailkit.disk import Disk
+from mailkit.errors import ConfigError
+from mailkit.ids import new_id
+from mailkit.lifecycle import Lifecycle
+from mailkit.revisions import require_current
+from mailkit.singleton import Singleton
+from mailkit.web import App, HttpSide, create_app
+from mailstore_client.client import MailstoreClient
+from queue_worker.config import QueueSettings
+from queue_worker.couriers import CourierSettings, RemoteCourier
+from queue_worker.couriers.local import LocalCourier
+from queue_worker.delivery.filing import Filer
+from queue_worker.delivery.leases import RENEW_SECONDS, Leases
+from queue_worker.delivery.loop import Delivery
+from queue_worker.delivery.record import Recorder
+from queue_worker.intake import submissions
+from queue_worker.intake.group_commit import Intake
+from queue_worker.models import Pair
+from queue_worker.operators import endpoints
+from queue_worker.upkeep.collect import Collector
+from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, Maintenance
+
+SERVICE = "queue-worker"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The objects that exist once per process."""
+
+    pool: asyncpg.Pool
+    clock: Clock
+    mailstore: MailstoreClient
+    leases: Leases
+    recorder: Recorder
+    filer: Filer
+    delivery: Delivery
+    intake: Intake
+    collector: Collector
+    maintenance: Maintenance
+    wake: Callable[[Iterable[Pair]], None]
+    """Wakes the loops that deliver what is due for these pairs."""
+
+
+def assemble(
+    settings: QueueSettings, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID,
+    mailstore: MailstoreClient, remote: RemoteCourier,
+) -> Parts:  # fmt: skip
+    """Construct the parts of one worker; nothing runs."""
+
+    def wake(pairs: Iterable[Pair]) -> None:
+        found = set(pairs)
+        if any(not domain for _, domain in found):
+            filer.wake()
+        delivery.wake(pair for pair in found if pair[1])
+
+    def once(work: str, seconds: float) -> Singleton:
+        return Singleton(pool, clock, worker, "queue", work, period=timedelta(seconds=seconds))
+
+    lifetime = settings.queue_lifetime_seconds
+    leases = Leases(pool, clock, worker)
+    recorder = Recorder(
+        pool, bodies, clock, worker, helo_name=settings.helo_name, lifetime=lifetime,
+        retry_first=settings.retry_first_seconds, wake=wake,
+    )  # fmt: skip
+    filer = Filer(pool, clock, worker, leases, recorder, LocalCourier(mailstore))
+    delivery = Delivery(
+        pool, bodies, clock, worker, leases, recorder, remote, per_domain=settings.remote_concurrency,
+    )  # fmt: skip
+    disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
+    return Parts(
+        pool, clock, mailstore, leases, recorder, filer, delivery,
+        intake=Intake(pool, bodies, clock, disk, lifetime_seconds=lifetime, wake=wake),
+        collector=Collector(pool, bodies, mailstore, clock, once("collect", settings.body_collect_seconds)),
+        maintenance=Maintenance(
+            pool, clock, filer, once("maintain", MAINTAIN_SECONDS), lifetime, lambda: delivery.walk.oldest_due
+        ),
+        wake=wake,
+    )  # fmt: skip
+
+
+def courier(settings: QueueSettings) -> RemoteCourier:
+    """Return the courier for addresses of other providers. Raises ConfigError if a network setting is malformed."""
+    try:
+        return RemoteCourier(
+            CourierSettings(
+                helo_name=settings.helo_name, port=settings.remote_smtp_port, dns_servers=settings.dns_servers,
+                allow_networks=settings.remote_allow_networks, deny_networks=settings.remote_deny_networks,
+                own_names=frozenset(settings.own_names),
+                own_listeners=frozenset({(settings.listen_host, settings.smtp_port)}),
+            )
+        )  # fmt: skip
+    except BadAddress as error:
+        raise ConfigError(f"POSTRIDER_REMOTE_ALLOW_NETWORKS or _DENY_NETWORKS: {error}") from error
+
+
+def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
+    """Return the HTTP application: health, the hand-over endpoints, the operators' API."""
+    tokens = Tokens({"gateway": settings.token_gateway_queue, "admin": settings.admin_token})
+
+    async def database() -> None:
+        await parts.pool.fetchval("select 1")
+
+    app = create_app(SERVICE, life, {"database": database}, tokens)
+    submissions.add(app, parts.intake, settings.max_message_bytes)
+    app.include_router(endpoints.router(parts.pool, parts.clock, parts.wake))
+    return app
+
+
+def schemas(settings: QueueSettings) -> Sequence[Owned]:
+    """Return the schemas that this service migrates: `bodies`, then `queue`."""
+    return [Owned(settings.bodies_dsn, "bodystore", "bodies"), Owned(settings.dsn, "queue_worker", "queue")]
+
+
+async def start(
+    life: Lifecycle, settings: QueueSettings, parts: Parts, clock: DatabaseClock
+) -> list[asyncio.Task[None]]:
+    """Start the background work; return the tasks of the two delivery loops."""
+    if settings.single_machine:
+        await parts.leases.take_over()
+    life.every(60, clock.sync)
+    await postgres_metrics.report(life, parts.pool)
+    life.every(RENEW_SECONDS, parts.leases.renew)
+    life.every(settings.body_collect_seconds, parts.collector.collect)
+    life.every(60, parts.maintenance.minute)
+    life.every(10, parts.maintenance.measure)
+    life.every(MAINTAIN_SECONDS, parts.maintenance.hour)
+    await parts.maintenance.hour()
+    await parts.maintenance.minute()
+    return [life.spawn(parts.filer.run()), life.spawn(parts.delivery.run())]
+
+
+async def drain(
+    life: Lifecycle, http: HttpSide, parts: Parts, loops: Sequence[asyncio.Task[None]], grace: float
+) -> None:
+    """Accept and claim nothing more, finish the work in hand within `grace` seconds, then end the background work."""
+    parts.filer.stop()
+    await asyncio.gather(http.stop(), parts.delivery.stop(grace), asyncio.wait(loops, timeout=grace))
+    await parts.mailstore.aclose()
+    await life.cancel()
+    await asyncio.gather(parts.maintenance.end(), parts.collector.end())
+
+
+async def serve(life: Lifecycle, settings: QueueSettings) -> None:
+    """Run the service until the process is asked to stop."""
+    dsn, bodies_dsn = settings.dsn, settings.bodies_dsn
+    pool = await connect(dsn, SERVICE, settings.database_pool, PLANNER)
+    await require_current(pool, "queue_worker", "queue", "queue_worker")
+    bodies_pool = pool if bodies_dsn == dsn else await connect(bodies_dsn, SERVICE, settings.database_pool, PLANNER)
+    await require_current(bodies_pool, "bodystore", "bodies", "queue_worker")
+    clock = DatabaseClock(pool, settings.clock_offset_seconds)
+    await clock.sync()
+    mailstore = MailstoreClient(settings.mailstore_url, settings.token_queue_mailstore)
+    bodies = BodyStore(bodies_pool, shared=bodies_pool is pool)
+    parts = assemble(settings, pool, bodies, clock, new_id(), mailstore, courier(settings))
+    loops = await start(life, settings, parts, clock)
+    http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port, settings.metrics_port)
+    await http.start()
+    await life.run_until_stopped(http.port, settings.drain_delay_seconds)
+    await drain(life, http, parts, loops, max(settings.grace_seconds - 4, 1))
+    await close(pool, bodies_pool)
+
+
+def openapi() -> str:
+    """Return the OpenAPI document of the operators' API, the content of `proto/queue-worker/openapi.json`."""
+    settings, absent = QueueSettings(), cast(Any, None)
+    parts = assemble(settings, absent, absent, absent, new_id(), absent, absent)
+    return json.dumps(web(settings, Lifecycle(), parts).openapi(), indent=1, sort_keys=True)
+
+
+PROGRAM = Program(SERVICE, "queue_worker", QueueSettings, serve, schemas, openapi, role="queue")
