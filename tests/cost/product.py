@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import pkgutil
 from collections.abc import Iterable, Iterator
 from unittest.mock import patch
 
@@ -12,7 +13,7 @@ from mailkit.lifecycle import Lifecycle
 
 #: Services with the module that makes their application, and how.
 _OPENAPI = {"auth": "auth.service", "queue-worker": "queue_worker.service", "mailstore": "mailstore.__main__"}
-_PLAIN = {"smtp-gateway": "smtp_gateway.main", "pop-imap-frontend": "pop_imap_frontend.main"}
+_PLAIN = {"smtp-gateway": "smtp_gateway.service:web", "pop-imap-frontend": "pop_imap_frontend.main:app"}
 
 #: Routes that take no input: why none has a case of its own.
 NO_INPUT = {
@@ -55,8 +56,8 @@ def applications() -> dict[str, FastAPI]:
 
         with patch.object(FastAPI, "openapi", remember):
             json.loads(importlib.import_module(module).openapi())
-    for service, module in _PLAIN.items():
-        made[service] = importlib.import_module(module).app(Lifecycle())
+    for service, make in _PLAIN.items():
+        made[service] = pkgutil.resolve_name(make)(Lifecycle())
     return made
 
 

@@ -1,8 +1,7 @@
 """`python -m smtp_gateway [serve]`."""
 
-from mailkit import command
-from smtp_gateway import main
-from smtp_gateway.config import GatewaySettings
+from mailkit.command import main
+from smtp_gateway.service import PROGRAM
 
 if __name__ == "__main__":
-    command.main(command.Program(main.SERVICE, "smtp_gateway", GatewaySettings, main.serve))
+    main(PROGRAM)

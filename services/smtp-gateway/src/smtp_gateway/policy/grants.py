@@ -1,0 +1,23 @@
+"""Questions to auth for which no grant of OPEN-SMTP counts (S2): they leave out the client address."""
+
+from collections.abc import Sequence
+
+from msgspec import structs
+
+from auth_client.client import AuthClient
+from auth_client.wire import RecipientAnswer, RecipientQuestion, SenderAnswer, SenderQuestion
+
+
+class WithoutGrants:
+    """Asks auth about senders and recipients; only a login gives a right to relay."""
+
+    def __init__(self, auth: AuthClient) -> None:
+        self._auth = auth
+
+    async def senders(self, asked: Sequence[SenderQuestion]) -> Sequence[SenderAnswer]:
+        """Return auth's answers, one per question. Raises Unavailable."""
+        return await self._auth.senders([structs.replace(each, client_address=None) for each in asked])
+
+    async def recipients(self, asked: Sequence[RecipientQuestion]) -> Sequence[RecipientAnswer]:
+        """Return auth's answers, one per question. Raises Unavailable."""
+        return await self._auth.recipients([structs.replace(each, client_address=None) for each in asked])

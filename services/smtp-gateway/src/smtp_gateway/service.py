@@ -1,0 +1,161 @@
+"""The service from its settings to its end: clients of other services, parts, listeners, background work, drain."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from auth_client.client import AuthClient
+from mailkit.address import Networks
+from mailkit.batch import Batcher
+from mailkit.clock import SystemClock
+from mailkit.command import Program
+from mailkit.connections import Connections, Limits
+from mailkit.dns import Resolver
+from mailkit.lifecycle import Lifecycle
+from mailkit.listener import Listener, Peer, Refusals
+from mailkit.logs import get_logger
+from mailkit.ports import Public, open_ports
+from mailkit.tarpit import Tarpit
+from mailkit.tls import CertificateStore
+from mailkit.tls_versions import SMTP_LISTENERS, tls_minimums
+from mailkit.web import App, HttpSide, create_app
+from mailstore_client.client import MailstoreClient
+from queue_worker_client.client import QueueClient
+from smtp_gateway.accept import Acceptor
+from smtp_gateway.budget import BodyBudget
+from smtp_gateway.config import GatewaySettings
+from smtp_gateway.policy.conduct import ClientLimits
+from smtp_gateway.policy.grants import WithoutGrants
+from smtp_gateway.policy.recheck import RECHECK_SECONDS, recheck
+from smtp_gateway.policy.recipient import RecipientCheck
+from smtp_gateway.policy.sender import SenderCheck
+from smtp_gateway.sessions import Sessions
+from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.session import SmtpSession
+
+log = get_logger()
+
+SERVICE = "smtp-gateway"
+#: Longest wait for another service's answer (seconds), including the wait for the list before it: 451 is sent within 10 s.
+PATIENCE = 9.0
+#: Seconds between checks for idle connections, which are ended while most connections are in use.
+RELIEF_SECONDS = 2.0
+_REFUSALS = Refusals(
+    too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 4.7.0 PROXY header required\r\n"
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The objects that exist once per process. `direct`: the context of clients that connect without the proxy."""
+
+    auth: AuthClient
+    mailstore: MailstoreClient
+    queue: QueueClient
+    certificates: CertificateStore | None
+    connections: Connections
+    context: Context
+    direct: Context
+
+
+def assemble(settings: GatewaySettings) -> Parts:
+    """Construct the parts; nothing runs. Raises ConfigError or BadAddress if a setting is malformed."""
+    auth = AuthClient(settings.auth_url, settings.token_gateway_auth, timeout=8)
+    mailstore = MailstoreClient(settings.mailstore_url, settings.token_gateway_mailstore, timeout=8)
+    queue = QueueClient(settings.queue_url, settings.token_gateway_queue, timeout=20)
+    minimums = tls_minimums(settings.tls_minimum, SMTP_LISTENERS)
+    certificates = CertificateStore(settings.certificates, minimums) if settings.certificates else None
+    connections = Connections(
+        Limits(
+            settings.gateway_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks),
+            settings.connections_per_minute,
+        )
+    )  # fmt: skip
+    resolver, room = Resolver(settings.dns_servers), Batcher(mailstore.room, patience=PATIENCE)
+
+    def crowded() -> bool:
+        return connections.crowded
+
+    context = Context(
+        settings,
+        SenderCheck(Batcher(auth.senders, patience=PATIENCE), resolver),
+        RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), room),
+        ClientLimits(settings, crowded),
+        Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
+        Batcher(auth.logins, flights=4, most=20, patience=PATIENCE),
+        Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=crowded),
+        BodyBudget(settings.gateway_body_bytes),
+        Sessions(crowded),
+        certificates.server_context if certificates else None,
+    )
+    asking = WithoutGrants(auth)
+    direct = replace(
+        context,
+        senders=SenderCheck(Batcher(asking.senders, patience=PATIENCE), resolver),
+        recipients=RecipientCheck(Batcher(asking.recipients, patience=PATIENCE), room),
+        limits=ClientLimits(settings, crowded),
+    )
+    return Parts(
+        auth, mailstore, queue, certificates, connections, context if settings.open_smtp else direct, direct
+    )  # fmt: skip
+
+
+def web(life: Lifecycle) -> App:
+    """Return the HTTP application: health and metrics."""
+    return create_app(SERVICE, life)
+
+
+async def start(life: Lifecycle, settings: GatewaySettings, parts: Parts) -> Sequence[Listener]:
+    """Start the listeners and the background work. Raises ConfigError."""
+    tls, sessions = parts.context.tls, parts.context.sessions
+
+    def session(peer: Peer) -> SmtpSession:
+        return SmtpSession(peer, parts.direct if peer.direct else parts.context)
+
+    if parts.certificates is not None:
+        await parts.certificates.measure()  # reads the certificates' names before the first connection
+    ports = [
+        Public("smtp", settings.smtp_port, session, _REFUSALS),
+        Public("submission", settings.submission_port, session, _REFUSALS),
+        *([Public("smtps", settings.smtps_port, session, _REFUSALS, tls)] if tls else []),
+    ]
+    listeners = open_ports(
+        ports, settings.listen_host, parts.connections,
+        proxies=settings.trusted_proxies, direct_offset=settings.direct_port_offset,
+    )  # fmt: skip
+    life.every(RELIEF_SECONDS, lambda: sessions.relieve(settings.smtp_crowded_seconds))
+    life.every(RECHECK_SECONDS, lambda: recheck(sessions, parts.auth))
+    if parts.certificates is not None:
+        life.every(30, parts.certificates.measure)
+    return listeners
+
+
+async def drain(settings: GatewaySettings, listeners: Sequence[Listener], parts: Parts) -> None:
+    """Take no new clients, let transactions end within the grace time, then hand over what was received."""
+    for listener in listeners:
+        listener.stop()
+    parts.context.sessions.drain()
+    try:
+        await asyncio.wait_for(parts.connections.idle(), max(settings.grace_seconds - 4, 1))
+    except TimeoutError:
+        parts.context.sessions.abort()
+    try:
+        await asyncio.wait_for(parts.context.acceptor.idle(), 2)
+    except TimeoutError:
+        log.warning("service_away", work="hand-over at the end")
+
+
+async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
+    """Run the service until the process is asked to stop."""
+    parts = assemble(settings)
+    http = HttpSide(web(life), settings.http_host, settings.http_port, settings.metrics_port)
+    await http.start()
+    listeners = await start(life, settings, parts)
+    await life.run_until_stopped(http.port, settings.drain_delay_seconds)
+    await drain(settings, listeners, parts)
+    await http.stop()
+    for client in (parts.auth, parts.mailstore, parts.queue):
+        await client.aclose()
+
+
+PROGRAM = Program(SERVICE, "smtp_gateway", GatewaySettings, serve)
