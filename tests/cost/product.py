@@ -12,7 +12,7 @@ from starlette.routing import Route
 from mailkit.lifecycle import Lifecycle
 
 #: Services with the module that makes their application, and how.
-_OPENAPI = {"auth": "auth.service", "queue-worker": "queue_worker.service", "mailstore": "mailstore.__main__"}
+_OPENAPI = {"auth": "auth.service", "queue-worker": "queue_worker.service", "mailstore": "mailstore.service"}
 _PLAIN = {"smtp-gateway": "smtp_gateway.service:web", "pop-imap-frontend": "pop_imap_frontend.main:app"}
 
 #: Routes that take no input: why none has a case of its own.
