@@ -13,7 +13,7 @@ from mailkit.lifecycle import Lifecycle
 
 #: Services with the module that makes their application, and how.
 _OPENAPI = {"auth": "auth.service", "queue-worker": "queue_worker.service", "mailstore": "mailstore.service"}
-_PLAIN = {"smtp-gateway": "smtp_gateway.service:web", "pop-imap-frontend": "pop_imap_frontend.main:app"}
+_PLAIN = {"smtp-gateway": "smtp_gateway.service:web", "pop-imap-frontend": "pop_imap_frontend.service:web"}
 
 #: Routes that take no input: why none has a case of its own.
 NO_INPUT = {
@@ -32,17 +32,16 @@ def smtp() -> set[str]:
 
 def imap() -> set[str]:
     """The commands of the IMAP table."""
-    importlib.import_module("pop_imap_frontend.imap")
-    from pop_imap_frontend.imap.commands import COMMANDS  # noqa: PLC0415
+    from pop_imap_frontend.imap.registry import VERBS  # noqa: PLC0415
 
-    return {f"imap {name}" for name in COMMANDS}
+    return {f"imap {name}" for name in VERBS}
 
 
 def pop3() -> set[str]:
     """The commands of the POP3 table."""
-    from pop_imap_frontend.pop3.commands import COMMANDS  # noqa: PLC0415
+    from pop_imap_frontend.pop3.registry import VERBS  # noqa: PLC0415
 
-    return {f"pop3 {name}" for name in COMMANDS}
+    return {f"pop3 {name}" for name in VERBS}
 
 
 def applications() -> dict[str, FastAPI]:

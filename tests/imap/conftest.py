@@ -17,7 +17,9 @@ from mailkit.testing.speed import patient
 from pop_imap_frontend.conversation.budget import Budget
 from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.conversation.watch import Watch
-from pop_imap_frontend.imap import ImapContext, ImapSession
+from pop_imap_frontend.imap.context import ImapContext
+from pop_imap_frontend.imap.registry import VERBS
+from pop_imap_frontend.imap.session import ImapSession
 from services.mailstore.tests.conftest import Store
 from services.mailstore.tests.conftest import database as database
 from services.mailstore.tests.conftest import pool as pool
@@ -90,10 +92,9 @@ class Imap:
         self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
         self.shared: dict[str, Any] = {
-            "mailstore": store.front, "log_in": Logins(Batcher(self.auth.logins), self.auth.undo_checks, Tarpit(3, 2, sleep=self.sleeps)),
-            "clock": store.clock,
+            "mailstore": store.front, "logins": Logins(Batcher(self.auth.logins), self.auth.undo_checks, Tarpit(3, 2, sleep=self.sleeps)),
             "tls": None, "plaintext_logins": True, "append_limit": 1024 * 1024, "idle_seconds": 600.0, "name": "mail.example",
-            "watch": self.watch.add, "commands": Budget("commands", 10), "literals": Budget("literals", 4 << 20),
+            "watch": self.watch, "commands": Budget("commands", 10), "literals": Budget("literals", 4 << 20),
         }  # fmt: skip
 
     @property
@@ -102,7 +103,7 @@ class Imap:
 
     def _make(self) -> Stream:
         async def talk(stream: Stream) -> None:
-            session = ImapSession(stream, Peer("192.0.2.7", 1, "imap", False), ImapContext(**self.shared))
+            session = ImapSession(stream, Peer("192.0.2.7", 1, "imap", False), ImapContext(**self.shared), VERBS)
             self.sessions.append(session)
             await session.run()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailkit.testing.growth import MOST_GROWTH, growth
-from pop_imap_frontend.imap.append import _with_crlf
+from pop_imap_frontend.imap.verbs.append import _with_crlf
 
 from .conftest import Client, Imap
 

@@ -75,7 +75,7 @@ async def test_a_stop_while_auth_is_asked_leaves_nothing_to_wait_for(imap: Imap)
         await go.wait()
         return await answer(items)
 
-    imap.shared["log_in"] = Logins(Batcher(slow), imap.auth.undo_checks, Tarpit(1, 1, sleep=imap.sleeps))
+    imap.shared["logins"] = Logins(Batcher(slow), imap.auth.undo_checks, Tarpit(1, 1, sleep=imap.sleeps))
     client = await imap.connect()
     client.send(f"a {RIGHT}\r\n".encode())
     await asked.wait()

@@ -7,7 +7,8 @@ import struct
 import pytest
 
 from mailkit.errors import Unavailable
-from pop_imap_frontend.imap import messages, selected
+from pop_imap_frontend.imap import view
+from pop_imap_frontend.imap.verbs import messages
 
 from .conftest import Client, Imap, wait_for
 
@@ -142,7 +143,7 @@ async def test_a_search_ends_with_its_client(imap: Imap) -> None:
 async def test_a_command_with_too_many_ranges_is_refused_and_a_fetch_marks_any_number(
     imap: Imap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (selected, messages):
+    for module in (view, messages):
         monkeypatch.setattr(module, "MOST_RANGES", 3)
     for n in range(9):
         await imap.store.append(imap.mailbox_id, b"Subject: %d\r\n\r\ntext\r\n" % n)

@@ -36,7 +36,7 @@ def count_bytes(listener: str, received: int, sent: int) -> None:
     BYTES.labels(listener, "out").inc(sent)
 
 
-class Commands:
+class CommandMetrics:
     """Counters and timers of the commands of one protocol.
 
     The labelled children are cached, so a command costs two dictionary look-ups.

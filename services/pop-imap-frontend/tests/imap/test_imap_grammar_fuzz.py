@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pop_imap_frontend.imap.grammar import BadCommand, Cursor
-from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.refusals import BadCommand, No
 
 TOKENS = st.sampled_from([
     b" ", b"(", b")", b'"', b"\\", b"{3}\r\n", b"{3+}\r\n", b"~{1}\r\n", b"{99999}\r\n", b"*", b":", b",", b"1", b"0",

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from mailstore_client.wire import FolderSnapshot, Section
 from pop_imap_frontend.imap.fetch import parse_items
-from pop_imap_frontend.imap.grammar import BadCommand, Cursor
-from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.rows import RowWriter
 from pop_imap_frontend.imap.search import SearchParser
-from pop_imap_frontend.imap.selected import Selected
+from pop_imap_frontend.imap.view import FolderView
 
 UIDS = [3, 4, 7, 9, 10, 11, 40]
 SEARCH_TOKENS = st.sampled_from([
@@ -32,12 +32,12 @@ def octets(tokens: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     return st.lists(tokens | st.binary(max_size=3), max_size=16).map(b"".join)
 
 
-def view() -> Selected:
+def view() -> FolderView:
     snapshot = FolderSnapshot(
         status="ok", folder_id=1, uidvalidity=1, uidnext=41, highest_modseq=5, uids=array("I", UIDS).tobytes(),
         flags=array("Q", [0] * len(UIDS)).tobytes(), keywords=[], recent_from=10,
     )  # fmt: skip
-    return Selected(snapshot, read_only=False)
+    return FolderView(snapshot, read_only=False)
 
 
 @given(octets(SEARCH_TOKENS))

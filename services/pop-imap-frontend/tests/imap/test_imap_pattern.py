@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mailkit.testing.growth import MOST_GROWTH, growth
 from pop_imap_frontend.imap.pattern import LONGEST, MOST_WILDCARDS, Pattern
-from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.refusals import No
 
 NAMES = st.text("ab/", max_size=8)
 

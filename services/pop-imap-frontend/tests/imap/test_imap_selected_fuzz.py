@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mailstore_client.wire import Changes, FolderSnapshot
-from pop_imap_frontend.imap.grammar import BadCommand
-from pop_imap_frontend.imap.selected import Selected, positions_of
+from pop_imap_frontend.imap.refusals import BadCommand
+from pop_imap_frontend.imap.view import FolderView, positions_of
 
 FLAGS = (b"\\Answered", b"\\Deleted", b"\\Draft", b"\\Flagged", b"\\Seen")
 
@@ -27,7 +27,7 @@ class Client(RuleBasedStateMachine):
         self.vanished: list[int] = []
         self.changed: set[int] = set()
         self.there = sorted(self.mailbox)
-        self.here = Selected(self._snapshot(), read_only=False)
+        self.here = FolderView(self._snapshot(), read_only=False)
 
     def _snapshot(self) -> FolderSnapshot:
         uids = sorted(self.mailbox)

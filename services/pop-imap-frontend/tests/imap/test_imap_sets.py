@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from mailkit.testing.growth import MOST_GROWTH, growth
 from mailstore_client.wire import MOST_RANGES, FolderSnapshot
-from pop_imap_frontend.imap.grammar import BadCommand, Cursor
-from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.search import DEEPEST, MOST_KEYS, SearchParser
-from pop_imap_frontend.imap.selected import Selected, Spans, merged
+from pop_imap_frontend.imap.view import FolderView, Spans, merged
 
 
-def view(count: int) -> Selected:
+def view(count: int) -> FolderView:
     uids = array("I", range(2, 2 * count + 1, 2))
-    return Selected(
+    return FolderView(
         FolderSnapshot("ok", 1, 1, 2 * count + 1, 5, 0, uids.tobytes(), array("Q", [0] * count).tobytes(), []),
         read_only=True,
     )
@@ -114,7 +114,7 @@ def test_merged() -> None:
 
 
 def test_many_expunged_at_once_cost_their_number() -> None:
-    def expunged(here: Selected) -> None:
+    def expunged(here: FolderView) -> None:
         gone = list(here.uids)[::2]
         assert here.remove(gone) == list(range(1, len(gone) + 1))
         assert len(here) == len(gone)

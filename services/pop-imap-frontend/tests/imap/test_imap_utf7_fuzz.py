@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from mailkit.stream import Stream
 from mailkit.testing.speed import patient
-from pop_imap_frontend.imap.grammar import BadCommand
-from pop_imap_frontend.imap.reader import Disconnect, read_command
-from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.reader import read_command
+from pop_imap_frontend.imap.refusals import BadCommand, Disconnect, No
 from pop_imap_frontend.imap.utf7 import decode_utf7, encode_utf7
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

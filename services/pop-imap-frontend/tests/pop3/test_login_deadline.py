@@ -14,7 +14,7 @@ from mailkit.tarpit import Tarpit
 from mailstore_client.wire import Maildrop, OpenMaildrop
 from pop_imap_frontend.conversation import logins
 from pop_imap_frontend.conversation.logins import Logins
-from pop_imap_frontend.pop3 import session
+from pop_imap_frontend.pop3.verbs import authorization
 
 from .test_pop3_dialogue import Client, World, dialogue
 
@@ -34,7 +34,7 @@ def test_pop3_answers_in_time_when_mailstore_hangs(monkeypatch: pytest.MonkeyPat
         ends.append(logins.login_ends())
         return ends[-1]
 
-    monkeypatch.setattr(session, "login_ends", counted)
+    monkeypatch.setattr(authorization, "login_ends", counted)
 
     async def talk(world: World, client: Client) -> None:
         never: asyncio.Future[Maildrop] = asyncio.get_running_loop().create_future()
@@ -80,7 +80,7 @@ async def test_auth_that_hangs_is_one_deadline_too() -> None:
     log_in = Logins(Batcher(hangs), FakeAuth().undo_checks, Tarpit(1, 1))
     for ends in (None, asyncio.get_running_loop().time() + LIMIT):
         with pytest.raises(Unavailable):
-            await log_in("imap", "u", "p", Peer("192.0.2.7", 1, "imap", True), ends=ends)
+            await log_in.check("imap", "u", "p", Peer("192.0.2.7", 1, "imap", True), ends=ends)
 
 
 @pytest.mark.parametrize(("direct", "told"), [(False, "192.0.2.7"), (True, None)])
@@ -94,5 +94,5 @@ async def test_a_direct_clients_address_is_not_told(direct: bool, told: str | No
 
     for protocol in ("pop3", "imap"):
         logins = Logins(Batcher(asked), auth.undo_checks, Tarpit(1, 1))
-        await logins(protocol, "u@x.example", "p", Peer("192.0.2.7", 1, protocol, True, direct))
+        await logins.check(protocol, "u@x.example", "p", Peer("192.0.2.7", 1, protocol, True, direct))
     assert [item.client_address for item in seen] == [told, told]

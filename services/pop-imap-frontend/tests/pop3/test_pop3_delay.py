@@ -12,7 +12,7 @@ from .test_pop3_dialogue import Client, World, dialogue
 async def delayed(world: World, client: Client, password: str) -> Sleeps:
     """A login whose answer waits."""
     sleeps = Sleeps()
-    world.context.log_in._tarpit = Tarpit(1, 1, sleep=sleeps)
+    world.context.logins._tarpit = Tarpit(1, 1, sleep=sleeps)
     world.auth.delay = 3.5
     await client.say("USER user%site.example", "+OK")
     await client.say(f"PASS {password}")
@@ -59,7 +59,7 @@ def test_a_stop_ends_the_wait() -> None:
 @pytest.mark.parametrize("password", ["wrong", " pass word "])
 def test_when_too_many_wait_the_answer_is_a_refusal_and_gives_nothing_away(password: str) -> None:
     async def talk(world: World, client: Client) -> None:
-        world.context.log_in._tarpit = Tarpit(0, 0)
+        world.context.logins._tarpit = Tarpit(0, 0)
         world.auth.delay = 3.5
         await client.say("USER user%site.example", "+OK")
         await client.say(f"PASS {password}", "-ERR [SYS/TEMP] too many failed logins")

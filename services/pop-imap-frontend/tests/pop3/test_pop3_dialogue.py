@@ -28,8 +28,11 @@ from mailkit.testing.speed import patient
 from mailstore_client.fake import FakeMaildrop
 from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.conversation.watch import Watch
-from pop_imap_frontend.pop3 import Leases, Pop3Context, Pop3Session
+from pop_imap_frontend.pop3.context import Pop3Context
+from pop_imap_frontend.pop3.leases import MaildropLeases
 from pop_imap_frontend.pop3.octets import Stuffing, stuffed
+from pop_imap_frontend.pop3.registry import VERBS
+from pop_imap_frontend.pop3.session import Pop3Session
 
 CA = trustme.CA()
 CLIENT = "192.0.2.7"
@@ -44,7 +47,7 @@ class World:
         self.mailbox = self.auth.add_mailbox("user@site.example", " pass word ")
         self.store = FakeMaildrop(dict(TWO))
         self.sessions: list[Pop3Session] = []
-        self.leases = Leases(self.store)  # type: ignore[arg-type]
+        self.leases = MaildropLeases(self.store)  # type: ignore[arg-type]
         self.watch = Watch(self.store, self.auth)  # type: ignore[arg-type]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         CA.issue_cert("localhost").configure_cert(context)
@@ -52,18 +55,18 @@ class World:
         self.implicit_tls = options.pop("implicit_tls", False)
         self.context = Pop3Context(
             mailstore=self.store,  # type: ignore[arg-type]
-            log_in=Logins(Batcher(self.auth.logins), self.auth.undo_checks, options.pop("tarpit", Tarpit(1, 1))),
+            logins=Logins(Batcher(self.auth.logins), self.auth.undo_checks, options.pop("tarpit", Tarpit(1, 1))),
             leases=self.leases,
             tls=lambda _listener: context,
             name="mail.example",
-            watch=self.watch.add,
+            watch=self.watch,
             **(chosen | options),
         )
 
     async def listen(self) -> asyncio.Server:
         def make() -> Stream:
             async def talk(stream: Stream) -> None:
-                session = Pop3Session(stream, Peer(CLIENT, 1, "pop3", self.implicit_tls), self.context)
+                session = Pop3Session(stream, Peer(CLIENT, 1, "pop3", self.implicit_tls), self.context, VERBS)
                 self.sessions.append(session)
                 await session.run()
 
@@ -312,7 +315,7 @@ def test_auth_that_goes_away_before_a_check_is_undone_changes_no_answer(monkeypa
         async def away(operations: Any) -> list[bool]:
             raise Unavailable("away")
 
-        monkeypatch.setattr(world.context.log_in, "_undo_checks", away)
+        monkeypatch.setattr(world.context.logins, "_undo_checks", away)
         world.store.trouble["open"] = [Unavailable("away")]
         await client.say("USER user%site.example", "+OK")
         await client.say("PASS  pass word ", "-ERR [SYS/TEMP]")
@@ -329,7 +332,7 @@ def test_auth_that_never_answers_is_away_within_ten_seconds(monkeypatch: pytest.
         async def never(items: Any) -> Any:
             await asyncio.Event().wait()
 
-        world.context.log_in._ask._send = never
+        world.context.logins._batcher._send = never
         await client.say("USER user%site.example", "+OK")
         await client.say("PASS x", "-ERR [SYS/TEMP]")
 

@@ -29,14 +29,14 @@ class Logins:
     """Client of auth that sends logins in batches. A request without an answer is retried once under the same id."""
 
     def __init__(
-        self, ask: Batcher[Login, LoginAnswer], undo_checks: Callable[[Sequence[UUID]], Awaitable[list[bool]]],
+        self, batcher: Batcher[Login, LoginAnswer], undo_checks: Callable[[Sequence[UUID]], Awaitable[list[bool]]],
         tarpit: Tarpit,
     ) -> None:  # fmt: skip
-        self._ask = ask
+        self._batcher = batcher
         self._undo_checks = undo_checks
         self._tarpit = tarpit
 
-    async def __call__(
+    async def check(
         self, protocol: str, login: str, password: str, peer: Peer, *, ends: float | None = None,
         operation: UUID | None = None,
     ) -> LoginAnswer:  # fmt: skip
@@ -50,9 +50,9 @@ class Logins:
         try:
             async with asyncio.timeout_at(login_ends() if ends is None else ends):
                 try:
-                    answer = await self._ask.ask(question)
+                    answer = await self._batcher.ask(question)
                 except Unanswered:
-                    answer = await self._ask.ask(question)
+                    answer = await self._batcher.ask(question)
             outcome = answer.outcome
             return answer
         except TimeoutError:

@@ -1,7 +1,1 @@
-"""IMAP4rev1 (RFC 3501) over mailstore: grammar -> commands -> session -> selected folder -> responses."""
-
-from pop_imap_frontend.imap import account, append, folders, idle, listing, messages  # noqa: F401 - they register the commands
-from pop_imap_frontend.imap.context import ImapContext
-from pop_imap_frontend.imap.session import ImapSession
-
-__all__ = ["ImapContext", "ImapSession"]
+"""IMAP4rev1 (RFC 3501) over mailstore: the registry of commands, the commands, the session, the view of the selected folder."""

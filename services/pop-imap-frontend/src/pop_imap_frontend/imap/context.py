@@ -1,44 +1,17 @@
-"""State shared by the IMAP sessions of this process."""
+"""What all IMAP sessions share in this process."""
 
-import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
-from auth_client.wire import LoginAnswer
-from mailkit.clock import Clock
-from mailkit.listener import Peer
-from mailkit.stream import Stream
-from mailstore_client.client import MailstoreClient
 from pop_imap_frontend.conversation.budget import Budget
-
-if TYPE_CHECKING:
-    from pop_imap_frontend.imap.session import ImapSession
+from pop_imap_frontend.conversation.context import Context
 
 
-class LogIn(Protocol):
-    """Login at auth, shared with POP3 (see `logins.Logins`)."""
+@dataclass(frozen=True, kw_only=True)
+class ImapContext(Context):
+    """Adds the limits and timers of IMAP."""
 
-    async def __call__(self, protocol: str, login: str, password: str, peer: Peer) -> LoginAnswer: ...
-
-    async def when_due(self, answer: LoginAnswer, peer: Peer, stream: Stream) -> LoginAnswer: ...
-
-
-@dataclass(frozen=True)
-class ImapContext:
-    """State shared by the IMAP sessions of this process."""
-
-    mailstore: MailstoreClient
-    log_in: LogIn
-    clock: Clock
-    tls: Callable[[str], ssl.SSLContext] | None
-    """Returns the TLS context of a listener for STARTTLS; None without certificates."""
-    plaintext_logins: bool
     append_limit: int
-    idle_seconds: float
-    name: str
-    watch: Callable[["ImapSession"], Callable[[], None]]
-    """Registers a logged-in session with the change feed and the re-check; the returned function unregisters it."""
+    """Largest message that APPEND takes (octets)."""
     commands: Budget
     """Limit of concurrent FETCH, SEARCH, COPY, MOVE and APPEND commands per mailbox."""
     literals: Budget

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 
-from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.utf7 import decode_utf7
 
 #: A sequence set: inclusive ranges; None stands for `*`.
@@ -27,10 +27,6 @@ _DATE_TIME = re.compile(rb"([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) 
 _MONTHS = {name: number for number, name in enumerate(
     (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"), 1)}  # fmt: skip
 _LARGEST = 2**32 - 1
-
-
-class BadCommand(Exception):
-    """The command cannot be parsed: BAD with this text; nothing was changed."""
 
 
 class Cursor:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from mailstore_client.wire import DELIMITER
-from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.refusals import No
 
 #: Limit of the characters of a pattern with its reference; a folder's name has at most 400.
 LONGEST = 1000

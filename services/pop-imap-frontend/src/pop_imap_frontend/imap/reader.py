@@ -13,8 +13,7 @@ from mailkit.errors import OverLimit
 from mailkit.pieces import Pieces
 from mailkit.reading import LineTooLong
 from mailkit.stream import Stream
-from pop_imap_frontend.imap.grammar import BadCommand
-from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.refusals import BadCommand, Disconnect, No
 
 LINE = 64 * 1024
 LITERAL_BEFORE_LOGIN = 4 * 1024
@@ -29,10 +28,6 @@ _LITERAL_END = re.compile(rb"~?\{(\d{1,10})(\+?)\}\Z")
 
 #: The mailbox name and the message.
 _LITERALS_OF_APPEND = 2
-
-
-class Disconnect(Exception):
-    """The connection ends with `* BYE` and this text."""
 
 
 @dataclass(slots=True)

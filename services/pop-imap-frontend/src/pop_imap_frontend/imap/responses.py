@@ -11,20 +11,6 @@ _ATOM = re.compile(rb"[A-Za-z0-9.!#$&'+,/:;<=>?@^_`|~-]+\Z")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-NONEXISTENT = "[NONEXISTENT] there is no such mailbox"
-
-
-class No(Exception):
-    """The command cannot be carried out: NO with this text, which may begin with a response code."""
-
-
-class Away(No):
-    """A service does not answer (UNAVAILABLE, RFC 5530)."""
-
-    def __init__(self) -> None:
-        super().__init__("[UNAVAILABLE] the mail store cannot be reached right now, try again")
-
-
 def quoted(text: bytes) -> bytes:
     """Return `text` as a quoted string if it can be one, else as a literal."""
     if len(text) < 1000 and not re.search(rb"[\x00\r\n\x80-\xff]", text):

@@ -9,7 +9,7 @@ from mailkit.report import report
 from mailkit.stream import Stream
 from pop_imap_frontend.imap.fetch import FetchItems
 from pop_imap_frontend.imap.responses import internal_date, literal
-from pop_imap_frontend.imap.selected import Selected
+from pop_imap_frontend.imap.view import FolderView
 
 log = get_logger()
 
@@ -35,8 +35,8 @@ _COLUMN_RENDER: dict[str, Render] = {"RFC822.SIZE": _size, "INTERNALDATE": inter
 class RowWriter:
     """Writer of the FETCH responses of one command; labels and positions of the values are computed once."""
 
-    def __init__(self, items: FetchItems, selected: Selected) -> None:
-        self._selected = selected
+    def __init__(self, items: FetchItems, view: FolderView) -> None:
+        self._view = view
         self._first_section = 1 + len(items.columns)
         self._plan: list[tuple[bytes, str, int, Render | None]] = []
         for index, (label, source) in enumerate(items.parts):
@@ -50,7 +50,7 @@ class RowWriter:
 
     def from_view(self, positions: list[int]) -> bytes:
         """Return responses with FLAGS and UID only, which need no rows from mailstore."""
-        view = self._selected
+        view = self._view
         kinds = [kind for _, kind, _, _ in self._plan]
         if kinds in (["flags"], ["uid", "flags"]):
             numbers, texts = [at + 1 for at in positions], view.flags_texts(positions)
@@ -63,7 +63,7 @@ class RowWriter:
 
     def from_rows(self, rows: list[list[Any]]) -> bytes:
         """Return responses for a slice of mailstore's rows; rows of messages not in the view are skipped."""
-        view = self._selected
+        view = self._view
         lines = []
         if len(self._plan) == 1 and self._plan[0][1] == "value" and self._plan[0][3] is None:
             label, _, index, _ = self._plan[0]
@@ -85,7 +85,7 @@ class RowWriter:
     def large(self, row: list[Any]) -> tuple[list[bytes], list[int]]:
         """Return the texts around the large values of a row's response and the sizes of these; no texts if not in the view."""
         sizes = [value for value in row[self._first_section :] if type(value) is int]
-        at = self._selected.position(row[0])
+        at = self._view.position(row[0])
         return ([] if at is None else self._texts(at, row)), sizes
 
     def _texts(self, at: int, row: list[Any]) -> list[bytes]:
@@ -103,7 +103,7 @@ class RowWriter:
 
     def _parts(self, at: int, row: Any) -> list[bytes]:
         """The parts of a response, with _LARGE in place of the octets of each large value."""
-        view = self._selected
+        view = self._view
         parts = [b"* %d FETCH (" % (at + 1)]
         for label, kind, index, render in self._plan:
             parts.append(label)

@@ -5,9 +5,9 @@ from datetime import date
 from typing import Any, Literal
 
 from mailstore_client.wire import MOST_RANGES, Ranges
-from pop_imap_frontend.imap.grammar import BadCommand, Cursor
-from pop_imap_frontend.imap.responses import No
-from pop_imap_frontend.imap.selected import TOO_MANY_RANGES, Selected, merged
+from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.refusals import BadCommand, No
+from pop_imap_frontend.imap.view import TOO_MANY_RANGES, FolderView, merged
 
 _FLAG_KEYS = {
     "ANSWERED": "\\Answered", "DELETED": "\\Deleted", "DRAFT": "\\Draft", "FLAGGED": "\\Flagged", "SEEN": "\\Seen",
@@ -38,11 +38,11 @@ class _Open:
 
 
 class SearchParser:
-    """Parser of the keys of one SEARCH. `selected` translates sequence numbers to UIDs."""
+    """Parser of the keys of one SEARCH. `view` translates sequence numbers to UIDs."""
 
-    def __init__(self, cursor: Cursor, selected: Selected) -> None:
+    def __init__(self, cursor: Cursor, view: FolderView) -> None:
         self._cursor = cursor
-        self._selected = selected
+        self._view = view
         self._charset = "utf-8"
 
     def parse(self) -> Node:
@@ -108,7 +108,7 @@ class SearchParser:
             stack.append(_Open(name))  # type: ignore[arg-type]
 
     def _set(self, *, by_uid: bool) -> Node:
-        view = self._selected
+        view = self._view
         return ["UID", view.uid_ranges(view.spans(self._cursor.sequence_set(), by_uid, must_exist=False))]
 
     def _named(self, name: str) -> Node:
@@ -119,7 +119,7 @@ class SearchParser:
         if name == "ALL":
             return ["ALL"]
         if name in ("RECENT", "OLD", "NEW"):
-            recent: Node = ["UID", self._selected.recent_ranges()]
+            recent: Node = ["UID", self._view.recent_ranges()]
             return {"RECENT": recent, "OLD": ["NOT", recent], "NEW": ["AND", recent, ["NOT", ["FLAG", "\\Seen"]]]}[name]
         self._cursor.space()
         return self._with_argument(name)

@@ -1,36 +1,50 @@
 """Leases of the maildrops that this process has locked, renewed together every 20 s (decision 8)."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 from uuid import UUID
 
 from mailkit.errors import NotFound, PostriderError
-from mailkit.logs import get_logger
 from mailkit.report import report
 from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import LEASES_AT_ONCE, CloseMaildrop, MaildropLease
 
-if TYPE_CHECKING:
-    from pop_imap_frontend.pop3.session import Pop3Session
-
-log = get_logger()
-
-#: Attempts to release a lock, 20 s apart; after the last one its lease (60 s) has expired.
+#: Interval of the renewals; a lease lasts 60 s.
+RENEW_SECONDS = 20
+#: Attempts to release a lock, RENEW_SECONDS apart; after the last one its lease has expired.
 MOST_TRIES = 4
 
 
-class Leases:
+class LeaseHolder(Protocol):
+    """A session with a locked maildrop."""
+
+    @property
+    def mailbox_id(self) -> UUID:
+        """The mailbox whose maildrop is locked."""
+        ...
+
+    @property
+    def session_id(self) -> UUID:
+        """The session as mailstore knows it."""
+        ...
+
+    def end(self, reason: str) -> None:
+        """End the session with `reason`."""
+        ...
+
+
+class MaildropLeases:
     """Sessions with a locked maildrop, and locks that could not be released yet."""
 
     def __init__(self, mailstore: MailstoreClient) -> None:
         self._mailstore = mailstore
-        self._sessions: set[Pop3Session] = set()
+        self._sessions: set[LeaseHolder] = set()
         self._left: dict[UUID, tuple[UUID, bytes, int]] = {}
 
-    def add(self, session: "Pop3Session") -> None:
+    def add(self, session: LeaseHolder) -> None:
         self._sessions.add(session)
 
-    def remove(self, session: "Pop3Session") -> None:
+    def remove(self, session: LeaseHolder) -> None:
         self._sessions.discard(session)
 
     async def free(self, mailbox_id: UUID, session_id: UUID, proof: bytes, tries: int = 1) -> None:
@@ -52,7 +66,7 @@ class Leases:
         left, self._left = self._left, {}
         await asyncio.gather(*(self.free(drop, session, proof, n) for session, (drop, proof, n) in left.items()))
 
-    async def _renew(self, sessions: "list[Pop3Session]") -> None:
+    async def _renew(self, sessions: list[LeaseHolder]) -> None:
         alive = await self._mailstore.renew_maildrops([MaildropLease(s.mailbox_id, s.session_id) for s in sessions])
         for session, good in zip(sessions, alive, strict=True):
             if not good:

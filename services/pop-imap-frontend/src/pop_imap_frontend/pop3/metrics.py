@@ -2,11 +2,11 @@
 
 from prometheus_client import Counter, Gauge
 
-from pop_imap_frontend.metrics import Commands
+from pop_imap_frontend.metrics import CommandMetrics
 
 COMMANDS = Counter(
     "postrider_frontend_pop3_commands_total", "POP3 commands by name and answer: ok, err", ["command", "answer"]
 )
 SESSIONS = Gauge("postrider_frontend_pop3_sessions_open", "Open POP3 connections")
 
-command = Commands("pop3", COMMANDS)
+command = CommandMetrics("pop3", COMMANDS)

@@ -1,13 +1,11 @@
 """Prefetch for clients that retrieve messages in order: one call to mailstore serves up to 16 RETRs."""
 
-from array import array
-from typing import TYPE_CHECKING
+from uuid import UUID
 
 from mailkit.errors import PostriderError
+from mailstore_client.client import MailstoreClient
 from mailstore_client.wire import ReadAhead
-
-if TYPE_CHECKING:
-    from pop_imap_frontend.pop3.session import Pop3Session
+from pop_imap_frontend.pop3.snapshot import Snapshot
 
 #: Limits of one session; the memory used is this times the number of sessions that retrieve messages.
 MOST_MESSAGES = 16
@@ -17,8 +15,10 @@ MOST_BYTES = 64 * 1024
 class Prefetch:
     """The next messages of one session, while it retrieves them in ascending order."""
 
-    def __init__(self, session: "Pop3Session") -> None:
-        self._session = session
+    def __init__(self, mailstore: MailstoreClient, mailbox_id: UUID, drop: Snapshot) -> None:
+        self._mailstore = mailstore
+        self._mailbox_id = mailbox_id
+        self._drop = drop
         self._held: dict[int, bytes] = {}
         self._last = -2  # never adjacent to the first RETR: many clients retrieve only one new message
 
@@ -33,22 +33,21 @@ class Prefetch:
 
     def _next(self, at: int) -> list[int]:
         """Positions from `at` on that are not marked deleted and are within the limits together."""
-        session, total, chosen = self._session, 0, []
-        for position in range(at, min(at + MOST_MESSAGES, len(session.uids))):
-            total += session.sizes[position]
+        drop, total, chosen = self._drop, 0, []
+        for position in range(at, min(at + MOST_MESSAGES, len(drop.uids))):
+            total += drop.sizes[position]
             if total > MOST_BYTES:
                 break
-            if position not in session.deleted:
+            if position not in drop.deleted:
                 chosen.append(position)
         return chosen
 
     async def _fetch(self, positions: list[int]) -> bytes | None:
-        session = self._session
         if len(positions) < 2:
             return None
-        uids = array("I", [session.uids[position] for position in positions]).tobytes()
+        question = ReadAhead(self._mailbox_id, self._drop.folder_id, self._drop.pack(positions))
         try:
-            found = await session.context.mailstore.read_ahead(ReadAhead(session.mailbox_id, session.folder_id, uids))
+            found = await self._mailstore.read_ahead(question)
         except PostriderError:
             return None  # reading the message on its own reports the error
         held = {position: raw for position, raw in zip(positions, found, strict=True) if raw is not None}

@@ -2,12 +2,10 @@
 
 from mailkit.ids import new_id
 from mailstore_client.wire import DELIMITER, ExpungeQuestion, FolderChange, OpenFolder
-from pop_imap_frontend.imap import changes
-from pop_imap_frontend.imap.commands import LOGGED_IN, State, command
 from pop_imap_frontend.imap.grammar import Cursor
-from pop_imap_frontend.imap.responses import NONEXISTENT, No
-from pop_imap_frontend.imap.selected import Selected
+from pop_imap_frontend.imap.refusals import NONEXISTENT, No
 from pop_imap_frontend.imap.session import ImapSession
+from pop_imap_frontend.imap.view import FolderView
 
 #: Texts of NO for the status with which mailstore refuses a change of a folder (RFC 5530).
 _REFUSALS = {
@@ -19,7 +17,8 @@ _REFUSALS = {
 }
 
 
-async def _open(session: ImapSession, cursor: Cursor, *, read_only: bool) -> str:
+async def select(session: ImapSession, cursor: Cursor, *, read_only: bool) -> str:
+    """Open a folder: SELECT, or EXAMINE with `read_only`."""
     cursor.space()
     try:
         name = cursor.mailbox()
@@ -32,7 +31,7 @@ async def _open(session: ImapSession, cursor: Cursor, *, read_only: bool) -> str
     snapshot = await session.context.mailstore.open_folder(OpenFolder(session.mailbox_id, name, read_only))
     if snapshot.status != "ok":
         raise No(NONEXISTENT)
-    view = Selected(snapshot, read_only)
+    view = FolderView(snapshot, read_only)
     lines = [view.flags_line(), b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(view), view.recent_count())]
     unseen = view.first_unseen()
     if unseen is not None:
@@ -45,24 +44,12 @@ async def _open(session: ImapSession, cursor: Cursor, *, read_only: bool) -> str
     return "[READ-ONLY] EXAMINE completed" if read_only else "[READ-WRITE] SELECT completed"
 
 
-@command("SELECT", LOGGED_IN, tells_changes=False)
-async def select(session: ImapSession, cursor: Cursor) -> str:
-    return await _open(session, cursor, read_only=False)
-
-
-@command("EXAMINE", LOGGED_IN, tells_changes=False)
-async def examine(session: ImapSession, cursor: Cursor) -> str:
-    return await _open(session, cursor, read_only=True)
-
-
-@command("UNSELECT", State.SELECTED, tells_changes=False)
 async def unselect(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     session.select(None)
     return "UNSELECT completed"
 
 
-@command("CLOSE", State.SELECTED, tells_changes=False)
 async def close(session: ImapSession, cursor: Cursor) -> str:
     """Remove the messages marked \\Deleted without EXPUNGE responses, then unselect (RFC 3501 6.4.2)."""
     cursor.end()
@@ -73,10 +60,9 @@ async def close(session: ImapSession, cursor: Cursor) -> str:
     return "CLOSE completed"
 
 
-@command("CHECK", State.SELECTED, tells_changes=False)
 async def check(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
-    await changes.tell(session)
+    await session.send_changes()
     return "CHECK completed"
 
 
@@ -93,24 +79,21 @@ def _one_name(cursor: Cursor) -> str:
     return name
 
 
-@command("CREATE", LOGGED_IN)
 async def create(session: ImapSession, cursor: Cursor) -> str:
     name = _one_name(cursor)
     change = FolderChange(session.mailbox_id, name.removesuffix(DELIMITER), new_id())
     return _done("CREATE", await session.context.mailstore.create_folder(change))
 
 
-@command("DELETE", LOGGED_IN)
 async def delete(session: ImapSession, cursor: Cursor) -> str:
     name = _one_name(cursor)
     answer = _done(
         "DELETE", await session.context.mailstore.delete_folder(FolderChange(session.mailbox_id, name, new_id()))
     )
-    await changes.forget_if_gone(session)  # the selected folder may or may not be the one with this name
+    await session.unselect_if_gone()  # the selected folder may or may not be the one with this name
     return answer
 
 
-@command("RENAME", LOGGED_IN)
 async def rename(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
     name = cursor.mailbox()
@@ -121,13 +104,11 @@ async def rename(session: ImapSession, cursor: Cursor) -> str:
     return _done("RENAME", await session.context.mailstore.rename_folder(change))
 
 
-@command("SUBSCRIBE", LOGGED_IN)
 async def subscribe(session: ImapSession, cursor: Cursor) -> str:
     change = FolderChange(session.mailbox_id, _one_name(cursor), new_id())
     return _done("SUBSCRIBE", await session.context.mailstore.subscribe_folder(change))
 
 
-@command("UNSUBSCRIBE", LOGGED_IN)
 async def unsubscribe(session: ImapSession, cursor: Cursor) -> str:
     change = FolderChange(session.mailbox_id, _one_name(cursor), new_id())
     return _done("UNSUBSCRIBE", await session.context.mailstore.unsubscribe_folder(change))

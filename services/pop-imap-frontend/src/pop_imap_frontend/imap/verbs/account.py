@@ -1,21 +1,11 @@
 """Commands of any state, and those that log in (RFC 3501 6.1, 6.2; RFC 2971, 2342, 4959)."""
 
-import base64
-import binascii
-
-from auth_client.wire import LoginAnswer
 from mailkit.errors import PostriderError
-from mailkit.logs import get_logger
-from pop_imap_frontend.imap import changes
-from pop_imap_frontend.imap.commands import ANY, LOGGED_IN, State, command
-from pop_imap_frontend.imap.grammar import BadCommand, Cursor
-from pop_imap_frontend.imap.reader import Disconnect
-from pop_imap_frontend.imap.responses import Away, No
+from pop_imap_frontend.conversation import sasl
+from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.refusals import AWAY, BadCommand, Disconnect, No
 from pop_imap_frontend.imap.session import ImapSession
 
-log = get_logger()
-
-_LONGEST_SASL = 4096
 _REFUSALS = {
     "refused": "[AUTHENTICATIONFAILED] wrong user name or password",
     "throttled": "[LIMIT] too many failed logins, try again later",
@@ -24,30 +14,25 @@ _REFUSALS = {
 }
 
 
-@command("CAPABILITY", ANY)
 async def capability(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     session.stream.write(b"* CAPABILITY %b\r\n" % session.capabilities())
     return "CAPABILITY completed"
 
 
-@command("NOOP", ANY, tells_changes=False)
 async def noop(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     if session.selected is not None:
-        await changes.tell(session)
+        await session.send_changes()
     return "NOOP completed"
 
 
-@command("LOGOUT", ANY, tells_changes=False)
 async def logout(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     session.bye("logging out")
-    session.state = State.LOGOUT
     return "LOGOUT completed"
 
 
-@command("ID", ANY)
 async def identify(session: ImapSession, cursor: Cursor) -> str:
     """Answer ID (RFC 2971); the client's parameters are parsed and discarded."""
     cursor.space()
@@ -61,16 +46,14 @@ async def identify(session: ImapSession, cursor: Cursor) -> str:
     return "ID completed"
 
 
-@command("STARTTLS", State.NOT_AUTHENTICATED)
 async def starttls(session: ImapSession, cursor: Cursor) -> str:
-    """Check whether TLS can begin (RFC 3501 6.2.1); the stream discards octets sent ahead in plain text."""
+    """Check whether TLS can begin (RFC 3501 6.2.1)."""
     cursor.end()
-    if session.tls or session.context.tls is None:
-        raise BadCommand("TLS is already active" if session.tls else "TLS is not available")
+    if refusal := session.tls_refusal():
+        raise BadCommand(refusal)
     return ""  # the session sends the OK and begins TLS
 
 
-@command("LOGIN", State.NOT_AUTHENTICATED)
 async def login(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
     user = cursor.login_text()
@@ -80,9 +63,8 @@ async def login(session: ImapSession, cursor: Cursor) -> str:
     return await _log_in(session, user, password, "LOGIN")
 
 
-@command("AUTHENTICATE", State.NOT_AUTHENTICATED)
 async def authenticate(session: ImapSession, cursor: Cursor) -> str:
-    """Log in with SASL PLAIN (RFC 4616), with or without an initial response (SASL-IR, RFC 4959)."""
+    """Log in with SASL PLAIN, with or without an initial response (SASL-IR, RFC 4959)."""
     cursor.space()
     mechanism = cursor.keyword("a mechanism")
     if mechanism != "PLAIN":
@@ -91,15 +73,15 @@ async def authenticate(session: ImapSession, cursor: Cursor) -> str:
     if cursor.at_end():
         session.stream.write(b"+ \r\n")
         with session.waiting():
-            coded = (await session.stream.readline(_LONGEST_SASL)).strip()
+            response = (await session.stream.readline(sasl.LINE)).strip()
     else:
         cursor.space()
-        coded = cursor.data[cursor.pos :].strip()
-    if coded == b"*":
+        response = cursor.data[cursor.pos :].strip()
+    if response == b"*":
         raise BadCommand("cancelled")
     try:
-        _authorise, user, password = base64.b64decode(coded, validate=True).decode().split("\0")
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+        user, password = sasl.plain(response)
+    except ValueError:
         raise BadCommand("the response is not a SASL PLAIN message") from None
     return await _log_in(session, user, password, "AUTHENTICATE")
 
@@ -111,22 +93,21 @@ def _require_tls(session: ImapSession) -> None:
 
 async def _log_in(session: ImapSession, user: str, password: str, verb: str) -> str:
     _require_tls(session)
+    logins = session.context.logins
     try:
-        answer: LoginAnswer = await session.context.log_in("imap", user, password, session.peer)
+        answer = await logins.check("imap", user, password, session.peer)
     except PostriderError:
-        raise Away from None
+        raise No(AWAY) from None
     with session.waiting():
-        answer = await session.context.log_in.when_due(answer, session.peer, session.stream)
+        answer = await logins.when_due(answer, session.peer, session.stream)
     if answer.outcome != "ok":
-        session.failed_logins += 1
-        if session.failed_logins >= 5:
+        if session.login_failed():
             raise Disconnect("too many failed logins")
         raise No(_REFUSALS[answer.outcome])
     session.logged_in(answer)
     return f"[CAPABILITY {session.capabilities().decode()}] {verb} completed"
 
 
-@command("NAMESPACE", LOGGED_IN)
 async def namespace(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     session.stream.write(b'* NAMESPACE (("" "/")) NIL NIL\r\n')

@@ -7,8 +7,9 @@ from array import array
 from bisect import bisect_left, bisect_right
 
 from mailstore_client.wire import MOST_RANGES, SEEN, Changes, FolderSnapshot, Ranges
-from pop_imap_frontend.imap.grammar import BadCommand, SequenceSet
-from pop_imap_frontend.imap.responses import RECENT, FlagNames, No
+from pop_imap_frontend.imap.grammar import SequenceSet
+from pop_imap_frontend.imap.refusals import BadCommand, No
+from pop_imap_frontend.imap.responses import RECENT, FlagNames
 
 
 def uids_of(packed: bytes) -> "array[int]":
@@ -43,7 +44,7 @@ def positions_of(spans: Spans) -> list[int]:
     return [at for span in spans for at in range(*span)]
 
 
-class Selected:
+class FolderView:
     """The selected folder, even if it was renamed. Positions are 0-based; sequence numbers on the wire are one more."""
 
     def __init__(self, snapshot: FolderSnapshot, read_only: bool) -> None:

@@ -2,22 +2,20 @@
 
 from mailkit.ids import new_id
 from mailstore_client.wire import MOST_FLAGS, Append
-from pop_imap_frontend.imap.commands import LOGGED_IN, command
-from pop_imap_frontend.imap.grammar import BadCommand, Cursor
-from pop_imap_frontend.imap.responses import No
+from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.refusals import MANY_KEYWORDS, NO_SPACE, BadCommand, No
 from pop_imap_frontend.imap.session import ImapSession
 
 _REFUSALS = {
     "trycreate": "[TRYCREATE] there is no such mailbox",
     "overquota": "[OVERQUOTA] the mailbox has no room for this message",
-    "limit": "[LIMIT] this mailbox has too many keywords",
-    "no_space": "[UNAVAILABLE] the server's disk is full; deleting still works",
+    "limit": MANY_KEYWORDS,
+    "no_space": NO_SPACE,
 }
 #: INTERNALDATE is stored in seconds since 1970 and sent with a year of four digits.
 _LAST_SECOND = 253402300799
 
 
-@command("APPEND", LOGGED_IN)
 async def append(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
     name = cursor.mailbox()

@@ -11,24 +11,21 @@ from mailstore_client.wire import (
     SearchQuestion,
     StoreQuestion,
 )
-from pop_imap_frontend.imap.commands import State, command
 from pop_imap_frontend.imap.fetch import parse_items
-from pop_imap_frontend.imap.grammar import BadCommand, Cursor
-from pop_imap_frontend.imap.reader import Disconnect
-from pop_imap_frontend.imap.responses import No, number_set
+from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.refusals import GONE, MANY_KEYWORDS, NO_SPACE, BadCommand, Disconnect, No
+from pop_imap_frontend.imap.responses import number_set
 from pop_imap_frontend.imap.rows import RowWriter, send_rows
 from pop_imap_frontend.imap.search import SearchParser
-from pop_imap_frontend.imap.selected import Spans, merged, positions_of, uids_of
 from pop_imap_frontend.imap.session import ImapSession
+from pop_imap_frontend.imap.view import Spans, merged, positions_of, uids_of
 
 #: FETCH responses made from the view alone are written in slices of this number.
 _SLICE = 1000
-_GONE = "the selected mailbox is no longer there; connect again"
-_KEYWORDS = "[LIMIT] this mailbox has too many keywords"
 _COPY_REFUSALS = {
     "trycreate": "[TRYCREATE] there is no such mailbox",
     "overquota": "[OVERQUOTA] the mailbox has no room for these messages",
-    "no_space": "[UNAVAILABLE] the server's disk is full; deleting still works",
+    "no_space": NO_SPACE,
 }
 
 
@@ -38,7 +35,7 @@ def _spans(session: ImapSession, cursor: Cursor, by_uid: bool) -> Spans:
     return session.view.spans(cursor.sequence_set(), by_uid)
 
 
-async def _fetch(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
+async def fetch(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
     spans = _spans(session, cursor, by_uid)
     cursor.space()
     items = parse_items(cursor)
@@ -49,7 +46,7 @@ async def _fetch(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
     if items.marks_seen and not view.read_only:
         unseen = merged([(at, at + 1) for at in positions_of(spans) if not view.masks[at] & SEEN])
         if unseen:
-            await _store(session, unseen, "add", ["\\Seen"])
+            await _change_flags(session, unseen, "add", ["\\Seen"])
             items.want_flags()
     writer = RowWriter(items, view)
     if not items.asks_mailstore:
@@ -66,34 +63,24 @@ async def _fetch(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
     return "FETCH completed"
 
 
-@command("FETCH", State.SELECTED, tells_changes=False)
-async def fetch(session: ImapSession, cursor: Cursor) -> str:
-    return await _fetch(session, cursor, by_uid=False)
-
-
-@command("UID FETCH", State.SELECTED)
-async def uid_fetch(session: ImapSession, cursor: Cursor) -> str:
-    return await _fetch(session, cursor, by_uid=True)
-
-
-async def _store(session: ImapSession, spans: Spans, mode: str, flags: list[str]) -> None:
+async def _change_flags(session: ImapSession, spans: Spans, mode: str, flags: list[str]) -> None:
     """Change flags and apply the result to the view, in slices: the messages that a FETCH marks may be many ranges."""
     flags = list(dict.fromkeys(flags))
     if len(flags) > MOST_FLAGS:
-        raise No(_KEYWORDS)
+        raise No(MANY_KEYWORDS)
     for start in range(0, len(spans), MOST_RANGES):
-        await _store_some(session, spans[start : start + MOST_RANGES], mode, flags)
+        await _change_some_flags(session, spans[start : start + MOST_RANGES], mode, flags)
 
 
-async def _store_some(session: ImapSession, spans: Spans, mode: str, flags: list[str]) -> None:
+async def _change_some_flags(session: ImapSession, spans: Spans, mode: str, flags: list[str]) -> None:
     view = session.writable()
     answer = await session.context.mailstore.store(
         StoreQuestion(session.mailbox_id, view.folder_id, view.uid_ranges(spans), mode, flags, new_id())  # type: ignore[arg-type]
     )
     if answer.status == "gone":
-        raise Disconnect(_GONE)
+        raise Disconnect(GONE)
     if answer.status == "limit":
-        raise No(_KEYWORDS)
+        raise No(MANY_KEYWORDS)
     if answer.keywords != view.names.keywords:
         view.apply_flags(b"", b"", answer.keywords)
         session.stream.write(view.flags_line())
@@ -103,7 +90,7 @@ async def _store_some(session: ImapSession, spans: Spans, mode: str, flags: list
 _MODES = {"FLAGS": "replace", "+FLAGS": "add", "-FLAGS": "remove"}
 
 
-async def _store_command(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
+async def store(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
     spans = _spans(session, cursor, by_uid)
     cursor.space()
     sign = next((s for s in (b"+", b"-") if cursor.accept(s)), b"").decode()
@@ -123,7 +110,7 @@ async def _store_command(session: ImapSession, cursor: Cursor, by_uid: bool) -> 
     cursor.end()
     view = session.writable()
     if spans:
-        await _store(session, spans, mode, flags)
+        await _change_flags(session, spans, mode, flags)
     if not silent:
         positions = positions_of(spans)
         label = b"* %d FETCH (UID %d FLAGS (%b))\r\n" if by_uid else b"* %d FETCH (FLAGS (%b))\r\n"
@@ -138,21 +125,11 @@ async def _store_command(session: ImapSession, cursor: Cursor, by_uid: bool) -> 
     return "STORE completed"
 
 
-@command("STORE", State.SELECTED, tells_changes=False)
-async def store(session: ImapSession, cursor: Cursor) -> str:
-    return await _store_command(session, cursor, by_uid=False)
-
-
-@command("UID STORE", State.SELECTED)
-async def uid_store(session: ImapSession, cursor: Cursor) -> str:
-    return await _store_command(session, cursor, by_uid=True)
-
-
 def _expunged(session: ImapSession, uids: bytes) -> None:
     session.stream.write(b"".join(b"* %d EXPUNGE\r\n" % number for number in session.view.remove(uids_of(uids))))
 
 
-async def _copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: bool) -> str:
+async def copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: bool) -> str:
     verb = "MOVE" if move else "COPY"
     spans = _spans(session, cursor, by_uid)
     cursor.space()
@@ -169,7 +146,7 @@ async def _copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: boo
     async with session.in_turn(only_reads=False):
         answer = await session.context.mailstore.copy(question)
     if answer.status == "gone":
-        raise Disconnect(_GONE)
+        raise Disconnect(GONE)
     if answer.status != "ok":
         raise No(_COPY_REFUSALS[answer.status])
     session.changed.set()  # the target may be the selected folder
@@ -184,38 +161,16 @@ async def _copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: boo
     return "MOVE completed"
 
 
-@command("COPY", State.SELECTED)
-async def copy(session: ImapSession, cursor: Cursor) -> str:
-    return await _copy(session, cursor, by_uid=False, move=False)
-
-
-@command("UID COPY", State.SELECTED)
-async def uid_copy(session: ImapSession, cursor: Cursor) -> str:
-    return await _copy(session, cursor, by_uid=True, move=False)
-
-
-@command("MOVE", State.SELECTED)
-async def move(session: ImapSession, cursor: Cursor) -> str:
-    return await _copy(session, cursor, by_uid=False, move=True)
-
-
-@command("UID MOVE", State.SELECTED)
-async def uid_move(session: ImapSession, cursor: Cursor) -> str:
-    return await _copy(session, cursor, by_uid=True, move=True)
-
-
-@command("EXPUNGE", State.SELECTED)
 async def expunge(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     view = session.writable()
     answer = await session.context.mailstore.expunge(ExpungeQuestion(session.mailbox_id, view.folder_id, new_id()))
     if answer.status == "gone":
-        raise Disconnect(_GONE)
+        raise Disconnect(GONE)
     _expunged(session, answer.uids)
     return "EXPUNGE completed"
 
 
-@command("UID EXPUNGE", State.SELECTED)
 async def uid_expunge(session: ImapSession, cursor: Cursor) -> str:
     """Remove the messages that are both \\Deleted and named (RFC 4315 2.1)."""
     spans = _spans(session, cursor, by_uid=True)
@@ -226,19 +181,19 @@ async def uid_expunge(session: ImapSession, cursor: Cursor) -> str:
             ExpungeQuestion(session.mailbox_id, view.folder_id, new_id(), view.uid_ranges(spans))
         )
         if answer.status == "gone":
-            raise Disconnect(_GONE)
+            raise Disconnect(GONE)
         _expunged(session, answer.uids)
     return "UID EXPUNGE completed"
 
 
-async def _search(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
+async def search(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
     cursor.space()
     view = session.view
     program = SearchParser(cursor, view).parse()
     async with session.in_turn(only_reads=True):
         answer = await session.context.mailstore.search(SearchQuestion(session.mailbox_id, view.folder_id, program))
     if answer.status == "gone":
-        raise Disconnect(_GONE)
+        raise Disconnect(GONE)
     found = []
     for uid in uids_of(answer.uids):
         at = view.position(uid)
@@ -246,13 +201,3 @@ async def _search(session: ImapSession, cursor: Cursor, by_uid: bool) -> str:
             found.append(uid if by_uid else at + 1)
     session.stream.write(b"* SEARCH%b\r\n" % "".join(f" {number}" for number in found).encode())
     return "SEARCH completed"
-
-
-@command("SEARCH", State.SELECTED, tells_changes=False)
-async def search(session: ImapSession, cursor: Cursor) -> str:
-    return await _search(session, cursor, by_uid=False)
-
-
-@command("UID SEARCH", State.SELECTED)
-async def uid_search(session: ImapSession, cursor: Cursor) -> str:
-    return await _search(session, cursor, by_uid=True)

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from mailstore_client.wire import DELIMITER, FolderInfo, MailboxQuestion
-from pop_imap_frontend.imap.commands import LOGGED_IN, command
-from pop_imap_frontend.imap.grammar import BadCommand, Cursor
+from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.pattern import Pattern
-from pop_imap_frontend.imap.responses import NONEXISTENT, No, mailbox
+from pop_imap_frontend.imap.refusals import NONEXISTENT, BadCommand, No
+from pop_imap_frontend.imap.responses import mailbox
 from pop_imap_frontend.imap.session import ImapSession
 
 MOST_PATTERNS = 20
@@ -142,7 +142,6 @@ def _status_line(folder: FolderInfo, items: list[str]) -> bytes:
     return b"* STATUS %b (%b)\r\n" % (mailbox(folder.name), text.encode())
 
 
-@command("LIST", LOGGED_IN)
 async def list_(session: ImapSession, cursor: Cursor) -> str:
     """List names with what is asked of each; STATUS costs no further request, as mailstore's list has the numbers."""
     options = parse_list(cursor)
@@ -167,7 +166,6 @@ async def list_(session: ImapSession, cursor: Cursor) -> str:
     return "LIST completed"
 
 
-@command("LSUB", LOGGED_IN)
 async def lsub(session: ImapSession, cursor: Cursor) -> str:
     """List subscribed names; with `%`, a level of which only children are subscribed is \\Noselect (RFC 3501 6.3.9)."""
     cursor.space()
@@ -192,7 +190,6 @@ async def lsub(session: ImapSession, cursor: Cursor) -> str:
     return "LSUB completed"
 
 
-@command("STATUS", LOGGED_IN)
 async def status(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
     name = cursor.mailbox()

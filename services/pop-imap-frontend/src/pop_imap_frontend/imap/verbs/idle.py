@@ -4,16 +4,15 @@ import asyncio
 from typing import Any
 
 from mailkit.errors import PostriderError
-from pop_imap_frontend.imap import changes, metrics
-from pop_imap_frontend.imap.commands import LOGGED_IN, command
-from pop_imap_frontend.imap.grammar import BadCommand, Cursor
+from pop_imap_frontend.imap import metrics
+from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.refusals import BadCommand
 from pop_imap_frontend.imap.session import ImapSession
 
 #: Seconds until the next attempt if mailstore does not answer.
 _AGAIN = 2.0
 
 
-@command("IDLE", LOGGED_IN, tells_changes=False)
 async def idle(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     session.stream.write(b"+ idling\r\n")
@@ -24,7 +23,7 @@ async def idle(session: ImapSession, cursor: Cursor) -> str:
             session.changed.set()  # changes from before IDLE are sent at once
         with session.waiting():
             while not done.done():
-                await _news_or_done(session, done)
+                await _change_or_done(session, done)
         line = await done
     finally:
         metrics.IDLING.dec()
@@ -34,31 +33,33 @@ async def idle(session: ImapSession, cursor: Cursor) -> str:
     return "IDLE completed"
 
 
-async def _news_or_done(session: ImapSession, done: "asyncio.Future[Any]") -> None:
+async def _change_or_done(session: ImapSession, done: "asyncio.Future[Any]") -> None:
     """Wait for a change or the end of IDLE, and send the changes.
 
     After `keepalive_seconds` of silence send a response, so that NAT devices keep the connection and a lost client is noticed.
     """
-    news: asyncio.Future[Any] = asyncio.ensure_future(session.changed.wait())
+    change: asyncio.Future[Any] = asyncio.ensure_future(session.changed.wait())
     try:
-        await asyncio.wait((done, news), timeout=session.context.keepalive_seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            (done, change), timeout=session.context.keepalive_seconds, return_when=asyncio.FIRST_COMPLETED
+        )
     finally:
-        news.cancel()
+        change.cancel()
     if done.done():
         return
     if session.changed.is_set():
-        await _tell(session, done)
+        await _send(session, done)
     else:
         session.stream.write(b"* OK Still here\r\n")
         await session.stream.drain()
 
 
-async def _tell(session: ImapSession, done: "asyncio.Future[bytes]") -> None:
+async def _send(session: ImapSession, done: "asyncio.Future[bytes]") -> None:
     if session.selected is None:
         session.changed.clear()
         return
     try:
-        await changes.tell(session)
+        await session.send_changes()
         await session.stream.drain()
     except PostriderError:
         await asyncio.wait({done}, timeout=_AGAIN)

@@ -1,42 +1,54 @@
-"""Responses of RETR and TOP: a message, sent piece by piece (RFC 1939 3)."""
+"""RETR and TOP: a message, sent piece by piece (RFC 1939 5 and 7)."""
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 from mailkit.errors import PostriderError
 from mailkit.report import report
 from mailstore_client.wire import ReadMaildrop
+from pop_imap_frontend.pop3 import refusals
 from pop_imap_frontend.pop3.octets import Stuffing, stuffed
+from pop_imap_frontend.pop3.refusals import Refused
+from pop_imap_frontend.pop3.session import Pop3Session
 
-if TYPE_CHECKING:
-    from pop_imap_frontend.pop3.session import Pop3Session
+
+async def retr(session: Pop3Session, argument: str) -> None:
+    await _send(session, session.drop.position(argument))
 
 
-async def send_message(session: "Pop3Session", at: int, lines: int = -1) -> None:
+async def top(session: Pop3Session, argument: str) -> None:
+    number, _, lines = argument.partition(" ")
+    lines = lines.strip()
+    if not (lines.isascii() and lines.isdecimal() and len(lines) <= 10):
+        raise Refused(refusals.SYNTAX)
+    await _send(session, session.drop.position(number), int(lines))
+
+
+async def _send(session: Pop3Session, at: int, lines: int = -1) -> None:
     """Send the message at position `at`, or its header and `lines` lines if `lines` is not negative, byte-stuffed.
 
     Reads from mailstore no faster than the client reads. Raises ConnectionAbortedError if the message breaks off.
     """
-    ok = f"+OK {session.sizes[at]} octets" if lines < 0 else "+OK"
+    drop = session.drop
+    ok = f"+OK {drop.sizes[at]} octets" if lines < 0 else "+OK"
     raw = await session.prefetch.read(at) if lines < 0 else None
     if raw is not None:
         session.say(ok)
         return await session.stream.send(stuffed(raw))
-    stuffing, said = Stuffing(), False
-    question = ReadMaildrop(session.mailbox_id, session.folder_id, session.uids[at], lines)
+    stuffing, begun = Stuffing(), False
+    question = ReadMaildrop(session.mailbox_id, drop.folder_id, drop.uids[at], lines)
     try:
         async with aclosing(session.context.mailstore.read_maildrop(question)) as pieces:
             async for piece in pieces:
-                if not said:
+                if not begun:
                     session.say(ok)
-                    said = True
+                    begun = True
                 await session.stream.send(stuffing.add(piece))
     except PostriderError as error:
-        if not said:
+        if not begun:
             raise
         report(error, "a message")
         session.stream.abort()  # an error response is impossible inside a multi-line response
         raise ConnectionAbortedError("the message broke off") from None
-    if not said:
+    if not begun:
         session.say(ok)
     await session.stream.send(stuffing.end())

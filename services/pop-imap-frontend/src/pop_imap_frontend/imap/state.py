@@ -1,0 +1,36 @@
+"""States of a connection (RFC 3501 3), and what CAPABILITY announces in each."""
+
+from enum import Flag, auto
+
+from pop_imap_frontend.imap.context import ImapContext
+
+
+class ImapState(Flag):
+    """State of a connection."""
+
+    NOT_AUTHENTICATED = auto()
+    AUTHENTICATED = auto()
+    SELECTED = auto()
+    LOGOUT = auto()
+
+
+def capabilities(context: ImapContext, state: ImapState, *, tls: bool) -> bytes:
+    """Return the capabilities of a connection in `state`, with or without TLS."""
+    names = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "IDLE"]
+    if state is not ImapState.NOT_AUTHENTICATED:
+        names += [
+            "NAMESPACE",
+            "CHILDREN",
+            "UIDPLUS",
+            "UNSELECT",
+            "SPECIAL-USE",
+            "LIST-EXTENDED",
+            "LIST-STATUS",
+            "MOVE",
+            f"APPENDLIMIT={context.append_limit}",
+        ]
+    else:
+        if not tls and context.tls is not None:
+            names.append("STARTTLS")
+        names.append("AUTH=PLAIN" if tls or context.plaintext_logins else "LOGINDISABLED")
+    return " ".join(names).encode()

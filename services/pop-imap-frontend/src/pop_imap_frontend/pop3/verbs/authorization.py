@@ -1,0 +1,111 @@
+"""AUTHORIZATION: CAPA, STLS and the logins (RFC 1939 4 and 7, RFC 2449, RFC 2595, RFC 5034)."""
+
+from mailkit.errors import PostriderError
+from mailkit.ids import new_id
+from mailkit.reading import LineTooLong
+from pop_imap_frontend.conversation import sasl
+from pop_imap_frontend.conversation.logins import login_ends
+from pop_imap_frontend.pop3 import refusals
+from pop_imap_frontend.pop3.refusals import Away, Refused
+from pop_imap_frontend.pop3.session import Pop3Session
+
+_REFUSALS = {"refused": refusals.REFUSED, "throttled": refusals.THROTTLED, "busy": refusals.BUSY}
+
+
+async def capa(session: Pop3Session, argument: str) -> None:
+    """List the capabilities (RFC 2449); USER and SASL only where logins are allowed; LOGIN-DELAY is P4."""
+    names = [
+        "TOP",
+        "UIDL",
+        "RESP-CODES",
+        "AUTH-RESP-CODE",
+        "PIPELINING",
+        "EXPIRE NEVER",
+        f"LOGIN-DELAY {session.context.login_delay}",
+    ]
+    if session.may_log_in():
+        names += ["USER", "SASL PLAIN"]
+    if not session.tls_refusal():
+        names.append("STLS")
+    session.say("+OK capabilities\r\n" + "\r\n".join([*names, "IMPLEMENTATION Postrider", "."]))
+
+
+async def stls(session: Pop3Session, argument: str) -> None:
+    """Begin TLS (RFC 2595 4); the argument of USER is discarded."""
+    if refusal := session.tls_refusal():
+        raise Refused(f"-ERR {refusal}")
+    session.say("+OK begin TLS")
+    await session.begin_tls()
+    session.user = ""
+
+
+async def user(session: Pop3Session, argument: str) -> None:
+    _require_tls(session)
+    if not argument:
+        raise Refused(refusals.SYNTAX)
+    session.user = argument
+    session.say("+OK")
+
+
+async def password(session: Pop3Session, argument: str) -> None:
+    _require_tls(session)
+    if not session.user:
+        raise Refused("-ERR USER first")
+    name, session.user = session.user, ""
+    await _log_in(session, name, argument)
+
+
+async def auth(session: Pop3Session, argument: str) -> None:
+    """Log in with SASL PLAIN (RFC 5034), with or without an initial response."""
+    mechanism, _, response = argument.partition(" ")
+    _require_tls(session)
+    if mechanism.upper() != "PLAIN":
+        raise Refused("-ERR the only mechanism here is PLAIN")
+    if not response:
+        session.say("+ ")
+        try:
+            response = (await session.stream.readline(sasl.LINE)).decode("ascii", "replace").strip()
+        except LineTooLong:
+            await session.skip_line()
+            raise Refused(refusals.TOO_LONG) from None
+    if response == "*":
+        raise Refused("-ERR cancelled")
+    try:
+        name, secret = sasl.plain(response)
+    except ValueError:
+        raise Refused(refusals.SYNTAX) from None
+    await _log_in(session, name, secret)
+
+
+def _require_tls(session: Pop3Session) -> None:
+    if not session.may_log_in():
+        raise Refused(refusals.TLS_REQUIRED)
+
+
+async def _log_in(session: Pop3Session, name: str, secret: str) -> None:
+    """Ask auth, lock the maildrop and answer with its size, all within one deadline. Raises Refused."""
+    logins = session.context.logins
+    ends, operation = login_ends(), new_id()
+    try:
+        answer = await logins.check("pop3", name, secret, session.peer, ends=ends, operation=operation)
+    except PostriderError:
+        raise Away from None
+    due = None
+    try:
+        due = await logins.when_due(answer, session.peer, session.stream)
+    finally:
+        if answer.outcome == "ok" and due is not answer:
+            await logins.undo_check(operation)  # P4 counts checks of mail; this was not one
+    answer, ends = due, ends + due.delay
+    if answer.outcome == "too_soon":  # P4
+        raise Refused(refusals.LOGIN_DELAY.format(seconds=session.context.login_delay), ends=True)
+    if answer.outcome != "ok":
+        raise Refused(_REFUSALS[answer.outcome], ends=session.login_failed())
+    session.proof = answer.proof  # to release the lock with, if mailstore does not say that it was taken
+    try:
+        drop = await session.lock.take(answer, ends)
+    except Away:
+        await logins.undo_check(operation)  # P4, as above
+        raise
+    session.open(answer, drop)
+    session.say(f"+OK {len(session.drop.uids)} messages ({session.drop.octets} octets)")
