@@ -19,7 +19,7 @@ RUN --mount=type=secret,id=ca-bundle,target=/run/ca-bundle.crt --mount=type=cach
         requirements-runtime.lock && \
     /opt/postrider/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/postrider/lib
 # What several services use: the library, the body store and the clients of the services' endpoints.
-COPY services/mailkit/src services/bodystore/src /common/
+COPY libs/mailkit/src libs/bodystore/src /common/
 COPY proto/auth/src proto/queue-worker/src proto/mailstore/src /common/
 RUN rm -rf /common/mailkit/testing && \
     python3 -m compileall -q --invalidation-mode unchecked-hash -s /common -p /opt/postrider/common /common

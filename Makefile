@@ -20,7 +20,7 @@ run: setup ## the whole service on this machine; Ctrl-C stops it
 check: setup ## format, lint, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy services/*/src proto/*/src
+	$(BIN)/mypy libs/*/src services/*/src proto/*/src
 	$(BIN)/lint-imports
 	scripts/openapi --check
 	scripts/chart-readme --check
@@ -46,7 +46,7 @@ faults: setup ## 60 kills under load: nothing acknowledged is lost
 	POSTRIDER_TEST_KILLS=60 $(PYTEST) -q -s --timeout 1800 tests/e2e/test_faults_kills.py
 
 fuzz: setup ## the parsers, for longer
-	$(PYTEST) -n $(JOBS) -q --timeout 1200 --hypothesis-profile long services -k "fuzz or hypothesis"
+	$(PYTEST) -n $(JOBS) -q --timeout 1200 --hypothesis-profile long libs services -k "fuzz or hypothesis"
 
 interop: setup ## Debian's own mail clients and servers against a running service
 	scripts/install-interop

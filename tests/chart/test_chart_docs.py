@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mailkit.config import KNOWN_NAMES
+from mailkit.process.config import KNOWN_NAMES
 from tests.chart.chart import CHART, ROOT, run
 
 PAGES = sorted((ROOT / "docs" / "operate").glob("*.md"))

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from mailkit.config import KNOWN_NAMES
-from mailkit.tls_versions import MAILBOX_LISTENERS, SMTP_LISTENERS, VERSIONS, tls_minimums
+from mailkit.net.tls_versions import MAILBOX_LISTENERS, SMTP_LISTENERS, VERSIONS, tls_minimums
+from mailkit.process.config import KNOWN_NAMES
 from postrider.launcher.plan import DATABASE_OWNERS, MAIL_PORTS, SECRET_NAMES, SERVICES, TOKENS
 from tests.chart.chart import CHART, CI, ROOT, containers, environment, kind, pods, render, run, workloads
 

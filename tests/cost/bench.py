@@ -17,8 +17,8 @@ import msgspec
 from pydantic import SecretStr
 
 from mailkit.ids import new_id
-from mailkit.proof import LIFE, ProofKeys
-from mailstore_client.wire import Filing, FilingList
+from mailkit.rpc.proof import LIFE, ProofKeys
+from mailstore_api.wire import Filing, FilingList
 from tests.cost.talk import Talk, request
 from tests.support.run import Account, Run, running, wait_for
 from tests.support.world import World

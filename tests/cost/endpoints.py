@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from auth_client import wire as auth
+from auth_api import wire as auth
 from mailkit.ids import new_id
-from mailstore_client import wire as mailstore
-from queue_worker_client import wire as queue
+from mailstore_api import wire as mailstore
+from queue_worker_api import wire as queue
 from tests.cost.bench import PACK, QUOTA, Bench
 from tests.cost.case import KB, MB, Case, Play
 from tests.cost.product import NO_INPUT

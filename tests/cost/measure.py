@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from mailkit.testing.speed import patient
 from tests.support.run import Run
 
-#: Split by cause into the loop's own work and waiting (mailkit/stalls.py); either kept everybody waiting.
+#: Split by cause into the loop's own work and waiting (mailkit/process/stalls.py); either kept everybody waiting.
 STALL_METRIC = "postrider_process_loop_stall_seconds"
 SAMPLE_SECONDS = 0.02
 MB = 1024 * 1024

@@ -9,7 +9,7 @@ from unittest.mock import patch
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from mailkit.lifecycle import Lifecycle
+from mailkit.process.lifecycle import Lifecycle
 
 #: Services with the module that makes their application, and how.
 _OPENAPI = {"auth": "auth.service", "queue-worker": "queue_worker.service", "mailstore": "mailstore.service"}

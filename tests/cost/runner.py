@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 
-from mailkit.stalls import PERIOD
+from mailkit.process.stalls import PERIOD
 from tests.cost.bench import Bench
 from tests.cost.case import MB, Case
 from tests.cost.measure import Cost, Meter

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from auth_client.fake import FakeAuth
-from mailkit.batch import Batcher
-from mailkit.listener import Peer
-from mailkit.stream import Stream
-from mailkit.tarpit import Tarpit
+from auth_api.fake import FakeAuth
+from mailkit.net.listener import Peer
+from mailkit.net.stream import Stream
+from mailkit.net.tarpit import Tarpit
+from mailkit.rpc.batch import Batcher
 from mailkit.testing.speed import patient
 from pop_imap_frontend.conversation.budget import Budget
 from pop_imap_frontend.conversation.logins import Logins

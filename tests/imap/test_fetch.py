@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mailkit.errors import Unanswered
-from mailstore_client.wire import PIECE
+from mailstore_api.wire import PIECE
 
 from .conftest import Imap
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailkit.stream import Stream
+from mailkit.net.stream import Stream
 from mailkit.testing.speed import patient
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.reader import RawCommand, read_command

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mailkit.batch import Batcher
-from mailkit.tarpit import Tarpit
+from mailkit.net.tarpit import Tarpit
+from mailkit.rpc.batch import Batcher
 from pop_imap_frontend.conversation.logins import Logins
 from tests.support.gateway import until
 

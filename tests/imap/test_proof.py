@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailkit.proof import LIFE
+from mailkit.rpc.proof import LIFE
 
 from .conftest import Imap
 

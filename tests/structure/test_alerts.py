@@ -9,8 +9,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from mailkit.config import KNOWN_NAMES
-from mailkit.logs import EVENTS
+from mailkit.process.config import KNOWN_NAMES
+from mailkit.process.logs import EVENTS
 from postrider.cli import app
 from postrider.launcher.plan import SERVICES
 

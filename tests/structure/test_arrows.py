@@ -15,8 +15,8 @@ def declared() -> set[tuple[str, str]]:
         project = tomllib.loads((ROOT / "services" / service / "pyproject.toml").read_text())["project"]
         for dependency in project["dependencies"]:
             name = re.match(r"[a-z0-9-]+", dependency)
-            if name and name[0].endswith("-client") and name[0] != f"{service}-client":
-                found.add((service, name[0].removesuffix("-client")))
+            if name and name[0].endswith("-api") and name[0] != f"{service}-api":
+                found.add((service, name[0].removesuffix("-api")))
     return found
 
 

@@ -50,7 +50,7 @@ def test_every_contract_id_cited_is_a_row() -> None:
     assert len(rows) > 20
     cited = {
         (str(file.relative_to(ROOT)), one)
-        for file in tracked("services/*/src/*.py", "proto/*.py", "tests/e2e/*.py")
+        for file in tracked("libs/*/src/*.py", "services/*/src/*.py", "proto/*.py", "tests/e2e/*.py")
         for group in re.findall(r"\(([^()]*)\)", file.read_text())
         for one in re.findall(r"(?<![\w.\-/])([SLPI]\d{1,2})(?![\w%])", group)
     }

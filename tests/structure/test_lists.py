@@ -13,9 +13,9 @@ import pytest
 from msgspec import inspect
 
 from mailkit.ids import new_id
+from mailkit.rpc.app import App
 from mailkit.testing.speed import patient
-from mailkit.web import App
-from mailstore_client.wire import MOST_RANGES, SearchQuestion
+from mailstore_api.wire import MOST_RANGES, SearchQuestion
 
 from .test_scopes import KEY, ROWS, apps  # noqa: F401
 
@@ -94,7 +94,7 @@ def question_with(kind: inspect.Type, place: Place, count: int) -> Any:
 
 def proven(question: type[Any], made: list[Any]) -> list[Any]:
     """With a good proof of its mailbox, where it has a place for one."""
-    from mailkit.proof import LIFE, ProofKeys
+    from mailkit.rpc.proof import LIFE, ProofKeys
 
     fields = question.__struct_fields__
     if "proof" in fields and "mailbox_id" in fields:

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 import mailkit
-from mailkit.config import KNOWN_NAMES, ServiceSettings
-from mailkit.logs import EVENTS
-from mailkit.report import Kind
+from mailkit.process.config import KNOWN_NAMES, ServiceSettings
+from mailkit.process.logs import EVENTS
+from mailkit.process.report import Kind
 from queue_worker.delivery.schedule import Decision
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def test_every_rfc_cited_is_in_the_index() -> None:
     index = set(re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "rfcs.md").read_text(), re.M))
     cited = {
         number
-        for file in tracked("services/*/src/*.py", "proto/*.py")
+        for file in tracked("libs/*/src/*.py", "services/*/src/*.py", "proto/*.py")
         for number in re.findall(r"RFC ?(\d{3,5})", file.read_text())
     }
     cited -= {"822", "1918"}  # header form's old name in MIME types; private networks
@@ -101,15 +101,15 @@ def events(tree: ast.AST, named: frozenset[str]) -> Iterator[str]:
             "logs.get_logger()",
         ):
             found = {node.value for node in ast.walk(call.args[0]) if isinstance(node, ast.Constant)} & EVENTS.keys()
-            assert found or named, f"an event that is not in mailkit.logs.EVENTS: {ast.unparse(call.args[0])}"
+            assert found or named, f"an event that is not in mailkit.process.logs.EVENTS: {ast.unparse(call.args[0])}"
             yield from found or named
 
 
 def test_log_lines_use_the_vocabulary_and_all_of_it() -> None:
-    """An event that is not in `mailkit.logs.EVENTS` is one that no operator knows to look for."""
+    """An event that is not in `mailkit.process.logs.EVENTS` is one that no operator knows to look for."""
     said = {
         event
-        for file in tracked("services/*/src/*.py")
+        for file in tracked("libs/*/src/*.py", "services/*/src/*.py")
         for event in events(ast.parse(file.read_text()), LOGGED_BY_NAME.get(file.name, frozenset()))
     }
     assert said == EVENTS.keys()

@@ -18,18 +18,18 @@ from starlette.routing import Route
 
 from auth import service as auth
 from auth.config import AuthSettings
-from auth.passwords import HashQueue, Passwords
-from auth_client import wire as auth_wire
-from mailkit.clock import SystemClock
+from auth.login.passwords import HashQueue, Passwords
+from auth_api import wire as auth_wire
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
-from mailkit.logs import configure
-from mailkit.proof import LIFE
+from mailkit.process.clock import SystemClock
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.process.logs import configure
+from mailkit.rpc.app import App
+from mailkit.rpc.proof import LIFE
 from mailkit.testing.speed import patient
-from mailkit.web import App
 from mailstore import service as mailstore
 from mailstore.config import MailstoreSettings
-from mailstore_client import wire
+from mailstore_api import wire
 from queue_worker import service as queue
 from queue_worker.config import QueueSettings
 

@@ -11,10 +11,11 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted(
     path
     for pattern in (
+        "libs/*/tests/**/*.py",
         "services/*/tests/**/*.py",
         "proto/*/tests/**/*.py",
         "tests/**/*.py",
-        "services/*/src/**/testing/*.py",
+        "libs/*/src/**/testing/*.py",
     )
     for path in ROOT.glob(pattern)
     if path.relative_to(ROOT).parts[:2] not in (("tests", "cluster"), ("tests", "bench"))

@@ -21,7 +21,7 @@ from pathlib import Path
 from mailkit.testing.speed import patient
 
 #: What commands import when they are called.
-_LATER = ("auth_client.admin", "mailstore_client.admin", "queue_worker_client.admin", "mailkit.http", "postrider.cli")
+_LATER = ("auth_api.admin", "mailstore_api.admin", "queue_worker_api.admin", "mailkit.rpc.client", "postrider.cli")
 SECONDS = 60
 
 

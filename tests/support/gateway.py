@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from msgspec import structs
 
-from auth_client.wire import (
+from auth_api.wire import (
     Login,
     LoginAnswer,
     RecipientAnswer,
@@ -17,14 +17,14 @@ from auth_client.wire import (
     SenderQuestion,
     Target,
 )
-from mailkit.batch import Batcher
-from mailkit.clock import SystemClock
-from mailkit.dns import Existence
-from mailkit.listener import Peer
-from mailkit.tarpit import Tarpit
+from mailkit.net.dns import Existence
+from mailkit.net.listener import Peer
+from mailkit.net.tarpit import Tarpit
+from mailkit.process.clock import SystemClock
+from mailkit.rpc.batch import Batcher
 from mailkit.testing.speed import patient
-from mailstore_client.wire import RoomQuestion
-from queue_worker_client.wire import Submission, SubmissionAnswer
+from mailstore_api.wire import RoomQuestion
+from queue_worker_api.wire import Submission, SubmissionAnswer
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.budget import BodyBudget
 from smtp_gateway.config import GatewaySettings

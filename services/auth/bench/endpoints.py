@@ -11,9 +11,9 @@ from uuid import UUID
 
 import uvloop
 
-from auth_client import wire
-from auth_client.admin import AuthAdmin
-from auth_client.client import AuthClient
+from auth_api import wire
+from auth_api.admin import AuthAdmin
+from auth_api.client import AuthClient
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
 from mailkit.testing.postgres import databases, run_apart

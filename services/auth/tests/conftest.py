@@ -11,18 +11,18 @@ import pytest
 from pydantic import SecretStr
 
 from auth.config import AuthSettings
-from auth.passwords import HashQueue, Passwords
+from auth.login.passwords import HashQueue, Passwords
 from auth.service import assemble, web
-from auth_client import wire
-from auth_client.admin import AuthAdmin
-from auth_client.client import AuthClient
-from mailkit.clock import ManualClock
-from mailkit.db import PLANNER
+from auth_api import wire
+from auth_api.admin import AuthAdmin
+from auth_api.client import AuthClient
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
+from mailkit.postgres.pool import PLANNER
+from mailkit.process.clock import ManualClock
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.rpc.app import HttpSide
 from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
-from mailkit.web import HttpSide
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse"

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from auth.addresses import parse_own, parse_recipient, parse_sender
-from mailkit.address import BadAddress, parse_login
+from mailkit.mail.address import BadAddress, parse_login
 
 LOCAL = st.text(st.characters(codec="utf-8"), max_size=70)
 DOMAIN = st.one_of(

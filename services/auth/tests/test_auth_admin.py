@@ -6,9 +6,9 @@ from datetime import datetime
 import httpx
 import pytest
 
-from auth_client.admin import AuthAdmin
+from auth_api.admin import AuthAdmin
 from mailkit.errors import BadRequest, Conflict, Forbidden, NotFound
-from mailkit.http import ServiceClient
+from mailkit.rpc.client import ServiceClient
 
 MB = 1024**2
 

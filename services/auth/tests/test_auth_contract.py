@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from auth_client import wire
-from auth_client.fake import FakeAuth
-from mailkit.clock import ManualClock
+from auth_api import wire
+from auth_api.fake import FakeAuth
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
-from mailkit.proof import LIFE
+from mailkit.process.clock import ManualClock
+from mailkit.rpc.proof import LIFE
 
 BOXES = ("a@site.com", "b@site.com", "c@other.org")
 

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from auth.storage.logins import queries
-from auth_client import wire
-from mailkit.address import client_network
+from auth_api import wire
 from mailkit.ids import new_id
+from mailkit.mail.address import client_network
 
 
 async def test_each_wrong_password_slows_the_answer_to_the_next(auth):

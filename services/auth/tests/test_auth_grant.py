@@ -160,9 +160,9 @@ def test_a_network_that_is_none_is_refused_at_the_start():
 async def test_a_grant_given_before_a_deny_is_not_honoured_after(auth, settings):
     await auth.make("a@site.com")
     await auth.login("a@site.com", client="203.0.113.9")
-    from auth.senders import Senders
+    from auth.directory.senders import Senders
     from auth.storage.directory import Directory
-    from auth_client.wire import SenderQuestion
+    from auth_api.wire import SenderQuestion
 
     denying = Senders(Directory(auth.pool), auth.clock, GrantPolicy(["203.0.113.0/24"]), "any")
     assert (await denying.answer([SenderQuestion("", "203.0.113.9", None)]))[0].relay is None
@@ -234,7 +234,7 @@ async def test_switched_off_nothing_is_given_and_nothing_honoured(auth):
 
 
 async def test_plans_made_while_the_tables_are_empty_are_good_when_they_are_full(auth):
-    """The mail flow's sessions keep plans (`mailkit.db.PLANNER`): every table is reached by an index."""
+    """The mail flow's sessions keep plans (`mailkit.postgres.pool.PLANNER`): every table is reached by an index."""
     async with auth.questions.acquire() as connection:
         assert await connection.fetchval("show plan_cache_mode") == "force_generic_plan"
         for name, statement in queries.items():

@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 from passlib.hash import des_crypt, md5_crypt
 
-from auth_client import wire
+from auth_api import wire
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
 

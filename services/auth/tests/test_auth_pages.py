@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from auth.storage import accounts, aliases
-from auth_client import admin
+from auth_api import admin
 from mailkit.errors import BadRequest, NotFound
 
 DOMAINS, MAILBOXES = 3000, 2500

@@ -19,10 +19,10 @@ from auth.maintenance import PERIOD, Maintenance
 from auth.service import openapi
 from auth.storage.names import SCHEMA
 from auth.storage.schema import metadata
-from auth_client.admin import AuthAdmin
-from mailkit.http import ServiceClient
+from auth_api.admin import AuthAdmin
 from mailkit.ids import new_id
-from mailkit.singleton import Singleton
+from mailkit.postgres.singleton import Singleton
+from mailkit.rpc.client import ServiceClient
 from mailkit.testing.parent import end_with_parent
 from mailkit.testing.postgres import Databases
 from mailkit.testing.speed import patient

@@ -2,10 +2,10 @@
 
 import pytest
 
-from auth_client import wire
+from auth_api import wire
 from mailkit.errors import Forbidden, Unproven
 from mailkit.ids import new_id
-from mailkit.proof import LIFE, RENEWABLE, ProofKeys
+from mailkit.rpc.proof import LIFE, RENEWABLE, ProofKeys
 
 KEYS = ProofKeys([b"k" * 32])
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from auth.storage import directory
-from auth_client import wire
+from auth_api import wire
 
 
 async def test_l3_a_mailbox_by_its_address_without_case(auth):

@@ -20,18 +20,18 @@ import uvloop
 from pydantic import SecretStr
 
 from bodystore import BodyStore
-from mailkit.clock import SystemClock
-from mailkit.db import PLANNER, create_pool
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
-from mailkit.logs import configure
-from mailkit.proof import ProofKeys
+from mailkit.postgres.pool import PLANNER, create_pool
+from mailkit.process.clock import SystemClock
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.process.logs import configure
+from mailkit.rpc.app import HttpSide
+from mailkit.rpc.proof import ProofKeys
 from mailkit.testing.postgres import databases
-from mailkit.web import HttpSide
 from mailstore.config import MailstoreSettings
 from mailstore.service import Parts, assemble, web
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import (
+from mailstore_api.client import MailstoreClient
+from mailstore_api.wire import (
     Append,
     Column,
     FetchQuestion,

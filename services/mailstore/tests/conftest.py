@@ -13,22 +13,22 @@ import pytest
 from pydantic import SecretStr
 
 from bodystore import BodyStore
-from mailkit.clock import ManualClock
-from mailkit.db import PLANNER, create_pool
-from mailkit.disk import Disk
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
-from mailkit.logs import configure
-from mailkit.proof import LIFE
+from mailkit.postgres.pool import PLANNER, create_pool
+from mailkit.process.clock import ManualClock
+from mailkit.process.disk import Disk
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.process.logs import configure
+from mailkit.rpc.app import HttpSide
+from mailkit.rpc.proof import LIFE
 from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
 from mailkit.testing.speed import patient
-from mailkit.web import HttpSide
 from mailstore.config import MailstoreSettings
 from mailstore.service import Parts, assemble, web
-from mailstore_client.admin import MailstoreAdmin
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import (
+from mailstore_api.admin import MailstoreAdmin
+from mailstore_api.client import MailstoreClient
+from mailstore_api.wire import (
     Append,
     Appended,
     Copied,

@@ -7,7 +7,7 @@ import pytest
 
 from mailkit.errors import BadRequest, TooLarge
 from mailkit.ids import new_id
-from mailstore_client.wire import DELETED, FLAGGED, MOST_KEYWORDS, SEEN, ChangesQuestion
+from mailstore_api.wire import DELETED, FLAGGED, MOST_KEYWORDS, SEEN, ChangesQuestion
 
 from .conftest import PREFIX, ROOM, masks, message, uids
 

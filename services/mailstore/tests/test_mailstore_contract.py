@@ -13,8 +13,8 @@ from mailkit.errors import NotFound
 from mailkit.ids import new_id
 from mailkit.testing import hostile
 from mailstore.service import openapi
-from mailstore_client.fake import FakeFilings, FakeMaildrop
-from mailstore_client.wire import (
+from mailstore_api.fake import FakeFilings, FakeMaildrop
+from mailstore_api.wire import (
     CloseMaildrop,
     Filing,
     FilingList,

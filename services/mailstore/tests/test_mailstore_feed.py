@@ -6,13 +6,13 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from mailkit.clock import ManualClock
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
-from mailkit.proof import LIFE, ProofKeys
+from mailkit.process.clock import ManualClock
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.rpc.proof import LIFE, ProofKeys
 from mailkit.testing.speed import patient
 from mailstore.feed import MOST_WAITING, Subscriber
-from mailstore_client.wire import WatchedMailbox
+from mailstore_api.wire import WatchedMailbox
 
 from .conftest import START, message
 

@@ -6,15 +6,15 @@ import asyncpg
 import pytest
 
 from bodystore import BodyStore
-from mailkit.db import PLANNER, create_pool
 from mailkit.errors import Forbidden, Unauthorised
 from mailkit.ids import new_id
+from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.testing.speed import patient
 from mailstore import metrics
 from mailstore.service import assemble
 from mailstore.writing.filing import Filer
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import (
+from mailstore_api.client import MailstoreClient
+from mailstore_api.wire import (
     Append,
     ChangesQuestion,
     CopyQuestion,

@@ -6,11 +6,11 @@ import tracemalloc
 
 import pytest
 
-from mailkit.migrate import upgrade
+from mailkit.postgres.migrate import upgrade
 from mailkit.testing.speed import patient
 from mailstore.storage.store import sql
 from mailstore.writing import copy, expunge
-from mailstore_client.wire import DELETED, MailboxQuestion
+from mailstore_api.wire import DELETED, MailboxQuestion
 
 from .conftest import ROOM, masks, message, uids
 

@@ -9,7 +9,7 @@ import pytest
 from mailkit.errors import BadRequest, NotFound, Unanswered
 from mailkit.ids import new_id
 from mailstore.reading.top import Top
-from mailstore_client.wire import CloseMaildrop, MaildropLease, OpenMaildrop, ReadAhead, ReadMaildrop
+from mailstore_api.wire import CloseMaildrop, MaildropLease, OpenMaildrop, ReadAhead, ReadMaildrop
 
 from .conftest import PREFIX, message, uids
 

@@ -11,7 +11,7 @@ from mailkit.testing.speed import patient
 from mailstore import metrics
 from mailstore.reading import octets
 from mailstore.reading.octets import Octets
-from mailstore_client.wire import FetchQuestion, ReadMaildrop, SearchQuestion, Section
+from mailstore_api.wire import FetchQuestion, ReadMaildrop, SearchQuestion, Section
 
 from .conftest import ALL, message
 

@@ -15,14 +15,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bodystore import BodyStore
-from mailkit.clock import SystemClock
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
-from mailkit.proof import LIFE, ProofKeys
+from mailkit.process.clock import SystemClock
+from mailkit.rpc.proof import LIFE, ProofKeys
 from mailkit.testing.parent import end_with_parent
 from mailkit.testing.speed import patient
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import Append, Filing, FilingList, OpenFolder
+from mailstore_api.client import MailstoreClient
+from mailstore_api.wire import Append, Filing, FilingList, OpenFolder
 
 from .conftest import PREFIX, ROOM, message, uids
 

@@ -13,7 +13,7 @@ from mailkit.testing.speed import patient
 from mailstore.handlers.turns import AT_ONCE
 from mailstore.reading import fetch
 from mailstore.reading.octets import Octets
-from mailstore_client.wire import PIECE, FetchQuestion, ReadMaildrop, SearchQuestion, Section
+from mailstore_api.wire import PIECE, FetchQuestion, ReadMaildrop, SearchQuestion, Section
 
 from .conftest import ALL, PREFIX, message, uids
 

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from bodystore import BodyStore
-from mailkit.db import PLANNER, create_pool
 from mailkit.errors import BadRequest, OverLimit
 from mailkit.ids import new_id
+from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.testing.speed import patient
 from mailstore.handlers import turns
 from mailstore.mime import render
@@ -18,7 +18,7 @@ from mailstore.mime import search as keys
 from mailstore.service import assemble
 from mailstore.storage.store import upkeep
 from mailstore.upkeep import backfill, maintain
-from mailstore_client.wire import MailboxQuestion, SearchQuestion
+from mailstore_api.wire import MailboxQuestion, SearchQuestion
 
 from .conftest import PREFIX, message, uids
 

@@ -8,15 +8,15 @@ import asyncpg
 import pytest
 
 from bodystore import BodyStore
-from mailkit.db import PLANNER, create_pool
 from mailkit.errors import Forbidden
 from mailkit.ids import id_floor, new_id
-from mailkit.singleton import Lost
+from mailkit.postgres.pool import PLANNER, create_pool
+from mailkit.postgres.singleton import Lost
 from mailkit.testing.speed import patient
 from mailstore.service import assemble
 from mailstore.upkeep.maintain import PERIOD_SECONDS, Maintenance
-from mailstore_client.admin import MailstoreAdmin
-from mailstore_client.wire import Append, ChangesQuestion, ExpungeQuestion, FilingList
+from mailstore_api.admin import MailstoreAdmin
+from mailstore_api.wire import Append, ChangesQuestion, ExpungeQuestion, FilingList
 
 from .conftest import ROOM, START, message, uids
 

@@ -9,8 +9,8 @@ import pytest
 import trustme
 import typer
 
-from mailkit.tls import CertificateStore
-from mailkit.tls_versions import SMTP_LISTENERS, tls_minimums
+from mailkit.net.tls import CertificateStore
+from mailkit.net.tls_versions import SMTP_LISTENERS, tls_minimums
 from postrider.commands import certificates, pairs
 
 AUTHORITY = trustme.CA()

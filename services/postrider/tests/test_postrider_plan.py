@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mailkit.config import refuse_unknown
 from mailkit.errors import ConfigError
+from mailkit.process.config import refuse_unknown
 from postrider.launcher.plan import DATABASE_OWNERS, SECRET_NAMES, SERVICES, TOKENS, Plan
 
 

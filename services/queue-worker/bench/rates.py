@@ -17,19 +17,19 @@ import uvloop
 from pydantic import SecretStr
 
 from bodystore import BodyStore
-from mailkit.clock import SystemClock
-from mailkit.db import PLANNER, create_pool
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
-from mailkit.logs import configure
+from mailkit.postgres.pool import PLANNER, create_pool
+from mailkit.process.clock import SystemClock
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.process.logs import configure
+from mailkit.rpc.app import HttpSide
 from mailkit.testing.postgres import databases
-from mailkit.web import HttpSide
-from mailstore_client.wire import FilingAnswer, FilingList
+from mailstore_api.wire import FilingAnswer, FilingList
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, Report, Verdict
 from queue_worker.service import Parts, assemble, web
-from queue_worker_client.client import QueueClient
-from queue_worker_client.wire import Submission, SubmissionRecipient
+from queue_worker_api.client import QueueClient
+from queue_worker_api.wire import Submission, SubmissionRecipient
 
 LIST, CONNECTIONS = 20, 6
 

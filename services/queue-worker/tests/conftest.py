@@ -10,17 +10,17 @@ import pytest
 from pydantic import SecretStr
 
 from bodystore import BodyStore
-from mailkit.clock import ManualClock
-from mailkit.db import PLANNER, create_pool
 from mailkit.ids import new_id
+from mailkit.postgres.pool import PLANNER, create_pool
+from mailkit.process.clock import ManualClock
 from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
-from mailstore_client.client import MailstoreClient
-from mailstore_client.fake import FakeFilings
+from mailstore_api.client import MailstoreClient
+from mailstore_api.fake import FakeFilings
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, Report, Verdict
 from queue_worker.service import Parts, assemble
-from queue_worker_client.wire import Submission, SubmissionAnswer, SubmissionRecipient
+from queue_worker_api.wire import Submission, SubmissionAnswer, SubmissionRecipient
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BODY = b"Received: by mx\r\nFrom: a@far.test\r\nSubject: hello\r\n\r\nHello.\r\n"

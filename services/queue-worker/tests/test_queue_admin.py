@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-import queue_worker_client
+import queue_worker_api
 from mailkit.errors import BadRequest, Forbidden, NotFound
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.rpc.app import HttpSide
 from mailkit.testing import hostile
-from mailkit.web import HttpSide
 from queue_worker.couriers import Verdict
 from queue_worker.operators import endpoints
 from queue_worker.operators.endpoints import NAMED
 from queue_worker.service import openapi, web
-from queue_worker_client.admin import QueueAdmin
+from queue_worker_api.admin import QueueAdmin
 
-EXPORT = Path(queue_worker_client.__file__).parents[2] / "openapi.json"
+EXPORT = Path(queue_worker_api.__file__).parents[2] / "openapi.json"
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ async def test_every_recipient_concerned_is_named_in_one_bounce_and_no_other(wor
 
 
 async def test_a_forwarded_recipient_is_named_as_the_sender_wrote_it(world):
-    from queue_worker_client.wire import SubmissionRecipient  # noqa: PLC0415
+    from queue_worker_api.wire import SubmissionRecipient  # noqa: PLC0415
 
     raw = await bounced(world, SubmissionRecipient("far@far.test", "info@here.test"), says=refused())
     assert b"<info@here.test> (forwarded to <far@far.test>):" in raw

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from bodystore import BodyStore
-from mailkit.db import PLANNER, create_pool
+from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.testing.standby import Pair, pair
 from queue_worker.delivery.leases import LEASE
 

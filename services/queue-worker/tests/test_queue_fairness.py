@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mailkit.dns import MX
 from mailkit.ids import new_id
+from mailkit.net.dns import MX
 from mailkit.testing.sink import Sink
 from mailkit.testing.speed import allowed, patient, until
 from queue_worker.couriers import CourierSettings, RemoteCourier

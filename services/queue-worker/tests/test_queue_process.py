@@ -13,16 +13,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from mailkit.authority import Tokens
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.rpc.app import HttpSide, add_endpoint, create_app
+from mailkit.rpc.authority import Tokens
 from mailkit.testing.parent import end_with_parent
 from mailkit.testing.speed import patient
-from mailkit.web import HttpSide, add_endpoint, create_app
-from mailstore_client.wire import FilingAnswer, FilingAnswers, FilingList
-from queue_worker_client.client import QueueClient
-from queue_worker_client.wire import Submission, SubmissionRecipient
+from mailstore_api.wire import FilingAnswer, FilingAnswers, FilingList
+from queue_worker_api.client import QueueClient
+from queue_worker_api.wire import Submission, SubmissionRecipient
 
 
 def start(command, **settings):

@@ -6,7 +6,7 @@ from mailkit.testing.speed import patient
 from queue_worker.couriers import Verdict
 from queue_worker.delivery import walk
 from queue_worker.delivery.destinations import CONVERSATION, FIRST, LATELY, REMEMBERED, Destinations, split
-from queue_worker_client.wire import SubmissionRecipient
+from queue_worker_api.wire import SubmissionRecipient
 
 
 async def test_what_arrives_is_what_was_accepted(world):

@@ -8,12 +8,12 @@ import pytest
 from bodystore import BodyStore
 from mailkit.errors import BadRequest, Forbidden, TooLarge, Unauthorised, Unavailable
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
-from mailkit.web import HttpSide
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.rpc.app import HttpSide
 from queue_worker.couriers import Verdict
 from queue_worker.service import web
-from queue_worker_client.client import QueueClient
-from queue_worker_client.wire import LARGE_BODY, Submission
+from queue_worker_api.client import QueueClient
+from queue_worker_api.wire import LARGE_BODY, Submission
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from mailkit.errors import Unavailable
 from mailkit.ids import id_floor, id_time, new_id
-from mailkit.singleton import Lost, Singleton
+from mailkit.postgres.singleton import Lost, Singleton
 from queue_worker.couriers import Verdict
 from queue_worker.storage.queue import sql
 from queue_worker.storage.schema import metadata
@@ -238,7 +238,7 @@ def test_time_is_always_an_argument():
 
 
 async def test_plans_made_while_the_queue_is_empty_are_good_when_it_is_full(world):
-    """Sessions keep plans (`mailkit.db.PLANNER`): every table is reached by an index, whatever the sizes."""
+    """Sessions keep plans (`mailkit.postgres.pool.PLANNER`): every table is reached by an index, whatever the sizes."""
     async with world.pool.acquire() as connection:
         assert await connection.fetchval("show plan_cache_mode") == "force_generic_plan"
         for name, statement in sql.items():

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from mailkit.batch import Batcher
 from mailkit.errors import Unavailable
+from mailkit.rpc.batch import Batcher
 from smtp_gateway.policy import answer_cache
 from smtp_gateway.policy.answer_cache import AnswerCache
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from auth_client.wire import RecipientAnswer
-from mailkit.listener import Peer
+from auth_api.wire import RecipientAnswer
+from mailkit.net.listener import Peer
 from smtp_gateway import metrics
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.sessions import Sessions

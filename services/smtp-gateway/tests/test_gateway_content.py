@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailkit.header import Header, header_of
+from mailkit.mail.header import Header, header_of
 from mailkit.testing.growth import MOST_GROWTH, growth
 from smtp_gateway.policy import content
 from tests.support.gateway import Services, context, send

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from auth_client.wire import Login, LoginAnswer
-from mailkit.tarpit import Tarpit
+from auth_api.wire import Login, LoginAnswer
+from mailkit.net.tarpit import Tarpit
 from tests.support.gateway import ACCOUNT, Dialogue, Services, context, until
 from tests.support.sleeps import Sleeps
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auth_client.wire import RecipientAnswer, Target
+from auth_api.wire import RecipientAnswer, Target
 from smtp_gateway.policy.content import repaired
 from tests.support.gateway import Dialogue, Services, context, send
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailkit.proxy import BadHeader, parse_header
+from mailkit.net.proxy import BadHeader, parse_header
 from tests.support.gateway import Dialogue, Services, context
 
 #: Latin-1, a lone surrogate as UTF-8 would write it, an overlong form, a cut sequence, beyond Unicode.

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from auth_client.wire import RecipientQuestion
-from mailkit.batch import Batcher
+from auth_api.wire import RecipientQuestion
 from mailkit.errors import (
     BadRequest,
     Conflict,
@@ -18,8 +17,9 @@ from mailkit.errors import (
     Unanswered,
     Unavailable,
 )
-from mailstore_client.wire import RoomQuestion
-from queue_worker_client.wire import LARGE_BODY
+from mailkit.rpc.batch import Batcher
+from mailstore_api.wire import RoomQuestion
+from queue_worker_api.wire import LARGE_BODY
 from smtp_gateway import accept
 from smtp_gateway.budget import BodyBudget
 from smtp_gateway.policy.recipient import RecipientCheck

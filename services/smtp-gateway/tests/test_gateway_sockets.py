@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from mailkit.connections import Connections, Limits
-from mailkit.listener import Listener, Refusals
+from mailkit.net.connections import Connections, Limits
+from mailkit.net.listener import Listener, Refusals
 from mailkit.testing.speed import patient
 from smtp_gateway.smtp.context import Context
 from smtp_gateway.smtp.session import SmtpSession

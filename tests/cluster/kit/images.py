@@ -178,7 +178,7 @@ def sources() -> str:
     paths = [
         REPOSITORY / name for name in ("Dockerfile", ".dockerignore", "requirements.lock", "requirements-runtime.lock")
     ]
-    for pattern in ("services/*/src", "proto/*/src", "tests/cluster/kit/postgres"):
+    for pattern in ("libs/*/src", "services/*/src", "proto/*/src", "tests/cluster/kit/postgres"):
         for folder in sorted(REPOSITORY.glob(pattern)):
             paths += sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
     for path in paths:
@@ -212,7 +212,7 @@ def changed_archive(tag: str, change: Callable[[Path], None]) -> Path:
         for name in ("Dockerfile", ".dockerignore", "requirements.lock", "requirements-runtime.lock"):
             shutil.copy(REPOSITORY / name, context / name)
         ignored = shutil.ignore_patterns("__pycache__", "tests", "bench")
-        for name in ("services", "proto"):
+        for name in ("libs", "services", "proto"):
             shutil.copytree(REPOSITORY / name, context / name, ignore=ignored)
         change(context)
         build(client, tag, context)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from mailkit.address import BadAddress, parse_address
+from mailkit.mail.address import BadAddress, parse_address
 
 #: Dot-string (RFC 5321 4.1.2), but with dots anywhere, as real addresses have them, and beyond ASCII (RFC 6531).
 _DOT_STRING = re.compile(r'[^\x00-\x20\x7f()<>\[\]:;@\\,"]+\Z')

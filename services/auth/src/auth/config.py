@@ -6,11 +6,11 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from auth.grants import GrantPolicy
-from mailkit.address import BadAddress, Networks
-from mailkit.config import CommaList
-from mailkit.dsn import DatabaseSettings
 from mailkit.errors import ConfigError
-from mailkit.proof import ProofKeys
+from mailkit.mail.address import BadAddress, Networks
+from mailkit.postgres.dsn import DatabaseSettings
+from mailkit.process.config import CommaList
+from mailkit.rpc.proof import ProofKeys
 
 
 class AuthSettings(DatabaseSettings):

@@ -4,8 +4,8 @@ import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 
-from mailkit.address import BadAddress, Networks, peer_address
 from mailkit.errors import ConfigError
+from mailkit.mail.address import BadAddress, Networks, peer_address
 
 #: Loopback, link-local, RFC 1918, RFC 6598, ULA: many machines share these addresses, so a setting must allow them.
 SHARED = Networks(

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from auth import metrics
 from auth.storage.logins import NETWORK_KNOWN
-from mailkit.clock import Clock
-from mailkit.db import Queries, translated
-from mailkit.logs import get_logger
-from mailkit.report import report
-from mailkit.singleton import Lost, Singleton
+from mailkit.postgres.pool import Queries, translated
+from mailkit.postgres.singleton import Lost, Singleton
+from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
 
 log = get_logger()
 queries = Queries("auth.storage", "maintenance.sql")
@@ -22,7 +22,7 @@ RELAY_USE = timedelta(hours=2)
 
 
 class Maintenance:
-    """The periodic removal, called every PERIOD (`mailkit.lifecycle.Lifecycle.every`)."""
+    """The periodic removal, called every PERIOD (`mailkit.process.lifecycle.Lifecycle.every`)."""
 
     def __init__(self, clock: Clock, failure_window: timedelta, singleton: Singleton) -> None:
         self._clock = clock

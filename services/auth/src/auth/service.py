@@ -10,33 +10,34 @@ from typing import Any, cast
 import asyncpg
 from pydantic import SecretStr
 
-from auth.accounts import AccountRules
-from auth.aliases import AliasRules
+from auth.admin.accounts import AccountRules
+from auth.admin.aliases import AliasRules
 from auth.config import AuthSettings
+from auth.directory.recipients import Recipients
+from auth.directory.senders import Senders
 from auth.handlers import accounts, aliases, endpoints
-from auth.logins import LoginService
+from auth.login.logins import LoginService
+from auth.login.passwords import HashQueue, Passwords
+from auth.login.sessions import Sessions
+from auth.login.throttle import Throttle
 from auth.maintenance import PERIOD, Maintenance
-from auth.passwords import HashQueue, Passwords
-from auth.recipients import Recipients
-from auth.senders import Senders
-from auth.sessions import Sessions
 from auth.storage.accounts import Accounts
 from auth.storage.aliases import Aliases
 from auth.storage.directory import Directory
 from auth.storage.logins import Logins
 from auth.storage.names import SCHEMA
-from auth.throttle import Throttle
-from mailkit import postgres_metrics
-from mailkit.authority import Tokens
-from mailkit.clock import Clock, DatabaseClock, SystemClock
 from mailkit.command import Owned, Program
-from mailkit.db import PLANNER, close, connect
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
-from mailkit.proof import SHORTEST_KEY
-from mailkit.revisions import require_current
-from mailkit.singleton import Singleton
-from mailkit.web import OPERATORS, App, HttpSide, create_app
+from mailkit.postgres import metrics as postgres_metrics
+from mailkit.postgres.clock import DatabaseClock
+from mailkit.postgres.pool import PLANNER, close, connect
+from mailkit.postgres.revisions import require_current
+from mailkit.postgres.singleton import Singleton
+from mailkit.process.clock import Clock, SystemClock
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.rpc.app import OPERATORS, App, HttpSide, create_app
+from mailkit.rpc.authority import Tokens
+from mailkit.rpc.proof import SHORTEST_KEY
 
 SERVICE = "auth"
 

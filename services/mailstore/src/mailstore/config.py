@@ -4,8 +4,8 @@ from functools import cached_property
 
 from pydantic import Field, SecretStr
 
-from mailkit.dsn import BodiesSettings
-from mailkit.proof import ProofKeys
+from mailkit.postgres.dsn import BodiesSettings
+from mailkit.rpc.proof import ProofKeys
 
 
 class MailstoreSettings(BodiesSettings):

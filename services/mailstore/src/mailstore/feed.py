@@ -10,13 +10,13 @@ from uuid import UUID
 
 import msgspec
 
-from mailkit.clock import Clock
-from mailkit.db import open_session
-from mailkit.logs import get_logger
-from mailkit.proof import expires
-from mailkit.report import report
+from mailkit.postgres.pool import open_session
+from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
+from mailkit.rpc.proof import expires
 from mailstore import metrics
-from mailstore_client.wire import FeedNews, WatchedMailbox
+from mailstore_api.wire import FeedNews, WatchedMailbox
 
 log = get_logger()
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from mailkit.metrics import from_zero
+from mailkit.process.metrics import from_zero
 
 FILED = from_zero(
     Counter(

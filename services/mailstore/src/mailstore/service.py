@@ -9,17 +9,18 @@ import asyncpg
 from pydantic import SecretStr
 
 from bodystore import BodyStore
-from mailkit import postgres_metrics
-from mailkit.authority import Tokens
-from mailkit.clock import Clock, DatabaseClock, SystemClock
 from mailkit.command import Owned, Program
-from mailkit.db import PLANNER, close, connect
-from mailkit.disk import Disk
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
-from mailkit.proof import SHORTEST_KEY
-from mailkit.revisions import require_current
-from mailkit.web import App, HttpSide, create_app
+from mailkit.postgres import metrics as postgres_metrics
+from mailkit.postgres.clock import DatabaseClock
+from mailkit.postgres.pool import PLANNER, close, connect
+from mailkit.postgres.revisions import require_current
+from mailkit.process.clock import Clock, SystemClock
+from mailkit.process.disk import Disk
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.rpc.app import App, HttpSide, create_app
+from mailkit.rpc.authority import Tokens
+from mailkit.rpc.proof import SHORTEST_KEY
 from mailstore.config import MailstoreSettings
 from mailstore.feed import Feed
 from mailstore.handlers import admin, endpoints

@@ -2,7 +2,7 @@
 
 from pydantic import Field, SecretStr
 
-from mailkit.config import CommaList, ServiceSettings
+from mailkit.process.config import CommaList, ServiceSettings
 
 
 class FrontendSettings(ServiceSettings):

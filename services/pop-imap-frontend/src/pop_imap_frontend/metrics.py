@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-from mailkit.metrics import from_zero
+from mailkit.process.metrics import from_zero
 
 PROTOCOLS = ("pop3", "imap")
 BYTES = from_zero(

@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auth_client.client import AuthClient
-from mailkit.address import Networks
-from mailkit.batch import Batcher
+from auth_api.client import AuthClient
 from mailkit.command import Program
-from mailkit.connections import Connections, Limits
-from mailkit.lifecycle import Lifecycle
-from mailkit.listener import Listener, Refusals
-from mailkit.ports import Public, open_ports
-from mailkit.tarpit import Tarpit
-from mailkit.tls import CertificateStore
-from mailkit.tls_versions import MAILBOX_LISTENERS, tls_minimums
-from mailkit.web import App, HttpSide, create_app
-from mailstore_client.client import MailstoreClient
+from mailkit.mail.address import Networks
+from mailkit.net.connections import Connections, Limits
+from mailkit.net.listener import Listener, Refusals
+from mailkit.net.ports import Public, open_ports
+from mailkit.net.tarpit import Tarpit
+from mailkit.net.tls import CertificateStore
+from mailkit.net.tls_versions import MAILBOX_LISTENERS, tls_minimums
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.rpc.app import App, HttpSide, create_app
+from mailkit.rpc.batch import Batcher
+from mailstore_api.client import MailstoreClient
 from pop_imap_frontend.config import FrontendSettings
 from pop_imap_frontend.conversation.budget import Budget
 from pop_imap_frontend.conversation.logins import Logins

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from auth_client.fake import FakeAuth
-from auth_client.wire import Login
+from auth_api.fake import FakeAuth
+from auth_api.wire import Login
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
-from mailkit.proof import LIFE, expires
+from mailkit.rpc.proof import LIFE, expires
 from mailkit.testing.speed import patient
-from mailstore_client.wire import MOST_WATCHED_A_FRAME, FeedNews
+from mailstore_api.wire import MOST_WATCHED_A_FRAME, FeedNews
 from pop_imap_frontend.conversation.watch import Subscriptions, Watch
 
 

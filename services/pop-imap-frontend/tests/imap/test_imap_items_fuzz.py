@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailstore_client.wire import FolderSnapshot, Section
+from mailstore_api.wire import FolderSnapshot, Section
 from pop_imap_frontend.imap.fetch import parse_items
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No

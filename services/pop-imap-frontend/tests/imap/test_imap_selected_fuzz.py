@@ -6,7 +6,7 @@ from array import array
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mailstore_client.wire import Changes, FolderSnapshot
+from mailstore_api.wire import Changes, FolderSnapshot
 from pop_imap_frontend.imap.refusals import BadCommand
 from pop_imap_frontend.imap.view import FolderView, positions_of
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailkit.testing.growth import MOST_GROWTH, growth
-from mailstore_client.wire import MOST_RANGES, FolderSnapshot
+from mailstore_api.wire import MOST_RANGES, FolderSnapshot
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.search import DEEPEST, MOST_KEYS, SearchParser

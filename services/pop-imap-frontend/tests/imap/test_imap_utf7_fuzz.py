@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailkit.stream import Stream
+from mailkit.net.stream import Stream
 from mailkit.testing.speed import patient
 from pop_imap_frontend.imap.reader import read_command
 from pop_imap_frontend.imap.refusals import BadCommand, Disconnect, No

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from auth_client.fake import FakeAuth
-from auth_client.wire import Login
-from mailkit.batch import Batcher
+from auth_api.fake import FakeAuth
+from auth_api.wire import Login
 from mailkit.errors import Unavailable
-from mailkit.listener import Peer
-from mailkit.tarpit import Tarpit
-from mailstore_client.wire import Maildrop, OpenMaildrop
+from mailkit.net.listener import Peer
+from mailkit.net.tarpit import Tarpit
+from mailkit.rpc.batch import Batcher
+from mailstore_api.wire import Maildrop, OpenMaildrop
 from pop_imap_frontend.conversation import logins
 from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.pop3.verbs import authorization

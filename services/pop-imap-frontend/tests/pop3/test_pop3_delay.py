@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailkit.tarpit import Tarpit
+from mailkit.net.tarpit import Tarpit
 from tests.support.gateway import until
 from tests.support.sleeps import Sleeps
 

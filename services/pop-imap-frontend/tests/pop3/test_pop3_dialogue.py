@@ -18,14 +18,14 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auth_client.fake import FakeAuth
-from mailkit.batch import Batcher
+from auth_api.fake import FakeAuth
 from mailkit.errors import BadRequest, Conflict, InternalError, OverLimit, TooLarge, Unanswered, Unavailable, Unproven
-from mailkit.listener import Peer
-from mailkit.stream import Stream
-from mailkit.tarpit import Tarpit
+from mailkit.net.listener import Peer
+from mailkit.net.stream import Stream
+from mailkit.net.tarpit import Tarpit
+from mailkit.rpc.batch import Batcher
 from mailkit.testing.speed import patient
-from mailstore_client.fake import FakeMaildrop
+from mailstore_api.fake import FakeMaildrop
 from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.conversation.watch import Watch
 from pop_imap_frontend.pop3.context import Pop3Context

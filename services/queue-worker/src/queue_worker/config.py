@@ -4,8 +4,8 @@ import socket
 
 from pydantic import Field, SecretStr
 
-from mailkit.config import CommaList
-from mailkit.dsn import BodiesSettings
+from mailkit.postgres.dsn import BodiesSettings
+from mailkit.process.config import CommaList
 
 
 class QueueSettings(BodiesSettings):

@@ -11,20 +11,21 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit import postgres_metrics
-from mailkit.address import BadAddress
-from mailkit.authority import Tokens
-from mailkit.clock import Clock, DatabaseClock
 from mailkit.command import Owned, Program
-from mailkit.db import PLANNER, close, connect
-from mailkit.disk import Disk
 from mailkit.errors import ConfigError
 from mailkit.ids import new_id
-from mailkit.lifecycle import Lifecycle
-from mailkit.revisions import require_current
-from mailkit.singleton import Singleton
-from mailkit.web import App, HttpSide, create_app
-from mailstore_client.client import MailstoreClient
+from mailkit.mail.address import BadAddress
+from mailkit.postgres import metrics as postgres_metrics
+from mailkit.postgres.clock import DatabaseClock
+from mailkit.postgres.pool import PLANNER, close, connect
+from mailkit.postgres.revisions import require_current
+from mailkit.postgres.singleton import Singleton
+from mailkit.process.clock import Clock
+from mailkit.process.disk import Disk
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.rpc.app import App, HttpSide, create_app
+from mailkit.rpc.authority import Tokens
+from mailstore_api.client import MailstoreClient
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import CourierSettings, RemoteCourier
 from queue_worker.couriers.local import LocalCourier

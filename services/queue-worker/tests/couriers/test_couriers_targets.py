@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from mailkit.dns import Existence, NoRecord, NoSuchName, Resolver, TemporaryDnsError
+from mailkit.net.dns import Existence, NoRecord, NoSuchName, Resolver, TemporaryDnsError
 from queue_worker.couriers import CourierSettings, Verdict
 from queue_worker.couriers.public import is_public
 from queue_worker.couriers.targets import NoTarget, Targets

@@ -7,16 +7,16 @@ from uuid import UUID
 
 import msgspec
 
-from mailkit.batch import Batcher
-from mailkit.clock import Clock
 from mailkit.errors import NoSpace, PostriderError, Unanswered, is_final
-from mailkit.header import Header
 from mailkit.ids import new_id
-from mailkit.logs import get_logger
-from mailkit.reply import Reply
-from mailkit.report import report
-from queue_worker_client.client import QueueClient
-from queue_worker_client.wire import LARGE_BODY, LIST_BYTES, LIST_ITEMS, Submission, SubmissionAnswer
+from mailkit.mail.header import Header
+from mailkit.mail.reply import Reply
+from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
+from mailkit.rpc.batch import Batcher
+from queue_worker_api.client import QueueClient
+from queue_worker_api.wire import LARGE_BODY, LIST_BYTES, LIST_ITEMS, Submission, SubmissionAnswer
 from smtp_gateway import metrics, replies, trace
 from smtp_gateway.transaction import Transaction
 

@@ -4,7 +4,7 @@ import socket
 
 from pydantic import Field, SecretStr
 
-from mailkit.config import CommaList, ServiceSettings
+from mailkit.process.config import CommaList, ServiceSettings
 
 
 class GatewaySettings(ServiceSettings):

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from mailkit.metrics import from_zero
+from mailkit.process.metrics import from_zero
 
 LISTENERS = ("smtp", "submission", "smtps")
 SESSIONS = from_zero(Gauge("postrider_gateway_sessions_open", "SMTP connections by listener", ["listener"]), LISTENERS)

@@ -1,6 +1,6 @@
 """All replies of the gateway. The texts of S10, S12, S14 and S16 are those of the contract, to the letter."""
 
-from mailkit.reply import Reply
+from mailkit.mail.reply import Reply
 
 OK = Reply(250, "2.0.0", "OK")
 SENDER_OK = Reply(250, "2.1.0", "sender OK")

@@ -4,23 +4,23 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from auth_client.client import AuthClient
-from mailkit.address import Networks
-from mailkit.batch import Batcher
-from mailkit.clock import SystemClock
+from auth_api.client import AuthClient
 from mailkit.command import Program
-from mailkit.connections import Connections, Limits
-from mailkit.dns import Resolver
-from mailkit.lifecycle import Lifecycle
-from mailkit.listener import Listener, Peer, Refusals
-from mailkit.logs import get_logger
-from mailkit.ports import Public, open_ports
-from mailkit.tarpit import Tarpit
-from mailkit.tls import CertificateStore
-from mailkit.tls_versions import SMTP_LISTENERS, tls_minimums
-from mailkit.web import App, HttpSide, create_app
-from mailstore_client.client import MailstoreClient
-from queue_worker_client.client import QueueClient
+from mailkit.mail.address import Networks
+from mailkit.net.connections import Connections, Limits
+from mailkit.net.dns import Resolver
+from mailkit.net.listener import Listener, Peer, Refusals
+from mailkit.net.ports import Public, open_ports
+from mailkit.net.tarpit import Tarpit
+from mailkit.net.tls import CertificateStore
+from mailkit.net.tls_versions import SMTP_LISTENERS, tls_minimums
+from mailkit.process.clock import SystemClock
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.process.logs import get_logger
+from mailkit.rpc.app import App, HttpSide, create_app
+from mailkit.rpc.batch import Batcher
+from mailstore_api.client import MailstoreClient
+from queue_worker_api.client import QueueClient
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.budget import BodyBudget
 from smtp_gateway.config import GatewaySettings

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from auth_client.wire import LoginAnswer
+from auth_api.wire import LoginAnswer
 from smtp_gateway import metrics
 
 

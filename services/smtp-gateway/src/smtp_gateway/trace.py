@@ -6,8 +6,8 @@ from email.utils import format_datetime
 from functools import lru_cache
 from uuid import UUID
 
-from mailkit.header import Header
 from mailkit.ids import new_id
+from mailkit.mail.header import Header
 
 
 def from_clause(helo: str, address: str | None, *, extended: bool, tls: bool, cipher: str, login: bool) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from auth_client.wire import RelayRight, Target
-from queue_worker_client.wire import SubmissionRecipient
+from auth_api.wire import RelayRight, Target
+from queue_worker_api.wire import SubmissionRecipient
 
 
 @dataclass(slots=True)

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Request, Response
 
-from auth import models
-from auth.accounts import AccountRules
+from auth.admin import models
+from auth.admin.accounts import AccountRules
 from auth.handlers.pages import Asked, cut
 
 

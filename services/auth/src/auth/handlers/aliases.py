@@ -4,8 +4,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from auth import models
-from auth.aliases import AliasRules, grant_key
+from auth.admin import models
+from auth.admin.aliases import AliasRules, grant_key
 from auth.handlers.pages import Asked, cut
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from auth.logins import LoginService
-from auth.recipients import Recipients
-from auth.senders import Senders
-from auth.sessions import Sessions
-from auth_client import wire
+from auth.directory.recipients import Recipients
+from auth.directory.senders import Senders
+from auth.login.logins import LoginService
+from auth.login.sessions import Sessions
+from auth_api import wire
 from mailkit.errors import Forbidden
-from mailkit.web import App, add_endpoint
+from mailkit.rpc.app import App, add_endpoint
 
 #: Protocols by which a caller's clients log in: the gateway's token yields no grant and no proof (docs/decisions/0040).
 PROTOCOLS = {"gateway": ("smtp",), "frontend": ("pop3", "imap")}

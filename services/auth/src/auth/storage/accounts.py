@@ -7,9 +7,9 @@ from uuid import UUID
 
 import asyncpg
 
-from mailkit.db import Queries, translated
 from mailkit.errors import Conflict, NotFound
 from mailkit.ids import new_id
+from mailkit.postgres.pool import Queries, translated
 
 queries = Queries("auth.storage", "accounts.sql")
 Row = asyncpg.Record

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import asyncpg
 
-from mailkit.db import Queries, translated
 from mailkit.ids import new_id
+from mailkit.postgres.pool import Queries, translated
 
 queries = Queries("auth.storage", "aliases.sql")
 Row = asyncpg.Record

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from mailkit.db import Queries, translated
+from mailkit.postgres.pool import Queries, translated
 
 queries = Queries("auth.storage", "directory.sql")
 #: Time limit of the frequent statements (seconds): callers give up after 8.

@@ -8,9 +8,9 @@ from uuid import UUID
 import asyncpg
 
 from auth.storage.directory import PATIENCE
-from auth_client.wire import LoginAnswer
-from mailkit.db import Queries, translated
+from auth_api.wire import LoginAnswer
 from mailkit.ids import new_id
+from mailkit.postgres.pool import Queries, translated
 
 queries = Queries("auth.storage", "logins.sql")
 

@@ -156,7 +156,7 @@ relay_use = Table(
     Index("relay_use_hour", "hour"),
 )  # fmt: skip
 
-#: Work that one replica does: its holder and the end of its lease (`mailkit.singleton`).
+#: Work that one replica does: its holder and the end of its lease (`mailkit.postgres.singleton`).
 singleton = Table(
     "singleton", metadata,
     Column("name", Text, primary_key=True),
@@ -165,7 +165,7 @@ singleton = Table(
     _time("until"),
 )  # fmt: skip
 
-#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021), maintained by `mailkit.migrate`.
+#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021), maintained by `mailkit.postgres.migrate`.
 schema_min_code = Table(
     "schema_min_code", metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),

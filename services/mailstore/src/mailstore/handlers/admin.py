@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from bodystore import BodyStore
-from mailkit.clock import Clock
-from mailkit.db import translated
-from mailkit.web import OPERATORS
+from mailkit.postgres.pool import translated
+from mailkit.process.clock import Clock
+from mailkit.rpc.app import OPERATORS
 from mailstore.model.quota import Account, Charge
 from mailstore.storage.store import sql
 from mailstore.writing.purge import purge

@@ -1,4 +1,4 @@
-"""The MessagePack endpoints, as `mailstore_client/wire/__init__.py` lists them."""
+"""The MessagePack endpoints, as `mailstore_api/wire/__init__.py` lists them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -9,15 +9,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from mailkit.authority import LARGEST_LIST
-from mailkit.callers import while_caller_waits
-from mailkit.db import translated
 from mailkit.errors import PostriderError
-from mailkit.lifecycle import Lifecycle
-from mailkit.logs import get_logger
-from mailkit.problems import problem, unexpected
-from mailkit.questions import decoded
-from mailkit.web import MSGPACK, App, add_endpoint
+from mailkit.postgres.pool import translated
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.process.logs import get_logger
+from mailkit.rpc.app import MSGPACK, App, add_endpoint
+from mailkit.rpc.authority import LARGEST_LIST
+from mailkit.rpc.decode import decoded
+from mailkit.rpc.disconnect import while_caller_waits
+from mailkit.rpc.problems import problem, unexpected
 from mailstore.feed import Feed
 from mailstore.handlers.feed import add_feed
 from mailstore.handlers.proven import Proven
@@ -36,7 +36,7 @@ from mailstore.writing.filing import Filer
 from mailstore.writing.flags import FlagWriter
 from mailstore.writing.folder_tree import FolderTree
 from mailstore.writing.maildrop import Maildrops
-from mailstore_client import wire
+from mailstore_api import wire
 
 log = get_logger()
 

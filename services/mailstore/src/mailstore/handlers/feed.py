@@ -8,14 +8,14 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from mailkit.errors import BadRequest, PostriderError
-from mailkit.lifecycle import Lifecycle
-from mailkit.logs import get_logger
-from mailkit.questions import decoded
-from mailkit.report import describe
-from mailkit.web import REQUEST_SECONDS, App
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.process.logs import get_logger
+from mailkit.process.report import describe
+from mailkit.rpc.app import REQUEST_SECONDS, App
+from mailkit.rpc.decode import decoded
 from mailstore.feed import Feed, Subscriber
 from mailstore.handlers.proven import Proven
-from mailstore_client.wire import WatchList
+from mailstore_api.wire import WatchList
 
 log = get_logger()
 

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
-from mailkit.authority import REFUSED
-from mailkit.clock import Clock
 from mailkit.errors import Unproven
-from mailkit.proof import ProofKeys
+from mailkit.process.clock import Clock
+from mailkit.rpc.authority import REFUSED
+from mailkit.rpc.proof import ProofKeys
 
 A = TypeVar("A")
 

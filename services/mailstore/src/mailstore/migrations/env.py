@@ -1,4 +1,4 @@
-"""Entry point of alembic; `mailkit.migrate` configures the context and runs the revisions."""
+"""Entry point of alembic; `mailkit.postgres.migrate` configures the context and runs the revisions."""
 
 from alembic import context
 

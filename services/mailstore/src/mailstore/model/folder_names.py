@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mailstore_client.wire import DELIMITER
+from mailstore_api.wire import DELIMITER
 
 #: Limits of a name: characters, and levels.
 LONGEST_NAME = 400

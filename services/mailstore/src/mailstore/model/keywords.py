@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from mailstore_client.wire import FIRST_KEYWORD_BIT, MOST_KEYWORDS, SYSTEM_FLAGS
+from mailstore_api.wire import FIRST_KEYWORD_BIT, MOST_KEYWORDS, SYSTEM_FLAGS
 
 _SYSTEM = {name.lower(): bit for name, bit in SYSTEM_FLAGS.items()}
 SYSTEM_BITS = (1 << FIRST_KEYWORD_BIT) - 1

@@ -7,12 +7,12 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from mailkit.db import translated
+from mailkit.postgres.pool import translated
 from mailstore import metrics
 from mailstore.reading.octets import Octets
 from mailstore.reading.sections import SPAN, Large, Sections
 from mailstore.storage.store import split, sql
-from mailstore_client.wire import FetchQuestion, Ranges
+from mailstore_api.wire import FetchQuestion, Ranges
 
 #: Limit of the rows in a frame, and its approximate size in octets.
 SLICE = 1000

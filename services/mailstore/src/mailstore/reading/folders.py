@@ -6,11 +6,11 @@ from uuid import UUID
 
 import asyncpg
 
-from mailkit.clock import Clock
-from mailkit.db import translated
+from mailkit.postgres.pool import translated
+from mailkit.process.clock import Clock
 from mailstore.model.folder_names import parents
 from mailstore.storage.store import locked, not_purged, pack, sql
-from mailstore_client.wire import (
+from mailstore_api.wire import (
     Changes,
     ChangesQuestion,
     FolderInfo,
@@ -18,7 +18,7 @@ from mailstore_client.wire import (
     FolderSnapshot,
     MailboxQuestion,
     OpenFolder,
-)  # fmt: skip
+)
 
 
 class Folders:

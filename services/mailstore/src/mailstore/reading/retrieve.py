@@ -7,13 +7,13 @@ from contextlib import aclosing
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.db import translated
 from mailkit.errors import BadRequest, NotFound
+from mailkit.postgres.pool import translated
 from mailstore.reading.octets import Octets
 from mailstore.reading.sections import SPAN, Large
 from mailstore.reading.top import Top
 from mailstore.storage.store import sql
-from mailstore_client.wire import MessagesAhead, ReadAhead, ReadMaildrop
+from mailstore_api.wire import MessagesAhead, ReadAhead, ReadMaildrop
 
 #: Limit of the octets read ahead of a maildrop.
 AHEAD = 256 * 1024

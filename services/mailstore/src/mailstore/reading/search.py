@@ -16,14 +16,14 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.db import translated
 from mailkit.errors import BadRequest, OverLimit
+from mailkit.postgres.pool import translated
 from mailstore.mime import section
 from mailstore.mime.search import Searched, fold
 from mailstore.model.keywords import mask_of
 from mailstore.reading.octets import Octets
 from mailstore.storage.store import pack, pack_uids, sql
-from mailstore_client.wire import MOST_RANGES, Found, SearchQuestion
+from mailstore_api.wire import MOST_RANGES, Found, SearchQuestion
 
 DEEPEST = 60
 MOST_NODES = 4000
@@ -129,7 +129,7 @@ def is_exact(node: Node) -> bool:
 
 
 def checked(program: Any) -> Node:
-    """Return `program` if it is valid (mailstore_client.wire.SearchQuestion). Raises BadRequest, and OverLimit for too many
+    """Return `program` if it is valid (mailstore_api.wire.SearchQuestion). Raises BadRequest, and OverLimit for too many
     body keys.
     """
     todo = [(program, 0)]

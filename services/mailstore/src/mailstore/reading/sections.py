@@ -8,10 +8,10 @@ import asyncpg
 
 from bodystore import BodyStore
 from bodystore.store import CHUNK, BodyGone
-from mailkit.logs import get_logger
+from mailkit.process.logs import get_logger
 from mailstore import metrics
 from mailstore.mime import header_fields, section
-from mailstore_client.wire import PIECE, Section
+from mailstore_api.wire import PIECE, Section
 
 log = get_logger()
 

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import asyncpg
 
-from mailkit.db import translated
+from mailkit.postgres.pool import translated
 from mailstore.model.quota import Account, Charge
 from mailstore.storage.store import sql
-from mailstore_client.wire import RoomQuestion
+from mailstore_api.wire import RoomQuestion
 
 Answer = Literal["room", "full", "never", "gone"]
 

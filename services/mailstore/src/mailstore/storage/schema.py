@@ -172,7 +172,7 @@ backfill = Table(
     Column("done", Boolean, nullable=False, server_default=text("false")),
 )  # fmt: skip
 
-#: One row: the schema's revision and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` writes it.
+#: One row: the schema's revision and the oldest code that may run on it (docs/decisions/0021). `mailkit.postgres.migrate` writes it.
 schema_min_code = Table(
     "schema_min_code", metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),

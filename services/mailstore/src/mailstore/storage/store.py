@@ -10,9 +10,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from mailkit.db import Connection, Queries
 from mailkit.errors import BadRequest, NotFound, Unavailable
-from mailstore_client.wire import Ranges
+from mailkit.postgres.pool import Connection, Queries
+from mailstore_api.wire import Ranges
 
 sql = Queries("mailstore.storage", "filing.sql", "folders.sql", "messages.sql", "maildrop.sql")
 #: Statements of maintenance, the only ones that read all mailboxes.

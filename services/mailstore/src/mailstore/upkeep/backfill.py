@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from mailkit.db import Connection
-from mailkit.logs import get_logger
+from mailkit.postgres.pool import Connection
+from mailkit.process.logs import get_logger
 from mailstore.storage.rows import addresses_searched
 from mailstore.storage.store import upkeep
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import asyncpg
 
-from mailkit.clock import Clock
 from mailkit.ids import id_floor
-from mailkit.logs import get_logger
-from mailkit.report import report
-from mailkit.singleton import Lost, Singleton
+from mailkit.postgres.singleton import Lost, Singleton
+from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
 from mailstore.storage.store import upkeep
 from mailstore.upkeep.backfill import fill_addresses
 

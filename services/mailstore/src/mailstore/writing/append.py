@@ -6,11 +6,11 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.clock import Clock
-from mailkit.db import Connection, translated
-from mailkit.disk import Disk
 from mailkit.errors import BadRequest, NoSpace
 from mailkit.ids import new_id
+from mailkit.postgres.pool import Connection, translated
+from mailkit.process.clock import Clock
+from mailkit.process.disk import Disk
 from mailstore import metrics
 from mailstore.mime import Rendered
 from mailstore.model.keywords import TooManyKeywords, mask_of
@@ -18,7 +18,7 @@ from mailstore.model.quota import Account, Charge
 from mailstore.storage.rows import columns, moment, row
 from mailstore.storage.store import locked, not_purged, notify, remember, remembered, sql
 from mailstore.writing.rendering import render_one
-from mailstore_client.wire import SEEN, Append, Appended
+from mailstore_api.wire import SEEN, Append, Appended
 
 #: The last second of the year 9999: RFC 3501's date-year has four digits.
 LAST_SECOND = 253402300799

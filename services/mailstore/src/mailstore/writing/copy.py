@@ -5,15 +5,15 @@ from datetime import datetime
 
 import asyncpg
 
-from mailkit.clock import Clock
-from mailkit.db import Connection, translated
-from mailkit.disk import Disk
 from mailkit.errors import NoSpace
+from mailkit.postgres.pool import Connection, translated
+from mailkit.process.clock import Clock
+from mailkit.process.disk import Disk
 from mailstore import metrics
 from mailstore.model.keywords import TooManyKeywords, carry
 from mailstore.model.quota import Account, Charge
 from mailstore.storage.store import locked, not_purged, notify, pack, remember, remembered, split, sql
-from mailstore_client.wire import Copied, CopyQuestion
+from mailstore_api.wire import Copied, CopyQuestion
 
 #: UID ranges as `split` gives them.
 Bounds = tuple[list[int], list[int]]

@@ -5,11 +5,11 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.clock import Clock
-from mailkit.db import Connection, translated
+from mailkit.postgres.pool import Connection, translated
+from mailkit.process.clock import Clock
 from mailstore import metrics
 from mailstore.storage.store import locked, not_purged, notify, pack, remember, remembered, split, sql
-from mailstore_client.wire import DELETED, Expunged, ExpungeQuestion
+from mailstore_api.wire import DELETED, Expunged, ExpungeQuestion
 
 #: Messages removed by one statement.
 BATCH = 5000

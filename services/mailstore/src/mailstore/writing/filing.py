@@ -11,20 +11,20 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.batch import Batcher, send_apart
-from mailkit.clock import Clock
-from mailkit.db import Connection, translated
-from mailkit.disk import Disk
 from mailkit.errors import NoSpace, Unavailable
-from mailkit.logs import get_logger
-from mailkit.report import report
+from mailkit.postgres.pool import Connection, translated
+from mailkit.process.clock import Clock
+from mailkit.process.disk import Disk
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
+from mailkit.rpc.batch import Batcher, send_apart
 from mailstore import metrics
 from mailstore.mime import Rendered
 from mailstore.model.quota import Account, Charge
 from mailstore.storage.rows import columns, moment, row
 from mailstore.storage.store import INBOX_ID, locked_free, locked_in_line, notify, sql
 from mailstore.writing.rendering import render_all
-from mailstore_client.wire import Filing, FilingAnswer
+from mailstore_api.wire import Filing, FilingAnswer
 
 log = get_logger()
 

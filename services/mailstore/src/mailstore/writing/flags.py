@@ -2,8 +2,8 @@
 
 import asyncpg
 
-from mailkit.clock import Clock
-from mailkit.db import translated
+from mailkit.postgres.pool import translated
+from mailkit.process.clock import Clock
 from mailstore import metrics
 from mailstore.model.keywords import TooManyKeywords, mask_of
 from mailstore.storage.store import (
@@ -15,7 +15,7 @@ from mailstore.storage.store import (
     split,
     sql,
 )
-from mailstore_client.wire import Stored, StoreQuestion
+from mailstore_api.wire import Stored, StoreQuestion
 
 _ALL = (1 << 62) - 1
 

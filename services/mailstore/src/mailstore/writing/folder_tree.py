@@ -7,12 +7,12 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.clock import Clock
-from mailkit.db import Connection, translated
+from mailkit.postgres.pool import Connection, translated
+from mailkit.process.clock import Clock
 from mailstore.model.folder_names import below, good_name, parents
 from mailstore.storage.store import INBOX_ID, LAST_UID, locked, not_purged, notify, remember, remembered, sql
 from mailstore.writing.copy import copy_messages
-from mailstore_client.wire import DELIMITER, FolderChange, FolderChanged
+from mailstore_api.wire import DELIMITER, FolderChange, FolderChanged
 
 MOST_FOLDERS = 1000
 MOST_SUBSCRIPTIONS = 2000

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import asyncpg
 
-from mailkit.clock import Clock
-from mailkit.db import translated
+from mailkit.postgres.pool import translated
+from mailkit.process.clock import Clock
 from mailstore.storage.store import INBOX_ID, locked, not_purged, pack_uids, remember, remembered, sql
 from mailstore.writing.expunge import Expunger
-from mailstore_client.wire import ClosedMaildrop, CloseMaildrop, Maildrop, MaildropLease, OpenMaildrop
+from mailstore_api.wire import ClosedMaildrop, CloseMaildrop, Maildrop, MaildropLease, OpenMaildrop
 
 LEASE = timedelta(seconds=60)
 

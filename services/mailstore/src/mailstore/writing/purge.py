@@ -5,8 +5,8 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.clock import Clock
-from mailkit.db import translated
+from mailkit.postgres.pool import translated
+from mailkit.process.clock import Clock
 from mailstore import metrics
 from mailstore.storage.store import notify, sql
 

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mailstore_client.client import MailstoreClient
+from mailstore_api.client import MailstoreClient
 from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.conversation.watch import Watch
 

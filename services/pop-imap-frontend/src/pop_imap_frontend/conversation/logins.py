@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from auth_client.wire import Login, LoginAnswer
-from mailkit.batch import Batcher
+from auth_api.wire import Login, LoginAnswer
 from mailkit.errors import PostriderError, Unanswered, Unavailable
 from mailkit.ids import new_id
-from mailkit.listener import Peer
-from mailkit.stream import Stream
-from mailkit.tarpit import Tarpit
+from mailkit.net.listener import Peer
+from mailkit.net.stream import Stream
+from mailkit.net.tarpit import Tarpit
+from mailkit.rpc.batch import Batcher
 from pop_imap_frontend import metrics
 
 #: A login is answered within 10 s; this covers the request to auth, its retry and the opening of POP3's maildrop.

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from prometheus_client import Gauge
 
-from auth_client.wire import LoginAnswer
-from mailkit.deadlines import IdleTimeout
-from mailkit.listener import Peer
-from mailkit.stream import Stream
-from mailkit.tls_versions import warn_of_old
+from auth_api.wire import LoginAnswer
+from mailkit.net.deadlines import IdleTimeout
+from mailkit.net.listener import Peer
+from mailkit.net.stream import Stream
+from mailkit.net.tls_versions import warn_of_old
 from pop_imap_frontend.conversation.context import Context
 
 MOST_BAD_COMMANDS = 20

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
-from mailkit.connections import Connections
-from mailkit.lifecycle import Lifecycle
-from mailkit.listener import Factory, Peer
-from mailkit.stream import Stream
+from mailkit.net.connections import Connections
+from mailkit.net.listener import Factory, Peer
+from mailkit.net.stream import Stream
+from mailkit.process.lifecycle import Lifecycle
 from pop_imap_frontend.conversation.session import Session
 from pop_imap_frontend.metrics import count_bytes
 

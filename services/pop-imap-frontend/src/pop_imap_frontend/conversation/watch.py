@@ -7,12 +7,12 @@ from itertools import islice
 from typing import Protocol
 from uuid import UUID
 
-from auth_client.client import AuthClient
-from auth_client.wire import LoginAnswer, SessionQuestion
-from mailkit.logs import get_logger
-from mailkit.report import report
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import MOST_WATCHED_A_FRAME, WatchedMailbox
+from auth_api.client import AuthClient
+from auth_api.wire import LoginAnswer, SessionQuestion
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
+from mailstore_api.client import MailstoreClient
+from mailstore_api.wire import MOST_WATCHED_A_FRAME, WatchedMailbox
 
 log = get_logger()
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from mailstore_client.wire import MOST_FIELDS, MOST_SECTIONS, Column, Section
+from mailstore_api.wire import MOST_FIELDS, MOST_SECTIONS, Column, Section
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.responses import quoted

@@ -7,7 +7,7 @@ characters read so far can have reached (the shift-and method): a name costs one
 import re
 from collections.abc import Iterator
 
-from mailstore_client.wire import DELIMITER
+from mailstore_api.wire import DELIMITER
 from pop_imap_frontend.imap.refusals import No
 
 #: Limit of the characters of a pattern with its reference; a folder's name has at most 400.

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mailkit.errors import OverLimit
-from mailkit.pieces import Pieces
-from mailkit.reading import LineTooLong
-from mailkit.stream import Stream
+from mailkit.net.pieces import Pieces
+from mailkit.net.reading import LineTooLong
+from mailkit.net.stream import Stream
 from pop_imap_frontend.imap.refusals import BadCommand, Disconnect, No
 
 LINE = 64 * 1024

@@ -1,7 +1,7 @@
 """How a command ends other than with OK: NO, BAD, BYE, and the texts that several commands share (RFC 5530)."""
 
 from mailkit.errors import InternalError, NoSpace, OverLimit, PostriderError, is_final
-from mailkit.report import report
+from mailkit.process.report import report
 
 NONEXISTENT = "[NONEXISTENT] there is no such mailbox"
 AWAY = "[UNAVAILABLE] the mail store cannot be reached right now, try again"

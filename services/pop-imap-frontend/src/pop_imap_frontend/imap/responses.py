@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from mailstore_client.wire import FIRST_KEYWORD_BIT, SYSTEM_FLAGS
+from mailstore_api.wire import FIRST_KEYWORD_BIT, SYSTEM_FLAGS
 from pop_imap_frontend.imap.utf7 import encode_utf7
 
 _ATOM = re.compile(rb"[A-Za-z0-9.!#$&'+,/:;<=>?@^_`|~-]+\Z")

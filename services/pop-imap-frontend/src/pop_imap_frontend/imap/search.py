@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-from mailstore_client.wire import MOST_RANGES, Ranges
+from mailstore_api.wire import MOST_RANGES, Ranges
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.view import TOO_MANY_RANGES, FolderView, merged

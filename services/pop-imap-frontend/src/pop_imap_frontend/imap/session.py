@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from auth_client.wire import LoginAnswer
-from mailkit.deadlines import IdleTimeout
+from auth_api.wire import LoginAnswer
 from mailkit.errors import PostriderError
-from mailkit.listener import Peer
-from mailkit.reading import LineTooLong
-from mailkit.report import report
-from mailkit.stream import Stream
-from mailstore_client.wire import ChangesQuestion
+from mailkit.net.deadlines import IdleTimeout
+from mailkit.net.listener import Peer
+from mailkit.net.reading import LineTooLong
+from mailkit.net.stream import Stream
+from mailkit.process.report import report
+from mailstore_api.wire import ChangesQuestion
 from pop_imap_frontend.conversation.session import Session
 from pop_imap_frontend.imap import metrics
 from pop_imap_frontend.imap.context import ImapContext

@@ -6,7 +6,7 @@ The view changes only together with responses to the client, so sequence numbers
 from array import array
 from bisect import bisect_left, bisect_right
 
-from mailstore_client.wire import MOST_RANGES, SEEN, Changes, FolderSnapshot, Ranges
+from mailstore_api.wire import MOST_RANGES, SEEN, Changes, FolderSnapshot, Ranges
 from pop_imap_frontend.imap.grammar import SequenceSet
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.responses import RECENT, FlagNames

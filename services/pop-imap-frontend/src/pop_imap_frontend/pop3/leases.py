@@ -5,9 +5,9 @@ from typing import Protocol
 from uuid import UUID
 
 from mailkit.errors import NotFound, PostriderError
-from mailkit.report import report
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import LEASES_AT_ONCE, CloseMaildrop, MaildropLease
+from mailkit.process.report import report
+from mailstore_api.client import MailstoreClient
+from mailstore_api.wire import LEASES_AT_ONCE, CloseMaildrop, MaildropLease
 
 #: Interval of the renewals; a lease lasts 60 s.
 RENEW_SECONDS = 20

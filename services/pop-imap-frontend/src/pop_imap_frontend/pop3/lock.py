@@ -3,11 +3,11 @@
 import asyncio
 from uuid import UUID
 
-from auth_client.wire import LoginAnswer
+from auth_api.wire import LoginAnswer
 from mailkit.errors import InternalError, NotFound, PostriderError, Unanswered, Unavailable
 from mailkit.ids import new_id
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import ClosedMaildrop, CloseMaildrop, Maildrop, OpenMaildrop
+from mailstore_api.client import MailstoreClient
+from mailstore_api.wire import ClosedMaildrop, CloseMaildrop, Maildrop, OpenMaildrop
 from pop_imap_frontend.pop3 import refusals
 from pop_imap_frontend.pop3.leases import MaildropLeases
 from pop_imap_frontend.pop3.refusals import Away, Refused

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from mailkit.errors import PostriderError
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import ReadAhead
+from mailstore_api.client import MailstoreClient
+from mailstore_api.wire import ReadAhead
 from pop_imap_frontend.pop3.snapshot import Snapshot
 
 #: Limits of one session; the memory used is this times the number of sessions that retrieve messages.

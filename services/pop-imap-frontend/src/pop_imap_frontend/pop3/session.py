@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from uuid import UUID
 
-from auth_client.wire import LoginAnswer
-from mailkit.deadlines import IdleTimeout
+from auth_api.wire import LoginAnswer
 from mailkit.errors import NotFound, PostriderError
-from mailkit.listener import Peer
-from mailkit.reading import LineTooLong
-from mailkit.report import report
-from mailkit.stream import Stream
-from mailstore_client.wire import Maildrop
+from mailkit.net.deadlines import IdleTimeout
+from mailkit.net.listener import Peer
+from mailkit.net.reading import LineTooLong
+from mailkit.net.stream import Stream
+from mailkit.process.report import report
+from mailstore_api.wire import Maildrop
 from pop_imap_frontend.conversation.session import Session
 from pop_imap_frontend.pop3 import metrics, refusals
 from pop_imap_frontend.pop3.context import Pop3Context

@@ -2,7 +2,7 @@
 
 from array import array
 
-from mailstore_client.wire import Maildrop
+from mailstore_api.wire import Maildrop
 from pop_imap_frontend.pop3 import refusals
 from pop_imap_frontend.pop3.refusals import Refused
 

@@ -10,7 +10,7 @@ from postrider.commands.common import Json, fail, settings, show, table
 
 app = typer.Typer(help="TLS certificates per host name.", no_args_is_help=True)
 
-#: Names that `mailkit.tls` looks up by SNI: a host name, `*.` and a host name, or `default`. No others, as they name folders.
+#: Names that `mailkit.net.tls` looks up by SNI: a host name, `*.` and a host name, or `default`. No others, as they name folders.
 _LABEL = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 _NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
 

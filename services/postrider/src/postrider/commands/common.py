@@ -106,19 +106,19 @@ async def gone(deletion: Awaitable[None]) -> None:
 
 
 def auth(work: Callable[[Any], Awaitable[T]]) -> T:
-    from auth_client.admin import AuthAdmin  # noqa: PLC0415 - `--help` needs no HTTP client
+    from auth_api.admin import AuthAdmin  # noqa: PLC0415 - `--help` needs no HTTP client
 
     return call(AuthAdmin, "AUTH", work)
 
 
 def mailstore(work: Callable[[Any], Awaitable[T]]) -> T:
-    from mailstore_client.admin import MailstoreAdmin  # noqa: PLC0415
+    from mailstore_api.admin import MailstoreAdmin  # noqa: PLC0415
 
     return call(MailstoreAdmin, "MAILSTORE", work)
 
 
 def queue(work: Callable[[Any], Awaitable[T]]) -> T:
-    from queue_worker_client.admin import QueueAdmin  # noqa: PLC0415
+    from queue_worker_api.admin import QueueAdmin  # noqa: PLC0415
 
     return call(QueueAdmin, "QUEUE", work)
 

@@ -4,7 +4,7 @@ import json
 import secrets
 
 from mailkit.errors import Conflict
-from mailkit.http import ServiceClient
+from mailkit.rpc.client import ServiceClient
 from postrider.launcher.plan import Plan
 from postrider.launcher.state import write_private
 

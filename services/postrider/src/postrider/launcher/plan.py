@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailkit.config import refuse_unknown
 from mailkit.errors import ConfigError
+from mailkit.process.config import refuse_unknown
 
 LISTEN = "127.0.0.1"
 DEMO_DOMAIN = "postrider.test"

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 
 from mailkit.errors import ConfigError
-from mailkit.lifecycle import EX_CONFIG
+from mailkit.process.lifecycle import EX_CONFIG
 from postrider.launcher.plan import SERVICES
 from postrider.launcher.postgres import SLOW_SECONDS, finish
 

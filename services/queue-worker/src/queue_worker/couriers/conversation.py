@@ -7,7 +7,7 @@ import asyncio
 from collections import deque
 from typing import cast
 
-from mailkit.keepalive import CLIENT_IDLE_SECONDS, keep_alive
+from mailkit.net.keepalive import CLIENT_IDLE_SECONDS, keep_alive
 from queue_worker.couriers import trouble
 from queue_worker.couriers.models import CourierSettings
 from queue_worker.couriers.replies import RemoteReply, ReplyReader

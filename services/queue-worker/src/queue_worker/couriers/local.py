@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from mailkit.batch import send_apart
 from mailkit.errors import concerns_all
-from mailkit.logs import get_logger
-from mailkit.report import report
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import Filing, FilingList
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
+from mailkit.rpc.batch import send_apart
+from mailstore_api.client import MailstoreClient
+from mailstore_api.wire import Filing, FilingList
 from queue_worker.models import LOOP, Claim, End, Result
 
 log = get_logger()

@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-from mailkit.dns import Resolver
-from mailkit.logs import get_logger
-from mailkit.report import report
+from mailkit.net.dns import Resolver
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
 from queue_worker.couriers import trouble
 from queue_worker.couriers.addresses import Addresses
 from queue_worker.couriers.conversation import Conversation

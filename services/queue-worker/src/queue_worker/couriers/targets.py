@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
-from mailkit.address import Networks
-from mailkit.dns import MX, NoRecord, NoSuchName, Resolver, TemporaryDnsError
+from mailkit.mail.address import Networks
+from mailkit.net.dns import MX, NoRecord, NoSuchName, Resolver, TemporaryDnsError
 from queue_worker.couriers.models import CourierSettings, Verdict
 from queue_worker.couriers.public import embedded, is_public
 

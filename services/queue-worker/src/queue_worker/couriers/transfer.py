@@ -7,8 +7,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from mailkit.logs import get_logger
-from mailkit.report import report
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
 from queue_worker.couriers import trouble
 from queue_worker.couriers.conversation import BLOCK, Conversation, Lost
 from queue_worker.couriers.envelope import Envelope

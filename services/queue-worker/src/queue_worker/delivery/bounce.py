@@ -7,9 +7,9 @@ from datetime import datetime
 from email.utils import format_datetime
 from uuid import UUID
 
-from mailkit.header import header_of
+from mailkit.mail.header import header_of
 from queue_worker.models import Result
-from queue_worker_client.wire import Submission, SubmissionRecipient
+from queue_worker_api.wire import Submission, SubmissionRecipient
 
 #: Octets up to which the original is attached whole; of a larger one only the header is.
 WHOLE_ORIGINAL = 100 * 1024

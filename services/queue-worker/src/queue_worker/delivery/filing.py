@@ -5,10 +5,10 @@ from uuid import UUID
 
 import asyncpg
 
-from mailkit.batch import Pace
-from mailkit.clock import Clock
-from mailkit.logs import get_logger
-from mailkit.report import report
+from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
+from mailkit.rpc.batch import Pace
 from queue_worker.couriers.local import LocalCourier
 from queue_worker.delivery.leases import LEASE, Leases
 from queue_worker.delivery.record import Recorder

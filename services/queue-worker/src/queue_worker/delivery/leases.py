@@ -6,12 +6,12 @@ from uuid import UUID
 
 import asyncpg
 
-from mailkit.batch import Batcher
-from mailkit.clock import Clock
-from mailkit.db import translated
 from mailkit.errors import PostriderError
-from mailkit.logs import get_logger
-from mailkit.report import report
+from mailkit.postgres.pool import translated
+from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
+from mailkit.rpc.batch import Batcher
 from queue_worker.models import Claim
 from queue_worker.storage.queue import sql
 

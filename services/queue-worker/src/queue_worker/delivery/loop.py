@@ -19,10 +19,10 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.batch import Pace
-from mailkit.clock import Clock
-from mailkit.logs import get_logger
-from mailkit.report import report as report_error
+from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report as report_error
+from mailkit.rpc.batch import Pace
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, RemoteRecipient, Verdict
 from queue_worker.delivery.destinations import split
 from queue_worker.delivery.leases import LEASE, Leases

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from mailkit.logs import get_logger
+from mailkit.process.logs import get_logger
 from queue_worker import metrics
 from queue_worker.delivery.schedule import Decision
 from queue_worker.intake.enqueue import Entry

@@ -11,19 +11,19 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import WATCHED, BodyStore
-from mailkit.batch import Batcher, send_apart
-from mailkit.clock import Clock
-from mailkit.db import Connection, translate
 from mailkit.ids import new_id
-from mailkit.logs import get_logger
-from mailkit.report import report
+from mailkit.postgres.pool import Connection, translate
+from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
+from mailkit.rpc.batch import Batcher, send_apart
 from queue_worker.delivery.bounce import Original, bounce
 from queue_worker.delivery.news import tell
 from queue_worker.delivery.schedule import TURN_SECONDS, Decision, decide
 from queue_worker.intake.enqueue import Entry, destinations, entry, insert
 from queue_worker.models import Pair, Result
 from queue_worker.storage.queue import sql
-from queue_worker_client.wire import SubmissionRecipient
+from queue_worker_api.wire import SubmissionRecipient
 
 log = get_logger()
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from mailkit.clock import Clock
+from mailkit.process.clock import Clock
 from queue_worker.delivery.ready import Ready
 from queue_worker.models import NO_FLOW, Pair
 from queue_worker.storage.queue import sql

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from bodystore import BodyStore
-from mailkit.db import Connection
-from mailkit.header import Header, header_of
 from mailkit.ids import new_id
+from mailkit.mail.header import Header, header_of
+from mailkit.postgres.pool import Connection
 from queue_worker.intake.flows import flow_of
 from queue_worker.models import NO_FLOW, Pair
 from queue_worker.storage.queue import sql
-from queue_worker_client.wire import Submission
+from queue_worker_api.wire import Submission
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from uuid import UUID, uuid5
 
-from mailkit.address import client_host
+from mailkit.mail.address import client_host
 from queue_worker.models import NO_FLOW
 
 #: Clients and senders whose flow is cached, since its hash costs more than the rest of a row.

@@ -8,17 +8,17 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.batch import Batcher
-from mailkit.clock import Clock
-from mailkit.db import translated
-from mailkit.disk import Disk
 from mailkit.errors import NoSpace, Unavailable
-from mailkit.logs import get_logger
-from mailkit.report import report
+from mailkit.postgres.pool import translated
+from mailkit.process.clock import Clock
+from mailkit.process.disk import Disk
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
+from mailkit.rpc.batch import Batcher
 from queue_worker import metrics
 from queue_worker.intake.enqueue import Entry, destinations, entry, insert
 from queue_worker.models import Pair
-from queue_worker_client.wire import LIST_BYTES, Submission, SubmissionAnswer
+from queue_worker_api.wire import LIST_BYTES, Submission, SubmissionAnswer
 
 log = get_logger()
 

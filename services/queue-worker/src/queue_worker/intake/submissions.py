@@ -5,11 +5,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mailkit.errors import BadRequest, PostriderError
-from mailkit.problems import problem
-from mailkit.questions import decoded
-from mailkit.web import MSGPACK, App, add_endpoint
+from mailkit.rpc.app import MSGPACK, App, add_endpoint
+from mailkit.rpc.decode import decoded
+from mailkit.rpc.problems import problem
 from queue_worker.intake.group_commit import Intake
-from queue_worker_client.wire import Submission, SubmissionAnswers, SubmissionList
+from queue_worker_api.wire import Submission, SubmissionAnswers, SubmissionList
 
 _head = msgspec.msgpack.Decoder(Submission)
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode

@@ -1,4 +1,4 @@
-"""Entry point of Alembic; `mailkit.migrate` configures the context and runs the revisions."""
+"""Entry point of Alembic; `mailkit.postgres.migrate` configures the context and runs the revisions."""
 
 from alembic import context
 

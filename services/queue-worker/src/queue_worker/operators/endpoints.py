@@ -7,9 +7,9 @@ from uuid import UUID
 import asyncpg
 from fastapi import APIRouter, Query
 
-from mailkit.clock import Clock
 from mailkit.errors import NotFound
-from mailkit.web import OPERATORS
+from mailkit.process.clock import Clock
+from mailkit.rpc.app import OPERATORS
 from queue_worker.models import Pair
 from queue_worker.operators.records import Attempt, MessageDetail, QueuedMessage, Recipient, Retried
 from queue_worker.storage.queue import sql

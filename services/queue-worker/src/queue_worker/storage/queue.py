@@ -1,5 +1,5 @@
 """The named SQL statements of the queue."""
 
-from mailkit.db import Queries
+from mailkit.postgres.pool import Queries
 
 sql = Queries("queue_worker.storage", "queue.sql")

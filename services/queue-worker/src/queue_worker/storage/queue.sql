@@ -1,7 +1,7 @@
 -- name: enqueue
 -- Insert new hand-overs with their messages and recipients; a repeated one, whose id is known, changes nothing. Returns
 -- the new ids. One statement, because a round trip costs more than the rows. `is true` leads to a hashed subplan instead
--- of a join, which would be quadratic here (`mailkit.db.PLANNER`).
+-- of a join, which would be quadratic here (`mailkit.postgres.pool.PLANNER`).
 with s as (
     insert into queue.submission (id, queue_id) select id, id from unnest($1::uuid[]) as t(id)
     on conflict (id) do nothing

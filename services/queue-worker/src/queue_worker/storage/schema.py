@@ -148,7 +148,7 @@ singleton = Table(
     comment="Work that one replica does: who, until when",
 )  # fmt: skip
 
-#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.migrate` maintains it.
+#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.postgres.migrate` maintains it.
 schema_min_code = Table(
     "schema_min_code", metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),

@@ -6,12 +6,12 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.clock import Clock
-from mailkit.logs import get_logger
-from mailkit.report import report
-from mailkit.singleton import Singleton
-from mailstore_client.client import MailstoreClient
-from mailstore_client.wire import ReferenceList
+from mailkit.postgres.singleton import Singleton
+from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
+from mailstore_api.client import MailstoreClient
+from mailstore_api.wire import ReferenceList
 from queue_worker import metrics
 from queue_worker.storage.queue import sql
 

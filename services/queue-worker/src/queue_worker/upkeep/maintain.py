@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 
-from mailkit.clock import Clock
 from mailkit.ids import id_floor, id_time, new_id
-from mailkit.logs import get_logger
-from mailkit.report import report
-from mailkit.singleton import Lost, Singleton
+from mailkit.postgres.singleton import Lost, Singleton
+from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
 from queue_worker import metrics
 from queue_worker.delivery.filing import Filer
 from queue_worker.storage.queue import sql

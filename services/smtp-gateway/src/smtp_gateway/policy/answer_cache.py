@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from mailkit.batch import Batcher
+from mailkit.rpc.batch import Batcher
 
 Q = TypeVar("Q")
 A = TypeVar("A")

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mailkit.address import Networks, client_host, client_network
-from mailkit.levels import Levels
+from mailkit.mail.address import Networks, client_host, client_network
+from mailkit.net.levels import Levels
 from smtp_gateway.config import GatewaySettings
 
 #: Errors of one network are forgotten at this rate (per second): one every six seconds.

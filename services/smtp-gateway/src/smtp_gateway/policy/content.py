@@ -1,7 +1,7 @@
 """Checks after the final dot: line ends, loops (RFC 5321 6.3), size of the header. Pure functions."""
 
-from mailkit.header import Header, is_whole
-from mailkit.reply import Reply
+from mailkit.mail.header import Header, is_whole
+from mailkit.mail.reply import Reply
 from smtp_gateway import replies
 
 MOST_RECEIVED = 100

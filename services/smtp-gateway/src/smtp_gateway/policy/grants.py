@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from auth_client.client import AuthClient
-from auth_client.wire import RecipientAnswer, RecipientQuestion, SenderAnswer, SenderQuestion
+from auth_api.client import AuthClient
+from auth_api.wire import RecipientAnswer, RecipientQuestion, SenderAnswer, SenderQuestion
 
 
 class WithoutGrants:

@@ -1,7 +1,7 @@
 """Periodic check of the logins of open sessions, in one list call to auth (decision 15)."""
 
-from auth_client.client import AuthClient
-from auth_client.wire import SessionQuestion
+from auth_api.client import AuthClient
+from auth_api.wire import SessionQuestion
 from smtp_gateway.sessions import Sessions
 
 RECHECK_SECONDS = 5.0

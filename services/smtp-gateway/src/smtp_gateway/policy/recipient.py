@@ -1,10 +1,10 @@
 """The check at RCPT: final targets, the client's right to send there, and free quota (S10, S14, L1-L3, P2)."""
 
-from auth_client.wire import BARE_POSTMASTER, RecipientAnswer, RecipientQuestion, Target
-from mailkit.address import BadAddress, parse_address
-from mailkit.batch import Batcher
-from mailkit.reply import Reply
-from mailstore_client.wire import RoomQuestion
+from auth_api.wire import BARE_POSTMASTER, RecipientAnswer, RecipientQuestion, Target
+from mailkit.mail.address import BadAddress, parse_address
+from mailkit.mail.reply import Reply
+from mailkit.rpc.batch import Batcher
+from mailstore_api.wire import RoomQuestion
 from smtp_gateway import replies
 from smtp_gateway.policy.answer_cache import AnswerCache
 

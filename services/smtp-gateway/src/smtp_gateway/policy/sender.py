@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from auth_client.wire import SenderAnswer, SenderQuestion
-from mailkit.address import BadAddress, parse_address
-from mailkit.batch import Batcher
-from mailkit.dns import Existence, Resolver
-from mailkit.reply import Reply
+from auth_api.wire import SenderAnswer, SenderQuestion
+from mailkit.mail.address import BadAddress, parse_address
+from mailkit.mail.reply import Reply
+from mailkit.net.dns import Existence, Resolver
+from mailkit.rpc.batch import Batcher
 from smtp_gateway import replies
 from smtp_gateway.policy.answer_cache import AnswerCache
 

@@ -3,10 +3,10 @@
 import base64
 import binascii
 
-from auth_client.wire import Login, LoginAnswer
+from auth_api.wire import Login, LoginAnswer
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
-from mailkit.reply import Reply
+from mailkit.mail.reply import Reply
 from smtp_gateway import metrics, replies
 from smtp_gateway.smtp.connection import Connection
 

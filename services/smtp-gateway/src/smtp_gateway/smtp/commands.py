@@ -3,8 +3,8 @@
 import asyncio
 
 from mailkit.errors import is_final
-from mailkit.reply import Reply
-from mailkit.report import report
+from mailkit.mail.reply import Reply
+from mailkit.process.report import report
 from smtp_gateway import metrics, replies
 from smtp_gateway.smtp.connection import Connection
 

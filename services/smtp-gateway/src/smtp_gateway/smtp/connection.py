@@ -11,12 +11,12 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
-from auth_client.wire import LoginAnswer
-from mailkit.foreign import foreign
-from mailkit.listener import Peer
-from mailkit.logs import get_logger
-from mailkit.reply import Reply
-from mailkit.tls_versions import negotiated
+from auth_api.wire import LoginAnswer
+from mailkit.mail.reply import Reply
+from mailkit.net.foreign import foreign
+from mailkit.net.listener import Peer
+from mailkit.net.tls_versions import negotiated
+from mailkit.process.logs import get_logger
 from smtp_gateway import metrics, replies
 from smtp_gateway.smtp.context import Context
 from smtp_gateway.smtp.receiving import Receiving

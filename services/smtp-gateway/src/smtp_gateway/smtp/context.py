@@ -5,9 +5,9 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from auth_client.wire import Login, LoginAnswer
-from mailkit.batch import Batcher
-from mailkit.tarpit import Tarpit
+from auth_api.wire import Login, LoginAnswer
+from mailkit.net.tarpit import Tarpit
+from mailkit.rpc.batch import Batcher
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.budget import BodyBudget
 from smtp_gateway.config import GatewaySettings

@@ -1,6 +1,6 @@
 """Reader of a message after DATA (RFC 5321 4.1.1.4): in whole chunks, bounded, ended only by CRLF "." CRLF."""
 
-from mailkit.pieces import Pieces
+from mailkit.net.pieces import Pieces
 
 END = b"\r\n.\r\n"
 

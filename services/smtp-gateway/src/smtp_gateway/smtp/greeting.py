@@ -1,7 +1,7 @@
 """The verbs that identify the client: EHLO, HELO, STARTTLS and AUTH."""
 
-from mailkit.reply import Reply
-from mailkit.tls_versions import negotiated, warn_of_old
+from mailkit.mail.reply import Reply
+from mailkit.net.tls_versions import negotiated, warn_of_old
 from smtp_gateway import metrics, replies
 from smtp_gateway.smtp.authenticate import authenticate, may_log_in
 from smtp_gateway.smtp.commands import Commands

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from mailkit.reply import Reply
+from mailkit.mail.reply import Reply
 from smtp_gateway import replies
 from smtp_gateway.budget import BodyBudget
 from smtp_gateway.smtp.data import DataReader

@@ -3,10 +3,10 @@
 import asyncio
 import time
 
-from auth_client.wire import RecipientQuestion
-from mailkit.header import Header, header_of
-from mailkit.reply import Reply
-from queue_worker_client.wire import SubmissionRecipient
+from auth_api.wire import RecipientQuestion
+from mailkit.mail.header import Header, header_of
+from mailkit.mail.reply import Reply
+from queue_worker_api.wire import SubmissionRecipient
 from smtp_gateway import metrics, replies
 from smtp_gateway.policy import content
 from smtp_gateway.smtp.greeting import Greeting

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from mailkit.migrate import LOCK_TIMEOUT
+from mailkit.postgres.migrate import LOCK_TIMEOUT
 
 revision = "0005"
 down_revision = "0004"

@@ -1,7 +1,7 @@
 """APPEND (RFC 3501 6.3.11), with APPENDUID (UIDPLUS, RFC 4315 3)."""
 
 from mailkit.ids import new_id
-from mailstore_client.wire import MOST_FLAGS, Append
+from mailstore_api.wire import MOST_FLAGS, Append
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import MANY_KEYWORDS, NO_SPACE, BadCommand, No
 from pop_imap_frontend.imap.session import ImapSession

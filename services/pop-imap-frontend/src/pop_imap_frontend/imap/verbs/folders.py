@@ -1,7 +1,7 @@
 """Commands that open and change folders (RFC 3501 6.3; UNSELECT: RFC 3691); `listing` has those that list them."""
 
 from mailkit.ids import new_id
-from mailstore_client.wire import DELIMITER, ExpungeQuestion, FolderChange, OpenFolder
+from mailstore_api.wire import DELIMITER, ExpungeQuestion, FolderChange, OpenFolder
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import NONEXISTENT, No
 from pop_imap_frontend.imap.session import ImapSession

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from mailstore_client.wire import DELIMITER, FolderInfo, MailboxQuestion
+from mailstore_api.wire import DELIMITER, FolderInfo, MailboxQuestion
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.pattern import Pattern
 from pop_imap_frontend.imap.refusals import NONEXISTENT, BadCommand, No

@@ -1,7 +1,7 @@
 """Commands about messages in the selected folder, by number and by UID (RFC 3501 6.4; RFC 4315, RFC 6851)."""
 
 from mailkit.ids import new_id
-from mailstore_client.wire import (
+from mailstore_api.wire import (
     MOST_FLAGS,
     MOST_RANGES,
     SEEN,

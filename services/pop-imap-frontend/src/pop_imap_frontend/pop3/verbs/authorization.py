@@ -2,7 +2,7 @@
 
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
-from mailkit.reading import LineTooLong
+from mailkit.net.reading import LineTooLong
 from pop_imap_frontend.conversation import sasl
 from pop_imap_frontend.conversation.logins import login_ends
 from pop_imap_frontend.pop3 import refusals

@@ -3,8 +3,8 @@
 from contextlib import aclosing
 
 from mailkit.errors import PostriderError
-from mailkit.report import report
-from mailstore_client.wire import ReadMaildrop
+from mailkit.process.report import report
+from mailstore_api.wire import ReadMaildrop
 from pop_imap_frontend.pop3 import refusals
 from pop_imap_frontend.pop3.octets import Stuffing, stuffed
 from pop_imap_frontend.pop3.refusals import Refused

@@ -1,7 +1,7 @@
 """QUIT: the marked messages are removed, and only then it is answered (RFC 1939 6)."""
 
 from mailkit.errors import PostriderError, Unanswered
-from mailkit.report import report
+from mailkit.process.report import report
 from pop_imap_frontend.pop3 import refusals
 from pop_imap_frontend.pop3.session import Pop3Session, Pop3State
 

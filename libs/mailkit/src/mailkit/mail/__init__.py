@@ -1,0 +1,1 @@
+"""Mail syntax: addresses, header fields, SMTP replies."""

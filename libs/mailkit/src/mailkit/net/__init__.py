@@ -1,0 +1,1 @@
+"""Public sockets: listeners, limits, TLS, PROXY, reading and writing, DNS."""

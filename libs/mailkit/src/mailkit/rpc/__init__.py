@@ -1,0 +1,1 @@
+"""HTTP between services: client, application, endpoints, lists, problem documents, tokens and proofs."""

@@ -1,0 +1,164 @@
+"""The client of auth's operators' API (JSON), used by the command line. One method per operation of openapi.json.
+
+Records are dictionaries as described in `proto/auth/openapi.json`: `id`, bare addresses, ISO 8601 times. Errors are
+those of `mailkit.rpc.client.ServiceClient.call`; their text is a sentence for the operator (NotFound, Conflict, BadRequest).
+Lists are read page by page, in the order of their keys.
+
+Removing a mailbox takes three steps, each of which may be repeated: `disable_mailbox(address, removal=True)`, purge of
+its `id` in mailstore, `delete_mailbox(address)`. A domain likewise: `close_domain`, purge of `postmaster_id`,
+`delete_domain`.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from mailkit.rpc.client import ServiceClient
+
+Record = dict[str, Any]
+
+
+#: Records of one request: a number that auth answers well within the client's timeout.
+PAGE = 1000
+
+
+def _by(*names: str) -> Callable[[Record], str]:
+    return lambda record: ",".join(record[name] for name in names)
+
+
+def _at(*parts: str) -> str:
+    return "/v1/" + "/".join(quote(part, safe="@") for part in parts)
+
+
+class AuthAdmin(ServiceClient):
+    """The client for operators' changes; built from POSTRIDER_AUTH_URL and POSTRIDER_ADMIN_TOKEN."""
+
+    async def domains(self) -> list[Record]:
+        """Return all domains."""
+        return await self._pages(_at("domains"), _by("name"))
+
+    async def domain(self, name: str) -> Record:
+        """Return id, name, state, catchall {kind, mailbox, targets}, postmaster_id, mailboxes, created_at."""
+        return await self._record("GET", _at("domains", name))
+
+    async def add_domain(self, name: str) -> Record:
+        """Add a domain and its mailbox `postmaster@name`, without a usable password (P5)."""
+        return await self._record("POST", _at("domains"), {"name": name})
+
+    async def close_domain(self, name: str) -> Record:
+        """Refuse mail from now on; Conflict while mailboxes other than postmaster's are left."""
+        return await self._record("POST", _at("domains", name, "close"))
+
+    async def delete_domain(self, name: str) -> None:
+        """Delete a domain with its postmaster and its forwards; Conflict as for `close_domain`."""
+        await self.json("DELETE", _at("domains", name))
+
+    async def set_catchall(
+        self, name: str, kind: str, *, mailbox: str | None = None, targets: Sequence[str] | None = None
+    ) -> Record:
+        """Set the catch-all (L1): kind `mailbox` (with `mailbox`), `forward` (with `targets`) or `bounce`."""
+        content = {"kind": kind, "mailbox": mailbox, "targets": list(targets) if targets is not None else None}
+        return await self._record("PUT", _at("domains", name, "catchall"), content)
+
+    async def mailboxes(self, name: str) -> list[Record]:
+        """Return the mailboxes of a domain."""
+        return await self._pages(_at("domains", name, "mailboxes"), _by("address"))
+
+    async def mailbox(self, address: str) -> Record:
+        """Return id, address, domain, state, has_password, quota_limit, limit_version, credential_version, last_pop3_login,
+        created_at."""
+        return await self._record("GET", _at("mailboxes", address))
+
+    async def add_mailbox(
+        self,
+        address: str,
+        *,
+        password: str | None = None,
+        password_hash: str | None = None,
+        quota_limit: int | None = None,
+    ) -> Record:
+        """Add a mailbox; `quota_limit` in bytes, 25 MB to 2 GB (P2); `password_hash`: a crypt hash from vpopmail."""
+        content: Record = {"address": address}
+        given = {"password": password, "password_hash": password_hash, "quota_limit": quota_limit}
+        content |= {name: value for name, value in given.items() if value is not None}
+        return await self._record("POST", _at("mailboxes"), content)
+
+    async def set_password(self, address: str, password: str) -> Record:
+        """Set a password; the mailbox's grants end at once and its open sessions within seconds."""
+        return await self._record("PUT", _at("mailboxes", address, "password"), {"password": password})
+
+    async def set_quota(self, address: str, quota_limit: int) -> Record:
+        """Set the quota in bytes, 25 MB to 2 GB (P2)."""
+        return await self._record("PUT", _at("mailboxes", address, "quota"), {"quota_limit": quota_limit})
+
+    async def disable_mailbox(self, address: str, *, removal: bool = False) -> Record:
+        """End logins, sessions and grants. `removal`: refuse mail too, the first of the three steps."""
+        return await self._record("POST", _at("mailboxes", address, "disable"), {"removal": removal})
+
+    async def enable_mailbox(self, address: str) -> Record:
+        """Undo `disable_mailbox`; Conflict if a removal has begun."""
+        return await self._record("POST", _at("mailboxes", address, "enable"))
+
+    async def delete_mailbox(self, address: str) -> None:
+        """Delete a mailbox, the last of the three steps; Conflict while it is enabled, and for postmaster (P5)."""
+        await self.json("DELETE", _at("mailboxes", address))
+
+    async def forwards(self, domain: str | None = None) -> list[Record]:
+        """Return forwards of one domain or all: id, address, targets, keep_copy, created_at."""
+        return await self._pages(_at("forwards"), _by("address"), domain=domain)
+
+    async def add_forward(self, address: str, targets: Sequence[str], *, keep_copy: bool = False) -> Record:
+        """Add a forward (L2). `keep_copy` needs a mailbox of that address."""
+        content = {"address": address, "targets": list(targets), "keep_copy": keep_copy}
+        return await self._record("POST", _at("forwards"), content)
+
+    async def delete_forward(self, address: str) -> None:
+        """Delete a forward; NotFound if there is none."""
+        await self.json("DELETE", _at("forwards", address))
+
+    async def badmailfrom(self) -> list[Record]:
+        """Return the entries of badmailfrom (S12): id, entry, created_at."""
+        return await self._pages(_at("badmailfrom"), _by("entry"))
+
+    async def add_badmailfrom(self, entry: str) -> Record:
+        """Add an entry: an address or `@domain`."""
+        return await self._record("POST", _at("badmailfrom"), {"entry": entry})
+
+    async def delete_badmailfrom(self, entry: str) -> None:
+        """Delete an entry; NotFound if it is not on the list."""
+        await self.json("DELETE", _at("badmailfrom", entry))
+
+    async def grants(self, *, address: str | None = None, mailbox: str | None = None) -> list[Record]:
+        """Return unexpired grants, oldest first: id, address (the client's), mailbox_id, mailbox, granted_at, expires_at."""
+        found = await self._pages(_at("grants"), _by("address", "mailbox_id"), address=address, mailbox=mailbox)
+        return sorted(found, key=lambda grant: datetime.fromisoformat(grant["granted_at"]))
+
+    async def revoke_grants(self, *, address: str | None = None, mailbox: str | None = None) -> list[Record]:
+        """End the grants of a client address, a mailbox, or the one of both; return those that were ended."""
+        return await self._records("DELETE", _at("grants"), address=address, mailbox=mailbox)
+
+    async def revoke_grant(self, grant_id: str) -> list[Record]:
+        """End one grant by its id; return it in a list."""
+        return await self._records("DELETE", _at("grants", grant_id))
+
+    async def _record(self, method: str, path: str, content: Any = None) -> Record:
+        answer: Record = await self.json(method, path, content)
+        return answer
+
+    async def _pages(self, path: str, key: Callable[[Record], str], **asked: str | None) -> list[Record]:
+        """Return all records of a list. An auth that has no pages returns all of them for each request."""
+        found: list[Record] = []
+        page: list[Record] = []
+        while not found or len(page) == PAGE:
+            after = key(found[-1]) if found else None
+            page = await self._records("GET", path, after=after, limit=str(PAGE), **asked)
+            if not page or found and page[0] == found[0]:
+                break
+            found += page
+        return found
+
+    async def _records(self, method: str, path: str, **asked: str | None) -> list[Record]:
+        named = {name: value for name, value in asked.items() if value is not None}
+        answer: list[Record] = await self.json(method, path + (f"?{urlencode(named)}" if named else ""))
+        return answer

@@ -1,0 +1,37 @@
+"""The client of auth's list endpoints, one method per operation (`AuthAdmin` is that of the operators' JSON API)."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from auth_api import wire
+from mailkit.rpc.client import ServiceClient
+
+
+class AuthClient(ServiceClient):
+    """The client of smtp-gateway and pop-imap-frontend. Raises the errors of `mailkit.rpc.client.ServiceClient.call`."""
+
+    upstream = "auth"
+
+    async def senders(self, items: Sequence[wire.SenderQuestion]) -> list[wire.SenderAnswer]:
+        """Return one answer per MAIL command, in order."""
+        return (await self.call("/v1/senders", wire.SenderList(list(items)), wire.SenderAnswers)).items
+
+    async def recipients(self, items: Sequence[wire.RecipientQuestion]) -> list[wire.RecipientAnswer]:
+        """Return one answer per RCPT command, in order."""
+        return (await self.call("/v1/recipients", wire.RecipientList(list(items)), wire.RecipientAnswers)).items
+
+    async def logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
+        """Return one answer per login, in order; a repeated `operation_id` gets its first answer again."""
+        return (await self.call("/v1/logins", wire.LoginList(list(items)), wire.LoginAnswers)).items
+
+    async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
+        """Take back the 60 seconds (P4) of POP3 logins, by operation, that got no maildrop; return which had begun them."""
+        return (await self.call("/v1/undo-checks", wire.UndoCheckList(list(operations)), wire.UndoCheckAnswers)).items
+
+    async def sessions(self, items: Sequence[wire.SessionQuestion]) -> list[bool]:
+        """Return for each open session, in order, whether it may go on."""
+        return (await self.recheck(items)).items
+
+    async def recheck(self, items: Sequence[wire.SessionQuestion]) -> wire.SessionAnswers:
+        """Return the answers of `sessions` and renewed proofs, one per item (none from an auth that has no proofs)."""
+        return await self.call("/v1/sessions", wire.SessionList(list(items)), wire.SessionAnswers)

@@ -1,0 +1,201 @@
+"""Auth in memory, for the tests of its callers: the methods of `AuthClient`, without hashes, limits or throttling.
+
+`services/auth/tests/test_auth_contract.py` runs the same cases on this and on the real service.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from msgspec import structs
+
+from auth_api import wire
+from mailkit.errors import Unavailable
+from mailkit.ids import new_id
+from mailkit.mail.address import BadAddress, parse_address, parse_login, peer_address
+from mailkit.rpc.proof import LIFE, ProofKeys, expires
+
+
+@dataclass
+class FakeMailbox:
+    """An account; tests change its fields as needed."""
+
+    id: UUID
+    address: str
+    password: str
+    enabled: bool = True
+    credential_version: int = 1
+    quota_limit: int = 1024**3
+    limit_version: int = 1
+    last_pop3_login: datetime | None = None
+
+
+@dataclass
+class FakeAuth:
+    """The fake service: `FakeAuth().add_mailbox("a@site.com", "secret")`.
+
+    `away = True` makes every method raise Unavailable. `delay`: the delay in every answer to a login (seconds).
+    """
+
+    open_smtp: timedelta = timedelta(hours=1)
+    pop3_delay: timedelta = timedelta(seconds=60)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    away: bool = False
+    domains: set[str] = field(default_factory=set)
+    mailboxes: dict[str, FakeMailbox] = field(default_factory=dict)
+    forwards: dict[str, tuple[list[str], bool]] = field(default_factory=dict)
+    catchall: dict[str, list[str]] = field(default_factory=dict)
+    badmailfrom: set[str] = field(default_factory=set)
+    grants: dict[tuple[str, UUID], datetime] = field(default_factory=dict)
+    answered: dict[UUID, wire.LoginAnswer] = field(default_factory=dict)
+    checks: dict[UUID, tuple[UUID, datetime]] = field(default_factory=dict)
+    delay: float = 0.0
+    proofs: ProofKeys = field(default_factory=lambda: ProofKeys([b"of the fake"]))
+
+    def add_mailbox(self, address: str, password: str) -> FakeMailbox:
+        """Add an account, and its domain if it is new."""
+        key = str(parse_login(address))
+        self.domains.add(key.rpartition("@")[2])
+        self.mailboxes[key] = FakeMailbox(new_id(), key, password)
+        return self.mailboxes[key]
+
+    async def senders(self, items: Sequence[wire.SenderQuestion]) -> list[wire.SenderAnswer]:
+        self._look_away()
+        answers = []
+        for item in items:
+            key, domain = _key(item.mail_from)
+            bad = bool(key) and (key in self.badmailfrom or f"@{domain}" in self.badmailfrom)
+            local = domain in self.domains and item.mail_from == item.mail_from.strip()
+            answers.append(
+                wire.SenderAnswer(bad, local, self._right(key, domain, item.client_address, item.login_mailbox))
+            )
+        return answers
+
+    async def recipients(self, items: Sequence[wire.RecipientQuestion]) -> list[wire.RecipientAnswer]:
+        self._look_away()
+        return [self._recipient(item) for item in items]
+
+    async def logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
+        self._look_away()
+        answers = [self.answered.setdefault(item.operation_id, self._login(item)) for item in items]
+        return [structs.replace(answer, delay=self.delay) for answer in answers]
+
+    async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
+        self._look_away()
+        undone = []
+        for operation in operations:
+            made = self.checks.pop(operation, None)
+            box = next((box for box in self.mailboxes.values() if made and (box.id, box.last_pop3_login) == made), None)
+            if box is not None:
+                box.last_pop3_login = None
+            undone.append(box is not None)
+        return undone
+
+    async def recheck(self, items: Sequence[wire.SessionQuestion]) -> wire.SessionAnswers:
+        """Return the answers of `sessions`; each proof past half of its lifetime is replaced, unchecked."""
+        good = await self.sessions(items)
+        half = self.now().timestamp() + LIFE / 2
+        old = [said and bool(item.proof) and expires(item.proof) < half for item, said in zip(items, good, strict=True)]
+        return wire.SessionAnswers(
+            good,
+            proofs=[
+                self._prove(i.mailbox_id, i.credential_version) if o else b"" for i, o in zip(items, old, strict=True)
+            ],
+        )
+
+    async def sessions(self, items: Sequence[wire.SessionQuestion]) -> list[bool]:
+        self._look_away()
+        good = {(box.id, box.credential_version) for box in self.mailboxes.values() if box.enabled}
+        return [(item.mailbox_id, item.credential_version) in good for item in items]
+
+    async def aclose(self) -> None:
+        """Do nothing: no connection is open."""
+
+    def _look_away(self) -> None:
+        if self.away:
+            raise Unavailable("auth is away")
+
+    def _right(self, key: str, domain: str, client: str | None, login: UUID | None) -> wire.RelayRight | None:
+        boxes = {box.id: box for box in self.mailboxes.values() if box.enabled}
+        if login in boxes:
+            return wire.RelayRight("auth", boxes[login].id, boxes[login].address)
+        live = [
+            (granted, boxes[box])
+            for (address, box), granted in self.grants.items()
+            if client and address == peer_address(client) and box in boxes and granted + self.open_smtp > self.now()
+        ]
+        if not live:
+            return None
+        _, box = max(
+            live, key=lambda g: (g[1].address == key, g[1].address.endswith(f"@{domain}") and bool(domain), g[0])
+        )
+        return wire.RelayRight("grant", box.id, box.address)
+
+    def _recipient(self, item: wire.RecipientQuestion) -> wire.RecipientAnswer:
+        text = item.address.strip()
+        if text.lower() == wire.BARE_POSTMASTER and self.domains:
+            text = f"{wire.BARE_POSTMASTER}@{sorted(self.domains)[0]}"
+        if text.startswith("@"):
+            text = text.partition(":")[2]
+        try:
+            address = parse_address(text)
+        except BadAddress:
+            return wire.RecipientAnswer("bad_address", [])
+        if address.domain not in self.domains:
+            right = self._right(*_key(item.mail_from), item.client_address, item.login_mailbox)
+            if right is None:
+                return wire.RecipientAnswer("not_relayed", [])
+            return wire.RecipientAnswer("accepted", [wire.Target(str(address))], right.mailbox_id)
+        try:
+            targets = self._expand(str(address), ())
+        except RecursionError:
+            return wire.RecipientAnswer("loop", [])
+        return wire.RecipientAnswer("accepted" if targets else "no_mailbox", targets)
+
+    def _expand(self, text: str, path: tuple[str, ...]) -> list[wire.Target]:
+        key, domain = _key(text)
+        via = path[-1] if path else ""
+        if domain not in self.domains:
+            return [wire.Target(text, via=via)]
+        if key in path or len(path) > 10:
+            raise RecursionError
+        box = self.mailboxes.get(key)
+        targets, keep = self.forwards.get(key, ([] if box else self.catchall.get(domain, []), True))
+        found = [wire.Target(box.address, box.id, box.quota_limit, box.limit_version, via)] if box and keep else []
+        for target in targets:
+            found += [new for new in self._expand(target, (*path, key)) if new not in found]
+        return found
+
+    def _login(self, item: wire.Login) -> wire.LoginAnswer:
+        try:
+            box = self.mailboxes.get(str(parse_login(item.login)))
+        except BadAddress:
+            box = None
+        if box is None or not box.enabled or item.password != box.password:
+            return wire.LoginAnswer("refused")
+        now = self.now()
+        if item.protocol == "pop3":
+            left = (box.last_pop3_login + self.pop3_delay - now).total_seconds() if box.last_pop3_login else 0
+            if left > 0:
+                return wire.LoginAnswer("too_soon", retry_after=max(1, round(left + 0.5)))
+            box.last_pop3_login = now
+            self.checks[item.operation_id] = box.id, now
+        if item.protocol != "smtp" and item.client_address:
+            self.grants[peer_address(item.client_address), box.id] = now
+        proof = b"" if item.protocol == "smtp" else self._prove(box.id, box.credential_version)
+        return wire.LoginAnswer(
+            "ok", box.id, box.address, box.credential_version, box.quota_limit, box.limit_version, proof=proof
+        )
+
+    def _prove(self, mailbox_id: UUID, version: int) -> bytes:
+        return self.proofs.sign(mailbox_id, version, self.now().timestamp() + LIFE)
+
+
+def _key(text: str) -> tuple[str, str]:
+    """Return (address in the form that is compared, its domain); ("", "") for the null sender and malformed addresses."""
+    try:
+        address = parse_address(text.strip())
+    except BadAddress:
+        return "", ""
+    return f"{address.local.lower()}@{address.domain}", address.domain

@@ -1,0 +1,200 @@
+"""Messages to and from auth's list endpoints (decision 3). Fields are only added at the end, with defaults.
+
+Endpoints: POST /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions. Callers: gateway (all but undo-checks;
+sessions for SMTP's long connections too), frontend (logins, undo-checks, sessions). The gateway's logins are by smtp, the
+front end's by pop3 and imap: a list with another protocol is refused (docs/decisions/0040).
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from mailkit.rpc.wire import Wire, at_most
+
+VERSION = 1
+
+#: Limits of items of a list (decision 3), and of the list of all open sessions of a front end.
+MOST_ITEMS = 100
+MOST_SESSIONS = 50_000
+
+#: The recipient without a domain, `RCPT TO:<postmaster>` (RFC 5321 4.5.1); auth adds the domain.
+BARE_POSTMASTER = "postmaster"
+
+
+class RelayRight(Wire):
+    """Why a client may relay, SMTP AUTH (S3) or an OPEN-SMTP grant (S2), and the account that is charged."""
+
+    how: Literal["auth", "grant"]
+    mailbox_id: UUID
+    address: str
+
+
+class SenderQuestion(Wire):
+    """Asked at MAIL. `mail_from` is "" for the null sender; `client_address` is None if no grant may be honoured."""
+
+    mail_from: str
+    client_address: str | None
+    login_mailbox: UUID | None
+
+
+class SenderAnswer(Wire):
+    """What auth knows of a sender.
+
+    `badmailfrom`: S12. `domain_local`: no DNS look-up for S16. `relay`: without it 530 on 465/587; with it missing header
+    fields are added. `identity_allowed`: False if POSTRIDER_SENDER_IDENTITY does not allow the client this sender.
+    """
+
+    badmailfrom: bool
+    domain_local: bool
+    relay: RelayRight | None
+    identity_allowed: bool = True
+
+
+class SenderList(Wire):
+    items: Annotated[list[SenderQuestion], at_most(MOST_ITEMS)]
+    version: int = VERSION
+
+
+class SenderAnswers(Wire):
+    items: list[SenderAnswer]
+    version: int = VERSION
+
+
+class RecipientQuestion(Wire):
+    """Asked at RCPT: the final targets of `address`, and whether this client may send there."""
+
+    address: str
+    mail_from: str
+    client_address: str | None
+    login_mailbox: UUID | None
+
+
+class Target(Wire):
+    """Where a recipient's mail goes: a local mailbox (its id, limit in bytes and the limit's version) or, with
+    `mailbox_id` None, a remote address. `address` is used in Delivered-To or in the remote RCPT.
+
+    `via` is the address whose forward or catch-all leads to it, "" for none: a remote copy carries it in Delivered-To
+    (docs/decisions/0038)."""
+
+    address: str
+    mailbox_id: UUID | None = None
+    quota_limit: int = 0
+    limit_version: int = 0
+    via: str = ""
+
+
+RecipientVerdict = Literal[
+    "accepted",
+    "no_mailbox",  # S14: 550 5.1.1
+    "not_relayed",  # S10: 550 5.7.1
+    "loop",  # forwards in a circle, deeper than 10 or more than 100 targets: 550 5.4.6
+    "too_many",  # the limit of recipients per hour of the account or the forwarding domain is reached: 452 4.7.1
+    "bad_address",  # 501 5.1.3
+]
+
+
+class RecipientAnswer(Wire):
+    """The verdict on a recipient. `targets` are final: forwards and catch-alls are expanded (decision 5).
+
+    `account` is the mailbox that was charged: with one recipient for a remote address, with one for each remote address that
+    a forward leads to.
+    """
+
+    verdict: RecipientVerdict
+    targets: list[Target]
+    account: UUID | None = None
+
+
+class RecipientList(Wire):
+    items: Annotated[list[RecipientQuestion], at_most(MOST_ITEMS)]
+    version: int = VERSION
+
+
+class RecipientAnswers(Wire):
+    items: list[RecipientAnswer]
+    version: int = VERSION
+
+
+class Login(Wire):
+    """One attempt to log in. A repeated `operation_id` is the same attempt for 10 minutes (decision 3).
+
+    `client_address` None: no grant is given (PROXY LOCAL/UNKNOWN). `password` is never logged.
+    """
+
+    operation_id: UUID
+    protocol: Literal["smtp", "pop3", "imap"]
+    login: str
+    password: str
+    client_address: str | None
+
+    def __repr__(self) -> str:
+        return f"Login({self.protocol}, {self.login!r})"
+
+
+LoginOutcome = Literal[
+    "ok",
+    "refused",  # unknown user, wrong password, disabled: one answer, one cost
+    "throttled",  # too many failures by account or address: checked before hashing
+    "too_soon",  # P4; the password was right
+    "busy",  # the hashing queue is full
+]
+
+
+class LoginAnswer(Wire):
+    outcome: LoginOutcome
+    mailbox_id: UUID | None = None
+    address: str = ""
+    credential_version: int = 0
+    quota_limit: int = 0
+    limit_version: int = 0
+    retry_after: int = 0
+    """Seconds, for `throttled` and `too_soon`."""
+    proof: bytes = b""
+    """The proof of login that mailstore demands for this mailbox, for pop3 and imap (docs/decisions/0040)."""
+    delay: float = 0.0
+    """Seconds by which the caller must delay this answer to the client, 0 to 10 (docs/decisions/0049)."""
+
+
+class LoginList(Wire):
+    items: Annotated[list[Login], at_most(MOST_ITEMS)]
+    version: int = VERSION
+
+
+class LoginAnswers(Wire):
+    items: list[LoginAnswer]
+    version: int = VERSION
+
+
+class UndoCheckList(Wire):
+    """Operations of POP3 logins that got no maildrop: such a check does not begin the 60 seconds of P4."""
+
+    items: Annotated[list[UUID], at_most(MOST_ITEMS)]
+    version: int = VERSION
+
+
+class UndoCheckAnswers(Wire):
+    """True if the operation was the mailbox's last check; it no longer counts."""
+
+    items: list[bool]
+    version: int = VERSION
+
+
+class SessionQuestion(Wire):
+    """Asks whether an open session's login is still valid (decision 15). `proof`: its proof; SMTP sessions have none."""
+
+    mailbox_id: UUID
+    credential_version: int
+    proof: bytes = b""
+
+
+class SessionList(Wire):
+    items: Annotated[list[SessionQuestion], at_most(MOST_SESSIONS)]
+    version: int = VERSION
+
+
+class SessionAnswers(Wire):
+    """True: the session may go on. False: the account is disabled or deleted, its password was changed, or the proof can no
+    longer be renewed. `proofs`: replacements of proofs past half of their lifetime; empty: keep the old one."""
+
+    items: list[bool]
+    version: int = VERSION
+    proofs: list[bytes] = []

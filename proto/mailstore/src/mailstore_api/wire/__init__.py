@@ -1,0 +1,168 @@
+"""Structs of the calls to mailstore. Fields are only added at the end, with defaults.
+
+All endpoints are POST with MessagePack unless another method is given; callers are in brackets.
+
+  /v1/room        RoomList -> RoomAnswers                                  [gateway]
+  /v1/filings     FilingList -> FilingAnswers                              [queue]
+  /v1/references  ReferenceList -> ReferenceAnswers                        [queue]
+  /v1/folders/list|create|delete|rename|subscribe|unsubscribe                       [frontend]
+  /v1/folders/open  OpenFolder -> FolderSnapshot                           [frontend]
+  /v1/folders/changes  ChangesQuestion -> Changes                          [frontend]
+  /v1/messages/fetch   FetchQuestion -> a stream of frames (below)          [frontend]
+  /v1/messages/store|copy|expunge|search                                   [frontend]
+  PUT /v1/messages/append  framed: 4 octets length, Append, the message     [frontend]
+  /v1/maildrop/open|ahead|renew|close, /v1/maildrop/read (answer: the octets)       [frontend]
+  /v1/feed        a stream of frames both ways, without end: WatchList -> FeedNews  [frontend]
+
+A question of the front end about a mailbox has a `proof` of its owner's login (docs/decisions/0040); without a valid one the
+answer is 428.
+
+A stream is a sequence of frames: 4 octets length (big-endian), then MessagePack.
+
+Flags are a bit mask per message: the five system flags, then one bit per keyword of the folder (bit 8 + its index in
+`keywords`). UIDs in bulk are little-endian uint32 arrays, masks little-endian uint64 arrays: `array('I')`, `array('Q')`.
+"""
+
+from mailstore_api.wire.common import (
+    ANSWERED,
+    DELETED,
+    DELIMITER,
+    DRAFT,
+    FIRST_KEYWORD_BIT,
+    FLAGGED,
+    LEASES_AT_ONCE,
+    MOST_BODIES,
+    MOST_COLUMNS,
+    MOST_FIELDS,
+    MOST_FLAGS,
+    MOST_ITEMS,
+    MOST_KEYWORDS,
+    MOST_LEASES,
+    MOST_RANGES,
+    MOST_SECTIONS,
+    MOST_WATCHED_A_FRAME,
+    SEEN,
+    SYSTEM_FLAGS,
+    VERSION,
+)
+from mailstore_api.wire.feed import FeedNews, WatchedMailbox, WatchList
+from mailstore_api.wire.filing import (
+    Filing,
+    FilingAnswer,
+    FilingAnswers,
+    FilingList,
+    ReferenceAnswers,
+    ReferenceList,
+    RoomAnswers,
+    RoomList,
+    RoomQuestion,
+)
+from mailstore_api.wire.folders import (
+    Changes,
+    ChangesQuestion,
+    FolderChange,
+    FolderChanged,
+    FolderInfo,
+    FolderList,
+    FolderSnapshot,
+    MailboxQuestion,
+    OpenFolder,
+)
+from mailstore_api.wire.maildrop import (
+    ClosedMaildrop,
+    CloseMaildrop,
+    Maildrop,
+    MaildropLease,
+    MessagesAhead,
+    OpenMaildrop,
+    ReadAhead,
+    ReadMaildrop,
+    RenewedMaildrops,
+    RenewMaildrops,
+)
+from mailstore_api.wire.messages import (
+    PIECE,
+    Append,
+    Appended,
+    Column,
+    Copied,
+    CopyQuestion,
+    Expunged,
+    ExpungeQuestion,
+    FetchQuestion,
+    Found,
+    Ranges,
+    SearchQuestion,
+    Section,
+    Stored,
+    StoreQuestion,
+)
+
+__all__ = [
+    "ANSWERED",
+    "Append",
+    "Appended",
+    "Changes",
+    "ChangesQuestion",
+    "CloseMaildrop",
+    "ClosedMaildrop",
+    "Column",
+    "Copied",
+    "CopyQuestion",
+    "DELETED",
+    "DELIMITER",
+    "DRAFT",
+    "ExpungeQuestion",
+    "Expunged",
+    "FIRST_KEYWORD_BIT",
+    "FLAGGED",
+    "FeedNews",
+    "FetchQuestion",
+    "Filing",
+    "FilingAnswer",
+    "FilingAnswers",
+    "FilingList",
+    "FolderChange",
+    "FolderChanged",
+    "FolderInfo",
+    "FolderList",
+    "FolderSnapshot",
+    "Found",
+    "LEASES_AT_ONCE",
+    "MOST_BODIES",
+    "MOST_COLUMNS",
+    "MOST_FIELDS",
+    "MOST_FLAGS",
+    "MOST_ITEMS",
+    "MOST_KEYWORDS",
+    "MOST_LEASES",
+    "MOST_RANGES",
+    "MOST_SECTIONS",
+    "MOST_WATCHED_A_FRAME",
+    "MailboxQuestion",
+    "Maildrop",
+    "MaildropLease",
+    "MessagesAhead",
+    "OpenFolder",
+    "OpenMaildrop",
+    "PIECE",
+    "Ranges",
+    "ReadAhead",
+    "ReadMaildrop",
+    "ReferenceAnswers",
+    "ReferenceList",
+    "RenewMaildrops",
+    "RenewedMaildrops",
+    "RoomAnswers",
+    "RoomList",
+    "RoomQuestion",
+    "SEEN",
+    "SYSTEM_FLAGS",
+    "SearchQuestion",
+    "Section",
+    "StoreQuestion",
+    "Stored",
+    "VERSION",
+    "WatchList",
+    "WatchedMailbox",
+]

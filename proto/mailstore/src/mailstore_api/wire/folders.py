@@ -1,0 +1,110 @@
+"""Folders of IMAP: the hierarchy and its changes, SELECT, and changes of a folder."""
+
+from typing import Literal
+from uuid import UUID
+
+from mailkit.rpc.wire import Wire
+from mailstore_api.wire.common import VERSION
+
+
+class MailboxQuestion(Wire):
+    """Question about one mailbox. `recent` False: \\Recent messages are not counted, and are 0 in the answer."""
+
+    mailbox_id: UUID
+    version: int = VERSION
+    proof: bytes = b""
+    recent: bool = True
+
+
+class FolderInfo(Wire):
+    """One folder with its STATUS numbers. `selectable` False: a level that only has children (\\Noselect).
+
+    `exists` False: subscribed but not existing (LSUB still lists it, RFC 3501 6.3.9)."""
+
+    name: str
+    folder_id: int
+    special_use: str
+    subscribed: bool
+    selectable: bool
+    uidvalidity: int
+    uidnext: int
+    highest_modseq: int
+    messages: int
+    unseen: int
+    recent: int
+    size: int
+    exists: bool = True
+
+
+class FolderList(Wire):
+    folders: list[FolderInfo]
+    version: int = VERSION
+
+
+class FolderChange(Wire):
+    """Create, delete, subscribe or unsubscribe `name`, or rename it to `new_name`."""
+
+    mailbox_id: UUID
+    name: str
+    operation_id: UUID
+    new_name: str = ""
+    version: int = VERSION
+    proof: bytes = b""
+
+
+class FolderChanged(Wire):
+    """`ok`, or an IMAP response code: NONEXISTENT, ALREADYEXISTS, CANNOT (INBOX, bad name), LIMIT, HASCHILDREN."""
+
+    status: Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren"]
+
+
+class OpenFolder(Wire):
+    """SELECT (`read_only` False; claims the \\Recent messages) or EXAMINE."""
+
+    mailbox_id: UUID
+    name: str
+    read_only: bool
+    version: int = VERSION
+    proof: bytes = b""
+
+
+class FolderSnapshot(Wire):
+    """Snapshot of a folder: UIDs in ascending order and their flag masks. `recent_from`: UIDs from it on are \\Recent for
+    this session. Status `nonexistent`: no such folder (the other fields are empty)."""
+
+    status: Literal["ok", "nonexistent"]
+    folder_id: int = 0
+    uidvalidity: int = 0
+    uidnext: int = 1
+    highest_modseq: int = 0
+    recent_from: int = 0
+    uids: bytes = b""
+    flags: bytes = b""
+    keywords: list[str] = []
+
+
+class ChangesQuestion(Wire):
+    """Changes of a folder after `since`, a MODSEQ of an earlier answer. `take_recent`: claim the \\Recent messages."""
+
+    mailbox_id: UUID
+    folder_id: int
+    since: int
+    take_recent: bool = False
+    version: int = VERSION
+    proof: bytes = b""
+
+
+class Changes(Wire):
+    """`uids` and `flags`: messages new or changed; `vanished`: UIDs expunged. `gone`: the folder was deleted.
+
+    `expired`: `since` is older than the stored tombstones; open the folder anew.
+    """
+
+    status: Literal["ok", "gone", "expired"]
+    highest_modseq: int = 0
+    uidnext: int = 1
+    recent_from: int = 0
+    uids: bytes = b""
+    flags: bytes = b""
+    vanished: bytes = b""
+    keywords: list[str] = []

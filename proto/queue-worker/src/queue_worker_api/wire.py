@@ -1,0 +1,76 @@
+"""Messages to and from the queue's endpoints. Fields are only added at the end, with defaults.
+
+Endpoints: POST /v1/submissions (a list, at most 100 items and 8 MB of bodies); PUT /v1/submissions/large (one, framed:
+4 bytes length, Submission with an empty body, then the body's bytes) for bodies over LARGE_BODY. Caller: gateway.
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from mailkit.rpc.wire import Wire, at_most
+
+VERSION = 1
+LARGE_BODY = 256 * 1024
+LIST_ITEMS = 100
+#: Limit of recipients of one message; the gateway accepts TARGETS_PER_MESSAGE, at most 32,767.
+MOST_RECIPIENTS = 40_000
+LIST_BYTES = 8 * 1024 * 1024
+
+
+class SubmissionRecipient(Wire):
+    """One final recipient, resolved at RCPT (decision 5): a mailbox, or with `mailbox_id` None a remote address.
+
+    `original` is the address in the client's RCPT; bounces name it beside `address`. `via` is the local address whose
+    forward or catch-all leads to it, "" for none: a remote copy carries it in Delivered-To (docs/decisions/0038).
+    """
+
+    address: str
+    original: str
+    mailbox_id: UUID | None = None
+    quota_limit: int = 0
+    limit_version: int = 0
+    via: str = ""
+
+    @property
+    def loop_address(self) -> str:
+        """The Delivered-To of a message that passed here before on its way to this recipient; "" if it has none."""
+        return self.address if self.mailbox_id else self.via
+
+
+class Submission(Wire):
+    """One accepted message. `submission_id` is the id of the hand-over: repeated with the same id it is the same message.
+
+    `body` is the whole message as it will be stored, beginning with our Received, lines ending in CRLF. `account` is the
+    mailbox whose right to relay was used.
+    """
+
+    submission_id: UUID
+    mail_from: str
+    recipients: Annotated[list[SubmissionRecipient], at_most(MOST_RECIPIENTS)]
+    body: bytes
+    client_address: str | None = None
+    account: UUID | None = None
+    eight_bit: bool = False
+    smtputf8: bool = False
+    sender_target: SubmissionRecipient | None = None
+    """Where a bounce to a local sender goes, since the queue makes no look-ups in auth (decision 5); None: by MX."""
+
+
+class SubmissionList(Wire):
+    items: Annotated[list[Submission], at_most(LIST_ITEMS)]
+    version: int = VERSION
+
+
+class SubmissionAnswer(Wire):
+    """The result of one hand-over. `queued`: committed and flushed, `queue_id` is in the 250 (decision 2).
+
+    `no_space`: 452 4.3.1. `failed`: this one could not be stored (451); the other items of the list are not affected.
+    """
+
+    status: Literal["queued", "no_space", "failed"]
+    queue_id: UUID | None = None
+
+
+class SubmissionAnswers(Wire):
+    items: list[SubmissionAnswer]
+    version: int = VERSION

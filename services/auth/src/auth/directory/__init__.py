@@ -1,0 +1,1 @@
+"""Questions of the mail flow: may it send, where does it go."""

@@ -1,0 +1,1 @@
+"""Logins: passwords, failures, sessions."""

@@ -1,0 +1,71 @@
+"""A cache of checked passwords in the process, never in plain text (decision 15)."""
+
+import asyncio
+import hmac
+import os
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from auth import metrics
+from auth.login.passwords import Checked
+
+#: Limit of entries; each is 32 bytes and its share of the dictionary.
+MOST = 100_000
+
+
+class PasswordCache:
+    """Recognises a repeated right password without a hash, and lets equal checks at the same time share one hash."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._key = os.urandom(32)
+        self._good: OrderedDict[bytes, None] = OrderedDict()
+        self._under_way: dict[bytes, tuple[asyncio.Future[Checked], tuple[str, ...]]] = {}
+        self._trying: Counter[str] = Counter()
+        self._most = most
+
+    def tag(self, mailbox: UUID | None, account: str, password: str, version: int) -> bytes:
+        """Return the HMAC over (user, password, credential version) under a key known only to this process."""
+        user = mailbox.bytes if mailbox else account.encode()
+        message = len(user).to_bytes(4, "big") + user + version.to_bytes(8, "big") + password.encode()
+        return hmac.digest(self._key, message, "sha256")
+
+    def knows(self, tag: bytes) -> bool:
+        """Return whether this password was found right before."""
+        if tag not in self._good:
+            return False
+        self._good.move_to_end(tag)
+        metrics.REMEMBERED.inc()
+        return True
+
+    def under_way(self, key: str, tag: bytes) -> int:
+        """Return how many other passwords that count for `key` are being checked: they count before they have failed."""
+        running = self._under_way.get(tag)
+        return self._trying[key] - (1 if running is not None and key in running[1] else 0)
+
+    async def check(self, keys: tuple[str, ...], tag: bytes, work: Callable[[], Awaitable[Checked]]) -> Checked:
+        """Return the result of `work()`, which is run once for equal checks at the same time; a right password is cached.
+
+        `keys`: the counters that a wrong password counts for. Raises what `work` raises.
+        """
+        running = self._under_way.get(tag)
+        if running is None:
+            self._trying.update(keys)
+            task = asyncio.get_running_loop().create_task(self._run(keys, tag, work))
+            running = self._under_way[tag] = task, keys
+        return await asyncio.shield(running[0])
+
+    async def _run(self, keys: tuple[str, ...], tag: bytes, work: Callable[[], Awaitable[Checked]]) -> Checked:
+        try:
+            checked = await work()
+            if checked.good:
+                self._good[tag] = None
+                if len(self._good) > self._most:
+                    self._good.popitem(last=False)
+            return checked
+        finally:
+            del self._under_way[tag]
+            for key in keys:
+                self._trying[key] -= 1
+                if not self._trying[key]:
+                    del self._trying[key]

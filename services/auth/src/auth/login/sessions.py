@@ -1,0 +1,44 @@
+"""The check of open sessions: account enabled, password unchanged (decision 15); renewal of their proofs
+(docs/decisions/0040)."""
+
+from collections.abc import Sequence
+
+from auth import metrics
+from auth.storage.directory import Directory
+from auth_api.wire import SessionAnswers, SessionQuestion
+from mailkit.errors import Unproven
+from mailkit.process.clock import Clock
+from mailkit.rpc.proof import LIFE, RENEWABLE, ProofKeys, expires
+
+
+class Sessions:
+    """Answers lists of session questions in one statement."""
+
+    def __init__(self, directory: Directory, clock: Clock, proofs: ProofKeys) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._proofs = proofs
+
+    async def answer(self, items: Sequence[SessionQuestion]) -> SessionAnswers:
+        """Return one answer per question, in order. Raises Unavailable."""
+        known = await self._directory.sessions([(item.mailbox_id, item.credential_version) for item in items])
+        now = self._clock.timestamp()
+        renewed = [self._renew(item, now) if good else None for item, good in zip(items, known, strict=True)]
+        good = [proof is not None for proof in renewed]
+        metrics.SESSIONS_ENDED.inc(good.count(False))
+        return SessionAnswers(good, proofs=[proof or b"" for proof in renewed])
+
+    def _renew(self, item: SessionQuestion, now: float) -> bytes | None:
+        """Return a new proof for a valid one past half of its lifetime; empty: keep the old one; None: it is not valid.
+
+        Only a valid proof is exchanged: the front end's token alone never yields the first proof for a mailbox.
+        """
+        if not item.proof or expires(item.proof) > now + LIFE / 2:
+            return b""
+        try:
+            version = self._proofs.check(item.mailbox_id, item.proof, now, grace=RENEWABLE)
+        except Unproven:
+            return None
+        if version != item.credential_version:
+            return None
+        return self._proofs.sign(item.mailbox_id, version, now + LIFE)
