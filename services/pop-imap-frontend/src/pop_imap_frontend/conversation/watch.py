@@ -9,12 +9,9 @@ from uuid import UUID
 
 from auth_api.client import AuthClient
 from auth_api.wire import LoginAnswer, SessionQuestion
-from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import MOST_WATCHED_A_FRAME, WatchedMailbox
-
-log = get_logger()
 
 RECHECK_SECONDS = 5.0
 

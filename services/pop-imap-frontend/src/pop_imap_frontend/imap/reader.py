@@ -51,10 +51,7 @@ async def read_command(stream: Stream, *, append_limit: int, take_literal: TakeL
 
     `take_literal` counts the octets of a literal before they are read and raises OverLimit to refuse it; None before login.
     """
-    try:
-        line = await stream.readline(LINE)
-    except LineTooLong:
-        raise Disconnect("the command line is too long") from None
+    line = await _line(stream)
     tag_match = _TAG.match(line)
     tag = tag_match[0] if tag_match else b"*"
     if tag_match is None or line[len(tag) : len(tag) + 1] != b" ":
@@ -88,13 +85,17 @@ async def read_command(stream: Stream, *, append_limit: int, take_literal: TakeL
                 stream.write(b"+ go ahead\r\n")
             pieces.append(b"\r\n")
             pieces.append(await stream.read_exactly(size))
-        try:
-            line = await stream.readline(LINE)
-        except LineTooLong:
-            raise Disconnect("the command line is too long") from None
+        line = await _line(stream)
         pieces.append(line)
         total += size + len(line)
     return RawCommand(tag, name, pieces.join(), start, refusal)
+
+
+async def _line(stream: Stream) -> bytes:
+    try:
+        return await stream.readline(LINE)
+    except LineTooLong:
+        raise Disconnect("the command line is too long") from None
 
 
 def _refuse(

@@ -5,13 +5,10 @@ from typing import Any
 
 from mailkit.errors import PostriderError
 from mailkit.net.stream import Stream
-from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from pop_imap_frontend.imap.fetch import FetchItems
 from pop_imap_frontend.imap.responses import internal_date, literal
 from pop_imap_frontend.imap.view import FolderView
-
-log = get_logger()
 
 Render = Callable[[Any], bytes]
 

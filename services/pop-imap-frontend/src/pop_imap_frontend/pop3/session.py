@@ -69,20 +69,20 @@ class Pop3Session(Session):
         return self.state is Pop3State.CLOSED
 
     def greet(self) -> None:
-        self.say(f"+OK {self.context.name} POP3 ready")
+        self.reply(f"+OK {self.context.name} POP3 ready")
 
     def autologout(self) -> None:
         """Close without a response; nothing is removed (RFC 1939 3)."""
 
     def bye(self, text: str, *, temporary: bool = False) -> None:
-        self.say(f"-ERR [SYS/TEMP] {text}" if temporary else f"-ERR {text}")
+        self.reply(f"-ERR [SYS/TEMP] {text}" if temporary else f"-ERR {text}")
         self.state = Pop3State.CLOSED
 
     async def release(self) -> None:
         self.context.leases.remove(self)
         await self.lock.free(self.proof)
 
-    def say(self, line: str) -> None:
+    def reply(self, line: str) -> None:
         self.stream.write(line.encode("utf-8", "replace") + b"\r\n")
 
     # -- one command
@@ -93,7 +93,7 @@ class Pop3Session(Session):
         except LineTooLong:
             await self.skip_line()
             self.count_bad_command()
-            self.say(refusals.TOO_LONG)
+            self.reply(refusals.TOO_LONG)
             return
         await self._answer(line)
 
@@ -117,21 +117,21 @@ class Pop3Session(Session):
             await verb.run(self, argument if verb.verbatim else argument.strip())
             answer = "ok"
         except Refused as error:
-            self.say(str(error))
+            self.reply(str(error))
             if error.ends:
                 self.state = Pop3State.CLOSED
             if str(error) in (refusals.UNKNOWN, refusals.NOT_NOW, refusals.SYNTAX):
                 self.count_bad_command()
         except NotFound:
-            self.say(refusals.NO_SUCH)
+            self.reply(refusals.NO_SUCH)
         except PostriderError as error:
             report(error, "a command", command=name)
-            self.say(refused(error))
+            self.reply(refused(error))
         except (EOFError, OSError, IdleTimeout):
             raise
         except Exception as error:
             report(error, "a command", command=name)
-            self.say(refusals.BUG)
+            self.reply(refusals.BUG)
         finally:
             metrics.command(name if verb else "unknown", answer, time.perf_counter() - started)
 

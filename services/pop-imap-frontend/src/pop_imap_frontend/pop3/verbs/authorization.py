@@ -27,14 +27,14 @@ async def capa(session: Pop3Session, argument: str) -> None:
         names += ["USER", "SASL PLAIN"]
     if not session.tls_refusal():
         names.append("STLS")
-    session.say("+OK capabilities\r\n" + "\r\n".join([*names, "IMPLEMENTATION Postrider", "."]))
+    session.reply("+OK capabilities\r\n" + "\r\n".join([*names, "IMPLEMENTATION Postrider", "."]))
 
 
 async def stls(session: Pop3Session, argument: str) -> None:
     """Begin TLS (RFC 2595 4); the argument of USER is discarded."""
     if refusal := session.tls_refusal():
         raise Refused(f"-ERR {refusal}")
-    session.say("+OK begin TLS")
+    session.reply("+OK begin TLS")
     await session.begin_tls()
     session.user = ""
 
@@ -44,7 +44,7 @@ async def user(session: Pop3Session, argument: str) -> None:
     if not argument:
         raise Refused(refusals.SYNTAX)
     session.user = argument
-    session.say("+OK")
+    session.reply("+OK")
 
 
 async def password(session: Pop3Session, argument: str) -> None:
@@ -62,7 +62,7 @@ async def auth(session: Pop3Session, argument: str) -> None:
     if mechanism.upper() != "PLAIN":
         raise Refused("-ERR the only mechanism here is PLAIN")
     if not response:
-        session.say("+ ")
+        session.reply("+ ")
         try:
             response = (await session.stream.readline(sasl.LINE)).decode("ascii", "replace").strip()
         except LineTooLong:
@@ -108,4 +108,4 @@ async def _log_in(session: Pop3Session, name: str, secret: str) -> None:
         await logins.undo_check(operation)  # P4, as above
         raise
     session.open(answer, drop)
-    session.say(f"+OK {len(session.drop.uids)} messages ({session.drop.octets} octets)")
+    session.reply(f"+OK {len(session.drop.uids)} messages ({session.drop.octets} octets)")

@@ -32,7 +32,7 @@ async def _send(session: Pop3Session, at: int, lines: int = -1) -> None:
     ok = f"+OK {drop.sizes[at]} octets" if lines < 0 else "+OK"
     raw = await session.prefetch.read(at) if lines < 0 else None
     if raw is not None:
-        session.say(ok)
+        session.reply(ok)
         return await session.stream.send(stuffed(raw))
     stuffing, begun = Stuffing(), False
     question = ReadMaildrop(session.mailbox_id, drop.folder_id, drop.uids[at], lines)
@@ -40,7 +40,7 @@ async def _send(session: Pop3Session, at: int, lines: int = -1) -> None:
         async with aclosing(session.context.mailstore.read_maildrop(question)) as pieces:
             async for piece in pieces:
                 if not begun:
-                    session.say(ok)
+                    session.reply(ok)
                     begun = True
                 await session.stream.send(stuffing.add(piece))
     except PostriderError as error:
@@ -50,5 +50,5 @@ async def _send(session: Pop3Session, at: int, lines: int = -1) -> None:
         session.stream.abort()  # an error response is impossible inside a multi-line response
         raise ConnectionAbortedError("the message broke off") from None
     if not begun:
-        session.say(ok)
+        session.reply(ok)
     await session.stream.send(stuffing.end())

@@ -7,16 +7,16 @@ from pop_imap_frontend.pop3.session import Pop3Session
 
 async def stat(session: Pop3Session, argument: str) -> None:
     drop = session.drop
-    session.say(f"+OK {len(drop.uids) - len(drop.deleted)} {drop.octets}")
+    session.reply(f"+OK {len(drop.uids) - len(drop.deleted)} {drop.octets}")
 
 
 def _list(session: Pop3Session, argument: str, value: Callable[[int], str]) -> None:
     if argument:
         at = session.drop.position(argument)
-        session.say(f"+OK {at + 1} {value(at)}")
+        session.reply(f"+OK {at + 1} {value(at)}")
         return
     lines = [f"{at + 1} {value(at)}" for at in session.drop.present()]
-    session.say("\r\n".join([f"+OK {len(lines)} messages", *lines, "."]))
+    session.reply("\r\n".join([f"+OK {len(lines)} messages", *lines, "."]))
 
 
 async def list_(session: Pop3Session, argument: str) -> None:
@@ -31,13 +31,13 @@ async def uidl(session: Pop3Session, argument: str) -> None:
 async def dele(session: Pop3Session, argument: str) -> None:
     at = session.drop.position(argument)
     session.drop.mark(at)
-    session.say(f"+OK message {at + 1} marked")
+    session.reply(f"+OK message {at + 1} marked")
 
 
 async def rset(session: Pop3Session, argument: str) -> None:
     session.drop.reset()
-    session.say("+OK")
+    session.reply("+OK")
 
 
 async def noop(session: Pop3Session, argument: str) -> None:
-    session.say("+OK")
+    session.reply("+OK")

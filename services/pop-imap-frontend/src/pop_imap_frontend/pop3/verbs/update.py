@@ -12,7 +12,7 @@ async def quit_(session: Pop3Session, argument: str) -> None:
     """Remove the marked messages; the session ends in any case."""
     if session.state is Pop3State.AUTHORIZATION:
         session.state = Pop3State.CLOSED
-        session.say(_BYE)
+        session.reply(_BYE)
         return
     marked = session.drop.marked()
     session.begin_update()
@@ -21,4 +21,4 @@ async def quit_(session: Pop3Session, argument: str) -> None:
     except PostriderError as error:
         report(error, "remove messages")
         answer = refusals.NOT_KNOWN if isinstance(error, Unanswered) else refusals.NOT_REMOVED
-    session.say(answer if marked else _BYE)
+    session.reply(answer if marked else _BYE)
