@@ -1,4 +1,4 @@
-"""One mail transaction (RFC 5321 3.3), which aiosmtpd calls the envelope. RSET begins a new one."""
+"""One mail transaction (RFC 5321 3.3). RSET begins a new one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

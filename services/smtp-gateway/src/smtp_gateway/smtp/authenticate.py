@@ -33,7 +33,7 @@ async def authenticate(session: Connection, argument: str) -> Reply:
         return replies.HELO_FIRST
     if session.login is not None:
         return replies.ALREADY_LOGGED_IN
-    if session.envelope.mail_from is not None:
+    if session.transaction.mail_from is not None:
         return replies.AUTH_DURING_MAIL
     if not may_log_in(session):
         return replies.NEEDS_TLS

@@ -1,4 +1,4 @@
-"""The command loop: reads a client's commands and runs them in turn (RFC 5321 4.1.1). It replaces aiosmtpd's loop."""
+"""The command loop: reads a client's commands and runs them in turn (RFC 5321 4.1.1)."""
 
 import asyncio
 
@@ -16,19 +16,11 @@ _NAMING = frozenset(("EHLO", "HELO"))
 class Commands(Connection):
     """A connection that runs commands: each verb is a method `smtp_VERB`, called with its argument or None."""
 
-    async def _handle_client(self) -> None:
-        """Greet the client, answer its commands until the connection ends, and close our side.
-
-        aiosmtpd cancels this task when the client closes its side, which would leave the socket open.
-        """
-        try:
-            await self.say(Reply(220, "", f"{self.hostname} {self.__ident__}"))
-            while self.transport is not None and not self.closing:
-                await self._answer()
-        except (ConnectionResetError, EOFError):
-            pass
-        finally:
-            self._writer.close()
+    async def converse(self) -> None:
+        """Greet the client and answer its commands until the connection ends."""
+        await self.say(Reply(220, "", f"{self.hostname} ESMTP Postrider"))
+        while self.transport is not None and not self.closing:
+            await self._answer()
 
     async def _answer(self) -> None:
         """Read one command and run it. Raises ConnectionResetError, EOFError."""
@@ -50,7 +42,7 @@ class Commands(Connection):
             try:
                 line = await self.read_line()
             except asyncio.LimitOverrunError as error:
-                await self._reader.readexactly(error.consumed)
+                await self.reader.readexactly(error.consumed)
                 whole = False
                 continue
             line = line.rstrip(b"\r\n")
@@ -61,7 +53,7 @@ class Commands(Connection):
         if not name.isascii() or not name:
             return await self.say(replies.BAD_SYNTAX, "line")
         verb = name.decode("ascii").upper()
-        method = self._smtp_methods.get(verb)
+        method = self.verbs.get(verb)
         if method is None:
             return await self.say(replies.UNKNOWN_COMMAND, "unknown")
         rest = rest.strip()
@@ -71,7 +63,7 @@ class Commands(Connection):
             if verb not in _NAMING or self.context.settings.smtp_strict:
                 return await self.say(replies.NOT_UTF8, verb)
             argument = rest.decode("utf-8", "replace")
-        self._reset_timeout()
+        self.reset_timer()
         await method(argument or None)
         return None
 
@@ -82,6 +74,6 @@ class Commands(Connection):
             return await self.say(replies.CANNOT, "any")
         metrics.REFUSED.labels("any", "451").inc()
         metrics.REJECTED.labels("away").inc()
-        self._writer.write(replies.TRY_LATER.render())
-        await self._writer.drain()
+        self.writer.write(replies.TRY_LATER.render())
+        await self.writer.drain()
         return None

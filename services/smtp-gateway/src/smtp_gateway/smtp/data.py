@@ -12,7 +12,7 @@ class DataReader:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self._most = limit
         self._pieces = Pieces()
         self._tail = b"\r\n"  # as if a line ended before the first one: a message may be just the final dot
         self.size = 0
@@ -35,7 +35,7 @@ class DataReader:
     def _take(self, data: bytes) -> None:
         self.size += len(data)
         # the size includes dots doubled by the client, so the bound is generous; `body` checks the exact size
-        if self.discarding or self.size > self._limit * 2 + 1024:
+        if self.discarding or self.size > self._most * 2 + 1024:
             self.discard()
         else:
             self._pieces.append(data)
@@ -60,4 +60,4 @@ class DataReader:
             raw = raw[1:]
         if b"\r\n." in raw:
             raw = raw.replace(b"\r\n.", b"\r\n")
-        return raw if len(raw) <= self._limit else None
+        return raw if len(raw) <= self._most else None

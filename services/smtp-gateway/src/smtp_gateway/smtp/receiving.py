@@ -16,33 +16,33 @@ class Receiving:
 
     def __init__(self, limit: int, bodies: BodyBudget) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reader = DataReader(limit)
+        self._data = DataReader(limit)
         self._bodies = bodies
         self._counted = 0
         self._no_room = False
 
     def feed(self, data: bytes) -> bytes:
         """Process the octets that arrived; return those after the final dot."""
-        before = self._reader.held
-        rest = self._reader.feed(data)
-        grown = self._reader.held - before
+        before = self._data.held
+        rest = self._data.feed(data)
+        grown = self._data.held - before
         if grown > 0 and not self._bodies.take(grown):
-            self._reader.discard()
+            self._data.discard()
             self._no_room = True
             self.give_back()
         elif grown < 0:
             self.give_back()
         else:
             self._counted += grown
-        if self._reader.done and not self.done.done():
+        if self._data.done and not self.done.done():
             self.done.set_result(None)
         return rest
 
     def result(self) -> bytes | Reply:
         """Return the message, or the reply that refuses it."""
-        if self._reader.discarding and self._no_room:
+        if self._data.discarding and self._no_room:
             return replies.NO_ROOM
-        body = self._reader.body()
+        body = self._data.body()
         return replies.TOO_BIG if body is None else body
 
     def give_back(self) -> None:

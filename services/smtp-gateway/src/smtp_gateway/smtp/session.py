@@ -32,13 +32,13 @@ class SmtpSession(Greeting):
             await self.say(reply, "MAIL", about=argument or "")
         finally:
             self._busy = False
-            self._look_at_drain()
+            self.drain_if_due()
 
     async def _mail(self, argument: str) -> Reply:
         settings = self.context.settings
         if not self.helo:
             return replies.HELO_FIRST
-        if self.envelope.mail_from is not None:
+        if self.transaction.mail_from is not None:
             return replies.NESTED_MAIL
         path = parse_mail(argument, strict=settings.smtp_strict)
         if path is None:
@@ -74,7 +74,7 @@ class SmtpSession(Greeting):
         transaction.mail_from = path.address.strip()
         transaction.relay = answer.relay
         transaction.sender_local = answer.domain_local and bool(path.address)
-        self.envelope = transaction
+        self.transaction = transaction
         return replies.SENDER_OK
 
     async def smtp_RCPT(self, argument: str | None) -> None:
@@ -84,7 +84,7 @@ class SmtpSession(Greeting):
         await self.say(reply, "RCPT", about=argument or "")
 
     async def _rcpt(self, argument: str) -> Reply:
-        transaction: Transaction = self.envelope
+        transaction = self.transaction
         if transaction.mail_from is None:
             return replies.MAIL_FIRST
         path = parse_rcpt(argument, strict=self.context.settings.smtp_strict)
@@ -107,7 +107,7 @@ class SmtpSession(Greeting):
         return replies.RECIPIENT_OK
 
     async def smtp_DATA(self, argument: str | None) -> None:
-        transaction: Transaction = self.envelope
+        transaction = self.transaction
         if argument:
             return await self.say(replies.NO_ARGUMENT, "DATA")
         if transaction.mail_from is None:
@@ -121,7 +121,7 @@ class SmtpSession(Greeting):
         try:  # from the first octet: the client may disconnect before its message is processed
             await self.read_message(receiving)
             started = time.perf_counter()
-            self.envelope = Transaction()
+            self.transaction = Transaction()
             found = receiving.result()
             reply = found if isinstance(found, Reply) else await self._take(transaction, found)
             metrics.DATA_END_SECONDS.observe(time.perf_counter() - started)
@@ -129,7 +129,7 @@ class SmtpSession(Greeting):
             receiving.give_back()
             self._busy = False
         await self.say(reply, "DATA", about=transaction.mail_from or "")
-        self._look_at_drain()
+        self.drain_if_due()
         return None
 
     async def _take(self, transaction: Transaction, body: bytes) -> Reply:
@@ -184,9 +184,9 @@ class SmtpSession(Greeting):
     async def smtp_RSET(self, argument: str | None) -> None:
         if argument:
             return await self.say(replies.NO_ARGUMENT, "RSET")
-        self._set_rset_state()
+        self.transaction = Transaction()
         await self.say(replies.OK, junk=True)
-        self._look_at_drain()
+        self.drain_if_due()
         return None
 
     async def smtp_NOOP(self, argument: str | None) -> None:
