@@ -16,7 +16,7 @@ from pop_imap_frontend.conversation import logins
 from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.pop3.verbs import authorization
 
-from .test_pop3_dialogue import Client, World, dialogue
+from .world import Client, World, dialogue
 
 LIMIT = 0.6
 

@@ -1,4 +1,7 @@
-"""PASS is answered as late as auth says, while the client is there and the service runs (docs/decisions/0049)."""
+"""Logins: the delay of the answer (docs/decisions/0049), the interval between two (P4), a maildrop in use."""
+
+import asyncio
+from uuid import UUID
 
 import pytest
 
@@ -6,7 +9,7 @@ from mailkit.net.tarpit import Tarpit
 from tests.support.gateway import until
 from tests.support.sleeps import Sleeps
 
-from .test_pop3_dialogue import Client, World, dialogue
+from .world import Client, World, dialogue
 
 
 async def delayed(world: World, client: Client, password: str) -> Sleeps:
@@ -65,3 +68,33 @@ def test_when_too_many_wait_the_answer_is_a_refusal_and_gives_nothing_away(passw
         await client.say(f"PASS {password}", "-ERR [SYS/TEMP] too many failed logins")
 
     assert dialogue(talk).mailbox.last_pop3_login is None
+
+
+def test_login_delay_disconnects_and_gives_no_grant() -> None:
+    async def talk(world: World, client: Client) -> None:
+        await client.log_in()
+        await client.say("QUIT", "+OK", "")
+        world.auth.grants.clear()
+        reader, writer = await asyncio.open_connection(*world_port(client))
+        again = Client(reader, writer)
+        await again.hear("+OK")
+        await again.say("USER user%site.example", "+OK")
+        await again.say("PASS  pass word ", "-ERR [LOGIN-DELAY] minimum time between mail checks is 60 seconds", "")
+        assert not world.auth.grants
+
+    dialogue(talk)
+
+
+def world_port(client: Client) -> tuple[str, int]:
+    host, port = client.writer.get_extra_info("peername")
+    return str(host), int(port)
+
+
+def test_in_use() -> None:
+    async def talk(world: World, client: Client) -> None:
+        world.store.holder = UUID(int=9)
+        await client.say("USER user%site.example", "+OK")
+        await client.say("PASS  pass word ", "-ERR [IN-USE]")
+        await client.say("STAT", "-ERR not allowed")
+
+    assert dialogue(talk).store.holder == UUID(int=9), "somebody else's lock is left alone"
