@@ -14,7 +14,7 @@ from mailkit.testing.sink import Sink
 from mailkit.testing.speed import allowed, patient, until
 from queue_worker.couriers import CourierSettings, RemoteCourier
 from queue_worker.couriers.addresses import AT_ONCE
-from queue_worker.delivery import loop, slots
+from queue_worker.delivery import in_hand, loop, slots
 from queue_worker.service import Parts
 
 SILENT = 520
@@ -117,7 +117,7 @@ async def test_many_domains_on_one_silent_address_leave_the_conversations_to_oth
 
 async def test_an_account_with_many_recipients_does_not_fill_what_is_in_hand(world, monkeypatch):
     """A worker that may hold 200 recipients holds half of them for one account, and takes another's at once."""
-    monkeypatch.setattr(loop, "IN_HAND", 200)
+    monkeypatch.setattr(in_hand, "MOST", 200)
     go, take = asyncio.Event(), world.sink.deliver
 
     async def slow(domain, messages, report):
@@ -130,15 +130,15 @@ async def test_an_account_with_many_recipients_does_not_fill_what_is_in_hand(wor
     task = asyncio.create_task(worker.delivery.run())
     many = [world.message(*(f"{n}@slow{m}.test" for n in range(100)), account=SPAMMER) for m in range(30)]
     await world.submit(*many, worker=worker)
-    await until(lambda: worker.delivery._in_hand.total >= 100)
+    await until(lambda: len(worker.delivery._in_hand) >= 100)
     await world.submit(world.message("b@good.test", account=CUSTOMER), worker=worker)
     await until(lambda: any(got.domain == "good.test" for got in world.sink.got))
-    assert worker.delivery._in_hand.total <= 100 + loop.DOMAINS
+    assert len(worker.delivery._in_hand) <= 100 + loop.DOMAINS
     go.set()
     await until(lambda: sum(len(got.recipients) for got in world.sink.got) == 3001)
     await worker.delivery.stop(1)
     await asyncio.wait_for(task, patient(5))
-    assert worker.delivery._in_hand.total == len(worker.delivery._slots) == worker.delivery._slots._unproven == 0
+    assert len(worker.delivery._in_hand) == len(worker.delivery._slots) == worker.delivery._slots._unproven == 0
 
 
 async def test_a_long_line_of_one_account_at_a_domain_lets_others_through(world):

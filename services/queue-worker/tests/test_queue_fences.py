@@ -230,7 +230,7 @@ async def test_a_stop_waits_for_a_claim_under_way_and_gives_back_what_it_claimed
     rows = await world.rows("recipient")
     assert [(row["state"], row["tries"]) for row in rows] == [("waiting", 0)] * 2
     assert all(row["due"] <= world.clock.now() for row in rows), "another worker may claim them at once"
-    assert len(worker.leases) == worker.delivery._in_hand.total == len(worker.delivery._slots) == 0
+    assert len(worker.leases) == len(worker.delivery._in_hand) == len(worker.delivery._slots) == 0
 
 
 async def test_nothing_is_claimed_after_a_stop(world):

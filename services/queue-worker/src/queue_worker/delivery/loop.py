@@ -25,12 +25,12 @@ from mailkit.process.report import report as report_error
 from mailkit.rpc.batch import Pace
 from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, RemoteRecipient, Verdict
 from queue_worker.delivery.destinations import split
+from queue_worker.delivery.in_hand import InHand
 from queue_worker.delivery.leases import LEASE, Leases
 from queue_worker.delivery.outgoing import Bodies, messages_of, prefix_of, result_of
 from queue_worker.delivery.ready import Ready
 from queue_worker.delivery.record import Recorder
 from queue_worker.delivery.schedule import TURN_SECONDS
-from queue_worker.delivery.shares import Shares
 from queue_worker.delivery.slots import Slot, Slots
 from queue_worker.delivery.walk import Walk
 from queue_worker.models import LOOP, Claim, End, Pair, Result
@@ -42,8 +42,6 @@ log = get_logger()
 DOMAINS = 50
 EACH = 100
 FLOWS = 10
-#: Most recipients in hand, in all.
-IN_HAND = 5000
 POLL_SECONDS = 1.0
 #: Verdicts for which nothing was tried at the destination.
 _UNTRIED = frozenset({Verdict.returned, Verdict.postponed})
@@ -63,15 +61,13 @@ class Delivery:
         self._clock = clock
         self._worker = worker
         self._leases = leases
-        self._recorder = recorder
         self._remote = remote
         self._ready = Ready()
         self.walk = Walk(pool, clock, self._ready)
         self._slots = Slots(per_domain)
-        self._in_hand = Shares(IN_HAND)
         self._due = asyncio.Event()
+        self._in_hand = InHand(leases, recorder, self._due.set)
         self._conversations: set[asyncio.Task[None]] = set()
-        self._records: set[asyncio.Task[None]] = set()
         self._claims: set[asyncio.Future[None]] = set()
         self._stopping = False
 
@@ -111,7 +107,7 @@ class Delivery:
         """Wait until nothing is under way, for at most `seconds`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        while (tasks := {*self._claims, *self._conversations, *self._records}) and loop.time() < end:
+        while (tasks := {*self._claims, *self._conversations, *self._in_hand.recording}) and loop.time() < end:
             await asyncio.wait(tasks, timeout=end - loop.time())
 
     async def _wait(self, seconds: float) -> None:
@@ -140,7 +136,7 @@ class Delivery:
         if not taken:
             return 0
         pairs = Counter(domain for _, domain in taken)
-        most = [self._allow(flow, EACH // pairs[domain]) for flow, domain in taken]
+        most = [self._in_hand.allow(flow, EACH // pairs[domain]) for flow, domain in taken]
         now = self._clock.now()
         try:
             rows = await self._pool.fetch(
@@ -149,24 +145,24 @@ class Delivery:
             )  # fmt: skip
         except BaseException:
             for (flow, _), limit in zip(taken, most, strict=True):
-                self._in_hand.give(flow, limit)
+                self._in_hand.unclaimed(flow, limit)
             self._ready.add(taken)
             for slot in slots.values():
                 self._release(slot, None)
             raise
         claims = [Claim(**dict(row)) for row in rows]
-        self._leases.hold(claims)
+        self._in_hand.hold(claims)
         found = Counter(map(_PAIR, claims))
         for pair, limit in zip(taken, most, strict=True):
-            self._in_hand.give(pair[0], limit - found[pair])
+            self._in_hand.unclaimed(pair[0], limit - found[pair])
             if found[pair] >= limit:
                 self._ready.add([pair])
         doubtful = [claim for claim in claims if claim.was_sent]
         if doubtful:
-            self._end([Result(claim, End.in_doubt, "4.4.2", _DOUBT) for claim in doubtful])
+            self._in_hand.record([Result(claim, End.in_doubt, "4.4.2", _DOUBT) for claim in doubtful])
         looped = [claim for claim in claims if claim.looped and not claim.was_sent]
         if looped:
-            self._end([Result(claim, End.failed, "5.4.6", LOOP) for claim in looped])
+            self._in_hand.record([Result(claim, End.failed, "5.4.6", LOOP) for claim in looped])
         by_domain: dict[str, list[Claim]] = {}
         for claim in claims:
             if not (claim.was_sent or claim.looped):
@@ -186,15 +182,6 @@ class Delivery:
             return False
         slots[domain] = slot
         return True
-
-    def _allow(self, flow: UUID, most: int) -> int:
-        """Count up to `most` recipients in hand for `flow`; return how many.
-
-        It is at least one, even beyond the share: pairs that join another flow's conversation are few.
-        """
-        limit = max(1, min(most, (self._in_hand.free(flow) + 1) // 2))
-        self._in_hand.take(flow, limit)
-        return limit
 
     def _release(self, slot: Slot, reached: bool | None) -> None:
         self._slots.release(slot, reached)
@@ -233,7 +220,7 @@ class Delivery:
                     self._slots.answered(slot.domain, asyncio.get_running_loop().time())
                     self._unblock(slot.domain)
             if results:
-                self._end(results)
+                self._in_hand.record(results)
 
         def remote_message(group: list[Claim]) -> RemoteMessage:
             first = group[0]
@@ -251,23 +238,5 @@ class Delivery:
             report_error(error, "converse")
         finally:
             if left:  # without an outcome: their leases expire, and the mark says whether they are in doubt
-                self._let_go(list(left.values()))
+                self._in_hand.let_go(list(left.values()))
             self._release(slot, reached)
-
-    def _end(self, results: list[Result]) -> None:
-        """Record `results` in the background; the leases are held until they are committed."""
-        task = asyncio.get_running_loop().create_task(self._record(results))
-        self._records.add(task)
-        task.add_done_callback(self._records.discard)
-
-    async def _record(self, results: list[Result]) -> None:
-        try:
-            await self._recorder.record_soon(results)
-        finally:
-            self._let_go([result.claim for result in results])
-            self._due.set()
-
-    def _let_go(self, claims: list[Claim]) -> None:
-        self._leases.release(claims)
-        for claim in claims:
-            self._in_hand.give(claim.flow)
