@@ -7,15 +7,22 @@ is measured by rates.py.
 import asyncio
 import sys
 import time
+from datetime import UTC, datetime
 
 import uvloop
 
 from mailkit.ids import new_id
-from queue_worker.couriers import CourierSettings, RemoteCourier, RemoteMessage, RemoteRecipient, Verdict
+from queue_worker.couriers import CourierSettings, RemoteCourier, RemoteMessage
+from queue_worker.models import Claim, Outcome
 
 BODY = b"Subject: bench\r\n\r\n" + b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n" * 64
 GROUP = 100
 SECONDS = 5.0
+
+
+def claim(address: str) -> Claim:
+    now = datetime.now(UTC)
+    return Claim(new_id(), 0, 1, address, address, "a@here.test", new_id(), len(BODY), now, now, 0)
 
 
 async def main(address: str, port: int, connections: int, recipients: int) -> None:
@@ -29,16 +36,16 @@ async def main(address: str, port: int, connections: int, recipients: int) -> No
     async def mark() -> bool:
         return True
 
-    def report(outcomes: list) -> None:  # type: ignore[type-arg]
+    def report(results: list) -> None:  # type: ignore[type-arg]
         nonlocal count
-        assert all(outcome.verdict is Verdict.delivered for outcome in outcomes), outcomes[0]
-        count += len(outcomes)
+        assert all(result.outcome is Outcome.delivered for result in results), results[0]
+        count += len(results)
 
     async def work() -> None:
         while time.perf_counter() < end:
             group = [
                 RemoteMessage(
-                    new_id(), "a@here.test", [RemoteRecipient(n, f"b{n}@far.test") for n in range(recipients)],
+                    new_id(), "a@here.test", [claim(f"b{n}@far.test") for n in range(recipients)],
                     len(BODY), False, False, body, mark,
                 )
                 for _ in range(GROUP)

@@ -26,7 +26,8 @@ from mailkit.rpc.app import HttpSide
 from mailkit.testing.postgres import databases
 from mailstore_api.wire import FilingAnswer, FilingList
 from queue_worker.config import QueueSettings
-from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, Report, Verdict
+from queue_worker.couriers import RemoteCourier, RemoteMessage, Report
+from queue_worker.models import Outcome, Result
 from queue_worker.service import Parts, assemble, web
 from queue_worker_api.client import QueueClient
 from queue_worker_api.wire import Submission, SubmissionRecipient
@@ -52,9 +53,7 @@ class Courier(RemoteCourier):
         for message in messages:
             await message.load_body()
             if await message.before_dot():
-                report(
-                    [Outcome(r.key, Verdict.delivered, "2.0.0", "250 ok", "mx", "250 ok") for r in message.recipients]
-                )
+                report([Result(r, Outcome.delivered, "2.0.0", "250 ok", "mx", "250 ok") for r in message.recipients])
 
     async def stop(self, grace: float) -> None:
         return

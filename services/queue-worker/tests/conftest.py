@@ -18,7 +18,8 @@ from mailkit.testing.postgres import postgres as postgres
 from mailstore_api.client import MailstoreClient
 from mailstore_api.fake import FakeFilings
 from queue_worker.config import QueueSettings
-from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, Report, Verdict
+from queue_worker.couriers import RemoteCourier, RemoteMessage, Report
+from queue_worker.models import Outcome, Result
 from queue_worker.service import Parts, assemble
 from queue_worker_api.wire import Submission, SubmissionAnswer, SubmissionRecipient
 
@@ -46,7 +47,7 @@ class Sink(RemoteCourier):
     def __init__(self) -> None:
         self.got: list[Received] = []
         self.groups: list[tuple[str, int]] = []
-        self.says: Callable[[str], tuple[Verdict, str, str] | None] = lambda address: None
+        self.says: Callable[[str], tuple[Outcome, str, str] | None] = lambda address: None
         self.before_dot_hook: Callable[[], None] = lambda: None
         self.after_dot_hook: Callable[[], None] = lambda: None
 
@@ -61,17 +62,17 @@ class Sink(RemoteCourier):
                 else:
                     away = said[1] == "4.4.1"
                     host = None if away else "mx.far.test"
-                    report([Outcome(recipient.key, *said, remote_host=host, reached=not away)])
+                    report([Result(recipient, *said, remote_host=host, reached=not away)])
             if not taken:
                 continue
             body = await message.load_body()
             self.before_dot_hook()
             if not await message.before_dot():
-                report([Outcome(r.key, Verdict.returned, "4.3.0", "the attempt was lost") for r in taken])
+                report([Result(r, Outcome.returned, "4.3.0", "the attempt was lost") for r in taken])
                 continue
             self.got.append(Received(domain, message.mail_from, [r.address for r in taken], body))
             self.after_dot_hook()
-            report([Outcome(r.key, Verdict.delivered, "2.0.0", "250 ok", "mx.far.test", "250 ok") for r in taken])
+            report([Result(r, Outcome.delivered, "2.0.0", "250 ok", "mx.far.test", "250 ok") for r in taken])
 
     async def stop(self, grace: float) -> None:
         return

@@ -12,7 +12,7 @@ from mailkit.ids import new_id
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import HttpSide
 from mailkit.testing import hostile
-from queue_worker.couriers import Verdict
+from queue_worker.models import Outcome
 from queue_worker.operators import endpoints
 from queue_worker.operators.endpoints import NAMED
 from queue_worker.service import openapi, web
@@ -32,7 +32,7 @@ async def admin(world):
 
 
 async def deferred(world, *recipients, sender="a@sender.test", reply="450 try later"):
-    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", reply)
+    world.sink.says = lambda address: (Outcome.deferred, "4.2.0", reply)
     (answer,) = await world.submit(world.message(*recipients, sender=sender))
     await world.work()
     return answer.queue_id.hex
@@ -90,7 +90,7 @@ async def test_lists_have_a_bound(admin):
 
 
 async def test_a_message_with_many_recipients_is_shown_in_pages(world, admin):
-    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "later") if address[0] in "13579" else None
+    world.sink.says = lambda address: (Outcome.deferred, "4.2.0", "later") if address[0] in "13579" else None
     (answer,) = await world.submit(world.message(*(f"{n}@far.test" for n in range(10))))
     await world.work()
     shown, after = [], None

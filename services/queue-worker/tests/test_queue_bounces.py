@@ -5,8 +5,7 @@ from email import policy
 
 import pytest
 
-from queue_worker.couriers import Verdict
-from queue_worker.models import clean
+from queue_worker.models import Outcome, clean
 
 S9 = "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)"
 TOO_LONG = " I'm not going to try again; this message has been in the queue too long."
@@ -18,11 +17,11 @@ S13 = (
 
 def down(address):
     """No host of the domain answers; the senders' own does."""
-    return None if address.endswith("@sender.test") else (Verdict.deferred, "4.4.1", S9)
+    return None if address.endswith("@sender.test") else (Outcome.deferred, "4.4.1", S9)
 
 
 def refused(text=S13, status="5.1.1"):
-    return lambda address: None if address.endswith("@sender.test") else (Verdict.failed, status, text)
+    return lambda address: None if address.endswith("@sender.test") else (Outcome.failed, status, text)
 
 
 def read(raw):
@@ -157,7 +156,7 @@ async def test_a_bounce_that_fails_is_counted_and_never_bounced(world):
 
     name = "postrider_queue_bounce_failed_total"
     before = REGISTRY.get_sample_value(name)
-    world.sink.says = lambda address: (Verdict.failed, "5.1.1", "no such user")
+    world.sink.says = lambda address: (Outcome.failed, "5.1.1", "no such user")
     await world.submit(world.message("b@far.test"), world.message("c@far.test", sender=""))
     await world.work()
     await world.work()
@@ -166,7 +165,7 @@ async def test_a_bounce_that_fails_is_counted_and_never_bounced(world):
 
 
 async def test_a_sender_without_a_domain_is_not_bounced_to(world):
-    world.sink.says = lambda address: (Verdict.failed, "5.1.1", "no such user")
+    world.sink.says = lambda address: (Outcome.failed, "5.1.1", "no such user")
     await world.submit(world.message("b@far.test", sender="root"))
     await world.work()
     assert await world.rows("message") == []

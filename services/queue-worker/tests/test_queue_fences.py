@@ -3,9 +3,8 @@
 import asyncio
 
 from mailkit.testing.speed import patient
-from queue_worker.couriers import Verdict
 from queue_worker.delivery.leases import LEASE
-from queue_worker.models import End, Result
+from queue_worker.models import Outcome, Result
 
 
 async def die(work):
@@ -108,12 +107,12 @@ async def test_a_worker_that_slept_past_its_lease_writes_nothing(world):
 
     async def sleep_through(domain, messages, report):
         world.pass_time(LEASE.total_seconds() + 1)
-        world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "try later")
+        world.sink.says = lambda address: (Outcome.deferred, "4.2.0", "try later")
         world.sink.deliver = type(world.sink).deliver.__get__(world.sink)
         await world.work(other)
         said["marked"] = await messages[0].before_dot()
-        for verdict in (Verdict.delivered, Verdict.failed, Verdict.deferred, Verdict.returned, Verdict.in_doubt):
-            await sleeper.recorder.record([Result(messages[0].recipients[0].key, End[verdict.name], "5.0.0", "late")])
+        for outcome in (Outcome.delivered, Outcome.failed, Outcome.deferred, Outcome.returned, Outcome.in_doubt):
+            await sleeper.recorder.record([Result(messages[0].recipients[0], outcome, "5.0.0", "late")])
 
     world.sink.deliver = sleep_through
     await sleeper.delivery.walk.look()
@@ -181,7 +180,7 @@ async def test_recipients_finished_by_two_workers_take_the_message_with_them(wor
 
 async def test_what_was_cut_off_is_given_back_and_due_at_once(world):
     await world.submit(world.message("b@far.test"))
-    world.sink.says = lambda address: (Verdict.returned, "4.3.2", "shutting down")
+    world.sink.says = lambda address: (Outcome.returned, "4.3.2", "shutting down")
     worker = world.worker()
     await worker.delivery.walk.look()
     await worker.delivery.turn()
@@ -219,7 +218,7 @@ async def test_a_stop_waits_for_a_claim_under_way_and_gives_back_what_it_claimed
         async with asyncio.timeout(patient(20)):
             while not await world.pool.fetchval("select count(*) from pg_locks where not granted"):
                 await asyncio.sleep(0.01)
-        world.sink.says = lambda address: (Verdict.returned, "", "")  # what a courier does that has been stopped
+        world.sink.says = lambda address: (Outcome.returned, "", "")  # what a courier does that has been stopped
         stop = asyncio.create_task(worker.delivery.stop(patient(20)))
         while not worker.delivery._stopping:
             await asyncio.sleep(0)

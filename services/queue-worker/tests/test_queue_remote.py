@@ -3,9 +3,9 @@
 import asyncio
 
 from mailkit.testing.speed import patient
-from queue_worker.couriers import Verdict
 from queue_worker.delivery import walk
 from queue_worker.delivery.destinations import CONVERSATION, FIRST, LATELY, REMEMBERED, Destinations, split
+from queue_worker.models import Outcome
 from queue_worker_api.wire import SubmissionRecipient
 
 
@@ -21,7 +21,7 @@ async def test_what_arrives_is_what_was_accepted(world):
 
 
 async def test_only_the_recipients_that_failed_are_tried_again(world):
-    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "450 later") if address == "c@far.test" else None
+    world.sink.says = lambda address: (Outcome.deferred, "4.2.0", "450 later") if address == "c@far.test" else None
     await world.submit(world.message("b@far.test", "c@far.test"))
     await world.work()
     assert [got.recipients for got in world.sink.got] == [["b@far.test"]]

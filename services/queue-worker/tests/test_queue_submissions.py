@@ -10,7 +10,7 @@ from mailkit.errors import BadRequest, Forbidden, TooLarge, Unauthorised, Unavai
 from mailkit.ids import new_id
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import HttpSide
-from queue_worker.couriers import Verdict
+from queue_worker.models import Outcome
 from queue_worker.service import web
 from queue_worker_api.client import QueueClient
 from queue_worker_api.wire import LARGE_BODY, Submission
@@ -118,7 +118,7 @@ async def test_bodies_in_a_database_of_their_own(world, postgres):
         world.bodies = BodyStore(pool, shared=False)
         box = world.mailbox("b@here.test")
         await world.submit(world.message(box), world.message("b@far.test", sender="x@far.test"))
-        world.sink.says = lambda address: (Verdict.failed, "5.1.1", "no such user") if address == "b@far.test" else None
+        world.sink.says = lambda address: (Outcome.failed, "5.1.1", "no such user") if address == "b@far.test" else None
         await world.work()
         (filing,) = world.mailstore.filed.values()
         assert await world.bodies.read(filing.body_id)

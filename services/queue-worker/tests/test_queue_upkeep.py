@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from mailkit.errors import Unavailable
 from mailkit.ids import id_floor, id_time, new_id
 from mailkit.postgres.singleton import Lost, Singleton
-from queue_worker.couriers import Verdict
+from queue_worker.models import Outcome
 from queue_worker.storage.queue import sql
 from queue_worker.storage.schema import metadata
 from queue_worker.upkeep import maintain
@@ -37,12 +37,12 @@ async def test_a_relayed_body_is_deleted_an_hour_after_it_left(world):
 @pytest.mark.parametrize("minutes", [1, 29, 31, 59, 61, 600])
 async def test_a_relayed_body_is_deleted_whenever_it_leaves(world, minutes):
     """Within the first half hour `put`'s own candidate sees to it; after that leaving writes another."""
-    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "later")
+    world.sink.says = lambda address: (Outcome.deferred, "4.2.0", "later")
     await world.submit(world.message("b@far.test"))
     await world.work()
     world.pass_time(minutes * 60)
     await world.worker().collector.collect()
-    world.sink.says = lambda address: (Verdict.delivered, "2.0.0", "taken")
+    world.sink.says = lambda address: (Outcome.delivered, "2.0.0", "taken")
     await world.pool.execute("update queue.recipient set due = $1", world.clock.now())
     await world.work()
     assert await world.pool.fetchval("select count(*) from queue.message") == 0
@@ -69,7 +69,7 @@ async def test_a_body_that_a_mailbox_refers_to_stays(world):
 
 
 async def test_a_body_that_waits_in_the_queue_stays_and_mailstore_is_not_even_asked(world):
-    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "later")
+    world.sink.says = lambda address: (Outcome.deferred, "4.2.0", "later")
     await world.submit(world.message("b@far.test"))
     await world.work()
     world.pass_time(3601)
@@ -170,7 +170,7 @@ async def test_a_partition_that_cannot_be_made_does_not_stop_the_rest(world):
 
 
 async def test_the_oldest_message_under_way_goes_with_the_filings(world):
-    world.sink.says = lambda address: (Verdict.deferred, "4.2.0", "later")
+    world.sink.says = lambda address: (Outcome.deferred, "4.2.0", "later")
     (first, _) = await world.submit(world.message("b@far.test"), world.message(world.mailbox("b@here.test")))
     worker = world.worker()
     await worker.maintenance.minute()

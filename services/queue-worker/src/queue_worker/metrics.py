@@ -3,9 +3,10 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from mailkit.process.metrics import from_zero
+from queue_worker.models import RECORDED
 
 KINDS = ("local", "remote")
-ENDS = ("delivered", "deferred", "in_doubt", "failed", "expired", "returned")
+ENDS = tuple(outcome.value for outcome in RECORDED)
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400)
 
 ACCEPTED = Counter("postrider_queue_accepted_total", "Messages committed at hand-over")

@@ -1,4 +1,4 @@
-"""The data classes of queue-worker: a claimed recipient, and the result of its attempt."""
+"""The data classes of queue-worker: a claimed recipient, the result of its attempt, and what follows from it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +11,12 @@ NO_FLOW = UUID(int=0)
 Pair = tuple[UUID, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Claim:
-    """One recipient that this worker has claimed. Every later write is fenced by (message_id, n, attempt)."""
+    """One recipient that this worker has claimed. Every later write is fenced by (message_id, n, attempt).
+
+    A claim equals only itself, and may be a key.
+    """
 
     message_id: UUID
     n: int
@@ -45,28 +48,75 @@ class Claim:
     """The attempt before this one may have sent its final dot, and no reply was recorded."""
 
 
-class End(Enum):
-    """How an attempt ended."""
+class Outcome(Enum):
+    """How an attempt for one recipient ended."""
 
     delivered = "delivered"
+    """Filed, or the remote host answered the final dot with 2xx: it has the message now (RFC 5321 4.2.5)."""
     failed = "failed"
+    """Refused for good: 5xx, no such domain, S13, S15."""
+    expired = "expired"
+    """Not delivered when the message's lifetime is over (S8)."""
     deferred = "deferred"
-    waiting = "waiting"  # filing could not be tried; not a remote attempt
+    """Not delivered, may be tried again: 4xx, no connection, DNS trouble, S9, S11."""
+    unfiled = "unfiled"
+    """Deferred, and not by the remote schedule: mailstore did not answer, or could not file it."""
     in_doubt = "in_doubt"
+    """The final dot was sent and no reply was read: whether the message is delivered is unknown (decision 6)."""
     returned = "returned"
-    postponed = "postponed"  # no slot for its remote address; not an attempt
+    """Nothing was done (stopped, or the attempt was lost): the claim may be given back at once.
+    The "dot sent" mark may have been committed all the same; no dot followed it."""
+    postponed = "postponed"
+    """Returned, and tried again soon: as many conversations as allowed wait for a first answer of its address."""
+
+
+#: The outcomes that the history, the log and the metrics know: an unfiled one is deferred there, a postponed one returned.
+RECORDED = tuple(outcome for outcome in Outcome if outcome not in (Outcome.unfiled, Outcome.postponed))
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of one attempt. `text` is what a bounce would say, in the contract's words; several lines for S13."""
+    """The result of one attempt.
+
+    `status` is an RFC 3463 code; `text` the reason a sender reads in a bounce (the contract's text, unwrapped; S13 has
+    several lines, separated by "\\n"); `diagnostic` the remote reply for Diagnostic-Code (RFC 3464 2.3.6), if there was one;
+    `tls` the protocol version the message went out under.
+    """
 
     claim: Claim
-    end: End
+    outcome: Outcome
     status: str
     text: str
     remote_host: str | None = None
     diagnostic: str | None = None
+    tls: str | None = None
+    reached: bool = True
+    """Whether a host of the domain answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows an attempt: its outcome as RECORDED, the text with it, and when the recipient is `due` again."""
+
+    result: Result
+    outcome: Outcome
+    text: str
+    due: datetime
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the recipient leaves the queue."""
+        return self.outcome is Outcome.delivered or self.gives_up
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether the recipient leaves the queue undelivered."""
+        return self.outcome is Outcome.failed or self.outcome is Outcome.expired
+
+    @property
+    def bounces(self) -> bool:
+        """Whether the recipient is given up and there is a sender to notify."""
+        return self.gives_up and "@" in self.result.claim.mail_from
 
 
 #: The reason given with 5.4.6.

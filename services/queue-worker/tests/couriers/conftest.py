@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,15 +13,16 @@ from mailkit.ids import new_id
 from mailkit.testing.dns import FakeDns
 from mailkit.testing.sink import Sink
 from mailkit.testing.speed import patient
-from queue_worker.couriers import (
-    CourierSettings,
-    Outcome,
-    RemoteCourier,
-    RemoteMessage,
-    RemoteRecipient,
-)
+from queue_worker.couriers import CourierSettings, RemoteCourier, RemoteMessage
+from queue_worker.models import Claim, Result
 
 BODY = b"From: a@here.test\r\nSubject: hello\r\n\r\nHello.\r\n"
+
+
+def claim(address: str) -> Claim:
+    """A recipient; couriers read its address only."""
+    now = datetime.now(UTC)
+    return Claim(new_id(), 0, 1, address, address, "a@here.test", new_id(), len(BODY), now, now, 0)
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Outside:
     port: int
     sinks: list[Sink]
     couriers: list[RemoteCourier] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     _address: int = 1
 
@@ -76,32 +78,30 @@ class Outside:
             return True
 
         message = RemoteMessage(
-            new_id(), sender, [RemoteRecipient(address, address) for address in addresses], len(body),
+            new_id(), sender, [claim(address) for address in addresses], len(body),
             not body.isascii(), False, load, mark,
         )  # fmt: skip
         return replace(message, **changes)
 
-    def report(self, outcomes: Sequence[Outcome]) -> None:
-        assert outcomes
-        self.outcomes += outcomes
-        self.events += [f"{outcome.verdict.value} {outcome.key}" for outcome in outcomes]
+    def report(self, results: Sequence[Result]) -> None:
+        assert results
+        self.results += results
+        self.events += [f"{result.outcome.value} {result.claim.address}" for result in results]
 
-    async def deliver(
-        self, *messages: RemoteMessage, domain: str = "far.test", **changes: Any
-    ) -> dict[object, Outcome]:
-        """Deliver once with a courier of these settings; every recipient has exactly one outcome."""
+    async def deliver(self, *messages: RemoteMessage, domain: str = "far.test", **changes: Any) -> dict[object, Result]:
+        """Deliver once with a courier of these settings; every recipient has exactly one result."""
         courier = self.couriers[-1] if self.couriers and not changes else self.courier(**changes)
-        before = len(self.outcomes)
+        before = len(self.results)
         async with asyncio.timeout(patient(30)):
             await courier.deliver(domain, list(messages), self.report)
-        told = self.outcomes[before:]
-        assert sorted(str(o.key) for o in told) == sorted(r.address for m in messages for r in m.recipients)
-        return {outcome.key: outcome for outcome in told}
+        told = self.results[before:]
+        assert sorted(o.claim.address for o in told) == sorted(r.address for m in messages for r in m.recipients)
+        return {result.claim.address: result for result in told}
 
-    async def outcome(self, *, domain: str = "far.test", **changes: Any) -> Outcome:
-        """The one outcome of one message to `b@<domain>`."""
-        (outcome,) = (await self.deliver(self.message(f"b@{domain}"), domain=domain, **changes)).values()
-        return outcome
+    async def result(self, *, domain: str = "far.test", **changes: Any) -> Result:
+        """The one result of one message to `b@<domain>`."""
+        (result,) = (await self.deliver(self.message(f"b@{domain}"), domain=domain, **changes)).values()
+        return result
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,13 @@
-"""What a reply is and what it means: fuzzed bytes, bounds, and the table of outcomes."""
+"""What a reply is and what it means: fuzzed bytes, bounds, and the table of results."""
+
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_worker.couriers import RemoteRecipient, Verdict, trouble
+from mailkit.ids import new_id
+from queue_worker.couriers import trouble
 from queue_worker.couriers.envelope import BadPath, Envelope, path
 from queue_worker.couriers.models import RemoteMessage
 from queue_worker.couriers.replies import (
@@ -15,8 +18,10 @@ from queue_worker.couriers.replies import (
     RemoteReply,
     ReplyReader,
 )
+from queue_worker.models import Claim, Outcome
 
-B = RemoteRecipient("b", "b@far.test")
+_NOW = datetime.now(UTC)
+B = Claim(new_id(), 0, 1, "b@far.test", "b@far.test", "a@here.test", new_id(), 1, _NOW, _NOW, 0)
 
 texts = st.text(st.characters(codec="ascii", exclude_categories=["C"]), max_size=60)
 replies = st.tuples(st.integers(200, 599), st.lists(texts, min_size=1, max_size=5))
@@ -106,32 +111,32 @@ def test_what_says_that_a_transaction_has_enough_recipients(line, enough):
 
 
 @pytest.mark.parametrize(
-    ("said", "lines", "verdict", "status", "last"),
+    ("said", "lines", "outcome", "status", "last"),
     [
-        ("RCPT To:<b@far.test>", ["550 MAILBOX NOT FOUND"], Verdict.failed, "5.1.1", "550 <b@far.test>... User unknown"),
-        ("RCPT To:<b@far.test>", ["550 5.7.1 blocked"], Verdict.failed, "5.7.1", "550 <b@far.test>... User unknown"),
-        ("RCPT To:<b@far.test>", ["553 sorry"], Verdict.failed, "5.1.1", "553 <b@far.test>... User unknown"),
-        ("RCPT To:<b@far.test>", ["554 no"], Verdict.failed, "5.0.0", "554 <b@far.test>... Service unavailable"),
-        ("RCPT To:<b@far.test>", ["450 4.2.0 later"], Verdict.deferred, "4.2.0", "<<< 450 4.2.0 later"),
-        ("RCPT To:<b@far.test>", ["450 5.2.0 odd"], Verdict.deferred, "4.0.0", "<<< 450 5.2.0 odd"),
-        ("MAIL From:<a@here.test>", ["554-one", "554 two"], Verdict.failed, "5.0.0", "<<< 554 two"),
-        (".", ["354 what"], Verdict.deferred, "4.5.0", "<<< 354 what"),
+        ("RCPT To:<b@far.test>", ["550 MAILBOX NOT FOUND"], Outcome.failed, "5.1.1", "550 <b@far.test>... User unknown"),
+        ("RCPT To:<b@far.test>", ["550 5.7.1 blocked"], Outcome.failed, "5.7.1", "550 <b@far.test>... User unknown"),
+        ("RCPT To:<b@far.test>", ["553 sorry"], Outcome.failed, "5.1.1", "553 <b@far.test>... User unknown"),
+        ("RCPT To:<b@far.test>", ["554 no"], Outcome.failed, "5.0.0", "554 <b@far.test>... Service unavailable"),
+        ("RCPT To:<b@far.test>", ["450 4.2.0 later"], Outcome.deferred, "4.2.0", "<<< 450 4.2.0 later"),
+        ("RCPT To:<b@far.test>", ["450 5.2.0 odd"], Outcome.deferred, "4.0.0", "<<< 450 5.2.0 odd"),
+        ("MAIL From:<a@here.test>", ["554-one", "554 two"], Outcome.failed, "5.0.0", "<<< 554 two"),
+        (".", ["354 what"], Outcome.deferred, "4.5.0", "<<< 354 what"),
     ],
 )  # fmt: skip
-def test_refusals(said, lines, verdict, status, last):
-    outcome = trouble.of_recipient(B, "mx.far.test", said, RemoteReply(int(lines[0][:3]), tuple(lines)), None)
-    assert (outcome.key, outcome.verdict, outcome.status, outcome.remote_host) == ("b", verdict, status, "mx.far.test")
-    assert outcome.text.split("\n")[:2] == ["while talking to mx.far.test.:", f">>> {said}"]
-    assert [f"<<< {line}" for line in lines] == outcome.text.split("\n")[2 : 2 + len(lines)]
-    assert outcome.text.split("\n")[-1] == last
+def test_refusals(said, lines, outcome, status, last):
+    result = trouble.of_recipient(B, "mx.far.test", said, RemoteReply(int(lines[0][:3]), tuple(lines)), None)
+    assert (result.claim, result.outcome, result.status, result.remote_host) == (B, outcome, status, "mx.far.test")
+    assert result.text.split("\n")[:2] == ["while talking to mx.far.test.:", f">>> {said}"]
+    assert [f"<<< {line}" for line in lines] == result.text.split("\n")[2 : 2 + len(lines)]
+    assert result.text.split("\n")[-1] == last
 
 
 def test_answers_to_the_dot():
-    def dot(line: str) -> Verdict:
-        return trouble.of_dot(B, "mx", RemoteReply(int(line[:3]), (line,)), None).verdict
+    def dot(line: str) -> Outcome:
+        return trouble.of_dot(B, "mx", RemoteReply(int(line[:3]), (line,)), None).outcome
 
     assert [dot(line) for line in ("250 ok", "251 ok", "354 go on", "451 no", "421 bye", "554 no")] == [
-        Verdict.delivered, Verdict.delivered, Verdict.in_doubt, Verdict.deferred, Verdict.deferred, Verdict.failed,
+        Outcome.delivered, Outcome.delivered, Outcome.in_doubt, Outcome.deferred, Outcome.deferred, Outcome.failed,
     ]  # fmt: skip
 
 

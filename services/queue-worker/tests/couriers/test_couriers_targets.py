@@ -7,9 +7,10 @@ from ipaddress import ip_address
 import pytest
 
 from mailkit.net.dns import Existence, NoRecord, NoSuchName, Resolver, TemporaryDnsError
-from queue_worker.couriers import CourierSettings, Verdict
+from queue_worker.couriers import CourierSettings
 from queue_worker.couriers.public import is_public
 from queue_worker.couriers.targets import NoTarget, Targets
+from queue_worker.models import Outcome
 
 
 @pytest.fixture
@@ -51,29 +52,29 @@ async def test_address_literals(find):
     assert await find("[127.0.1.9]") == [("[127.0.1.9]", "127.0.1.9")]
     assert await find("[IPv6:2600::9]") == [("[IPv6:2600::9]", "2600::9")]
     assert await find("[ipv6:2600::9]") == [("[ipv6:2600::9]", "2600::9")]  # the queue groups by lower case
-    assert (await find("[10.0.0.1]")).verdict is Verdict.deferred
+    assert (await find("[10.0.0.1]")).outcome is Outcome.deferred
     assert (await find("[ipv6:fd00::1]")).status == "4.4.4" == (await find("[ipv6:nonsense]")).status
     assert await find("[ipv6:2001:db8::1]", allow_networks=("2001:db8::/32",))
 
 
 @pytest.mark.parametrize(
-    ("domain", "verdict", "status", "text"),
+    ("domain", "outcome", "status", "text"),
     [
-        ("nowhere.test", Verdict.failed, "5.1.2", "Sorry, I couldn't find any host named nowhere.test. (#5.1.2)"),
-        ("null.test", Verdict.failed, "5.1.10", "The domain null.test does not accept mail. (#5.1.10)"),
-        ("hollow.test", Verdict.failed, "5.4.4",
+        ("nowhere.test", Outcome.failed, "5.1.2", "Sorry, I couldn't find any host named nowhere.test. (#5.1.2)"),
+        ("null.test", Outcome.failed, "5.1.10", "The domain null.test does not accept mail. (#5.1.10)"),
+        ("hollow.test", Outcome.failed, "5.4.4",
          "Name service error for mx.hollow.test: Host found but no data record of requested type"),
-        ("gone.test", Verdict.failed, "5.4.4",
+        ("gone.test", Outcome.failed, "5.4.4",
          "Name service error for mx.gone.test: Host found but no data record of requested type"),
-        ("empty.test", Verdict.failed, "5.4.4",
+        ("empty.test", Outcome.failed, "5.4.4",
          "Name service error for empty.test: Host found but no data record of requested type"),
-        ("sick.test", Verdict.deferred, "4.4.3", "The mail hosts of sick.test cannot be looked up right now. (#4.4.3)"),
-        ("slow.test", Verdict.deferred, "4.4.3", "The mail hosts of slow.test cannot be looked up right now. (#4.4.3)"),
-        ("half.test", Verdict.deferred, "4.4.3", "The address of mx.half.test cannot be looked up right now. (#4.4.3)"),
-        ("mixed.test", Verdict.deferred, "4.4.3", "The address of mx.half.test cannot be looked up right now. (#4.4.3)"),
+        ("sick.test", Outcome.deferred, "4.4.3", "The mail hosts of sick.test cannot be looked up right now. (#4.4.3)"),
+        ("slow.test", Outcome.deferred, "4.4.3", "The mail hosts of slow.test cannot be looked up right now. (#4.4.3)"),
+        ("half.test", Outcome.deferred, "4.4.3", "The address of mx.half.test cannot be looked up right now. (#4.4.3)"),
+        ("mixed.test", Outcome.deferred, "4.4.3", "The address of mx.half.test cannot be looked up right now. (#4.4.3)"),
     ],
 )  # fmt: skip
-async def test_nowhere_to_go(dns, find, domain, verdict, status, text):
+async def test_nowhere_to_go(dns, find, domain, outcome, status, text):
     dns.set("null.test", MX=["0 ."])
     dns.set("hollow.test", MX=["10 mx.hollow.test"])
     dns.set("mx.hollow.test", TXT=['"no address"'])
@@ -85,7 +86,7 @@ async def test_nowhere_to_go(dns, find, domain, verdict, status, text):
     dns.fail("mx.half.test", "REFUSED")
     dns.set("mixed.test", MX=["10 mx.hollow.test", "20 mx.half.test"])
     none = await find(domain)
-    assert (none.verdict, none.status, none.text) == (verdict, status, text)
+    assert (none.outcome, none.status, none.text) == (outcome, status, text)
 
 
 async def test_a_host_without_address_is_passed_over_when_another_has_one(dns, find):
@@ -106,7 +107,7 @@ async def test_ourselves(dns, find):
     dns.set("direct.test", A=["127.0.1.7"])
     assert (await find("direct.test", port=2525, own_listeners=frozenset({("127.0.1.7", 2525)}))).status == "5.4.6"
     assert await find("direct.test", port=25, own_listeners=frozenset({("127.0.1.7", 2525)}))
-    assert (await find("direct.test", own_names=frozenset({"Direct.test."}))).verdict is Verdict.failed
+    assert (await find("direct.test", own_names=frozenset({"Direct.test."}))).outcome is Outcome.failed
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ async def test_addresses_that_are_not_public_are_never_connected_to(dns, find, a
     kind = "AAAA" if ":" in address else "A"
     dns.set("mx.far.test", **{kind: [address]})
     none = await find("far.test", allow_networks=())
-    assert (none.verdict, none.status) == (Verdict.deferred, "4.4.4")
+    assert (none.outcome, none.status) == (Outcome.deferred, "4.4.4")
     if ":" not in address:
         assert await find("far.test", allow_networks=("0.0.0.0/0",)) == [("mx.far.test", address)]
 

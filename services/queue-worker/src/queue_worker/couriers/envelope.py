@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from queue_worker.couriers.models import RemoteMessage, RemoteRecipient
+from queue_worker.couriers.models import RemoteMessage
+from queue_worker.models import Claim
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DOT_STRING = re.compile(
@@ -38,13 +39,13 @@ class Envelope:
     __slots__ = ("body", "mail", "message", "rcpts", "recipients", "unable")
 
     def __init__(
-        self, message: RemoteMessage, recipients: Sequence[RemoteRecipient], body: bytes, extensions: dict[str, str]
+        self, message: RemoteMessage, recipients: Sequence[Claim], body: bytes, extensions: dict[str, str]
     ) -> None:
         self.message = message
         self.body = body
-        self.recipients: list[RemoteRecipient] = []
+        self.recipients: list[Claim] = []
         self.rcpts: list[str] = []
-        self.unable: list[tuple[RemoteRecipient, str]] = []
+        self.unable: list[tuple[Claim, str]] = []
         """Recipients and the reason: "utf8" (RFC 6531 3.4: the host cannot take the address) or "path" (it is malformed)."""
         utf8 = "SMTPUTF8" in extensions
         try:

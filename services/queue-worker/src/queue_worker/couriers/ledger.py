@@ -1,10 +1,11 @@
-"""The recipients of a group that still wait for an outcome. Each is reported exactly once, whatever fails."""
+"""The recipients of a group that still wait for a result. Each is reported exactly once, whatever fails."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 from queue_worker.couriers import trouble
-from queue_worker.couriers.models import Outcome, RemoteMessage, RemoteRecipient, Report
+from queue_worker.couriers.models import RemoteMessage, Report
 from queue_worker.couriers.trouble import Trouble
+from queue_worker.models import Claim, Result
 
 
 class Ledger:
@@ -12,9 +13,9 @@ class Ledger:
 
     def __init__(self, messages: Sequence[RemoteMessage], report: Report) -> None:
         self._report = report
-        self._open = {id(m): (m, {id(r): r for r in m.recipients}) for m in messages if m.recipients}
-        self._dotted: dict[int, tuple[str, list[RemoteRecipient]]] = {}
-        self._troubles: dict[int, Trouble] = {}
+        self._open = {m: {r: r for r in m.recipients} for m in messages if m.recipients}
+        self._dotted: dict[RemoteMessage, tuple[str, list[Claim]]] = {}
+        self._troubles: dict[RemoteMessage, Trouble] = {}
         self.settled = 0
         """Recipients reported so far."""
 
@@ -23,34 +24,32 @@ class Ledger:
 
     def messages(self) -> list[RemoteMessage]:
         """Return the messages that have open recipients."""
-        return [message for message, _ in self._open.values()]
+        return list(self._open)
 
-    def recipients(self, message: RemoteMessage) -> list[RemoteRecipient]:
+    def recipients(self, message: RemoteMessage) -> list[Claim]:
         """Return the open recipients of `message`."""
-        entry = self._open.get(id(message))
-        return list(entry[1].values()) if entry is not None else []
+        return list(self._open.get(message, ()))
 
-    def tell(self, message: RemoteMessage, found: Iterable[tuple[RemoteRecipient, Outcome]]) -> None:
-        """Report the outcomes in `found`; recipients that were reported before are skipped."""
-        entry = self._open.get(id(message))
-        if entry is None:
+    def report(self, message: RemoteMessage, results: Iterable[Result]) -> None:
+        """Report `results`; those of recipients that were reported before are skipped."""
+        waiting = self._open.get(message)
+        if waiting is None:
             return
-        waiting = entry[1]
-        outcomes = [outcome for recipient, outcome in found if waiting.pop(id(recipient), None) is not None]
-        self._dotted.pop(id(message), None)
+        new = [result for result in results if waiting.pop(result.claim, None) is not None]
+        self._dotted.pop(message, None)
         if not waiting:
-            del self._open[id(message)]
-        self.settled += len(outcomes)
-        if outcomes:
-            self._report(outcomes)
+            del self._open[message]
+        self.settled += len(new)
+        if new:
+            self._report(new)
 
-    def dot(self, message: RemoteMessage, host: str, accepted: list[RemoteRecipient]) -> None:
-        """Note that the final dot is sent now: until `tell`, `message` is in doubt for the `accepted` recipients."""
-        self._dotted[id(message)] = (host, accepted)
+    def dot(self, message: RemoteMessage, host: str, accepted: list[Claim]) -> None:
+        """Note that the final dot is sent now: until `report`, `message` is in doubt for the `accepted` recipients."""
+        self._dotted[message] = (host, accepted)
 
     def undot(self, message: RemoteMessage) -> None:
         """Note that the dot could not be written after all."""
-        self._dotted.pop(id(message), None)
+        self._dotted.pop(message, None)
 
     @property
     def dots(self) -> bool:
@@ -59,7 +58,7 @@ class Ledger:
 
     def note(self, message: RemoteMessage, found: Trouble) -> None:
         """Note what stopped `message` at one host; the most significant trouble is reported if no other host takes it."""
-        self._troubles[id(message)] = trouble.worse(self._troubles.get(id(message)), found)
+        self._troubles[message] = trouble.worse(self._troubles.get(message), found)
 
     def close_deferred(self, found: Trouble) -> None:
         """Report all open recipients: in doubt after a dot, else deferred.
@@ -68,21 +67,21 @@ class Ledger:
         """
         for message in self.messages():
             self._doubt(message, found.text)
-            noted = self._troubles.get(id(message))
+            noted = self._troubles.get(message)
             why = trouble.worse(found, noted) if noted is not None else found
-            self.tell(message, [(r, trouble.deferred(r, why)) for r in self.recipients(message)])
+            self.report(message, [trouble.deferred(r, why) for r in self.recipients(message)])
 
-    def close_returned(self, why: str, make: Callable[[RemoteRecipient], Outcome] = trouble.returned) -> None:
+    def close_returned(self, why: str, make: Callable[[Claim], Result] = trouble.returned) -> None:
         """Report all open recipients: in doubt after a dot, else as `make` says."""
         for message in self.messages():
             self._doubt(message, why)
-            self.tell(message, [(r, make(r)) for r in self.recipients(message)])
+            self.report(message, [make(r) for r in self.recipients(message)])
 
-    def close_all(self, make: Callable[[RemoteRecipient], Outcome]) -> None:
+    def close_all(self, make: Callable[[Claim], Result]) -> None:
         """Report all open recipients as `make` says."""
         for message in self.messages():
-            self.tell(message, [(r, make(r)) for r in self.recipients(message)])
+            self.report(message, [make(r) for r in self.recipients(message)])
 
     def _doubt(self, message: RemoteMessage, why: str) -> None:
-        host, accepted = self._dotted.get(id(message), ("", []))
-        self.tell(message, [(r, trouble.in_doubt(r, host, why)) for r in accepted])
+        host, accepted = self._dotted.get(message, ("", []))
+        self.report(message, [trouble.in_doubt(r, host, why) for r in accepted])

@@ -9,20 +9,20 @@ from mailkit.process.report import report
 from mailkit.rpc.batch import send_apart
 from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import Filing, FilingList
-from queue_worker.models import LOOP, Claim, End, Result
+from queue_worker.models import LOOP, Claim, Outcome, Result
 
 log = get_logger()
 
 _NO_MAILBOX = "Sorry, no mailbox here by that name. vpopmail (#5.1.1)"  # S14
-_ENDS = {
-    "filed": (End.delivered, "2.0.0", "filed"),
-    "already": (End.delivered, "2.0.0", "filed"),
-    "full": (End.deferred, "4.2.2", "The mailbox is full. (#4.2.2)"),
-    "gone": (End.failed, "5.1.1", _NO_MAILBOX),
-    "no_space": (End.waiting, "4.3.1", "The mail store has no room on its disk right now. (#4.3.1)"),
-    "failed": (End.waiting, "4.3.0", "The mail store could not file the message right now. (#4.3.0)"),
+_OUTCOMES = {
+    "filed": (Outcome.delivered, "2.0.0", "filed"),
+    "already": (Outcome.delivered, "2.0.0", "filed"),
+    "full": (Outcome.deferred, "4.2.2", "The mailbox is full. (#4.2.2)"),
+    "gone": (Outcome.failed, "5.1.1", _NO_MAILBOX),
+    "no_space": (Outcome.unfiled, "4.3.1", "The mail store has no room on its disk right now. (#4.3.1)"),
+    "failed": (Outcome.unfiled, "4.3.0", "The mail store could not file the message right now. (#4.3.0)"),
 }
-_AWAY = (End.waiting, "4.3.0", "The mail store cannot be reached right now. (#4.3.0)")
+_AWAY = (Outcome.unfiled, "4.3.0", "The mail store cannot be reached right now. (#4.3.0)")
 
 
 class LocalCourier:
@@ -35,7 +35,7 @@ class LocalCourier:
 
     async def deliver(self, claims: Sequence[Claim], oldest: UUID | None) -> list[Result]:
         """File `claims` and return one result each. `oldest`: no older message is under way (decision 3)."""
-        looped = [Result(claim, End.failed, "5.4.6", LOOP) for claim in claims if claim.looped]
+        looped = [Result(claim, Outcome.failed, "5.4.6", LOOP) for claim in claims if claim.looped]
         rest = [claim for claim in claims if not claim.looped]
         return looped + (await self._file(rest, oldest) if rest else [])
 
@@ -52,7 +52,7 @@ class LocalCourier:
         ]  # fmt: skip
         answers = await send_apart(hand_over, items)
         self._note(next((answer for answer in answers if isinstance(answer, Exception) and concerns_all(answer)), None))
-        return [Result(claim, *_end(claim, answer)) for claim, answer in zip(claims, answers, strict=True)]
+        return [Result(claim, *_outcome(claim, answer)) for claim, answer in zip(claims, answers, strict=True)]
 
     def _note(self, error: Exception | None) -> None:
         """Count lists that mailstore did not answer; log the first one, and the end of them."""
@@ -65,13 +65,13 @@ class LocalCourier:
             log.info("service_back", work="file")
 
 
-def _end(claim: Claim, answer: str | Exception) -> tuple[End, str, str]:
+def _outcome(claim: Claim, answer: str | Exception) -> tuple[Outcome, str, str]:
     if isinstance(answer, str):
-        return _ENDS[answer]
+        return _OUTCOMES[answer]
     if concerns_all(answer):
         return _AWAY
     report(answer, "file", queue_id=claim.message_id)
-    return _ENDS["failed"]
+    return _OUTCOMES["failed"]
 
 
 def prefix(claim: Claim) -> bytes:

@@ -2,39 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from uuid import UUID
 
-
-class Verdict(Enum):
-    """The result of one attempt for one recipient."""
-
-    delivered = "delivered"
-    """The remote host answered the final dot with 2xx: it has the message now (RFC 5321 4.2.5)."""
-    deferred = "deferred"
-    """Not delivered, may be tried again: 4xx, no connection, DNS trouble, S9, S11."""
-    failed = "failed"
-    """Refused for good: 5xx, no such domain, S13, S15."""
-    in_doubt = "in_doubt"
-    """The final dot was sent and no reply was read: whether the message is delivered is unknown (decision 6)."""
-    returned = "returned"
-    """Nothing was done at the remote host (stopped, or the attempt was lost): the claim may be given back at once.
-    The "dot sent" mark may have been committed all the same; no dot followed it."""
-    postponed = "postponed"
-    """Nothing was tried: as many conversations as allowed wait for a first answer of its address. Tried again soon."""
+from queue_worker.models import Claim, Result
 
 
-@dataclass(slots=True)
-class RemoteRecipient:
-    """One recipient of a message at the destination. `key` belongs to the caller and is returned in the Outcome."""
-
-    key: object
-    address: str
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RemoteMessage:
-    """One message for one destination domain.
+    """One message for one destination domain. It equals only itself, and may be a key.
 
     `load_body` returns the whole message, CRLF line endings, not dot-stuffed; it is called once per transaction. `before_dot`
     commits the "dot sent" mark of this attempt (decision 6) and is called before each final dot; recipients refused
@@ -44,7 +19,7 @@ class RemoteMessage:
 
     queue_id: UUID
     mail_from: str
-    recipients: list[RemoteRecipient]
+    recipients: list[Claim]
     size: int
     eight_bit: bool
     smtputf8: bool
@@ -52,27 +27,7 @@ class RemoteMessage:
     before_dot: Callable[[], Awaitable[bool]]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The outcome for one recipient.
-
-    `status` is an RFC 3463 code; `text` the reason a sender reads in a bounce (the contract's text, unwrapped; S13 has
-    several lines, separated by "\\n"); `diagnostic` the remote reply for Diagnostic-Code (RFC 3464 2.3.6), if there was one;
-    `tls` the protocol version the message went out under.
-    """
-
-    key: object
-    verdict: Verdict
-    status: str
-    text: str
-    remote_host: str | None = None
-    diagnostic: str | None = None
-    tls: str | None = None
-    reached: bool = True
-    """Whether a host of the domain answered."""
-
-
-Report = Callable[[list[Outcome]], None]
+Report = Callable[[list[Result]], None]
 
 
 @dataclass(frozen=True, slots=True)

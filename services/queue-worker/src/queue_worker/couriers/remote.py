@@ -12,10 +12,11 @@ from queue_worker.couriers.addresses import Addresses
 from queue_worker.couriers.conversation import Conversation
 from queue_worker.couriers.idle_connections import IdleConnections
 from queue_worker.couriers.ledger import Ledger
-from queue_worker.couriers.models import CourierSettings, Outcome, RemoteMessage, Report
+from queue_worker.couriers.models import CourierSettings, RemoteMessage, Report
 from queue_worker.couriers.targets import NoTarget, Target, Targets
 from queue_worker.couriers.transfer import Broken, Transfer
 from queue_worker.couriers.trouble import Busy, Telling, Trouble
+from queue_worker.models import Result
 
 log = get_logger()
 
@@ -40,7 +41,7 @@ class RemoteCourier:
         self._stopping = False
 
     async def deliver(self, domain: str, messages: Sequence[RemoteMessage], report: Report) -> None:
-        """Send `messages` to `domain`; `report` gets one outcome for every recipient before this returns."""
+        """Send `messages` to `domain`; `report` gets one result for every recipient before this returns."""
         ledger = Ledger(messages, report)
         if self._stopping:
             return ledger.close_returned("the service stops")
@@ -89,9 +90,9 @@ class RemoteCourier:
                     ledger.close_deferred(worst)
         except NoTarget as none:
             ending = none
-            ledger.close_all(lambda r: Outcome(r.key, ending.verdict, ending.status, ending.text, reached=False))
+            ledger.close_all(lambda r: Result(r, ending.outcome, ending.status, ending.text, reached=False))
         except asyncio.CancelledError:
-            pass  # the outcomes are reported below
+            pass  # the results are reported below
         except Exception as error:
             report(error, "deliver")
             ledger.close_deferred(trouble.local("The message could not be sent because of an error of ours."))
@@ -150,12 +151,12 @@ class RemoteCourier:
         A message that was under way when a connection broke goes behind the others. After two connections that broke
         without settling anything it is left to the next address, so that it does not break every connection.
         """
-        begun: Counter[int] = Counter()
-        broke: Counter[int] = Counter()
+        begun: Counter[RemoteMessage] = Counter()
+        broke: Counter[RemoteMessage] = Counter()
         fruitless = 0
         last: Trouble | None = None
         while not self._stopping:
-            work = sorted((m for m in ledger.messages() if broke[id(m)] < 2), key=lambda m: begun[id(m)])
+            work = sorted((m for m in ledger.messages() if broke[m] < 2), key=lambda m: begun[m])
             if not work:
                 break
             kept = self._idle.take(target, tls_failed is not None)
@@ -174,8 +175,8 @@ class RemoteCourier:
                     continue
                 last = broken.trouble
                 if broken.message is not None:
-                    begun[id(broken.message)] += 1
-                    broke[id(broken.message)] += ledger.settled == settled
+                    begun[broken.message] += 1
+                    broke[broken.message] += ledger.settled == settled
                     ledger.note(broken.message, last)
                 fruitless = 0 if ledger.settled > settled else fruitless + 1
                 if fruitless >= FRUITLESS:

@@ -9,8 +9,9 @@ from itertools import groupby
 
 from mailkit.mail.address import Networks
 from mailkit.net.dns import MX, NoRecord, NoSuchName, Resolver, TemporaryDnsError
-from queue_worker.couriers.models import CourierSettings, Verdict
+from queue_worker.couriers.models import CourierSettings
 from queue_worker.couriers.public import embedded, is_public
+from queue_worker.models import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,11 @@ class Target:
 
 
 class NoTarget(Exception):
-    """No host can be tried: `verdict`, RFC 3463 `status`, and the text (spec S15 or ours)."""
+    """No host can be tried: `outcome`, RFC 3463 `status`, and the text (spec S15 or ours)."""
 
-    def __init__(self, verdict: Verdict, status: str, text: str) -> None:
+    def __init__(self, outcome: Outcome, status: str, text: str) -> None:
         super().__init__(text)
-        self.verdict, self.status, self.text = verdict, status, text
+        self.outcome, self.status, self.text = outcome, status, text
 
 
 #: The tag of an IPv6 address literal (RFC 5321 4.1.3), in any case.
@@ -72,11 +73,11 @@ class Targets:
                 except TemporaryDnsError:
                     # it may have an address after all: no failure is final while that is unknown
                     problem = NoTarget(
-                        Verdict.deferred, "4.4.3", f"The address of {host} cannot be looked up right now. (#4.4.3)"
+                        Outcome.deferred, "4.4.3", f"The address of {host} cannot be looked up right now. (#4.4.3)"
                     )
                 except (NoRecord, NoSuchName):
                     problem = problem or NoTarget(
-                        Verdict.failed,
+                        Outcome.failed,
                         "5.4.4",
                         f"Name service error for {host}: Host found but no data record of requested type",
                     )  # S15
@@ -84,7 +85,7 @@ class Targets:
                 return self._after_ourselves(found, domain)
             found += tier
         if not found:
-            raise problem or NoTarget(Verdict.failed, "5.4.4", f"{domain} has no mail host. (#5.4.4)")
+            raise problem or NoTarget(Outcome.failed, "5.4.4", f"{domain} has no mail host. (#5.4.4)")
         return self._usable(found, domain)
 
     async def _exchangers(self, domain: str) -> list[MX]:
@@ -94,20 +95,20 @@ class Targets:
             return [MX(0, domain)]  # RFC 5321 5.1: the implicit MX
         except NoSuchName:
             raise NoTarget(
-                Verdict.failed, "5.1.2", f"Sorry, I couldn't find any host named {domain}. (#5.1.2)"
+                Outcome.failed, "5.1.2", f"Sorry, I couldn't find any host named {domain}. (#5.1.2)"
             ) from None
         except TemporaryDnsError:
             raise NoTarget(
-                Verdict.deferred, "4.4.3", f"The mail hosts of {domain} cannot be looked up right now. (#4.4.3)"
+                Outcome.deferred, "4.4.3", f"The mail hosts of {domain} cannot be looked up right now. (#4.4.3)"
             ) from None
         if len(exchangers) == 1 and exchangers[0].host == "":
-            raise NoTarget(Verdict.failed, "5.1.10", f"The domain {domain} does not accept mail. (#5.1.10)")  # RFC 7505
+            raise NoTarget(Outcome.failed, "5.1.10", f"The domain {domain} does not accept mail. (#5.1.10)")  # RFC 7505
         return [mx for mx in exchangers if mx.host]
 
     def _after_ourselves(self, better: list[Target], domain: str) -> list[Target]:
         """Return the hosts preferred to ourselves; the others are not tried (RFC 5321 5.1). Without any it is a loop."""
         if not better:
-            raise NoTarget(Verdict.failed, "5.4.6", _LOOP)
+            raise NoTarget(Outcome.failed, "5.4.6", _LOOP)
         return self._usable(better, domain)
 
     def _is_ours(self, target: Target) -> bool:
@@ -117,7 +118,7 @@ class Targets:
         """Return the addresses that may be connected to: public ones, and those in networks that the operator allows."""
         usable = [target for target in found if self._may_connect(target.address)]
         if not usable:
-            raise NoTarget(Verdict.deferred, "4.4.4", f"The mail hosts of {domain} have no public address. (#4.4.4)")
+            raise NoTarget(Outcome.deferred, "4.4.4", f"The mail hosts of {domain} have no public address. (#4.4.4)")
         return usable[: self._most]
 
     def _is_allowed(self, address: str) -> bool:

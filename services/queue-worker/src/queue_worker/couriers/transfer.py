@@ -13,9 +13,10 @@ from queue_worker.couriers import trouble
 from queue_worker.couriers.conversation import BLOCK, Conversation, Lost
 from queue_worker.couriers.envelope import Envelope
 from queue_worker.couriers.ledger import Ledger
-from queue_worker.couriers.models import Outcome, RemoteMessage, RemoteRecipient
+from queue_worker.couriers.models import RemoteMessage
 from queue_worker.couriers.replies import RemoteReply
 from queue_worker.couriers.trouble import Trouble
+from queue_worker.models import Claim, Result
 
 log = get_logger()
 
@@ -84,7 +85,7 @@ class Transfer:
             except Exception as error:
                 report(error, "load_body", queue_id=message.queue_id)
                 why = trouble.local("The message could not be read from the store right now.")
-                self._ledger.tell(message, [(r, trouble.deferred(r, why)) for r in message.recipients])
+                self._ledger.report(message, [trouble.deferred(r, why) for r in message.recipients])
                 continue
             envelope = self._address(message, body)
             if envelope is not None:
@@ -107,7 +108,7 @@ class Transfer:
     def _address(self, message: RemoteMessage, body: bytes) -> Envelope | None:
         envelope = Envelope(message, self._ledger.recipients(message), body, self._talk.extensions)
         if envelope.unable:
-            self._ledger.tell(message, [(r, trouble.unable(r, self._talk.host, why)) for r, why in envelope.unable])
+            self._ledger.report(message, [trouble.unable(r, self._talk.host, why) for r, why in envelope.unable])
         return envelope if envelope.recipients else None
 
     # -- MAIL, RCPT, DATA
@@ -120,12 +121,12 @@ class Transfer:
         except Lost as error:
             raise self._broken(envelope.message, str(error)) from None
 
-    async def _named(self, envelope: Envelope) -> list[RemoteRecipient]:
+    async def _named(self, envelope: Envelope) -> list[Claim]:
         """Read the replies to the envelope and report refusals; return the recipients that the message may be sent to now."""
         talk, message = self._talk, envelope.message
         said, misled = "RSET", False
-        accepted: list[RemoteRecipient] = []
-        refused: list[tuple[RemoteRecipient, Outcome]] = []
+        accepted: list[Claim] = []
+        refused: list[Result] = []
         try:
             if talk.needs_rset:
                 await self._answer("RSET", talk.times.mail)
@@ -133,7 +134,7 @@ class Transfer:
             mail = await self._answer(envelope.mail, talk.times.mail)
             talk.needs_rset = True
             if mail.code >= 300:
-                refused = [(r, trouble.of_recipient(r, talk.host, said, mail, talk.tls)) for r in envelope.recipients]
+                refused = [trouble.of_recipient(r, talk.host, said, mail, talk.tls) for r in envelope.recipients]
             if mail.code < 300 or self._pipelining:
                 for recipient, line in zip(envelope.recipients, envelope.rcpts, strict=True):
                     said = f"RCPT To:<{recipient.address}>"
@@ -143,7 +144,7 @@ class Transfer:
                     elif reply.code < 300:
                         accepted.append(recipient)
                     elif not (accepted and trouble.too_many(reply)):  # these stay open for the next transaction
-                        refused.append((recipient, trouble.of_recipient(recipient, talk.host, said, reply, talk.tls)))
+                        refused.append(trouble.of_recipient(recipient, talk.host, said, reply, talk.tls))
             if accepted or self._pipelining:
                 said = "DATA"
                 data = await self._answer("DATA", talk.times.data)
@@ -158,13 +159,13 @@ class Transfer:
                     talk.write(b".\r\n", 1)
                     await talk.reply(talk.times.dot)
                 if data.code >= 400 and accepted:
-                    refused += [(r, trouble.of_recipient(r, talk.host, said, data, talk.tls)) for r in accepted]
+                    refused += [trouble.of_recipient(r, talk.host, said, data, talk.tls) for r in accepted]
                     accepted = []
         except Lost as error:
             raise self._broken(message, str(error), said) from None
         finally:
             if refused:
-                self._ledger.tell(message, refused)  # final, whatever happened to the connection since
+                self._ledger.report(message, refused)  # final, whatever happened to the connection since
         return accepted
 
     async def _answer(self, line: str, seconds: float) -> RemoteReply:
@@ -177,7 +178,7 @@ class Transfer:
 
     # -- the message itself
 
-    async def _body(self, envelope: Envelope, accepted: list[RemoteRecipient]) -> Envelope | None:
+    async def _body(self, envelope: Envelope, accepted: list[Claim]) -> Envelope | None:
         """Commit the mark; send the body, the final dot and, if it is ready, the next envelope, which is returned."""
         talk, message, ledger = self._talk, envelope.message, self._ledger
         body = envelope.stuffed()
@@ -188,7 +189,7 @@ class Transfer:
             marked = await self._mark(message)
             if not marked or self._stopping():
                 talk.cut()  # the attempt is lost, or the service stops: no dot
-                ledger.tell(message, [(r, trouble.returned(r)) for r in accepted])
+                ledger.report(message, [trouble.returned(r) for r in accepted])
                 raise Broken(None, trouble.lost(talk.host, "the attempt was lost"))
             following = self._next_if_ready() if self._pipelining else None
             ledger.dot(message, talk.host, accepted)
@@ -206,16 +207,16 @@ class Transfer:
             early = talk.unasked
             if early is not None and early.code >= 400 and early.code != 421:
                 # the host refused before the end of the message
-                ledger.tell(message, [(r, trouble.of_recipient(r, talk.host, ".", early, talk.tls)) for r in accepted])
+                ledger.report(message, [trouble.of_recipient(r, talk.host, ".", early, talk.tls) for r in accepted])
             raise self._broken(message, str(error)) from None
         talk.sent += 1
         try:
             reply = await talk.reply(talk.times.dot)
         except Lost as error:
-            ledger.tell(message, [(r, trouble.in_doubt(r, talk.host, str(error))) for r in accepted])
+            ledger.report(message, [trouble.in_doubt(r, talk.host, str(error)) for r in accepted])
             raise Broken(None, trouble.lost(talk.host, str(error))) from None
         talk.needs_rset = False
-        ledger.tell(message, [(r, trouble.of_dot(r, talk.host, reply, talk.tls)) for r in accepted])
+        ledger.report(message, [trouble.of_dot(r, talk.host, reply, talk.tls) for r in accepted])
         if 300 <= reply.code < 400:
             raise Broken(None, trouble.refused_session(talk.host, ".", reply))
         return following

@@ -1,9 +1,9 @@
-"""The outcome that a reply or a failure means: delivered, deferred, failed or in doubt, and the text that says why."""
+"""The result that a reply or a failure means: delivered, deferred, failed or in doubt, and the text that says why."""
 
 from enum import IntEnum
 
-from queue_worker.couriers.models import Outcome, RemoteRecipient, Verdict
 from queue_worker.couriers.replies import RemoteReply
+from queue_worker.models import Claim, Outcome, Result
 
 NO_CONNECTION = "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)"  # S9
 
@@ -91,8 +91,8 @@ def transcript(host: str, said: str, reply: RemoteReply, last: str = "") -> str:
     return "\n".join(lines)
 
 
-def of_recipient(recipient: RemoteRecipient, host: str, said: str, reply: RemoteReply, tls: str | None) -> Outcome:
-    """Return the outcome of a refusal (4xx or 5xx) for one recipient. An unexpected 2xx or 3xx defers it with 4.5.0."""
+def of_recipient(recipient: Claim, host: str, said: str, reply: RemoteReply, tls: str | None) -> Result:
+    """Return the result of a refusal (4xx or 5xx) for one recipient. An unexpected 2xx or 3xx defers it with 4.5.0."""
     if reply.code >= 500:
         status, last = reply.status, ""
         if said.startswith("RCPT"):
@@ -101,9 +101,9 @@ def of_recipient(recipient: RemoteRecipient, host: str, said: str, reply: Remote
             if user and status == "5.0.0":
                 status = "5.1.1"
         text = transcript(host, said, reply, last)
-        return Outcome(recipient.key, Verdict.failed, status, text, host, reply.text, tls)
+        return Result(recipient, Outcome.failed, status, text, host, reply.text, tls)
     status = reply.status if reply.code >= 400 else "4.5.0"
-    return Outcome(recipient.key, Verdict.deferred, status, transcript(host, said, reply), host, reply.text, tls)
+    return Result(recipient, Outcome.deferred, status, transcript(host, said, reply), host, reply.text, tls)
 
 
 def too_many(reply: RemoteReply) -> bool:
@@ -118,41 +118,39 @@ def too_many(reply: RemoteReply) -> bool:
     return status != "5.3.4" if reply.code == 552 else status[1:4] != ".3."
 
 
-def of_dot(recipient: RemoteRecipient, host: str, reply: RemoteReply, tls: str | None) -> Outcome:
-    """Return the outcome of a reply to the final dot. A 3xx is not valid there: whether the host has the mail is unknown."""
+def of_dot(recipient: Claim, host: str, reply: RemoteReply, tls: str | None) -> Result:
+    """Return the result of a reply to the final dot. A 3xx is not valid there: whether the host has the mail is unknown."""
     if 200 <= reply.code < 300:
-        return Outcome(recipient.key, Verdict.delivered, reply.status, reply.text, host, reply.text, tls)
+        return Result(recipient, Outcome.delivered, reply.status, reply.text, host, reply.text, tls)
     if reply.code < 400:
         return in_doubt(recipient, host, f"it said {reply.text!r}")
     return of_recipient(recipient, host, ".", reply, tls)
 
 
-def in_doubt(recipient: RemoteRecipient, host: str, why: str) -> Outcome:
-    """Return the outcome when the final dot was sent and no reply came (decision 6)."""
+def in_doubt(recipient: Claim, host: str, why: str) -> Result:
+    """Return the result when the final dot was sent and no reply came (decision 6)."""
     text = f"{host} may have taken the message, its answer did not come: {why}. (#4.4.2)"
-    return Outcome(recipient.key, Verdict.in_doubt, "4.4.2", text, host)
+    return Result(recipient, Outcome.in_doubt, "4.4.2", text, host)
 
 
-def unable(recipient: RemoteRecipient, host: str, why: str) -> Outcome:
-    """Return the outcome when the address cannot be sent to this host: `why` is "utf8" (RFC 6531 3.4) or "path" (malformed)."""
+def unable(recipient: Claim, host: str, why: str) -> Result:
+    """Return the result when the address cannot be sent to this host: `why` is "utf8" (RFC 6531 3.4) or "path" (malformed)."""
     if why == "utf8":
         text = f"SMTPUTF8 is required for <{recipient.address}>, but was not offered by {host}. (#5.6.7)"
-        return Outcome(recipient.key, Verdict.failed, "5.6.7", text, host)
-    return Outcome(recipient.key, Verdict.failed, "5.1.3", "The address cannot be written in SMTP. (#5.1.3)")
+        return Result(recipient, Outcome.failed, "5.6.7", text, host)
+    return Result(recipient, Outcome.failed, "5.1.3", "The address cannot be written in SMTP. (#5.1.3)")
 
 
-def deferred(recipient: RemoteRecipient, found: Trouble) -> Outcome:
+def deferred(recipient: Claim, found: Trouble) -> Result:
     reached = found.telling is not Telling.unreachable
-    return Outcome(
-        recipient.key, Verdict.deferred, found.status, found.text, found.host, found.diagnostic, reached=reached
-    )
+    return Result(recipient, Outcome.deferred, found.status, found.text, found.host, found.diagnostic, reached=reached)
 
 
-def postponed(recipient: RemoteRecipient) -> Outcome:
-    """Return the outcome when nothing was tried and the recipient is to be tried again soon."""
-    return Outcome(recipient.key, Verdict.postponed, "", "", reached=False)
+def postponed(recipient: Claim) -> Result:
+    """Return the result when nothing was tried and the recipient is to be tried again soon."""
+    return Result(recipient, Outcome.postponed, "", "", reached=False)
 
 
-def returned(recipient: RemoteRecipient) -> Outcome:
-    """Return the outcome when nothing was done for the recipient."""
-    return Outcome(recipient.key, Verdict.returned, "", "", reached=False)
+def returned(recipient: Claim) -> Result:
+    """Return the result when nothing was done for the recipient."""
+    return Result(recipient, Outcome.returned, "", "", reached=False)

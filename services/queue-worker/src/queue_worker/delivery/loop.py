@@ -6,7 +6,7 @@
 4. A recipient that an earlier attempt may have reached is in doubt, and one with our Delivered-To is a loop: recorded at once.
 5. The rest is grouped by message and divided among conversations, each with a slot.
 6. The courier speaks SMTP; before each final dot `Leases.mark_dot` commits the "dot sent" mark.
-7. The courier reports one outcome for each recipient; `Recorder` commits it: delivered, deferred, or given up with its bounce.
+7. The courier reports one result for each recipient; `Recorder` commits it: delivered, deferred, or given up with its bounce.
 8. The slot and the share are released, and the next pair has its turn.
 """
 
@@ -23,17 +23,17 @@ from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report as report_error
 from mailkit.rpc.batch import Pace
-from queue_worker.couriers import Outcome, RemoteCourier, RemoteMessage, RemoteRecipient, Verdict
+from queue_worker.couriers import RemoteCourier, RemoteMessage
 from queue_worker.delivery.destinations import split
 from queue_worker.delivery.in_hand import InHand
 from queue_worker.delivery.leases import LEASE, Leases
-from queue_worker.delivery.outgoing import Bodies, messages_of, prefix_of, result_of
+from queue_worker.delivery.outgoing import Bodies, cleaned, messages_of, prefix_of
 from queue_worker.delivery.ready import Ready
 from queue_worker.delivery.record import Recorder
 from queue_worker.delivery.schedule import TURN_SECONDS
 from queue_worker.delivery.slots import Slot, Slots
 from queue_worker.delivery.walk import Walk
-from queue_worker.models import LOOP, Claim, End, Pair, Result
+from queue_worker.models import LOOP, Claim, Outcome, Pair, Result
 from queue_worker.storage.queue import sql
 
 log = get_logger()
@@ -43,8 +43,8 @@ DOMAINS = 50
 EACH = 100
 FLOWS = 10
 POLL_SECONDS = 1.0
-#: Verdicts for which nothing was tried at the destination.
-_UNTRIED = frozenset({Verdict.returned, Verdict.postponed})
+#: Outcomes for which nothing was tried at the destination.
+_UNTRIED = frozenset({Outcome.returned, Outcome.postponed})
 _PAIR = attrgetter("flow", "destination")
 _DOUBT = "The remote host may have taken the message: its answer was lost. (#4.4.2)"
 
@@ -159,10 +159,10 @@ class Delivery:
                 self._ready.add([pair])
         doubtful = [claim for claim in claims if claim.was_sent]
         if doubtful:
-            self._in_hand.record([Result(claim, End.in_doubt, "4.4.2", _DOUBT) for claim in doubtful])
+            self._in_hand.record([Result(claim, Outcome.in_doubt, "4.4.2", _DOUBT) for claim in doubtful])
         looped = [claim for claim in claims if claim.looped and not claim.was_sent]
         if looped:
-            self._in_hand.record([Result(claim, End.failed, "5.4.6", LOOP) for claim in looped])
+            self._in_hand.record([Result(claim, Outcome.failed, "5.4.6", LOOP) for claim in looped])
         by_domain: dict[str, list[Claim]] = {}
         for claim in claims:
             if not (claim.was_sent or claim.looped):
@@ -208,28 +208,28 @@ class Delivery:
 
     async def _converse(self, slot: Slot, messages: list[list[Claim]]) -> None:
         bodies = Bodies(self._bodies, [group[0] for group in messages])
-        left = {id(claim): claim for group in messages for claim in group}
+        left = {claim: claim for group in messages for claim in group}
         reached: bool | None = None
 
-        def report(outcomes: Sequence[Outcome]) -> None:
+        def report(results: Sequence[Result]) -> None:
             nonlocal reached
-            results = [result_of(outcome) for outcome in outcomes if left.pop(id(outcome.key), None) is not None]
-            if not reached and (tried := [outcome for outcome in outcomes if outcome.verdict not in _UNTRIED]):
-                reached = any(outcome.reached for outcome in tried)
+            new = [cleaned(result) for result in results if left.pop(result.claim, None) is not None]
+            if not reached and (tried := [result for result in results if result.outcome not in _UNTRIED]):
+                reached = any(result.reached for result in tried)
                 if reached:
                     self._slots.answered(slot.domain, asyncio.get_running_loop().time())
                     self._unblock(slot.domain)
-            if results:
-                self._in_hand.record(results)
+            if new:
+                self._in_hand.record(new)
 
         def remote_message(group: list[Claim]) -> RemoteMessage:
             first = group[0]
             prefix = prefix_of(first)
             return RemoteMessage(
-                first.message_id, first.mail_from, [RemoteRecipient(claim, claim.address) for claim in group],
+                first.message_id, first.mail_from, group,
                 len(prefix) + first.size, first.eight_bit or not prefix.isascii(), first.smtputf8,
                 load_body=lambda: bodies.load(first),
-                before_dot=lambda: self._leases.mark_dot([claim for claim in group if id(claim) in left]),
+                before_dot=lambda: self._leases.mark_dot([claim for claim in group if claim in left]),
             )  # fmt: skip
 
         try:
@@ -237,6 +237,6 @@ class Delivery:
         except Exception as error:
             report_error(error, "converse")
         finally:
-            if left:  # without an outcome: their leases expire, and the mark says whether they are in doubt
-                self._in_hand.let_go(list(left.values()))
+            if left:  # without a result: their leases expire, and the mark says whether they are in doubt
+                self._in_hand.let_go(list(left))
             self._release(slot, reached)

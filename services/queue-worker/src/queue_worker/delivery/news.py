@@ -6,13 +6,13 @@ from datetime import datetime
 
 from mailkit.process.logs import get_logger
 from queue_worker import metrics
-from queue_worker.delivery.schedule import Decision
 from queue_worker.intake.enqueue import Entry
+from queue_worker.models import Decision, Outcome
 
 log = get_logger()
 
 
-def tell(decisions: Sequence[Decision], bounces: Sequence[Entry], now: datetime) -> None:
+def log_and_count(decisions: Sequence[Decision], bounces: Sequence[Entry], now: datetime) -> None:
     """Log and count each recorded attempt and each queued bounce."""
     ended: Counter[tuple[str, str]] = Counter()
     latency = {kind: metrics.LATENCY.labels(kind) for kind in metrics.KINDS}
@@ -20,16 +20,16 @@ def tell(decisions: Sequence[Decision], bounces: Sequence[Entry], now: datetime)
         result, outcome = decision.result, decision.outcome
         claim = result.claim
         kind = "local" if claim.mailbox_id else "remote"
-        ended[kind, outcome] += 1
-        if outcome == "delivered":
+        ended[kind, outcome.value] += 1
+        if outcome is Outcome.delivered:
             latency[kind].observe((now - claim.first_seen).total_seconds())
             log.info("delivered", queue_id=claim.message_id, n=claim.n, kind=kind, host=result.remote_host)
-        elif decision.kind == "later":
-            if outcome == "in_doubt":
+        elif not decision.gives_up:
+            if outcome is Outcome.in_doubt:
                 metrics.IN_DOUBT.inc()
-            log.info(outcome, queue_id=claim.message_id, n=claim.n, due=decision.due, text=result.text)
+            log.info(outcome.value, queue_id=claim.message_id, n=claim.n, due=decision.due, text=result.text)
         else:
-            log.info(outcome, queue_id=claim.message_id, n=claim.n, status=result.status, text=decision.text)
+            log.info(outcome.value, queue_id=claim.message_id, n=claim.n, status=result.status, text=decision.text)
             if not decision.bounces:  # a failed bounce, or no sender to notify: never bounced
                 metrics.BOUNCE_FAILED.inc()
                 log.warning("bounce_failed", queue_id=claim.message_id, n=claim.n, status=result.status)

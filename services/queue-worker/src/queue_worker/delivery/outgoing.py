@@ -1,4 +1,4 @@
-"""Claims for the remote courier: grouped into messages, with their bodies; and the courier's outcomes as results."""
+"""Claims for the remote courier: grouped into messages, with their bodies; and the courier's results, cleaned."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,16 +7,11 @@ from operator import attrgetter, itemgetter
 from uuid import UUID
 
 from bodystore import BodyGone, BodyStore
-from queue_worker.couriers import Outcome, Verdict
-from queue_worker.models import Claim, End, Result, clean
+from queue_worker.models import Claim, Result, clean
 
 #: Octets up to which the bodies of a conversation are fetched together; a larger one is read when its turn comes.
 PREFETCH = 32 * 1024
 
-_ENDS = {
-    Verdict.delivered: End.delivered, Verdict.deferred: End.deferred, Verdict.failed: End.failed,
-    Verdict.in_doubt: End.in_doubt, Verdict.returned: End.returned, Verdict.postponed: End.postponed,
-}  # fmt: skip
 _BY_MESSAGE = attrgetter("message_id", "via", "n")
 _MESSAGE = attrgetter("message_id", "via")
 
@@ -60,10 +55,9 @@ def prefix_of(claim: Claim) -> bytes:
     return f"Delivered-To: {claim.via}\r\n".encode("utf-8", "replace") if claim.via else b""
 
 
-def result_of(outcome: Outcome) -> Result:
-    claim = outcome.key
-    assert isinstance(claim, Claim)
+def cleaned(result: Result) -> Result:
+    """Return `result` with the texts of the remote host as they can be stored, logged and bounced."""
     return Result(
-        claim, _ENDS[outcome.verdict], outcome.status, clean(outcome.text),
-        outcome.remote_host and clean(outcome.remote_host), outcome.diagnostic and clean(outcome.diagnostic),
+        result.claim, result.outcome, result.status, clean(result.text), result.remote_host and clean(result.remote_host),
+        result.diagnostic and clean(result.diagnostic), result.tls, result.reached,
     )  # fmt: skip

@@ -18,10 +18,10 @@ from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailkit.rpc.batch import Batcher, send_apart
 from queue_worker.delivery.bounce import Original, bounce
-from queue_worker.delivery.news import tell
-from queue_worker.delivery.schedule import TURN_SECONDS, Decision, decide
+from queue_worker.delivery.news import log_and_count
+from queue_worker.delivery.schedule import TURN_SECONDS, decide
 from queue_worker.intake.enqueue import Entry, destinations, entry, insert
-from queue_worker.models import Pair, Result
+from queue_worker.models import Decision, Outcome, Pair, Result
 from queue_worker.storage.queue import sql
 from queue_worker_api.wire import SubmissionRecipient
 
@@ -79,9 +79,9 @@ class Recorder:
     async def _commit(self, results: list[Result]) -> None:
         now = self._clock.now()
         decisions = [decide(result, now, self._retry_first) for result in results]
-        done = [d for d in decisions if d.kind == "done"]
-        later = [d for d in decisions if d.kind == "later"]
-        back = [d for d in decisions if d.kind == "back"]
+        done = [d for d in decisions if d.is_final]
+        back = [d for d in decisions if d.outcome is Outcome.returned]
+        later = [d for d in decisions if not d.is_final and d.outcome is not Outcome.returned]
         bounces = await self._bounces(done, now)
         if bounces and not self._bodies.shared:
             await self._bodies.put([(e.body_id, e.submission.body) for e in bounces.values()], now)
@@ -91,7 +91,7 @@ class Recorder:
             written, entries = await self._write(done, later, back, bounces, now)
         if entries:
             self._wake(destinations(entries))
-        tell([d for d in (*done, *later) if _key(d) in written], entries, now)
+        log_and_count([d for d in (*done, *later) if _key(d) in written], entries, now)
 
     async def _write(
         self,
@@ -134,7 +134,7 @@ class Recorder:
     async def _finish(self, connection: Connection, done: list[Decision], now: datetime) -> set[Key]:
         rows = await connection.fetch(
             sql.finish, *_keys(done), self._worker,
-            [d.outcome for d in done], [d.result.status for d in done], [d.text for d in done],
+            [d.outcome.value for d in done], [d.result.status for d in done], [d.text for d in done],
             [d.result.remote_host for d in done], now,
         )  # fmt: skip
         return {(row["message_id"], row["n"]) for row in rows}
@@ -176,7 +176,7 @@ def _keys(decisions: Sequence[Decision]) -> tuple[list[UUID], list[int], list[in
 def _deferral(later: list[Decision]) -> tuple[list[object], ...]:
     return (
         [d.due for d in later],
-        [d.outcome for d in later],
+        [d.outcome.value for d in later],
         [d.result.status for d in later],
         [d.result.text for d in later],
         [d.result.remote_host for d in later],

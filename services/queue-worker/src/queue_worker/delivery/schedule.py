@@ -1,11 +1,9 @@
 """The retry schedule: when a recipient is tried next, and when it is given up (decisions 6 and 11). Time is an argument."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isqrt
-from typing import Literal
 
-from queue_worker.models import TOO_LONG, End, Result
+from queue_worker.models import TOO_LONG, Decision, Outcome, Result
 
 #: Seconds before filing in mailstore is tried again, by failures in a row. It never counts as a remote attempt.
 LOCAL_PAUSES = (1, 2, 4, 8, 16, 30)
@@ -36,35 +34,15 @@ def is_over(now: datetime, expires: datetime) -> bool:
     return now >= expires
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What follows an attempt: `done` (final, with its text), `later` (tried again at `due`) or `back` (given back untried)."""
-
-    kind: Literal["done", "later", "back"]
-    result: Result
-    outcome: Literal["delivered", "failed", "expired", "deferred", "in_doubt", "returned"]
-    text: str
-    due: datetime
-
-    @property
-    def bounces(self) -> bool:
-        """Whether the recipient is given up and there is a sender to notify."""
-        return self.outcome in ("failed", "expired") and "@" in self.result.claim.mail_from
-
-
 def decide(result: Result, now: datetime, retry_first: int) -> Decision:
     """Decide whether a recipient is finished, tried again, or given back as if nothing had happened (S8, decision 6)."""
-    claim, end = result.claim, result.end
-    if end is End.delivered:
-        return Decision("done", result, "delivered", result.text, now)
-    if end is End.failed:
-        return Decision("done", result, "failed", result.text, now)
-    if end in (End.returned, End.postponed):
-        due = now + POSTPONE if end is End.postponed else now
-        return Decision("back", result, "returned", result.text, due)
+    claim, outcome = result.claim, result.outcome
+    if outcome is Outcome.delivered or outcome is Outcome.failed or outcome is Outcome.returned:
+        return Decision(result, outcome, result.text, now)
+    if outcome is Outcome.postponed:
+        return Decision(result, Outcome.returned, result.text, now + POSTPONE)
     if is_over(now, claim.expires):
-        return Decision("done", result, "expired", result.text + TOO_LONG, now)  # every expiry ends with S9's sentence
-    if end is End.waiting:
-        return Decision("later", result, "deferred", result.text, min(next_filing(now, claim.tries + 1), claim.expires))
-    due = next_attempt(now, claim.first_seen, claim.expires, retry_first)
-    return Decision("later", result, "in_doubt" if end is End.in_doubt else "deferred", result.text, due)
+        return Decision(result, Outcome.expired, result.text + TOO_LONG, now)  # every expiry ends with S9's sentence
+    if outcome is Outcome.unfiled:
+        return Decision(result, Outcome.deferred, result.text, min(next_filing(now, claim.tries + 1), claim.expires))
+    return Decision(result, outcome, result.text, next_attempt(now, claim.first_seen, claim.expires, retry_first))
