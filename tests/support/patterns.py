@@ -41,7 +41,7 @@ class NotConstant(Exception):
 
 def sources() -> list[Path]:
     """The product's modules; migrations run once and see no text from outside."""
-    found = [*ROOT.glob("services/*/src/**/*.py"), *ROOT.glob("proto/*/src/**/*.py")]
+    found = [*ROOT.glob("libs/*/src/**/*.py"), *ROOT.glob("services/*/src/**/*.py"), *ROOT.glob("proto/*/src/**/*.py")]
     return sorted(path for path in found if not {"migrations", "testing"} & set(path.parts))
 
 

@@ -8,9 +8,9 @@ from textwrap import dedent
 import asyncpg
 import pytest
 
-from mailkit.command import Owned, Program, _migrate, _wait_schema
 from mailkit.errors import ConfigError
 from mailkit.postgres import migrate, revisions
+from mailkit.postgres.command import Owned, schema_verbs
 from mailkit.postgres.dsn import DatabaseSettings
 from mailkit.testing.speed import patient
 
@@ -173,8 +173,8 @@ async def test_a_users_schema_is_not_made_by_somebody_who_may_not(dsn, release, 
         postgres.execute("drop role clerk")
 
 
-def program(dsn, package):
-    return Program("shop", "shop", DatabaseSettings, None, lambda settings: [Owned(settings.dsn, package, "shop")])  # type: ignore[arg-type]
+async def run(verb, package, settings):
+    await schema_verbs("shop", lambda settings: [Owned(settings.dsn, package, "shop")], "shop")[verb]("shop", settings)
 
 
 def told(dsn, seconds):
@@ -182,21 +182,21 @@ def told(dsn, seconds):
 
 
 async def test_waiting_ends_when_the_schema_is_there(dsn, release, capsys):
-    wait = asyncio.create_task(_wait_schema(program(dsn, release(2)), told(dsn, 60)))
+    wait = asyncio.create_task(run("wait-schema", release(2), told(dsn, 60)))
     while "at revision none" not in (said := capsys.readouterr().err):
         await asyncio.sleep(0.01)
     assert said.count("\n") == 1
     await migrate.upgrade(dsn, release(1), "shop")
     while "at revision 0001" not in capsys.readouterr().err:
         await asyncio.sleep(0.01)
-    await _migrate(program(dsn, release(3)), told(dsn, 60))
+    await run("migrate", release(3), told(dsn, 60))
     assert capsys.readouterr().out == "shop: shop: Step 2.\nshop: shop: Step 3.\n"
     await asyncio.wait_for(wait, patient(10))
 
 
 async def test_waiting_has_an_end_and_code_that_is_too_old_does_not_wait(dsn, release):
     with pytest.raises(ConfigError, match=r"at revision none, this code needs 0001.*\(waited 1.5 s\)"):
-        await _wait_schema(program(dsn, release(1)), told(dsn, 1.5))
+        await run("wait-schema", release(1), told(dsn, 1.5))
     await migrate.upgrade(dsn, release(3), "shop")
     with pytest.raises(revisions.CodeTooOld):
-        await asyncio.wait_for(_wait_schema(program(dsn, release(1)), told(dsn, 600)), patient(10))
+        await asyncio.wait_for(run("wait-schema", release(1), told(dsn, 600)), patient(10))

@@ -26,14 +26,15 @@ from auth.storage.aliases import Aliases
 from auth.storage.directory import Directory
 from auth.storage.logins import Logins
 from auth.storage.names import SCHEMA
-from mailkit.command import Owned, Program
 from mailkit.ids import new_id
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
+from mailkit.postgres.command import Owned, schema_verbs
 from mailkit.postgres.pool import PLANNER, close, connect
 from mailkit.postgres.revisions import require_current
 from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock, SystemClock
+from mailkit.process.command import Program
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import OPERATORS, App, HttpSide, create_app
 from mailkit.rpc.authority import Tokens
@@ -163,4 +164,4 @@ def openapi() -> str:
     return json.dumps(web(settings, Lifecycle(), parts).openapi(), indent=2, sort_keys=True) + "\n"
 
 
-PROGRAM = Program(SERVICE, "auth", AuthSettings, serve, schemas, openapi, role="auth")
+PROGRAM = Program(SERVICE, "auth", AuthSettings, serve, schema_verbs("auth", schemas, "auth"), openapi)

@@ -1,6 +1,6 @@
 """`python -m mailstore [serve|migrate|wait-schema|openapi]`."""
 
-from mailkit.command import main
+from mailkit.process.command import main
 from mailstore.service import PROGRAM
 
 if __name__ == "__main__":

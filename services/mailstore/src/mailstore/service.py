@@ -9,13 +9,14 @@ import asyncpg
 from pydantic import SecretStr
 
 from bodystore import BodyStore
-from mailkit.command import Owned, Program
 from mailkit.ids import new_id
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
+from mailkit.postgres.command import Owned, schema_verbs
 from mailkit.postgres.pool import PLANNER, close, connect
 from mailkit.postgres.revisions import require_current
 from mailkit.process.clock import Clock, SystemClock
+from mailkit.process.command import Program
 from mailkit.process.disk import Disk
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import App, HttpSide, create_app
@@ -200,4 +201,6 @@ def openapi() -> str:
     return json.dumps(web(settings, Lifecycle(), parts).openapi(), indent=1, sort_keys=True)
 
 
-PROGRAM = Program(SERVICE, "mailstore", MailstoreSettings, serve, schemas, openapi, role="mailstore")
+PROGRAM = Program(
+    SERVICE, "mailstore", MailstoreSettings, serve, schema_verbs("mailstore", schemas, "mailstore"), openapi
+)

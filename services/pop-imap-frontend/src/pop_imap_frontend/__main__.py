@@ -1,6 +1,6 @@
 """`python -m pop_imap_frontend [serve]`."""
 
-from mailkit.command import main
+from mailkit.process.command import main
 from pop_imap_frontend.service import PROGRAM
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auth_api.client import AuthClient
-from mailkit.command import Program
 from mailkit.mail.address import Networks
 from mailkit.net.connections import Connections, Limits
 from mailkit.net.listener import Listener, Refusals
@@ -12,6 +11,7 @@ from mailkit.net.ports import Public, open_ports
 from mailkit.net.tarpit import Tarpit
 from mailkit.net.tls import CertificateStore
 from mailkit.net.tls_versions import MAILBOX_LISTENERS, tls_minimums
+from mailkit.process.command import Program
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import App, HttpSide, create_app
 from mailkit.rpc.batch import Batcher

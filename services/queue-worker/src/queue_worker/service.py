@@ -11,16 +11,17 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore
-from mailkit.command import Owned, Program
 from mailkit.errors import ConfigError
 from mailkit.ids import new_id
 from mailkit.mail.address import BadAddress
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
+from mailkit.postgres.command import Owned, schema_verbs
 from mailkit.postgres.pool import PLANNER, close, connect
 from mailkit.postgres.revisions import require_current
 from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock
+from mailkit.process.command import Program
 from mailkit.process.disk import Disk
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import App, HttpSide, create_app
@@ -187,4 +188,6 @@ def openapi() -> str:
     return json.dumps(web(settings, Lifecycle(), parts).openapi(), indent=1, sort_keys=True)
 
 
-PROGRAM = Program(SERVICE, "queue_worker", QueueSettings, serve, schemas, openapi, role="queue")
+PROGRAM = Program(
+    SERVICE, "queue_worker", QueueSettings, serve, schema_verbs("queue_worker", schemas, "queue"), openapi
+)

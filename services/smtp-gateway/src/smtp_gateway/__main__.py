@@ -1,6 +1,6 @@
 """`python -m smtp_gateway [serve]`."""
 
-from mailkit.command import main
+from mailkit.process.command import main
 from smtp_gateway.service import PROGRAM
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from auth_api.client import AuthClient
-from mailkit.command import Program
 from mailkit.mail.address import Networks
 from mailkit.net.connections import Connections, Limits
 from mailkit.net.dns import Resolver
@@ -15,6 +14,7 @@ from mailkit.net.tarpit import Tarpit
 from mailkit.net.tls import CertificateStore
 from mailkit.net.tls_versions import SMTP_LISTENERS, tls_minimums
 from mailkit.process.clock import SystemClock
+from mailkit.process.command import Program
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import get_logger
 from mailkit.rpc.app import App, HttpSide, create_app
