@@ -12,10 +12,16 @@ from mailkit.errors import Unavailable
 from mailkit.ids import id_floor, id_time, new_id
 from mailkit.postgres.singleton import Lost, Singleton
 from queue_worker.models import Outcome
-from queue_worker.storage.queue import sql
+from queue_worker.storage import claims, handovers, outcomes, partitions, records, upkeep
 from queue_worker.storage.schema import metadata
 from queue_worker.upkeep import maintain
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS
+
+STATEMENTS = [
+    statement
+    for module in (handovers, claims, outcomes, upkeep, partitions, records)
+    for statement in module.queries.items()
+]
 
 
 async def bodies(world):
@@ -133,7 +139,7 @@ async def test_the_work_is_done_once_for_two_replicas_and_never_after_the_lease(
     world.pass_time(MAINTAIN_SECONDS + 61)
     await two.maintenance.hour()
     with pytest.raises(Lost):  # one was stopped in the middle of its round and goes on
-        await one.maintenance._make("attempt", datetime(2031, 1, 1, tzinfo=UTC))
+        await one.maintenance._partitions.make("attempt", datetime(2031, 1, 1, tzinfo=UTC))
     assert await world.pool.fetchval("select to_regclass('queue.attempt_20310101')") is None
 
 
@@ -143,9 +149,9 @@ async def test_partitions_are_made_ahead_and_dropped_behind(world):
     today = datetime.fromtimestamp(id_time(new_id()), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     old = today - timedelta(days=3)
     for table in ("submission", "finished", "attempt"):
-        names = {row["relname"] for row in await world.pool.fetch(sql.partitions, f"queue.{table}")}
+        names = {row["relname"] for row in await world.pool.fetch(partitions.queries.partitions, f"queue.{table}")}
         assert names == {f"{table}_rest"} | {f"{table}_{today + timedelta(days=n):%Y%m%d}" for n in (1, 2, 3)}
-        await worker.maintenance._make(table, old)
+        await worker.maintenance._partitions.make(table, old)
     item = world.message(world.mailbox("b@here.test"))
     await world.submit(item, worker=worker)
     await world.pool.execute(
@@ -153,10 +159,10 @@ async def test_partitions_are_made_ahead_and_dropped_behind(world):
         id_floor((old + timedelta(hours=5)).timestamp()), id_floor((old - timedelta(days=30)).timestamp()),
     )  # fmt: skip
     await worker.maintenance.hour()
-    names = {row["relname"] for row in await world.pool.fetch(sql.partitions, "queue.submission")}
+    names = {row["relname"] for row in await world.pool.fetch(partitions.queries.partitions, "queue.submission")}
     assert f"submission_{old:%Y%m%d}" not in names, "older than the lifetime and a day"
     assert [row["id"] for row in await world.rows("submission")] == [item.submission_id]
-    names = {row["relname"] for row in await world.pool.fetch(sql.partitions, "queue.finished")}
+    names = {row["relname"] for row in await world.pool.fetch(partitions.queries.partitions, "queue.finished")}
     assert f"finished_{old:%Y%m%d}" in names, "the history lasts a week"
 
 
@@ -165,8 +171,8 @@ async def test_a_partition_that_cannot_be_made_does_not_stop_the_rest(world):
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     await world.pool.execute("insert into queue.submission values ($1, $1)", id_floor(tomorrow.timestamp()))
     await world.worker().maintenance.hour()
-    assert len(await world.pool.fetch(sql.partitions, "queue.submission")) >= 3
-    assert len(await world.pool.fetch(sql.partitions, "queue.attempt")) == 4
+    assert len(await world.pool.fetch(partitions.queries.partitions, "queue.submission")) >= 3
+    assert len(await world.pool.fetch(partitions.queries.partitions, "queue.attempt")) == 4
 
 
 async def test_the_oldest_message_under_way_goes_with_the_filings(world):
@@ -209,7 +215,7 @@ async def test_a_long_queue_is_estimated_and_not_counted(world, monkeypatch):
         for kind in ("local", "remote")
     }
     assert seen["local"] == 20 and 250 <= seen["remote"] <= 350
-    rows = await world.pool.fetch("explain (analyze, format text) " + sql.depth.replace("$1", "50"))
+    rows = await world.pool.fetch("explain (analyze, format text) " + upkeep.queries.depth.replace("$1", "50"))
     assert not [row[0] for row in rows if "Seq Scan" in row[0] and "pg_class" not in row[0]]
 
 
@@ -233,7 +239,7 @@ async def test_the_migrations_lead_to_the_tables_as_they_are_defined(world, data
 
 def test_time_is_always_an_argument():
     """Decision 11."""
-    for name, statement in sql.items():
+    for name, statement in STATEMENTS:
         assert "now()" not in statement.replace("postmaster_start_time()", ""), name
 
 
@@ -241,7 +247,7 @@ async def test_plans_made_while_the_queue_is_empty_are_good_when_it_is_full(worl
     """Sessions keep plans (`mailkit.postgres.pool.PLANNER`): every table is reached by an index, whatever the sizes."""
     async with world.pool.acquire() as connection:
         assert await connection.fetchval("show plan_cache_mode") == "force_generic_plan"
-        for name, statement in sql.items():
+        for name, statement in STATEMENTS:
             count = max(map(int, re.findall(r"\$(\d+)", statement)), default=0)
             await connection.execute(f"prepare p_{name} as {statement}")
             given = f"({', '.join(['null'] * count)})" if count else ""

@@ -5,10 +5,48 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
+import msgspec
+
 #: The flow of messages that no client sent: our own bounces, and rows from before flows were distinguished.
 NO_FLOW = UUID(int=0)
 #: A flow and a destination domain, "" for local mailboxes; the due mail of a pair is claimed together.
 Pair = tuple[UUID, str]
+#: A recipient: its message's id and its number there.
+Key = tuple[UUID, int]
+
+
+class NewRecipient(msgspec.Struct, frozen=True):
+    """A recipient to insert. `destination` and `flow` are its Pair."""
+
+    n: int
+    destination: str
+    address: str
+    original: str
+    mailbox_id: UUID | None
+    quota_limit: int
+    limit_version: int
+    looped: bool
+    flow: UUID
+    via: str
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A message to insert: a hand-over, or a `bounce` of ours. `sender_*`: where its own bounce goes, if that is here."""
+
+    queue_id: UUID
+    """The hand-over's id, which Received, the 250 reply and every log line name (docs/decisions/0019)."""
+    mail_from: str
+    body_id: UUID
+    body: bytes
+    account: UUID | None
+    client_address: str | None
+    eight_bit: bool
+    smtputf8: bool
+    bounce: bool
+    sender_mailbox: UUID | None
+    sender_limit: int
+    sender_limit_version: int
+    recipients: tuple[NewRecipient, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +84,11 @@ class Claim:
     """The message already carries our Delivered-To for this recipient."""
     was_sent: bool = False
     """The attempt before this one may have sent its final dot, and no reply was recorded."""
+
+    @property
+    def key(self) -> Key:
+        """The recipient."""
+        return self.message_id, self.n
 
 
 class Outcome(Enum):
@@ -104,6 +147,11 @@ class Decision:
     due: datetime
 
     @property
+    def claim(self) -> Claim:
+        """The recipient, as it was claimed."""
+        return self.result.claim
+
+    @property
     def is_final(self) -> bool:
         """Whether the recipient leaves the queue."""
         return self.outcome is Outcome.delivered or self.gives_up
@@ -116,7 +164,7 @@ class Decision:
     @property
     def bounces(self) -> bool:
         """Whether the recipient is given up and there is a sender to notify."""
-        return self.gives_up and "@" in self.result.claim.mail_from
+        return self.gives_up and "@" in self.claim.mail_from
 
 
 #: The reason given with 5.4.6.

@@ -38,6 +38,12 @@ from queue_worker.intake import submissions
 from queue_worker.intake.group_commit import Intake
 from queue_worker.models import Pair
 from queue_worker.operators import endpoints
+from queue_worker.storage.claims import Claims
+from queue_worker.storage.handovers import Handovers
+from queue_worker.storage.outcomes import Outcomes
+from queue_worker.storage.partitions import Partitions
+from queue_worker.storage.records import Records
+from queue_worker.storage.upkeep import Upkeep
 from queue_worker.upkeep.collect import Collector
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, Maintenance
 
@@ -78,22 +84,24 @@ def assemble(
         return Singleton(pool, clock, worker, "queue", work, period=timedelta(seconds=seconds))
 
     lifetime = settings.queue_lifetime_seconds
-    leases = Leases(pool, clock, worker)
+    claims, upkeep = Claims(pool, worker), Upkeep(pool)
+    leases = Leases(claims, clock)
     recorder = Recorder(
-        pool, bodies, clock, worker, helo_name=settings.helo_name, lifetime=lifetime,
+        Outcomes(pool, bodies, worker), bodies, clock, helo_name=settings.helo_name, lifetime=lifetime,
         retry_first=settings.retry_first_seconds, wake=wake,
     )  # fmt: skip
-    filer = Filer(pool, clock, worker, leases, recorder, LocalCourier(mailstore))
+    filer = Filer(claims, clock, leases, recorder, LocalCourier(mailstore))
     delivery = Delivery(
-        pool, bodies, clock, worker, leases, recorder, remote, per_domain=settings.remote_concurrency,
+        claims, bodies, clock, leases, recorder, remote, per_domain=settings.remote_concurrency,
     )  # fmt: skip
+    maintain = once("maintain", MAINTAIN_SECONDS)
     disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
     return Parts(
         pool, clock, mailstore, leases, recorder, filer, delivery,
-        intake=Intake(pool, bodies, clock, disk, lifetime_seconds=lifetime, wake=wake),
-        collector=Collector(pool, bodies, mailstore, clock, once("collect", settings.body_collect_seconds)),
+        intake=Intake(Handovers(pool, bodies), bodies, clock, disk, lifetime_seconds=lifetime, wake=wake),
+        collector=Collector(upkeep, bodies, mailstore, clock, once("collect", settings.body_collect_seconds)),
         maintenance=Maintenance(
-            pool, clock, filer, once("maintain", MAINTAIN_SECONDS), lifetime, lambda: delivery.walk.oldest_due
+            upkeep, Partitions(pool, maintain), clock, filer, maintain, lifetime, lambda: delivery.walk.oldest_due
         ),
         wake=wake,
     )  # fmt: skip
@@ -123,7 +131,7 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
 
     app = create_app(SERVICE, life, {"database": database}, tokens)
     submissions.add(app, parts.intake, settings.max_message_bytes)
-    app.include_router(endpoints.router(parts.pool, parts.clock, parts.wake))
+    app.include_router(endpoints.router(Records(parts.pool), parts.clock, parts.wake))
     return app
 
 

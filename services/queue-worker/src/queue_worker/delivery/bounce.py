@@ -2,52 +2,49 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from uuid import UUID
 
 from mailkit.mail.header import header_of
 from queue_worker.models import Result
+from queue_worker.storage.outcomes import Original
 from queue_worker_api.wire import Submission, SubmissionRecipient
 
 #: Octets up to which the original is attached whole; of a larger one only the header is.
 WHOLE_ORIGINAL = 100 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
-    """What a bounce needs of the original message. `body` is empty if it is gone and cannot be attached."""
-
-    queue_id: UUID
-    mail_from: str
-    first_seen: datetime
-    sender: SubmissionRecipient
-    body: bytes
-
-
 def bounce(
-    original: Original, results: Sequence[tuple[Result, str]], helo_name: str, now: datetime, submission_id: UUID
-) -> Submission:
-    """Return the bounce for `results` ((attempt, final text) of each recipient given up) as a submission from `<>`."""
-    body = _render(original, results, helo_name, now)
+    original: Original, attached: bytes, results: Sequence[tuple[Result, str]], helo_name: str, now: datetime,
+    submission_id: UUID,
+) -> Submission:  # fmt: skip
+    """Return the bounce for `results` ((attempt, final text) of each recipient given up) as a submission from `<>`.
+
+    `attached`: the original's body; empty if it is gone.
+    """
+    o = original
+    sender = SubmissionRecipient(o.mail_from, o.mail_from, o.sender_mailbox, o.sender_limit, o.sender_limit_version)
+    body = _render(original, attached, results, helo_name, now)
     return Submission(
-        submission_id, "", [original.sender], body,
+        submission_id, "", [sender], body,
         eight_bit=not body.isascii(), smtputf8=not original.mail_from.isascii(),
     )  # fmt: skip
 
 
-def _render(original: Original, results: Sequence[tuple[Result, str]], helo_name: str, now: datetime) -> bytes:
+def _render(
+    original: Original, attached: bytes, results: Sequence[tuple[Result, str]], helo_name: str, now: datetime
+) -> bytes:
     boundary = f"=_{secrets.token_hex(12)}"
     human = _human(results, helo_name).encode("utf-8", "replace")
     machine = _machine(original, results, helo_name, now).encode("utf-8", "replace")
     # RFC 6533 3: addresses beyond ASCII need the global form of the report
     report = "message/delivery-status" if machine.isascii() else "message/global-delivery-status"
     parts = [("text/plain; charset=utf-8", human), (report, machine)]
-    if 0 < len(original.body) <= WHOLE_ORIGINAL:
-        parts.append(("message/rfc822", original.body))
-    elif original.body:
-        parts.append(("text/rfc822-headers", header_of(original.body, WHOLE_ORIGINAL)))
+    if 0 < len(attached) <= WHOLE_ORIGINAL:
+        parts.append(("message/rfc822", attached))
+    elif attached:
+        parts.append(("text/rfc822-headers", header_of(attached, WHOLE_ORIGINAL)))
     # a multipart must not be 7bit if one of its parts is 8bit (RFC 2045 6.4)
     width = "7bit" if all(content.isascii() for _, content in parts) else "8bit"
     head = (
@@ -93,7 +90,7 @@ def _machine(original: Original, results: Sequence[tuple[Result, str]], helo_nam
     """Return the report (RFC 3464 2): one block about the message, and one per recipient."""
     blocks = [
         f"Reporting-MTA: dns; {helo_name}\r\n"
-        f"X-Postrider-Queue-ID: {original.queue_id.hex}\r\n"
+        f"X-Postrider-Queue-ID: {original.id.hex}\r\n"
         f"Arrival-Date: {format_datetime(original.first_seen)}\r\n"
     ]
     for result, text in results:

@@ -3,8 +3,6 @@
 import asyncio
 from uuid import UUID
 
-import asyncpg
-
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
@@ -13,8 +11,7 @@ from queue_worker.couriers.local import LocalCourier
 from queue_worker.delivery.leases import LEASE, Leases
 from queue_worker.delivery.record import Recorder
 from queue_worker.delivery.schedule import LOCAL_PAUSES, TURN_SECONDS
-from queue_worker.models import Claim
-from queue_worker.storage.queue import sql
+from queue_worker.storage.claims import Claims
 
 log = get_logger()
 
@@ -31,12 +28,9 @@ SIDE_BY_SIDE = 4
 class Filer:
     """The loop that delivers to local mailboxes. Call `wake` when something new is due."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, clock: Clock, worker: UUID, leases: Leases, recorder: Recorder, local: LocalCourier
-    ) -> None:
-        self._pool = pool
+    def __init__(self, claims: Claims, clock: Clock, leases: Leases, recorder: Recorder, local: LocalCourier) -> None:
+        self._claims = claims
         self._clock = clock
-        self._worker = worker
         self._leases = leases
         self._recorder = recorder
         self._local = local
@@ -101,8 +95,7 @@ class Filer:
         """Claim, file and record one list; return how many recipients it had."""
         now = self._clock.now()
         most = PROBE if self._local.away else BATCH
-        rows = await self._pool.fetch(sql.claim_local, now, self._worker, now + LEASE, most)
-        claims = [Claim(**dict(row)) for row in rows]
+        claims = await self._claims.local(now, now + LEASE, most)
         if not claims:
             return 0
         self._leases.hold(claims)

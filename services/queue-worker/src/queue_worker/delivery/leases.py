@@ -2,18 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
-
-import asyncpg
 
 from mailkit.errors import PostriderError
-from mailkit.postgres.pool import translated
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailkit.rpc.batch import Batcher
-from queue_worker.models import Claim
-from queue_worker.storage.queue import sql
+from queue_worker.models import Claim, Key
+from queue_worker.storage.claims import Claims
 
 log = get_logger()
 
@@ -28,20 +24,19 @@ MARK_SECONDS = 0.005
 class Leases:
     """The claims in hand: `hold` adds them, `release` removes them. A task calls `renew` every RENEW_SECONDS."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, worker: UUID) -> None:
-        self._pool = pool
+    def __init__(self, claims: Claims, clock: Clock) -> None:
+        self._claims = claims
         self._clock = clock
-        self._worker = worker
-        self._held: dict[tuple[UUID, int], Claim] = {}
+        self._held: dict[Key, Claim] = {}
         self._marks: Batcher[list[Claim], bool] = Batcher(self._mark, most=200, spacing=MARK_SECONDS)
 
     def hold(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
-            self._held[claim.message_id, claim.n] = claim
+            self._held[claim.key] = claim
 
     def release(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
-            self._held.pop((claim.message_id, claim.n), None)
+            self._held.pop(claim.key, None)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -50,11 +45,11 @@ class Leases:
         """Extend all leases in hand by LEASE from now."""
         held = list(self._held.values())
         if held:
-            await self._pool.execute(sql.renew, *_keys(held), self._worker, self._clock.now() + LEASE)
+            await self._claims.renew(held, self._clock.now() + LEASE)
 
     async def take_over(self) -> None:
         """End every lease now, to lose no minute. Only for the single-machine run, which has no other worker."""
-        await self._pool.execute(sql.take_over, self._clock.now())
+        await self._claims.take_over(self._clock.now())
 
     async def mark_dot(self, claims: list[Claim]) -> bool:
         """Commit the mark for these recipients of one message; False if no dot may be sent.
@@ -70,11 +65,5 @@ class Leases:
 
     async def _mark(self, groups: Sequence[list[Claim]]) -> list[bool]:
         claims = [claim for group in groups for claim in group]
-        async with translated():
-            rows = await self._pool.fetch(sql.mark_dot, *_keys(claims), self._worker, self._clock.now() + MARGIN)
-        marked = {(row["message_id"], row["n"]) for row in rows}
-        return [all((claim.message_id, claim.n) in marked for claim in group) for group in groups]
-
-
-def _keys(claims: Sequence[Claim]) -> tuple[list[UUID], list[int], list[int]]:
-    return [c.message_id for c in claims], [c.n for c in claims], [c.attempt for c in claims]
+        marked = await self._claims.mark_dot(claims, self._clock.now() + MARGIN)
+        return [all(claim.key in marked for claim in group) for group in groups]

@@ -16,8 +16,6 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from uuid import UUID
 
-import asyncpg
-
 from bodystore import BodyStore
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
@@ -34,7 +32,7 @@ from queue_worker.delivery.schedule import TURN_SECONDS
 from queue_worker.delivery.slots import Slot, Slots
 from queue_worker.delivery.walk import Walk
 from queue_worker.models import LOOP, Claim, Outcome, Pair, Result
-from queue_worker.storage.queue import sql
+from queue_worker.storage.claims import Claims
 
 log = get_logger()
 
@@ -53,22 +51,21 @@ class Delivery:
     """The loop that delivers to remote hosts. Call `wake` with the pairs that have something new."""
 
     def __init__(
-        self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID, leases: Leases, recorder: Recorder,
-        remote: RemoteCourier, *, per_domain: int,
+        self, claims: Claims, bodies: BodyStore, clock: Clock, leases: Leases, recorder: Recorder, remote: RemoteCourier,
+        *, per_domain: int,
     ) -> None:  # fmt: skip
-        self._pool = pool
+        self._claims = claims
         self._bodies = bodies
         self._clock = clock
-        self._worker = worker
         self._leases = leases
         self._remote = remote
         self._ready = Ready()
-        self.walk = Walk(pool, clock, self._ready)
+        self.walk = Walk(claims, clock, self._ready)
         self._slots = Slots(per_domain)
         self._due = asyncio.Event()
         self._in_hand = InHand(leases, recorder, self._due.set)
         self._conversations: set[asyncio.Task[None]] = set()
-        self._claims: set[asyncio.Future[None]] = set()
+        self._claiming: set[asyncio.Future[None]] = set()
         self._stopping = False
 
     def wake(self, pairs: Iterable[Pair] = ()) -> None:
@@ -107,7 +104,7 @@ class Delivery:
         """Wait until nothing is under way, for at most `seconds`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        while (tasks := {*self._claims, *self._conversations, *self._in_hand.recording}) and loop.time() < end:
+        while (tasks := {*self._claiming, *self._conversations, *self._in_hand.recording}) and loop.time() < end:
             await asyncio.wait(tasks, timeout=end - loop.time())
 
     async def _wait(self, seconds: float) -> None:
@@ -123,11 +120,11 @@ class Delivery:
         if self._stopping:
             return 0
         claim: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._claims.add(claim)
+        self._claiming.add(claim)
         try:
             return await self._claim()
         finally:
-            self._claims.discard(claim)
+            self._claiming.discard(claim)
             claim.set_result(None)
 
     async def _claim(self) -> int:
@@ -139,10 +136,7 @@ class Delivery:
         most = [self._in_hand.allow(flow, EACH // pairs[domain]) for flow, domain in taken]
         now = self._clock.now()
         try:
-            rows = await self._pool.fetch(
-                sql.claim_remote, now, self._worker, now + LEASE, most, [domain for _, domain in taken],
-                [flow for flow, _ in taken],
-            )  # fmt: skip
+            claims = await self._claims.remote(now, now + LEASE, taken, most)
         except BaseException:
             for (flow, _), limit in zip(taken, most, strict=True):
                 self._in_hand.unclaimed(flow, limit)
@@ -150,7 +144,6 @@ class Delivery:
             for slot in slots.values():
                 self._release(slot, None)
             raise
-        claims = [Claim(**dict(row)) for row in rows]
         self._in_hand.hold(claims)
         found = Counter(map(_PAIR, claims))
         for pair, limit in zip(taken, most, strict=True):

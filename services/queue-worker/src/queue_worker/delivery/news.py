@@ -6,8 +6,7 @@ from datetime import datetime
 
 from mailkit.process.logs import get_logger
 from queue_worker import metrics
-from queue_worker.intake.enqueue import Entry
-from queue_worker.models import Decision, Outcome
+from queue_worker.models import Decision, Entry, Outcome
 
 log = get_logger()
 

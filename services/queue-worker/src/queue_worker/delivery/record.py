@@ -8,39 +8,33 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import asyncpg
-
-from bodystore import WATCHED, BodyStore
+from bodystore import BodyStore
 from mailkit.ids import new_id
-from mailkit.postgres.pool import Connection, translate
+from mailkit.postgres.pool import translate
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailkit.rpc.batch import Batcher, send_apart
-from queue_worker.delivery.bounce import Original, bounce
+from queue_worker.delivery.bounce import bounce
 from queue_worker.delivery.news import log_and_count
 from queue_worker.delivery.schedule import TURN_SECONDS, decide
-from queue_worker.intake.enqueue import Entry, destinations, entry, insert
-from queue_worker.models import Decision, Outcome, Pair, Result
-from queue_worker.storage.queue import sql
-from queue_worker_api.wire import SubmissionRecipient
+from queue_worker.intake.enqueue import destinations, entry
+from queue_worker.models import Decision, Entry, Key, Outcome, Pair, Result
+from queue_worker.storage.outcomes import Outcomes
 
 log = get_logger()
-
-Key = tuple[UUID, int]
 
 
 class Recorder:
     """Records results in batches; waits while the database does not answer, since a lost result means a second delivery."""
 
     def __init__(
-        self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID, *,
+        self, outcomes: Outcomes, bodies: BodyStore, clock: Clock, *,
         helo_name: str, lifetime: int, retry_first: int, wake: Callable[[Iterable[Pair]], None] = lambda pairs: None,
     ) -> None:  # fmt: skip
-        self._pool = pool
+        self._outcomes = outcomes
         self._bodies = bodies
         self._clock = clock
-        self._worker = worker
         self._helo_name = helo_name
         self._lifetime = timedelta(seconds=lifetime)
         self._retry_first = retry_first
@@ -84,14 +78,14 @@ class Recorder:
         later = [d for d in decisions if not d.is_final and d.outcome is not Outcome.returned]
         bounces = await self._bounces(done, now)
         if bounces and not self._bodies.shared:
-            await self._bodies.put([(e.body_id, e.submission.body) for e in bounces.values()], now)
+            await self._bodies.put([(e.body_id, e.body) for e in bounces.values()], now)
             async with self._bodies.first_reference([e.body_id for e in bounces.values()]):
                 written, entries = await self._write(done, later, back, bounces, now)
         else:
             written, entries = await self._write(done, later, back, bounces, now)
         if entries:
             self._wake(destinations(entries))
-        log_and_count([d for d in (*done, *later) if _key(d) in written], entries, now)
+        log_and_count([d for d in (*done, *later) if d.claim.key in written], entries, now)
 
     async def _write(
         self,
@@ -104,81 +98,41 @@ class Recorder:
         """Write all in one transaction; return the recipients that passed the fence, and the bounces inserted."""
         written: set[Key] = set()
         entries: list[Entry] = []
-        ids = sorted({d.result.claim.message_id for d in done})
-        async with self._pool.acquire() as connection, connection.transaction():
+        ids = sorted({d.claim.message_id for d in done})
+        async with self._outcomes.transaction() as transaction:
             if done:
-                await connection.execute(sql.lock_messages, ids)
-                written = await self._finish(connection, done, now)
-                lost = {d.result.claim.message_id for d in done if d.bounces and _key(d) not in written}
+                await transaction.lock(ids)
+                written = await transaction.finish(done, now)
+                lost = {d.claim.message_id for d in done if d.bounces and d.claim.key not in written}
                 # only some recipients of these messages passed the fence, and their bounces would name the others too
                 entries = [e for message_id, e in bounces.items() if message_id not in lost]
                 if len(entries) < len(bounces):
-                    again = await self._bounces([d for d in done if _key(d) in written], now, only=lost)
+                    again = await self._bounces([d for d in done if d.claim.key in written], now, only=lost)
                     entries += again.values()
                     if not self._bodies.shared:
-                        await self._bodies.put([(e.body_id, e.submission.body) for e in again.values()], now)
-                await insert(connection, self._bodies, entries, now, self._lifetime)
+                        await self._bodies.put([(e.body_id, e.body) for e in again.values()], now)
+                await transaction.insert(entries, now, self._lifetime)
             if later:
-                rows = await connection.fetch(sql.defer, *_keys(later), self._worker, *_deferral(later), now)
-                written |= {(row["message_id"], row["n"]) for row in rows}
+                written |= await transaction.defer(later, now)
             if back:
-                await connection.execute(sql.give_back, *_keys(back), self._worker, [d.due for d in back])
+                await transaction.give_back(back)
             if done:
-                gone = await connection.fetch(sql.drop_messages, ids)
-                await self._bodies.note_unreferenced(
-                    [row["body_id"] for row in gone if now - row["first_seen"] > WATCHED],
-                    now, connection if self._bodies.shared else None,
-                )  # fmt: skip
+                await transaction.drop(ids, now)
         return written, entries
-
-    async def _finish(self, connection: Connection, done: list[Decision], now: datetime) -> set[Key]:
-        rows = await connection.fetch(
-            sql.finish, *_keys(done), self._worker,
-            [d.outcome.value for d in done], [d.result.status for d in done], [d.text for d in done],
-            [d.result.remote_host for d in done], now,
-        )  # fmt: skip
-        return {(row["message_id"], row["n"]) for row in rows}
 
     async def _bounces(self, done: list[Decision], now: datetime, only: set[UUID] | None = None) -> dict[UUID, Entry]:
         """Make one bounce per message for all its recipients given up now, by the message's id. `only`: for these messages."""
         failed: dict[UUID, list[tuple[Result, str]]] = {}
         for d in done:
-            if d.bounces and (only is None or d.result.claim.message_id in only):
-                failed.setdefault(d.result.claim.message_id, []).append((d.result, d.text))
+            if d.bounces and (only is None or d.claim.message_id in only):
+                failed.setdefault(d.claim.message_id, []).append((d.result, d.text))
         if not failed:
             return {}
-        facts = await self._pool.fetch(sql.bounce_facts, list(failed))
-        bodies = await self._bodies.read_many([row["body_id"] for row in facts])
-        made: dict[UUID, Entry] = {}
-        for row in facts:
-            sender = SubmissionRecipient(
-                row["mail_from"],
-                row["mail_from"],
-                row["sender_mailbox"],
-                row["sender_limit"],
-                row["sender_limit_version"],
+        originals = await self._outcomes.originals(list(failed))
+        bodies = await self._bodies.read_many([original.body_id for original in originals])
+        return {
+            o.id: entry(
+                bounce(o, bodies.get(o.body_id, b""), failed[o.id], self._helo_name, now, new_id()), bounce=True
             )
-            original = Original(row["id"], row["mail_from"], row["first_seen"], sender, bodies.get(row["body_id"], b""))
-            submission = bounce(original, failed[row["id"]], self._helo_name, now, new_id())
-            made[row["id"]] = entry(submission, bounce=True)
-        return made
-
-
-def _key(decision: Decision) -> Key:
-    return decision.result.claim.message_id, decision.result.claim.n
-
-
-def _keys(decisions: Sequence[Decision]) -> tuple[list[UUID], list[int], list[int]]:
-    claims = [d.result.claim for d in decisions]
-    return [c.message_id for c in claims], [c.n for c in claims], [c.attempt for c in claims]
-
-
-def _deferral(later: list[Decision]) -> tuple[list[object], ...]:
-    return (
-        [d.due for d in later],
-        [d.outcome.value for d in later],
-        [d.result.status for d in later],
-        [d.result.text for d in later],
-        [d.result.remote_host for d in later],
-        [d.result.diagnostic for d in later],
-    )
+            for o in originals
+        }

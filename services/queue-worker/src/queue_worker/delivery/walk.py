@@ -2,12 +2,10 @@
 
 from datetime import UTC, datetime
 
-import asyncpg
-
 from mailkit.process.clock import Clock
 from queue_worker.delivery.ready import Ready
 from queue_worker.models import NO_FLOW, Pair
-from queue_worker.storage.queue import sql
+from queue_worker.storage.claims import Claims
 
 #: Pairs of domain and flow that one step looks at.
 WALK = 500
@@ -18,8 +16,8 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 class Walk:
     """Adds the pairs with due mail to `ready`. Pairs just enqueued are added by the code that enqueues them."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, ready: Ready) -> None:
-        self._pool = pool
+    def __init__(self, claims: Claims, clock: Clock, ready: Ready) -> None:
+        self._claims = claims
         self._clock = clock
         self._ready = ready
         self._cursor: Pair = (NO_FLOW, "")
@@ -29,12 +27,11 @@ class Walk:
 
     async def look(self) -> bool:
         """Look at the next pairs in the queue and add those with due mail; True if the round is complete."""
-        flow, domain = self._cursor
-        rows = await self._pool.fetch(sql.due_destinations, self._clock.now(), domain, flow, WALK)
-        self._ready.add((row["flow"], row["destination"]) for row in rows if row["is_due"])
-        over = len(rows) < WALK
-        self._seen_due = min((self._seen_due, *(row["due"] for row in rows)))
+        found = await self._claims.due(self._clock.now(), self._cursor, WALK)
+        self._ready.add(each.pair for each in found if each.is_due)
+        over = len(found) < WALK
+        self._seen_due = min((self._seen_due, *(each.due for each in found)))
         if over:
             self.oldest_due, self._seen_due = self._seen_due, NEVER
-        self._cursor = (NO_FLOW, "") if over else (rows[-1]["flow"], rows[-1]["destination"])
+        self._cursor = (NO_FLOW, "") if over else found[-1].pair
         return over

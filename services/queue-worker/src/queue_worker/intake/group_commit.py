@@ -2,10 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
-
-import asyncpg
 
 from bodystore import BodyStore
 from mailkit.errors import NoSpace, Unavailable
@@ -16,8 +14,9 @@ from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailkit.rpc.batch import Batcher
 from queue_worker import metrics
-from queue_worker.intake.enqueue import Entry, destinations, entry, insert
-from queue_worker.models import Pair
+from queue_worker.intake.enqueue import destinations, entry
+from queue_worker.models import Entry, Pair
+from queue_worker.storage.handovers import Handovers
 from queue_worker_api.wire import LIST_BYTES, Submission, SubmissionAnswer
 
 log = get_logger()
@@ -28,7 +27,7 @@ class Intake:
 
     def __init__(
         self,
-        pool: asyncpg.Pool,
+        handovers: Handovers,
         bodies: BodyStore,
         clock: Clock,
         disk: Disk,
@@ -36,7 +35,7 @@ class Intake:
         lifetime_seconds: int,
         wake: Callable[[Iterable[Pair]], None],
     ) -> None:
-        self._pool = pool
+        self._handovers = handovers
         self._bodies = bodies
         self._clock = clock
         self._disk = disk
@@ -67,28 +66,22 @@ class Intake:
         for item in items:
             first.setdefault(item.submission_id, entry(item))
         # one order in all transactions: no deadlock
-        entries = sorted(first.values(), key=lambda e: e.submission.submission_id)
+        entries = sorted(first.values(), key=lambda e: e.queue_id)
         now = self._clock.now()
         if self._bodies.shared:
-            new = await self._insert(entries, now)
+            new = await self._handovers.insert(entries, now, self._lifetime)
         else:  # durable before its first reference; the collector finds what never gets one
-            await self._bodies.put([(e.body_id, e.submission.body) for e in entries], now)
+            await self._bodies.put([(e.body_id, e.body) for e in entries], now)
             async with self._bodies.first_reference([e.body_id for e in entries]):
-                new = await self._insert(entries, now)
-        self._tell([e for e in entries if e.queue_id in new])
+                new = await self._handovers.insert(entries, now, self._lifetime)
+        self._log_and_wake([e for e in entries if e.queue_id in new])
         return [SubmissionAnswer("queued", item.submission_id) for item in items]
 
-    async def _insert(self, entries: Sequence[Entry], now: datetime) -> set[UUID]:
-        """Insert and commit `entries`; return the ids of those that are not repetitions."""
-        async with self._pool.acquire() as connection:
-            return await insert(connection, self._bodies, entries, now, self._lifetime)
-
-    def _tell(self, new: Sequence[Entry]) -> None:
+    def _log_and_wake(self, new: Sequence[Entry]) -> None:
         metrics.ACCEPTED.inc(len(new))
         self._wake(destinations(new))
         for e in new:
-            item = e.submission
-            log.info("queued", queue_id=e.queue_id, size=len(item.body), recipients=len(item.recipients))
+            log.info("queued", queue_id=e.queue_id, size=len(e.body), recipients=len(e.recipients))
 
 
 def _answered(item: Submission, answer: SubmissionAnswer | BaseException) -> SubmissionAnswer:

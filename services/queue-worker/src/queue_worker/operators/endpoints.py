@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 from uuid import UUID
 
-import asyncpg
 from fastapi import APIRouter, Query
 
 from mailkit.errors import NotFound
@@ -12,7 +11,7 @@ from mailkit.process.clock import Clock
 from mailkit.rpc.app import OPERATORS
 from queue_worker.models import Pair
 from queue_worker.operators.records import Attempt, MessageDetail, QueuedMessage, Recipient, Retried
-from queue_worker.storage.queue import sql
+from queue_worker.storage.records import Filter, Records
 
 #: Most recipients that the list names of a message, and most earlier attempts that are shown of a recipient.
 NAMED = 20
@@ -22,7 +21,7 @@ WINDOW = 10_000
 SLICE = 5_000
 
 
-def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], None]) -> APIRouter:
+def router(store: Records, clock: Clock, wake: Callable[[Iterable[Pair]], None]) -> APIRouter:
     """Return the routes under /v1/queue."""
     routes = APIRouter(prefix="/v1/queue", tags=["queue"], dependencies=OPERATORS)
 
@@ -36,15 +35,12 @@ def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], No
         state: Literal["waiting", "claimed"] | None = None,
     ) -> list[QueuedMessage]:
         """List messages under way, oldest first."""
+        wanted = Filter(sender, recipient, domain and domain.lower(), state)
         found: list[QueuedMessage] = []
         last: UUID | None = after
         while last is not None and len(found) < limit:  # no statement looks at more than a window of a long queue
-            end = await pool.fetchval(sql.window_end, last, WINDOW)
-            rows = await pool.fetch(
-                sql.list_messages, last, limit - len(found), sender, recipient, domain and domain.lower(), state, end,
-                NAMED,
-            )  # fmt: skip
-            found += [QueuedMessage.of(row) for row in rows]
+            end = await store.window_end(last, WINDOW)
+            found += map(QueuedMessage.of, await store.messages(last, end, limit - len(found), wanted, NAMED))
             last = end
         return found
 
@@ -55,25 +51,25 @@ def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], No
         limit: int = Query(default=1000, ge=1, le=1000, description="recipients at most"),
     ) -> MessageDetail:
         """Show the state of one message, also for a week after it left the queue."""
-        message = await pool.fetchrow(sql.show_message, queue_id)
-        waiting = await pool.fetch(sql.show_recipients, queue_id, after, limit + 1)
-        finished = await pool.fetch(sql.show_finished, queue_id, after, limit + 1)
+        message = await store.message(queue_id)
+        under_way = await store.under_way(queue_id, after, limit + 1)
+        finished = await store.finished(queue_id, after, limit + 1)
         known = message or (finished[0] if finished else None)
         if known is None:
             raise NotFound(f"no message {queue_id.hex} is under way or was within the last week")
-        numbers = sorted({row["n"] for row in (*waiting, *finished)})
+        numbers = sorted({row.n for row in (*under_way, *finished)})
         shown = numbers[:limit]
         attempts: dict[int, list[Attempt]] = {}
-        for row in await pool.fetch(sql.show_attempts, queue_id, shown, ATTEMPTS):
-            attempts.setdefault(row["n"], []).append(Attempt.of(row))
-        recipients = {row["n"]: Recipient.finished(row, attempts.get(row["n"], [])) for row in finished}
+        for attempt in await store.attempts(queue_id, shown, ATTEMPTS):
+            attempts.setdefault(attempt.n, []).append(Attempt.of(attempt))
+        recipients = {row.n: Recipient.finished(row, attempts.get(row.n, [])) for row in finished}
         if message:
             recipients |= {
-                row["n"]: Recipient.waiting(row, message["expires"], attempts.get(row["n"], [])) for row in waiting
+                row.n: Recipient.under_way(row, message.expires, attempts.get(row.n, [])) for row in under_way
             }
         return MessageDetail(
-            id=queue_id.hex, sender=known["mail_from"], size=message["size"] if message else None, first_seen=known["first_seen"],
-            expires=message["expires"] if message else None, recipients=[recipients[n] for n in shown],
+            id=queue_id.hex, sender=known.mail_from, size=message.size if message else None, first_seen=known.first_seen,
+            expires=message.expires if message else None, recipients=[recipients[n] for n in shown],
             next=shown[-1] if len(numbers) > limit else None,
         )  # fmt: skip
 
@@ -85,20 +81,19 @@ def router(pool: asyncpg.Pool, clock: Clock, wake: Callable[[Iterable[Pair]], No
     @routes.post("/{queue_id}/retry", operation_id="retry_message")
     async def retry(queue_id: UUID) -> Retried:
         """Try the waiting recipients of one message now."""
-        if await pool.fetchrow(sql.show_message, queue_id) is None:
+        if await store.message(queue_id) is None:
             raise NotFound(f"no message {queue_id.hex} is under way")
         return await _retry(queue_id, queue_id)
 
     async def _retry(first: UUID, last: UUID) -> Retried:
-        count, message, n = 0, first, -1
+        count, after = 0, (first, -1)
         while True:  # in slices: no statement holds more rows than this
-            end = await pool.fetchrow(sql.retry_window, message, n, last, SLICE)
-            to = (end["message_id"], end["n"]) if end else (last, 32767)
-            rows = await pool.fetch(sql.retry_now, message, n, *to, clock.now())
-            wake({(row["flow"], row["destination"]) for row in rows})
-            count += len(rows)
+            end = await store.retry_window(after, last, SLICE)
+            pairs = await store.retry(after, end or (last, 32767), clock.now())
+            wake(pairs)
+            count += len(pairs)
             if end is None:
                 return Retried(recipients=count)
-            message, n = to
+            after = end
 
     return routes

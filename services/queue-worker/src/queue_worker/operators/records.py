@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any, Self
 
-import asyncpg
 from pydantic import BaseModel
+
+from queue_worker.storage import records as rows
 
 
 class QueuedRecipient(BaseModel):
@@ -41,18 +42,18 @@ class QueuedMessage(BaseModel):
     """How many recipients under way `named` leaves out."""
 
     @classmethod
-    def of(cls, row: asyncpg.Record) -> Self:
+    def of(cls, row: rows.Listed) -> Self:
         return cls(
-            id=row["id"].hex, sender=row["mail_from"], size=row["size"], first_seen=row["first_seen"],
-            expires=row["expires"], recipients=row["recipients"], next_attempt=row["due"], in_doubt=row["in_doubt"],
-            state="claimed" if "claimed" in row["states"] else "waiting", reply=row["reply"] or "",
+            id=row.id.hex, sender=row.mail_from, size=row.size, first_seen=row.first_seen, expires=row.expires,
+            recipients=row.recipients, next_attempt=row.due, in_doubt=row.in_doubt,
+            state="claimed" if "claimed" in row.states else "waiting", reply=row.reply or "",
             named=[
                 QueuedRecipient(address=address, original=original, state=state, next_attempt=due, reply=reply)
                 for address, original, state, due, reply in zip(
-                    row["addresses"], row["originals"], row["each_state"], row["each_due"], row["each_reply"], strict=True
+                    row.addresses, row.originals, row.each_state, row.each_due, row.each_reply, strict=True
                 )
             ],
-            unnamed=row["recipients"] - len(row["addresses"]),
+            unnamed=row.recipients - len(row.addresses),
         )  # fmt: skip
 
 
@@ -67,8 +68,8 @@ class Attempt(BaseModel):
     remote_host: str | None
 
     @classmethod
-    def of(cls, row: asyncpg.Record) -> Self:
-        return cls(**{name: row[name] for name in cls.model_fields})
+    def of(cls, row: rows.Attempt) -> Self:
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
 
 
 class Recipient(BaseModel):
@@ -92,22 +93,22 @@ class Recipient(BaseModel):
     attempts: list[Attempt]
 
     @classmethod
-    def waiting(cls, row: asyncpg.Record, expires: datetime, attempts: list[Attempt]) -> Self:
+    def under_way(cls, row: rows.UnderWay, expires: datetime, attempts: list[Attempt]) -> Self:
         return cls(
-            **_common(row), next_attempt=row["due"] if row["state"] == "waiting" else None, expires=expires,
+            **_common(row), next_attempt=row.due if row.state == "waiting" else None, expires=expires,
             finished_at=None, attempts=attempts,
         )  # fmt: skip
 
     @classmethod
-    def finished(cls, row: asyncpg.Record, attempts: list[Attempt]) -> Self:
+    def finished(cls, row: rows.Finished, attempts: list[Attempt]) -> Self:
         return cls(
-            **_common(row), next_attempt=None, expires=None, finished_at=row["finished_at"], attempts=attempts
+            **_common(row), next_attempt=None, expires=None, finished_at=row.finished_at, attempts=attempts
         )  # fmt: skip
 
 
-def _common(row: asyncpg.Record) -> dict[str, Any]:
+def _common(row: rows.Recipient) -> dict[str, Any]:
     names = ("address", "original", "state", "tries", "in_doubt", "status", "reply", "remote_host")
-    return {name: row[name] for name in names} | {"kind": "local" if row["mailbox_id"] else "remote"}
+    return {name: getattr(row, name) for name in names} | {"kind": "local" if row.mailbox_id else "remote"}
 
 
 class MessageDetail(BaseModel):

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import asyncpg
-
 from bodystore import BodyStore
 from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock
@@ -13,7 +11,7 @@ from mailkit.process.report import report
 from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import ReferenceList
 from queue_worker import metrics
-from queue_worker.storage.queue import sql
+from queue_worker.storage.upkeep import Upkeep
 
 log = get_logger()
 
@@ -27,9 +25,9 @@ class Collector:
     """
 
     def __init__(
-        self, pool: asyncpg.Pool, bodies: BodyStore, mailstore: MailstoreClient, clock: Clock, singleton: Singleton
+        self, store: Upkeep, bodies: BodyStore, mailstore: MailstoreClient, clock: Clock, singleton: Singleton
     ) -> None:
-        self._pool = pool
+        self._store = store
         self._bodies = bodies
         self._mailstore = mailstore
         self._clock = clock
@@ -77,7 +75,7 @@ class Collector:
 
         The queue is checked first: a message filed between the two checks is in a mailbox by the second.
         """
-        queued = {row["body_id"] for row in await self._pool.fetch(sql.referenced, list(body_ids))}
+        queued = await self._store.referenced(body_ids)
         rest = [body_id for body_id in body_ids if body_id not in queued]
         answers = await self._mailstore.references(ReferenceList(rest)) if rest else []
         return [body_id for body_id, referenced in zip(rest, answers, strict=True) if not referenced]

@@ -1,0 +1,71 @@
+"""Recipients that are due, their claims by one worker, and the leases and marks of these claims (decision 6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from mailkit.postgres.pool import Queries, translated
+from queue_worker.models import Claim, Key, Pair
+
+queries = Queries("queue_worker.storage", "claims.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A pair of flow and domain with the earliest due time of its recipients. `is_due`: that time has come."""
+
+    pair: Pair
+    due: datetime
+    is_due: bool
+
+
+class Claims:
+    """The statements of `claims.sql`, for one worker."""
+
+    def __init__(self, pool: asyncpg.Pool, worker: UUID) -> None:
+        self._pool = pool
+        self._worker = worker
+
+    async def local(self, now: datetime, until: datetime, most: int) -> list[Claim]:
+        """Claim up to `most` due recipients with a local mailbox, under a lease that ends at `until`."""
+        rows = await self._pool.fetch(queries.claim_local, now, self._worker, until, most)
+        return [Claim(**dict(row)) for row in rows]
+
+    async def remote(self, now: datetime, until: datetime, pairs: Sequence[Pair], most: Sequence[int]) -> list[Claim]:
+        """Claim due remote recipients, of each of `pairs` as many as `most` says, under leases that end at `until`."""
+        rows = await self._pool.fetch(
+            queries.claim_remote, now, self._worker, until, most, [domain for _, domain in pairs],
+            [flow for flow, _ in pairs],
+        )  # fmt: skip
+        return [Claim(**dict(row)) for row in rows]
+
+    async def due(self, now: datetime, after: Pair, most: int) -> list[Due]:
+        """Return the `most` pairs of remote recipients that follow `after` by domain and flow."""
+        flow, domain = after
+        rows = await self._pool.fetch(queries.due_destinations, now, domain, flow, most)
+        return [Due((row["flow"], row["destination"]), row["due"], row["is_due"]) for row in rows]
+
+    async def renew(self, claims: Sequence[Claim], until: datetime) -> None:
+        """Extend the leases of `claims` to `until`, except those that are lost."""
+        await self._pool.execute(queries.renew, *fences(claims), self._worker, until)
+
+    async def take_over(self, now: datetime) -> None:
+        """End all leases of all workers."""
+        await self._pool.execute(queries.take_over, now)
+
+    async def mark_dot(self, claims: Sequence[Claim], at_least: datetime) -> set[Key]:
+        """Commit the "dot sent" mark of those claims whose lease lasts beyond `at_least`; return their keys.
+
+        Raises Unavailable.
+        """
+        async with translated():
+            rows = await self._pool.fetch(queries.mark_dot, *fences(claims), self._worker, at_least)
+        return {(row["message_id"], row["n"]) for row in rows}
+
+
+def fences(claims: Sequence[Claim]) -> tuple[list[UUID], list[int], list[int]]:
+    """Return the columns by which every write about `claims` is fenced: message id, number, attempt."""
+    return [c.message_id for c in claims], [c.n for c in claims], [c.attempt for c in claims]

@@ -1,0 +1,105 @@
+"""Ends of attempts: recipients that leave the queue, with the bounces of those given up, and recipients that wait again.
+
+All writes of a batch are one transaction, and every write is fenced by its claim's attempt (decision 6).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from bodystore import WATCHED, BodyStore
+from mailkit.postgres.pool import Connection, Queries
+from queue_worker.models import Decision, Entry, Key
+from queue_worker.storage.claims import fences
+from queue_worker.storage.handovers import insert
+
+queries = Queries("queue_worker.storage", "outcomes.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What a bounce needs of a message. `sender_mailbox`: the sender's, if it is a mailbox of ours."""
+
+    id: UUID
+    mail_from: str
+    body_id: UUID
+    size: int
+    first_seen: datetime
+    sender_mailbox: UUID | None
+    sender_limit: int
+    sender_limit_version: int
+
+
+class Outcomes:
+    """The statements of `outcomes.sql`, for one worker."""
+
+    def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, worker: UUID) -> None:
+        self._pool = pool
+        self._bodies = bodies
+        self._worker = worker
+
+    async def originals(self, ids: Sequence[UUID]) -> list[Original]:
+        """Return those of the messages `ids` that are under way."""
+        return [Original(**dict(row)) for row in await self._pool.fetch(queries.bounce_facts, ids)]
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["Transaction"]:
+        """Open a transaction, which is committed at the end of the block."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield Transaction(connection, self._bodies, self._worker)
+
+
+class Transaction:
+    """The writes of one batch. `lock` comes before `finish`, and `drop` last."""
+
+    def __init__(self, connection: Connection, bodies: BodyStore, worker: UUID) -> None:
+        self._connection = connection
+        self._bodies = bodies
+        self._worker = worker
+
+    async def lock(self, ids: Sequence[UUID]) -> None:
+        """Lock the messages `ids`, in order: of workers that finish recipients of one message, one is the last."""
+        await self._connection.execute(queries.lock_messages, ids)
+
+    async def finish(self, done: Sequence[Decision], now: datetime) -> set[Key]:
+        """Move recipients to the history; return those that passed the fence."""
+        rows = await self._connection.fetch(
+            queries.finish, *_fences(done), self._worker,
+            [d.outcome.value for d in done], [d.result.status for d in done], [d.text for d in done],
+            [d.result.remote_host for d in done], now,
+        )  # fmt: skip
+        return {(row["message_id"], row["n"]) for row in rows}
+
+    async def insert(self, entries: Sequence[Entry], now: datetime, lifetime: timedelta) -> None:
+        """Insert bounces."""
+        await insert(self._connection, self._bodies, entries, now, lifetime)
+
+    async def defer(self, later: Sequence[Decision], now: datetime) -> set[Key]:
+        """Set recipients back to waiting until they are due, and note the attempt; return those that passed the fence."""
+        rows = await self._connection.fetch(
+            queries.defer, *_fences(later), self._worker,
+            [d.due for d in later], [d.outcome.value for d in later], [d.result.status for d in later],
+            [d.result.text for d in later], [d.result.remote_host for d in later], [d.result.diagnostic for d in later],
+            now,
+        )  # fmt: skip
+        return {(row["message_id"], row["n"]) for row in rows}
+
+    async def give_back(self, back: Sequence[Decision]) -> None:
+        """Set recipients back to waiting as if they had not been claimed."""
+        await self._connection.execute(queries.give_back, *_fences(back), self._worker, [d.due for d in back])
+
+    async def drop(self, ids: Sequence[UUID], now: datetime) -> None:
+        """Delete those of the messages `ids` that have no recipients left, and note that their bodies lose a reference."""
+        gone = await self._connection.fetch(queries.drop_messages, ids)
+        await self._bodies.note_unreferenced(
+            [row["body_id"] for row in gone if now - row["first_seen"] > WATCHED],
+            now, self._connection if self._bodies.shared else None,
+        )  # fmt: skip
+
+
+def _fences(decisions: Sequence[Decision]) -> tuple[list[UUID], list[int], list[int]]:
+    return fences([d.claim for d in decisions])

@@ -1,0 +1,58 @@
+-- name: lock_messages
+-- Workers that finish recipients of the same message do so in turn, so that the last one finds that it is the last.
+select id from queue.message where id = any($1::uuid[]) order by id for update
+
+-- name: finish
+-- Move recipients from the queue to the history, fenced by their attempt.
+with o as (
+    select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::text[], $6::text[], $7::text[], $8::text[])
+        as t(message_id, n, attempt, outcome, status, reply, remote_host)
+), d as (
+    delete from queue.recipient r using o
+     where r.message_id = o.message_id and r.n = o.n and r.attempt = o.attempt and r.worker = $4 and r.state = 'claimed'
+    returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.tries, r.in_doubt, o.outcome, o.status, o.reply,
+              o.remote_host
+)
+insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
+                            tries, in_doubt, first_seen, finished_at)
+select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, d.outcome, d.status, d.reply, d.remote_host,
+       d.tries + 1, d.in_doubt, m.first_seen, $9
+  from d join queue.message m on m.id = d.message_id
+returning message_id, n
+
+-- name: defer
+-- Set recipients back to waiting, fenced by attempt, and add a row to the message's history.
+with t as (
+    select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
+                         $9::text[], $10::text[])
+        as t(message_id, n, attempt, due, outcome, status, reply, remote_host, diagnostic)
+), w as (
+    update queue.recipient r
+       set state = 'waiting', worker = null, claimed_at = null, database_life = null, dot_sent = false, due = t.due, tries = r.tries + 1,
+           in_doubt = r.in_doubt + (t.outcome = 'in_doubt')::int, status = t.status, reply = t.reply,
+           remote_host = t.remote_host, diagnostic = t.diagnostic
+      from t
+     where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
+    returning r.message_id, r.n, t.attempt, t.outcome, t.status, t.reply, t.remote_host
+)
+insert into queue.attempt (message_id, n, attempt, at, outcome, status, reply, remote_host)
+select message_id, n, attempt, $11, outcome, status, reply, remote_host from w
+returning message_id, n
+
+-- name: give_back
+-- Set recipients back to waiting as if they had not been claimed.
+update queue.recipient r
+   set state = 'waiting', worker = null, claimed_at = null, database_life = null, dot_sent = false, due = t.due
+  from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[]) as t(message_id, n, attempt, due)
+ where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
+
+-- name: drop_messages
+-- Delete messages without recipients; their bodies lose the queue's reference.
+delete from queue.message m
+ where m.id = any($1::uuid[]) and not exists (select from queue.recipient r where r.message_id = m.id)
+returning m.body_id, m.first_seen
+
+-- name: bounce_facts
+-- What a bounce needs of the message.
+select id, mail_from, body_id, size, first_seen, sender_mailbox, sender_limit, sender_limit_version
+  from queue.message where id = any($1::uuid[])
