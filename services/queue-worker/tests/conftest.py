@@ -106,7 +106,7 @@ class World:
         worker = worker or self.worker()
         while await worker.filer.turn():
             pass
-        await worker.delivery.walk.look()
+        await worker.delivery.walk.step()
         while await worker.delivery.turn():
             await worker.delivery.settled(20)
         await worker.delivery.settled(20)

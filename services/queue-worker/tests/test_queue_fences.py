@@ -19,7 +19,7 @@ async def claimed_by_the_dead(world, hook):
     """A remote message whose worker was killed where `hook` hangs. Returns the dead worker."""
     setattr(world.sink, hook, world.kill)
     dead = world.worker()
-    await dead.delivery.walk.look()
+    await dead.delivery.walk.step()
     await dead.delivery.turn()
     for task in list(dead.delivery._conversations):
         await die(task)
@@ -115,7 +115,7 @@ async def test_a_worker_that_slept_past_its_lease_writes_nothing(world):
             await sleeper.recorder.record([Result(messages[0].recipients[0], outcome, "5.0.0", "late")])
 
     world.sink.deliver = sleep_through
-    await sleeper.delivery.walk.look()
+    await sleeper.delivery.walk.step()
     await sleeper.delivery.turn()
     await sleeper.delivery.settled(10)
     assert said == {"marked": False}
@@ -143,13 +143,13 @@ async def test_a_renewed_lease_lasts(world):
         await deliver(domain, messages, report)
 
     world.sink.deliver = slow
-    await worker.delivery.walk.look()
+    await worker.delivery.walk.step()
     await worker.delivery.turn()
     await here.wait()
     for _ in range(6):
         world.pass_time(20)
         await worker.leases.renew()
-        await other.delivery.walk.look()
+        await other.delivery.walk.step()
         assert await other.delivery.turn() == 0
     go.set()
     await worker.delivery.settled(10)
@@ -182,7 +182,7 @@ async def test_what_was_cut_off_is_given_back_and_due_at_once(world):
     await world.submit(world.message("b@far.test"))
     world.sink.says = lambda address: (Outcome.returned, "4.3.2", "shutting down")
     worker = world.worker()
-    await worker.delivery.walk.look()
+    await worker.delivery.walk.step()
     await worker.delivery.turn()
     await worker.delivery.settled(10)
     row = await world.the("recipient")
@@ -209,7 +209,7 @@ async def test_a_stop_waits_for_a_claim_under_way_and_gives_back_what_it_claimed
     """A claim that committed after the stop used to hold its recipients until the lease ended."""
     await world.submit(world.message("b@far.test", "c@far.test"))
     worker = world.worker()
-    await worker.delivery.walk.look()
+    await worker.delivery.walk.step()
     async with world.pool.acquire() as other:
         held = other.transaction()
         await held.start()
@@ -235,7 +235,7 @@ async def test_a_stop_waits_for_a_claim_under_way_and_gives_back_what_it_claimed
 async def test_nothing_is_claimed_after_a_stop(world):
     await world.submit(world.message("b@far.test"))
     worker = world.worker()
-    await worker.delivery.walk.look()
+    await worker.delivery.walk.step()
     await worker.delivery.stop(0)
     assert await worker.delivery.turn() == 0
     assert (await world.the("recipient"))["state"] == "waiting"
@@ -244,7 +244,7 @@ async def test_nothing_is_claimed_after_a_stop(world):
 async def test_a_stop_waits_for_a_claim_no_longer_than_its_grace(world):
     await world.submit(world.message("b@far.test"))
     worker = world.worker()
-    await worker.delivery.walk.look()
+    await worker.delivery.walk.step()
     async with world.pool.acquire() as other, other.transaction():
         await other.execute("lock table queue.recipient in exclusive mode")
         turn = asyncio.create_task(worker.delivery.turn())

@@ -83,7 +83,7 @@ async def test_the_walk_finds_every_domain_whatever_their_number(world, monkeypa
     await world.pool.execute("update queue.recipient set due = due + interval '1 hour' where destination < 'd010'")
     worker = world.worker()
     rounds = 1
-    while not await worker.delivery.walk.look():
+    while not await worker.delivery.walk.step():
         rounds += 1
     assert rounds == 9
     assert set(worker.delivery._ready._domains) == {f"d{n:03}.test" for n in range(10, 60)}

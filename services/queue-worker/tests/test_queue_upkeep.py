@@ -190,7 +190,7 @@ async def test_depth_and_age_are_measured(world):
     await world.submit(world.message("b@far.test", "c@far.test", world.mailbox("b@here.test")))
     world.pass_time(30)
     worker = world.worker()
-    await worker.delivery.walk.look()
+    await worker.delivery.walk.step()
     await worker.maintenance.measure()
 
     def value(name, **labels):

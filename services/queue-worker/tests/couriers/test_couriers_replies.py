@@ -140,7 +140,7 @@ def test_answers_to_the_dot():
     ]  # fmt: skip
 
 
-def test_the_most_telling_trouble_is_kept():
+def test_the_most_significant_trouble_is_kept():
     refused = trouble.refused_session("a", "", RemoteReply(554, ("554 5.3.2 no",)))
     tls, gone, lost = trouble.tls_failed("b", "x"), trouble.no_connection(), trouble.lost("c", "x")
     for weak, strong in ((gone, lost), (lost, refused), (refused, tls)):

@@ -24,7 +24,7 @@ class Lost(Exception):
 
 
 class Conversation(asyncio.Protocol):
-    """One connection. `open` it, then `ask`, or `write` and await each `reply`; `quit` or `cut` ends it."""
+    """One connection. `open` it, then `command`, or `write` and await each `reply`; `quit` or `cut` ends it."""
 
     def __init__(self, settings: CourierSettings, target: Target) -> None:
         self.target = target
@@ -44,7 +44,7 @@ class Conversation(asyncio.Protocol):
         """Whether the last transaction ended without a dot."""
         self.idle_since = 0.0
         self.closing = False
-        self.unasked: RemoteReply | None = None
+        self.unsolicited: RemoteReply | None = None
         """The reply that ended the connection: an unsolicited one, such as an early refusal, or a 421."""
         self.why = ""
         self._settings = settings
@@ -78,7 +78,7 @@ class Conversation(asyncio.Protocol):
                 self.closing = True  # RFC 5321 3.8: the host closes, whatever the command was
             if not self._owed:
                 # an unsolicited reply would be taken for the reply to the next command, perhaps to a final dot
-                self.unasked = reply
+                self.unsolicited = reply
                 return self.end(f"it said {reply.text!r} without being asked")
             self._owed -= 1
             self.answered = True
@@ -159,7 +159,7 @@ class Conversation(asyncio.Protocol):
                 self._waiter = None
         return self._replies.popleft()
 
-    async def ask(self, line: str, seconds: float) -> RemoteReply:
+    async def command(self, line: str, seconds: float) -> RemoteReply:
         """Send one command and return its reply. Raises Lost."""
         self.write(line.encode() + b"\r\n", 1)
         return await self.reply(seconds)
@@ -229,8 +229,8 @@ class Conversation(asyncio.Protocol):
                 raise tls_failed
         except Lost as error:
             self.cut()
-            if self.unasked is not None:
-                raise trouble.refused_session(self.host, "", self.unasked) from None
+            if self.unsolicited is not None:
+                raise trouble.refused_session(self.host, "", self.unsolicited) from None
             raise (trouble.lost if self.answered else trouble.silent)(self.host, str(error)) from None
         except BaseException:
             self.cut()
@@ -238,7 +238,7 @@ class Conversation(asyncio.Protocol):
 
     async def _hello(self) -> None:
         said = f"EHLO {self._settings.helo_name}"
-        reply = await self.ask(said, self.times.helo)
+        reply = await self.command(said, self.times.helo)
         self.extensions = {}
         if 200 <= reply.code < 300:
             for line in reply.lines[1:]:
@@ -247,7 +247,7 @@ class Conversation(asyncio.Protocol):
             return
         if self.tls is None and 500 <= reply.code < 600:  # RFC 5321 3.2: a host that knows HELO only
             said = f"HELO {self._settings.helo_name}"
-            reply = await self.ask(said, self.times.helo)
+            reply = await self.command(said, self.times.helo)
             if 200 <= reply.code < 300:
                 return
         raise trouble.refused_session(self.host, said, reply)
@@ -255,7 +255,7 @@ class Conversation(asyncio.Protocol):
     async def _start_tls(self) -> None:
         self._secures = True
         try:
-            reply = await self.ask("STARTTLS", self.times.helo)
+            reply = await self.command("STARTTLS", self.times.helo)
         except Lost as error:
             raise trouble.tls_failed(self.host, str(error)) from None
         self._secures = False
@@ -284,7 +284,7 @@ class Conversation(asyncio.Protocol):
     async def quit(self) -> None:
         """Send QUIT, wait briefly for the reply, and close the connection."""
         try:
-            await self.ask("QUIT", self.times.quit)
+            await self.command("QUIT", self.times.quit)
         except Lost:
             pass
         self.cut()

@@ -15,7 +15,7 @@ from queue_worker.couriers.ledger import Ledger
 from queue_worker.couriers.models import CourierSettings, RemoteMessage, Report
 from queue_worker.couriers.targets import NoTarget, Target, Targets
 from queue_worker.couriers.transfer import Broken, Transfer
-from queue_worker.couriers.trouble import Busy, Telling, Trouble
+from queue_worker.couriers.trouble import Busy, Significance, Trouble
 from queue_worker.models import Result
 
 log = get_logger()
@@ -118,9 +118,9 @@ class RemoteCourier:
             elif found is not None:
                 silent += self._addresses.failed_since(target.address, began)
                 worst = trouble.worse(worst, found)
-                if found.telling is Telling.tls:
+                if found.significance is Significance.tls:
                     tls_failed[target.host] = found  # S11: its other addresses get no plain text either
-        return busy if busy is not None and worst.telling is Telling.unreachable else worst
+        return busy if busy is not None and worst.significance is Significance.unreachable else worst
 
     async def _open(self, talk: Conversation, tls_failed: Trouble | None) -> None:
         """Open `talk` when its address allows one more connection. Raises Trouble; Busy if it does not within BUSY_SECONDS."""

@@ -151,7 +151,7 @@ class Transfer:
                 if data.code < 300 or (data.code < 400 and misled):
                     # its replies are out of step with our commands, or it would send an empty message to recipients
                     # accepted after a refused MAIL: its reply to a dot could not be trusted
-                    talk.unasked = data
+                    talk.unsolicited = data
                     raise Lost(data.text)
                 if data.code < 400 and not accepted:
                     # RFC 2920 3.1: no recipient was accepted, and it expects a message all the same: send an empty one,
@@ -170,9 +170,9 @@ class Transfer:
 
     async def _answer(self, line: str, seconds: float) -> RemoteReply:
         """Return the reply to `line`, which is sent now unless it was pipelined. A 421 ends the connection, not the mail."""
-        reply = await (self._talk.reply(seconds) if self._pipelining else self._talk.ask(line, seconds))
+        reply = await (self._talk.reply(seconds) if self._pipelining else self._talk.command(line, seconds))
         if reply.code == 421:
-            self._talk.unasked = reply
+            self._talk.unsolicited = reply
             raise Lost(reply.text)
         return reply
 
@@ -204,7 +204,7 @@ class Transfer:
                 ledger.undot(message)  # nothing was written: the connection was lost while the mark was committed
                 raise
         except Lost as error:
-            early = talk.unasked
+            early = talk.unsolicited
             if early is not None and early.code >= 400 and early.code != 421:
                 # the host refused before the end of the message
                 ledger.report(message, [trouble.of_recipient(r, talk.host, ".", early, talk.tls) for r in accepted])
@@ -233,8 +233,8 @@ class Transfer:
         """Return Broken for a connection lost before the dot of `message`; an unsolicited 5xx or 421 is the reason."""
         talk = self._talk
         talk.cut()
-        if talk.unasked is not None:
-            return Broken(message, trouble.refused_session(talk.host, said, talk.unasked))
+        if talk.unsolicited is not None:
+            return Broken(message, trouble.refused_session(talk.host, said, talk.unsolicited))
         return Broken(message, trouble.lost(talk.host, why or talk.why))
 
 

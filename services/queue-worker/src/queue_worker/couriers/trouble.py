@@ -11,7 +11,7 @@ NO_CONNECTION = "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)"
 _NO_SUCH_USER = {550, 551, 553}
 
 
-class Telling(IntEnum):
+class Significance(IntEnum):
     """How significant a host's failure is; of several hosts' failures the most significant one is reported."""
 
     unreachable = 0
@@ -26,15 +26,16 @@ class Trouble(Exception):
 
     def __init__(
         self, status: str, text: str, host: str | None = None, diagnostic: str | None = None,
-        telling: Telling = Telling.unreachable,
+        significance: Significance = Significance.unreachable,
     ) -> None:  # fmt: skip
         super().__init__(text)
-        self.status, self.text, self.host, self.diagnostic, self.telling = status, text, host, diagnostic, telling
+        self.status, self.text = status, text
+        self.host, self.diagnostic, self.significance = host, diagnostic, significance
 
 
 def worse(old: Trouble | None, new: Trouble) -> Trouble:
     """Return the more significant of the two; of equals the later."""
-    return old if old is not None and old.telling > new.telling else new
+    return old if old is not None and old.significance > new.significance else new
 
 
 def no_connection() -> Trouble:
@@ -48,7 +49,7 @@ def tls_failed(host: str, error: str, reply: RemoteReply | None = None) -> Troub
     4.7.5 is RFC 3463's cryptographic failure, in the class of transient failures: the host's operator can repair it.
     """
     text = f"TLS not available: connect failed: {error}"
-    return Trouble("4.7.5", text, host, reply.text if reply else None, Telling.tls)
+    return Trouble("4.7.5", text, host, reply.text if reply else None, Significance.tls)
 
 
 def refused_session(host: str, said: str, reply: RemoteReply) -> Trouble:
@@ -58,12 +59,12 @@ def refused_session(host: str, said: str, reply: RemoteReply) -> Trouble:
     as well.
     """
     text = transcript(host, said, reply)
-    return Trouble("4" + reply.status[1:], text, host, reply.text, Telling.refused)
+    return Trouble("4" + reply.status[1:], text, host, reply.text, Significance.refused)
 
 
 def lost(host: str, why: str) -> Trouble:
     """Return the trouble when the connection was lost before the final dot."""
-    return Trouble("4.4.2", f"The connection to {host} was lost: {why}. (#4.4.2)", host, None, Telling.lost)
+    return Trouble("4.4.2", f"The connection to {host} was lost: {why}. (#4.4.2)", host, None, Significance.lost)
 
 
 class Busy(Trouble):
@@ -77,7 +78,7 @@ def silent(host: str, why: str) -> Trouble:
 
 def local(why: str) -> Trouble:
     """Return the trouble when the failure is ours: the message could not be read, or there is a bug."""
-    return Trouble("4.3.0", f"{why} (#4.3.0)", None, None, Telling.local)
+    return Trouble("4.3.0", f"{why} (#4.3.0)", None, None, Significance.local)
 
 
 def transcript(host: str, said: str, reply: RemoteReply, last: str = "") -> str:
@@ -142,7 +143,7 @@ def unable(recipient: Claim, host: str, why: str) -> Result:
 
 
 def deferred(recipient: Claim, found: Trouble) -> Result:
-    reached = found.telling is not Telling.unreachable
+    reached = found.significance is not Significance.unreachable
     return Result(recipient, Outcome.deferred, found.status, found.text, found.host, found.diagnostic, reached=reached)
 
 

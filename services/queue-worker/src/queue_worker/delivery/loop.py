@@ -75,17 +75,17 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver until stopped."""
-        looked = 0.0
+        walked = 0.0
         loop = asyncio.get_running_loop()
         pace = Pace(TURN_SECONDS)
         while not self._stopping:
             self._due.clear()
             try:
-                if loop.time() - looked >= POLL_SECONDS and await self.walk.look():
-                    looked = loop.time()  # a whole round over all domains is done; the next one in a second
+                if loop.time() - walked >= POLL_SECONDS and await self.walk.step():
+                    walked = loop.time()  # a whole round over all domains is done; the next one in a second
                 await pace.wait()
                 if not await self.turn():
-                    await self._wait(POLL_SECONDS - (loop.time() - looked))
+                    await self._wait(POLL_SECONDS - (loop.time() - walked))
             except Exception as error:
                 report_error(error, "deliver")
                 await asyncio.sleep(1)

@@ -7,7 +7,7 @@ from queue_worker.delivery.ready import Ready
 from queue_worker.models import NO_FLOW, Pair
 from queue_worker.storage.claims import Claims
 
-#: Pairs of domain and flow that one step looks at.
+#: Pairs of domain and flow of one step.
 WALK = 500
 #: Later than any due time.
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -25,7 +25,7 @@ class Walk:
         self.oldest_due = NEVER
         """The earliest due time seen by the last complete round over the queue."""
 
-    async def look(self) -> bool:
+    async def step(self) -> bool:
         """Look at the next pairs in the queue and add those with due mail; True if the round is complete."""
         found = await self._claims.due(self._clock.now(), self._cursor, WALK)
         self._ready.add(each.pair for each in found if each.is_due)

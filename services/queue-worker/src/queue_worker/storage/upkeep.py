@@ -1,4 +1,4 @@
-"""Measurements of the queue, and what its bodies' collector asks."""
+"""Measurements of the queue, and the references from its messages to bodies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

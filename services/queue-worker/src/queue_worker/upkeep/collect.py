@@ -41,7 +41,7 @@ class Collector:
                 candidates = await self._bodies.due_candidates(self._clock.now(), BATCH)
                 if not candidates:
                     break
-                deleted += await self._look_at(candidates)
+                deleted += await self._delete_unreferenced(candidates)
         return deleted
 
     async def end(self) -> None:
@@ -51,7 +51,7 @@ class Collector:
         except Exception as error:
             report(error, "collector")
 
-    async def _look_at(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
+    async def _delete_unreferenced(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
         """Delete the bodies of `candidates` that nothing refers to; return how many.
 
         Most candidates are still referred to, so the first check writes nothing. The other bodies are marked and checked
