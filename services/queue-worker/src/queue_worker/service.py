@@ -101,7 +101,7 @@ def assemble(
         intake=Intake(Handovers(pool, bodies), bodies, clock, disk, lifetime_seconds=lifetime, wake=wake),
         collector=Collector(upkeep, bodies, mailstore, clock, once("collect", settings.body_collect_seconds)),
         maintenance=Maintenance(
-            upkeep, Partitions(pool, maintain), clock, filer, maintain, lifetime, lambda: delivery.walk.oldest_due
+            upkeep, Partitions(pool, maintain), clock, filer, delivery.walk, maintain, lifetime
         ),
         wake=wake,
     )  # fmt: skip

@@ -1,7 +1,6 @@
 """Periodic maintenance: partitions of the hand-over ids and of the history, the oldest message's id, the queue's depth."""
 
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from mailkit.ids import id_time, new_id
@@ -11,6 +10,7 @@ from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from queue_worker import metrics
 from queue_worker.delivery.filing import Filer
+from queue_worker.delivery.walk import Walk
 from queue_worker.storage.partitions import Partitions
 from queue_worker.storage.upkeep import Upkeep
 
@@ -30,15 +30,15 @@ class Maintenance:
     """Maintenance, run by every replica; work that one replica does for all is guarded by the singleton."""
 
     def __init__(
-        self, store: Upkeep, partitions: Partitions, clock: Clock, filer: Filer, singleton: Singleton, lifetime: int,
-        oldest_remote: Callable[[], datetime],
+        self, store: Upkeep, partitions: Partitions, clock: Clock, filer: Filer, walk: Walk, singleton: Singleton,
+        lifetime: int,
     ) -> None:  # fmt: skip
         self._store = store
         self._partitions = partitions
         self._clock = clock
         self._filer = filer
+        self._walk = walk
         self._singleton = singleton
-        self._oldest_remote = oldest_remote
         self._keep = timedelta(seconds=lifetime) + timedelta(hours=24)
 
     async def minute(self) -> None:
@@ -60,7 +60,7 @@ class Maintenance:
             metrics.DEPTH.labels(kind, "waiting").set(waiting)
             metrics.DEPTH.labels(kind, "claimed").set(claimed)
         local = await self._store.oldest_local()
-        for kind, due in (("local", local), ("remote", self._oldest_remote())):
+        for kind, due in (("local", local), ("remote", self._walk.oldest_due)):
             metrics.OLDEST_DUE.labels(kind).set(max((now - due).total_seconds(), 0.0) if due is not None else 0.0)
 
     async def hour(self) -> None:
