@@ -88,6 +88,17 @@ async def test_expunge_removes_what_is_deleted_and_named(store, mailbox_id):
     assert (await store.expunge(mailbox_id, folder_id=77)).status == "gone"
 
 
+async def test_a_repeated_expunge_is_answered_though_its_folder_is_gone(store, mailbox_id):
+    """An operation looks for its answer before it locks a folder, like all that lock the mailbox."""
+    await store.append(mailbox_id, message(), "Trash", ["\\Deleted"])
+    folder_id, operation_id = (await store.folders(mailbox_id))["Trash"].folder_id, new_id()
+    first = await store.expunge(mailbox_id, folder_id=folder_id, operation_id=operation_id)
+    assert uids(first.uids) == [1]
+    assert await store.change("delete", mailbox_id, "Trash") == "ok"
+    assert await store.expunge(mailbox_id, folder_id=folder_id, operation_id=operation_id) == first
+    assert (await store.expunge(mailbox_id, folder_id=folder_id)).status == "gone"
+
+
 async def test_bodies_without_references_become_candidates(store, mailbox_id):
     await store.deliver(mailbox_id, message("kept"), message("gone"))
     await store.pool.execute("delete from bodies.candidate")

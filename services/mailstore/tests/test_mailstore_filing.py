@@ -11,7 +11,9 @@ from mailkit.ids import new_id
 from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.testing.speed import patient
 from mailstore import metrics
+from mailstore.model.quota import Charge
 from mailstore.service import assemble
+from mailstore.storage.filing import Filings
 from mailstore.writing.filing import Filer
 from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import (
@@ -60,7 +62,7 @@ async def test_a_list_is_a_constant_number_of_statements(store):
         connection.add_query_logger(lambda record: seen.append(record.query))
 
     watched = await create_pool(store.dsn, service="watched", size=2, settings=PLANNER, init=watch)
-    filer = Filer(watched, BodyStore(watched), store.clock, store.disk)
+    filer = Filer(Filings(watched), BodyStore(watched), store.clock, store.disk, Charge())
 
     async def statements(count):
         body_ids = await store.put(*(message(str(n)) for n in range(count)))
@@ -216,7 +218,7 @@ async def test_new_mailboxes_met_by_many_lists_at_once(store):
     """Lists that make overlapping new mailboxes never wait for each other in a circle."""
     mailboxes = [new_id() for _ in range(150)]
     (body_id,) = await store.put(message())
-    another = Filer(store.pool, store.bodies, store.clock, store.disk)
+    another = Filer(Filings(store.pool), store.bodies, store.clock, store.disk, Charge())
     work = []
     for n in range(12):
         items = [store.filing(m, body_id) for m in (mailboxes if n % 2 else reversed(mailboxes))][n : n + 100]
@@ -272,7 +274,7 @@ async def test_a_locked_mailbox_is_passed_over_and_filed_when_it_is_free(store, 
 
 
 async def test_a_mailbox_that_is_free_again_soon_is_filed_in_the_same_call(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr("mailstore.storage.store.IN_LINE_MS", 10_000)
+    monkeypatch.setattr("mailstore.storage.filing.IN_LINE_MS", 10_000)
     (body_id,) = await store.put(message())
     await store.open(mailbox_id)
     holder = await asyncpg.connect(store.dsn)

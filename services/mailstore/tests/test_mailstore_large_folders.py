@@ -8,7 +8,7 @@ import pytest
 
 from mailkit.postgres.migrate import upgrade
 from mailkit.testing.speed import patient
-from mailstore.storage.store import sql
+from mailstore.storage import messages, views
 from mailstore.writing import copy, expunge
 from mailstore_api.wire import DELETED, MailboxQuestion
 
@@ -105,7 +105,7 @@ async def test_many_leave_in_batches(store, mailbox_id, monkeypatch):
 
 async def test_expunge_looks_at_the_messages_that_are_deleted(store, mailbox_id):
     await fill(store, mailbox_id, LARGE, deleted=3)
-    assert await _rows_read(store, sql.deleted_uids, mailbox_id, 1) == 3
+    assert await _rows_read(store, messages.queries.deleted_uids, mailbox_id, 1) == 3
     answer = await store.expunge(mailbox_id)
     assert uids(answer.uids) == [LARGE - 2, LARGE - 1, LARGE]
     assert DELETED == 4  # as the index says
@@ -122,8 +122,8 @@ async def test_recent_messages_are_counted_from_the_side_where_they_are_fewer(st
         "update mailstore.folder set recent_from = $2 where mailbox_id = $1 and folder_id = 1", mailbox_id, seen
     )
     assert (await store.folders(mailbox_id))["INBOX"].recent == count
-    assert await _rows_read(store, sql.list_folders, mailbox_id, True) == most
-    assert await _rows_read(store, sql.list_folders, mailbox_id, False) == 0
+    assert await _rows_read(store, views.queries.list_folders, mailbox_id, True) == most
+    assert await _rows_read(store, views.queries.list_folders, mailbox_id, False) == 0
     listed = await store.front.list_folders(MailboxQuestion(mailbox_id, recent=False))
     assert {folder.recent for folder in listed} == {0}
 

@@ -16,7 +16,7 @@ from mailstore.handlers import turns
 from mailstore.mime import render
 from mailstore.mime import search as keys
 from mailstore.service import assemble
-from mailstore.storage.store import upkeep
+from mailstore.storage.backfill import queries
 from mailstore.upkeep import backfill, maintain
 from mailstore_api.wire import MailboxQuestion, SearchQuestion
 
@@ -279,7 +279,7 @@ async def test_a_slice_of_the_back_fill_is_bounded_by_octets(store, mailbox_id, 
     await store.deliver(mailbox_id, *[message() + b"x" * n for n in range(6)])
     (size,) = {len(row[1]) for row in await store.fetch(mailbox_id, ["ENVELOPE"])}
     for octets, count in ((1, 1), (size + 1, 2), (100 * size, 6)):
-        rows = await store.pool.fetch(upkeep.envelopes_after, UUID(int=0), 0, 0, 500, octets)
+        rows = await store.pool.fetch(queries.envelopes_after, UUID(int=0), 0, 0, 500, octets)
         assert len(rows) == count
 
 

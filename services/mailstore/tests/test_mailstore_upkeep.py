@@ -14,7 +14,7 @@ from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.postgres.singleton import Lost
 from mailkit.testing.speed import patient
 from mailstore.service import assemble
-from mailstore.upkeep.maintain import PERIOD_SECONDS, Maintenance
+from mailstore.upkeep.maintain import PERIOD
 from mailstore_api.admin import MailstoreAdmin
 from mailstore_api.wire import Append, ChangesQuestion, ExpungeQuestion, FilingList
 
@@ -102,12 +102,12 @@ async def test_days_whose_ids_came_before_their_partition(store, mailbox_id):
 
 
 async def test_one_replica_maintains_and_another_takes_over(store):
-    other = Maintenance(store.pool, store.clock, new_id(), 86400)
+    other = assemble(store.settings, store.pool, store.bodies, store.clock).maintenance
     await store.parts.maintenance.round()
     first = await store.pool.fetchrow("select holder, fence from mailstore.singleton")
     await other.round()
     assert await store.pool.fetchrow("select holder, fence from mailstore.singleton") == first
-    store.pass_time(PERIOD_SECONDS + 61)
+    store.pass_time(PERIOD.total_seconds() + 61)
     await other.round()
     second = await store.pool.fetchrow("select holder, fence from mailstore.singleton")
     assert second["holder"] != first["holder"] and second["fence"] == first["fence"] + 1
@@ -117,13 +117,13 @@ async def test_one_replica_maintains_and_another_takes_over(store):
 
 
 async def test_a_replica_that_slept_through_its_lease_writes_nothing(store):
-    other = Maintenance(store.pool, store.clock, new_id(), 86400)
+    other = assemble(store.settings, store.pool, store.bodies, store.clock).maintenance
     await store.pool.execute("insert into mailstore.operation (mailbox_id, id, made_at, answer) "
                              "values ($1, $1, $2, '')", new_id(), store.clock.now() - timedelta(hours=1))  # fmt: skip
     mine = store.parts.maintenance
-    assert await mine._singleton.mine()
-    store.pass_time(PERIOD_SECONDS + 61)
-    assert await other._singleton.mine()
+    assert await mine._lease.mine()
+    store.pass_time(PERIOD.total_seconds() + 61)
+    assert await other._lease.mine()
     with pytest.raises(Lost):
         await mine._operations()
     assert await store.pool.fetchval("select count(*) from mailstore.operation") == 1
@@ -217,7 +217,7 @@ async def test_a_collector_waits_for_a_filing_under_way(store, mailbox_id, monke
         written.set()
         await goes.wait()
 
-    monkeypatch.setattr("mailstore.writing.filing.notify", notify)
+    monkeypatch.setattr("mailstore.storage.filing.notify", notify)
     filing = asyncio.create_task(store.file(store.filing(mailbox_id, body_id)))
     async with asyncio.timeout(patient(20)):
         await written.wait()

@@ -10,12 +10,12 @@ from uuid import UUID
 
 import msgspec
 
-from mailkit.postgres.pool import open_session
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailkit.rpc.proof import expires
 from mailstore import metrics
+from mailstore.storage.notifications import listen
 from mailstore_api.wire import FeedNews, WatchedMailbox
 
 log = get_logger()
@@ -110,28 +110,19 @@ class Feed:
         """Listen until cancelled; after a gap "everything" is reported to all subscribers."""
         while True:
             try:
-                connection = await open_session(self._dsn, "feed")
-                try:
-                    await connection.add_listener("postrider_mailboxes", self._heard)
-                    self._tell(None)
-                    while not connection.is_closed():
-                        await asyncio.wait_for(connection.fetchval("select 1"), 5)
-                        await asyncio.sleep(2)
-                finally:
-                    connection.terminate()
+                await listen(self._dsn, self._changed, lambda: self._put(None))
             except Exception as error:  # no error may end the feed, on which all front ends depend
                 report(error, "feed")
             await asyncio.sleep(0.5)
 
     def end(self) -> None:
         """Wake every stream, so that it checks whether the service is stopping."""
-        self._tell(None)
+        self._put(None)
 
-    def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+    def _changed(self, ids: list[UUID] | None) -> None:
         metrics.NEWS.inc()
-        text = str(payload)
-        self._tell(None if text == "*" else [UUID(hex=part) for part in text.split()])
+        self._put(ids)
 
-    def _tell(self, ids: list[UUID] | None) -> None:
+    def _put(self, ids: list[UUID] | None) -> None:
         for subscriber in self._subscribers:
             subscriber.put(ids)

@@ -15,6 +15,7 @@ from mailkit.postgres.clock import DatabaseClock
 from mailkit.postgres.command import Owned, schema_verbs
 from mailkit.postgres.pool import PLANNER, close, connect
 from mailkit.postgres.revisions import require_current
+from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock, SystemClock
 from mailkit.process.command import Program
 from mailkit.process.disk import Disk
@@ -35,7 +36,17 @@ from mailstore.reading.retrieve import Retriever
 from mailstore.reading.search import Searcher
 from mailstore.reading.sections import Sections
 from mailstore.reading.usage import Usage
-from mailstore.upkeep.maintain import Maintenance
+from mailstore.storage.fetch import FetchRows
+from mailstore.storage.filing import Filings
+from mailstore.storage.mailboxes import Mailboxes
+from mailstore.storage.maildrop import Leases
+from mailstore.storage.maintenance import Retention
+from mailstore.storage.messages import References
+from mailstore.storage.operations import Operations
+from mailstore.storage.purge import Purges
+from mailstore.storage.search import SearchRows
+from mailstore.storage.views import FolderViews
+from mailstore.upkeep.maintain import PERIOD, Maintenance
 from mailstore.writing.append import Appender
 from mailstore.writing.copy import Copier
 from mailstore.writing.expunge import Expunger
@@ -43,8 +54,9 @@ from mailstore.writing.filing import Filer
 from mailstore.writing.flags import FlagWriter
 from mailstore.writing.folder_tree import FolderTree
 from mailstore.writing.maildrop import Maildrops
+from mailstore.writing.purge import Purger
 
-SERVICE = "mailstore"
+SERVICE = SCHEMA = "mailstore"
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,8 @@ class Parts:
     filer: Filer
     feed: Feed
     maintenance: Maintenance
-    charge: Charge
+    usage: Usage
+    purger: Purger
     operations: endpoints.Operations
 
 
@@ -74,30 +87,33 @@ def assemble(
     charge = Charge(settings.message_row_bytes, settings.mailbox_messages)
     sessions, session_bodies = sessions or pool, session_bodies or bodies
     octets = Octets(settings.mailstore_read_bytes)
-    filer = Filer(pool, bodies, clock, disk, charge)
-    expunger = Expunger(sessions, session_bodies, clock)
+    stored, rows, mailbox_rows = Operations(sessions), FetchRows(sessions), Mailboxes(pool)
+    lease = Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD)
+    usage, expunger = Usage(mailbox_rows, charge), Expunger(stored, session_bodies, clock)
+    filer = Filer(Filings(pool), bodies, clock, disk, charge)
     feed = Feed(settings.dsn, clock)
-    maintenance = Maintenance(pool, clock, new_id(), settings.queue_lifetime_seconds)
+    maintenance = Maintenance(Retention(pool, lease), lease, clock, settings.queue_lifetime_seconds)
     operations = endpoints.Operations(
-        pool=pool,
+        references=References(pool),
         proven=Proven(settings.proofs, clock),
         turns=Turns(),
-        usage=Usage(pool, charge),
+        usage=usage,
         filer=filer,
         maintenance=maintenance,
-        folders=Folders(sessions, clock),
-        reader=Reader(sessions, Sections(session_bodies), octets),
-        retriever=Retriever(sessions, session_bodies, octets),
-        searcher=Searcher(sessions, session_bodies, octets),
-        folder_tree=FolderTree(sessions, session_bodies, clock),
-        flags=FlagWriter(sessions, clock),
+        folders=Folders(Mailboxes(sessions), FolderViews(sessions), clock),
+        reader=Reader(rows, Sections(session_bodies), octets),
+        retriever=Retriever(rows, session_bodies, octets),
+        searcher=Searcher(SearchRows(sessions), session_bodies, octets),
+        folder_tree=FolderTree(stored, session_bodies, clock),
+        flags=FlagWriter(stored, clock),
         expunger=expunger,
-        copier=Copier(sessions, clock, disk, charge),
-        appender=Appender(sessions, session_bodies, clock, disk, charge),
-        maildrops=Maildrops(sessions, clock, expunger),
+        copier=Copier(stored, clock, disk, charge),
+        appender=Appender(stored, session_bodies, clock, disk, charge),
+        maildrops=Maildrops(stored, Leases(sessions), clock, expunger),
         feed=feed,
     )
-    return Parts(pool, bodies, clock, filer, feed, maintenance, charge, operations)
+    purger = Purger(Purges(pool), bodies, clock)
+    return Parts(pool, bodies, clock, filer, feed, maintenance, usage, purger, operations)
 
 
 def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
@@ -114,7 +130,7 @@ def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
 
     app = create_app(SERVICE, life, {"database": database}, tokens)
     endpoints.add(app, parts.operations, life, settings.max_message_bytes)
-    app.include_router(admin.router(parts.pool, parts.bodies, parts.clock, parts.charge))
+    app.include_router(admin.router(parts.usage, parts.purger))
     return app
 
 

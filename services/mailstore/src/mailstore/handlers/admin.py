@@ -2,17 +2,12 @@
 
 from uuid import UUID
 
-import asyncpg
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from bodystore import BodyStore
-from mailkit.postgres.pool import translated
-from mailkit.process.clock import Clock
 from mailkit.rpc.app import OPERATORS
-from mailstore.model.quota import Account, Charge
-from mailstore.storage.store import sql
-from mailstore.writing.purge import purge
+from mailstore.reading.usage import Usage
+from mailstore.writing.purge import Purger
 
 
 class MailboxUsage(BaseModel):
@@ -34,24 +29,22 @@ class Purged(BaseModel):
     removed: int
 
 
-def router(pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, charge: Charge) -> APIRouter:
+def router(usage: Usage, purger: Purger) -> APIRouter:
     """Create the routes under /v1/mailboxes."""
     routes = APIRouter(prefix="/v1/mailboxes", tags=["mailboxes"], dependencies=OPERATORS)
 
     @routes.get("/{mailbox_id}", operation_id="show_usage")
     async def show(mailbox_id: UUID) -> MailboxUsage:
-        async with translated():
-            row = await pool.fetchrow(sql.sizes, [mailbox_id])
-            folders = await pool.fetch(sql.folder_names, mailbox_id)
-        names = [folder["name"] for folder in folders]
-        account = Account.of(row, charge)
+        contents = await usage.contents(mailbox_id)
+        account = contents.account
         return MailboxUsage(
-            id=mailbox_id, usage=account.usage, quota_limit=account.limit, purged=row is not None and row["purged"],
-            folders=names, messages=account.messages, message_limit=charge.most_messages, charged=account.charged,
+            id=mailbox_id, usage=account.usage, quota_limit=account.quota.limit, purged=contents.purged,
+            folders=contents.folders, messages=account.messages, message_limit=account.charge.most_messages,
+            charged=account.charged,
         )  # fmt: skip
 
     @routes.delete("/{mailbox_id}", operation_id="purge_mailbox")
     async def remove(mailbox_id: UUID) -> Purged:
-        return Purged(removed=await purge(pool, bodies, clock, mailbox_id))
+        return Purged(removed=await purger.purge(mailbox_id))
 
     return routes

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from mailkit.errors import PostriderError
-from mailkit.postgres.pool import translated
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import get_logger
 from mailkit.rpc.app import MSGPACK, App, add_endpoint
@@ -27,7 +26,7 @@ from mailstore.reading.folders import Folders
 from mailstore.reading.retrieve import Retriever
 from mailstore.reading.search import Searcher
 from mailstore.reading.usage import Usage
-from mailstore.storage.store import sql
+from mailstore.storage.messages import References
 from mailstore.upkeep.maintain import Maintenance
 from mailstore.writing.append import Appender
 from mailstore.writing.copy import Copier
@@ -49,7 +48,7 @@ _append = msgspec.msgpack.Decoder(wire.Append)
 class Operations:
     """The objects that the endpoints call."""
 
-    pool: Any
+    references: References
     filer: Filer
     folders: Folders
     folder_tree: FolderTree
@@ -78,7 +77,7 @@ def add(app: App, operations: Operations, life: Lifecycle, most_bytes: int) -> N
 
 def _add_gateway_and_queue(app: App, operations: Operations) -> None:
     async def room(question: wire.RoomList) -> wire.RoomAnswers:
-        return wire.RoomAnswers(await operations.usage.ask(question.items))
+        return wire.RoomAnswers(await operations.usage.fits(question.items))
 
     async def filings(question: wire.FilingList) -> wire.FilingAnswers:
         if question.oldest_queue_id is not None:
@@ -86,9 +85,7 @@ def _add_gateway_and_queue(app: App, operations: Operations) -> None:
         return wire.FilingAnswers(await operations.filer.file(question.items))
 
     async def references(question: wire.ReferenceList) -> wire.ReferenceAnswers:
-        async with translated():
-            rows = await operations.pool.fetch(sql.references, question.body_ids)
-        found = {row["body_id"] for row in rows}
+        found = await operations.references.of(question.body_ids)
         return wire.ReferenceAnswers([body_id in found for body_id in question.body_ids])
 
     add_endpoint(app, "/v1/room", wire.RoomList, room, "gateway")

@@ -1,9 +1,12 @@
-"""Names of folders: levels, and which names a folder may have (RFC 3501 5.1). Pure."""
+"""Names of folders: the default ones, levels, and which names a folder may have (RFC 3501 5.1). Pure."""
 
 from collections.abc import Iterable
 
 from mailstore_api.wire import DELIMITER
 
+#: The default folders of each mailbox, INBOX first (folder id 1), with their special use (RFC 6154).
+FOLDERS = {"INBOX": "", "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk", "Trash": "\\Trash"}
+INBOX_ID = 1
 #: Limits of a name: characters, and levels.
 LONGEST_NAME = 400
 DEEPEST = 20

@@ -1,41 +1,33 @@
 """FETCH as a stream of frames: the rows a question asks for, in slices, with columns as rendered (decision 7)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-import asyncpg
 import msgspec
 
 from mailkit.postgres.pool import translated
 from mailstore import metrics
+from mailstore.model.uids import split
 from mailstore.reading.octets import Octets
 from mailstore.reading.sections import SPAN, Large, Sections
-from mailstore.storage.store import split, sql
+from mailstore.storage.fetch import BIG, FetchRows, MessageRow, Selection
 from mailstore_api.wire import FetchQuestion, Ranges
 
 #: Limit of the rows in a frame, and its approximate size in octets.
 SLICE = 1000
 FRAME_BYTES = 1024 * 1024
-#: Octets of a row's rendered columns above which it is found by `has_big_rows` (schema.py).
-BIG = 65536
 
-_COLUMNS = {
-    "ENVELOPE": "r.envelope",
-    "BODY": "r.body",
-    "BODYSTRUCTURE": "r.bodystructure",
-    "RFC822.SIZE": "m.size",
-    "INTERNALDATE": "floor(extract(epoch from m.internaldate))::bigint",
-}
-_NEEDED = "m.body_id, m.prefix, m.size, r.parts"
 _encode = msgspec.msgpack.Encoder().encode
+R = TypeVar("R", bound=MessageRow)
 
 
 class Reader:
     """Reader of a folder's rows."""
 
-    def __init__(self, pool: asyncpg.Pool, sections: Sections, octets: Octets) -> None:
-        self._pool = pool
+    def __init__(self, rows: FetchRows, sections: Sections, octets: Octets) -> None:
+        self._rows = rows
         self._sections = sections
         self._octets = octets
 
@@ -46,33 +38,37 @@ class Reader:
         above its limit.
         """
         split(question.ranges)  # raises for ranges out of order
-        names = ["m.uid", *(_COLUMNS[column] for column in question.columns), *([_NEEDED] if question.sections else [])]
+        selection = Selection(question.columns, stored=bool(question.sections))
         async with translated():
-            if any("r." in name for name in names):
-                is_plain = len(question.ranges) == 1 and not question.sections and not await self._has_big(question)
-                frames = self._cut_by_weight(question, names) if is_plain else self._weighed(question, ", ".join(names))
-                async with aclosing(frames):
-                    async for frame in frames:
-                        yield frame
-                return
-            statements = [each.replace("$columns", ", ".join(names)) for each in (sql.fetch, sql.fetch_some)]
-            async for rows, _ in self._slices(question, statements):
-                metrics.ROWS.inc(len(rows))
-                for answer in _cut(rows):
-                    yield _frame(answer)
+            frames = await self._frames_of(question, selection)
+            async with aclosing(frames):
+                async for frame in frames:
+                    yield frame
 
-    async def _has_big(self, question: FetchQuestion) -> bool:
-        low, high = question.ranges[0]
-        return bool(await self._pool.fetchval(sql.has_big_rows, question.mailbox_id, question.folder_id, low, high))
+    async def _frames_of(self, question: FetchQuestion, selection: Selection) -> AsyncGenerator[bytes, None]:
+        if not selection.is_rendered:
+            return self._narrow(question, selection)
+        if len(question.ranges) == 1 and not question.sections:
+            low, high = question.ranges[0]
+            if not await self._rows.has_big(question.mailbox_id, question.folder_id, low, high):
+                return self._cut_by_weight(question, selection)
+        return self._weighed(question, selection)
 
-    async def _cut_by_weight(self, question: FetchQuestion, names: list[str]) -> AsyncGenerator[bytes, None]:
+    async def _narrow(self, question: FetchQuestion, selection: Selection) -> AsyncGenerator[bytes, None]:
+        """Yield frames of rows without rendered columns, which are short."""
+        read = partial(self._rows.rows, question.mailbox_id, question.folder_id, SLICE, selection)
+        async for rows, _ in _slices(question.ranges, read):
+            metrics.ROWS.inc(len(rows))
+            for answer in _cut(rows):
+                yield _frame(answer)
+
+    async def _cut_by_weight(self, question: FetchQuestion, selection: Selection) -> AsyncGenerator[bytes, None]:
         """Yield frames of a range without big rows: their common case needs no look at their lengths first."""
-        statement = sql.fetch_cut.replace("$columns", ", ".join(name.replace("r.", "m.") for name in names))
         low, high = question.ranges[0]
         while low <= high:
             async with self._octets.of(question.mailbox_id, FRAME_BYTES + BIG) as share:
-                rows = await self._pool.fetch(
-                    statement, question.mailbox_id, question.folder_id, low, high, SLICE, FRAME_BYTES
+                rows = await self._rows.until(
+                    question.mailbox_id, question.folder_id, low, high, SLICE, FRAME_BYTES, selection
                 )
                 if not rows:
                     return
@@ -80,22 +76,21 @@ class Reader:
                 share.keep(_held(rows))
                 for answer in _cut(rows):
                     yield _frame(answer)
-            low = rows[-1][0] + 1
+            low = rows[-1].uid + 1
 
-    async def _weighed(self, question: FetchQuestion, names: str) -> AsyncGenerator[bytes, None]:
+    async def _weighed(self, question: FetchQuestion, selection: Selection) -> AsyncGenerator[bytes, None]:
         """Yield frames of rows that may be large: their size is counted before they are read."""
-        alone, together = (each.replace("$columns", names) for each in (sql.fetch_wide, sql.fetch_some_wide))
-        where, columns = (question.mailbox_id, question.folder_id), 1 + len(question.columns)
+        folder, columns = (question.mailbox_id, question.folder_id), 1 + len(question.columns)
         most, weigh = self._sections.weight(question.sections, FRAME_BYTES, pieces=question.pieces)
-        async for planned, is_one_range in self._slices(question, [sql.weights, sql.weights_some]):
-            weights = [row["weight"] + weigh(row["size"]) for row in planned]
+        async for planned, is_one_range in _slices(question.ranges, partial(self._rows.weights, *folder, SLICE)):
+            weights = [row.weight + weigh(row.size) for row in planned]
             for start, end in _shares(weights, most):
-                uids = [row["uid"] for row in planned[start:end]]
+                uids = [row.uid for row in planned[start:end]]
                 async with self._octets.of(question.mailbox_id, sum(weights[start:end])) as share:
                     if is_one_range:
-                        rows = await self._pool.fetch(alone, *where, uids[0], uids[-1], len(uids))
+                        rows = await self._rows.rows(*folder, len(uids), selection, [(uids[0], uids[-1])])
                     else:
-                        rows = await self._pool.fetch(together, *where, uids, uids, len(uids))
+                        rows = await self._rows.rows_of(*folder, uids, selection)
                     metrics.ROWS.inc(len(rows))
                     answers: Sequence[Any] = rows
                     if question.sections:
@@ -105,26 +100,23 @@ class Reader:
                     async for frame in _frames(answers):
                         yield frame
 
-    async def _slices(
-        self, question: FetchQuestion, statements: Sequence[str]
-    ) -> AsyncIterator[tuple[list[asyncpg.Record], bool]]:
-        """Yield rows, SLICE at a time, and whether they are of one range; `statements` are for one range and for several."""
-        alone, together = statements
-        where = question.mailbox_id, question.folder_id
-        for ranges in _groups(question.ranges, SLICE):
-            if len(ranges) > 1:
-                rows = await self._pool.fetch(together, *where, *split(ranges), SLICE)
-                if rows:
-                    yield rows, False
-                continue
-            low, high = ranges[0]
-            while low <= high:
-                rows = await self._pool.fetch(alone, *where, low, high, SLICE)
-                if rows:
-                    yield rows, True
-                if len(rows) < SLICE:
-                    break
-                low = rows[-1][0] + 1
+
+async def _slices(ranges: Ranges, read: Callable[[Ranges], Awaitable[list[R]]]) -> AsyncIterator[tuple[list[R], bool]]:
+    """Yield rows, SLICE at a time, and whether they are of one range. `read` returns the first SLICE rows of ranges."""
+    for group in _groups(ranges, SLICE):
+        if len(group) > 1:
+            rows = await read(group)
+            if rows:
+                yield rows, False
+            continue
+        low, high = group[0]
+        while low <= high:
+            rows = await read([(low, high)])
+            if rows:
+                yield rows, True
+            if len(rows) < SLICE:
+                break
+            low = rows[-1].uid + 1
 
 
 def _shares(weights: Sequence[int], most: int) -> Iterator[tuple[int, int]]:

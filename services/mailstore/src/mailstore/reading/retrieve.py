@@ -4,15 +4,13 @@ from array import array
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import asyncpg
-
 from bodystore import BodyStore
 from mailkit.errors import BadRequest, NotFound
 from mailkit.postgres.pool import translated
 from mailstore.reading.octets import Octets
 from mailstore.reading.sections import SPAN, Large
 from mailstore.reading.top import Top
-from mailstore.storage.store import sql
+from mailstore.storage.fetch import FetchRows
 from mailstore_api.wire import MessagesAhead, ReadAhead, ReadMaildrop
 
 #: Limit of the octets read ahead of a maildrop.
@@ -22,8 +20,8 @@ AHEAD = 256 * 1024
 class Retriever:
     """Reader of whole messages."""
 
-    def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, octets: Octets) -> None:
-        self._pool = pool
+    def __init__(self, rows: FetchRows, bodies: BodyStore, octets: Octets) -> None:
+        self._rows = rows
         self._bodies = bodies
         self._octets = octets
 
@@ -33,14 +31,14 @@ class Retriever:
         if not 0 < len(uids) <= 100:
             raise BadRequest("read ahead of 1 to 100 messages")
         async with translated(), self._octets.of(question.mailbox_id, AHEAD):
-            rows = await self._pool.fetch(sql.some_messages, question.mailbox_id, question.folder_id, uids)
+            rows = await self._rows.messages(question.mailbox_id, question.folder_id, uids)
             taken, total = {}, 0
-            for row in sorted(rows, key=lambda row: row["uid"]):
-                total += row["size"]
+            for row in sorted(rows, key=lambda row: row.uid):
+                total += row.size
                 if total <= AHEAD:
-                    taken[row["uid"]] = row
-            bodies = await self._bodies.read_many([row["body_id"] for row in taken.values()])
-        whole = {uid: row["prefix"] + bodies[row["body_id"]] for uid, row in taken.items() if row["body_id"] in bodies}
+                    taken[row.uid] = row
+            bodies = await self._bodies.read_many([row.body_id for row in taken.values()])
+        whole = {uid: row.prefix + bodies[row.body_id] for uid, row in taken.items() if row.body_id in bodies}
         return MessagesAhead([whole.get(uid) for uid in uids])
 
     async def message(self, question: ReadMaildrop) -> AsyncGenerator[bytes, None]:
@@ -49,11 +47,10 @@ class Retriever:
         Raises NotFound if it is gone, also in the middle, and Unavailable.
         """
         async with translated():
-            row = await self._pool.fetchrow(sql.one_message, question.mailbox_id, question.folder_id, question.uid)
+            row = await self._rows.message(question.mailbox_id, question.folder_id, question.uid)
             if row is None:
                 raise NotFound("the message is gone")
-            prefix: bytes = row["prefix"]
-            whole = Large(self._bodies, row["body_id"], prefix, 0, row["size"] - len(prefix))
+            whole = Large(self._bodies, row.body_id, row.prefix, 0, row.size - len(row.prefix))
             async with self._octets.of(question.mailbox_id, SPAN), aclosing(whole.pieces()) as pieces:
                 top = None if question.lines < 0 else Top(question.lines)
                 async for piece in pieces:

@@ -4,13 +4,12 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import asyncpg
-
 from bodystore import BodyStore
 from bodystore.store import CHUNK, BodyGone
 from mailkit.process.logs import get_logger
 from mailstore import metrics
 from mailstore.mime import header_fields, section
+from mailstore.storage.fetch import StoredMessage
 from mailstore_api.wire import PIECE, Section
 
 log = get_logger()
@@ -23,8 +22,6 @@ LARGEST = 16 * 1024 * 1024
 HEADS = 8 * 1024 * 1024
 #: Octets of a large body read at a time.
 SPAN = 2 * CHUNK
-
-Row = asyncpg.Record
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ Value = bytes | Large | None
 
 
 class Sections:
-    """Reader of sections. Rows have body_id, prefix, size (of prefix and body together) and parts."""
+    """Reader of sections."""
 
     def __init__(self, bodies: BodyStore) -> None:
         self._bodies = bodies
@@ -77,36 +74,38 @@ class Sections:
 
         return HEADS if heads else most, weigh
 
-    async def read(self, rows: Sequence[Row], wanted: Sequence[Section], *, pieces: bool = False) -> list[list[Value]]:
+    async def read(
+        self, rows: Sequence[StoredMessage], wanted: Sequence[Section], *, pieces: bool = False
+    ) -> list[list[Value]]:
         """Return the sections of each row; None if a message has no such part. With `pieces`, large ones are not read yet."""
         if all(map(_is_head, wanted)):
-            bodies = await self._bodies.read_heads([row["body_id"] for row in rows])
+            bodies = await self._bodies.read_heads([row.body_id for row in rows])
         else:
-            small = [row["body_id"] for row in rows if row["size"] <= (PIECE if pieces else WHOLE)]
+            small = [row.body_id for row in rows if row.size <= (PIECE if pieces else WHOLE)]
             bodies = await self._bodies.read_many(small) if small else {}
         return [[await self._one(row, bodies, one, pieces) for one in wanted] for row in rows]
 
-    async def _one(self, row: Row, bodies: dict[UUID, bytes], wanted: Section, pieces: bool) -> Value:
+    async def _one(self, row: StoredMessage, bodies: dict[UUID, bytes], wanted: Section, pieces: bool) -> Value:
         try:
             return await self._cut(row, bodies, wanted, pieces)
         except BodyGone as error:
             # one lost body must not make the other messages unreadable
             metrics.LOST.inc()
-            log.error("body_lost", body_id=row["body_id"], uid=row.get("uid"), error=str(error))
+            log.error("body_lost", body_id=row.body_id, uid=row.uid, error=str(error))
             return None
 
-    async def _cut(self, row: Row, bodies: dict[UUID, bytes], wanted: Section, pieces: bool) -> Value:
-        body = bodies.get(row["body_id"])
-        if body is not None and not wanted.part and not wanted.text and len(body) + len(row["prefix"]) == row["size"]:
-            return _piece(row["prefix"] + body, wanted)
+    async def _cut(self, row: StoredMessage, bodies: dict[UUID, bytes], wanted: Section, pieces: bool) -> Value:
+        body = bodies.get(row.body_id)
+        if body is not None and not wanted.part and not wanted.text and len(body) + len(row.prefix) == row.size:
+            return _piece(row.prefix + body, wanted)
         spec = ".".join(part for part in (wanted.part, wanted.text) if part)
-        found = section(row["parts"], spec)
+        found = section(row.parts, spec)
         if found is None:
             return None
-        prefix: bytes = row["prefix"] if found.prefix else b""
+        prefix = row.prefix if found.prefix else b""
         ((start, length),) = found.ranges
         if wanted.text.startswith("HEADER.FIELDS"):
-            header = prefix + await self._span(row["body_id"], body, start, length)
+            header = prefix + await self._span(row.body_id, body, start, length)
             names = [name.encode() for name in wanted.fields]
             return _piece(header_fields(header, names, not_=wanted.text.endswith("NOT")), wanted)
         # only the chunks that hold the wanted octets are read
@@ -115,8 +114,8 @@ class Sections:
         skip = min(max(wanted.offset - len(prefix), 0), length)
         take = max(min(end - len(prefix), length) - skip, 0)
         if pieces and len(head) + take > PIECE:
-            return Large(self._bodies, row["body_id"], head, start + skip, take)
-        return head + await self._span(row["body_id"], body, start + skip, take)
+            return Large(self._bodies, row.body_id, head, start + skip, take)
+        return head + await self._span(row.body_id, body, start + skip, take)
 
     async def _span(self, body_id: UUID, body: bytes | None, start: int, length: int) -> bytes:
         """Octets of a body, from the part in memory or from the database. Raises BodyGone."""

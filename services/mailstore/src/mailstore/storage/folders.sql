@@ -1,25 +1,5 @@
--- name: list_folders
--- With $2, also the number of \Recent messages: counts those from `recent_from` on, or all less those before it, whichever
--- range of UIDs is shorter.
-select f.*, exists (
-           select from mailstore.subscription s where s.mailbox_id = $1 and s.name = f.name offset 0) as subscribed,
-       case when not $2 or f.recent_from >= f.uidnext then 0
-            when f.recent_from = 1 then f.messages
-            when f.recent_from < f.uidnext - f.recent_from then f.messages - (
-                select count(*) from mailstore.message m
-                 where m.mailbox_id = $1 and m.folder_id = f.folder_id and m.uid < f.recent_from)
-            else (
-                select count(*) from mailstore.message m
-                 where m.mailbox_id = $1 and m.folder_id = f.folder_id and m.uid >= f.recent_from)
-       end as recent
-  from mailstore.folder f
- where f.mailbox_id = $1 order by f.name
-
--- name: lost_subscriptions
--- Subscribed names that do not exist (RFC 3501 6.3.9).
-select s.name from mailstore.subscription s
- where s.mailbox_id = $1 and not exists (
-       select from mailstore.folder f where f.mailbox_id = $1 and f.name = s.name offset 0)
+-- name: folder_names
+select folder_id, name from mailstore.folder where mailbox_id = $1 order by name
 
 -- name: folder_named
 select * from mailstore.folder where mailbox_id = $1 and name = $2
@@ -29,9 +9,6 @@ select * from mailstore.folder where mailbox_id = $1 and folder_id = $2 for upda
 
 -- name: lock_folder_named
 select * from mailstore.folder where mailbox_id = $1 and name = $2 for update
-
--- name: folder_names
-select folder_id, name from mailstore.folder where mailbox_id = $1 order by name
 
 -- name: make_folder
 -- A later folder has a greater UIDVALIDITY, even if a name is reused within a second or the clock was set back.
@@ -46,12 +23,6 @@ select mailbox_id, n, $2, last_uidvalidity from m returning folder_id
 -- name: rename_folder
 update mailstore.folder set name = $3 where mailbox_id = $1 and folder_id = $2
 
--- name: drop_folder
-delete from mailstore.folder where mailbox_id = $1 and folder_id = $2
-
--- name: drop_folder_tombstones
-delete from mailstore.expunged where mailbox_id = $1 and folder_id = $2
-
 -- name: take_folder_messages
 -- For DELETE: removes the folder's messages without tombstones and returns their bodies.
 with d as (
@@ -63,45 +34,18 @@ with d as (
 )
 select body_id from d
 
--- name: subscribe
-insert into mailstore.subscription (mailbox_id, name) values ($1, $2) on conflict do nothing
+-- name: drop_folder
+delete from mailstore.folder where mailbox_id = $1 and folder_id = $2
 
--- name: count_subscriptions
-select count(*) from mailstore.subscription where mailbox_id = $1
+-- name: drop_folder_tombstones
+delete from mailstore.expunged where mailbox_id = $1 and folder_id = $2
 
--- name: unsubscribe
-delete from mailstore.subscription where mailbox_id = $1 and name = $2
-
--- name: snapshot
--- A folder by its name with its messages, in one snapshot without a lock: UIDs and MODSEQs are allocated under the lock of
--- the folder's row, so the row and the messages agree (decision 8).
-select f.folder_id, f.uidvalidity, f.uidnext, f.highest_modseq, f.recent_from, f.keywords, m.uids, m.masks
-  from mailstore.folder f
-  left join lateral (
-       select array_agg(uid order by uid) as uids, array_agg(flags order by uid) as masks
-         from mailstore.message m where m.mailbox_id = $1 and m.folder_id = f.folder_id) m on true
- where f.mailbox_id = $1 and f.name = $2
-
--- name: changes
--- The same for the changes after MODSEQ $3.
-select f.uidnext, f.highest_modseq, f.forgotten_modseq, f.recent_from, f.keywords, m.uids, m.masks, e.uids as vanished
-  from mailstore.folder f
-  left join lateral (
-       select array_agg(uid order by uid) as uids, array_agg(flags order by uid) as masks
-         from (select uid, flags from mailstore.message m
-                where m.mailbox_id = $1 and m.folder_id = $2 and m.modseq > $3 and f.highest_modseq > $3
-                order by m.modseq offset 0) as m) m on true
-  left join lateral (
-       select array_agg(uid order by uid) as uids
-         from (select uid from mailstore.expunged e
-                where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3 and f.highest_modseq > $3
-                order by e.modseq offset 0) as e) e on true
- where f.mailbox_id = $1 and f.folder_id = $2
-
--- name: take_recent
--- Claims the messages from $3 to before $4 as this session's \Recent ones, unless another session did.
-update mailstore.folder set recent_from = $4 where mailbox_id = $1 and folder_id = $2 and recent_from = $3
-returning folder_id
+-- name: take_uids
+-- Allocates UIDs and one MODSEQ for $3 new messages of $5 octets in a folder, $4 of them unseen; returns the first UID.
+update mailstore.folder set uidnext = uidnext + $3::int, highest_modseq = highest_modseq + 1,
+       messages = messages + $3::int, unseen = unseen + $4::int, octets = octets + $5::bigint
+ where mailbox_id = $1 and folder_id = $2
+returning uidnext - $3::int as first_uid, highest_modseq as modseq, uidvalidity
 
 -- name: new_modseq
 update mailstore.folder set highest_modseq = highest_modseq + 1 where mailbox_id = $1 and folder_id = $2
@@ -110,5 +54,11 @@ returning highest_modseq
 -- name: set_keywords
 update mailstore.folder set keywords = $3 where mailbox_id = $1 and folder_id = $2
 
--- name: folder_keywords
-select keywords from mailstore.folder where mailbox_id = $1 and folder_id = $2
+-- name: subscribe
+insert into mailstore.subscription (mailbox_id, name) values ($1, $2) on conflict do nothing
+
+-- name: count_subscriptions
+select count(*) from mailstore.subscription where mailbox_id = $1
+
+-- name: unsubscribe
+delete from mailstore.subscription where mailbox_id = $1 and name = $2

@@ -4,12 +4,9 @@ older code have the text of the field. They are rewritten once, in slices."""
 import asyncio
 from collections.abc import Sequence
 
-import asyncpg
-
-from mailkit.postgres.pool import Connection
+from mailkit.postgres.singleton import Singleton
 from mailkit.process.logs import get_logger
-from mailstore.storage.rows import addresses_searched
-from mailstore.storage.store import upkeep
+from mailstore.storage.backfill import AddressRow, backfill_step
 
 log = get_logger()
 
@@ -19,31 +16,21 @@ SLICE = 500
 SLICE_BYTES = 4 * 1024 * 1024
 
 
-async def fill_addresses(connection: Connection) -> bool:
-    """Rewrite the next slice in the transaction of `connection`; False if none is left."""
-    place = await connection.fetchrow(upkeep.backfill_place, NAME)
-    assert place is not None
-    if place["done"]:
-        return False
-    await connection.execute("set local lock_timeout = '1s'")  # if a row is locked, the next round retries
-    key = place["mailbox_id"], place["folder_id"], place["uid"]
-    rows = await connection.fetch(upkeep.envelopes_after, *key, SLICE, SLICE_BYTES)
-    changed = await asyncio.to_thread(_changed, rows)
-    if changed:
-        await connection.execute(upkeep.fill_addresses, *(list(column) for column in zip(*changed, strict=True)))
-    if rows:
-        key = rows[-1]["mailbox_id"], rows[-1]["folder_id"], rows[-1]["uid"]
-    await connection.execute(upkeep.move_backfill, NAME, *key, not rows)
-    if not rows:
-        log.info("maintenance", step=NAME)
-    return bool(rows)
+async def fill_addresses(lease: Singleton) -> bool:
+    """Rewrite the next slice; False if none is left. Raises Lost without the lease."""
+    async with backfill_step(lease, NAME) as step:
+        place = await step.place()
+        if place.done:
+            return False
+        rows = await step.addresses_after(place.key, SLICE, SLICE_BYTES)  # if one is locked, the next round retries
+        changed = await asyncio.to_thread(_corrected, rows)
+        if changed:
+            await step.fill_addresses(changed)
+        await step.move(rows[-1].key if rows else place.key, done=not rows)
+        if not rows:
+            log.info("maintenance", step=NAME)
+        return bool(rows)
 
 
-def _changed(rows: Sequence[asyncpg.Record]) -> list[tuple[object, ...]]:
-    """The rows to rewrite: key, from_, to_, cc, bcc."""
-    found: list[tuple[object, ...]] = []
-    for row in rows:
-        addresses = addresses_searched(row["envelope"])
-        if addresses != (row["from_"], row["to_"], row["cc"], row["bcc"]):
-            found.append((row["mailbox_id"], row["folder_id"], row["uid"], *addresses))
-    return found
+def _corrected(rows: Sequence[AddressRow]) -> list[tuple[object, ...]]:
+    return [corrected for row in rows if (corrected := row.corrected()) is not None]

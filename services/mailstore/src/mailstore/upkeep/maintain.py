@@ -4,19 +4,17 @@ import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import asyncpg
-
 from mailkit.ids import id_floor
 from mailkit.postgres.singleton import Lost, Singleton
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
-from mailstore.storage.store import upkeep
+from mailstore.storage.maintenance import Retention
 from mailstore.upkeep.backfill import fill_addresses
 
 log = get_logger()
 
-PERIOD_SECONDS = 300.0
+PERIOD = timedelta(minutes=5)
 OPERATIONS = timedelta(minutes=10)
 TOMBSTONES = timedelta(days=7)
 #: Limit of the rows removed by one transaction.
@@ -28,38 +26,36 @@ MOST_SLICES = 200
 class Maintenance:
     """Maintenance, done by one replica at a time under a fenced lease that every step renews."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, holder: UUID, lifetime: int) -> None:
-        self._pool = pool
+    def __init__(self, retention: Retention, lease: Singleton, clock: Clock, lifetime: int) -> None:
+        self._retention = retention
+        self._lease = lease
         self._clock = clock
-        self._singleton = Singleton(
-            pool, clock, holder, "mailstore", "maintain", period=timedelta(seconds=PERIOD_SECONDS)
-        )
         self._keep = timedelta(seconds=lifetime) + timedelta(hours=24)
         self.oldest_queue_id: UUID | None = None
         """The oldest queue id not yet done, from the last filing list; None until one arrives."""
 
     async def run(self) -> None:
-        """Run a round now and every PERIOD_SECONDS, without end."""
+        """Run a round now and every PERIOD, without end."""
         while True:
             try:
                 await self.round()
             except Exception as error:
                 report(error, "maintenance")
-            await asyncio.sleep(PERIOD_SECONDS)
+            await asyncio.sleep(PERIOD.total_seconds())
 
     async def round(self) -> None:
         """Remove what has expired, in slices; do nothing while another replica does it."""
         try:
-            with self._singleton.round():
+            with self._lease.round():
                 for step in (self._operations, self._tombstones):
-                    while await self._singleton.mine():
+                    while await self._lease.mine():
                         if await step() < SLICE:
                             break
-                if await self._singleton.mine():
+                if await self._lease.mine():
                     await self._make_partitions()
                     await self._drop_partitions()
                 for _ in range(MOST_SLICES):
-                    if not await self._singleton.mine() or not await self._addresses():
+                    if not await self._lease.mine() or not await fill_addresses(self._lease):
                         break
         except Lost:
             log.info("maintenance", error="another replica does it")
@@ -67,36 +63,23 @@ class Maintenance:
     async def end(self) -> None:
         """Release the lease at shutdown; if the database does not answer, it expires by itself."""
         try:
-            await self._singleton.release()
+            await self._lease.release()
         except Exception as error:
             report(error, "maintenance")
 
     async def _operations(self) -> int:
-        async with self._singleton.step() as connection:
-            return len(await connection.fetch(upkeep.forget_operations, self._clock.now() - OPERATIONS, SLICE))
+        return await self._retention.forget_operations(self._clock.now() - OPERATIONS, SLICE)
 
     async def _tombstones(self) -> int:
-        """Remove old tombstones and raise `forgotten_modseq`: a session with an older MODSEQ must open the folder anew."""
-        async with self._singleton.step() as connection:
-            old = await connection.fetch(upkeep.old_tombstones, self._clock.now() - TOMBSTONES, SLICE)
-            if old:
-                keys = [row["mailbox_id"] for row in old], [row["folder_id"] for row in old]
-                await connection.execute(upkeep.forget_tombstones, *keys, [row["uid"] for row in old])
-        return len(old)
-
-    async def _addresses(self) -> bool:
-        async with self._singleton.step() as connection:
-            return await fill_addresses(connection)
+        return await self._retention.forget_tombstones(self._clock.now() - TOMBSTONES, SLICE)
 
     async def _make_partitions(self) -> None:
-        """Create partitions of `filed` for today and the next two days; rows already in the default one stay there."""
+        """Create partitions of hand-overs for today and the next two days; rows already in the default one stay there."""
         today = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         for ahead in (0, 1, 2):
             day = today + timedelta(days=ahead)
             low, high = id_floor(day.timestamp()), id_floor((day + timedelta(days=1)).timestamp())
-            try:
-                await self._alter("select mailstore.make_filed_partition($1, $2, $3)", day.date(), low, high)
-            except asyncpg.CheckViolationError:
+            if not await self._retention.make_partition(day.date(), low, high):
                 log.info("maintenance", step="partition", day=f"{day:%Y-%m-%d}", error="rows came before it")
 
     async def _drop_partitions(self) -> None:
@@ -104,17 +87,9 @@ class Maintenance:
         if self.oldest_queue_id is None:
             return
         limit = min(id_floor((self._clock.now() - self._keep).timestamp()), self.oldest_queue_id)
-        for row in await self._pool.fetch(upkeep.filed_partitions):
-            name, bound = row["name"], row["bound"]
-            if bound is not None and UUID(bound) <= limit:
+        for name, bound in await self._retention.partitions():
+            if bound is not None and bound <= limit:
                 day = datetime.strptime(name.rpartition("_")[2], "%Y%m%d").date()  # noqa: DTZ007 - a day's name
-                await self._alter("select mailstore.drop_filed_partition($1)", day)
+                await self._retention.drop_partition(day)
                 log.info("maintenance", step="partition", dropped=name)
-        async with self._singleton.step() as connection:
-            await connection.execute(upkeep.forget_filed_rest, limit)
-
-    async def _alter(self, statement: str, *arguments: object) -> None:
-        """Run DDL with a short lock timeout, since filings wait behind it."""
-        async with self._singleton.step() as connection:
-            await connection.execute("set local lock_timeout = '1s'")
-            await connection.execute(statement, *arguments)
+        await self._retention.forget_filed_rest(limit)

@@ -3,20 +3,18 @@
 from contextlib import nullcontext
 from uuid import UUID
 
-import asyncpg
-
 from bodystore import BodyStore
 from mailkit.errors import BadRequest, NoSpace
 from mailkit.ids import new_id
-from mailkit.postgres.pool import Connection, translated
+from mailkit.postgres.pool import translated
 from mailkit.process.clock import Clock
 from mailkit.process.disk import Disk
 from mailstore import metrics
 from mailstore.mime import Rendered
 from mailstore.model.keywords import TooManyKeywords, mask_of
-from mailstore.model.quota import Account, Charge
-from mailstore.storage.rows import columns, moment, row
-from mailstore.storage.store import locked, not_purged, notify, remember, remembered, sql
+from mailstore.model.quota import Account, Charge, Quota
+from mailstore.storage.new_messages import moment, new_message
+from mailstore.storage.operations import Operation, Operations
 from mailstore.writing.rendering import render_one
 from mailstore_api.wire import SEEN, Append, Appended
 
@@ -27,14 +25,12 @@ LAST_SECOND = 253402300799
 class Appender:
     """Writer of messages that sessions append."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, disk: Disk, charge: Charge = Charge()
-    ) -> None:
-        self._charge = charge
-        self._pool = pool
+    def __init__(self, operations: Operations, bodies: BodyStore, clock: Clock, disk: Disk, charge: Charge) -> None:
+        self._operations = operations
         self._bodies = bodies
         self._clock = clock
         self._disk = disk
+        self._charge = charge
 
     async def append(self, head: Append, message: bytes) -> Appended:
         """Append `message` to the folder. Raises BadRequest for a date outside 1970 to 9999, and NotFound."""
@@ -50,13 +46,14 @@ class Appender:
                     await self._bodies.put([(body_id, message)], now)
                 async with (
                     nullcontext() if self._bodies.shared else self._bodies.first_reference([body_id]),
-                    locked(self._pool, [head.mailbox_id], now) as (connection, mailboxes),
+                    self._operations.operation(head.mailbox_id, head.operation_id, Appended, now) as (
+                        operation,
+                        mailbox,
+                    ),
                 ):
-                    mailbox = not_purged(mailboxes, head.mailbox_id)
-                    known = await remembered(connection, head.mailbox_id, head.operation_id, Appended)
-                    if known is not None:
-                        return known
-                    answer = await self._add(connection, mailbox, head, body_id, message, view)
+                    if operation.answered is not None:
+                        return operation.answered
+                    answer = await self._add(operation, mailbox.account(self._charge), head, body_id, message, view)
         except NoSpace:
             return Appended("no_space")
         if answer.status == "ok":
@@ -64,37 +61,32 @@ class Appender:
         return answer
 
     async def _add(
-        self, connection: Connection, mailbox: asyncpg.Record, head: Append, body_id: UUID, message: bytes, view: Rendered
+        self, operation: Operation[Appended], account: Account, head: Append, body_id: UUID, message: bytes, view: Rendered
     ) -> Appended:  # fmt: skip
-        """Append in the transaction of `connection`, which has locked the mailbox."""
-        mailbox_id, now = head.mailbox_id, self._clock.now()
-        folder = await connection.fetchrow(sql.lock_folder_named, mailbox_id, head.name)
+        """Append in the transaction of the operation."""
+        folder = await operation.folders.lock_named(head.name)
         if folder is None:
             return Appended("trycreate")
-        room = Account.of(mailbox, self._charge)
-        room.learn(head.quota_limit, head.limit_version)
-        if lacks := room.lacks(len(message)):
+        account.learn(Quota(head.quota_limit, head.limit_version))
+        if lacks := account.lacks(len(message)):
             metrics.OVER_LIMIT.labels("append", lacks).inc()
             return Appended("overquota")
         try:
-            keywords, mask = mask_of(folder["keywords"], head.flags)
+            keywords, mask = mask_of(folder.keywords, head.flags)
         except TooManyKeywords:
             return Appended("limit")
-        if len(keywords) > len(folder["keywords"]):
-            await connection.execute(sql.set_keywords, mailbox_id, folder["folder_id"], keywords)
+        await operation.folders.keep_keywords(folder, keywords)
+        now = self._clock.now()
         if self._bodies.shared:
-            await self._bodies.put([(body_id, message)], now, connection)
-        unseen = 0 if mask & SEEN else 1
-        given = await connection.fetchrow(sql.take_uids, mailbox_id, folder["folder_id"], 1, unseen, len(message))
-        assert given is not None
+            await self._bodies.put([(body_id, message)], now, operation.joined_by(self._bodies))
+        given = await operation.folders.allocate(folder.folder_id, 1, 0 if mask & SEEN else 1, len(message))
         date = now if head.internal_date is None else moment(head.internal_date)
-        uid = given["first_uid"]
-        new = row(
-            mailbox_id, folder["folder_id"], uid, body_id, b"", len(message), mask, given["modseq"], date, view,
-            open_end=bool(message) and not message.endswith(b"\r\n"),
+        await operation.messages.insert(
+            new_message(
+                head.mailbox_id, folder.folder_id, given.first_uid, body_id, b"", len(message), mask, given.modseq, date, view,
+                open_end=bool(message) and not message.endswith(b"\r\n"),
+            )
         )  # fmt: skip
-        await connection.execute(sql.insert_messages, *columns([new]))
-        await connection.execute(sql.add_usage, [mailbox_id], [len(message)], [room.limit], [room.version])
-        await notify(connection, [mailbox_id])
-        answer = Appended("ok", folder["uidvalidity"], uid)
-        return await remember(connection, mailbox_id, head.operation_id, answer, now)
+        await operation.add_usage(len(message), account.quota)
+        await operation.notify()
+        return await operation.remember(Appended("ok", folder.uidvalidity, given.first_uid))

@@ -8,11 +8,9 @@ from contextlib import nullcontext
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
-
 from bodystore import BodyStore
 from mailkit.errors import NoSpace, Unavailable
-from mailkit.postgres.pool import Connection, translated
+from mailkit.postgres.pool import translated
 from mailkit.process.clock import Clock
 from mailkit.process.disk import Disk
 from mailkit.process.logs import get_logger
@@ -20,9 +18,10 @@ from mailkit.process.report import report
 from mailkit.rpc.batch import Batcher, send_apart
 from mailstore import metrics
 from mailstore.mime import Rendered
-from mailstore.model.quota import Account, Charge
-from mailstore.storage.rows import columns, moment, row
-from mailstore.storage.store import INBOX_ID, locked_free, locked_in_line, notify, sql
+from mailstore.model.folder_names import INBOX_ID
+from mailstore.model.quota import Account, Charge, Quota
+from mailstore.storage.filing import Filings, FilingTransaction, StillLocked
+from mailstore.storage.new_messages import moment, new_message
 from mailstore.writing.rendering import render_all
 from mailstore_api.wire import Filing, FilingAnswer
 
@@ -42,14 +41,12 @@ Statuses = list[FilingAnswer]
 class Filer:
     """Filer of lists; lists that arrive while others are being committed share a transaction."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, disk: Disk, charge: Charge = Charge()
-    ) -> None:
-        self._charge = charge
-        self._pool = pool
+    def __init__(self, filings: Filings, bodies: BodyStore, clock: Clock, disk: Disk, charge: Charge) -> None:
+        self._filings = filings
         self._bodies = bodies
         self._clock = clock
         self._disk = disk
+        self._charge = charge
         self._lists: Batcher[Sequence[Filing], Statuses] = Batcher(
             self._file_lists, most=50, most_bytes=MOST_ITEMS, size=len, flights=FLIGHTS
         )
@@ -100,7 +97,7 @@ class Filer:
                 break
             try:
                 again = await self._transact([items[at] for at in busy], bodies, views, in_line=in_line)
-            except asyncpg.LockNotAvailableError:
+            except StillLocked:
                 if in_line:
                     continue
                 raise
@@ -112,41 +109,39 @@ class Filer:
         self, items: Sequence[Filing], bodies: dict[UUID, bytes], views: dict[UUID, Rendered], *, in_line: bool = False
     ) -> list[FilingAnswer | None]:
         """File in one transaction; None for an item whose mailbox another session has locked, for which nothing was done."""
-        ids = [item.mailbox_id for item in items]
-        rows = locked_in_line(self._pool, ids) if in_line else locked_free(self._pool, ids, self._clock.now())
+        ids, body_ids = {item.mailbox_id for item in items}, list(bodies)
         async with (
-            nullcontext() if self._bodies.shared else self._bodies.pinned(list(bodies)) as pinned,
-            rows as (connection, mailboxes),
+            nullcontext() if self._bodies.shared else self._bodies.pinned(body_ids) as pinned,
+            self._filings.in_line(ids) if in_line else self._filings.free(ids, self._clock.now()) as transaction,
         ):
-            alive = pinned if pinned is not None else await self._bodies.pin(list(bodies), connection)
-            given = [item.queue_id for item in items], [item.mailbox_id for item in items]
-            known = await connection.fetch(sql.known_filed, *given)
-            filed = {(each["queue_id"], each["mailbox_id"]) for each in known}
-            operations = {key: Account.of(each, self._charge) for key, each in mailboxes.items()}
+            alive = pinned if pinned is not None else await transaction.pin(self._bodies, body_ids)
+            filed = await transaction.filed([(item.queue_id, item.mailbox_id) for item in items])
+            accounts = {key: mailbox.account(self._charge) for key, mailbox in transaction.mailboxes.items()}
             answers: list[FilingAnswer | None] = []
             accepted: list[tuple[Filing, int]] = []
             for item in items:
-                if item.mailbox_id not in mailboxes:
+                mailbox = transaction.mailboxes.get(item.mailbox_id)
+                if mailbox is None:
                     answers.append(None)
                     continue
-                room = operations[item.mailbox_id]
-                room.learn(item.quota_limit, item.limit_version)
+                account = accounts[item.mailbox_id]
+                account.learn(Quota(item.quota_limit, item.limit_version))
                 if (item.queue_id, item.mailbox_id) in filed:
                     answers.append(FilingAnswer("already"))
-                elif mailboxes[item.mailbox_id]["purged_at"] is not None:
+                elif mailbox.purged:
                     answers.append(FilingAnswer("gone"))
                 elif item.body_id not in alive or item.body_id not in bodies:
                     answers.append(FilingAnswer("failed"))
-                elif (lacks := room.lacks(size := len(item.prefix) + len(bodies[item.body_id]))) and not item.exempt:
+                elif (lacks := account.lacks(size := len(item.prefix) + len(bodies[item.body_id]))) and not item.exempt:
                     metrics.OVER_LIMIT.labels("filing", lacks).inc()
                     answers.append(FilingAnswer("full"))
                 else:
-                    room.take(size)
+                    account.take(size)
                     filed.add((item.queue_id, item.mailbox_id))
                     accepted.append((item, size))
                     answers.append(FilingAnswer("filed"))
             if accepted:
-                await _insert(connection, accepted, views, operations, self._clock.now())
+                await _insert(transaction, accepted, views, accounts, self._clock.now())
         metrics.FILED_BYTES.inc(sum(size for _, size in accepted))
         for item, size in accepted:
             log.info("filed", queue_id=item.queue_id, mailbox_id=item.mailbox_id, size=size)
@@ -165,21 +160,17 @@ def _answered(item: Filing, answer: FilingAnswer | Exception) -> FilingAnswer:
 
 
 async def _insert(
-    connection: Connection, accepted: list[tuple[Filing, int]], views: dict[UUID, Rendered], operations: dict[UUID, Account],
-    now: datetime,
+    transaction: FilingTransaction, accepted: list[tuple[Filing, int]], views: dict[UUID, Rendered],
+    accounts: dict[UUID, Account], now: datetime,
 ) -> None:  # fmt: skip
     """Insert the rows of the accepted items; their mailboxes are locked.
 
     INTERNALDATE is never in the future, though the clock of a queue-worker may be ahead (RFC 3501 2.3.3: when received).
     """
-    counts = Counter(item.mailbox_id for item, _ in accepted)
-    ids = sorted(counts)
-    given = await connection.fetch(
-        sql.take_uids_and_room, ids, [counts[i] for i in ids], [operations[i].added for i in ids],
-        [operations[i].limit for i in ids], [operations[i].version for i in ids],
-    )  # fmt: skip
-    uids = {each["mailbox_id"]: each["first_uid"] for each in given}
-    modseqs = {each["mailbox_id"]: each["modseq"] for each in given}
+    ids = sorted({item.mailbox_id for item, _ in accepted})
+    given = await transaction.allocate([(mailbox_id, accounts[mailbox_id]) for mailbox_id in ids])
+    uids = {each.mailbox_id: each.first_uid for each in given}
+    modseqs = {each.mailbox_id: each.modseq for each in given}
     new = []
     for item, size in accepted:
         mailbox_id = item.mailbox_id
@@ -187,13 +178,12 @@ async def _insert(
         uids[mailbox_id] = uid + 1
         date = min(moment(item.received_at), now)
         new.append(
-            row(mailbox_id, INBOX_ID, uid, item.body_id, item.prefix, size, 0, modseqs[mailbox_id], date, views[item.body_id])
+            new_message(
+                mailbox_id, INBOX_ID, uid, item.body_id, item.prefix, size, 0, modseqs[mailbox_id], date, views[item.body_id]
+            )
         )  # fmt: skip
-    await connection.execute(sql.insert_messages, *columns(new))
-    await connection.execute(
-        sql.insert_filed, [item.queue_id for item, _ in accepted], [item.mailbox_id for item, _ in accepted]
-    )
-    await notify(connection, ids)
+    await transaction.insert(new, [(item.queue_id, item.mailbox_id) for item, _ in accepted])
+    await transaction.notify(ids)
 
 
 def _groups(items: Sequence[Filing], sizes: dict[UUID, int]) -> Iterator[Sequence[Filing]]:

@@ -1,16 +1,13 @@
-"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3.3 to 6.3.7), each in one transaction that locks the mailbox."""
+"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3.3 to 6.3.7), each in one operation that locks the mailbox."""
 
 from collections.abc import Awaitable, Callable
 from typing import Literal
-from uuid import UUID
-
-import asyncpg
 
 from bodystore import BodyStore
-from mailkit.postgres.pool import Connection, translated
 from mailkit.process.clock import Clock
-from mailstore.model.folder_names import below, good_name, parents
-from mailstore.storage.store import INBOX_ID, LAST_UID, locked, not_purged, notify, remember, remembered, sql
+from mailstore.model.folder_names import INBOX_ID, below, good_name, parents
+from mailstore.model.uids import LAST_UID
+from mailstore.storage.operations import Operations, Transaction
 from mailstore.writing.copy import copy_messages
 from mailstore_api.wire import DELIMITER, FolderChange, FolderChanged
 
@@ -23,39 +20,35 @@ Status = Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "hasch
 class FolderTree:
     """Changes of the folder hierarchy and of subscriptions."""
 
-    def __init__(self, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock) -> None:
-        self._pool = pool
+    def __init__(self, operations: Operations, bodies: BodyStore, clock: Clock) -> None:
+        self._operations = operations
         self._bodies = bodies
         self._clock = clock
 
     async def create(self, change: FolderChange) -> FolderChanged:
         """Create a folder and the levels above it (RFC 3501 6.3.3)."""
 
-        async def do(connection: Connection, mailbox_id: UUID) -> Status:
+        async def do(transaction: Transaction) -> Status:
             if not good_name(change.name):
                 return "cannot"
-            if change.name in await self._names(connection, mailbox_id):
+            if change.name in await transaction.folders.ids():
                 return "alreadyexists"
-            return await self._make(connection, mailbox_id, change.name)
+            return await self._make(transaction, change.name)
 
         return await self._change(change, do)
 
     async def delete(self, change: FolderChange) -> FolderChanged:
         """Delete a folder and its messages; its children stay, below a name that cannot be selected (RFC 3501 6.3.4)."""
 
-        async def do(connection: Connection, mailbox_id: UUID) -> Status:
-            folder = await connection.fetchrow(sql.lock_folder_named, mailbox_id, change.name)
+        async def do(transaction: Transaction) -> Status:
+            folder = await transaction.folders.lock_named(change.name)
             if folder is None:
-                names = await self._names(connection, mailbox_id)
+                names = await transaction.folders.ids()
                 return "haschildren" if below(change.name, names) else "nonexistent"
-            if folder["folder_id"] == INBOX_ID:
+            if folder.folder_id == INBOX_ID:
                 return "cannot"
-            rows = await connection.fetch(sql.take_folder_messages, mailbox_id, folder["folder_id"])
-            await connection.execute(sql.drop_folder, mailbox_id, folder["folder_id"])
-            await connection.execute(sql.drop_folder_tombstones, mailbox_id, folder["folder_id"])
-            await self._bodies.note_unreferenced(
-                [row["body_id"] for row in rows], self._clock.now(), connection if self._bodies.shared else None
-            )
+            body_ids = await transaction.folders.drop(folder.folder_id)
+            await self._bodies.note_unreferenced(body_ids, self._clock.now(), transaction.joined_by(self._bodies))
             return "ok"
 
         return await self._change(change, do)
@@ -63,9 +56,9 @@ class FolderTree:
     async def rename(self, change: FolderChange) -> FolderChanged:
         """Rename a folder and its children; of INBOX only the messages move to the new folder (RFC 3501 6.3.5)."""
 
-        async def do(connection: Connection, mailbox_id: UUID) -> Status:
+        async def do(transaction: Transaction) -> Status:
             old, new = change.name, change.new_name
-            names = await self._names(connection, mailbox_id)
+            names = await transaction.folders.ids()
             is_inbox = names.get(old) == INBOX_ID
             moved = [] if is_inbox else below(old, names)
             if old not in names and not moved:
@@ -78,74 +71,68 @@ class FolderTree:
             if new in names or any(target in names for target in targets.values()):
                 return "alreadyexists"
             if is_inbox:
-                return await self._rename_inbox(connection, mailbox_id, new)
+                return await self._rename_inbox(transaction, new)
             parent = new.rpartition(DELIMITER)[0]
-            if parent and parent not in names and (made := await self._make(connection, mailbox_id, parent)) != "ok":
+            if parent and parent not in names and (made := await self._make(transaction, parent)) != "ok":
                 return made
             for name, target in targets.items():
-                await connection.execute(sql.rename_folder, mailbox_id, names[name], target)
+                await transaction.folders.rename(names[name], target)
             return "ok"
 
         return await self._change(change, do)
 
-    async def _rename_inbox(self, connection: Connection, mailbox_id: UUID, new: str) -> Status:
-        made = await self._make(connection, mailbox_id, new)
+    async def _rename_inbox(self, transaction: Transaction, new: str) -> Status:
+        made = await self._make(transaction, new)
         if made != "ok":
             return made
-        inbox = await connection.fetchrow(sql.lock_folder, mailbox_id, INBOX_ID)
-        target = await connection.fetchrow(sql.lock_folder_named, mailbox_id, new)
+        inbox = await transaction.folders.lock(INBOX_ID)
+        target = await transaction.folders.lock_named(new)
         assert inbox is not None and target is not None
         everything = [1], [LAST_UID]
-        totals = await connection.fetchrow(sql.totals_of, mailbox_id, INBOX_ID, *everything)
-        assert totals is not None
-        if totals["messages"]:
-            # the move subtracts it again
-            await connection.execute(sql.add_usage, [mailbox_id], [totals["octets"]], [0], [0])
-            await copy_messages(connection, inbox, target, everything, totals, self._clock.now())
+        totals = await transaction.messages.totals(INBOX_ID, everything)
+        if totals.messages:
+            await transaction.add_usage(totals.octets)  # the move subtracts it again
+            await copy_messages(transaction, inbox, target, everything, totals, self._clock.now())
         return "ok"
 
     async def subscribe(self, change: FolderChange) -> FolderChanged:
         """Subscribe a name, which need not exist (yet, or any more: RFC 3501 6.3.6)."""
 
-        async def do(connection: Connection, mailbox_id: UUID) -> Status:
+        async def do(transaction: Transaction) -> Status:
             if not good_name(change.name):
                 return "cannot"
-            if await connection.fetchval(sql.count_subscriptions, mailbox_id) >= MOST_SUBSCRIPTIONS:
+            if await transaction.folders.subscriptions() >= MOST_SUBSCRIPTIONS:
                 return "limit"
-            await connection.execute(sql.subscribe, mailbox_id, change.name)
+            await transaction.folders.subscribe(change.name)
             return "ok"
 
         return await self._change(change, do)
 
     async def unsubscribe(self, change: FolderChange) -> FolderChanged:
-        async def do(connection: Connection, mailbox_id: UUID) -> Status:
-            await connection.execute(sql.unsubscribe, mailbox_id, change.name)
+        async def do(transaction: Transaction) -> Status:
+            await transaction.folders.unsubscribe(change.name)
             return "ok"
 
         return await self._change(change, do)
 
-    async def _names(self, connection: Connection, mailbox_id: UUID) -> dict[str, int]:
-        return {row["name"]: row["folder_id"] for row in await connection.fetch(sql.folder_names, mailbox_id)}
-
-    async def _make(self, connection: Connection, mailbox_id: UUID, name: str) -> Status:
+    async def _make(self, transaction: Transaction, name: str) -> Status:
         """Create `name` and the missing levels above it."""
-        names = await self._names(connection, mailbox_id)
+        names = await transaction.folders.ids()
         missing = [level for level in [*parents(name), name] if level not in names]
         if len(names) + len(missing) > MOST_FOLDERS:
             return "limit"
         for one in missing:
-            await connection.fetchval(sql.make_folder, mailbox_id, one, int(self._clock.timestamp()))
+            await transaction.folders.create(one, int(self._clock.timestamp()))
         return "ok"
 
-    async def _change(self, change: FolderChange, do: Callable[[Connection, UUID], Awaitable[Status]]) -> FolderChanged:
-        mailbox_id, now = change.mailbox_id, self._clock.now()
-        async with translated(), locked(self._pool, [mailbox_id], now) as (connection, mailboxes):
-            not_purged(mailboxes, mailbox_id)
-            known = await remembered(connection, mailbox_id, change.operation_id, FolderChanged)
-            if known is not None:
-                return known
-            answer = FolderChanged(await do(connection, mailbox_id))
+    async def _change(self, change: FolderChange, do: Callable[[Transaction], Awaitable[Status]]) -> FolderChanged:
+        async with self._operations.operation(
+            change.mailbox_id, change.operation_id, FolderChanged, self._clock.now()
+        ) as (operation, _):
+            if operation.answered is not None:
+                return operation.answered
+            answer = FolderChanged(await do(operation))
             if answer.status == "ok":
-                await notify(connection, [mailbox_id])
-                await remember(connection, mailbox_id, change.operation_id, answer, now)
+                await operation.notify()
+                await operation.remember(answer)
             return answer

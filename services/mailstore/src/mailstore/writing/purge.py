@@ -2,32 +2,35 @@
 
 from uuid import UUID
 
-import asyncpg
-
 from bodystore import BodyStore
 from mailkit.postgres.pool import translated
 from mailkit.process.clock import Clock
 from mailstore import metrics
-from mailstore.storage.store import notify, sql
+from mailstore.storage.purge import Purges
 
+#: Limit of the messages removed by one transaction.
 SLICE = 1000
 
 
-async def purge(pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, mailbox_id: UUID) -> int:
-    """Purge a mailbox; return the number of messages removed. Late deliveries are answered `gone` from the first step on."""
-    removed = 0
-    async with translated():
-        await pool.execute(sql.mark_purged, mailbox_id, clock.now())
+class Purger:
+    """Removal of mailboxes."""
+
+    def __init__(self, purges: Purges, bodies: BodyStore, clock: Clock) -> None:
+        self._purges = purges
+        self._bodies = bodies
+        self._clock = clock
+
+    async def purge(self, mailbox_id: UUID) -> int:
+        """Purge a mailbox; return the number of messages removed. Late deliveries are answered `gone` from the first step on."""
+        removed = 0
+        await self._purges.mark(mailbox_id, self._clock.now())
         while True:
-            async with pool.acquire() as connection, connection.transaction():
-                await connection.fetch(sql.lock_mailboxes, [mailbox_id])
-                rows = await connection.fetch(sql.purge_slice, mailbox_id, SLICE)
-                await bodies.note_unreferenced(
-                    [row["body_id"] for row in rows], clock.now(), connection if bodies.shared else None
-                )
-                if not rows:
-                    await connection.execute(sql.purge_rest, mailbox_id)
-                    await notify(connection, [mailbox_id])
+            async with translated(), self._purges.slice(mailbox_id) as slice_:
+                body_ids = await slice_.take_messages(SLICE)
+                await self._bodies.note_unreferenced(body_ids, self._clock.now(), slice_.joined_by(self._bodies))
+                if not body_ids:
+                    await slice_.remove_rest()
+                    await slice_.notify()
                     return removed
-            removed += len(rows)
-            metrics.CHANGES.labels("purged").inc(len(rows))
+            removed += len(body_ids)
+            metrics.CHANGES.labels("purged").inc(len(body_ids))

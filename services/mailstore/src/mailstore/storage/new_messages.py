@@ -1,5 +1,6 @@
-"""Rows of new messages, as the arrays that `insert_messages` takes."""
+"""New messages: their rows as the arrays that `insert_messages` takes (messages.sql)."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -16,11 +17,15 @@ def moment(seconds: float) -> datetime:
     return _EPOCH + timedelta(seconds=seconds)
 
 
-def row(
+#: Values in the order of the arrays of `insert_messages`.
+NewMessage = tuple[object, ...]
+
+
+def new_message(
     mailbox_id: UUID, folder_id: int, uid: int, body_id: UUID, prefix: bytes, size: int, flags: int, modseq: int,
     internaldate: datetime, view: Rendered, *, open_end: bool = False,
-) -> tuple[object, ...]:  # fmt: skip
-    """Return the row of one message, in the order of the arrays. `open_end`: its last line has no CRLF."""
+) -> NewMessage:  # fmt: skip
+    """Return the row of one message with its rendered columns (decision 7). `open_end`: its last line has no CRLF."""
     return (
         mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate,
         view.envelope, view.body, view.bodystructure, view.parts, view.sent_day,
@@ -34,7 +39,7 @@ def addresses_searched(envelope: bytes) -> tuple[str, str, str, str]:
     return from_, to, cc, bcc
 
 
-def columns(rows: list[tuple[object, ...]]) -> list[list[object]]:
+def columns(rows: Sequence[NewMessage]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 

@@ -1,0 +1,137 @@
+"""Transactions that file lists into the INBOXes of many mailboxes.
+
+A lock delays its own mailbox only (decision 0034): mailboxes that another session has locked are passed over, or waited for
+briefly. The locks are those of all transactions, in the same order (operations.py).
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from bodystore import BodyStore
+from mailkit.postgres.pool import Connection, Queries
+from mailstore.model.quota import Account
+from mailstore.storage import mailboxes
+from mailstore.storage.mailboxes import LockedMailbox
+from mailstore.storage.messages import insert
+from mailstore.storage.new_messages import NewMessage
+from mailstore.storage.notifications import notify
+from mailstore.storage.record import Row, column
+
+queries = Queries("mailstore.storage", "filing.sql")
+
+#: Milliseconds that a filing waits for a mailbox that another session has locked.
+IN_LINE_MS = 200
+
+#: Raised where a lock is not granted in time.
+StillLocked = asyncpg.LockNotAvailableError
+
+#: The queue id and the mailbox of a hand-over (decision 3).
+HandOver = tuple[UUID, UUID]
+
+
+class Allocated(Row):
+    """UIDs of new messages in an INBOX, from `first_uid` on, and their MODSEQ."""
+
+    mailbox_id: UUID = column("mailbox_id")
+    first_uid: int = column("first_uid")
+    modseq: int = column("modseq")
+
+
+class FilingTransaction:
+    """A transaction that has locked mailboxes and their INBOXes."""
+
+    def __init__(self, connection: Connection, locked: Iterable[LockedMailbox]) -> None:
+        self._connection = connection
+        self.mailboxes = {mailbox.mailbox_id: mailbox for mailbox in locked}
+        """The locked mailboxes by id."""
+
+    async def pin(self, bodies: BodyStore, body_ids: Sequence[UUID]) -> set[UUID]:
+        """Keep bodies of the same database from being collected; return those that are alive (decision 4)."""
+        return await bodies.pin(body_ids, self._connection)
+
+    async def filed(self, hand_overs: Sequence[HandOver]) -> set[HandOver]:
+        """Return those that are filed already."""
+        rows = await self._connection.fetch(queries.known_filed, *_columns(hand_overs))
+        return {(row["queue_id"], row["mailbox_id"]) for row in rows}
+
+    async def allocate(self, accounts: Sequence[tuple[UUID, Account]]) -> list[Allocated]:
+        """Allocate UIDs and a MODSEQ in the INBOX of each mailbox, and add what its account has taken."""
+        return await self._connection.fetch(
+            queries.take_uids_and_room, [mailbox_id for mailbox_id, _ in accounts], [each.new for _, each in accounts],
+            [each.added for _, each in accounts], [each.quota.limit for _, each in accounts],
+            [each.quota.version for _, each in accounts], record_class=Allocated,
+        )  # fmt: skip
+
+    async def insert(self, messages: Sequence[NewMessage], hand_overs: Sequence[HandOver]) -> None:
+        """Insert messages and the hand-overs that they were."""
+        await insert(self._connection, messages)
+        await self._connection.execute(queries.insert_filed, *_columns(hand_overs))
+
+    async def notify(self, mailbox_ids: Iterable[UUID]) -> None:
+        """Announce the change at commit (decision 8)."""
+        await notify(self._connection, mailbox_ids)
+
+
+class Filings:
+    """Transactions of filings."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def free(self, mailbox_ids: AbstractSet[UUID], now: datetime) -> AsyncIterator[FilingTransaction]:
+        """Begin a transaction that locks the mailboxes that no other session has locked or is creating; new ones are created."""
+        ids = sorted(mailbox_ids)
+        async with self._pool.acquire() as connection:
+            async with connection.transaction():
+                found = await _lock_free(connection, ids)
+                there = {mailbox.mailbox_id for mailbox in found}
+                missing = [each for each in ids if each not in there]
+                known = await mailboxes.usage(connection, missing) if missing else {}
+                new = [each for each in missing if each not in known]
+                if not new:
+                    yield FilingTransaction(connection, found)
+                    return
+            await _create(connection, new, now)
+            async with connection.transaction():
+                yield FilingTransaction(connection, await _lock_free(connection, ids))
+
+    @asynccontextmanager
+    async def in_line(self, mailbox_ids: AbstractSet[UUID]) -> AsyncIterator[FilingTransaction]:
+        """Begin a transaction that locks mailboxes that exist, waiting at most IN_LINE_MS for each lock. Raises StillLocked."""
+        ids = sorted(mailbox_ids)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _wait_briefly(connection)
+            found = await mailboxes.lock(connection, ids)
+            await connection.fetch(queries.lock_inboxes, ids)
+            yield FilingTransaction(connection, found)
+
+
+async def _lock_free(connection: Connection, mailbox_ids: Sequence[UUID]) -> list[LockedMailbox]:
+    return await connection.fetch(queries.lock_free_mailboxes, mailbox_ids, record_class=LockedMailbox)
+
+
+async def _create(connection: Connection, mailbox_ids: Sequence[UUID], now: datetime) -> None:
+    """Create mailboxes, except those that another session is creating and does not commit within IN_LINE_MS."""
+    try:
+        async with connection.transaction():
+            await _wait_briefly(connection)
+            await mailboxes.create(connection, mailbox_ids, now)
+    except StillLocked:
+        middle = len(mailbox_ids) // 2
+        for half in (mailbox_ids[:middle], mailbox_ids[middle:]):
+            if middle:  # a single one is left out
+                await _create(connection, half, now)
+
+
+async def _wait_briefly(connection: Connection) -> None:
+    await connection.execute(f"set local lock_timeout = '{IN_LINE_MS}ms'")
+
+
+def _columns(hand_overs: Sequence[HandOver]) -> tuple[list[UUID], list[UUID]]:
+    return [queue_id for queue_id, _ in hand_overs], [mailbox_id for _, mailbox_id in hand_overs]

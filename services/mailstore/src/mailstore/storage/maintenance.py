@@ -1,0 +1,64 @@
+"""Retention: operations, tombstones of messages, hand-overs in partitions by day. Every change is a step of a fenced lease."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+import asyncpg
+
+from mailkit.postgres.pool import Connection, Queries
+from mailkit.postgres.singleton import Singleton
+
+queries = Queries("mailstore.storage", "maintenance.sql")
+
+
+class Retention:
+    """The statements of `maintenance.sql`, the only ones that read all mailboxes. Its changes raise Lost without the lease."""
+
+    def __init__(self, pool: asyncpg.Pool, lease: Singleton) -> None:
+        self._pool = pool
+        self._lease = lease
+
+    async def forget_operations(self, before: datetime, most: int) -> int:
+        """Remove answers made before a time; return their number."""
+        async with self._lease.step() as connection:
+            return len(await connection.fetch(queries.forget_operations, before, most))
+
+    async def forget_tombstones(self, before: datetime, most: int) -> int:
+        """Remove tombstones of messages and raise `forgotten_modseq`: a session with an older MODSEQ must open the folder
+        anew. Return their number.
+        """
+        async with self._lease.step() as connection:
+            old = await connection.fetch(queries.old_tombstones, before, most)
+            if old:
+                keys = [row["mailbox_id"] for row in old], [row["folder_id"] for row in old]
+                await connection.execute(queries.forget_tombstones, *keys, [row["uid"] for row in old])
+        return len(old)
+
+    async def make_partition(self, day: date, low: UUID, high: UUID) -> bool:
+        """Create the partition of hand-overs from queue id `low` to before `high`; False if there are such rows already."""
+        try:
+            async with self._lease.step() as connection:
+                await _alter(connection, queries.make_filed_partition, day, low, high)
+        except asyncpg.CheckViolationError:
+            return False
+        return True
+
+    async def partitions(self) -> list[tuple[str, UUID | None]]:
+        """Return each partition's name and its upper bound, which the default one does not have."""
+        rows = await self._pool.fetch(queries.filed_partitions)
+        return [(row["name"], None if row["bound"] is None else UUID(row["bound"])) for row in rows]
+
+    async def drop_partition(self, day: date) -> None:
+        async with self._lease.step() as connection:
+            await _alter(connection, queries.drop_filed_partition, day)
+
+    async def forget_filed_rest(self, limit: UUID) -> None:
+        """Remove hand-overs with queue ids below `limit` from the default partition."""
+        async with self._lease.step() as connection:
+            await connection.execute(queries.forget_filed_rest, limit)
+
+
+async def _alter(connection: Connection, statement: str, *arguments: object) -> None:
+    """Run DDL with a short lock timeout, since filings wait behind it."""
+    await connection.execute("set local lock_timeout = '1s'")
+    await connection.execute(statement, *arguments)

@@ -1,0 +1,119 @@
+"""Operations: transactions that change one mailbox, each done once.
+
+Locks are taken in one order, so that transactions cannot deadlock (decision 8):
+
+1. rows of mailboxes, in the order of their ids;
+2. rows of folders, in the order of their ids. All UIDs, MODSEQs and bits of keywords of a folder are allocated under its lock.
+
+STORE locks the row of its folder only, and filings take the same locks without waiting, or briefly (filing.py).
+
+The answer of an operation is kept under its id for 10 minutes, in the transaction of the change: a repeated operation changes
+nothing and gets the same answer (decision 3).
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from bodystore import BodyStore
+from mailkit.postgres.pool import Connection, Queries, translated
+from mailstore.model.quota import Quota
+from mailstore.storage import mailboxes, notifications
+from mailstore.storage.folders import Folder, Folders
+from mailstore.storage.mailboxes import LockedMailbox
+from mailstore.storage.maildrop import Maildrop
+from mailstore.storage.messages import Messages
+
+queries = Queries("mailstore.storage", "operations.sql")
+
+T = TypeVar("T")
+
+_encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
+
+
+class Transaction:
+    """A transaction on the rows of one mailbox."""
+
+    def __init__(self, connection: Connection, mailbox_id: UUID) -> None:
+        self._connection = connection
+        self._mailbox_id = mailbox_id
+        self.folders = Folders(connection, mailbox_id)
+        self.messages = Messages(connection, mailbox_id)
+        self.maildrop = Maildrop(connection, mailbox_id)
+
+    def joined_by(self, bodies: BodyStore) -> Connection | None:
+        """Return the connection if changes of bodies can be part of this transaction, else None."""
+        return self._connection if bodies.shared else None
+
+    async def add_usage(self, octets: int, quota: Quota = Quota()) -> None:
+        """Add octets to the mailbox's usage, and keep the quota of the higher version."""
+        await mailboxes.add_usage(self._connection, self._mailbox_id, octets, quota)
+
+    async def notify(self) -> None:
+        """Announce the change at commit (decision 8)."""
+        await notifications.notify(self._connection, [self._mailbox_id])
+
+
+class Operation(Transaction, Generic[T]):
+    """A transaction whose answer is kept."""
+
+    answered: T | None = None
+    """The answer that this operation already got; the caller returns it and changes nothing."""
+
+    def __init__(self, connection: Connection, mailbox_id: UUID, operation_id: UUID, now: datetime) -> None:
+        super().__init__(connection, mailbox_id)
+        self._id = operation_id
+        self._now = now
+
+    async def look(self, kind: type[T]) -> None:
+        """Find the answer of an earlier call. A row of the mailbox is locked."""
+        answer = await self._connection.fetchval(queries.known_operation, self._mailbox_id, self._id)
+        if answer is not None:
+            self.answered = msgspec.msgpack.decode(answer, type=kind)
+
+    async def remember(self, answer: T) -> T:
+        """Keep the answer, and return it."""
+        await self._connection.execute(
+            queries.remember_operation, self._mailbox_id, self._id, _encode(answer), self._now
+        )
+        return answer
+
+
+class Operations:
+    """Operations on mailboxes; a mailbox is created by the first one."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def operation(
+        self, mailbox_id: UUID, operation_id: UUID, kind: type[T], now: datetime
+    ) -> AsyncIterator[tuple[Operation[T], LockedMailbox]]:
+        """Begin an operation, answered with a `kind`, that locks the mailbox's row. Raises NotFound for a purged mailbox."""
+        async with translated(), mailboxes.locked(self._pool, mailbox_id, now) as (connection, mailbox):
+            operation: Operation[T] = Operation(connection, mailbox_id, operation_id, now)
+            await operation.look(kind)
+            yield operation, mailbox
+
+    @asynccontextmanager
+    async def in_folder(
+        self, mailbox_id: UUID, folder_id: int, operation_id: UUID, kind: type[T], now: datetime
+    ) -> AsyncIterator[tuple[Operation[T], Folder | None]]:
+        """Begin an operation that locks the row of one folder only; without it, nothing may be changed."""
+        async with translated(), self._pool.acquire() as connection, connection.transaction():
+            operation: Operation[T] = Operation(connection, mailbox_id, operation_id, now)
+            folder = await operation.folders.lock(folder_id)
+            if folder is not None:
+                await operation.look(kind)
+            yield operation, folder
+
+    @asynccontextmanager
+    async def transaction(self, mailbox_id: UUID, now: datetime) -> AsyncIterator[Transaction]:
+        """Begin a transaction that locks the mailbox's row, and has no answer to keep. Raises NotFound for a purged mailbox."""
+        async with translated(), mailboxes.locked(self._pool, mailbox_id, now) as (connection, _):
+            yield Transaction(connection, mailbox_id)

@@ -1,0 +1,122 @@
+"""SEARCH in SQL: a program's keys on columns (RFC 3501 6.4.4), bound as arguments.
+
+A statement is built for each program. Its values are arguments; its text has only names and numbers from here.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from mailkit.errors import OverLimit
+from mailkit.postgres.pool import Queries, translated
+from mailstore.mime.search import fold
+from mailstore.model.keywords import mask_of
+from mailstore.model.program import JOINED, Node, day, is_exact
+from mailstore.storage.fetch import StoredMessage
+
+queries = Queries("mailstore.storage", "search.sql")
+
+TOO_LONG = "the search takes too long; look for less, or in fewer messages"
+
+_TEXTS = {"FROM": "r.from_", "TO": "r.to_", "CC": "r.cc", "BCC": "r.bcc", "SUBJECT": "r.subject"}
+_DAYS = {"BEFORE": "<", "ON": "=", "SINCE": ">="}
+
+
+Left = Callable[[], float]
+
+
+class Candidate(StoredMessage):
+    """A message that may match, with the values of keys on columns by the names that `Keys.value` gave."""
+
+
+class Keys:
+    """The SQL of one program. Its arguments are those of the statement from $3 on; each is bound where its SQL is written,
+    so none is unused.
+    """
+
+    def __init__(self, keywords: list[str]) -> None:
+        self._keywords = keywords
+        self.arguments: list[Any] = []
+        self.values: list[str] = []
+
+    def exact(self, node: Node) -> str:
+        """Return SQL that evaluates `node`, which is exact; never null."""
+        key, *rest = node
+        if key in JOINED:
+            return "(" + f" {key.lower()} ".join(self.exact(part) for part in rest) + ")"
+        if key == "NOT":
+            return f"(not {self.exact(rest[0])})"
+        if key == "ALL":
+            return "true"
+        if key == "UID":
+            ranges = [asyncpg.Range(low, high, upper_inc=True) for low, high in rest[0] if low <= high]
+            return f"m.uid <@ {self._bind(ranges)}::int8multirange"  # normalized once, then a binary search per message
+        if key == "RECENT":
+            return f"m.uid >= {self._bind(rest[0])}::bigint"
+        if key == "FLAG":
+            return f"m.flags & {self._bind(mask_of(self._keywords, rest, grow=False)[1])}::bigint <> 0"
+        if key in _DAYS:
+            return f"(m.internaldate at time zone 'UTC')::date {_DAYS[key]} {self._bind(day(rest[0]))}::date"
+        if key in ("LARGER", "SMALLER"):
+            return f"m.size {'>' if key == 'LARGER' else '<'} {self._bind(min(rest[0], 2**62))}::bigint"
+        if key in _TEXTS:
+            return f"position({self._bind(fold(rest[0]).replace(chr(0), ''))}::text in {_TEXTS[key]}) > 0"
+        return f"coalesce(r.sent_day {_DAYS[key[4:]]} {self._bind(day(rest[0]))}::date, false)"
+
+    def bound(self, node: Node) -> str:
+        """Return SQL that is true wherever `node` can be, to rule out other candidates."""
+        if is_exact(node):
+            return self.exact(node)
+        if node[0] in JOINED:
+            return "(" + f" {node[0].lower()} ".join(self.bound(part) for part in node[1:]) + ")"
+        return "true"
+
+    def value(self, node: Node) -> str:
+        """Have each candidate carry the value of `node`, which is exact; return the name of the column."""
+        name = f"e{len(self.values)}"
+        self.values.append(f", {self.exact(node)} as {name}")
+        return name
+
+    def _bind(self, value: Any) -> str:
+        self.arguments.append(value)
+        return f"${len(self.arguments) + 2}"
+
+
+class SearchRows:
+    """The messages of folders. `left` returns the seconds that are left for a statement, which raises OverLimit after it."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def keywords(self, mailbox_id: UUID, folder_id: int) -> list[str] | None:
+        """Return the keywords of a folder; None if it does not exist."""
+        async with translated():
+            found: list[str] | None = await self._pool.fetchval(queries.folder_keywords, mailbox_id, folder_id)
+        return found
+
+    async def matching(self, mailbox_id: UUID, folder_id: int, keys: Keys, program: Node, left: Left) -> list[int]:
+        """Return the UIDs that match an exact program, ascending. Raises OverLimit."""
+        statement = queries.matching.replace("$condition", keys.exact(program))
+        rows = await self._fetch(statement, left, mailbox_id, folder_id, *keys.arguments)
+        return [row["uid"] for row in rows]
+
+    async def candidates(
+        self, mailbox_id: UUID, folder_id: int, keys: Keys, condition: str, after: int, most: int, left: Left
+    ) -> list[Candidate]:  # fmt: skip
+        """Return the first messages above the UID `after` that fulfil the condition. Raises OverLimit."""
+        statement = (
+            queries.candidates.replace("$values", "".join(keys.values))
+            .replace("$condition", condition)
+            .replace("$after", f"${len(keys.arguments) + 3}")
+            .replace("$limit", str(most))
+        )
+        return await self._fetch(statement, left, mailbox_id, folder_id, *keys.arguments, after)
+
+    async def _fetch(self, statement: str, left: Left, *arguments: Any) -> list[Candidate]:
+        async with translated(), self._pool.acquire() as connection:
+            try:
+                return await connection.fetch(statement, *arguments, timeout=left(), record_class=Candidate)
+            except TimeoutError:
+                raise OverLimit(TOO_LONG) from None

@@ -1,0 +1,84 @@
+"""Folders as sessions see them: one statement each, no locks."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from mailkit.postgres.pool import Queries, translated
+from mailstore.storage.record import Row, column
+
+queries = Queries("mailstore.storage", "views.sql")
+
+
+class ListedFolder(Row):
+    """A folder with its STATUS numbers."""
+
+    name: str = column("name")
+    folder_id: int = column("folder_id")
+    special_use: str = column("special_use")
+    subscribed: bool = column("subscribed")
+    uidvalidity: int = column("uidvalidity")
+    uidnext: int = column("uidnext")
+    highest_modseq: int = column("highest_modseq")
+    messages: int = column("messages")
+    unseen: int = column("unseen")
+    recent: int = column("recent")
+    octets: int = column("octets")
+
+
+class FolderState(Row):
+    """A folder's row with messages of the same moment; the arrays are None if they are empty."""
+
+    uidnext: int = column("uidnext")
+    highest_modseq: int = column("highest_modseq")
+    recent_from: int = column("recent_from")
+    keywords: list[str] = column("keywords")
+    uids: Sequence[int] | None = column("uids")
+    masks: Sequence[int] | None = column("masks")
+
+
+class Snapshot(FolderState):
+    """A folder with all of its messages."""
+
+    folder_id: int = column("folder_id")
+    uidvalidity: int = column("uidvalidity")
+
+
+class Changed(FolderState):
+    """A folder with the messages that changed."""
+
+    forgotten_modseq: int = column("forgotten_modseq")
+    vanished: Sequence[int] | None = column("vanished")
+
+
+class FolderViews:
+    """The folders of all mailboxes."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def all(self, mailbox_id: UUID, *, recent: bool) -> list[ListedFolder]:
+        """Return the folders by name; with `recent`, also the numbers of \\Recent messages."""
+        async with translated():
+            return await self._pool.fetch(queries.list_folders, mailbox_id, recent, record_class=ListedFolder)
+
+    async def lost_subscriptions(self, mailbox_id: UUID) -> set[str]:
+        """Return subscribed names that do not exist."""
+        async with translated():
+            return {row["name"] for row in await self._pool.fetch(queries.lost_subscriptions, mailbox_id)}
+
+    async def snapshot(self, mailbox_id: UUID, name: str) -> Snapshot | None:
+        async with translated():
+            return await self._pool.fetchrow(queries.snapshot, mailbox_id, name, record_class=Snapshot)
+
+    async def changes(self, mailbox_id: UUID, folder_id: int, since: int) -> Changed | None:
+        """Return the messages that changed after the MODSEQ `since`."""
+        async with translated():
+            return await self._pool.fetchrow(queries.changes, mailbox_id, folder_id, since, record_class=Changed)
+
+    async def take_recent(self, mailbox_id: UUID, folder_id: int, first: int, end: int) -> bool:
+        """Claim the messages from `first` to before `end` as \\Recent ones; False if another session did."""
+        async with translated():
+            taken = await self._pool.fetchval(queries.take_recent, mailbox_id, folder_id, first, end)
+        return taken is not None

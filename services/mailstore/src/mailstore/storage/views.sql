@@ -1,0 +1,53 @@
+-- name: list_folders
+-- With $2, also the number of \Recent messages: counts those from `recent_from` on, or all less those before it, whichever
+-- range of UIDs is shorter.
+select f.*, exists (
+           select from mailstore.subscription s where s.mailbox_id = $1 and s.name = f.name offset 0) as subscribed,
+       case when not $2 or f.recent_from >= f.uidnext then 0
+            when f.recent_from = 1 then f.messages
+            when f.recent_from < f.uidnext - f.recent_from then f.messages - (
+                select count(*) from mailstore.message m
+                 where m.mailbox_id = $1 and m.folder_id = f.folder_id and m.uid < f.recent_from)
+            else (
+                select count(*) from mailstore.message m
+                 where m.mailbox_id = $1 and m.folder_id = f.folder_id and m.uid >= f.recent_from)
+       end as recent
+  from mailstore.folder f
+ where f.mailbox_id = $1 order by f.name
+
+-- name: lost_subscriptions
+-- Subscribed names that do not exist (RFC 3501 6.3.9).
+select s.name from mailstore.subscription s
+ where s.mailbox_id = $1 and not exists (
+       select from mailstore.folder f where f.mailbox_id = $1 and f.name = s.name offset 0)
+
+-- name: snapshot
+-- A folder by its name with its messages, in one snapshot without a lock: UIDs and MODSEQs are allocated under the lock of
+-- the folder's row, so the row and the messages agree (decision 8).
+select f.folder_id, f.uidvalidity, f.uidnext, f.highest_modseq, f.recent_from, f.keywords, m.uids, m.masks
+  from mailstore.folder f
+  left join lateral (
+       select array_agg(uid order by uid) as uids, array_agg(flags order by uid) as masks
+         from mailstore.message m where m.mailbox_id = $1 and m.folder_id = f.folder_id) m on true
+ where f.mailbox_id = $1 and f.name = $2
+
+-- name: changes
+-- The same for the changes after MODSEQ $3.
+select f.uidnext, f.highest_modseq, f.forgotten_modseq, f.recent_from, f.keywords, m.uids, m.masks, e.uids as vanished
+  from mailstore.folder f
+  left join lateral (
+       select array_agg(uid order by uid) as uids, array_agg(flags order by uid) as masks
+         from (select uid, flags from mailstore.message m
+                where m.mailbox_id = $1 and m.folder_id = $2 and m.modseq > $3 and f.highest_modseq > $3
+                order by m.modseq offset 0) as m) m on true
+  left join lateral (
+       select array_agg(uid order by uid) as uids
+         from (select uid from mailstore.expunged e
+                where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3 and f.highest_modseq > $3
+                order by e.modseq offset 0) as e) e on true
+ where f.mailbox_id = $1 and f.folder_id = $2
+
+-- name: take_recent
+-- Claims the messages from $3 to before $4 as this session's \Recent ones, unless another session did.
+update mailstore.folder set recent_from = $4 where mailbox_id = $1 and folder_id = $2 and recent_from = $3
+returning folder_id
