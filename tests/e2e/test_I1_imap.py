@@ -201,24 +201,6 @@ def test_I2_a_login_gives_a_grant(run: Run, user: Account) -> None:
     }
 
 
-def test_wrong_commands(run: Run, user: Account) -> None:
-    client = imap(run, user)
-    for line in (
-        b"x FROB",
-        b"x FETCH",
-        b"x FETCH 1",
-        b"x FETCH a FLAGS",
-        b"x FETCH 99 FLAGS",
-        b"x STORE 1 FLAGS (\\Recent)",
-        b"x SEARCH FOO",
-    ):
-        client.send(line + b"\r\n")
-        answer = client.readline()
-        assert answer.startswith(b"x BAD"), (line, answer)
-    assert client.noop()[0] == "OK"
-    client.logout()
-
-
 def test_a_line_too_long_inside_a_command_ends_the_connection(run: Run, user: Account) -> None:
     """It is the client's fault and said so; an internal error it is not."""
     client = imap(run, user)

@@ -69,12 +69,9 @@ class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
-    async def line(self) -> bytes:
-        return await asyncio.wait_for(self.reader.readline(), patient(12))
-
     async def hear(self, *expected: str) -> None:
         for line in expected:
-            got = (await self.line()).decode()
+            got = (await asyncio.wait_for(self.reader.readline(), patient(12))).decode()
             if line:
                 assert got.endswith("\r\n"), got
                 assert got.startswith(line), f"{got!r} instead of {line!r}"
