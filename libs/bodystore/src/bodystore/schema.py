@@ -2,8 +2,6 @@
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
-    CheckConstraint,
     Column,
     DateTime,
     Index,
@@ -13,8 +11,9 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Uuid,
-    text,
 )
+
+from mailkit.postgres import tables
 
 SCHEMA = "bodies"
 metadata = MetaData(schema=SCHEMA)
@@ -46,11 +45,4 @@ candidate = Table(
     Index("candidate_due", "due"),
 )  # fmt: skip
 
-#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.postgres.migrate` maintains it.
-schema_min_code = Table(
-    "schema_min_code", metadata,
-    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
-    Column("version", Integer, nullable=False),
-    Column("min_code", Integer, nullable=False),
-    CheckConstraint("only_row", name="schema_min_code_one_row"),
-)  # fmt: skip
+tables.schema_min_code(metadata)

@@ -19,12 +19,10 @@ from sqlalchemy import (
 )
 
 from auth.storage.names import QUOTA_LEAST, QUOTA_MOST, SCHEMA
+from mailkit.postgres import tables
+from mailkit.postgres.tables import time
 
 metadata = MetaData(schema=SCHEMA)
-
-
-def _time(name: str, *, nullable: bool = False) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
 #: `closing`: no mail and no new mailboxes; what is left is purged, then the row is deleted.
@@ -38,7 +36,7 @@ domains = Table(
     Column("catchall_mailbox", Uuid, ForeignKey("auth.mailboxes.id", ondelete="set null", use_alter=True,
            name="domains_catchall_mailbox_fkey")),
     Column("catchall_targets", ARRAY(Text)),
-    _time("created_at"),
+    time("created_at"),
     CheckConstraint("state in ('open', 'closing')", name="domains_state"),
     CheckConstraint("catchall in ('bounce', 'mailbox', 'forward')", name="domains_catchall"),
     CheckConstraint("(catchall = 'forward') = (catchall_targets is not null)", name="domains_catchall_targets"),
@@ -58,8 +56,8 @@ mailboxes = Table(
     Column("credential_version", Integer, nullable=False, server_default=text("1")),
     Column("quota_limit", BigInteger, nullable=False),
     Column("limit_version", Integer, nullable=False, server_default=text("1")),
-    _time("last_pop3_login", nullable=True),
-    _time("created_at"),
+    time("last_pop3_login", nullable=True),
+    time("created_at"),
     CheckConstraint("state in ('enabled', 'disabled', 'purging')", name="mailboxes_state"),
     CheckConstraint(f"quota_limit between {QUOTA_LEAST} and {QUOTA_MOST}", name="mailboxes_quota"),
     CheckConstraint("address = lower(address) and address like '%@' || domain", name="mailboxes_address"),
@@ -74,7 +72,7 @@ forwards = Table(
     Column("domain", Text, ForeignKey("auth.domains.name", ondelete="cascade"), nullable=False),
     Column("targets", ARRAY(Text), nullable=False),
     Column("keep_copy", Boolean, nullable=False),
-    _time("created_at"),
+    time("created_at"),
     CheckConstraint("cardinality(targets) between 1 and 100", name="forwards_targets"),
     Index("forwards_domain", "domain", "address"),
 )  # fmt: skip
@@ -84,7 +82,7 @@ badmailfrom = Table(
     "badmailfrom", metadata,
     Column("id", Uuid, primary_key=True),
     Column("entry", Text, nullable=False, unique=True),
-    _time("created_at"),
+    time("created_at"),
 )  # fmt: skip
 
 #: S2: `address` may relay until `expires_at` for the account of `mailbox_id` (decision 9).
@@ -93,8 +91,8 @@ grants = Table(
     Column("id", Uuid, nullable=False, unique=True),
     Column("address", Text, nullable=False),
     Column("mailbox_id", Uuid, ForeignKey("auth.mailboxes.id", ondelete="cascade"), nullable=False),
-    _time("granted_at"),
-    _time("expires_at"),
+    time("granted_at"),
+    time("expires_at"),
     # the mailbox's; null: made by code before 0004
     Column("domain", Text),
     PrimaryKeyConstraint("address", "mailbox_id", name="grants_pkey"),
@@ -111,7 +109,7 @@ login_failures = Table(
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("failures", Integer, nullable=False),
-    _time("window_started"),
+    time("window_started"),
     PrimaryKeyConstraint("kind", "key", name="login_failures_pkey"),
     CheckConstraint("kind in ('account', 'address', 'network')", name="login_failures_kind"),
     Index("login_failures_window", "window_started"),
@@ -122,7 +120,7 @@ login_networks = Table(
     "login_networks", metadata,
     Column("mailbox_id", Uuid, ForeignKey("auth.mailboxes.id", ondelete="cascade"), nullable=False),
     Column("network", Text, nullable=False),
-    _time("seen_at"),
+    time("seen_at"),
     PrimaryKeyConstraint("mailbox_id", "network", name="login_networks_pkey"),
     Index("login_networks_seen", "seen_at"),
 )  # fmt: skip
@@ -131,7 +129,7 @@ login_networks = Table(
 operations = Table(
     "operations", metadata,
     Column("id", Uuid, primary_key=True),
-    _time("made_at"),
+    time("made_at"),
     Index("operations_made", "made_at"),
 )  # fmt: skip
 answers = Table(
@@ -157,19 +155,6 @@ relay_use = Table(
 )  # fmt: skip
 
 #: Work that one replica does: its holder and the end of its lease (`mailkit.postgres.singleton`).
-singleton = Table(
-    "singleton", metadata,
-    Column("name", Text, primary_key=True),
-    Column("holder", Uuid, nullable=False),
-    Column("fence", BigInteger, nullable=False),
-    _time("until"),
-)  # fmt: skip
+tables.singleton(metadata)
 
-#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021), maintained by `mailkit.postgres.migrate`.
-schema_min_code = Table(
-    "schema_min_code", metadata,
-    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
-    Column("version", Integer, nullable=False),
-    Column("min_code", Integer, nullable=False),
-    CheckConstraint("only_row", name="schema_min_code_one_row"),
-)  # fmt: skip
+tables.schema_min_code(metadata)

@@ -8,7 +8,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
-    DateTime,
     Index,
     Integer,
     LargeBinary,
@@ -21,12 +20,11 @@ from sqlalchemy import (
     text,
 )  # fmt: skip
 
+from mailkit.postgres import tables
+from mailkit.postgres.tables import time
+
 SCHEMA = "mailstore"
 metadata = MetaData(schema=SCHEMA)
-
-
-def _time(name: str, *, nullable: bool = False) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
 #: `usage` in octets, exact. `quota_limit` is that of the highest `limit_version` seen (decision 5). `purged_at` makes the row
@@ -39,7 +37,7 @@ mailbox = Table(
     Column("limit_version", Integer, nullable=False, server_default=text("0")),
     Column("next_folder_id", Integer, nullable=False, server_default=text("1")),
     Column("last_uidvalidity", BigInteger, nullable=False, server_default=text("0")),
-    _time("purged_at", nullable=True),
+    time("purged_at", nullable=True),
     CheckConstraint("usage >= 0", name="mailbox_usage"),
 )  # fmt: skip
 
@@ -84,7 +82,7 @@ message = Table(
     Column("size", BigInteger, nullable=False),
     Column("flags", BigInteger, nullable=False),
     Column("modseq", BigInteger, nullable=False),
-    _time("internaldate"),
+    time("internaldate"),
     Column("open_end", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="message_pkey"),
     Index("message_modseq", "mailbox_id", "folder_id", "modseq"),
@@ -121,7 +119,7 @@ expunged = Table(
     Column("folder_id", Integer, nullable=False),
     Column("uid", BigInteger, nullable=False),
     Column("modseq", BigInteger, nullable=False),
-    _time("at"),
+    time("at"),
     PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="expunged_pkey"),
     Index("expunged_modseq", "mailbox_id", "folder_id", "modseq"),
     Index("expunged_at", "at"),
@@ -140,7 +138,7 @@ maildrop_lease = Table(
     "maildrop_lease", metadata,
     Column("mailbox_id", Uuid, primary_key=True),
     Column("session_id", Uuid, nullable=False),
-    _time("until"),
+    time("until"),
 )  # fmt: skip
 
 #: Answers of changes, kept for 10 minutes, so that a repeated call changes nothing again.
@@ -149,18 +147,12 @@ operation = Table(
     Column("mailbox_id", Uuid, nullable=False),
     Column("id", Uuid, nullable=False),
     Column("answer", LargeBinary, nullable=False),
-    _time("made_at"),
+    time("made_at"),
     PrimaryKeyConstraint("mailbox_id", "id", name="operation_pkey"),
     Index("operation_made", "made_at"),
 )  # fmt: skip
 
-singleton = Table(
-    "singleton", metadata,
-    Column("name", Text, primary_key=True),
-    Column("holder", Uuid, nullable=False),
-    Column("fence", BigInteger, nullable=False),
-    _time("until"),
-)  # fmt: skip
+tables.singleton(metadata)
 
 #: Progress of work that is done once on all rows of a table, in slices, in the order of keys.
 backfill = Table(
@@ -172,11 +164,4 @@ backfill = Table(
     Column("done", Boolean, nullable=False, server_default=text("false")),
 )  # fmt: skip
 
-#: One row: the schema's revision and the oldest code that may run on it (docs/decisions/0021). `mailkit.postgres.migrate` writes it.
-schema_min_code = Table(
-    "schema_min_code", metadata,
-    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
-    Column("version", Integer, nullable=False),
-    Column("min_code", Integer, nullable=False),
-    CheckConstraint("only_row", name="schema_min_code_one_row"),
-)  # fmt: skip
+tables.schema_min_code(metadata)

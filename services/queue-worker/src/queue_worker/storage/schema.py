@@ -5,7 +5,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Index,
     Integer,
     MetaData,
@@ -17,12 +16,11 @@ from sqlalchemy import (
     text,
 )  # fmt: skip
 
+from mailkit.postgres import tables
+from mailkit.postgres.tables import time
+
 SCHEMA = "queue"
 metadata = MetaData(schema=SCHEMA)
-
-
-def _time(name: str, *, nullable: bool = False, comment: str | None = None) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=nullable, comment=comment)
 
 
 #: One accepted message with recipients still under way. `sender_*`: where its bounce goes when the sender is local.
@@ -32,8 +30,8 @@ message = Table(
     Column("mail_from", Text, nullable=False),
     Column("body_id", Uuid, nullable=False),
     Column("size", BigInteger, nullable=False),
-    _time("first_seen"),
-    _time("expires", comment="When delivery is given up (S8)"),
+    time("first_seen"),
+    time("expires", comment="When delivery is given up (S8)"),
     Column("account", Uuid),
     Column("client_address", Text),
     Column("eight_bit", Boolean, nullable=False),
@@ -62,11 +60,11 @@ recipient = Table(
     Column("limit_version", Integer, nullable=False),
     Column("looped", Boolean, nullable=False, comment="The message came with our Delivered-To for this recipient"),
     Column("state", Text, nullable=False, comment="waiting: tried when due; claimed: a worker has it until its lease ends"),
-    _time("due", comment="waiting: the next try; claimed: the end of the lease. What is due may be claimed"),
+    time("due", comment="waiting: the next try; claimed: the end of the lease. What is due may be claimed"),
     Column("attempt", Integer, nullable=False, server_default=text("0"), comment="The fence: grows with every claim, every write names it"),
     Column("tries", Integer, nullable=False, server_default=text("0"), comment="Attempts that ended and did not end the matter"),
     Column("worker", Uuid),
-    _time("claimed_at", nullable=True),
+    time("claimed_at", nullable=True),
     Column("dot_sent", Boolean, nullable=False, server_default=text("false"), comment="The final dot of this attempt may have gone out"),
     Column("in_doubt", Integer, nullable=False, server_default=text("0"),
            comment="Attempts that may have delivered: the reply to their dot is unknown"),
@@ -104,8 +102,8 @@ finished = Table(
     Column("remote_host", Text),
     Column("tries", Integer, nullable=False),
     Column("in_doubt", Integer, nullable=False),
-    _time("first_seen"),
-    _time("finished_at"),
+    time("first_seen"),
+    time("finished_at"),
     PrimaryKeyConstraint("message_id", "n", name="finished_pkey"),
     CheckConstraint("state in ('delivered', 'failed', 'expired')", name="finished_state"),
     postgresql_partition_by="RANGE (message_id)",
@@ -118,7 +116,7 @@ attempt = Table(
     Column("message_id", Uuid, nullable=False),
     Column("n", SmallInteger, nullable=False),
     Column("attempt", Integer, nullable=False),
-    _time("at"),
+    time("at"),
     Column("outcome", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("reply", Text, nullable=False),
@@ -139,20 +137,6 @@ submission = Table(
 )  # fmt: skip
 
 #: Work that one replica does for all: its holder and the end of the lease; `fence` grows with each new holder.
-singleton = Table(
-    "singleton", metadata,
-    Column("name", Text, primary_key=True),
-    Column("holder", Uuid, nullable=False),
-    Column("fence", BigInteger, nullable=False),
-    _time("until"),
-    comment="Work that one replica does: who, until when",
-)  # fmt: skip
+tables.singleton(metadata, "Work that one replica does: who, until when")
 
-#: One row: the schema's number and the oldest code that may run on it (docs/decisions/0021). `mailkit.postgres.migrate` maintains it.
-schema_min_code = Table(
-    "schema_min_code", metadata,
-    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
-    Column("version", Integer, nullable=False),
-    Column("min_code", Integer, nullable=False),
-    CheckConstraint("only_row", name="schema_min_code_one_row"),
-)  # fmt: skip
+tables.schema_min_code(metadata)
