@@ -3,93 +3,17 @@ RFC 5819 LIST-STATUS, RFC 6154 SPECIAL-USE, RFC 3348 CHILDREN)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 
 from mailstore_api.wire import DELIMITER, FolderInfo, MailboxQuestion
 from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.list_options import STATUS_ITEMS, ListOptions, parse_list, status_items
 from pop_imap_frontend.imap.pattern import Pattern
-from pop_imap_frontend.imap.refusals import NONEXISTENT, BadCommand, No
+from pop_imap_frontend.imap.refusals import NONEXISTENT, No
 from pop_imap_frontend.imap.responses import mailbox
 from pop_imap_frontend.imap.session import ImapSession
 
-MOST_PATTERNS = 20
 #: Names matched before the event loop runs other tasks: each has at most 400 characters and is matched with 20 patterns.
 _TURN = 20
-
-_STATUS = {
-    "MESSAGES": "messages", "RECENT": "recent", "UIDNEXT": "uidnext", "UIDVALIDITY": "uidvalidity", "UNSEEN": "unseen",
-}  # fmt: skip
-_SELECT = ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")
-_RETURN = ("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS")
-
-
-@dataclass(slots=True)
-class ListOptions:
-    """Arguments of LIST: patterns, selection options and return options (RFC 5258 3)."""
-
-    patterns: list[Pattern] = field(default_factory=list)
-    select: set[str] = field(default_factory=set)
-    returned: set[str] = field(default_factory=set)
-    status: list[str] = field(default_factory=list)
-    asks_delimiter: bool = False
-    """True for a basic LIST with an empty pattern (RFC 3501 6.3.8)."""
-
-
-def parse_list(cursor: Cursor) -> ListOptions:
-    """Parse the arguments of LIST. Raises BadCommand and No."""
-    options = ListOptions()
-    cursor.space()
-    extended = cursor.peek() == b"("
-    if extended:
-        options.select = {_option(cursor, _SELECT) for _ in cursor.each("selection options")}
-        if "RECURSIVEMATCH" in options.select and options.select <= {"RECURSIVEMATCH", "REMOTE"}:
-            raise BadCommand("RECURSIVEMATCH needs another selection option")
-        cursor.space()
-    reference = cursor.mailbox()
-    cursor.space()
-    if cursor.peek() == b"(":
-        extended = True
-        patterns = [cursor.list_mailbox() for _ in cursor.each("mailbox patterns")]
-    else:
-        patterns = [cursor.list_mailbox()]
-    if not cursor.at_end():
-        extended = True
-        cursor.space()
-        if cursor.keyword("RETURN") != "RETURN":
-            raise BadCommand("expected RETURN")
-        cursor.space()
-        for _ in cursor.each("return options"):
-            name = _option(cursor, _RETURN)
-            options.returned.add(name)
-            if name == "STATUS":
-                cursor.space()
-                options.status = _status_items(cursor)
-    cursor.end()
-    if len(patterns) > MOST_PATTERNS:
-        raise No(f"[LIMIT] a LIST has at most {MOST_PATTERNS} patterns here")
-    options.asks_delimiter = not extended and patterns == [""]
-    options.patterns = [Pattern(reference, pattern) for pattern in patterns if pattern]
-    return options
-
-
-def _option(cursor: Cursor, known: Sequence[str]) -> str:
-    name = cursor.keyword("an option")
-    if name not in known:
-        raise BadCommand(f"{name} is not an option of LIST")
-    return name
-
-
-def _status_items(cursor: Cursor) -> list[str]:
-    """Parse a list of status items (RFC 3501 6.3.10), each once."""
-    items: dict[str, None] = {}
-    for _ in cursor.each("a list of status items"):
-        name = cursor.keyword("a status item")
-        if name not in _STATUS:
-            raise BadCommand(f"{name} is not a status item")
-        items[name] = None
-    if not items:
-        raise BadCommand("expected a status item")
-    return list(items)
 
 
 async def _folders(session: ImapSession, items: Sequence[str] = ()) -> list[FolderInfo]:
@@ -138,7 +62,7 @@ def _is_selected(folder: FolderInfo, select: set[str]) -> bool:
 
 
 def _status_line(folder: FolderInfo, items: list[str]) -> bytes:
-    text = " ".join(f"{item} {getattr(folder, _STATUS[item])}" for item in items)
+    text = " ".join(f"{item} {getattr(folder, STATUS_ITEMS[item])}" for item in items)
     return b"* STATUS %b (%b)\r\n" % (mailbox(folder.name), text.encode())
 
 
@@ -194,7 +118,7 @@ async def status(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
     name = cursor.mailbox()
     cursor.space()
-    items = _status_items(cursor)
+    items = status_items(cursor)
     cursor.end()
     folder = next((f for f in await _folders(session, items) if f.name == name and f.exists and f.selectable), None)
     if folder is None:
