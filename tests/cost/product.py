@@ -24,10 +24,10 @@ NO_INPUT = {
 
 
 def smtp() -> set[str]:
-    """The verbs that the gateway dispatches."""
-    from smtp_gateway.smtp.session import SmtpSession  # noqa: PLC0415
+    """The verbs of the SMTP table."""
+    from smtp_gateway.smtp.registry import VERBS  # noqa: PLC0415
 
-    return {f"smtp {name.removeprefix('smtp_')}" for name in dir(SmtpSession) if name.startswith("smtp_")}
+    return {f"smtp {name}" for name in VERBS}
 
 
 def imap() -> set[str]:

@@ -26,14 +26,15 @@ from mailkit.testing.speed import patient
 from mailstore_api.wire import RoomQuestion
 from queue_worker_api.wire import Submission, SubmissionAnswer
 from smtp_gateway.accept import Acceptor
-from smtp_gateway.budget import BodyBudget
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
-from smtp_gateway.sessions import Sessions
+from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.registry import VERBS
 from smtp_gateway.smtp.session import SmtpSession
+from smtp_gateway.smtp.sessions import Sessions
 
 MAILBOX = Target("u@here.test", uuid4(), 1 << 30, 1)
 ACCOUNT = UUID(int=7)
@@ -150,7 +151,7 @@ class Dialogue:
 
     def __init__(self, shared: Context, peer: Peer = PEER) -> None:
         self.wire = Wire()
-        self.session = SmtpSession(peer, shared)
+        self.session = SmtpSession(peer, shared, VERBS)
         self._seen = 0
         self.session.connection_made(self.wire)
 

@@ -10,8 +10,8 @@ from auth_api.wire import RecipientAnswer
 from mailkit.net.listener import Peer
 from smtp_gateway import metrics
 from smtp_gateway.policy.conduct import ClientLimits
-from smtp_gateway.sessions import Sessions
 from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.sessions import Sessions
 from tests.support.gateway import Dialogue, Services, context
 
 GREETED = b"EHLO client.test\r\n"

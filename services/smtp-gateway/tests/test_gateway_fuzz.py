@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtp_gateway.smtp.data import END, DataReader
 from smtp_gateway.smtp.paths import parse_mail, parse_rcpt, size_of
+from smtp_gateway.smtp.receiving import END, DataReader
 
 PIECES = st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"..", b"a", b"\x00", b"\r\n.", b"\r\n.\r\n"])
 OCTETS = st.lists(PIECES | st.binary(max_size=6), max_size=40).map(b"".join)

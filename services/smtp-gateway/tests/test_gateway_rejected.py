@@ -4,14 +4,14 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from smtp_gateway.smtp import connection
-from smtp_gateway.smtp.connection import MOST_LOGGED
+from smtp_gateway.smtp import session
+from smtp_gateway.smtp.session import MOST_LOGGED
 from tests.support.gateway import Dialogue, context
 
 
 async def test_a_refusal_is_one_line_with_its_command_and_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = LogCapture()
-    monkeypatch.setattr(connection, "log", structlog.wrap_logger(None, processors=[lines]))
+    monkeypatch.setattr(session, "log", structlog.wrap_logger(None, processors=[lines]))
     talk = Dialogue(context())
     await talk.say(b"EHLO client.test\r\nMAIL FROM:<a@far.test>\r\n", replies=3)
     await talk.say(b"RCPT TO:<x@far.test>\r\n")

@@ -21,8 +21,8 @@ from mailkit.rpc.batch import Batcher
 from mailstore_api.wire import RoomQuestion
 from queue_worker_api.wire import LARGE_BODY
 from smtp_gateway import accept
-from smtp_gateway.budget import BodyBudget
 from smtp_gateway.policy.recipient import RecipientCheck
+from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.context import Context
 from smtp_gateway.smtp.receiving import Receiving
 from smtp_gateway.smtp.session import SmtpSession

@@ -9,6 +9,7 @@ from mailkit.net.connections import Connections, Limits
 from mailkit.net.listener import Listener, Refusals
 from mailkit.testing.speed import patient
 from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.registry import VERBS
 from smtp_gateway.smtp.session import SmtpSession
 from tests.support.gateway import Services, context
 
@@ -23,7 +24,7 @@ def serve(
 
     async def both() -> None:
         told = shared()
-        listener = Listener("smtp", lambda peer: SmtpSession(peer, told), REFUSALS, Connections(limits))
+        listener = Listener("smtp", lambda peer: SmtpSession(peer, told, VERBS), REFUSALS, Connections(limits))
         port = listener.start("127.0.0.1", 0)
         try:
             await asyncio.wait_for(client(lambda: asyncio.open_connection("127.0.0.1", port)), patient(60))

@@ -22,24 +22,22 @@ from mailkit.rpc.batch import Batcher
 from mailstore_api.client import MailstoreClient
 from queue_worker_api.client import QueueClient
 from smtp_gateway.accept import Acceptor
-from smtp_gateway.budget import BodyBudget
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.grants import WithoutGrants
-from smtp_gateway.policy.recheck import RECHECK_SECONDS, recheck
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
-from smtp_gateway.sessions import Sessions
+from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.registry import VERBS
 from smtp_gateway.smtp.session import SmtpSession
+from smtp_gateway.smtp.sessions import RECHECK_SECONDS, RELIEF_SECONDS, Sessions
 
 log = get_logger()
 
 SERVICE = "smtp-gateway"
 #: Longest wait for another service's answer (seconds), including the wait for the list before it: 451 is sent within 10 s.
 PATIENCE = 9.0
-#: Seconds between checks for idle connections, which are ended while most connections are in use.
-RELIEF_SECONDS = 2.0
 _REFUSALS = Refusals(
     too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 4.7.0 PROXY header required\r\n"
 )
@@ -110,7 +108,7 @@ async def start(life: Lifecycle, settings: GatewaySettings, parts: Parts) -> Seq
     tls, sessions = parts.context.tls, parts.context.sessions
 
     def session(peer: Peer) -> SmtpSession:
-        return SmtpSession(peer, parts.direct if peer.direct else parts.context)
+        return SmtpSession(peer, parts.direct if peer.direct else parts.context, VERBS)
 
     if parts.certificates is not None:
         await parts.certificates.measure()  # reads the certificates' names before the first connection
@@ -124,14 +122,14 @@ async def start(life: Lifecycle, settings: GatewaySettings, parts: Parts) -> Seq
         proxies=settings.trusted_proxies, direct_offset=settings.direct_port_offset,
     )  # fmt: skip
     life.every(RELIEF_SECONDS, lambda: sessions.relieve(settings.smtp_crowded_seconds))
-    life.every(RECHECK_SECONDS, lambda: recheck(sessions, parts.auth))
+    life.every(RECHECK_SECONDS, lambda: sessions.recheck(parts.auth))
     if parts.certificates is not None:
         life.every(30, parts.certificates.measure)
     return listeners
 
 
-async def drain(settings: GatewaySettings, listeners: Sequence[Listener], parts: Parts) -> None:
-    """Take no new clients, let transactions end within the grace time, then hand over what was received."""
+async def drain(settings: GatewaySettings, parts: Parts, http: HttpSide, listeners: Sequence[Listener]) -> None:
+    """Take no new clients, let transactions end within the grace period, hand over what was received, close the clients."""
     for listener in listeners:
         listener.stop()
     parts.context.sessions.drain()
@@ -143,6 +141,9 @@ async def drain(settings: GatewaySettings, listeners: Sequence[Listener], parts:
         await asyncio.wait_for(parts.context.acceptor.idle(), 2)
     except TimeoutError:
         log.warning("service_away", work="hand-over at the end")
+    await http.stop()
+    for client in (parts.auth, parts.mailstore, parts.queue):
+        await client.aclose()
 
 
 async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
@@ -152,10 +153,7 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     await http.start()
     listeners = await start(life, settings, parts)
     await life.run_until_stopped(http.port, settings.drain_delay_seconds)
-    await drain(settings, listeners, parts)
-    await http.stop()
-    for client in (parts.auth, parts.mailstore, parts.queue):
-        await client.aclose()
+    await drain(settings, parts, http, listeners)
 
 
 PROGRAM = Program(SERVICE, "smtp_gateway", GatewaySettings, serve)

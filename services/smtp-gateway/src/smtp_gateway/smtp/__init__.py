@@ -1,1 +1,1 @@
-"""The SMTP conversation with a client: octets, commands, the greeting, and the transaction from MAIL to the final dot."""
+"""SMTP with a client: the octets of a connection, the session on it, and the verbs."""

@@ -9,12 +9,12 @@ from auth_api.wire import Login, LoginAnswer
 from mailkit.net.tarpit import Tarpit
 from mailkit.rpc.batch import Batcher
 from smtp_gateway.accept import Acceptor
-from smtp_gateway.budget import BodyBudget
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
-from smtp_gateway.sessions import Sessions
+from smtp_gateway.smtp.budget import BodyBudget
+from smtp_gateway.smtp.sessions import Sessions
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ loop, verbs, replies and envelope are not used: each is replaced above this file
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiosmtpd.smtp import SMTP
@@ -23,7 +22,7 @@ _RESET_SECONDS = 1.0
 
 
 class _NoHooks:
-    """The handler that aiosmtpd requires; without hooks, since each verb is overridden."""
+    """The handler that aiosmtpd requires; without hooks, since none of its verbs is used."""
 
 
 _HOOKS = _NoHooks()
@@ -32,7 +31,7 @@ _HOOKS = _NoHooks()
 class SmtpProtocol(SMTP):
     """A connection that reads and writes. `hostname`: our name, "" for the machine's. `timeout`: longest silence (seconds).
 
-    A subclass defines `converse`, `timed_out` and a method `smtp_VERB` for each verb.
+    A subclass defines `converse` and `timed_out`.
     """
 
     line_length_limit = LINE_LIMIT
@@ -44,7 +43,6 @@ class SmtpProtocol(SMTP):
 
     def __init__(self, hostname: str, timeout: float) -> None:
         super().__init__(_HOOKS, hostname=hostname, timeout=timeout, loop=asyncio.get_running_loop())
-        self.verbs: dict[str, Callable[[str | None], Awaitable[None]]] = self._smtp_methods
         self.closing = False
         self.waiting_since: float | None = None
         """Start of the client's silence (event loop time); None while no input is awaited."""

@@ -1,206 +1,226 @@
-"""One SMTP session, a method per verb (RFC 5321): the transaction, from MAIL to the final dot, and the simple verbs."""
+"""One SMTP session: read a command, run its verb, reply; what is known of the client; and every end of the connection."""
 
 import asyncio
-import time
+import base64
+from collections.abc import Awaitable, Callable, Mapping
 
-from auth_api.wire import RecipientQuestion
-from mailkit.mail.header import Header, header_of
+from auth_api.wire import LoginAnswer
+from mailkit.errors import is_final
 from mailkit.mail.reply import Reply
-from queue_worker_api.wire import SubmissionRecipient
+from mailkit.net.listener import Peer
+from mailkit.net.tls_versions import negotiated
+from mailkit.process.logs import get_logger
+from mailkit.process.report import report
 from smtp_gateway import metrics, replies
-from smtp_gateway.policy import content
-from smtp_gateway.smtp.greeting import Greeting
-from smtp_gateway.smtp.paths import parse_mail, parse_rcpt, size_of
+from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.protocol import SmtpProtocol
 from smtp_gateway.smtp.receiving import Receiving
-from smtp_gateway.trace import from_clause
 from smtp_gateway.transaction import Transaction
 
-_BODIES = ("7BIT", "8BITMIME")
+log = get_logger()
+
+#: Longest command line without its ending (octets).
+LONGEST_COMMAND = 4096
+#: Verbs whose argument is the client's name, which need not be valid UTF-8.
+_NAMING = frozenset(("EHLO", "HELO"))
+#: Longest part of a command's argument in a log line (characters).
+MOST_LOGGED = 320
+
+Verb = Callable[["SmtpSession", str], Awaitable[None]]
+"""The function of a verb; it gets the session and the argument, "" if there is none, and replies."""
 
 
-class SmtpSession(Greeting):
-    """The session of one client, with all verbs."""
+class SmtpSession(SmtpProtocol):
+    """The session of one client. `verbs`: every verb by its name in capitals. `busy`: a transaction must not be interrupted."""
 
-    # -- the transaction
-
-    async def smtp_MAIL(self, argument: str | None) -> None:
-        self._busy = True
-        started = time.perf_counter()
-        try:
-            reply = await self._mail(argument or "")
-            metrics.MAIL_SECONDS.observe(time.perf_counter() - started)
-            await self.say(reply, "MAIL", about=argument or "")
-        finally:
-            self._busy = False
-            self.drain_if_due()
-
-    async def _mail(self, argument: str) -> Reply:
-        settings = self.context.settings
-        if not self.helo:
-            return replies.HELO_FIRST
-        if self.transaction.mail_from is not None:
-            return replies.NESTED_MAIL
-        path = parse_mail(argument, strict=settings.smtp_strict)
-        if path is None:
-            return replies.MAIL_SYNTAX
-        transaction = Transaction()
-        for name, value in path.parameters.items():
-            if name == "SIZE":
-                size = size_of(value)
-                if size is None:
-                    return replies.BAD_PARAMETER
-                if size > settings.max_message_bytes:
-                    return replies.TOO_BIG
-                transaction.declared_size = size
-            elif name == "BODY":
-                if (value or "").upper() not in _BODIES:
-                    return replies.BAD_PARAMETER
-                transaction.eight_bit = (value or "").upper() == "8BITMIME"
-            elif name == "SMTPUTF8" and value is None:
-                transaction.smtputf8 = True
-            elif name != "AUTH":  # RFC 4954 5: AUTH= is accepted and ignored
-                return replies.UNKNOWN_PARAMETER
-        if not path.address.isascii() and not transaction.smtputf8:
-            return replies.NEEDS_SMTPUTF8
-        login = self.login.mailbox_id if self.login else None
-        answer = await self.context.senders.answer(path.address, self.peer.address, login)
-        if self.peer.listener != "smtp" and answer.relay is None:
-            return replies.NEEDS_LOGIN
-        refusal = await self.context.senders.refusal(path.address, answer)
-        if refusal is not None:
-            return refusal
-        if answer.relay is None and not self.context.limits.may_send(self.peer.address):
-            return replies.TOO_MANY_MESSAGES
-        transaction.mail_from = path.address.strip()
-        transaction.relay = answer.relay
-        transaction.sender_local = answer.domain_local and bool(path.address)
-        self.transaction = transaction
-        return replies.SENDER_OK
-
-    async def smtp_RCPT(self, argument: str | None) -> None:
-        started = time.perf_counter()
-        reply = await self._rcpt(argument or "")
-        metrics.RCPT_SECONDS.observe(time.perf_counter() - started)
-        await self.say(reply, "RCPT", about=argument or "")
-
-    async def _rcpt(self, argument: str) -> Reply:
-        transaction = self.transaction
-        if transaction.mail_from is None:
-            return replies.MAIL_FIRST
-        path = parse_rcpt(argument, strict=self.context.settings.smtp_strict)
-        if path is None or not path.address:
-            return replies.RCPT_SYNTAX
-        if path.parameters:
-            return replies.UNKNOWN_PARAMETER
-        if not path.address.isascii() and not transaction.smtputf8:
-            return replies.NEEDS_SMTPUTF8
-        if len(transaction.recipients) >= self.context.settings.recipients_per_message:
-            return replies.TOO_MANY_RECIPIENTS
-        question = RecipientQuestion(
-            path.address, transaction.mail_from, self.peer.address, self.login.mailbox_id if self.login else None
-        )
-        refusal, targets = await self.context.recipients.check(question, transaction.declared_size)
-        if refusal is not None:
-            return refusal
-        if not transaction.add(path.address, targets, self.context.settings.targets_per_message):
-            return replies.TOO_MANY_RECIPIENTS
-        return replies.RECIPIENT_OK
-
-    async def smtp_DATA(self, argument: str | None) -> None:
-        transaction = self.transaction
-        if argument:
-            return await self.say(replies.NO_ARGUMENT, "DATA")
-        if transaction.mail_from is None:
-            return await self.say(replies.MAIL_FIRST, "DATA")
-        if not transaction.recipients:
-            return await self.say(replies.RCPT_FIRST, "DATA")
-        if not self.context.bodies.take(1):
-            return await self.say(replies.NO_ROOM, "DATA")
-        self.context.bodies.give_back(1)
-        receiving = Receiving(self.context.settings.max_message_bytes, self.context.bodies)
-        try:  # from the first octet: the client may disconnect before its message is processed
-            await self.read_message(receiving)
-            started = time.perf_counter()
-            self.transaction = Transaction()
-            found = receiving.result()
-            reply = found if isinstance(found, Reply) else await self._take(transaction, found)
-            metrics.DATA_END_SECONDS.observe(time.perf_counter() - started)
-        finally:
-            receiving.give_back()
-            self._busy = False
-        await self.say(reply, "DATA", about=transaction.mail_from or "")
-        self.drain_if_due()
-        return None
-
-    async def _take(self, transaction: Transaction, body: bytes) -> Reply:
-        settings = self.context.settings
-        body = content.repaired(
-            body, nul=settings.smtp_strip_nul, bare_lf=settings.smtp_repair_bare_lf and transaction.relay is not None
-        )
-        if len(body) > settings.max_message_bytes:  # the repair adds octets
-            return replies.TOO_BIG
-        returning = {target.loop_address.lower() for target in transaction.targets.values()}
-        header = Header(header_of(body, settings.max_header_bytes))
-        refusal = content.refusal(body, header, returning)
-        if refusal is not None:
-            return refusal
-        if transaction.sender_local:
-            transaction.sender_target = await self._sender_target(transaction)
-        # shielded: a message read to its end is handed over even if the client disconnects (decision 2)
-        work = asyncio.ensure_future(
-            self.context.acceptor.accept(
-                transaction,
-                body,
-                header,
-                self._from_clause(),
-                self.peer.address,
-                complete=transaction.relay is not None,
-            )
-        )
-        reply = await asyncio.shield(work)
-        if reply.code == 250:
-            self.conduct.accepted()
-            metrics.ACCEPTED.labels(self.peer.listener).inc()
-            metrics.TRANSACTIONS.labels(transaction.relay.how if transaction.relay else "none").inc()
-        return reply
-
-    async def _sender_target(self, transaction: Transaction) -> SubmissionRecipient | None:
-        """Return the target of a bounce to a local sender, if any: the queue makes no look-ups later (decision 5)."""
-        sender = transaction.mail_from or ""
-        targets = await self.context.recipients.targets(RecipientQuestion(sender, "", None, None))
-        if not targets:
-            return None
-        first = next((t for t in targets if t.mailbox_id), targets[0])
-        return SubmissionRecipient(first.address, sender, first.mailbox_id, first.quota_limit, first.limit_version)
-
-    def _from_clause(self) -> str:
-        return from_clause(
-            self.helo, self.peer.address, extended=self.extended, tls=self.tls, cipher=self.cipher(),
-            login=self.login is not None,
-        )  # fmt: skip
-
-    # -- the simple verbs
-
-    async def smtp_RSET(self, argument: str | None) -> None:
-        if argument:
-            return await self.say(replies.NO_ARGUMENT, "RSET")
+    def __init__(self, peer: Peer, context: Context, verbs: Mapping[str, Verb]) -> None:
+        super().__init__(context.settings.helo_name, context.settings.smtp_command_seconds)
+        self.peer = peer
+        self.context = context
+        self._verbs = verbs
+        self.tls = peer.implicit_tls
+        self.login: LoginAnswer | None = None
+        self.failed_logins = 0
+        self.helo = ""
+        self.extended = False
         self.transaction = Transaction()
-        await self.say(replies.OK, junk=True)
-        self.drain_if_due()
+        self.conduct = context.limits.conduct(peer.address)
+        self.busy = False
+        self._gauge = metrics.SESSIONS.labels(peer.listener)
+
+    # -- begin and end
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        sessions = self.context.sessions
+        sessions.open.add(self)
+        self._gauge.inc()
+        if sessions.draining:
+            self.drain()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self in self.context.sessions.open:
+            self.context.sessions.open.discard(self)
+            self._gauge.dec()
+        super().connection_lost(error)
+
+    def end(self, reply: Reply) -> None:
+        """Send a last reply and close the connection."""
+        if self.transport is not None:
+            self.closing = True
+            self.transport.write(reply.render())
+            self.transport.close()
+
+    def timed_out(self) -> None:
+        self.end(replies.TIMEOUT)
+
+    def drain(self) -> None:
+        """Send 421 and close, unless a transaction is under way."""
+        if not self.busy and self.transaction.mail_from is None:
+            self.end(replies.SHUTTING_DOWN)
+
+    def drain_if_due(self) -> None:
+        """End the connection during a drain; called whenever a transaction may have ended."""
+        if self.context.sessions.draining:
+            self.drain()
+
+    def revoke(self) -> None:
+        """End the session because the account was disabled or its password changed (decision 15)."""
+        self.login = None
+        self.end(replies.ACCOUNT_CHANGED)
+
+    def end_silence(self, before: float) -> None:
+        """End the connection if its client has been silent since `before` (event loop time), to free it for other clients."""
+        if self.waiting_since is not None and self.waiting_since <= before and self.transport is not None:
+            metrics.ENDED.labels("crowded").inc()
+            self.end(replies.TIMEOUT)
+
+    def abort(self) -> None:
+        """Close the connection at once, at the end of a drain."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    # -- commands
+
+    async def converse(self) -> None:
+        """Greet the client and answer its commands until the connection ends."""
+        await self.say(Reply(220, "", f"{self.hostname} ESMTP Postrider"))
+        while self.transport is not None and not self.closing:
+            await self._answer()
+
+    async def _answer(self) -> None:
+        """Read one command and run it. Raises ConnectionResetError, EOFError."""
+        try:
+            line = await self._read_command()
+            if line is None:
+                await self.say(replies.TOO_LONG_COMMAND, "line")
+            else:
+                await self._carry_out(line)
+        except (ConnectionResetError, EOFError):
+            raise
+        except Exception as error:
+            await self._failed(error)
+
+    async def _read_command(self) -> bytes | None:
+        """Return the next line without its ending; None, after reading it to its end, if it is too long."""
+        whole = True
+        while True:
+            try:
+                line = await self.read_line()
+            except asyncio.LimitOverrunError as error:
+                await self.reader.readexactly(error.consumed)
+                whole = False
+                continue
+            line = line.rstrip(b"\r\n")
+            return line if whole and len(line) <= LONGEST_COMMAND else None
+
+    async def _carry_out(self, line: bytes) -> None:
+        name, _, rest = line.partition(b" ")
+        if not name.isascii() or not name:
+            return await self.say(replies.BAD_SYNTAX, "line")
+        verb = name.decode("ascii").upper()
+        run = self._verbs.get(verb)
+        if run is None:
+            return await self.say(replies.UNKNOWN_COMMAND, "unknown")
+        rest = rest.strip()
+        try:
+            argument = rest.decode("utf-8")
+        except UnicodeDecodeError:
+            if verb not in _NAMING or self.context.settings.smtp_strict:
+                return await self.say(replies.NOT_UTF8, verb)
+            argument = rest.decode("utf-8", "replace")
+        self.reset_timer()
+        await run(self, argument)
         return None
 
-    async def smtp_NOOP(self, argument: str | None) -> None:
-        await self.say(replies.OK, junk=True)
+    async def _failed(self, error: Exception) -> None:
+        """Answer an internal error. The reply discloses only whether a retry can help: 451 if so, 554 if not."""
+        report(error, "a command")
+        if is_final(error):
+            return await self.say(replies.CANNOT, "any")
+        metrics.REFUSED.labels("any", "451").inc()
+        metrics.REJECTED.labels("away").inc()
+        self.writer.write(replies.TRY_LATER.render())
+        await self.writer.drain()
+        return None
 
-    async def smtp_QUIT(self, argument: str | None) -> None:
-        self.closing = True
-        await self.say(replies.NO_ARGUMENT if argument else replies.BYE, "QUIT")
+    # -- used by verbs
 
-    async def smtp_VRFY(self, argument: str | None) -> None:
-        await self.say(replies.CANNOT_VRFY if argument else replies.BAD_SYNTAX, "VRFY", junk=True)
+    def greeted(self, name: str, *, extended: bool) -> None:
+        """Keep the client's name of EHLO (`extended`) or HELO; both end a transaction (RFC 5321 4.1.4)."""
+        self.transaction = Transaction()
+        self.helo, self.extended = name, extended
 
-    async def smtp_EXPN(self, argument: str | None) -> None:
-        await self.say(replies.NOT_IMPLEMENTED, "EXPN")
+    def may_log_in(self) -> bool:
+        """Return True if AUTH is available: under TLS, or without it if the operator allows that."""
+        return self.tls or self.context.settings.smtp_plaintext_auth
 
-    async def smtp_HELP(self, argument: str | None) -> None:
-        await self.say(replies.HELP, junk=True)
+    async def say(self, reply: Reply, command: str = "", *, about: str = "", junk: bool = False) -> None:
+        """Send one reply.
+
+        Replies 5xx and useless commands (`junk`) are counted: above a limit their replies are delayed, and too many end the
+        connection. Replies 4xx and 5xx are logged with `about`: the command's argument, or the message's sender.
+        """
+        if reply.code >= 400:
+            metrics.REFUSED.labels(command, str(reply.code)).inc()
+            metrics.REJECTED.labels(replies.reason(reply)).inc()
+            log.info(
+                "rejected", client=self.peer.address, helo=self.helo, command=command, about=about[:MOST_LOGGED],
+                mail_from=self.transaction.mail_from, account=self.login and self.login.address, reply=str(reply),
+            )  # fmt: skip
+        if reply.code >= 500 or junk:
+            seconds = self.conduct.error() if reply.code >= 500 else self.conduct.junk()
+            if seconds:
+                metrics.SLOWED.inc()
+                await self.context.sleep(seconds)
+        self.writer.write(reply.render())
+        if self.conduct.over and not self.closing:
+            metrics.ENDED.labels("errors").inc()
+            self.closing = True
+            self.writer.write(replies.TOO_MANY_ERRORS.render())
+        if self.closing and self.transport is not None:
+            self.transport.close()
+        else:
+            await self.writer.drain()
+
+    async def challenge(self, text: bytes) -> bytes:
+        """Send a 334 (RFC 4954 4) and return the client's line. Raises ConnectionResetError if it left."""
+        self.writer.write(b"334 " + base64.b64encode(text) + b"\r\n")
+        await self.writer.drain()
+        try:
+            return await self.read_line()
+        except Exception as error:
+            raise ConnectionResetError("the client left during AUTH") from error
+
+    async def read_message(self, receiving: Receiving) -> None:
+        """Send 354 and read the message up to the final dot."""
+        self.busy = True
+        self.writer.write(replies.START_DATA.render())
+        await self.receive(receiving, self.context.settings.smtp_data_seconds)
+
+    def cipher(self) -> str:
+        """Return the negotiated TLS version and cipher; "" without TLS, or if they are unknown."""
+        if not self.tls or self.transport is None:
+            return ""
+        info = self.transport.get_extra_info("cipher")
+        return f"{negotiated(self.transport)} with cipher {info[0]}" if info else ""

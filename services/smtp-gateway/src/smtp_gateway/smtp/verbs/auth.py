@@ -8,7 +8,7 @@ from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.mail.reply import Reply
 from smtp_gateway import metrics, replies
-from smtp_gateway.smtp.connection import Connection
+from smtp_gateway.smtp.session import SmtpSession
 
 MOST_FAILURES = 5
 
@@ -22,12 +22,13 @@ class _Cancelled(Exception):
     """The client cancelled AUTH by sending `*`."""
 
 
-def may_log_in(session: Connection) -> bool:
-    """Return True if AUTH is available: under TLS, or without it if the operator allows that."""
-    return session.tls or session.context.settings.smtp_plaintext_auth
+async def auth(session: SmtpSession, argument: str) -> None:
+    with metrics.AUTH_SECONDS.time():
+        reply = await _auth(session, argument)
+    await session.say(reply, "AUTH")
 
 
-async def authenticate(session: Connection, argument: str) -> Reply:
+async def _auth(session: SmtpSession, argument: str) -> Reply:
     """Run AUTH and return the reply. A successful login is kept in the session, for this connection only (S3)."""
     if not session.helo or (session.context.settings.smtp_strict and not session.extended):
         return replies.HELO_FIRST
@@ -35,7 +36,7 @@ async def authenticate(session: Connection, argument: str) -> Reply:
         return replies.ALREADY_LOGGED_IN
     if session.transaction.mail_from is not None:
         return replies.AUTH_DURING_MAIL
-    if not may_log_in(session):
+    if not session.may_log_in():
         return replies.NEEDS_TLS
     mechanism, _, initial = argument.partition(" ")
     try:
@@ -52,7 +53,7 @@ async def authenticate(session: Connection, argument: str) -> Reply:
     return await _ask(session, user, password)
 
 
-async def _ask(session: Connection, user: str, password: str) -> Reply:
+async def _ask(session: SmtpSession, user: str, password: str) -> Reply:
     try:
         answer = await session.context.logins.ask(Login(new_id(), "smtp", user, password, session.peer.address))
     except PostriderError:
@@ -71,7 +72,7 @@ async def _ask(session: Connection, user: str, password: str) -> Reply:
     return _OUTCOMES[answer.outcome]
 
 
-async def _plain(session: Connection, initial: str) -> tuple[str, str]:
+async def _plain(session: SmtpSession, initial: str) -> tuple[str, str]:
     text = initial if initial else await _challenge(session, b"")
     parts = _decode(text).split("\0")
     if len(parts) != 3:
@@ -79,12 +80,12 @@ async def _plain(session: Connection, initial: str) -> tuple[str, str]:
     return parts[1], parts[2]
 
 
-async def _login(session: Connection, initial: str) -> tuple[str, str]:
+async def _login(session: SmtpSession, initial: str) -> tuple[str, str]:
     user = _decode(initial if initial else await _challenge(session, b"Username:"))
     return user, _decode(await _challenge(session, b"Password:"))
 
 
-async def _challenge(session: Connection, text: bytes) -> str:
+async def _challenge(session: SmtpSession, text: bytes) -> str:
     """Send a 334 and return the client's line."""
     answer = (await session.challenge(text)).strip().decode("ascii", "replace")
     if answer == "*":

@@ -1,11 +1,17 @@
-"""The open sessions of the process, and what is done to all of them: relief while connections are scarce, drain, end."""
+"""The open sessions of the process, and what is done to all of them: relief, re-check of logins, drain, abort."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from auth_api.wire import LoginAnswer
+from auth_api.client import AuthClient
+from auth_api.wire import LoginAnswer, SessionQuestion
 from smtp_gateway import metrics
+
+#: Seconds between checks for silent clients while most connections are in use.
+RELIEF_SECONDS = 2.0
+#: Seconds between checks of the logins of open sessions (decision 15).
+RECHECK_SECONDS = 5.0
 
 
 class Session(Protocol):
@@ -45,6 +51,18 @@ class Sessions:
             before = asyncio.get_running_loop().time() - seconds
             for session in list(self.open):
                 session.end_silence(before)
+
+    async def recheck(self, auth: AuthClient) -> None:
+        """End the sessions whose account was disabled or whose password changed, by one list call. Raises Unavailable."""
+        asked = [(session, login) for session in self.open if (login := session.login) and login.mailbox_id]
+        if not asked:
+            return
+        questions = [
+            SessionQuestion(login.mailbox_id, login.credential_version) for _, login in asked if login.mailbox_id
+        ]
+        for (session, _), good in zip(asked, await auth.sessions(questions), strict=True):
+            if not good:
+                session.revoke()
 
     def drain(self) -> None:
         """Send 421 between transactions from now on (decision 13), at once to sessions that wait for a command."""

@@ -1,0 +1,74 @@
+"""MAIL begins a transaction (RFC 5321 4.1.1.2): its parameters, and the policy on senders."""
+
+import time
+
+from mailkit.mail.reply import Reply
+from smtp_gateway import metrics, replies
+from smtp_gateway.smtp.paths import Path, parse_mail, size_of
+from smtp_gateway.smtp.session import SmtpSession
+from smtp_gateway.transaction import Transaction
+
+_BODIES = ("7BIT", "8BITMIME")
+
+
+async def mail(session: SmtpSession, argument: str) -> None:
+    session.busy = True
+    started = time.perf_counter()
+    try:
+        reply = await _mail(session, argument)
+        metrics.MAIL_SECONDS.observe(time.perf_counter() - started)
+        await session.say(reply, "MAIL", about=argument)
+    finally:
+        session.busy = False
+        session.drain_if_due()
+
+
+async def _mail(session: SmtpSession, argument: str) -> Reply:
+    context, client = session.context, session.peer.address
+    if not session.helo:
+        return replies.HELO_FIRST
+    if session.transaction.mail_from is not None:
+        return replies.NESTED_MAIL
+    path = parse_mail(argument, strict=context.settings.smtp_strict)
+    if path is None:
+        return replies.MAIL_SYNTAX
+    transaction = Transaction()
+    refusal = _parameters(path, transaction, context.settings.max_message_bytes)
+    if refusal is not None:
+        return refusal
+    answer = await context.senders.answer(path.address, client, session.login.mailbox_id if session.login else None)
+    if session.peer.listener != "smtp" and answer.relay is None:
+        return replies.NEEDS_LOGIN
+    refusal = await context.senders.refusal(path.address, answer)
+    if refusal is not None:
+        return refusal
+    if answer.relay is None and not context.limits.may_send(client):
+        return replies.TOO_MANY_MESSAGES
+    transaction.mail_from = path.address.strip()
+    transaction.relay = answer.relay
+    transaction.sender_local = answer.domain_local and bool(path.address)
+    session.transaction = transaction
+    return replies.SENDER_OK
+
+
+def _parameters(path: Path, transaction: Transaction, largest: int) -> Reply | None:
+    """Set what the parameters declare (RFC 1870, RFC 6152, RFC 6531); return the reply that refuses one."""
+    for name, value in path.parameters.items():
+        if name == "SIZE":
+            size = size_of(value)
+            if size is None:
+                return replies.BAD_PARAMETER
+            if size > largest:
+                return replies.TOO_BIG
+            transaction.declared_size = size
+        elif name == "BODY":
+            if (value or "").upper() not in _BODIES:
+                return replies.BAD_PARAMETER
+            transaction.eight_bit = (value or "").upper() == "8BITMIME"
+        elif name == "SMTPUTF8" and value is None:
+            transaction.smtputf8 = True
+        elif name != "AUTH":  # RFC 4954 5: AUTH= is accepted and ignored
+            return replies.UNKNOWN_PARAMETER
+    if not path.address.isascii() and not transaction.smtputf8:
+        return replies.NEEDS_SMTPUTF8
+    return None

@@ -1,0 +1,40 @@
+"""RCPT adds a recipient (RFC 5321 4.1.1.3): the policy on recipients, and the targets they resolve to."""
+
+import time
+
+from auth_api.wire import RecipientQuestion
+from mailkit.mail.reply import Reply
+from smtp_gateway import metrics, replies
+from smtp_gateway.smtp.paths import parse_rcpt
+from smtp_gateway.smtp.session import SmtpSession
+
+
+async def rcpt(session: SmtpSession, argument: str) -> None:
+    started = time.perf_counter()
+    reply = await _rcpt(session, argument)
+    metrics.RCPT_SECONDS.observe(time.perf_counter() - started)
+    await session.say(reply, "RCPT", about=argument)
+
+
+async def _rcpt(session: SmtpSession, argument: str) -> Reply:
+    transaction, settings = session.transaction, session.context.settings
+    if transaction.mail_from is None:
+        return replies.MAIL_FIRST
+    path = parse_rcpt(argument, strict=settings.smtp_strict)
+    if path is None or not path.address:
+        return replies.RCPT_SYNTAX
+    if path.parameters:
+        return replies.UNKNOWN_PARAMETER
+    if not path.address.isascii() and not transaction.smtputf8:
+        return replies.NEEDS_SMTPUTF8
+    if len(transaction.recipients) >= settings.recipients_per_message:
+        return replies.TOO_MANY_RECIPIENTS
+    question = RecipientQuestion(
+        path.address, transaction.mail_from, session.peer.address, session.login.mailbox_id if session.login else None
+    )
+    refusal, targets = await session.context.recipients.check(question, transaction.declared_size)
+    if refusal is not None:
+        return refusal
+    if not transaction.add(path.address, targets, settings.targets_per_message):
+        return replies.TOO_MANY_RECIPIENTS
+    return replies.RECIPIENT_OK
