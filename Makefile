@@ -20,7 +20,7 @@ run: setup ## the whole service on this machine; Ctrl-C stops it
 check: setup ## format, lint, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy libs/*/src services/*/src proto/*/src
+	$(BIN)/mypy libs/*/src services/*/src proto/*/src tests/support tests/cost tests/bench tests/monitoring tests/cluster
 	$(BIN)/lint-imports
 	scripts/openapi --check
 	scripts/chart-readme --check

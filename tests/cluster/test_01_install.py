@@ -163,7 +163,7 @@ def test_S7_ten_megabytes(release: Release, account: Account) -> None:
             reader = imap(release, account)
             _, data = reader.fetch("1:*", "(RFC822.SIZE)")
             reader.logout()
-            return bool(data[0]) and int(data[0].split(b"RFC822.SIZE ")[1].rstrip(b")")) >= len(text)
+            return isinstance(data[0], bytes) and int(data[0].split(b"RFC822.SIZE ")[1].rstrip(b")")) >= len(text)
 
         wait_for(filed, 60)
 

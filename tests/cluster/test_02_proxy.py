@@ -6,6 +6,7 @@ or with a header a pod made up, is refused and gives no grant.
 
 import json
 import shutil
+import smtplib
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -103,7 +104,7 @@ def test_grants_are_for_the_address_in_the_header(proxied: Proxied, customer: Ac
     proxied.outside(other)
 
 
-def _connected(release: Proxied) -> object:
+def _connected(release: Proxied) -> smtplib.SMTP | None:
     try:
         return smtp(release, HOME)
     except OSError:

@@ -3,8 +3,8 @@
 import json
 import time
 
-from tests.cluster.test_01_install import OFFICE, pop3, smtp, subjects
-from tests.cluster.world import Release
+from tests.cluster.test_01_install import pop3, smtp, subjects
+from tests.cluster.world import OFFICE, Release
 from tests.support.mail import message
 from tests.support.run import Account, wait_for
 

@@ -155,7 +155,8 @@ class Release:
     # -- reaching it
     def address(self, component: str) -> str:
         """The public address of smtp-gateway or pop-imap-frontend."""
-        return wait_for(lambda: self.balancer.addresses.get(f"{self.namespace}/{self.prefix}-{component}-public"))
+        name = f"{self.namespace}/{self.prefix}-{component}-public"
+        return wait_for(lambda: self.balancer.addresses.get(name, ""))
 
     @property
     def smtp(self) -> str:

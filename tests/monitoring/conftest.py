@@ -87,7 +87,11 @@ class Prometheus:
 @pytest.fixture(scope="session")
 def busy_run(world: World) -> Iterator[Run]:
     made = Run(
-        **world.settings(), POP3_LOGIN_DELAY_SECONDS="0", LIMIT_EXEMPT_NETWORKS="127.0.0.0/8", RETRY_FIRST_SECONDS="1"
+        None,
+        **world.settings(),
+        POP3_LOGIN_DELAY_SECONDS="0",
+        LIMIT_EXEMPT_NETWORKS="127.0.0.0/8",
+        RETRY_FIRST_SECONDS="1",
     )
     try:
         yield made.start()

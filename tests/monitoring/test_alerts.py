@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_an_installation_of_which_nothing_is_seen_is_missing(tmp_path: Path) -> 
     run_tests([{"interval": "1m", "input_series": elsewhere, "alert_rule_test": [look]}], tmp_path)
 
 
-def run_tests(tests: list[dict[str, object]], folder: Path) -> None:
+def run_tests(tests: Sequence[Mapping[str, object]], folder: Path) -> None:
     text = yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests}, sort_keys=False)
     (folder / "case.yaml").write_text(text)
     promtool("test", "rules", "case.yaml", folder=folder)

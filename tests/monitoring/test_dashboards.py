@@ -63,7 +63,7 @@ if PICTURES:
             lines = [line for target in panel["targets"] for line in drawn(prometheus, target, start, end)]
             rows[-1][1].append((panel, lines))
         picture = pictures.dashboard(DASHBOARDS[name]["title"], rows, PICTURE_SECONDS)
-        (Path(PICTURES) / f"{name}.svg").write_text(picture)
+        (Path(str(PICTURES)) / f"{name}.svg").write_text(picture)
 
 
 def drawn(prometheus: Prometheus, target: dict[str, Any], start: float, end: float) -> list[Line]:

@@ -40,7 +40,7 @@ class _Smtp(smtplib.SMTP):
         )
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        return socket.create_connection(self._dial, timeout, source_address=self.source_address)  # type: ignore[attr-defined]
+        return socket.create_connection(self._dial, timeout, source_address=self.source_address)
 
 
 class _Smtps(_Smtp):

@@ -124,7 +124,8 @@ class Services:
 def context(services: Services | None = None, **settings: Any) -> Context:
     """What a session needs; `settings` beside the defaults."""
     of = services or Services()
-    told = GatewaySettings(**({"helo_name": "here.test", "smtp_plaintext_auth": True} | settings))
+    given: dict[str, Any] = {"helo_name": "here.test", "smtp_plaintext_auth": True} | settings
+    told = GatewaySettings(**given)
     return Context(
         told,
         SenderCheck(Batcher(of.senders), cast(Any, of)),

@@ -29,7 +29,7 @@ START_SECONDS = 60
 STOP_SECONDS = 12
 
 
-def wait_for(what: Callable[[], T], seconds: float = 20.0, why: str = "") -> T:
+def wait_for(what: Callable[[], T | None], seconds: float = 20.0, why: str = "") -> T:
     """The first true value of `what`, asked again and again; AssertionError when the time is over. `seconds` are those of an
     idle machine."""
     seconds = patient(seconds)
@@ -85,7 +85,7 @@ class Run:
     `python`: the interpreter that has Postrider installed; another clone's runs that clone's code.
     """
 
-    def __init__(self, state: Path | None = None, *, python: str = sys.executable, **settings: str) -> None:
+    def __init__(self, state: Path | None = None, *, python: str = sys.executable, **settings: Any) -> None:
         self.python = python
         self.state = state or Path(tempfile.mkdtemp(prefix="postrider-run-"))
         self.state.chmod(0o755)
@@ -268,7 +268,7 @@ class Run:
 
 
 @contextlib.contextmanager
-def running(**settings: str) -> Iterator[Run]:
+def running(**settings: Any) -> Iterator[Run]:
     """A run for one test or module."""
     run = Run(**settings)
     try:

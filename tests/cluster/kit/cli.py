@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from tests.cluster.kit import images, node
 from tests.cluster.kit.build import KitError, binaries, check_go, say
@@ -24,7 +25,7 @@ def up() -> node.Cluster:
     say("programs")
     programs = binaries()
     say("images")
-    archives = [*images.cluster_images(), images.archive()]
+    archives: list[bytes | Path] = [*images.cluster_images(), images.archive()]
     say("cluster")
     return node.start(programs, archives)
 

@@ -138,7 +138,7 @@ def cni() -> str:
 
 
 def kubelet() -> str:
-    return yaml.safe_dump(
+    text: str = yaml.safe_dump(
         {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
@@ -167,6 +167,7 @@ def kubelet() -> str:
             "registerNode": True,
         }
     )
+    return text
 
 
 def files(programs: Mapping[str, Path]) -> dict[str, str]:

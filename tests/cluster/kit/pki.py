@@ -112,7 +112,7 @@ def kubeconfig(folder: Path, name: str, server: str) -> str:
     def data(file: str) -> str:
         return base64.b64encode((folder / file).read_bytes()).decode()
 
-    return yaml.safe_dump(
+    text: str = yaml.safe_dump(
         {
             "apiVersion": "v1",
             "kind": "Config",
@@ -132,3 +132,4 @@ def kubeconfig(folder: Path, name: str, server: str) -> str:
             "contexts": [{"name": "postrider", "context": {"cluster": "postrider", "user": name}}],
         }
     )
+    return text
