@@ -4,8 +4,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
+# What mypy reads: the product, and the helpers of the tests.
+TYPED := libs/*/src services/*/src proto/*/src tests/support tests/cost tests/bench tests/monitoring tests/cluster
 
-.PHONY: help setup run test check format bench cost faults fuzz interop chart-test lock openapi check-openapi clean
+.PHONY: help setup run test check types format bench cost faults fuzz interop chart-test lock openapi check-openapi clean
 .PHONY: monitoring-test pictures images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
@@ -20,7 +22,7 @@ run: setup ## the whole service on this machine; Ctrl-C stops it
 check: setup ## format, lint, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy libs/*/src services/*/src proto/*/src tests/support tests/cost tests/bench tests/monitoring tests/cluster
+	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
 	scripts/openapi --check
 	scripts/chart-readme --check
@@ -28,6 +30,9 @@ check: setup ## format, lint, types, import contracts, generated files
 	$(BIN)/python scripts/settings-doc --check
 	$(BIN)/python scripts/logs-doc --check
 	$(BIN)/python scripts/dashboards --check
+
+types: setup ## types alone, as `make check` does
+	$(BIN)/mypy $(TYPED)
 
 test: check ## check, and every test that needs no other mail program
 	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder -q --maxfail 10
