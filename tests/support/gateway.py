@@ -1,10 +1,12 @@
-"""An SMTP session without sockets: octets in, replies and handed-over messages out. The services it asks are made up here."""
+"""An SMTP session without sockets: octets in, replies and handed-over messages out; and `serve` for one with sockets. The
+services it asks are made up here."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+import uvloop
 from msgspec import structs
 
 from auth_api.wire import (
@@ -17,8 +19,9 @@ from auth_api.wire import (
     SenderQuestion,
     Target,
 )
+from mailkit.net.connections import Connections, Limits
 from mailkit.net.dns import Existence
-from mailkit.net.listener import Peer
+from mailkit.net.listener import Listener, Peer, Refusals
 from mailkit.net.tarpit import Tarpit
 from mailkit.process.clock import SystemClock
 from mailkit.rpc.batch import Batcher
@@ -194,3 +197,28 @@ async def send(
     answer = await talk.say(body)
     talk.leave()
     return answer
+
+
+REFUSALS = Refusals(too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 no header\r\n")
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def serve(
+    client: Callable[[Callable[[], Awaitable[Client]]], Awaitable[None]],
+    shared: Callable[[], Context],
+    limits: Limits | None = None,
+) -> None:
+    """Run `client`, which may connect as often as it likes, beside a listener under uvloop."""
+
+    async def both() -> None:
+        told = shared()
+        listener = Listener(
+            "smtp", lambda peer: SmtpSession(peer, told, VERBS), REFUSALS, Connections(limits or Limits())
+        )
+        port = listener.start("127.0.0.1", 0)
+        try:
+            await asyncio.wait_for(client(lambda: asyncio.open_connection("127.0.0.1", port)), patient(60))
+        finally:
+            listener.stop()
+
+    uvloop.run(both())

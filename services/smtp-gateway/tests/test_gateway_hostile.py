@@ -29,8 +29,3 @@ async def test_pipelined_commands_are_answered_in_order_however_they_are_cut() -
     whole = await said(text)
     assert whole == await said(*[text[at : at + 1] for at in range(len(text))])
     assert whole.count(b"\r\n503 ") == 2
-
-
-async def test_errors_without_end_end_the_connection() -> None:
-    answer = await said(b"XYZZY\r\n" * 100)
-    assert answer.count(b"\r\n50") <= 22

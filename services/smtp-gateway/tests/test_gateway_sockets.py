@@ -3,35 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import uvloop
-
-from mailkit.net.connections import Connections, Limits
-from mailkit.net.listener import Listener, Refusals
-from mailkit.testing.speed import patient
+from mailkit.net.connections import Limits
 from smtp_gateway.smtp.context import Context
-from smtp_gateway.smtp.registry import VERBS
-from smtp_gateway.smtp.session import SmtpSession
-from tests.support.gateway import Services, context
-
-REFUSALS = Refusals(too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 no header\r\n")
-Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-def serve(
-    client: Callable[[Callable[[], Awaitable[Client]]], Awaitable[None]], shared: Callable[[], Context], limits: Limits
-) -> None:
-    """Run `client`, which may connect as often as it likes."""
-
-    async def both() -> None:
-        told = shared()
-        listener = Listener("smtp", lambda peer: SmtpSession(peer, told, VERBS), REFUSALS, Connections(limits))
-        port = listener.start("127.0.0.1", 0)
-        try:
-            await asyncio.wait_for(client(lambda: asyncio.open_connection("127.0.0.1", port)), patient(60))
-        finally:
-            listener.stop()
-
-    uvloop.run(both())
+from tests.support.gateway import Client, Services, context, serve
 
 
 def test_a_client_that_leaves_without_quit_leaves_no_connection_open() -> None:
