@@ -357,9 +357,9 @@ async def test_quota_counts_rows_too(settings, pool, store, mailbox_id, what):
     items = [store.filing(mailbox_id, body_id, quota_limit=limit) for body_id in body_ids[1:]]
     assert [a.status for a in await parts.filer.file(items)] == ["filed"] * 4 + ["full"] * 2
     head = Append(mailbox_id, "Sent", [], None, limit, 1, new_id())
-    assert (await parts.operations.appender.append(head, body)).status == "overquota"
+    assert (await parts.steps.appender.append(head, body)).status == "overquota"
     copy = CopyQuestion(mailbox_id, 1, [(1, 1)], "Trash", False, limit, 1, new_id())
-    assert (await parts.operations.copier.copy(copy)).status == "overquota"
+    assert (await parts.steps.copier.copy(copy)).status == "overquota"
     assert [after - was for after, was in zip(refused(), before, strict=True)] == [2, 0, 1, 0, 1, 0]
     assert await store.usage(mailbox_id) == size * 5  # octets alone: nothing to migrate, nothing to go below zero
     await store.store(mailbox_id, [(1, 1)], "add", "\\Deleted")

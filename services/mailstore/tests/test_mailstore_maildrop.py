@@ -88,10 +88,7 @@ async def test_a_large_message_is_never_whole_in_memory(store, mailbox_id):
 
     async def octets(lines):
         return sum(
-            [
-                len(piece)
-                async for piece in store.parts.operations.retriever.message(ReadMaildrop(mailbox_id, 1, 1, lines))
-            ]
+            [len(piece) async for piece in store.parts.steps.retriever.message(ReadMaildrop(mailbox_id, 1, 1, lines))]
         )
 
     for lines in (-1, 10**9):

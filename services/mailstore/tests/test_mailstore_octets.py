@@ -101,9 +101,9 @@ async def test_a_read_that_is_cancelled_in_line_leaves_it():
 
 async def test_every_way_of_reading_a_body_is_counted(store, mailbox_id):
     await store.deliver(mailbox_id, *[message(size=200_000)] * 3)
-    operations = store.parts.operations
-    budget = operations.reader._octets
-    assert operations.retriever._octets is budget and operations.searcher._octets is budget
+    steps = store.parts.steps
+    budget = steps.reader._octets
+    assert steps.retriever._octets is budget and steps.searcher._octets is budget
     budget._patience = 0.05
     whole = FetchQuestion(mailbox_id, 1, ALL, [], [Section()], pieces=True)
 

@@ -187,7 +187,7 @@ async def test_filing_goes_on_while_front_ends_use_every_connection_of_theirs(se
     parts = assemble(settings, pool, store.bodies, store.clock, sessions=sessions, session_bodies=BodyStore(sessions))
     (body_id,) = await store.put(MESSAGES[0])
     async with sessions.acquire(), asyncio.timeout(patient(20)):
-        reading = asyncio.create_task(parts.operations.folders.list(MailboxQuestion(mailbox_id)))
+        reading = asyncio.create_task(parts.steps.folders.list(MailboxQuestion(mailbox_id)))
         assert [a.status for a in await parts.filer.file([store.filing(mailbox_id, body_id)])] == ["filed"]
         assert not reading.done()
     assert {f.name: f.messages for f in (await reading).folders}["INBOX"] == 1

@@ -199,10 +199,10 @@ async def test_bodies_in_a_database_of_their_own(store, mailbox_id, postgres):
         filings = [store.filing(mailbox_id, i) for i in ids]
         assert [a.status for a in await parts.filer.file(filings)] == ["filed", "filed", "failed"]
         head = Append(mailbox_id, "Sent", [], None, ROOM, 1, new_id())
-        assert (await parts.operations.appender.append(head, message("mine"))).status == "ok"
+        assert (await parts.steps.appender.append(head, message("mine"))).status == "ok"
         await bodies_pool.execute("delete from bodies.candidate")
         await store.store(mailbox_id, [(1, 1)], "add", "\\Deleted")
-        assert uids((await parts.operations.expunger.expunge(ExpungeQuestion(mailbox_id, 1, new_id()))).uids) == [1]
+        assert uids((await parts.steps.expunger.expunge(ExpungeQuestion(mailbox_id, 1, new_id()))).uids) == [1]
         assert await bodies_pool.fetchval("select body_id from bodies.candidate") == ids[0]
         assert await store.pool.fetchval("select count(*) from bodies.body") == 0
         await bodies_pool.close()

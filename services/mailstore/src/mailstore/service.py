@@ -71,7 +71,7 @@ class Parts:
     maintenance: Maintenance
     usage: Usage
     purger: Purger
-    operations: endpoints.Operations
+    steps: endpoints.Steps
 
 
 def assemble(
@@ -87,13 +87,14 @@ def assemble(
     charge = Charge(settings.message_row_bytes, settings.mailbox_messages)
     sessions, session_bodies = sessions or pool, session_bodies or bodies
     octets = Octets(settings.mailstore_read_bytes)
-    stored, rows, mailbox_rows = Operations(sessions), FetchRows(sessions), Mailboxes(pool)
+    operations, rows = Operations(sessions), FetchRows(sessions)
     lease = Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD)
-    usage, expunger = Usage(mailbox_rows, charge), Expunger(stored, session_bodies, clock)
+    usage = Usage(Mailboxes(pool), charge)
     filer = Filer(Filings(pool), bodies, clock, disk, charge)
+    expunger = Expunger(operations, session_bodies, clock)
     feed = Feed(settings.dsn, clock)
     maintenance = Maintenance(Retention(pool, lease), lease, clock, settings.queue_lifetime_seconds)
-    operations = endpoints.Operations(
+    steps = endpoints.Steps(
         references=References(pool),
         proven=Proven(settings.proofs, clock),
         turns=Turns(),
@@ -104,16 +105,16 @@ def assemble(
         reader=Reader(rows, Sections(session_bodies), octets),
         retriever=Retriever(rows, session_bodies, octets),
         searcher=Searcher(SearchRows(sessions), session_bodies, octets),
-        folder_tree=FolderTree(stored, session_bodies, clock),
-        flags=FlagWriter(stored, clock),
+        folder_tree=FolderTree(operations, session_bodies, clock),
+        flags=FlagWriter(operations, clock),
         expunger=expunger,
-        copier=Copier(stored, clock, disk, charge),
-        appender=Appender(stored, session_bodies, clock, disk, charge),
-        maildrops=Maildrops(stored, Leases(sessions), clock, expunger),
+        copier=Copier(operations, clock, disk, charge),
+        appender=Appender(operations, session_bodies, clock, disk, charge),
+        maildrops=Maildrops(operations, Leases(sessions), clock, expunger),
         feed=feed,
     )
     purger = Purger(Purges(pool), bodies, clock)
-    return Parts(pool, bodies, clock, filer, feed, maintenance, usage, purger, operations)
+    return Parts(pool, bodies, clock, filer, feed, maintenance, usage, purger, steps)
 
 
 def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
@@ -129,7 +130,7 @@ def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
         await parts.pool.fetchval("select 1")
 
     app = create_app(SERVICE, life, {"database": database}, tokens)
-    endpoints.add(app, parts.operations, life, settings.max_message_bytes)
+    endpoints.add(app, parts.steps, life, settings.max_message_bytes)
     app.include_router(admin.router(parts.usage, parts.purger))
     return app
 

@@ -11,7 +11,6 @@ from starlette.responses import Response, StreamingResponse
 
 from mailkit.errors import PostriderError
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.process.logs import get_logger
 from mailkit.rpc.app import MSGPACK, App, add_endpoint
 from mailkit.rpc.authority import LARGEST_LIST
 from mailkit.rpc.decode import decoded
@@ -37,15 +36,13 @@ from mailstore.writing.folder_tree import FolderTree
 from mailstore.writing.maildrop import Maildrops
 from mailstore_api import wire
 
-log = get_logger()
-
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 _streamed = {kind: msgspec.msgpack.Decoder(kind) for kind in (wire.ReadMaildrop, wire.FetchQuestion)}
 _append = msgspec.msgpack.Decoder(wire.Append)
 
 
 @dataclass(frozen=True)
-class Operations:
+class Steps:
     """The objects that the endpoints call."""
 
     references: References
@@ -67,25 +64,25 @@ class Operations:
     usage: Usage
 
 
-def add(app: App, operations: Operations, life: Lifecycle, most_bytes: int) -> None:
+def add(app: App, steps: Steps, life: Lifecycle, most_bytes: int) -> None:
     """Mount all endpoints on `app`."""
-    _add_gateway_and_queue(app, operations)
-    _add_frontend(app, operations)
-    _add_streams(app, operations, most_bytes)
-    add_feed(app, operations.feed, operations.proven, life)
+    _add_gateway_and_queue(app, steps)
+    _add_frontend(app, steps)
+    _add_streams(app, steps, most_bytes)
+    add_feed(app, steps.feed, steps.proven, life)
 
 
-def _add_gateway_and_queue(app: App, operations: Operations) -> None:
+def _add_gateway_and_queue(app: App, steps: Steps) -> None:
     async def room(question: wire.RoomList) -> wire.RoomAnswers:
-        return wire.RoomAnswers(await operations.usage.fits(question.items))
+        return wire.RoomAnswers(await steps.usage.fits(question.items))
 
     async def filings(question: wire.FilingList) -> wire.FilingAnswers:
         if question.oldest_queue_id is not None:
-            operations.maintenance.oldest_queue_id = question.oldest_queue_id
-        return wire.FilingAnswers(await operations.filer.file(question.items))
+            steps.maintenance.oldest_queue_id = question.oldest_queue_id
+        return wire.FilingAnswers(await steps.filer.file(question.items))
 
     async def references(question: wire.ReferenceList) -> wire.ReferenceAnswers:
-        found = await operations.references.of(question.body_ids)
+        found = await steps.references.of(question.body_ids)
         return wire.ReferenceAnswers([body_id in found for body_id in question.body_ids])
 
     add_endpoint(app, "/v1/room", wire.RoomList, room, "gateway")
@@ -93,34 +90,34 @@ def _add_gateway_and_queue(app: App, operations: Operations) -> None:
     add_endpoint(app, "/v1/references", wire.ReferenceList, references, "queue")
 
 
-def _add_frontend(app: App, operations: Operations) -> None:
+def _add_frontend(app: App, steps: Steps) -> None:
     async def renew(question: wire.RenewMaildrops) -> wire.RenewedMaildrops:
-        proven = [operations.proven.holds(item.mailbox_id, item.proof) for item in question.items]
+        proven = [steps.proven.holds(item.mailbox_id, item.proof) for item in question.items]
         asked = [item for item, good in zip(question.items, proven, strict=True) if good]
-        renewed = iter(await operations.maildrops.renew(asked))
+        renewed = iter(await steps.maildrops.renew(asked))
         return wire.RenewedMaildrops([good and next(renewed) for good in proven])
 
     endpoints: list[tuple[str, type[Any], Callable[[Any], Awaitable[Any]]]] = [
-        ("/v1/folders/list", wire.MailboxQuestion, operations.folders.list),
-        ("/v1/folders/create", wire.FolderChange, operations.folder_tree.create),
-        ("/v1/folders/delete", wire.FolderChange, operations.folder_tree.delete),
-        ("/v1/folders/rename", wire.FolderChange, operations.folder_tree.rename),
-        ("/v1/folders/subscribe", wire.FolderChange, operations.folder_tree.subscribe),
-        ("/v1/folders/unsubscribe", wire.FolderChange, operations.folder_tree.unsubscribe),
-        ("/v1/folders/open", wire.OpenFolder, operations.folders.open),
-        ("/v1/folders/changes", wire.ChangesQuestion, operations.folders.changes),
-        ("/v1/messages/store", wire.StoreQuestion, operations.flags.store),
-        ("/v1/messages/copy", wire.CopyQuestion, operations.copier.copy),
-        ("/v1/messages/expunge", wire.ExpungeQuestion, operations.expunger.expunge),
-        ("/v1/messages/search", wire.SearchQuestion, operations.searcher.search),
-        ("/v1/maildrop/open", wire.OpenMaildrop, operations.maildrops.open),
-        ("/v1/maildrop/ahead", wire.ReadAhead, operations.retriever.ahead),
-        ("/v1/maildrop/close", wire.CloseMaildrop, operations.maildrops.close),
+        ("/v1/folders/list", wire.MailboxQuestion, steps.folders.list),
+        ("/v1/folders/create", wire.FolderChange, steps.folder_tree.create),
+        ("/v1/folders/delete", wire.FolderChange, steps.folder_tree.delete),
+        ("/v1/folders/rename", wire.FolderChange, steps.folder_tree.rename),
+        ("/v1/folders/subscribe", wire.FolderChange, steps.folder_tree.subscribe),
+        ("/v1/folders/unsubscribe", wire.FolderChange, steps.folder_tree.unsubscribe),
+        ("/v1/folders/open", wire.OpenFolder, steps.folders.open),
+        ("/v1/folders/changes", wire.ChangesQuestion, steps.folders.changes),
+        ("/v1/messages/store", wire.StoreQuestion, steps.flags.store),
+        ("/v1/messages/copy", wire.CopyQuestion, steps.copier.copy),
+        ("/v1/messages/expunge", wire.ExpungeQuestion, steps.expunger.expunge),
+        ("/v1/messages/search", wire.SearchQuestion, steps.searcher.search),
+        ("/v1/maildrop/open", wire.OpenMaildrop, steps.maildrops.open),
+        ("/v1/maildrop/ahead", wire.ReadAhead, steps.retriever.ahead),
+        ("/v1/maildrop/close", wire.CloseMaildrop, steps.maildrops.close),
     ]
     for path, question, answer in endpoints:
         if path in _EXPENSIVE:
-            answer = _in_turn(operations.turns, answer)
-        add_endpoint(app, path, question, operations.proven.first(answer), "frontend")
+            answer = _in_turn(steps.turns, answer)
+        add_endpoint(app, path, question, steps.proven.first(answer), "frontend")
     add_endpoint(app, "/v1/maildrop/renew", wire.RenewMaildrops, renew, "frontend")
 
 
@@ -142,10 +139,10 @@ def _in_turn(turns: Turns, answer: Callable[[Any], Awaitable[Any]]) -> Callable[
     return in_turn
 
 
-def _add_streams(app: App, operations: Operations, most_bytes: int) -> None:
+def _add_streams(app: App, steps: Steps, most_bytes: int) -> None:
     async def asked(request: Request, kind: type[Any]) -> Any:
         question = decoded(_streamed[kind], await request.body(), kind)
-        operations.proven.require(question)
+        steps.proven.require(question)
         return question
 
     async def streamed(
@@ -155,7 +152,7 @@ def _add_streams(app: App, operations: Operations, most_bytes: int) -> None:
         question = await asked(request, kind)
 
         async def in_turn() -> AsyncGenerator[bytes, None]:
-            async with operations.turns.of(question.mailbox_id), aclosing(found(question)) as pieces:
+            async with steps.turns.of(question.mailbox_id), aclosing(found(question)) as pieces:
                 async for piece in pieces:
                     yield piece
 
@@ -172,18 +169,18 @@ def _add_streams(app: App, operations: Operations, most_bytes: int) -> None:
         return StreamingResponse(all_of_it(), media_type=media_type)
 
     async def read(request: Request) -> Response:
-        return await streamed(request, wire.ReadMaildrop, operations.retriever.message, "message/rfc822")
+        return await streamed(request, wire.ReadMaildrop, steps.retriever.message, "message/rfc822")
 
     async def fetch(request: Request) -> Response:
-        return await streamed(request, wire.FetchQuestion, operations.reader.fetch, "application/octet-stream")
+        return await streamed(request, wire.FetchQuestion, steps.reader.fetch, "application/octet-stream")
 
     async def append(request: Request) -> Response:
         raw = await request.body()
         size = int.from_bytes(raw[:4], "big")
         head = decoded(_append, raw[4 : 4 + size], wire.Append)
-        operations.proven.require(head)
+        steps.proven.require(head)
 
-        put = _in_turn(operations.turns, lambda head: operations.appender.append(head, raw[4 + size :]))
+        put = _in_turn(steps.turns, lambda head: steps.appender.append(head, raw[4 + size :]))
         answer = await while_caller_waits(request.receive, put(head))
         return Response(_encode(answer), media_type=MSGPACK)
 

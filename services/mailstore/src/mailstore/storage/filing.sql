@@ -22,7 +22,7 @@ select folder_id from mailstore.folder where mailbox_id = any($1::uuid[]) and fo
 select queue_id, mailbox_id from mailstore.filed
  where (queue_id, mailbox_id) in (select * from unnest($1::uuid[], $2::uuid[]))
 
--- name: take_uids_and_room
+-- name: take_uids_and_usage
 -- For filings into folder 1, $2 messages of $3 octets per mailbox: allocates UIDs and a MODSEQ, adds the usage, and keeps
 -- the limit of the highest version.
 with t as (

@@ -74,10 +74,10 @@ async def locked(
     async with pool.acquire() as connection:
         for _ in range(2):
             async with connection.transaction():
-                for mailbox in await lock(connection, [mailbox_id]):
-                    if mailbox.purged:
+                if found := await lock(connection, [mailbox_id]):
+                    if found[0].purged:
                         raise NotFound("this mailbox was removed")
-                    yield connection, mailbox
+                    yield connection, found[0]
                     return
             await create(connection, [mailbox_id], now)
     raise Unavailable("mailboxes vanish while they are made")
@@ -90,7 +90,7 @@ async def lock(connection: Connection, mailbox_ids: Sequence[UUID]) -> list[Lock
 
 async def usage(database: asyncpg.Pool | Connection, mailbox_ids: Sequence[UUID]) -> dict[UUID, Mailbox]:
     """Return the mailboxes that exist, by id, without locks."""
-    rows = await database.fetch(queries.sizes, mailbox_ids, record_class=Mailbox)
+    rows = await database.fetch(queries.usage, mailbox_ids, record_class=Mailbox)
     return {row.mailbox_id: row for row in rows}
 
 

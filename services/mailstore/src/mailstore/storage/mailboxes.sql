@@ -20,7 +20,7 @@ insert into mailstore.folder (mailbox_id, folder_id, name, special_use, uidvalid
 select mailbox_id, n, name, special_use, $4::bigint + n
   from new cross join unnest($2::text[], $3::text[]) with ordinality as f(name, special_use, n)
 
--- name: sizes
+-- name: usage
 -- Usage and the limit of the highest version, to answer RCPT.
 select id as mailbox_id, usage, quota_limit, limit_version, purged_at is not null as purged,
        (select coalesce(sum(f.messages), 0) from mailstore.folder f where f.mailbox_id = m.id) as messages

@@ -84,6 +84,14 @@ class Operation(Transaction, Generic[T]):
         return answer
 
 
+class MailboxOperation(Operation[T]):
+    """An operation that has locked the mailbox's row."""
+
+    def __init__(self, connection: Connection, mailbox: LockedMailbox, operation_id: UUID, now: datetime) -> None:
+        super().__init__(connection, mailbox.mailbox_id, operation_id, now)
+        self.mailbox = mailbox
+
+
 class Operations:
     """Operations on mailboxes; a mailbox is created by the first one."""
 
@@ -93,12 +101,12 @@ class Operations:
     @asynccontextmanager
     async def operation(
         self, mailbox_id: UUID, operation_id: UUID, kind: type[T], now: datetime
-    ) -> AsyncIterator[tuple[Operation[T], LockedMailbox]]:
+    ) -> AsyncIterator[MailboxOperation[T]]:
         """Begin an operation, answered with a `kind`, that locks the mailbox's row. Raises NotFound for a purged mailbox."""
         async with translated(), mailboxes.locked(self._pool, mailbox_id, now) as (connection, mailbox):
-            operation: Operation[T] = Operation(connection, mailbox_id, operation_id, now)
+            operation: MailboxOperation[T] = MailboxOperation(connection, mailbox, operation_id, now)
             await operation.look(kind)
-            yield operation, mailbox
+            yield operation
 
     @asynccontextmanager
     async def in_folder(

@@ -12,9 +12,9 @@ from mailkit.process.disk import Disk
 from mailstore import metrics
 from mailstore.mime import Rendered
 from mailstore.model.keywords import TooManyKeywords, mask_of
-from mailstore.model.quota import Account, Charge, Quota
+from mailstore.model.quota import Charge, Quota
 from mailstore.storage.new_messages import moment, new_message
-from mailstore.storage.operations import Operation, Operations
+from mailstore.storage.operations import MailboxOperation, Operations
 from mailstore.writing.rendering import render_one
 from mailstore_api.wire import SEEN, Append, Appended
 
@@ -46,14 +46,11 @@ class Appender:
                     await self._bodies.put([(body_id, message)], now)
                 async with (
                     nullcontext() if self._bodies.shared else self._bodies.first_reference([body_id]),
-                    self._operations.operation(head.mailbox_id, head.operation_id, Appended, now) as (
-                        operation,
-                        mailbox,
-                    ),
+                    self._operations.operation(head.mailbox_id, head.operation_id, Appended, now) as operation,
                 ):
                     if operation.answered is not None:
                         return operation.answered
-                    answer = await self._add(operation, mailbox.account(self._charge), head, body_id, message, view)
+                    answer = await self._add(operation, head, body_id, message, view)
         except NoSpace:
             return Appended("no_space")
         if answer.status == "ok":
@@ -61,12 +58,13 @@ class Appender:
         return answer
 
     async def _add(
-        self, operation: Operation[Appended], account: Account, head: Append, body_id: UUID, message: bytes, view: Rendered
-    ) -> Appended:  # fmt: skip
+        self, operation: MailboxOperation[Appended], head: Append, body_id: UUID, message: bytes, view: Rendered
+    ) -> Appended:
         """Append in the transaction of the operation."""
         folder = await operation.folders.lock_named(head.name)
         if folder is None:
             return Appended("trycreate")
+        account = operation.mailbox.account(self._charge)
         account.learn(Quota(head.quota_limit, head.limit_version))
         if lacks := account.lacks(len(message)):
             metrics.OVER_LIMIT.labels("append", lacks).inc()

@@ -36,7 +36,7 @@ class Copier:
         try:
             async with self._operations.operation(
                 question.mailbox_id, question.operation_id, Copied, self._clock.now()
-            ) as (operation, mailbox):
+            ) as operation:
                 if operation.answered is not None:
                     return operation.answered
                 wanted = await operation.folders.named(question.target)
@@ -52,7 +52,7 @@ class Copier:
                 totals = await operation.messages.totals(source.folder_id, bounds)
                 if not totals.messages:
                     return Copied("ok", target.uidvalidity)
-                account = mailbox.account(self._charge)
+                account = operation.mailbox.account(self._charge)
                 account.learn(Quota(question.quota_limit, question.limit_version))
                 lacks = "" if question.move else account.lacks(totals.octets, totals.messages)
                 if lacks:

@@ -25,7 +25,7 @@ class Expunger:
         bounds = None if question.ranges is None else split(question.ranges)
         async with self._operations.operation(
             question.mailbox_id, question.operation_id, Expunged, self._clock.now()
-        ) as (operation, _):
+        ) as operation:
             if operation.answered is not None:
                 return operation.answered
             if await operation.folders.lock(folder_id) is None:

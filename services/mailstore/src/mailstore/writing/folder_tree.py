@@ -128,7 +128,7 @@ class FolderTree:
     async def _change(self, change: FolderChange, do: Callable[[Transaction], Awaitable[Status]]) -> FolderChanged:
         async with self._operations.operation(
             change.mailbox_id, change.operation_id, FolderChanged, self._clock.now()
-        ) as (operation, _):
+        ) as operation:
             if operation.answered is not None:
                 return operation.answered
             answer = FolderChanged(await do(operation))

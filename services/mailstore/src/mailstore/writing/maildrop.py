@@ -49,7 +49,7 @@ class Maildrops:
         """
         session_id, now = question.session_id, self._clock.now()
         uids = list(array("I", question.uids))
-        async with self._operations.operation(question.mailbox_id, session_id, ClosedMaildrop, now) as (operation, _):
+        async with self._operations.operation(question.mailbox_id, session_id, ClosedMaildrop, now) as operation:
             if operation.answered is not None:
                 return operation.answered
             if not await operation.maildrop.release(session_id, now):
