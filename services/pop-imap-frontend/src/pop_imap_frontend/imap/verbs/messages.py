@@ -11,7 +11,7 @@ from mailstore_api.wire import (
     SearchQuestion,
     StoreQuestion,
 )
-from pop_imap_frontend.imap.fetch import parse_items
+from pop_imap_frontend.imap.fetch import FetchItems, parse_items
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import GONE, MANY_KEYWORDS, NO_SPACE, BadCommand, Disconnect, No
 from pop_imap_frontend.imap.responses import number_set
@@ -50,10 +50,7 @@ async def fetch(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
             items.want_flags()
     writer = RowWriter(items, view)
     if not items.asks_mailstore:
-        positions = positions_of(spans)
-        for start in range(0, len(positions), _SLICE):
-            session.stream.write(writer.from_view(positions[start : start + _SLICE]))
-            await session.stream.drain()
+        await _send_from_view(session, writer, spans)
     elif spans:
         question = FetchQuestion(
             session.mailbox_id, view.folder_id, view.uid_ranges(spans), items.columns, items.sections, pieces=True
@@ -61,6 +58,14 @@ async def fetch(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
         async with session.in_turn(only_reads=True):
             await send_rows(session.stream, writer, session.context.mailstore.fetch_pieces(question))
     return "FETCH completed"
+
+
+async def _send_from_view(session: ImapSession, writer: RowWriter, spans: Spans) -> None:
+    """Send FETCH responses that need nothing but the view, in slices."""
+    positions = positions_of(spans)
+    for start in range(0, len(positions), _SLICE):
+        session.stream.write(writer.from_view(positions[start : start + _SLICE]))
+        await session.stream.drain()
 
 
 async def _change_flags(session: ImapSession, spans: Spans, mode: str, flags: list[str]) -> None:
@@ -112,16 +117,11 @@ async def store(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
     if spans:
         await _change_flags(session, spans, mode, flags)
     if not silent:
-        positions = positions_of(spans)
-        label = b"* %d FETCH (UID %d FLAGS (%b))\r\n" if by_uid else b"* %d FETCH (FLAGS (%b))\r\n"
-        for start in range(0, len(positions), _SLICE):
-            session.stream.write(
-                b"".join(
-                    label % ((at + 1, view.uids[at], view.flags_text(at)) if by_uid else (at + 1, view.flags_text(at)))
-                    for at in positions[start : start + _SLICE]
-                )
-            )
-            await session.stream.drain()
+        items = FetchItems()
+        items.want_flags()
+        if by_uid:
+            items.want_uid()
+        await _send_from_view(session, RowWriter(items, view), spans)
     return "STORE completed"
 
 
