@@ -5,14 +5,14 @@ from datetime import timedelta
 
 from auth import metrics
 from auth.storage.logins import NETWORK_KNOWN
-from mailkit.postgres.pool import Queries, translated
+from auth.storage.maintenance import remove
+from mailkit.postgres.pool import translated
 from mailkit.postgres.singleton import Lost, Singleton
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 
 log = get_logger()
-queries = Queries("auth.storage", "maintenance.sql")
 
 PERIOD = timedelta(seconds=60)
 #: How long an operation's answer is remembered (decision 3).
@@ -44,9 +44,7 @@ class Maintenance:
                     return removed
                 now = self._clock.now()
                 for table, age in self._ages.items():
-                    async with self._singleton.step() as connection:
-                        status = await connection.execute(getattr(queries, table), now - age)
-                    removed[table] = int(status.rpartition(" ")[2])
+                    removed[table] = await remove(self._singleton, table, now - age)
                     metrics.REMOVED.labels(table).inc(removed[table])
         if any(removed.values()):
             log.info("maintenance", **removed)

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import asyncpg
-
 from auth.addresses import Recipient, parse_own, parse_recipient
 from auth.admin import models
 from auth.login.passwords import LONGEST_PASSWORD, HashQueue, Passwords, QueueFull
 from auth.storage.accounts import Accounts, nobody
 from auth.storage.names import MEGABYTE, QUOTA_LEAST, QUOTA_MOST
+from auth.storage.rows import Row
 from mailkit.errors import BadRequest, Conflict, Unavailable
 from mailkit.mail.address import BadAddress, normalise_domain
 from mailkit.process.clock import Clock
@@ -171,7 +170,7 @@ def _refuse_postmaster(address: str) -> None:
         raise Conflict(f"{address} always exists and cannot be deleted; it goes with its domain")
 
 
-def _domain(row: asyncpg.Record) -> models.Domain:
+def _domain(row: Row) -> models.Domain:
     kind: Any = row["catchall"] if row["catchall"] != "mailbox" or row["catchall_mailbox"] else "bounce"
     return models.Domain(
         id=row["id"], name=row["name"], state=row["state"], created_at=row["created_at"],

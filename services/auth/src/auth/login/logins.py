@@ -8,7 +8,6 @@ from functools import partial
 from typing import Literal
 from uuid import UUID
 
-import asyncpg
 from msgspec import structs
 
 from auth import metrics
@@ -17,6 +16,7 @@ from auth.login.password_cache import PasswordCache
 from auth.login.passwords import HashQueue, Passwords, QueueFull
 from auth.login.throttle import Keys, Throttle
 from auth.storage.logins import NETWORK_RENEWED, Change, Logins, Times, remembered_answer
+from auth.storage.rows import Row
 from auth_api.wire import Login, LoginAnswer
 from mailkit.mail.address import BadAddress, Networks, client_host, client_network, parse_login, peer_address
 from mailkit.process.clock import Clock
@@ -158,7 +158,7 @@ class LoginService:
         keys = Keys(account, None if network is None else f"{account} {network}")
         return Try(item, account, keys, key, holder, exempt, network)
 
-    async def _judge(self, attempt: Try, row: asyncpg.Record, times: Times) -> Verdict:
+    async def _judge(self, attempt: Try, row: Row, times: Times) -> Verdict:
         """Check the counters, then the cache, then the hash: unknown, disabled and wrong cost the same one hash."""
         usable = row["id"] is not None and row["state"] == "enabled"
         stored = row["password_hash"] if usable else None
@@ -193,7 +193,7 @@ class LoginService:
             metrics.REHASHED.inc(len(better))
 
 
-def _change(attempt: Try, row: asyncpg.Record, verdict: Verdict, now: datetime) -> Change | None:
+def _change(attempt: Try, row: Row, verdict: Verdict, now: datetime) -> Change | None:
     """Return what this attempt writes; None if nothing (a right password over SMTP, or over IMAP without a grant, when no
     counter is reset and no network is added)."""
     good, pop3 = verdict.found == "good", attempt.login.protocol == "pop3"
@@ -211,7 +211,7 @@ def _change(attempt: Try, row: asyncpg.Record, verdict: Verdict, now: datetime) 
     )  # fmt: skip
 
 
-def _ok(row: asyncpg.Record, delay: float) -> LoginAnswer:
+def _ok(row: Row, delay: float) -> LoginAnswer:
     return LoginAnswer(
         "ok",
         row["id"],

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import asyncpg
+from auth.storage.rows import Row
 
 #: Returns the number of other passwords being checked that count for a counter's key.
 UnderWay = Callable[[str], int]
@@ -23,7 +23,7 @@ class Keys:
     account: str
     network: str | None
 
-    def of(self, row: asyncpg.Record) -> tuple[str, ...]:
+    def of(self, row: Row) -> tuple[str, ...]:
         """Return the keys that a wrong password counts for."""
         keys = (self.account,) if row["network_seen"] is None else ()
         return keys if self.network is None else (*keys, self.network)
@@ -40,7 +40,7 @@ class Throttle:
     window: timedelta
     longest: float
 
-    def wait(self, row: asyncpg.Record, keys: Keys, under_way: UnderWay, now: datetime) -> int:
+    def wait(self, row: Row, keys: Keys, under_way: UnderWay, now: datetime) -> int:
         """Return the seconds until this attempt may be made; 0: now."""
         waits = [0]
         here, strangers = _counted(row, keys, under_way)
@@ -52,7 +52,7 @@ class Throttle:
             waits.append(self._left(row["address_window"], now))
         return max(waits)
 
-    def delay(self, row: asyncpg.Record, keys: Keys, under_way: UnderWay) -> float:
+    def delay(self, row: Row, keys: Keys, under_way: UnderWay) -> float:
         """Return the delay of the answer to an allowed attempt (seconds), in proportion to the failures so far."""
         here, strangers = _counted(row, keys, under_way)
         share: float = max(
@@ -66,7 +66,7 @@ class Throttle:
         return max(1, math.ceil((started + self.window - now).total_seconds()))
 
 
-def _counted(row: asyncpg.Record, keys: Keys, under_way: UnderWay) -> tuple[int, int]:
+def _counted(row: Row, keys: Keys, under_way: UnderWay) -> tuple[int, int]:
     """Return the account's wrong passwords from this network, and from all networks not its own if this is one (else 0)."""
     here = row["network_failures"] + (under_way(keys.network) if keys.network is not None else 0)
     return here, row["account_failures"] + under_way(keys.account) if row["network_seen"] is None else 0
