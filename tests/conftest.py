@@ -32,8 +32,8 @@ def shared_run(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def run(shared_run: Run, request: pytest.FixtureRequest) -> Iterator[Run]:
+def run(shared_run: Run, request: pytest.FixtureRequest) -> Run:
     """The worker's running service, with a restart when a test left it dead."""
     if not release.given() and (shared_run.process is None or shared_run.process.poll() is not None):
         shared_run.start()
-    yield shared_run
+    return shared_run

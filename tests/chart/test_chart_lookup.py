@@ -63,7 +63,7 @@ class Cluster:
         cluster = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 path = self.path.partition("?")[0].rstrip("/")
                 found = GENERAL.get(path) or cluster.answer(path.removeprefix("/api/v1").strip("/"))
                 text = json.dumps(found or {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}).encode()  # fmt: skip

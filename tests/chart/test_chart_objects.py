@@ -203,7 +203,7 @@ def test_tls_versions_by_port_reach_the_two_services_of_mail_ports() -> None:
 
 
 def test_skaffold_builds_the_images_of_the_chart() -> None:
-    import yaml  # noqa: PLC0415
+    import yaml
 
     skaffold = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())

@@ -88,7 +88,7 @@ def test_half_the_world_is_no_proxy_and_no_office(place: str, network: str) -> N
 
 
 def test_the_notes_say_when_open_smtp_is_off() -> None:
-    from tests.chart.chart import run  # noqa: PLC0415
+    from tests.chart.chart import run
 
     def notes(ci: str) -> str:
         done = run("install", "postrider", ".", "--dry-run=client", "--values", f"ci/{ci}", "--output", "json")

@@ -210,7 +210,7 @@ class Bench:
         return asyncio.run(self._newest_body())
 
     async def _newest_body(self) -> UUID:
-        import asyncpg  # noqa: PLC0415 - only here
+        import asyncpg
 
         connection = await asyncpg.connect(self.dsn)
         try:

@@ -25,21 +25,21 @@ NO_INPUT = {
 
 def smtp() -> set[str]:
     """The verbs of the SMTP table."""
-    from smtp_gateway.smtp.registry import VERBS  # noqa: PLC0415
+    from smtp_gateway.smtp.registry import VERBS
 
     return {f"smtp {name}" for name in VERBS}
 
 
 def imap() -> set[str]:
     """The commands of the IMAP table."""
-    from pop_imap_frontend.imap.registry import VERBS  # noqa: PLC0415
+    from pop_imap_frontend.imap.registry import VERBS
 
     return {f"imap {name}" for name in VERBS}
 
 
 def pop3() -> set[str]:
     """The commands of the POP3 table."""
-    from pop_imap_frontend.pop3.registry import VERBS  # noqa: PLC0415
+    from pop_imap_frontend.pop3.registry import VERBS
 
     return {f"pop3 {name}" for name in VERBS}
 

@@ -69,7 +69,7 @@ class Witness:
             answer = do()
             if self._expected.setdefault(name, answer) != answer:
                 wrong = f"{answer!r:.200}"
-        except (OSError, smtplib.SMTPException, Imap.error, Exception) as error:  # noqa: BLE001 - any failure is a finding
+        except (OSError, smtplib.SMTPException, Imap.error, Exception) as error:
             wrong = f"{type(error).__name__}: {error!s:.200}"
         self.steps.append(Step(name, started, time.monotonic(), wrong))
 

@@ -50,7 +50,7 @@ def test_logins_need_tls(run: Run) -> None:
 def test_authenticate_plain(run: Run) -> None:
     account = run.mailbox(run.domain())
     client = Imap(run)
-    from tests.support.clients import tls_context  # noqa: PLC0415
+    from tests.support.clients import tls_context
 
     client.starttls(tls_context(run))
     ok(client.authenticate("PLAIN", lambda _: f"\0{account.login}\0{account.password}".encode()))

@@ -40,7 +40,7 @@ def test_preference_addresses_and_fallback(run: Run, world: World) -> None:
 
 
 def test_a_null_mx_takes_no_mail(run: Run, world: World) -> None:
-    from tests.support.clients import inbox  # noqa: PLC0415
+    from tests.support.clients import inbox
 
     user = run.mailbox(run.domain())
     world.dns.set("nomail.example", MX=["0 ."])

@@ -142,7 +142,7 @@ def test_probes_are_no_sessions(own: Run, service: str) -> None:
     """The kubelet asks the HTTP side; nothing of it is seen at the listeners or in what they count."""
 
     def ask(path: str) -> str:
-        with urllib.request.urlopen(own.env[f"POSTRIDER_{service}_URL"] + path, timeout=patient(10)) as reply:  # noqa: S310
+        with urllib.request.urlopen(own.env[f"POSTRIDER_{service}_URL"] + path, timeout=patient(10)) as reply:
             assert reply.status == 200
             return str(reply.read().decode())
 
@@ -167,7 +167,7 @@ def test_without_proxies_nothing_more_is_opened(world: World) -> None:
                 assert sock.connect_ex(("127.0.0.1", run.port(name) + OFFSET)) != 0, name
         run.restart(OPEN_SMTP="false")
         user = run.mailbox(run.domain())
-        from tests.support import clients  # noqa: PLC0415
+        from tests.support import clients
 
         clients.imap(run, user, CLIENT).logout()
         with clients.smtp(run, CLIENT) as client:

@@ -48,7 +48,7 @@ def another_process_has_the_number(run: Run) -> Iterator[None]:
     owner = folder.stat()
     other = subprocess.Popen(
         ["tail", "-f", str(folder / "PG_VERSION")], user=owner.st_uid, group=owner.st_gid, stdout=subprocess.DEVNULL
-    )  # noqa: S603, S607
+    )
     try:
         lines = {"postmaster.pid": [str(folder), "1", "5432", str(folder), ""], ".s.PGSQL.5432.lock": [str(folder), "1", "5432", str(folder)]}  # fmt: skip
         for name, rest in lines.items():

@@ -71,7 +71,7 @@ def _serve() -> None:
 
 def _become(words: list[str], env: dict[str, str], files: list[str]) -> None:
     """In the child: be the command, and end."""
-    from postrider import cli  # noqa: PLC0415
+    from postrider import cli
 
     os.environ.clear()
     os.environ.update(env)
@@ -86,7 +86,7 @@ def _become(words: list[str], env: dict[str, str], files: list[str]) -> None:
         cli.main()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:  # noqa: BLE001 - what the interpreter would do
+    except BaseException:
         traceback.print_exc()
     finally:
         sys.stdout.flush()

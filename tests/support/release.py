@@ -35,7 +35,7 @@ def world_of(release: dict[str, Any]) -> World:
 class ReleaseRun(Run):
     """A release that is up; it is never started, stopped or killed from here."""
 
-    _PORTS = {"SMTP": 25, "SMTPS": 465, "SUBMISSION": 587, "POP3": 110, "POP3S": 995, "IMAP": 143, "IMAPS": 993}  # noqa: RUF012
+    _PORTS = {"SMTP": 25, "SMTPS": 465, "SUBMISSION": 587, "POP3": 110, "POP3S": 995, "IMAP": 143, "IMAPS": 993}
 
     def __init__(self, release: dict[str, Any], state: Path) -> None:
         super().__init__(state)
@@ -72,7 +72,7 @@ class ReleaseRun(Run):
         )
 
     def _inside_call(self, do: Callable[[], T]) -> T:
-        from tests.cluster.world import in_namespace  # noqa: PLC0415 - a single-machine run needs no cluster kit
+        from tests.cluster.world import in_namespace
 
         return in_namespace(self.release["node"], do)
 

@@ -251,7 +251,7 @@ class Run:
 
     def api(self, method: str, service: str, path: str, content: Any = None) -> Any:
         """An operator's REST call; it has to succeed. `service`: auth, queue, mailstore, gateway, frontend."""
-        import urllib.request  # noqa: PLC0415
+        import urllib.request
 
         request = urllib.request.Request(
             self.env[f"POSTRIDER_{service.upper()}_URL"] + path,

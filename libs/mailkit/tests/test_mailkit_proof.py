@@ -1,5 +1,7 @@
 """Proofs of login and secrets in comma lists: what is accepted, and how a key or token is replaced without a gap."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +47,7 @@ def test_a_key_is_replaced_without_a_gap():
     """Each step is in force at one service before the other: every pair of services understands each other."""
     box = new_id()
     steps = [ProofKeys(keys) for keys in ([OLD], [OLD, NEW], [NEW, OLD], [NEW])]
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         assert before.check(box, after.sign(box, 1, 10), 1) == after.check(box, before.sign(box, 1, 10), 1) == 1
     with pytest.raises(Unproven):
         steps[3].check(box, steps[0].sign(box, 1, 10), 1)
@@ -59,7 +61,7 @@ def test_a_token_is_replaced_without_a_gap():
         return f"Bearer {token}".encode()
 
     steps = ["old", "old, new", "new,old", "new"]
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         assert Tokens({"gateway": SecretStr(before)}).named(sent(after)) == "gateway"
         assert Tokens({"gateway": SecretStr(after)}).named(sent(before)) == "gateway"
     with pytest.raises(Unauthorised):

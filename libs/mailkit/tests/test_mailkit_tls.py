@@ -5,7 +5,6 @@ import os
 import shutil
 import socket
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -95,7 +94,7 @@ def connected(context: ssl.SSLContext, name: str | None, version: str | None = N
 
 
 def names(certificate: bytes) -> list[str]:
-    from cryptography import x509  # noqa: PLC0415
+    from cryptography import x509
 
     extension = x509.load_der_x509_certificate(certificate).extensions.get_extension_for_class(
         x509.SubjectAlternativeName
@@ -327,10 +326,10 @@ def test_expiries(store: CertificateStore, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def trusting() -> Iterator[ssl.SSLContext]:
+def trusting() -> ssl.SSLContext:
     context = ssl.create_default_context()
     CA.configure_trust(context)
-    yield context
+    return context
 
 
 def test_under_uvloop_open_sessions_outlive_a_reload(

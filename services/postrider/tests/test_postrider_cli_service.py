@@ -133,7 +133,7 @@ def test_routing(service: Run, domain: str) -> None:
 
 
 def test_grants(service: Run, domain: str) -> None:
-    import poplib  # noqa: PLC0415
+    import poplib
 
     both = [mailbox(service, f"{name}@{domain}")["address"] for name in ("anna", "ben")]
     for address in both:

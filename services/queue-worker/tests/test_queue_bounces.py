@@ -98,7 +98,7 @@ async def test_every_recipient_concerned_is_named_in_one_bounce_and_no_other(wor
 
 
 async def test_a_forwarded_recipient_is_named_as_the_sender_wrote_it(world):
-    from queue_worker_api.wire import SubmissionRecipient  # noqa: PLC0415
+    from queue_worker_api.wire import SubmissionRecipient
 
     raw = await bounced(world, SubmissionRecipient("far@far.test", "info@here.test"), says=refused())
     assert b"<info@here.test> (forwarded to <far@far.test>):" in raw
@@ -152,7 +152,7 @@ async def test_a_strangers_null_sender_opens_no_quota(world):
 
 
 async def test_a_bounce_that_fails_is_counted_and_never_bounced(world):
-    from prometheus_client import REGISTRY  # noqa: PLC0415
+    from prometheus_client import REGISTRY
 
     name = "postrider_queue_bounce_failed_total"
     before = REGISTRY.get_sample_value(name)

@@ -185,7 +185,7 @@ async def test_the_oldest_message_under_way_goes_with_the_filings(world):
 
 
 async def test_depth_and_age_are_measured(world):
-    from prometheus_client import REGISTRY  # noqa: PLC0415
+    from prometheus_client import REGISTRY
 
     await world.submit(world.message("b@far.test", "c@far.test", world.mailbox("b@here.test")))
     world.pass_time(30)
@@ -202,7 +202,7 @@ async def test_depth_and_age_are_measured(world):
 
 
 async def test_a_long_queue_is_estimated_and_not_counted(world, monkeypatch):
-    from prometheus_client import REGISTRY  # noqa: PLC0415
+    from prometheus_client import REGISTRY
 
     monkeypatch.setattr(maintain, "COUNTED", 50)
     for n in range(3):

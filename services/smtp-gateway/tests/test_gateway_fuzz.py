@@ -1,5 +1,7 @@
 """Fuzz of what reads a client's octets: DATA across every seam, smuggling forms, and the arguments of MAIL and RCPT."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +39,7 @@ def expected(raw: bytes) -> tuple[bool, bytes | None, bytes]:
 @given(OCTETS, st.lists(st.integers(0, 200), max_size=30))
 def test_fuzz_every_split_of_the_same_octets_is_the_same_message(raw: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
-    split = [raw[low:high] for low, high in zip(edges, edges[1:], strict=False)]
+    split = [raw[low:high] for low, high in itertools.pairwise(edges)]
     wanted = expected(raw)
     assert read([raw]) == wanted
     assert read(split) == wanted

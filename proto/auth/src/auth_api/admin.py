@@ -66,8 +66,11 @@ class AuthAdmin(ServiceClient):
         return await self._pages(_at("domains", name, "mailboxes"), _by("address"))
 
     async def mailbox(self, address: str) -> Record:
-        """Return id, address, domain, state, has_password, quota_limit, limit_version, credential_version, last_pop3_login,
-        created_at."""
+        """Return the mailbox.
+
+        Its fields: id, address, domain, state, has_password, quota_limit, limit_version, credential_version, last_pop3_login,
+        created_at.
+        """
         return await self._record("GET", _at("mailboxes", address))
 
     async def add_mailbox(
@@ -153,7 +156,7 @@ class AuthAdmin(ServiceClient):
         while not found or len(page) == PAGE:
             after = key(found[-1]) if found else None
             page = await self._records("GET", path, after=after, limit=str(PAGE), **asked)
-            if not page or found and page[0] == found[0]:
+            if not page or (found and page[0] == found[0]):
                 break
             found += page
         return found

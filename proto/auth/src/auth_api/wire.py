@@ -69,11 +69,13 @@ class RecipientQuestion(Wire):
 
 
 class Target(Wire):
-    """Where a recipient's mail goes: a local mailbox (its id, limit in bytes and the limit's version) or, with
-    `mailbox_id` None, a remote address. `address` is used in Delivered-To or in the remote RCPT.
+    """Where a recipient's mail goes: a local mailbox, or a remote address with `mailbox_id` None.
+
+    Of a mailbox: its id, its limit in octets and the limit's version. `address` is used in Delivered-To or in the remote RCPT.
 
     `via` is the address whose forward or catch-all leads to it, "" for none: a remote copy carries it in Delivered-To
-    (docs/decisions/0038)."""
+    (docs/decisions/0038).
+    """
 
     address: str
     mailbox_id: UUID | None = None
@@ -192,8 +194,11 @@ class SessionList(Wire):
 
 
 class SessionAnswers(Wire):
-    """True: the session may go on. False: the account is disabled or deleted, its password was changed, or the proof can no
-    longer be renewed. `proofs`: replacements of proofs past half of their lifetime; empty: keep the old one."""
+    """True: the session may go on.
+
+    False: the account is disabled or deleted, its password was changed, or the proof can no longer be renewed. `proofs`:
+    replacements of proofs past half of their lifetime; empty: keep the old one.
+    """
 
     items: list[bool]
     version: int = VERSION

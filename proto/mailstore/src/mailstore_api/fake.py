@@ -27,8 +27,11 @@ from mailstore_api.wire import (
 
 @dataclass
 class FakeMaildrop:
-    """INBOX of one mailbox for POP3, with `messages` by UID. `trouble` has the errors that the next calls of each operation
-    raise; an Unanswered close is carried out before it is raised."""
+    """INBOX of one mailbox for POP3, with `messages` by UID.
+
+    `trouble` has the errors that the next calls of each operation raise; an Unanswered close is carried out before it is
+    raised.
+    """
 
     messages: dict[int, bytes] = field(default_factory=dict)
     holder: UUID | None = None
@@ -89,8 +92,10 @@ class FakeMaildrop:
 
 
 class FakeFilings:
-    """Accepts filings and recognizes repeated ones by (mailbox, queue id); `says` may return another answer for a filing,
-    `referenced` has the bodies to which mailboxes refer."""
+    """Accepts filings and recognizes repeated ones by (mailbox, queue id).
+
+    `says` may return another answer for a filing; `referenced` has the bodies to which mailboxes refer.
+    """
 
     def __init__(self) -> None:
         self.filed: dict[tuple[UUID, UUID], Filing] = {}

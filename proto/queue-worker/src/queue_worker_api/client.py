@@ -7,8 +7,11 @@ from queue_worker_api import wire
 
 
 class QueueClient(ServiceClient):
-    """The client with which smtp-gateway hands messages over. Raises the errors of `mailkit.rpc.client.ServiceClient.call`; after
-    Unanswered the same submissions may be repeated to any replica."""
+    """The client with which smtp-gateway hands messages over.
+
+    Raises the errors of `mailkit.rpc.client.ServiceClient.call`; after Unanswered the same submissions may be repeated to
+    any replica.
+    """
 
     upstream = "queue-worker"
 

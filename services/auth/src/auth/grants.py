@@ -17,9 +17,9 @@ SHARED = Networks(
 
 
 class GrantPolicy:
-    """Which addresses may hold a grant: deny wins; shared address space needs an allow; unspecified and multicast addresses
-    never do.
+    """Which addresses may hold a grant.
 
+    Deny wins; shared address space needs an allow; unspecified and multicast addresses never do.
     `on` False: no address does, not even with an earlier grant (POSTRIDER_OPEN_SMTP).
     """
 

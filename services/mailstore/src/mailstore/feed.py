@@ -1,7 +1,6 @@
-"""The change feed: notifications of Postgres, passed on to the front ends that watch the mailbox (decision 8,
-docs/decisions/0040).
+"""The change feed: notifications of Postgres, passed on to the front ends that watch the mailbox.
 
-They are hints; MODSEQ decides.
+Decisions 8 and 40. They are hints; MODSEQ decides.
 """
 
 import asyncio

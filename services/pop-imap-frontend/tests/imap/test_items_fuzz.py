@@ -81,7 +81,7 @@ KEYS = st.recursive(
             ("UID 1:5", ["UID", [(3, 4)]]),
             ("HEADER X-A y", ["HEADER", "X-A", "y"]),
         ]
-    ),  # fmt: skip
+    ),
     lambda inner: st.one_of(
         inner.map(lambda key: (f"NOT {key[0]}", ["NOT", key[1]])),
         st.tuples(inner, inner).map(lambda two: (f"OR {two[0][0]} {two[1][0]}", ["OR", two[0][1], two[1][1]])),

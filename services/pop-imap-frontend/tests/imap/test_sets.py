@@ -1,5 +1,6 @@
 """Sequence sets and search programs cost what they are long, not what they name."""
 
+import itertools
 from array import array
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_hypothesis_spans_are_the_positions_of_each_range(
             each |= set(range(start, end))
     spans = here.spans(ranges, by_uid, must_exist=False)
     assert [at for span in spans for at in range(*span)] == sorted(each)
-    assert all(before[1] < after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(spans))
 
 
 def test_a_set_that_names_everything_often_costs_its_length() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 import msgspec
@@ -21,6 +21,8 @@ from smtp_gateway import metrics, replies, trace
 from smtp_gateway.transaction import Transaction
 
 log = get_logger()
+
+Send = Callable[[Sequence[Submission]], Awaitable[Sequence[SubmissionAnswer]]]
 
 #: How long a hand-over that was sent and not answered is repeated (seconds; decision 3).
 REPEAT_SECONDS = 60.0
@@ -103,7 +105,7 @@ class Acceptor:
         item = items[0]
         return [await self._queue.submit_large(msgspec.structs.replace(item, body=b""), item.body, timeout=30)]
 
-    async def _repeat(self, send, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:  # type: ignore[no-untyped-def]
+    async def _repeat(self, send: Send, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:
         """Send `items`; if the call is not answered, repeat it with the same ids, to any replica, for up to 60 s.
 
         An error before any unanswered call is raised at once (451 if nothing was sent).
@@ -112,7 +114,7 @@ class Acceptor:
         pause, unanswered = 0.1, False
         while True:
             try:
-                return await send(items)  # type: ignore[no-any-return]
+                return await send(items)
             except Unanswered:
                 unanswered = True
             except PostriderError:

@@ -37,7 +37,7 @@ def normalise_domain(text: str) -> str:
 
     Raises BadAddress.
     """
-    name = text.strip().rstrip(".") if not text.startswith("[") else text.strip().rstrip(".")
+    name = text.strip().rstrip(".")
     if name.startswith("[") and name.endswith("]"):
         return _literal(name)
     name = name.lower()

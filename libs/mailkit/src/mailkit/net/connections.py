@@ -12,8 +12,10 @@ from mailkit.net.levels import Levels
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one listener. `per_minute`: new connections of a client, 0: no limit. `exempt`: clients without limits per
-    client."""
+    """Limits of one listener.
+
+    `per_minute`: new connections of a client, 0: no limit. `exempt`: clients without limits per client.
+    """
 
     connections: int = 10_000
     per_address: int = 100

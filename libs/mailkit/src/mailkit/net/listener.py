@@ -91,7 +91,7 @@ class Listener:
         refusals: Refusals,
         connections: Connections,
         *,
-        proxies: Networks = Networks(),  # noqa: B008 # immutable
+        proxies: Networks = Networks(),  # immutable
         tls: Context | None = None,
         direct: bool = False,
     ) -> None:

@@ -75,11 +75,11 @@ def refuse_newer(package: str, schema: str, state: State, code: Code) -> None:
 async def read_state(pool: asyncpg.Pool, schema: str) -> State:
     """Read the revisions of `schema` from the database. Raises the errors of asyncpg."""
     try:
-        version = await pool.fetchval(f'select version_num from "{schema}".schema_version')
+        version = await pool.fetchval(f'select version_num from "{schema}".schema_version')  # noqa: S608 - the schemas are ours
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         version = None
     try:
-        least = await pool.fetchval(f'select min_code from "{schema}".schema_min_code')
+        least = await pool.fetchval(f'select min_code from "{schema}".schema_min_code')  # noqa: S608 - the schemas are ours
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         least = None
     return State(int(version or 0), int(least or 0))

@@ -27,7 +27,7 @@ def known(error: BaseException) -> PostriderError | None:
 
 
 def kind(error: BaseException) -> Kind:
-    """Return the log event for the kind of `error`:
+    """Return the log event for the kind of `error`.
 
     service_away: a service or the database does not answer or is busy; it recovers without action;
     request_refused: another service refused the request (4xx), and would again: versions, tokens, proofs, or a rule;

@@ -1,5 +1,8 @@
-"""The base of all structs exchanged between services: MessagePack arrays, whose fields are only ever added at the end, with
-defaults; an older reader ignores fields that it does not know (`proto/README.md`)."""
+"""The base of all structs exchanged between services.
+
+They are MessagePack arrays, whose fields are only ever added at the end, with defaults; an older reader ignores fields that it does
+not know (`proto/README.md`).
+"""
 
 from typing import TYPE_CHECKING
 
@@ -7,9 +10,9 @@ import msgspec
 
 
 def at_most(count: int) -> msgspec.Meta:
-    """Return the limit of a list in a question, as in `Annotated[list[Item], at_most(100)]`.
+    """Return the limit of a list in a question.
 
-    A longer list is refused (400) before its items are read (docs/decisions/0048).
+    As in `Annotated[list[Item], at_most(100)]`. A longer list is refused (400) before its items are read (docs/decisions/0048).
     """
     return msgspec.Meta(max_length=count)
 

@@ -5,6 +5,7 @@ measured again, and only one that stays too large in all rounds is due to the wo
 """
 
 import gc
+import itertools
 import signal
 import threading
 import time
@@ -64,7 +65,7 @@ def growth(
 def factor(least: dict[int, float]) -> float:
     """Return the largest factor between adjacent sizes."""
     seconds = [least[size] for size in sorted(least)]
-    return max(after / before for before, after in zip(seconds, seconds[1:], strict=False))
+    return max(after / before for before, after in itertools.pairwise(seconds))
 
 
 def _seconds(work: Callable[[Input], Any], given: Input) -> float:

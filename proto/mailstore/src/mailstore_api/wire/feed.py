@@ -22,7 +22,8 @@ class WatchList(Wire):
 class FeedNews(Wire):
     """Watched mailboxes that changed; `everything`: any may have (decision 8). An empty one is a heartbeat.
 
-    A mailbox not watched before is reported at once, so that no earlier change is lost."""
+    A mailbox not watched before is reported at once, so that no earlier change is lost.
+    """
 
     mailbox_ids: list[UUID]
     everything: bool = False

@@ -27,9 +27,11 @@ class RoomAnswers(Wire):
 
 
 class Filing(Wire):
-    """Filing of body `body_id` into INBOX of `mailbox_id`. `prefix` has the recipient's own header lines (Return-Path,
-    Delivered-To), with CRLF line ends, to precede the body. `received_at` in seconds since the epoch (INTERNALDATE).
-    `exempt`: a bounce, never refused for quota."""
+    """Filing of body `body_id` into INBOX of `mailbox_id`.
+
+    `prefix` has the recipient's own header lines (Return-Path, Delivered-To), with CRLF line ends, to precede the body.
+    `received_at` in seconds since the epoch (INTERNALDATE). `exempt`: a bounce, never refused for quota.
+    """
 
     queue_id: UUID
     mailbox_id: UUID
@@ -50,8 +52,11 @@ class FilingList(Wire):
 
 
 class FilingAnswer(Wire):
-    """`filed` and `already` (a repeated hand-over) are both success. `full`: over quota, defer. `gone`: the mailbox was
-    purged, 5.1.1. `no_space`: the disk is full, defer. `failed`: this item cannot be filed now, defer."""
+    """`filed` and `already` (a repeated hand-over) are both success.
+
+    `full`: over quota, defer. `gone`: the mailbox was purged, 5.1.1. `no_space`: the disk is full, defer. `failed`: this
+    item cannot be filed now, defer.
+    """
 
     status: Literal["filed", "already", "full", "gone", "no_space", "failed"]
 

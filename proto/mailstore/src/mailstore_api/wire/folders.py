@@ -19,7 +19,8 @@ class MailboxQuestion(Wire):
 class FolderInfo(Wire):
     """One folder with its STATUS numbers. `selectable` False: a level that only has children (\\Noselect).
 
-    `exists` False: subscribed but not existing (LSUB still lists it, RFC 3501 6.3.9)."""
+    `exists` False: subscribed but not existing (LSUB still lists it, RFC 3501 6.3.9).
+    """
 
     name: str
     folder_id: int
@@ -69,8 +70,11 @@ class OpenFolder(Wire):
 
 
 class FolderSnapshot(Wire):
-    """Snapshot of a folder: UIDs in ascending order and their flag masks. `recent_from`: UIDs from it on are \\Recent for
-    this session. Status `nonexistent`: no such folder (the other fields are empty)."""
+    """Snapshot of a folder.
+
+    UIDs in ascending order and their flag masks. `recent_from`: UIDs from it on are \\Recent for this session. Status
+    `nonexistent`: no such folder (the other fields are empty).
+    """
 
     status: Literal["ok", "nonexistent"]
     folder_id: int = 0

@@ -17,8 +17,10 @@ class OpenMaildrop(Wire):
 
 
 class Maildrop(Wire):
-    """`uids`, and `sizes` in octets in the same order; a message's UIDL is "<uidvalidity>.<uid>". `in_use` is also the answer
-    to a session whose close arrived before its open."""
+    """`uids`, and `sizes` in octets in the same order; a message's UIDL is "<uidvalidity>.<uid>".
+
+    `in_use` is also the answer to a session whose close arrived before its open.
+    """
 
     status: Literal["ok", "in_use"]
     uidvalidity: int = 0
@@ -49,10 +51,12 @@ class RenewedMaildrops(Wire):
 
 
 class ReadMaildrop(Wire):
-    """RETR (`lines` -1) or TOP: header, blank line and `lines` lines of the body. Answer: the octets, not byte-stuffed, as a
-    stream that is cut where they cannot be read any further.
+    """RETR (`lines` -1) or TOP: header, blank line and `lines` lines of the body.
 
-    404 if the message is gone (an IMAP session expunged it)."""
+    Answer: the octets, not byte-stuffed, as a stream that is cut where they cannot be read any further.
+
+    404 if the message is gone (an IMAP session expunged it).
+    """
 
     mailbox_id: UUID
     folder_id: int

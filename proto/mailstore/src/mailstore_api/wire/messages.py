@@ -11,8 +11,11 @@ Ranges = Annotated[list[tuple[int, int]], at_most(MOST_RANGES)]
 
 
 class Section(Wire):
-    """BODY[part.text]<offset.count>. `part` "" for the message; `text` one of "", HEADER, HEADER.FIELDS,
-    HEADER.FIELDS.NOT, TEXT, MIME. `count` -1: to the end."""
+    """BODY[part.text]<offset.count>.
+
+    `part` "" for the message; `text` one of "", HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT, MIME. `count` -1: to the
+    end.
+    """
 
     part: str = ""
     text: str = ""
@@ -69,7 +72,8 @@ class StoreQuestion(Wire):
 class Stored(Wire):
     """The UIDs with their new masks (unchanged ones, too), and the folder's keywords.
 
-    Status `limit`: too many keywords; `gone`: the folder was deleted."""
+    Status `limit`: too many keywords; `gone`: the folder was deleted.
+    """
 
     status: Literal["ok", "limit", "gone"]
     highest_modseq: int = 0

@@ -25,7 +25,7 @@ class _Question(BaseModel):
 def _is_unstorable(value: Any) -> bool:
     if isinstance(value, list):
         return any(map(_is_unstorable, value))
-    return isinstance(value, str) and ("\x00" in value or not value.isascii() and _LONE.search(value) is not None)
+    return isinstance(value, str) and ("\x00" in value or (not value.isascii() and _LONE.search(value) is not None))
 
 
 class Catchall(BaseModel):

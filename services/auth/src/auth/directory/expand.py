@@ -76,8 +76,10 @@ class Expansion:
 
 
 def _boxes(key: str, entry: Entry) -> list[Box]:
-    """Return the mailbox that gets the mail: the address's own (L3; with a forward only for a copy, L2), or the domain's
-    catch-all mailbox (L1)."""
+    """Return the mailbox that gets the mail.
+
+    It is the address's own (L3; with a forward only for a copy, L2), or the domain's catch-all mailbox (L1).
+    """
     if entry.forward:
         itself = any(target.key == key for target in _parsed(entry.forward))
         return [entry.mailbox] if entry.mailbox and (entry.keep_copy or itself) else []

@@ -73,8 +73,9 @@ class Recipients:
     async def _relay(
         self, items: Sequence[RecipientQuestion], weights: Sequence[int]
     ) -> list[tuple[Verdict, UUID | None]]:
-        """Return (verdict, account) of remote recipients: `not_relayed` (S10) without a right to relay; with one, each is
-        charged to its account, up to the limit per hour.
+        """Return (verdict, account) of remote recipients.
+
+        `not_relayed` (S10) without a right to relay; with one, each is charged to its account, up to the limit per hour.
 
         `weights`: the number of remote addresses that each of them leads to.
         """

@@ -62,8 +62,10 @@ def router(rules: AccountRules) -> APIRouter:
 
     @api.post("/mailboxes/{address}/disable", operation_id="disable_mailbox", tags=["mailboxes"])
     async def disable_mailbox(address: str, question: models.Disable | None = None) -> models.Mailbox:
-        """End logins, sessions and grants. With `removal` this is the first of three steps: then purge in mailstore, then
-        DELETE."""
+        """End logins, sessions and grants.
+
+        With `removal` this is the first of three steps: then purge in mailstore, then DELETE.
+        """
         return await rules.disable(address, question or models.Disable())
 
     @api.post("/mailboxes/{address}/enable", operation_id="enable_mailbox", tags=["mailboxes"])

@@ -48,8 +48,10 @@ def router(rules: AliasRules) -> APIRouter:
     async def grants(
         of: Asked, request: Request, response: Response, address: str | None = None, mailbox: str | None = None
     ) -> list[models.Grant]:
-        """List unexpired grants, of all or of one client address or mailbox, by client address and mailbox; `after` is
-        `address,mailbox_id`."""
+        """List unexpired grants, of all or of one client address or mailbox.
+
+        They are in the order of client address and mailbox; `after` is `address,mailbox_id`.
+        """
         return cut(await rules.grants(address, mailbox, of.after, of.asked), of, grant_key, request, response)
 
     @api.delete("/grants", operation_id="revoke_grants", tags=["grants"])

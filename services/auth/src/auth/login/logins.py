@@ -194,8 +194,10 @@ class LoginService:
 
 
 def _change(attempt: Try, row: Row, verdict: Verdict, now: datetime) -> Change | None:
-    """Return what this attempt writes; None if nothing (a right password over SMTP, or over IMAP without a grant, when no
-    counter is reset and no network is added)."""
+    """Return what this attempt writes; None if nothing.
+
+    A right password over SMTP, or over IMAP without a grant, writes nothing when no counter is reset and no network is added.
+    """
     good, pop3 = verdict.found == "good", attempt.login.protocol == "pop3"
     seen = row["network_seen"]
     # a right password resets the counter of its network only: resetting that of all others would give them new guesses

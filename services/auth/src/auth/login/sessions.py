@@ -1,5 +1,4 @@
-"""The check of open sessions: account enabled, password unchanged (decision 15); renewal of their proofs
-(docs/decisions/0040)."""
+"""The check of open sessions: account enabled, password unchanged; renewal of their proofs (decisions 15 and 40)."""
 
 from collections.abc import Sequence
 

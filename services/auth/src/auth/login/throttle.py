@@ -1,5 +1,7 @@
-"""The rules for wrong passwords: when answers to logins are delayed, and when logins are refused without a check
-(docs/decisions/0039, 0049). Pure functions."""
+"""The rules for wrong passwords: when answers to logins are delayed, and when logins are refused without a check.
+
+Pure functions (docs/decisions/0039, 0049).
+"""
 
 import math
 from collections.abc import Callable
@@ -31,8 +33,11 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """The limits of wrong passwords per window: of an account from one network, of an account from all networks that are not
-    its own, and of a client address. `longest`: the longest delay (seconds)."""
+    """The limits of wrong passwords per window.
+
+    Of an account from one network, of an account from all networks that are not its own, and of a client address. `longest`:
+    the longest delay (seconds).
+    """
 
     per_account: int
     elsewhere: int

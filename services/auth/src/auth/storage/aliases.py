@@ -66,8 +66,10 @@ class Aliases:
     async def grants(
         self, now: datetime, client: str | None, mailbox: str | None, after: tuple[str, UUID], limit: int
     ) -> list[Row]:
-        """Return grants unexpired at `now`, of one client address, one mailbox or all, by (client address, mailbox's id) above
-        `after`."""
+        """Return grants unexpired at `now`, of one client address, one mailbox or all.
+
+        They are in the order of (client address, mailbox's id), above `after`.
+        """
         given = (now, *after, limit)
         async with translated():
             if mailbox is not None:

@@ -31,8 +31,11 @@ _END_OF_GROUP = b"(NIL NIL NIL NIL)"
 
 
 class Patience:
-    """Remaining limits of one message's address fields: `addresses`, and `octets` read with the full grammar, which takes 50
-    times as long as the usual form. The rest of a field beyond them is not shown."""
+    """Remaining limits of one message's address fields:
+
+    `addresses`, and `octets` read with the full grammar, which takes 50 times as long as the usual form. The rest of a
+    field beyond them is not shown.
+    """
 
     __slots__ = ("addresses", "octets")
 

@@ -24,10 +24,10 @@ def below(name: str, names: Iterable[str]) -> list[str]:
 
 
 def good_name(name: str) -> bool:
-    """Return whether a folder may have this name: no level is empty, `.` or `..` or has outer spaces, no control characters,
-    within the limits of length and depth, and INBOX in capitals (RFC 3501 5.1).
+    """Return whether a folder may have this name.
 
-    Wildcards of LIST are allowed, since customers migrate folders with such names.
+    No level is empty, `.` or `..` or has outer spaces; no control characters; within the limits of length and depth; INBOX in
+    capitals (RFC 3501 5.1). Wildcards of LIST are allowed, since customers migrate folders with such names.
     """
     levels = name.split(DELIMITER)
     return (

@@ -29,8 +29,9 @@ def is_exact(node: Node) -> bool:
 
 
 def checked(program: Any) -> Node:
-    """Return `program` if it is valid (mailstore_api.wire.SearchQuestion). Raises BadRequest, and OverLimit for too many
-    body keys.
+    """Return `program` if it is valid (mailstore_api.wire.SearchQuestion).
+
+    Raises BadRequest, and OverLimit for too many body keys.
     """
     todo = [(program, 0)]
     nodes = in_body = ranges = 0

@@ -24,8 +24,9 @@ class Retention:
             return len(await connection.fetch(queries.forget_operations, before, most))
 
     async def forget_tombstones(self, before: datetime, most: int) -> int:
-        """Remove tombstones of messages and raise `forgotten_modseq`: a session with an older MODSEQ must open the folder
-        anew. Return their number.
+        """Remove tombstones of messages and raise `forgotten_modseq`; return their number.
+
+        A session with an older MODSEQ must open the folder anew.
         """
         async with self._lease.step() as connection:
             old = await connection.fetch(queries.old_tombstones, before, most)

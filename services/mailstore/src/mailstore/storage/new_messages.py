@@ -12,8 +12,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(seconds: float) -> datetime:
-    """Return the time of seconds since the epoch. Raises OverflowError or ValueError, which cannot be taken for errors of
-    the database."""
+    """Return the time of seconds since the epoch.
+
+    Raises OverflowError or ValueError, which cannot be taken for errors of the database.
+    """
     return _EPOCH + timedelta(seconds=seconds)
 
 

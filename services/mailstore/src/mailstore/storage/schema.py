@@ -1,5 +1,7 @@
-"""The tables of schema `mailstore`, as the migrations make them. Keys of mailbox data begin with the mailbox, so that the
-tables can be sharded by it (decision 14)."""
+"""The tables of schema `mailstore`, as the migrations make them.
+
+Keys of mailbox data begin with the mailbox, so that the tables can be sharded by it (decision 14).
+"""
 
 from sqlalchemy import (
     ARRAY,

@@ -32,8 +32,9 @@ class Candidate(StoredMessage):
 
 
 class Keys:
-    """The SQL of one program. Its arguments are those of the statement from $3 on; each is bound where its SQL is written,
-    so none is unused.
+    """The SQL of one program.
+
+    Its arguments are those of the statement from $3 on; each is bound where its SQL is written, so none is unused.
     """
 
     def __init__(self, keywords: list[str]) -> None:

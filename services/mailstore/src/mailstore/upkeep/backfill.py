@@ -1,5 +1,8 @@
-"""Back-fill of the address columns: SEARCH compares addresses as ENVELOPE has them (RFC 3501 6.4.4), but rows filed by
-older code have the text of the field. They are rewritten once, in slices."""
+"""Back-fill of the address columns:
+
+SEARCH compares addresses as ENVELOPE has them (RFC 3501 6.4.4), but rows filed by older code have the text of the field.
+They are rewritten once, in slices.
+"""
 
 import asyncio
 from collections.abc import Sequence

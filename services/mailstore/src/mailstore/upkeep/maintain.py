@@ -89,7 +89,7 @@ class Maintenance:
         limit = min(id_floor((self._clock.now() - self._keep).timestamp()), self.oldest_queue_id)
         for name, bound in await self._retention.partitions():
             if bound is not None and bound <= limit:
-                day = datetime.strptime(name.rpartition("_")[2], "%Y%m%d").date()  # noqa: DTZ007 - a day's name
+                day = datetime.strptime(name.rpartition("_")[2], "%Y%m%d").date()
                 await self._retention.drop_partition(day)
                 log.info("maintenance", step="partition", dropped=name)
         await self._retention.forget_filed_rest(limit)

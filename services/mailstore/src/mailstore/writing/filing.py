@@ -1,6 +1,7 @@
 """Filing: a list of deliveries in one transaction: hand-over ids, quota, UIDs, rendered rows (decisions 3, 4, 5, 7, 8).
 
-A mailbox that another session has locked is skipped, so that mail for other mailboxes does not wait (decision 0034)."""
+A mailbox that another session has locked is skipped, so that mail for other mailboxes does not wait (decision 0034).
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

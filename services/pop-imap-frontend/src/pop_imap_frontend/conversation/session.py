@@ -122,7 +122,7 @@ class Session(ABC):
 
     async def end_with_jitter(self, spread: float) -> None:
         """End within `spread` seconds, so that clients of a draining server do not all reconnect at once (decision 13)."""
-        await asyncio.sleep(spread if self.ends_last and self.login else random.uniform(0, spread))  # noqa: S311
+        await asyncio.sleep(spread if self.ends_last and self.login else random.uniform(0, spread))
         self.end(_GOING_DOWN)
 
     def count_bad_command(self) -> None:

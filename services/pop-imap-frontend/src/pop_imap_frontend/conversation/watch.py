@@ -1,5 +1,7 @@
-"""Change feed and re-check of the logged-in sessions: changes in their mailbox (decision 8), a disabled or changed account
-(decision 15), renewed proofs (docs/decisions/0040)."""
+"""Change feed and re-check of the logged-in sessions.
+
+Changes in their mailbox (decision 8), a disabled or changed account (decision 15), renewed proofs (docs/decisions/0040).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence

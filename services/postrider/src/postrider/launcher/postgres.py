@@ -89,7 +89,7 @@ class EmbeddedPostgres:
         await self._end_leftover()
         with open(self._log, "ab") as log:
             options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
-            self._process = subprocess.Popen(  # noqa: ASYNC220 - forks and returns at once
+            self._process = subprocess.Popen(
                 [str(binaries() / "postgres"), "-D", str(self._data), "-k", str(self._socket), *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", process_group=0,
                 preexec_fn=_end_with_parent, **self._credentials(),

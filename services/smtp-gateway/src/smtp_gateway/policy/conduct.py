@@ -1,5 +1,7 @@
-"""Limits on clients: replies to errors and useless commands are delayed more and more, then the connection ends; messages
-per minute of a client without a right to relay.
+"""Limits on clients.
+
+Replies to errors and useless commands are delayed more and more, then the connection ends. Messages per minute of a client
+without a right to relay are limited.
 
 The rules and their defaults are Postfix's (smtpd_soft_error_limit, smtpd_hard_error_limit, smtpd_junk_command_limit,
 smtpd_error_sleep_time, stress-adaptive behaviour); docs/decisions/0031.

@@ -1,5 +1,8 @@
-"""Commands that list folders: LIST with its extensions, LSUB, STATUS (RFC 3501 6.3.8 to 6.3.10; RFC 5258 LIST-EXTENDED,
-RFC 5819 LIST-STATUS, RFC 6154 SPECIAL-USE, RFC 3348 CHILDREN)."""
+"""Commands that list folders.
+
+LIST with its extensions, LSUB, STATUS (RFC 3501 6.3.8 to 6.3.10; RFC 5258 LIST-EXTENDED, RFC 5819 LIST-STATUS, RFC 6154
+SPECIAL-USE, RFC 3348 CHILDREN).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
