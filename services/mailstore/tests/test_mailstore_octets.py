@@ -102,7 +102,7 @@ async def test_a_read_that_is_cancelled_in_line_leaves_it():
 async def test_every_way_of_reading_a_body_is_counted(store, mailbox_id):
     await store.deliver(mailbox_id, *[message(size=200_000)] * 3)
     steps = store.parts.steps
-    budget = steps.reader._octets
+    budget = steps.fetcher._octets
     assert steps.retriever._octets is budget and steps.searcher._octets is budget
     budget._patience = 0.05
     whole = FetchQuestion(mailbox_id, 1, ALL, [], [Section()], pieces=True)

@@ -155,7 +155,7 @@ async def test_a_range_without_big_rows_is_read_in_cuts_of_their_weight(store, m
     rows = await store.fetch(mailbox_id, ["ENVELOPE"], ranges=[(1, 100)])
     assert [row[0] for row in rows] == list(range(1, 63))
     assert sum(seen) == 62 and max(seen) <= 20 and seen[0] < 5
-    assert store.parts.steps.reader._octets.taken == 0
+    assert store.parts.steps.fetcher._octets.taken == 0
 
 
 async def test_big_structures_are_read_by_their_weight(store, mailbox_id, monkeypatch):
@@ -209,7 +209,7 @@ async def test_a_large_section_is_never_whole_in_memory(store, mailbox_id):
     async def read():
         question = FetchQuestion(mailbox_id, 1, ALL, [], [Section()], pieces=True)
         total = 0
-        async for frame in store.parts.steps.reader.fetch(question):
+        async for frame in store.parts.steps.fetcher.fetch(question):
             total += len(frame)
         return total
 
@@ -229,7 +229,7 @@ async def test_what_a_replica_reads_at_once_is_bounded(store, count):
     for mailbox_id in mailboxes:
         await store.deliver(mailbox_id, *[message(size=60_000)] * 20)
     limit = 7 * 1024 * 1024
-    octets = store.parts.steps.reader._octets = Octets(limit, patience=0.2)
+    octets = store.parts.steps.fetcher._octets = Octets(limit, patience=0.2)
     sections = [Section(offset=n) for n in range(count)]
     refused = False
     async with AsyncExitStack() as streams:
@@ -237,7 +237,7 @@ async def test_what_a_replica_reads_at_once_is_bounded(store, count):
         streams.callback(tracemalloc.stop)
         for opened in range(20):
             question = FetchQuestion(mailboxes[opened], 1, ALL, [], sections, pieces=True)
-            stream = await streams.enter_async_context(aclosing(store.parts.steps.reader.fetch(question)))
+            stream = await streams.enter_async_context(aclosing(store.parts.steps.fetcher.fetch(question)))
             try:
                 assert len(await anext(stream)) > 60_000 * count
             except Unavailable:

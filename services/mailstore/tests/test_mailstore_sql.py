@@ -16,7 +16,7 @@ from mailstore.storage.schema import metadata
 STORAGE = resources.files("mailstore.storage")
 FILES = sorted(each.name for each in STORAGE.iterdir() if each.name.endswith(".sql"))
 #: Statements of maintenance, the only ones that read all mailboxes.
-UPKEEP = {"backfill.sql", "maintenance.sql"}
+UPKEEP = {"backfill.sql", "retention.sql"}
 STATEMENTS = [(file, *named) for file in FILES for named in Queries("mailstore.storage", file).items()]
 #: What the modules insert, as an example.
 INSERTED = {"$columns": "m.uid", "$values": "", "$condition": "r.subject <> ''", "$after": "$3", "$limit": "200"}

@@ -29,7 +29,7 @@ from mailstore.handlers import admin, endpoints
 from mailstore.handlers.proven import Proven
 from mailstore.handlers.turns import Turns
 from mailstore.model.quota import Charge
-from mailstore.reading.fetch import Reader
+from mailstore.reading.fetch import Fetcher
 from mailstore.reading.folders import Folders
 from mailstore.reading.octets import Octets
 from mailstore.reading.retrieve import Retriever
@@ -40,10 +40,10 @@ from mailstore.storage.fetch import FetchRows
 from mailstore.storage.filing import Filings
 from mailstore.storage.mailboxes import Mailboxes
 from mailstore.storage.maildrop import Leases
-from mailstore.storage.maintenance import Retention
 from mailstore.storage.messages import References
 from mailstore.storage.operations import Operations
 from mailstore.storage.purge import Purges
+from mailstore.storage.retention import Retention
 from mailstore.storage.search import SearchRows
 from mailstore.storage.views import FolderViews
 from mailstore.upkeep.maintain import PERIOD, Maintenance
@@ -102,7 +102,7 @@ def assemble(
         filer=filer,
         maintenance=maintenance,
         folders=Folders(Mailboxes(sessions), FolderViews(sessions), clock),
-        reader=Reader(rows, Sections(session_bodies), octets),
+        fetcher=Fetcher(rows, Sections(session_bodies), octets),
         retriever=Retriever(rows, session_bodies, octets),
         searcher=Searcher(SearchRows(sessions), session_bodies, octets),
         folder_tree=FolderTree(operations, session_bodies, clock),

@@ -20,7 +20,7 @@ from mailstore.feed import Feed
 from mailstore.handlers.feed import add_feed
 from mailstore.handlers.proven import Proven
 from mailstore.handlers.turns import Turns
-from mailstore.reading.fetch import Reader
+from mailstore.reading.fetch import Fetcher
 from mailstore.reading.folders import Folders
 from mailstore.reading.retrieve import Retriever
 from mailstore.reading.search import Searcher
@@ -53,7 +53,7 @@ class Steps:
     expunger: Expunger
     copier: Copier
     appender: Appender
-    reader: Reader
+    fetcher: Fetcher
     retriever: Retriever
     searcher: Searcher
     maildrops: Maildrops
@@ -172,7 +172,7 @@ def _add_streams(app: App, steps: Steps, most_bytes: int) -> None:
         return await streamed(request, wire.ReadMaildrop, steps.retriever.message, "message/rfc822")
 
     async def fetch(request: Request) -> Response:
-        return await streamed(request, wire.FetchQuestion, steps.reader.fetch, "application/octet-stream")
+        return await streamed(request, wire.FetchQuestion, steps.fetcher.fetch, "application/octet-stream")
 
     async def append(request: Request) -> Response:
         raw = await request.body()

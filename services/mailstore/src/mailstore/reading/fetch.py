@@ -23,7 +23,7 @@ _encode = msgspec.msgpack.Encoder().encode
 R = TypeVar("R", bound=MessageRow)
 
 
-class Reader:
+class Fetcher:
     """Reader of a folder's rows."""
 
     def __init__(self, rows: FetchRows, sections: Sections, octets: Octets) -> None:
@@ -67,7 +67,7 @@ class Reader:
         low, high = question.ranges[0]
         while low <= high:
             async with self._octets.of(question.mailbox_id, FRAME_BYTES + BIG) as share:
-                rows = await self._rows.until(
+                rows = await self._rows.rows_until(
                     question.mailbox_id, question.folder_id, low, high, SLICE, FRAME_BYTES, selection
                 )
                 if not rows:

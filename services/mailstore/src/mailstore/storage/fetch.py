@@ -91,7 +91,7 @@ class FetchRows:
         async with translated():
             return bool(await self._pool.fetchval(queries.has_big_rows, mailbox_id, folder_id, low, high))
 
-    async def until(
+    async def rows_until(
         self, mailbox_id: UUID, folder_id: int, low: int, high: int, most: int, octets: int, selection: Selection
     ) -> list[StoredMessage]:  # fmt: skip
         """Return the first rows of a range until their rendered columns reach `octets`."""

@@ -9,7 +9,7 @@ from mailkit.postgres.singleton import Lost, Singleton
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
-from mailstore.storage.maintenance import Retention
+from mailstore.storage.retention import Retention
 from mailstore.upkeep.backfill import fill_addresses
 
 log = get_logger()

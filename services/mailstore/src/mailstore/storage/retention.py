@@ -8,11 +8,11 @@ import asyncpg
 from mailkit.postgres.pool import Connection, Queries
 from mailkit.postgres.singleton import Singleton
 
-queries = Queries("mailstore.storage", "maintenance.sql")
+queries = Queries("mailstore.storage", "retention.sql")
 
 
 class Retention:
-    """The statements of `maintenance.sql`, the only ones that read all mailboxes. Its changes raise Lost without the lease."""
+    """The statements of `retention.sql`, the only ones that read all mailboxes. Its changes raise Lost without the lease."""
 
     def __init__(self, pool: asyncpg.Pool, lease: Singleton) -> None:
         self._pool = pool
