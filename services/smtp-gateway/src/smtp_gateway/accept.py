@@ -51,8 +51,8 @@ class Acceptor:
     ) -> Reply:
         """Hand the message over and return the reply to the final dot.
 
-        `header`: the body's. `clause`: the from-clause of Received (`trace.from_clause`). `complete`: the message is a submission, to which a
-        missing Date or Message-ID is added (RFC 6409 8).
+        `header`: the body's. `clause`: the from-clause of Received (`trace.from_clause`). `complete`: the message is a
+        submission, to which a missing Date or Message-ID is added (RFC 6409 8).
         """
         started = time.perf_counter()
         submission_id = new_id(self._clock.timestamp())

@@ -63,34 +63,34 @@ def assemble(settings: GatewaySettings) -> Parts:
     queue = QueueClient(settings.queue_url, settings.token_gateway_queue, timeout=20)
     minimums = tls_minimums(settings.tls_minimum, SMTP_LISTENERS)
     certificates = CertificateStore(settings.certificates, minimums) if settings.certificates else None
+    exempt = Networks(settings.limit_exempt_networks)
     connections = Connections(
         Limits(
-            settings.gateway_connections, settings.connections_per_address, Networks(settings.limit_exempt_networks),
-            settings.connections_per_minute,
+            settings.gateway_connections, settings.connections_per_address, exempt, settings.connections_per_minute
         )
     )  # fmt: skip
-    resolver, room = Resolver(settings.dns_servers), Batcher(mailstore.room, patience=PATIENCE)
+    resolver, quota = Resolver(settings.dns_servers), Batcher(mailstore.room, patience=PATIENCE)
 
     def crowded() -> bool:
         return connections.crowded
 
     context = Context(
-        settings,
-        SenderCheck(Batcher(auth.senders, patience=PATIENCE), resolver),
-        RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), room),
-        ClientLimits(settings, crowded),
-        Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
-        Batcher(auth.logins, flights=4, most=20, patience=PATIENCE),
-        Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=crowded),
-        BodyBudget(settings.gateway_body_bytes),
-        Sessions(crowded),
-        certificates.server_context if certificates else None,
+        settings=settings,
+        senders=SenderCheck(Batcher(auth.senders, patience=PATIENCE), resolver),
+        recipients=RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), quota),
+        limits=ClientLimits(settings, crowded),
+        acceptor=Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
+        logins=Batcher(auth.logins, flights=4, most=20, patience=PATIENCE),
+        tarpit=Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=crowded),
+        bodies=BodyBudget(settings.gateway_body_bytes),
+        sessions=Sessions(crowded),
+        tls=certificates.server_context if certificates else None,
     )
-    asking = WithoutGrants(auth)
+    without = WithoutGrants(auth)
     direct = replace(
         context,
-        senders=SenderCheck(Batcher(asking.senders, patience=PATIENCE), resolver),
-        recipients=RecipientCheck(Batcher(asking.recipients, patience=PATIENCE), room),
+        senders=SenderCheck(Batcher(without.senders, patience=PATIENCE), resolver),
+        recipients=RecipientCheck(Batcher(without.recipients, patience=PATIENCE), quota),
         limits=ClientLimits(settings, crowded),
     )
     return Parts(

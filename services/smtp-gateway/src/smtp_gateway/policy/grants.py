@@ -14,10 +14,10 @@ class WithoutGrants:
     def __init__(self, auth: AuthClient) -> None:
         self._auth = auth
 
-    async def senders(self, asked: Sequence[SenderQuestion]) -> Sequence[SenderAnswer]:
+    async def senders(self, questions: Sequence[SenderQuestion]) -> Sequence[SenderAnswer]:
         """Return auth's answers, one per question. Raises Unavailable."""
-        return await self._auth.senders([structs.replace(each, client_address=None) for each in asked])
+        return await self._auth.senders([structs.replace(each, client_address=None) for each in questions])
 
-    async def recipients(self, asked: Sequence[RecipientQuestion]) -> Sequence[RecipientAnswer]:
+    async def recipients(self, questions: Sequence[RecipientQuestion]) -> Sequence[RecipientAnswer]:
         """Return auth's answers, one per question. Raises Unavailable."""
-        return await self._auth.recipients([structs.replace(each, client_address=None) for each in asked])
+        return await self._auth.recipients([structs.replace(each, client_address=None) for each in questions])

@@ -15,18 +15,18 @@ _VERDICTS = {
     "too_many": replies.TOO_MANY_THIS_HOUR,
     "bad_address": replies.BAD_RECIPIENT,
 }
-_ROOM = {"full": replies.MAILBOX_FULL, "never": replies.NEVER_FITS, "gone": replies.NO_MAILBOX}
+_QUOTA = {"full": replies.MAILBOX_FULL, "never": replies.NEVER_FITS, "gone": replies.NO_MAILBOX}
 
 
 class RecipientCheck:
     """Checks recipients against auth and mailstore, both asked in lists."""
 
-    def __init__(self, ask: Batcher[RecipientQuestion, RecipientAnswer], room: Batcher[RoomQuestion, str]) -> None:
-        self._room = AnswerCache(
-            room, key=lambda asked: (asked.mailbox_id, asked.size), keeps=lambda said: said == "room"
+    def __init__(self, ask: Batcher[RecipientQuestion, RecipientAnswer], quota: Batcher[RoomQuestion, str]) -> None:
+        self._quota = AnswerCache(
+            quota, key=lambda question: (question.mailbox_id, question.size), keeps=lambda answer: answer == "room"
         )
         # a local answer does not depend on the client; a remote one does, and is charged: it is never cached
-        self._ask = AnswerCache(ask, key=lambda asked: asked.address, keeps=_is_local)
+        self._ask = AnswerCache(ask, key=lambda question: question.address, keeps=_is_local)
 
     async def check(self, question: RecipientQuestion, size: int) -> tuple[Reply | None, list[Target]]:
         """Return (refusal or None, final targets). `size`: as declared in MAIL, 0 if unknown. Raises Unavailable."""
@@ -40,11 +40,11 @@ class RecipientCheck:
             return _VERDICTS[answer.verdict], []
         # one full mailbox must not stop a forward to several: the quota is checked again at filing (P2, S8)
         if len(answer.targets) == 1 and (mailbox := answer.targets[0]).mailbox_id is not None:
-            room = await self._room.ask(
+            verdict = await self._quota.ask(
                 RoomQuestion(mailbox.mailbox_id, max(size, 1), mailbox.quota_limit, mailbox.limit_version)
             )
-            if room != "room":
-                return _ROOM[room], []
+            if verdict != "room":
+                return _QUOTA[verdict], []
         return None, answer.targets
 
     async def targets(self, question: RecipientQuestion) -> list[Target]:

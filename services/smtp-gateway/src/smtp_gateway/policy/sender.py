@@ -16,7 +16,9 @@ class SenderCheck:
 
     def __init__(self, ask: Batcher[SenderQuestion, SenderAnswer], resolver: Resolver) -> None:
         # a cached right to relay may just have ended: RCPT asks again and notices it
-        self._ask = AnswerCache(ask, key=lambda asked: (asked.mail_from, asked.client_address, asked.login_mailbox))
+        self._ask = AnswerCache(
+            ask, key=lambda question: (question.mail_from, question.client_address, question.login_mailbox)
+        )
         self._resolver = resolver
 
     async def answer(self, address: str, client_address: str | None, login: UUID | None) -> SenderAnswer:

@@ -54,14 +54,14 @@ class Sessions:
 
     async def recheck(self, auth: AuthClient) -> None:
         """End the sessions whose account was disabled or whose password changed, by one list call. Raises Unavailable."""
-        asked = [(session, login) for session in self.open if (login := session.login) and login.mailbox_id]
-        if not asked:
+        logins = [(session, login) for session in self.open if (login := session.login) and login.mailbox_id]
+        if not logins:
             return
         questions = [
-            SessionQuestion(login.mailbox_id, login.credential_version) for _, login in asked if login.mailbox_id
+            SessionQuestion(login.mailbox_id, login.credential_version) for _, login in logins if login.mailbox_id
         ]
-        for (session, _), good in zip(asked, await auth.sessions(questions), strict=True):
-            if not good:
+        for (session, _), valid in zip(logins, await auth.sessions(questions), strict=True):
+            if not valid:
                 session.revoke()
 
     def drain(self) -> None:
