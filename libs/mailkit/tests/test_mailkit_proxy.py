@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailkit.net.proxy import LONGEST_V1, LONGEST_V2, BadHeader, Header, parse_header
+from mailkit.net.proxy import LONGEST_V1, LONGEST_V2, BadHeader, ProxyHeader, parse_header
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 
@@ -44,7 +44,7 @@ def tcp6(source: str, port: int) -> bytes:
     ],
 )
 def test_forms(raw: bytes, address: str | None, port: int) -> None:
-    assert parse_header(raw + b"EHLO me\r\n") == Header(address, port, len(raw))
+    assert parse_header(raw + b"EHLO me\r\n") == ProxyHeader(address, port, len(raw))
     for end in range(len(raw)):
         assert parse_header(raw[:end]) is None, "an unfinished header is waited for"
 
@@ -101,5 +101,5 @@ def test_any_bytes(raw: bytes) -> None:
 def test_both_versions_say_the_same(address: object, port: int, behind: bytes) -> None:
     one = f"PROXY TCP4 {address} 10.0.0.9 {port} 25\r\n".encode()
     two = v2(0x11, tcp4(str(address), port))
-    assert parse_header(one + behind) == Header(str(address), port, len(one))
-    assert parse_header(two + behind) == Header(str(address), port, len(two))
+    assert parse_header(one + behind) == ProxyHeader(str(address), port, len(one))
+    assert parse_header(two + behind) == ProxyHeader(str(address), port, len(two))

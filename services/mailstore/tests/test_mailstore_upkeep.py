@@ -11,7 +11,7 @@ from bodystore import BodyStore
 from mailkit.errors import Forbidden
 from mailkit.ids import id_floor, new_id
 from mailkit.postgres.pool import PLANNER, create_pool
-from mailkit.postgres.singleton import Lost
+from mailkit.postgres.singleton import LeaseLost
 from mailkit.testing.speed import patient
 from mailstore.service import assemble
 from mailstore.upkeep.maintain import PERIOD
@@ -124,7 +124,7 @@ async def test_a_replica_that_slept_through_its_lease_writes_nothing(store):
     assert await mine._lease.mine()
     store.pass_time(PERIOD.total_seconds() + 61)
     assert await other._lease.mine()
-    with pytest.raises(Lost):
+    with pytest.raises(LeaseLost):
         await mine._operations()
     assert await store.pool.fetchval("select count(*) from mailstore.operation") == 1
     assert await other._operations() == 1

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from mailkit.errors import Unavailable
 from mailkit.ids import id_floor, id_time, new_id
-from mailkit.postgres.singleton import Lost, Singleton
+from mailkit.postgres.singleton import LeaseLost, Singleton
 from queue_worker.models import Outcome
 from queue_worker.storage import claims, handovers, outcomes, partitions, records, upkeep
 from queue_worker.storage.schema import metadata
@@ -138,7 +138,7 @@ async def test_the_work_is_done_once_for_two_replicas_and_never_after_the_lease(
     assert rounds == [True, False, True, False]
     world.pass_time(MAINTAIN_SECONDS + 61)
     await two.maintenance.hour()
-    with pytest.raises(Lost):  # one was stopped in the middle of its round and goes on
+    with pytest.raises(LeaseLost):  # one was stopped in the middle of its round and goes on
         await one.maintenance._partitions.make("attempt", datetime(2031, 1, 1, tzinfo=UTC))
     assert await world.pool.fetchval("select to_regclass('queue.attempt_20310101')") is None
 

@@ -14,7 +14,7 @@ _LOCAL_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._+=&'~-]{0,62}[a-z0-9_+=~-])?\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
+class RecipientAddress:
     """A parsed recipient. `key`: compared in tables, lower case; `address`: passed on, with the local part as written."""
 
     key: str
@@ -22,7 +22,7 @@ class Recipient:
     address: str
 
 
-def parse_recipient(text: str) -> Recipient:
+def parse_recipient(text: str) -> RecipientAddress:
     """Parse an address from RCPT or a forward's target. A source route is dropped (RFC 5321 4.1.1.3).
 
     Raises BadAddress.
@@ -38,7 +38,7 @@ def parse_recipient(text: str) -> Recipient:
     if not quoted and not _DOT_STRING.match(address.local):
         raise BadAddress(f"{text!r} is not a mail address")
     local = address.local if _DOT_STRING.match(address.local) else _quote(address.local)
-    return Recipient(f"{address.local.lower()}@{address.domain}", address.domain, f"{local}@{address.domain}")
+    return RecipientAddress(f"{address.local.lower()}@{address.domain}", address.domain, f"{local}@{address.domain}")
 
 
 def _quote(local: str) -> str:
@@ -71,7 +71,7 @@ def parse_sender(text: str) -> Sender:
     return Sender(f"{address.local.lower()}@{address.domain}", address.domain, stripped == text)
 
 
-def parse_own(text: str) -> Recipient:
+def parse_own(text: str) -> RecipientAddress:
     """Parse the address of a new mailbox or forward: lower case, nothing that could be read as a route.
 
     Raises BadAddress.
@@ -82,4 +82,4 @@ def parse_own(text: str) -> Recipient:
             f"{text!r} cannot be an address here; use letters, digits and . _ - + = before the @, up to 64 characters"
         )
     whole = f"{address.local}@{address.domain}"
-    return Recipient(whole, address.domain, whole)
+    return RecipientAddress(whole, address.domain, whole)

@@ -7,7 +7,7 @@ from auth import metrics
 from auth.storage.logins import NETWORK_KNOWN
 from auth.storage.maintenance import remove
 from mailkit.postgres.pool import translated
-from mailkit.postgres.singleton import Lost, Singleton
+from mailkit.postgres.singleton import LeaseLost, Singleton
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
@@ -38,7 +38,7 @@ class Maintenance:
     async def run(self) -> dict[str, int]:
         """Remove expired rows; return their number per table, empty if another replica does it. Raises Unavailable."""
         removed: dict[str, int] = {}
-        with suppress(Lost), self._singleton.round():
+        with suppress(LeaseLost), self._singleton.round():
             async with translated():
                 if not await self._singleton.mine():
                     return removed

@@ -26,7 +26,7 @@ class BadHeader(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ProxyHeader:
     """A PROXY header.
 
     `address` is normalised; None for LOCAL, UNKNOWN and protocols other than TCP: no client is known, so no grant is given.
@@ -38,7 +38,7 @@ class Header:
     length: int
 
 
-def parse_header(data: bytes) -> Header | None:
+def parse_header(data: bytes) -> ProxyHeader | None:
     """Parse the header at the start of `data`; None if it is incomplete. Raises BadHeader."""
     if data.startswith(_SIGNATURE[: len(data)]) and data[:1] == b"\r":
         return _version_2(data) if len(data) >= 16 else None
@@ -47,7 +47,7 @@ def parse_header(data: bytes) -> Header | None:
     raise BadHeader("neither version of the header begins like this")
 
 
-def _version_1(data: bytes) -> Header | None:
+def _version_1(data: bytes) -> ProxyHeader | None:
     end = data.find(b"\r\n", 0, LONGEST_V1)
     if end < 0:
         if len(data) >= LONGEST_V1:
@@ -55,7 +55,7 @@ def _version_1(data: bytes) -> Header | None:
         return None
     line = data[:end]
     if line == b"PROXY UNKNOWN" or line.startswith(b"PROXY UNKNOWN "):
-        return Header(None, 0, end + 2)  # 2.1: what follows UNKNOWN is ignored
+        return ProxyHeader(None, 0, end + 2)  # 2.1: what follows UNKNOWN is ignored
     match = _V1.fullmatch(line)
     if match is None:
         raise BadHeader("the line has another form")
@@ -67,10 +67,10 @@ def _version_1(data: bytes) -> Header | None:
     port, own_port = int(match[4]), int(match[5])
     if port > 65535 or own_port > 65535:
         raise BadHeader("a port is too large")
-    return Header(peer_address(str(source)), port, end + 2)
+    return ProxyHeader(peer_address(str(source)), port, end + 2)
 
 
-def _version_2(data: bytes) -> Header | None:
+def _version_2(data: bytes) -> ProxyHeader | None:
     version, command = data[12] >> 4, data[12] & 0xF
     length = 16 + int.from_bytes(data[14:16], "big")
     if version != 2 or command > 1:
@@ -80,19 +80,19 @@ def _version_2(data: bytes) -> Header | None:
     if len(data) < length:
         return None
     if command == 0:
-        return Header(None, 0, length)  # LOCAL: the proxy's own health check
+        return ProxyHeader(None, 0, length)  # LOCAL: the proxy's own health check
     family = _FAMILIES.get(data[13])
     if family is None:
-        return Header(None, 0, length)  # UNSPEC, UDP and UNIX name no TCP client
+        return ProxyHeader(None, 0, length)  # UNSPEC, UDP and UNIX name no TCP client
     kind, size = family
     if length < 16 + 2 * size + 4:
         raise BadHeader("too short for its addresses")
     source = socket.inet_ntop(kind, data[16 : 16 + size])
     port = int.from_bytes(data[16 + 2 * size : 18 + 2 * size], "big")
-    return Header(peer_address(source), port, length)
+    return ProxyHeader(peer_address(source), port, length)
 
 
-async def read_header(sock: socket.socket) -> Header:
+async def read_header(sock: socket.socket) -> ProxyHeader:
     """Read exactly the PROXY header from the socket and no octet behind it. Raises BadHeader, EOFError, OSError."""
     got = b""
     while True:

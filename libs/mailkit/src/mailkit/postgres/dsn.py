@@ -29,7 +29,7 @@ _CA = "ca.crt"
 
 
 @dataclass(frozen=True)
-class Place:
+class DatabaseAddress:
     """The parts of a URL. `hosts` as in the URL: `host:port`, several with commas; a socket's folder is in `query`."""
 
     user: str = ""
@@ -39,7 +39,7 @@ class Place:
     query: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def parse(cls, url: str, setting: str) -> "Place":
+    def parse(cls, url: str, setting: str) -> "DatabaseAddress":
         """Parse a Postgres URL. Raises ConfigError naming `setting`."""
         split = urlsplit(url)
         if split.scheme not in ("postgres", "postgresql"):
@@ -55,7 +55,7 @@ class Place:
         query = f"?{urlencode(self.query, quote_via=quote, safe='/')}" if self.query else ""
         return f"postgresql://{login}{'@' if login else ''}{self.hosts}/{quote(self.name, safe='')}{query}"
 
-    def at(self, host: str, port: int | None) -> "Place":
+    def at(self, host: str, port: int | None) -> "DatabaseAddress":
         """Return the same database at another host, port or both; an empty host and None change nothing."""
         if host:
             query = tuple((name, value) for name, value in self.query if name not in ("host", "port"))
@@ -66,7 +66,7 @@ class Place:
             return replace(self, hosts=hosts)
         return self
 
-    def told(self, name: str, value: str) -> "Place":
+    def with_setting(self, name: str, value: str) -> "DatabaseAddress":
         """Return the place with `name` in the query set to `value`."""
         return replace(self, query=(*((n, v) for n, v in self.query if n != name), (name, value)))
 
@@ -82,12 +82,12 @@ def _port(hosts: str) -> str:
 
 def where(url: str) -> str:
     """Return `user at host:port/name` of a URL, for messages: never the password. Raises ConfigError."""
-    place = Place.parse(url, "POSTRIDER_DATABASE_URL")
+    place = DatabaseAddress.parse(url, "POSTRIDER_DATABASE_URL")
     hosts = place.hosts or dict(place.query).get("host", "localhost")
     return f"{place.user or 'nobody'} at {hosts}/{place.name}"
 
 
-def from_secret(folder: Path) -> Place:
+def from_secret(folder: Path) -> DatabaseAddress:
     """Read the folder of a secret; missing parts are empty. Raises ConfigError."""
 
     def read(names: tuple[str, ...]) -> str:
@@ -106,7 +106,7 @@ def from_secret(folder: Path) -> Place:
         raise ConfigError(f"POSTRIDER_DATABASE_SECRET: there is no folder {folder}; mount the database's secret there")
     found = {part: read(names) for part, names in _KEYS.items()}
     uri = read(_URI)
-    place = Place.parse(uri, "POSTRIDER_DATABASE_SECRET: its uri") if uri else Place()
+    place = DatabaseAddress.parse(uri, "POSTRIDER_DATABASE_SECRET: its uri") if uri else DatabaseAddress()
     place = replace(
         place, user=place.user or found["user"], password=place.password or found["password"],
         name=place.name or found["name"],
@@ -114,7 +114,7 @@ def from_secret(folder: Path) -> Place:
     if not place.hosts and "host" not in dict(place.query) and found["host"]:
         place = place.at(found["host"], _number(found["port"]))
     if (folder / _CA).exists() and "sslrootcert" not in dict(place.query):
-        place = place.told("sslrootcert", str(folder / _CA))
+        place = place.with_setting("sslrootcert", str(folder / _CA))
     return place
 
 
@@ -155,12 +155,12 @@ class DatabaseSettings(ServiceSettings):
             return url
         if not url and not self.database_secret:
             return ""
-        place = Place.parse(url, "POSTRIDER_DATABASE_URL") if url else from_secret(Path(self.database_secret))
+        place = DatabaseAddress.parse(url, "POSTRIDER_DATABASE_URL") if url else from_secret(Path(self.database_secret))
         place = place.at(self.database_host, self.database_port)
         if self.database_name:
             place = replace(place, name=self.database_name)
         if self.database_sslmode:
-            place = place.told("sslmode", self.database_sslmode)
+            place = place.with_setting("sslmode", self.database_sslmode)
         missing = _missing(place)
         if missing:
             raise ConfigError(f"the database's secret has no {missing}, and no setting gives it")
@@ -179,7 +179,7 @@ class BodiesSettings(DatabaseSettings):
         return self.bodies_database_url.get_secret_value() or self.dsn
 
 
-def _missing(place: Place) -> str:
+def _missing(place: DatabaseAddress) -> str:
     """Return the first part that a connection needs and `place` lacks, in words; empty if there is none."""
     parts: Mapping[str, str] = {
         "user (key username or user)": place.user,

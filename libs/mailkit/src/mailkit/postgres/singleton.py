@@ -39,7 +39,7 @@ _LOOK = "select true from {table} where name = $1 and holder = $2 and fence = $3
 _RELEASE = "update {table} set until = $3 where name = $1 and holder = $2 and until > $3"
 
 
-class Lost(Exception):
+class LeaseLost(Exception):
     """Another replica has taken over the lease; this round ends."""
 
 
@@ -77,7 +77,7 @@ class Singleton:
         """Count a round of the work by its outcome; without the lease, or if it is lost, no round is counted."""
         try:
             yield
-        except Lost:
+        except LeaseLost:
             self._fence = 0
             raise
         except Exception:
@@ -91,10 +91,10 @@ class Singleton:
 
     @asynccontextmanager
     async def step(self) -> AsyncIterator[Connection]:
-        """Open a transaction that is committed only under our lease. Raises Lost."""
+        """Open a transaction that is committed only under our lease. Raises LeaseLost."""
         async with self._pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval(self._look, self._name, self._holder, self._fence):
-                raise Lost(self._name)
+                raise LeaseLost(self._name)
             yield connection
 
     async def release(self) -> None:

@@ -11,7 +11,7 @@ import structlog
 #: The events of the mail log and their meaning: a line's `event` is one of these. docs/logs.md is this table.
 EVENTS = {
     "ready": "the service answers",
-    "draining": "the service was told to stop: nothing new is taken, work under way is finished",
+    "draining": "the service was asked to stop: nothing new is taken, work under way is finished",
     "stopped": "the service ended",
     "login": "a password was right; also a login that came too soon (`outcome`)",
     "login_refused": "a password was wrong, or there were too many tries (`outcome`)",

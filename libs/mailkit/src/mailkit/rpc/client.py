@@ -1,4 +1,4 @@
-"""Calls from one service to another: MessagePack over persistent HTTP connections, with failures told apart (decision 3)."""
+"""Calls from one service to another: MessagePack over persistent HTTP connections, which distinguishes kinds of failure (decision 3)."""
 
 import asyncio
 import socket

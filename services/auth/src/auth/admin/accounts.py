@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from auth.addresses import Recipient, parse_own, parse_recipient
+from auth.addresses import RecipientAddress, parse_own, parse_recipient
 from auth.admin import models
 from auth.login.passwords import LONGEST_PASSWORD, HashQueue, Passwords, QueueFull
 from auth.storage.accounts import Accounts, nobody
@@ -150,7 +150,7 @@ def forward_targets(texts: list[str]) -> list[str]:
     return list(dict.fromkeys(_address(text).address for text in texts))
 
 
-def _address(text: str) -> Recipient:
+def _address(text: str) -> RecipientAddress:
     try:
         return parse_recipient(text)
     except BadAddress as error:

@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-from auth.addresses import Recipient, parse_recipient
-from auth.storage.directory import Box, Entry
+from auth.addresses import RecipientAddress, parse_recipient
+from auth.storage.directory import AddressEntry, Box
 from auth_api.wire import Target
 from mailkit.mail.address import BadAddress
 
@@ -13,7 +13,7 @@ MOST_TARGETS = 100
 #: Limit of addresses looked up for one list; expansions beyond it count as loops.
 MOST_LOOKUPS = 20_000
 
-Lookup = Callable[[Sequence[tuple[str, str]]], Awaitable[Mapping[str, Entry]]]
+Lookup = Callable[[Sequence[tuple[str, str]]], Awaitable[Mapping[str, AddressEntry]]]
 
 
 class Loop(Exception):
@@ -24,10 +24,10 @@ class Expansion:
     """The entries of one list's recipients and of all addresses that their forwards lead to."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
-        self._asked: dict[str, Recipient] = {}
+        self._entries: dict[str, AddressEntry] = {}
+        self._asked: dict[str, RecipientAddress] = {}
 
-    async def load(self, recipients: Iterable[Recipient], lookup: Lookup) -> None:
+    async def load(self, recipients: Iterable[RecipientAddress], lookup: Lookup) -> None:
         """Look up the recipients, then the addresses they forward to, level by level: at most DEEPEST + 1 statements."""
         level = {recipient.key: recipient for recipient in recipients}
         for _ in range(DEEPEST + 1):
@@ -39,11 +39,11 @@ class Expansion:
             self._entries |= found
             level = {target.key: target for entry in found.values() for target in _next(entry)}
 
-    def local(self, recipient: Recipient) -> bool:
+    def local(self, recipient: RecipientAddress) -> bool:
         """Return whether the recipient's domain is local."""
         return recipient.key in self._entries
 
-    def targets(self, recipient: Recipient) -> list[Target]:
+    def targets(self, recipient: RecipientAddress) -> list[Target]:
         """Return the final targets of a local recipient, each once; empty if there is no such recipient (S14).
 
         A forward's target that does not exist is left out if another one exists. Raises Loop.
@@ -52,7 +52,9 @@ class Expansion:
         self._follow(recipient, "", found, set(), set())
         return list(found.values())
 
-    def _follow(self, recipient: Recipient, via: str, found: dict[str, Target], path: set[str], done: set[str]) -> None:
+    def _follow(
+        self, recipient: RecipientAddress, via: str, found: dict[str, Target], path: set[str], done: set[str]
+    ) -> None:
         """Add the targets of `recipient`, reached by the forward or catch-all of `via` ("": the recipient asked about)."""
         key = recipient.key
         if key in path or len(path) > DEEPEST:
@@ -75,7 +77,7 @@ class Expansion:
         done.add(key)
 
 
-def _boxes(key: str, entry: Entry) -> list[Box]:
+def _boxes(key: str, entry: AddressEntry) -> list[Box]:
     """Return the mailbox that gets the mail.
 
     It is the address's own (L3; with a forward only for a copy, L2), or the domain's catch-all mailbox (L1).
@@ -88,12 +90,12 @@ def _boxes(key: str, entry: Entry) -> list[Box]:
     return [entry.catchall_mailbox] if entry.catchall_mailbox else []
 
 
-def _next(entry: Entry) -> list[Recipient]:
+def _next(entry: AddressEntry) -> list[RecipientAddress]:
     """Return what the entry forwards to: its own forward, or without forward and mailbox the domain's catch-all."""
     return _parsed(entry.forward or (() if entry.mailbox else entry.catchall_forward))
 
 
-def _parsed(targets: Iterable[str]) -> list[Recipient]:
+def _parsed(targets: Iterable[str]) -> list[RecipientAddress]:
     parsed = []
     for text in targets:
         try:

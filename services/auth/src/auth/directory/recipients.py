@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from auth import metrics
-from auth.addresses import Recipient, parse_recipient, parse_sender
+from auth.addresses import RecipientAddress, parse_recipient, parse_sender
 from auth.directory.expand import Expansion, Loop
 from auth.grants import GrantPolicy
 from auth.storage.directory import Directory, SenderRow
@@ -65,7 +65,7 @@ class Recipients:
             metrics.RECIPIENTS.labels(answer.verdict).inc()
         return final
 
-    async def _postmaster(self) -> Recipient | None:
+    async def _postmaster(self) -> RecipientAddress | None:
         """Return the recipient that a bare `postmaster` stands for (RFC 5321 4.5.1); None while there is no domain."""
         domain = self._primary or await self._directory.oldest_domain()
         return _parse(f"{BARE_POSTMASTER}@{domain}") if domain else None
@@ -153,14 +153,14 @@ def _is_bare(text: str) -> bool:
     return text.strip().lower() == BARE_POSTMASTER
 
 
-def _parse(text: str) -> Recipient | None:
+def _parse(text: str) -> RecipientAddress | None:
     try:
         return parse_recipient(text)
     except BadAddress:
         return None
 
 
-def _local_answer(recipient: Recipient | None, expansion: Expansion) -> RecipientAnswer | None:
+def _local_answer(recipient: RecipientAddress | None, expansion: Expansion) -> RecipientAnswer | None:
     """Return the answer for a malformed or local recipient; None for a remote one."""
     if recipient is None:
         return RecipientAnswer("bad_address", [])

@@ -14,7 +14,7 @@ from auth import metrics
 from auth.grants import GrantPolicy
 from auth.login.password_cache import PasswordCache
 from auth.login.passwords import HashQueue, Passwords, QueueFull
-from auth.login.throttle import Keys, Throttle
+from auth.login.throttle import CounterKeys, Throttle
 from auth.storage.logins import NETWORK_RENEWED, Change, Logins, Times, remembered_answer
 from auth.storage.rows import Row
 from auth_api.wire import Login, LoginAnswer
@@ -36,7 +36,7 @@ class Try:
 
     login: Login
     account: str
-    keys: Keys
+    keys: CounterKeys
     client: str | None
     holder: str | None
     exempt: bool
@@ -155,7 +155,7 @@ class LoginService:
         key = client_host(client) if client and not exempt else None
         network = client_network(client) if client and not exempt else None
         account = account[:LONGEST_KEY]
-        keys = Keys(account, None if network is None else f"{account} {network}")
+        keys = CounterKeys(account, None if network is None else f"{account} {network}")
         return Try(item, account, keys, key, holder, exempt, network)
 
     async def _judge(self, attempt: Try, row: Row, times: Times) -> Verdict:

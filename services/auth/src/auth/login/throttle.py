@@ -15,7 +15,7 @@ UnderWay = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class CounterKeys:
     """The keys of a login's counters.
 
     `account`: of the account from all networks that are not its own. `network`: of the account from this network; None if
@@ -45,7 +45,7 @@ class Throttle:
     window: timedelta
     longest: float
 
-    def wait(self, row: Row, keys: Keys, under_way: UnderWay, now: datetime) -> int:
+    def wait(self, row: Row, keys: CounterKeys, under_way: UnderWay, now: datetime) -> int:
         """Return the seconds until this attempt may be made; 0: now."""
         waits = [0]
         here, strangers = _counted(row, keys, under_way)
@@ -57,7 +57,7 @@ class Throttle:
             waits.append(self._left(row["address_window"], now))
         return max(waits)
 
-    def delay(self, row: Row, keys: Keys, under_way: UnderWay) -> float:
+    def delay(self, row: Row, keys: CounterKeys, under_way: UnderWay) -> float:
         """Return the delay of the answer to an allowed attempt (seconds), in proportion to the failures so far."""
         here, strangers = _counted(row, keys, under_way)
         share: float = max(
@@ -71,7 +71,7 @@ class Throttle:
         return max(1, math.ceil((started + self.window - now).total_seconds()))
 
 
-def _counted(row: Row, keys: Keys, under_way: UnderWay) -> tuple[int, int]:
+def _counted(row: Row, keys: CounterKeys, under_way: UnderWay) -> tuple[int, int]:
     """Return the account's wrong passwords from this network, and from all networks not its own if this is one (else 0)."""
     here = row["network_failures"] + (under_way(keys.network) if keys.network is not None else 0)
     return here, row["account_failures"] + under_way(keys.account) if row["network_seen"] is None else 0

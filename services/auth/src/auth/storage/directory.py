@@ -39,7 +39,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AddressEntry:
     """What receives mail for an address of a local domain."""
 
     mailbox: Box | None
@@ -65,7 +65,7 @@ class Directory:
             )  # fmt: skip
         return found
 
-    async def lookup(self, addresses: Sequence[tuple[str, str]]) -> dict[str, Entry]:
+    async def lookup(self, addresses: Sequence[tuple[str, str]]) -> dict[str, AddressEntry]:
         """Look up each (address, domain), both normalised; addresses of domains that are not local are left out."""
         now = time.monotonic()
         asked = [(address, domain) for address, domain in addresses if self._foreign.get(domain, 0.0) < now]
@@ -105,15 +105,15 @@ class Directory:
         return name
 
 
-def _entry(address: str, row: asyncpg.Record) -> Entry:
+def _entry(address: str, row: asyncpg.Record) -> AddressEntry:
     if row["domain"] != "open":
-        return Entry(None)  # a closing domain accepts no mail
+        return AddressEntry(None)  # a closing domain accepts no mail
     box = Box(row["id"], address, row["quota_limit"], row["limit_version"]) if row["id"] is not None else None
     catchall = (
         Box(row["catchall_id"], row["catchall_address"], row["catchall_quota"], row["catchall_version"])
         if row["catchall"] == "mailbox" and row["catchall_id"] is not None
         else None
     )
-    return Entry(
+    return AddressEntry(
         box, tuple(row["targets"] or ()), bool(row["keep_copy"]), catchall, tuple(row["catchall_targets"] or ())
     )

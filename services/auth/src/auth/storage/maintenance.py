@@ -9,7 +9,7 @@ queries = Queries("auth.storage", "maintenance.sql")
 
 
 async def remove(singleton: Singleton, table: str, before: datetime) -> int:
-    """Remove the rows of `table` that ended before `before`; return their number. Raises Lost if another replica does it."""
+    """Remove the rows of `table` that ended before `before`; return their number. Raises LeaseLost if another replica does it."""
     async with singleton.step() as connection:
         status = await connection.execute(getattr(queries, table), before)
     return int(status.rpartition(" ")[2])

@@ -66,6 +66,6 @@ class BackfillStep:
 
 @asynccontextmanager
 async def backfill_step(lease: Singleton, name: str) -> AsyncIterator[BackfillStep]:
-    """Begin the next slice. Raises Lost without the lease."""
+    """Begin the next slice. Raises LeaseLost without the lease."""
     async with lease.step() as connection:
         yield BackfillStep(connection, name)

@@ -12,7 +12,7 @@ queries = Queries("mailstore.storage", "retention.sql")
 
 
 class Retention:
-    """The statements of `retention.sql`, the only ones that read all mailboxes. Its changes raise Lost without the lease."""
+    """The statements of `retention.sql`, the only ones that read all mailboxes. Its changes raise LeaseLost without the lease."""
 
     def __init__(self, pool: asyncpg.Pool, lease: Singleton) -> None:
         self._pool = pool

@@ -20,7 +20,7 @@ SLICE_BYTES = 4 * 1024 * 1024
 
 
 async def fill_addresses(lease: Singleton) -> bool:
-    """Rewrite the next slice; False if none is left. Raises Lost without the lease."""
+    """Rewrite the next slice; False if none is left. Raises LeaseLost without the lease."""
     async with backfill_step(lease, NAME) as step:
         place = await step.place()
         if place.done:

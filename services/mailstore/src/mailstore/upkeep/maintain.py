@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from mailkit.ids import id_floor
-from mailkit.postgres.singleton import Lost, Singleton
+from mailkit.postgres.singleton import LeaseLost, Singleton
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
@@ -57,7 +57,7 @@ class Maintenance:
                 for _ in range(MOST_SLICES):
                     if not await self._lease.mine() or not await fill_addresses(self._lease):
                         break
-        except Lost:
+        except LeaseLost:
             log.info("maintenance", error="another replica does it")
 
     async def end(self) -> None:

@@ -14,7 +14,7 @@ queries = Queries("queue_worker.storage", "partitions.sql")
 
 
 class Partitions:
-    """The statements of `partitions.sql`. Every change is a step of `singleton`, and raises Lost if its lease is lost.
+    """The statements of `partitions.sql`. Every change is a step of `singleton`, and raises LeaseLost if its lease is lost.
 
     An error of the database, such as a lock timeout, is reported and not raised: the step is tried again an hour later,
     and until then the default partition takes the rows.

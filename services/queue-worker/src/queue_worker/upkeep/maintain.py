@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from mailkit.ids import id_time, new_id
-from mailkit.postgres.singleton import Lost, Singleton
+from mailkit.postgres.singleton import LeaseLost, Singleton
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
@@ -68,7 +68,7 @@ class Maintenance:
         try:
             with self._singleton.round():
                 await self._renew_partitions()
-        except Lost:
+        except LeaseLost:
             log.info("maintenance", error="another replica does it")
 
     async def _renew_partitions(self) -> None:
