@@ -7,7 +7,7 @@ JOBS ?= 2
 # What mypy reads: the product, and the helpers of the tests.
 TYPED := libs/*/src services/*/src proto/*/src tests/support tests/cost tests/bench tests/monitoring tests/cluster
 
-.PHONY: help setup run test check types format bench cost faults fuzz interop chart-test lock openapi check-openapi clean
+.PHONY: help setup run test check types format bench cost faults fuzz interop chart-test lock sbom openapi check-openapi clean
 .PHONY: monitoring-test pictures images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
@@ -87,6 +87,9 @@ chart-test: setup ## what the chart renders, in all its ways of use (builds the 
 
 lock: setup ## resolve requirements.lock anew
 	scripts/lock
+
+sbom: setup ## the images' software bill of materials (CycloneDX), on standard output
+	@$(BIN)/python scripts/sbom
 
 openapi: setup ## export proto/*/openapi.json from the services
 	scripts/openapi
