@@ -150,6 +150,11 @@ class Delivery:
             self._in_hand.unclaimed(pair[0], limit - found[pair])
             if found[pair] >= limit:
                 self._ready.add([pair])
+        self._divide(claims, slots)
+        return len(claims)
+
+    def _divide(self, claims: list[Claim], slots: dict[str, Slot]) -> None:
+        """Record the recipients that are in doubt or a loop, and begin conversations for the rest."""
         doubtful = [claim for claim in claims if claim.was_sent]
         if doubtful:
             self._in_hand.record([Result(claim, Outcome.in_doubt, "4.4.2", _DOUBT) for claim in doubtful])
@@ -162,7 +167,6 @@ class Delivery:
                 by_domain.setdefault(claim.destination, []).append(claim)
         for domain, slot in slots.items():
             self._begin(slot, messages_of(by_domain.get(domain, [])))
-        return len(claims)
 
     def _reserve(self, slots: dict[str, Slot], flow: UUID, domain: str) -> bool | None:
         """Take a slot for a conversation of `flow` with `domain`; False if not now, None if the domain has none free."""
