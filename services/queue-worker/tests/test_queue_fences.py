@@ -157,6 +157,37 @@ async def test_a_renewed_lease_lasts(world):
     assert len(worker.leases) == 0
 
 
+async def test_an_attempt_that_outlives_its_lease_leaves_that_of_the_next_one_alone(world):
+    """The same worker may claim a recipient again whose first attempt still runs; the end of that one ends no other."""
+    await world.submit(world.message("b@far.test"))
+    worker, other = world.worker(), world.worker()
+    begun, ends = [], [asyncio.Event(), asyncio.Event()]
+
+    async def slow(domain, messages, report):
+        begun.append(messages)
+        await ends[len(begun) - 1].wait()
+
+    world.sink.deliver = slow
+    for attempt in (1, 2):
+        await worker.delivery.walk.step()
+        await worker.delivery.turn()
+        async with asyncio.timeout(patient(10)):
+            while len(begun) < attempt:
+                await asyncio.sleep(0)
+        world.pass_time(LEASE.total_seconds() + 1 if attempt == 1 else 20)
+    ends[0].set()
+    async with asyncio.timeout(patient(10)):
+        while len(worker.delivery._conversations) > 1:
+            await asyncio.sleep(0)
+    assert len(worker.leases) == 1
+    await worker.leases.renew()
+    world.pass_time(LEASE.total_seconds() - 1)
+    await other.delivery.walk.step()
+    assert await other.delivery.turn() == 0
+    ends[1].set()
+    await worker.delivery.settled(10)
+
+
 async def test_two_workers_share_the_queue_and_deliver_everything_once(world):
     await world.submit(*(world.message(f"{n}@d{n % 7}.test") for n in range(150)))
     await world.submit(*(world.message(world.mailbox(f"{n}@here.test")) for n in range(150)))

@@ -8,7 +8,7 @@ from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailkit.rpc.batch import Batcher
-from queue_worker.models import Claim, Key
+from queue_worker.models import Claim
 from queue_worker.storage.claims import Claims
 
 log = get_logger()
@@ -22,28 +22,29 @@ MARK_SECONDS = 0.005
 
 
 class Leases:
-    """The claims in hand: `hold` adds them, `release` removes them. A task calls `renew` every RENEW_SECONDS."""
+    """The claims in hand: `hold` adds them, `release` removes them. A task calls `renew` every RENEW_SECONDS.
+
+    Each is held by itself, since two attempts for a recipient may run here: one that lost its lease, and the next.
+    """
 
     def __init__(self, claims: Claims, clock: Clock) -> None:
         self._claims = claims
         self._clock = clock
-        self._held: dict[Key, Claim] = {}
+        self._held: set[Claim] = set()
         self._marks: Batcher[list[Claim], bool] = Batcher(self._mark, most=200, spacing=MARK_SECONDS)
 
     def hold(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            self._held[claim.key] = claim
+        self._held.update(claims)
 
     def release(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            self._held.pop(claim.key, None)
+        self._held.difference_update(claims)
 
     def __len__(self) -> int:
         return len(self._held)
 
     async def renew(self) -> None:
         """Extend all leases in hand by LEASE from now."""
-        held = list(self._held.values())
+        held = list(self._held)
         if held:
             await self._claims.renew(held, self._clock.now() + LEASE)
 
