@@ -188,6 +188,25 @@ async def test_an_attempt_that_outlives_its_lease_leaves_that_of_the_next_one_al
     await worker.delivery.settled(10)
 
 
+async def test_an_attempt_that_outlived_its_lease_gets_no_mark_beside_the_next_one(world):
+    """Both ask in the same list, and only the later attempt may send its dot."""
+    await world.submit(world.message("b@far.test"))
+    worker, claims = world.worker(), []
+
+    async def note(domain, messages, report):
+        claims.extend(messages[0].recipients)
+
+    world.sink.deliver = note
+    for _ in range(2):
+        await worker.delivery.walk.step()
+        await worker.delivery.turn()
+        await worker.delivery.settled(10)
+        if len(claims) == 1:
+            world.pass_time(LEASE.total_seconds() + 1)
+    marks = await asyncio.gather(*(worker.leases.mark_dot([claim]) for claim in claims))
+    assert [claim.attempt for claim in claims] == [1, 2] and marks == [False, True]
+
+
 async def test_two_workers_share_the_queue_and_deliver_everything_once(world):
     await world.submit(*(world.message(f"{n}@d{n % 7}.test") for n in range(150)))
     await world.submit(*(world.message(world.mailbox(f"{n}@here.test")) for n in range(150)))

@@ -67,4 +67,4 @@ class Leases:
     async def _mark(self, groups: Sequence[list[Claim]]) -> list[bool]:
         claims = [claim for group in groups for claim in group]
         marked = await self._claims.mark_dot(claims, self._clock.now() + MARGIN)
-        return [all(claim.key in marked for claim in group) for group in groups]
+        return [all(claim in marked for claim in group) for group in groups]

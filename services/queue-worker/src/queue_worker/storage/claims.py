@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from mailkit.postgres.pool import Queries, translated
-from queue_worker.models import Claim, Key, Pair
+from queue_worker.models import Claim, Pair
 
 queries = Queries("queue_worker.storage", "claims.sql")
 
@@ -56,14 +56,15 @@ class Claims:
         """End all leases of all workers."""
         await self._pool.execute(queries.take_over, now)
 
-    async def mark_dot(self, claims: Sequence[Claim], at_least: datetime) -> set[Key]:
-        """Commit the "dot sent" mark of those claims whose lease lasts beyond `at_least`; return their keys.
+    async def mark_dot(self, claims: Sequence[Claim], at_least: datetime) -> set[Claim]:
+        """Commit the "dot sent" mark of those claims whose lease lasts beyond `at_least`; return them.
 
         Raises Unavailable.
         """
         async with translated():
             rows = await self._pool.fetch(queries.mark_dot, *fences(claims), self._worker, at_least)
-        return {(row["message_id"], row["n"]) for row in rows}
+        marked = {tuple(row) for row in rows}
+        return {c for c in claims if (c.message_id, c.n, c.attempt) in marked}
 
 
 def fences(claims: Sequence[Claim]) -> tuple[list[UUID], list[int], list[int]]:

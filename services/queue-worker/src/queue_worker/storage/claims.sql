@@ -77,4 +77,4 @@ update queue.recipient r set dot_sent = true
        (select set_config('synchronous_commit', 'off', true)) as this_transaction
  where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4
    and r.state = 'claimed' and r.due > $5
-returning r.message_id, r.n
+returning r.message_id, r.n, r.attempt
