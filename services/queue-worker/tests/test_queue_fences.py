@@ -188,10 +188,10 @@ async def test_an_attempt_that_outlives_its_lease_leaves_that_of_the_next_one_al
     await worker.delivery.settled(10)
 
 
-async def test_an_attempt_that_outlived_its_lease_gets_no_mark_beside_the_next_one(world):
-    """Both ask in the same list, and only the later attempt may send its dot."""
+async def claimed_twice(world, worker):
+    """The first claim of a message's recipient, which has lost its lease, and the next one of the same worker."""
     await world.submit(world.message("b@far.test"))
-    worker, claims = world.worker(), []
+    claims, deliver = [], world.sink.deliver
 
     async def note(domain, messages, report):
         claims.extend(messages[0].recipients)
@@ -203,8 +203,25 @@ async def test_an_attempt_that_outlived_its_lease_gets_no_mark_beside_the_next_o
         await worker.delivery.settled(10)
         if len(claims) == 1:
             world.pass_time(LEASE.total_seconds() + 1)
+    world.sink.deliver = deliver
+    return claims
+
+
+async def test_an_attempt_that_outlived_its_lease_gets_no_mark_beside_the_next_one(world):
+    """Both ask in the same list, and only the later attempt may send its dot."""
+    worker = world.worker()
+    claims = await claimed_twice(world, worker)
     marks = await asyncio.gather(*(worker.leases.mark_dot([claim]) for claim in claims))
     assert [claim.attempt for claim in claims] == [1, 2] and marks == [False, True]
+
+
+async def test_an_attempt_that_outlived_its_lease_is_not_recorded_with_the_next_one(world):
+    """Both results are in the same list: the recipient is delivered, and no bounce says that it failed."""
+    worker = world.worker()
+    first, second = await claimed_twice(world, worker)
+    late = Result(first, Outcome.failed, "5.1.1", "no such user")
+    await worker.recorder.record([late, Result(second, Outcome.delivered, "2.0.0", "250 ok")])
+    assert (await world.the("finished"))["state"] == "delivered" and await world.rows("message") == []
 
 
 async def test_two_workers_share_the_queue_and_deliver_everything_once(world):

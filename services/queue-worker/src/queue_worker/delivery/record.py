@@ -19,7 +19,7 @@ from queue_worker.delivery.bounce import bounce
 from queue_worker.delivery.news import log_and_count
 from queue_worker.delivery.schedule import TURN_SECONDS, decide
 from queue_worker.intake.enqueue import destinations, entry
-from queue_worker.models import Decision, Entry, Key, Outcome, Pair, Result
+from queue_worker.models import Claim, Decision, Entry, Outcome, Pair, Result
 from queue_worker.storage.outcomes import Outcomes
 
 log = get_logger()
@@ -85,7 +85,7 @@ class Recorder:
             written, entries = await self._write(done, later, back, bounces, now)
         if entries:
             self._wake(destinations(entries))
-        log_and_count([d for d in (*done, *later) if d.claim.key in written], entries, now)
+        log_and_count([d for d in (*done, *later) if d.claim in written], entries, now)
 
     async def _write(
         self,
@@ -94,20 +94,20 @@ class Recorder:
         back: list[Decision],
         bounces: dict[UUID, Entry],
         now: datetime,
-    ) -> tuple[set[Key], list[Entry]]:
-        """Write all in one transaction; return the recipients that passed the fence, and the bounces inserted."""
-        written: set[Key] = set()
+    ) -> tuple[set[Claim], list[Entry]]:
+        """Write all in one transaction; return the claims that passed the fence, and the bounces inserted."""
+        written: set[Claim] = set()
         entries: list[Entry] = []
         ids = sorted({d.claim.message_id for d in done})
         async with self._outcomes.transaction() as transaction:
             if done:
                 await transaction.lock(ids)
                 written = await transaction.finish(done, now)
-                lost = {d.claim.message_id for d in done if d.bounces and d.claim.key not in written}
+                lost = {d.claim.message_id for d in done if d.bounces and d.claim not in written}
                 # only some recipients of these messages passed the fence, and their bounces would name the others too
                 entries = [e for message_id, e in bounces.items() if message_id not in lost]
                 if len(entries) < len(bounces):
-                    again = await self._bounces([d for d in done if d.claim.key in written], now, only=lost)
+                    again = await self._bounces([d for d in done if d.claim in written], now, only=lost)
                     entries += again.values()
                     if not self._bodies.shared:
                         await self._bodies.put([(e.body_id, e.body) for e in again.values()], now)

@@ -13,7 +13,7 @@ import asyncpg
 
 from bodystore import WATCHED, BodyStore
 from mailkit.postgres.pool import Connection, Queries
-from queue_worker.models import Decision, Entry, Key
+from queue_worker.models import Claim, Decision, Entry
 from queue_worker.storage.claims import fences
 from queue_worker.storage.handovers import insert
 
@@ -65,28 +65,28 @@ class Transaction:
         """Lock the messages `ids`, in order: of workers that finish recipients of one message, one is the last."""
         await self._connection.execute(queries.lock_messages, ids)
 
-    async def finish(self, done: Sequence[Decision], now: datetime) -> set[Key]:
-        """Move recipients to the history; return those that passed the fence."""
+    async def finish(self, done: Sequence[Decision], now: datetime) -> set[Claim]:
+        """Move recipients to the history; return the claims that passed the fence."""
         rows = await self._connection.fetch(
             queries.finish, *_fences(done), self._worker,
             [d.outcome.value for d in done], [d.result.status for d in done], [d.text for d in done],
             [d.result.remote_host for d in done], now,
         )  # fmt: skip
-        return {(row["message_id"], row["n"]) for row in rows}
+        return _passed(done, rows)
 
     async def insert(self, entries: Sequence[Entry], now: datetime, lifetime: timedelta) -> None:
         """Insert bounces."""
         await insert(self._connection, self._bodies, entries, now, lifetime)
 
-    async def defer(self, later: Sequence[Decision], now: datetime) -> set[Key]:
-        """Set recipients back to waiting until they are due, and note the attempt; return those that passed the fence."""
+    async def defer(self, later: Sequence[Decision], now: datetime) -> set[Claim]:
+        """Set recipients back to waiting until they are due, and note the attempt; return the claims that passed the fence."""
         rows = await self._connection.fetch(
             queries.defer, *_fences(later), self._worker,
             [d.due for d in later], [d.outcome.value for d in later], [d.result.status for d in later],
             [d.result.text for d in later], [d.result.remote_host for d in later], [d.result.diagnostic for d in later],
             now,
         )  # fmt: skip
-        return {(row["message_id"], row["n"]) for row in rows}
+        return _passed(later, rows)
 
     async def give_back(self, back: Sequence[Decision]) -> None:
         """Set recipients back to waiting as if they had not been claimed."""
@@ -103,3 +103,9 @@ class Transaction:
 
 def _fences(decisions: Sequence[Decision]) -> tuple[list[UUID], list[int], list[int]]:
     return fences([d.claim for d in decisions])
+
+
+def _passed(decisions: Sequence[Decision], rows: Sequence[asyncpg.Record]) -> set[Claim]:
+    """Return the claims of `rows`. Of two attempts for one recipient, only the later one can have passed the fence."""
+    latest = {d.claim.key: d.claim for d in sorted(decisions, key=lambda d: d.claim.attempt)}
+    return {latest[row["message_id"], row["n"]] for row in rows}
