@@ -70,11 +70,11 @@ class Listener:
 
 
 async def listening(store):
-    """The feed's own session is up."""
+    """The feed's own session listens, and "everything" has been reported: its check, `select 1`, comes after both."""
     async with asyncio.timeout(patient(20)):
         while not await store.pool.fetchval(
             "select exists (select from pg_stat_activity where application_name = 'postrider-feed' "
-            "and datname = current_database())"
+            "and datname = current_database() and query = 'select 1')"
         ):
             await asyncio.sleep(0.02)
 
