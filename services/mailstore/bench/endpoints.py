@@ -19,7 +19,7 @@ from uuid import UUID
 import uvloop
 from pydantic import SecretStr
 
-from bodystore import BodyStore
+from bodystore import SameDatabase
 from mailkit.ids import new_id
 from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.process.clock import SystemClock
@@ -102,7 +102,7 @@ async def service(dsn: str) -> AsyncIterator[tuple[Parts, str]]:
         token_frontend_mailstore=SecretStr("frontend-token"), proof_key=SecretStr("k" * 32),
     )  # fmt: skip
     pool = await create_pool(dsn, service="bench", size=16, settings=PLANNER)
-    parts = assemble(settings, pool, BodyStore(pool), SystemClock())
+    parts = assemble(settings, pool, SameDatabase(pool), SystemClock())
     side = HttpSide(web(settings, Lifecycle(), parts), "127.0.0.1", 0)
     await side.start()
     try:

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from bodystore import BodyStore
+from bodystore import SameDatabase
 from mailkit.ids import new_id
 from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.process.clock import ManualClock
@@ -234,7 +234,7 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
 @pytest.fixture
 async def store(settings: MailstoreSettings, pool: asyncpg.Pool, database: str) -> AsyncIterator[Store]:
     clock, disk, life = ManualClock(START), FullDisk("", 0), Lifecycle()
-    parts = assemble(settings, pool, BodyStore(pool), clock, disk=disk)
+    parts = assemble(settings, pool, SameDatabase(pool), clock, disk=disk)
     side = HttpSide(web(settings, life, parts), "127.0.0.1", 0)
     await side.start()
     life.ready = True

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from bodystore import BodyStore
+from bodystore import SameDatabase
 from mailkit.errors import Forbidden, Unauthorised
 from mailkit.ids import new_id
 from mailkit.postgres.pool import PLANNER, create_pool
@@ -62,7 +62,7 @@ async def test_a_list_is_a_constant_number_of_statements(store):
         connection.add_query_logger(lambda record: seen.append(record.query))
 
     watched = await create_pool(store.dsn, service="watched", size=2, settings=PLANNER, init=watch)
-    filer = Filer(Filings(watched), BodyStore(watched), store.clock, store.disk, Charge())
+    filer = Filer(Filings(watched), SameDatabase(watched), store.clock, store.disk, Charge())
 
     async def statements(count):
         body_ids = await store.put(*(message(str(n)) for n in range(count)))

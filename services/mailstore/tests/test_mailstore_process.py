@@ -14,7 +14,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bodystore import BodyStore
+from bodystore import SameDatabase
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.process.clock import SystemClock
@@ -114,7 +114,7 @@ async def test_killed_under_load_nothing_answered_is_lost_or_there_twice(postgre
         pool = await asyncpg.create_pool(dsn, min_size=1, max_size=2)
         mailboxes = [new_id() for _ in range(5)]
         bodies = [(new_id(), message(f"filed {n}")) for n in range(600)]
-        await BodyStore(pool).put(bodies, SystemClock().now())
+        await SameDatabase(pool).put(bodies, SystemClock().now())
         state = {"url": "", "done": False}
         expected = dict.fromkeys(mailboxes, 0)
 

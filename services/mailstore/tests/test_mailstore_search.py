@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from bodystore import BodyStore
+from bodystore import SameDatabase
 from mailkit.errors import BadRequest, OverLimit
 from mailkit.ids import new_id
 from mailkit.postgres.pool import PLANNER, create_pool
@@ -184,7 +184,9 @@ async def test_sets_of_uids_are_compared_in_the_logarithm_of_their_ranges(store,
 async def test_filing_goes_on_while_front_ends_use_every_connection_of_theirs(settings, pool, store, mailbox_id):
     """C8: reading and filing have connections of their own."""
     sessions = await create_pool(store.dsn, service="sessions", size=1, settings=PLANNER)
-    parts = assemble(settings, pool, store.bodies, store.clock, sessions=sessions, session_bodies=BodyStore(sessions))
+    parts = assemble(
+        settings, pool, store.bodies, store.clock, sessions=sessions, session_bodies=SameDatabase(sessions)
+    )
     (body_id,) = await store.put(MESSAGES[0])
     async with sessions.acquire(), asyncio.timeout(patient(20)):
         reading = asyncio.create_task(parts.steps.folders.list(MailboxQuestion(mailbox_id)))

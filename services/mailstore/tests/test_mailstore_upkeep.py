@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from bodystore import BodyStore
+from bodystore import OtherDatabase
 from mailkit.errors import Forbidden
 from mailkit.ids import id_floor, new_id
 from mailkit.postgres.pool import PLANNER, create_pool
@@ -135,7 +135,7 @@ async def test_a_purge_goes_in_slices_and_its_repeat_finishes_it(store, mailbox_
     await store.deliver(mailbox_id, *[message()] * 9)
     await store.append(mailbox_id, message(), "Sent")
     await store.pool.execute("delete from bodies.candidate")
-    note = store.bodies.note_unreferenced
+    leaving = store.bodies.leaving
     calls = 0
 
     async def dies(*arguments):
@@ -143,9 +143,9 @@ async def test_a_purge_goes_in_slices_and_its_repeat_finishes_it(store, mailbox_
         calls += 1
         if calls == 2:
             raise OSError("killed here")
-        await note(*arguments)
+        await leaving(*arguments)
 
-    monkeypatch.setattr(store.bodies, "note_unreferenced", dies)
+    monkeypatch.setattr(store.bodies, "leaving", dies)
     with pytest.raises(Exception, match="away|503"):
         await store.admin.purge_mailbox(str(mailbox_id))
     assert await store.pool.fetchval("select count(*) from mailstore.message") == 6
@@ -191,7 +191,7 @@ async def test_a_purge_among_filings_leaves_nothing_behind(store, mailbox_id):
 async def test_bodies_in_a_database_of_their_own(store, mailbox_id, postgres):
     with postgres.database(("bodystore", "bodies")) as elsewhere:
         bodies_pool = await create_pool(elsewhere, service="mailstore", size=4, settings=PLANNER)
-        bodies = BodyStore(bodies_pool, shared=False)
+        bodies = OtherDatabase(bodies_pool)
         parts = assemble(store.settings, store.pool, bodies, store.clock, disk=store.disk)
         ids = [new_id() for _ in range(3)]
         await bodies.put([(i, message(f"m{n}")) for n, i in enumerate(ids)], store.clock.now())

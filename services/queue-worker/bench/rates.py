@@ -16,7 +16,7 @@ from typing import Any, cast
 import uvloop
 from pydantic import SecretStr
 
-from bodystore import BodyStore
+from bodystore import SameDatabase
 from mailkit.ids import new_id
 from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.process.clock import SystemClock
@@ -96,7 +96,7 @@ async def measure(dsn: str, count: int, kind: str, at_once: bool) -> None:
         database_url=SecretStr(dsn), token_gateway_queue=SecretStr("gateway-token"), helo_name="mx.here.test"
     )
     parts = assemble(
-        settings, pool, BodyStore(pool), SystemClock(), new_id(), cast(Any, Mailstore()), Courier()
+        settings, pool, SameDatabase(pool), SystemClock(), new_id(), cast(Any, Mailstore()), Courier()
     )  # fmt: skip
     side = HttpSide(web(settings, Lifecycle(), parts), "127.0.0.1", 0)
     await side.start()

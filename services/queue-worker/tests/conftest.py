@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from bodystore import BodyStore
+from bodystore import BodyStore, SameDatabase
 from mailkit.ids import new_id
 from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.process.clock import ManualClock
@@ -157,5 +157,5 @@ def settings(database: str) -> QueueSettings:
 @pytest.fixture
 async def world(settings: QueueSettings) -> AsyncIterator[World]:
     pool = await create_pool(settings.database_url.get_secret_value(), service="queue-worker", size=8, settings=PLANNER)
-    yield World(pool, settings, BodyStore(pool))
+    yield World(pool, settings, SameDatabase(pool))
     await pool.close()

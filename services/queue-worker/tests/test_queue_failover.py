@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from bodystore import BodyStore
+from bodystore import SameDatabase
 from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.testing.standby import Pair, pair
 from queue_worker.delivery.leases import LEASE
@@ -20,7 +20,7 @@ def servers(postgres):
 
 async def world_of(servers: Pair, name: str, settings) -> World:
     pool = await create_pool(servers.dsn(name), service="queue-worker", size=4, settings=PLANNER)
-    return World(pool, settings, BodyStore(pool))
+    return World(pool, settings, SameDatabase(pool))
 
 
 async def test_an_attempt_under_way_at_a_failover_is_in_doubt(servers, settings):

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from bodystore import BodyStore
+from bodystore import OtherDatabase
 from mailkit.errors import BadRequest, Forbidden, TooLarge, Unauthorised, Unavailable
 from mailkit.ids import new_id
 from mailkit.process.lifecycle import Lifecycle
@@ -115,7 +115,7 @@ async def test_what_the_endpoint_refuses(world, endpoint):
 async def test_bodies_in_a_database_of_their_own(world, postgres):
     with postgres.database(("bodystore", "bodies")) as dsn:
         pool = await asyncpg.create_pool(dsn, min_size=1, max_size=4)
-        world.bodies = BodyStore(pool, shared=False)
+        world.bodies = OtherDatabase(pool)
         box = world.mailbox("b@here.test")
         await world.submit(world.message(box), world.message("b@far.test", sender="x@far.test"))
         world.sink.says = lambda address: (Outcome.failed, "5.1.1", "no such user") if address == "b@far.test" else None

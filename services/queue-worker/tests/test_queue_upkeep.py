@@ -69,7 +69,7 @@ async def test_a_body_that_a_mailbox_refers_to_stays(world):
     assert await world.worker().collector.collect() == 1
     assert await world.bodies.read(filing.body_id)
     world.mailstore.referenced = set()
-    await world.bodies.note_unreferenced([filing.body_id], world.clock.now())  # mailstore, when it goes
+    await world.bodies.leaving(world.pool, [filing.body_id], world.clock.now())  # mailstore, when it goes
     world.pass_time(3601)
     assert await world.worker().collector.collect() == 1 and await bodies(world) == 0
 
@@ -98,8 +98,8 @@ async def test_a_reference_made_between_the_two_looks_is_seen(world):
     world.mailstore.references = and_then_filed
     assert await world.worker().collector.collect() == 0
     assert await world.bodies.read(body_id) == b"x"
-    async with world.bodies.first_reference([body_id]):
-        pass  # and the mark was taken back
+    async with world.bodies.sharing([body_id]) as sharing, world.pool.acquire() as connection:
+        assert await sharing.alive(connection) == {body_id}  # and the mark was taken back
 
 
 async def test_nothing_is_deleted_while_mailstore_cannot_be_asked(world):

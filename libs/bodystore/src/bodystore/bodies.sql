@@ -1,6 +1,6 @@
 -- name: put
 -- Store bodies, their chunks and a collection candidate each in one statement, so that no body is ever without a
--- candidate. `put_with` replaces the last line by another statement.
+-- candidate. `SameDatabase` puts the three parts in front of another statement instead of the last line.
 with b as (
     insert into bodies.body (id, size, created_at)
     select id, size, $7 from unnest($1::uuid[], $2::bigint[]) as t(id, size)

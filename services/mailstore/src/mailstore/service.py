@@ -8,7 +8,7 @@ from typing import Any, cast
 import asyncpg
 from pydantic import SecretStr
 
-from bodystore import BodyStore
+from bodystore import BodyStore, body_store
 from mailkit.ids import new_id
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
@@ -198,10 +198,9 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     pools = await Pools.open(settings)
     clock = DatabaseClock(pools.filing, settings.clock_offset_seconds)
     await clock.sync()
-    shared = settings.bodies_dsn == settings.dsn
     parts = assemble(
-        settings, pools.filing, BodyStore(pools.bodies, shared=shared), clock,
-        sessions=pools.sessions, session_bodies=BodyStore(pools.session_bodies, shared=shared),
+        settings, pools.filing, body_store(pools.bodies, pools.filing), clock,
+        sessions=pools.sessions, session_bodies=body_store(pools.session_bodies, pools.sessions),
     )  # fmt: skip
     await start(life, pools, clock, parts)
     http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port, settings.metrics_port)

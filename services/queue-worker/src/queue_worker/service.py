@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from bodystore import BodyStore
+from bodystore import BodyStore, body_store
 from mailkit.errors import ConfigError
 from mailkit.ids import new_id
 from mailkit.mail.address import BadAddress
@@ -98,7 +98,7 @@ def assemble(
     disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
     return Parts(
         pool, clock, mailstore, leases, recorder, filer, delivery,
-        intake=Intake(Handovers(pool, bodies), bodies, clock, disk, lifetime_seconds=lifetime, wake=wake),
+        intake=Intake(Handovers(pool, bodies), clock, disk, lifetime_seconds=lifetime, wake=wake),
         collector=Collector(upkeep, bodies, mailstore, clock, once("collect", settings.body_collect_seconds)),
         maintenance=Maintenance(
             upkeep, Partitions(pool, maintain), clock, filer, delivery.walk, maintain, lifetime
@@ -179,7 +179,7 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     clock = DatabaseClock(pool, settings.clock_offset_seconds)
     await clock.sync()
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_queue_mailstore)
-    bodies = BodyStore(bodies_pool, shared=bodies_pool is pool)
+    bodies = body_store(bodies_pool, pool)
     parts = assemble(settings, pool, bodies, clock, new_id(), mailstore, courier(settings))
     loops = await start(life, settings, parts, clock)
     http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port, settings.metrics_port)

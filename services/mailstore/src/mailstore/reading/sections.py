@@ -4,8 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from bodystore import BodyStore
-from bodystore.store import CHUNK, BodyGone
+from bodystore import CHUNK, BodyGone, BodyStore
 from mailkit.process.logs import get_logger
 from mailstore import metrics
 from mailstore.mime import header_fields, section

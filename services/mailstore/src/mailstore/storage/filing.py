@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from bodystore import BodyStore
+from bodystore import Sharing
 from mailkit.postgres.pool import Connection, Queries
 from mailstore.model.quota import Account
 from mailstore.storage import mailboxes
@@ -50,9 +50,9 @@ class FilingTransaction:
         self.mailboxes = {mailbox.mailbox_id: mailbox for mailbox in locked}
         """The locked mailboxes by id."""
 
-    async def pin(self, bodies: BodyStore, body_ids: Sequence[UUID]) -> set[UUID]:
-        """Keep bodies of the same database from being collected; return those that are alive (decision 4)."""
-        return await bodies.pin(body_ids, self._connection)
+    async def alive(self, sharing: Sharing) -> set[UUID]:
+        """Return the bodies that may be filed; the collector waits for the end of this transaction (decision 4)."""
+        return await sharing.alive(self._connection)
 
     async def filed(self, hand_overs: Sequence[HandOver]) -> set[HandOver]:
         """Return those that are filed already."""

@@ -11,7 +11,7 @@ The answer of an operation is kept under its id for 10 minutes, in the transacti
 nothing and gets the same answer (decision 3).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -20,7 +20,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from bodystore import BodyStore
+from bodystore import Bodies, BodyStore, Entering
 from mailkit.postgres.pool import Connection, Queries, translated
 from mailstore.model.quota import Quota
 from mailstore.storage import mailboxes, notifications
@@ -46,9 +46,13 @@ class Transaction:
         self.messages = Messages(connection, mailbox_id)
         self.maildrop = Maildrop(connection, mailbox_id)
 
-    def joined_by(self, bodies: BodyStore) -> Connection | None:
-        """Return the connection if changes of bodies can be part of this transaction, else None."""
-        return self._connection if bodies.shared else None
+    async def store_bodies(self, entering: Entering, bodies: Bodies, now: datetime) -> None:
+        """Store bodies to which this transaction makes the first references (decision 4)."""
+        await entering.store(self._connection, bodies, now)
+
+    async def release_bodies(self, bodies: BodyStore, body_ids: Sequence[UUID], now: datetime) -> None:
+        """Have the collector check bodies that lose a reference in this transaction (decision 4)."""
+        await bodies.leaving(self._connection, body_ids, now)
 
     async def add_usage(self, octets: int, quota: Quota = Quota()) -> None:
         """Add octets to the mailbox's usage, and keep the quota of the higher version."""

@@ -1,9 +1,8 @@
 """APPEND: the body, its first reference and the row in one transaction (RFC 3501 6.3.11, decision 4)."""
 
-from contextlib import nullcontext
 from uuid import UUID
 
-from bodystore import BodyStore
+from bodystore import BodyStore, Entering
 from mailkit.errors import BadRequest, NoSpace
 from mailkit.ids import new_id
 from mailkit.postgres.pool import translated
@@ -41,16 +40,14 @@ class Appender:
         view = await render_one(message)
         body_id, now = new_id(), self._clock.now()
         try:
-            async with translated():
-                if not self._bodies.shared:
-                    await self._bodies.put([(body_id, message)], now)
-                async with (
-                    nullcontext() if self._bodies.shared else self._bodies.first_reference([body_id]),
-                    self._operations.operation(head.mailbox_id, head.operation_id, Appended, now) as operation,
-                ):
-                    if operation.answered is not None:
-                        return operation.answered
-                    answer = await self._add(operation, head, body_id, message, view)
+            async with (
+                translated(),
+                self._bodies.entering([(body_id, message)], now) as entering,
+                self._operations.operation(head.mailbox_id, head.operation_id, Appended, now) as operation,
+            ):
+                if operation.answered is not None:
+                    return operation.answered
+                answer = await self._add(operation, entering, head, body_id, message, view)
         except NoSpace:
             return Appended("no_space")
         if answer.status == "ok":
@@ -58,8 +55,9 @@ class Appender:
         return answer
 
     async def _add(
-        self, operation: MailboxOperation[Appended], head: Append, body_id: UUID, message: bytes, view: Rendered
-    ) -> Appended:
+        self, operation: MailboxOperation[Appended], entering: Entering, head: Append, body_id: UUID, message: bytes,
+        view: Rendered,
+    ) -> Appended:  # fmt: skip
         """Append in the transaction of the operation."""
         folder = await operation.folders.lock_named(head.name)
         if folder is None:
@@ -75,8 +73,7 @@ class Appender:
             return Appended("limit")
         await operation.folders.keep_keywords(folder, keywords)
         now = self._clock.now()
-        if self._bodies.shared:
-            await self._bodies.put([(body_id, message)], now, operation.joined_by(self._bodies))
+        await operation.store_bodies(entering, [(body_id, message)], now)
         given = await operation.folders.allocate(folder.folder_id, 1, 0 if mask & SEEN else 1, len(message))
         date = now if head.internal_date is None else moment(head.internal_date)
         await operation.messages.insert(

@@ -47,7 +47,7 @@ class Expunger:
         count = 0
         for start in range(0, len(uids), BATCH):
             body_ids = await transaction.messages.expunge(folder_id, uids[start : start + BATCH], modseq, now)
-            await self._bodies.note_unreferenced(body_ids, now, transaction.joined_by(self._bodies))
+            await transaction.release_bodies(self._bodies, body_ids, now)
             count += len(body_ids)
         await transaction.notify()
         metrics.CHANGES.labels("expunged").inc(count)

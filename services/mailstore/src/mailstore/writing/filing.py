@@ -5,7 +5,6 @@ A mailbox that another session has locked is skipped, so that mail for other mai
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from uuid import UUID
 
@@ -110,12 +109,12 @@ class Filer:
         self, items: Sequence[Filing], bodies: dict[UUID, bytes], views: dict[UUID, Rendered], *, in_line: bool = False
     ) -> list[FilingAnswer | None]:
         """File in one transaction; None for an item whose mailbox another session has locked, for which nothing was done."""
-        ids, body_ids = {item.mailbox_id for item in items}, list(bodies)
+        ids = {item.mailbox_id for item in items}
         async with (
-            nullcontext() if self._bodies.shared else self._bodies.pinned(body_ids) as pinned,
+            self._bodies.sharing(list(bodies)) as sharing,
             self._filings.in_line(ids) if in_line else self._filings.free(ids, self._clock.now()) as transaction,
         ):
-            alive = pinned if pinned is not None else await transaction.pin(self._bodies, body_ids)
+            alive = await transaction.alive(sharing)
             filed = await transaction.filed([(item.queue_id, item.mailbox_id) for item in items])
             accounts = {key: mailbox.account(self._charge) for key, mailbox in transaction.mailboxes.items()}
             answers: list[FilingAnswer | None] = []

@@ -48,7 +48,7 @@ class FolderTree:
             if folder.folder_id == INBOX_ID:
                 return "cannot"
             body_ids = await transaction.folders.drop(folder.folder_id)
-            await self._bodies.note_unreferenced(body_ids, self._clock.now(), transaction.joined_by(self._bodies))
+            await transaction.release_bodies(self._bodies, body_ids, self._clock.now())
             return "ok"
 
         return await self._change(change, do)

@@ -27,7 +27,7 @@ class Purger:
         while True:
             async with translated(), self._purges.slice(mailbox_id) as slice_:
                 body_ids = await slice_.take_messages(SLICE)
-                await self._bodies.note_unreferenced(body_ids, self._clock.now(), slice_.joined_by(self._bodies))
+                await slice_.release_bodies(self._bodies, body_ids, self._clock.now())
                 if not body_ids:
                     await slice_.remove_rest()
                     await slice_.notify()

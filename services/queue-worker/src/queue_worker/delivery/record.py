@@ -77,12 +77,7 @@ class Recorder:
         back = [d for d in decisions if d.outcome is Outcome.returned]
         later = [d for d in decisions if not d.is_final and d.outcome is not Outcome.returned]
         bounces = await self._bounces(done, now)
-        if bounces and not self._bodies.shared:
-            await self._bodies.put([(e.body_id, e.body) for e in bounces.values()], now)
-            async with self._bodies.first_reference([e.body_id for e in bounces.values()]):
-                written, entries = await self._write(done, later, back, bounces, now)
-        else:
-            written, entries = await self._write(done, later, back, bounces, now)
+        written, entries = await self._write(done, later, back, bounces, now)
         if entries:
             self._wake(destinations(entries))
         log_and_count([d for d in (*done, *later) if d.claim in written], entries, now)
@@ -99,7 +94,7 @@ class Recorder:
         written: set[Claim] = set()
         entries: list[Entry] = []
         ids = sorted({d.claim.message_id for d in done})
-        async with self._outcomes.transaction() as transaction:
+        async with self._outcomes.transaction(bounces.values(), now) as transaction:
             if done:
                 await transaction.lock(ids)
                 written = await transaction.finish(done, now)
@@ -109,8 +104,7 @@ class Recorder:
                 if len(entries) < len(bounces):
                     again = await self._bounces([d for d in done if d.claim in written], now, only=lost)
                     entries += again.values()
-                    if not self._bodies.shared:
-                        await self._bodies.put([(e.body_id, e.body) for e in again.values()], now)
+                    await transaction.add(again.values(), now)
                 await transaction.insert(entries, now, self._lifetime)
             if later:
                 written |= await transaction.defer(later, now)

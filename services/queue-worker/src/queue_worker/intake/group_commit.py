@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from bodystore import BodyStore
 from mailkit.errors import NoSpace, Unavailable
 from mailkit.postgres.pool import translated
 from mailkit.process.clock import Clock
@@ -28,7 +27,6 @@ class Intake:
     def __init__(
         self,
         handovers: Handovers,
-        bodies: BodyStore,
         clock: Clock,
         disk: Disk,
         *,
@@ -36,7 +34,6 @@ class Intake:
         wake: Callable[[Iterable[Pair]], None],
     ) -> None:
         self._handovers = handovers
-        self._bodies = bodies
         self._clock = clock
         self._disk = disk
         self._lifetime = timedelta(seconds=lifetime_seconds)
@@ -68,12 +65,7 @@ class Intake:
         # one order in all transactions: no deadlock
         entries = sorted(first.values(), key=lambda e: e.queue_id)
         now = self._clock.now()
-        if self._bodies.shared:
-            new = await self._handovers.insert(entries, now, self._lifetime)
-        else:  # durable before its first reference; the collector finds what never gets one
-            await self._bodies.put([(e.body_id, e.body) for e in entries], now)
-            async with self._bodies.first_reference([e.body_id for e in entries]):
-                new = await self._handovers.insert(entries, now, self._lifetime)
+        new = await self._handovers.insert(entries, now, self._lifetime)
         self._log_and_wake([e for e in entries if e.queue_id in new])
         return [SubmissionAnswer("queued", item.submission_id) for item in items]
 

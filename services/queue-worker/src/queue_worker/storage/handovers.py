@@ -1,13 +1,13 @@
 """New messages with their recipients and bodies."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from bodystore import BodyStore
+from bodystore import BodyStore, Entering
 from mailkit.postgres.pool import Connection, Queries
 from queue_worker.models import Entry
 
@@ -23,17 +23,21 @@ class Handovers:
 
     async def insert(self, entries: Sequence[Entry], now: datetime, lifetime: timedelta) -> set[UUID]:
         """Insert and commit `entries`; return the queue ids of those that are not repetitions."""
-        async with self._pool.acquire() as connection:
-            return await insert(connection, self._bodies, entries, now, lifetime)
+        async with self._bodies.entering(bodies_of(entries), now) as entering, self._pool.acquire() as connection:
+            return await insert(connection, entering, entries, now, lifetime)
+
+
+def bodies_of(entries: Iterable[Entry]) -> list[tuple[UUID, bytes]]:
+    """Return the id and the octets of each entry's body."""
+    return [(e.body_id, e.body) for e in entries]
 
 
 async def insert(
-    connection: Connection, bodies: BodyStore, entries: Sequence[Entry], now: datetime, lifetime: timedelta
+    connection: Connection, entering: Entering, entries: Sequence[Entry], now: datetime, lifetime: timedelta
 ) -> set[UUID]:
-    """Insert `entries` and their bodies in one statement; return the queue ids that are new.
+    """Insert `entries`, with their bodies where those are in the same database, in one statement; return the new queue ids.
 
-    Where the bodies are in another database, the caller has stored them with `put` and is inside `first_reference`. The
-    body of a repeated hand-over gets no reference; the collector finds it by its candidate row.
+    The body of a repeated hand-over gets no reference; the collector finds it by its candidate row.
     """
     if not entries:
         return set()
@@ -55,9 +59,5 @@ async def insert(
         now + lifetime,
         *(list(column) for column in zip(*recipients, strict=True)),
     )
-    if bodies.shared:
-        put = [(e.body_id, e.body) for e in entries]
-        rows = await bodies.put_with(put, now, connection, queries.enqueue, *args)
-    else:
-        rows = await connection.fetch(queries.enqueue, *args)
+    rows = await entering.insert(connection, bodies_of(entries), now, queries.enqueue, *args)
     return {row["id"] for row in rows}

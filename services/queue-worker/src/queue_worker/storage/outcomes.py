@@ -3,7 +3,7 @@
 All writes of a batch are one transaction, and every write is fenced by its claim's attempt (decision 6).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,11 +11,11 @@ from uuid import UUID
 
 import asyncpg
 
-from bodystore import WATCHED, BodyStore
+from bodystore import WATCHED, BodyStore, Entering
 from mailkit.postgres.pool import Connection, Queries
 from queue_worker.models import Claim, Decision, Entry
 from queue_worker.storage.claims import fences
-from queue_worker.storage.handovers import insert
+from queue_worker.storage.handovers import bodies_of, insert
 
 queries = Queries("queue_worker.storage", "outcomes.sql")
 
@@ -47,18 +47,23 @@ class Outcomes:
         return [Original(**dict(row)) for row in await self._pool.fetch(queries.bounce_facts, ids)]
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["Transaction"]:
-        """Open a transaction, which is committed at the end of the block."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            yield Transaction(connection, self._bodies, self._worker)
+    async def transaction(self, bounces: Iterable[Entry], now: datetime) -> AsyncIterator["Transaction"]:
+        """Open a transaction, which may insert `bounces` and is committed at the end of the block."""
+        async with (
+            self._bodies.entering(bodies_of(bounces), now) as entering,
+            self._pool.acquire() as connection,
+            connection.transaction(),
+        ):
+            yield Transaction(connection, self._bodies, entering, self._worker)
 
 
 class Transaction:
     """The writes of one batch. `lock` comes before `finish`, and `drop` last."""
 
-    def __init__(self, connection: Connection, bodies: BodyStore, worker: UUID) -> None:
+    def __init__(self, connection: Connection, bodies: BodyStore, entering: Entering, worker: UUID) -> None:
         self._connection = connection
         self._bodies = bodies
+        self._entering = entering
         self._worker = worker
 
     async def lock(self, ids: Sequence[UUID]) -> None:
@@ -74,9 +79,13 @@ class Transaction:
         )  # fmt: skip
         return _passed(done, rows)
 
+    async def add(self, bounces: Iterable[Entry], now: datetime) -> None:
+        """Announce further bounces to insert."""
+        await self._entering.add(bodies_of(bounces), now)
+
     async def insert(self, entries: Sequence[Entry], now: datetime, lifetime: timedelta) -> None:
-        """Insert bounces."""
-        await insert(self._connection, self._bodies, entries, now, lifetime)
+        """Insert bounces, which the transaction was opened with or which were added."""
+        await insert(self._connection, self._entering, entries, now, lifetime)
 
     async def defer(self, later: Sequence[Decision], now: datetime) -> set[Claim]:
         """Set recipients back to waiting until they are due, and note the attempt; return the claims that passed the fence."""
@@ -95,10 +104,8 @@ class Transaction:
     async def drop(self, ids: Sequence[UUID], now: datetime) -> None:
         """Delete those of the messages `ids` that have no recipients left, and note that their bodies lose a reference."""
         gone = await self._connection.fetch(queries.drop_messages, ids)
-        await self._bodies.note_unreferenced(
-            [row["body_id"] for row in gone if now - row["first_seen"] > WATCHED],
-            now, self._connection if self._bodies.shared else None,
-        )  # fmt: skip
+        unwatched = [row["body_id"] for row in gone if now - row["first_seen"] > WATCHED]
+        await self._bodies.leaving(self._connection, unwatched, now)
 
 
 def _fences(decisions: Sequence[Decision]) -> tuple[list[UUID], list[int], list[int]]:
