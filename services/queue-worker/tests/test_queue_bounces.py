@@ -3,8 +3,10 @@
 import email
 from email import policy
 
+import asyncpg
 import pytest
 
+from bodystore import OtherDatabase
 from queue_worker.models import Outcome, clean
 
 S9 = "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)"
@@ -95,6 +97,36 @@ async def test_every_recipient_concerned_is_named_in_one_bounce_and_no_other(wor
     text = read(raw).get_payload()[0].get_content()
     assert "<b@far.test>:" in text and "<c@far.test>:" in text and "fine@here.test" not in text
     assert raw.count(b"Final-Recipient:") == 2
+
+
+async def one_of_two_taken_over(world):
+    """Refuse two recipients, one of which another worker has claimed meanwhile; return the body of the bounce."""
+    deliver = world.sink.deliver
+
+    async def after_the_other(*arguments):
+        await world.pool.execute("update queue.recipient set attempt = attempt + 1 where address = 'c@far.test'")
+        await deliver(*arguments)
+
+    world.sink.deliver = after_the_other
+    return await bounced(world, "b@far.test", "c@far.test", says=refused())
+
+
+async def test_a_bounce_names_only_recipients_that_this_worker_still_had(world):
+    raw = await one_of_two_taken_over(world)
+    assert b"b@far.test" in raw and raw.count(b"Final-Recipient:") == 1
+    assert [row["address"] for row in await world.rows("recipient")] == ["c@far.test"]
+    assert await world.pool.fetchval("select count(*) from bodies.body") == 2
+
+
+async def test_so_does_one_whose_body_is_in_another_database(world, postgres):
+    with postgres.database(("bodystore", "bodies")) as dsn:
+        async with asyncpg.create_pool(dsn, min_size=1, max_size=4) as pool:
+            world.bodies = OtherDatabase(pool)
+            raw = await one_of_two_taken_over(world)
+            assert b"b@far.test" in raw and raw.count(b"Final-Recipient:") == 1
+            # the bounce for both was stored before it was known that it would not be sent
+            assert await pool.fetchval("select count(*) from bodies.body") == 3
+            assert await world.pool.fetchval("select count(*) from bodies.body") == 0
 
 
 async def test_a_forwarded_recipient_is_named_as_the_sender_wrote_it(world):
