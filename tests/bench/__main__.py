@@ -79,9 +79,11 @@ def main() -> int:
         contextlib.redirect_stdout(sys.stderr) if words.json else contextlib.nullcontext(),
         contextlib.ExitStack() as stack,
     ):
-        print(f"{rounds} rounds of {sizes.messages} messages of {OCTETS} octets over {SESSIONS} sessions; folders of "
-              f"{sizes.maildrop} (POP3) and {sizes.folder} (IMAP) messages; {os.cpu_count()} cores, "
-              f"load {os.getloadavg()[0]:.1f}, Python {sys.version}")  # fmt: skip
+        print(
+            f"{rounds} rounds of {sizes.messages} messages of {OCTETS} octets over {SESSIONS} sessions; folders of "
+            f"{sizes.maildrop} (POP3) and {sizes.folder} (IMAP) messages; {os.cpu_count()} cores, "
+            f"load {os.getloadavg()[0]:.1f}, Python {sys.version}"
+        )
         starts: dict[str, Callable[[], AbstractContextManager[Side]]] = {"Postrider": postrider}
         if words.base:
             starts["base"] = partial(postrider, str(words.base / ".venv/bin/python"), "other")

@@ -159,8 +159,23 @@ def flood(port: int, count: int, recipient: str, sender: str = SENDER, limit: fl
         return send(port, [recipient] * count, sender, limit).started
     began = time.monotonic()
     subprocess.run(
-        [source, "-d", "-s", str(SESSIONS), "-l", str(OCTETS), "-m", str(count), "-f", sender, "-t", recipient,
-         f"127.0.0.1:{port}"],
-        check=True, timeout=limit, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            source,
+            "-d",
+            "-s",
+            str(SESSIONS),
+            "-l",
+            str(OCTETS),
+            "-m",
+            str(count),
+            "-f",
+            sender,
+            "-t",
+            recipient,
+            f"127.0.0.1:{port}",
+        ],
+        check=True,
+        timeout=limit,
+        stdout=subprocess.DEVNULL,
+    )
     return began

@@ -127,8 +127,10 @@ class PostfixDovecot:
         self._postfix("start")
         self.dovecot = subprocess.Popen(
             [str(tool("dovecot")), "-F", "-c", str(self.folder / "dovecot.conf")],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def _write_postfix(self, nobody: int) -> None:
         etc = self.folder / "etc"
@@ -161,16 +163,30 @@ mailbox_size_limit = 0
         )
         rows = [f"127.0.0.1:{self.smtp_port} inet n - n - - smtpd"]
         unix = {
-            "cleanup": "unix n - n - 0", "qmgr": "unix n - n 300 1", "tlsmgr": "unix - - n 1000? 1",
+            "cleanup": "unix n - n - 0",
+            "qmgr": "unix n - n 300 1",
+            "tlsmgr": "unix - - n 1000? 1",
             "pickup": "unix n - n 60 1",
-            "rewrite": "unix - - n - - trivial-rewrite", "bounce": "unix - - n - 0", "defer": "unix - - n - 0 bounce",
-            "trace": "unix - - n - 0 bounce", "verify": "unix - - n - 1", "flush": "unix n - n 1000? 0",
-            "proxymap": "unix - - n - -", "proxywrite": "unix - - n - 1 proxymap", "smtp": "unix - - n - -",
-            "relay": "unix - - n - - smtp", "showq": "unix n - n - -", "error": "unix - - n - -",
-            "retry": "unix - - n - - error", "discard": "unix - - n - -", "local": "unix - n n - -",
-            "virtual": "unix - n n - -", "anvil": "unix - - n - 1", "scache": "unix - - n - 1",
+            "rewrite": "unix - - n - - trivial-rewrite",
+            "bounce": "unix - - n - 0",
+            "defer": "unix - - n - 0 bounce",
+            "trace": "unix - - n - 0 bounce",
+            "verify": "unix - - n - 1",
+            "flush": "unix n - n 1000? 0",
+            "proxymap": "unix - - n - -",
+            "proxywrite": "unix - - n - 1 proxymap",
+            "smtp": "unix - - n - -",
+            "relay": "unix - - n - - smtp",
+            "showq": "unix n - n - -",
+            "error": "unix - - n - -",
+            "retry": "unix - - n - - error",
+            "discard": "unix - - n - -",
+            "local": "unix - n n - -",
+            "virtual": "unix - n n - -",
+            "anvil": "unix - - n - 1",
+            "scache": "unix - - n - 1",
             "postlog": "unix-dgram n - n - 1 postlogd",
-        }  # fmt: skip
+        }
         for name, rest in unix.items():
             words = rest.split()
             rows.append(" ".join([name, *words] if len(words) == 7 else [name, *words, name]))
@@ -222,9 +238,12 @@ service pop3-login {{
 
     def _postfix(self, word: str) -> None:
         done = subprocess.run(
-            [str(tool("postfix")), "-c", str(self.folder / "etc"), word], capture_output=True, text=True, timeout=30,
+            [str(tool("postfix")), "-c", str(self.folder / "etc"), word],
+            capture_output=True,
+            text=True,
+            timeout=30,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        )  # fmt: skip
+        )
         if done.returncode and word == "start":
             raise RuntimeError(f"postfix {word}: {done.stderr}\n{self.log()}")
 

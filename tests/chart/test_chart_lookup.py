@@ -66,7 +66,10 @@ class Cluster:
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0].rstrip("/")
                 found = GENERAL.get(path) or cluster.answer(path.removeprefix("/api/v1").strip("/"))
-                text = json.dumps(found or {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}).encode()  # fmt: skip
+                text = json.dumps(
+                    found
+                    or {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
+                ).encode()
                 self.send_response(200 if found else 404)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(text)))
@@ -114,9 +117,19 @@ class Cluster:
 
     def template(self, ci: str, *more: str) -> subprocess.CompletedProcess[str]:
         return run(
-            "template", "postrider", ".", "--namespace", "mail", "--dry-run=server", "--disable-openapi-validation",
-            "--kubeconfig", str(self.config), "--values", f"ci/{ci}", *more,
-        )  # fmt: skip
+            "template",
+            "postrider",
+            ".",
+            "--namespace",
+            "mail",
+            "--dry-run=server",
+            "--disable-openapi-validation",
+            "--kubeconfig",
+            str(self.config),
+            "--values",
+            f"ci/{ci}",
+            *more,
+        )
 
     def render(self, *more: str) -> list[Object]:
         done = self.template("two-core-values.yaml", *more)

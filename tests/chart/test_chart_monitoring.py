@@ -92,9 +92,11 @@ def test_the_chart_changes_nothing_else_about_the_rules(only: bool) -> None:
     """Without the namespace and the labels it is the file again, which promtool and Prometheus read as it is."""
     added = {"team": "mail", "namespace": "mail"} if only else {"team": "mail"}
     (rule,) = of(
-        "PrometheusRule", monitoring__enabled=True, monitoring__rules__thisNamespaceOnly=only,
+        "PrometheusRule",
+        monitoring__enabled=True,
+        monitoring__rules__thisNamespaceOnly=only,
         monitoring__rules__alertLabels={"team": "mail"},
-    )  # fmt: skip
+    )
     selectors = 0
     for group in rule["spec"]["groups"]:
         for alert in group["rules"]:
@@ -110,9 +112,16 @@ def test_the_chart_changes_nothing_else_about_the_rules(only: bool) -> None:
 
 def test_a_namespace_that_looks_like_a_number_stays_a_name() -> None:
     done = run(
-        "template", "postrider", ".", "--namespace", "0815", "--values", "ci/monitoring-values.yaml",
-        "--show-only", "templates/rules.yaml",
-    )  # fmt: skip
+        "template",
+        "postrider",
+        ".",
+        "--namespace",
+        "0815",
+        "--values",
+        "ci/monitoring-values.yaml",
+        "--show-only",
+        "templates/rules.yaml",
+    )
     assert done.returncode == 0, done.stderr
     labels = {
         alert["labels"]["namespace"]

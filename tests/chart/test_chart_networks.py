@@ -98,8 +98,9 @@ def test_keda_reads_what_it_scales() -> None:
 def test_another_remote_port_is_let_out() -> None:
     out = said(render(settings={"REMOTE_SMTP_PORT": 2526}), "egress")
     assert {arrow for arrow in out if arrow[:2] == ("queue-worker", "anywhere")} == {
-        ("queue-worker", "anywhere", 53), ("queue-worker", "anywhere", 2526),
-    }  # fmt: skip
+        ("queue-worker", "anywhere", 53),
+        ("queue-worker", "anywhere", 2526),
+    }
 
 
 def test_named_dns_servers_are_reached_on_their_ports() -> None:

@@ -44,7 +44,10 @@ def test_everything_is_in_the_release_namespace_and_labelled(ci: str) -> None:
 @ROWS
 def test_selectors_and_services_find_their_pods(ci: str) -> None:
     objects = render(ci)
-    labels = [each["spec"]["template"]["metadata"]["labels"] for each in kind(objects, "Deployment", "DaemonSet", "StatefulSet").values()]  # fmt: skip
+    labels = [
+        each["spec"]["template"]["metadata"]["labels"]
+        for each in kind(objects, "Deployment", "DaemonSet", "StatefulSet").values()
+    ]
     wanted = [each["spec"]["selector"] for each in kind(objects, "Service").values()]
     wanted += [each["spec"]["selector"]["matchLabels"] for each in kind(objects, "PodDisruptionBudget").values()]
     for selector in wanted:
@@ -62,12 +65,19 @@ def test_pods_are_restricted(ci: str) -> None:
         assert spec["enableServiceLinks"] is False, name
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec), name
         assert {key for volume in spec["volumes"] for key in volume} <= {
-            "name", "emptyDir", "secret", "configMap", "projected", "persistentVolumeClaim",
-        }  # fmt: skip
+            "name",
+            "emptyDir",
+            "secret",
+            "configMap",
+            "projected",
+            "persistentVolumeClaim",
+        }
         for container in containers(spec):
             assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
-            }, (name, container["name"])  # fmt: skip
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, (name, container["name"])
             assert container["resources"]["limits"]["memory"] and container["resources"]["requests"]["cpu"]
             if ci != "host-port-values.yaml":
                 assert not [port for port in container.get("ports", []) if "hostPort" in port]

@@ -34,7 +34,11 @@ def assert_closed(objects: list[Object]) -> bool:
     for service in edge:
         assert ("POSTRIDER_DIRECT_PORT_OFFSET" in env[service]) is bool(proxies)
     public = [each for each in kind(objects, "Service").values() if each["metadata"]["name"].endswith("-public")]
-    endpoints = [each for each in kind(objects, "Service").values() if "smtp" in str(each["spec"]["ports"]) and each not in public]  # fmt: skip
+    endpoints = [
+        each
+        for each in kind(objects, "Service").values()
+        if "smtp" in str(each["spec"]["ports"]) and each not in public
+    ]
     for service in public:  # outside clients come through the listeners that insist on PROXY, where it is on
         assert not [port for port in service["spec"]["ports"] if port["targetPort"].startswith("d-")]
     for service in endpoints:  # clients inside speak none
@@ -48,7 +52,13 @@ def assert_closed(objects: list[Object]) -> bool:
             assert service["spec"]["type"] in ("LoadBalancer", "NodePort")
             assert service["spec"]["externalTrafficPolicy"] == "Local"
         if not public:
-            ports = [port for workload in workloads(objects).values() if workload["kind"] == "DaemonSet" for port in workload["spec"]["template"]["spec"]["containers"][0]["ports"] if port["name"] not in ("http", "metrics")]  # fmt: skip
+            ports = [
+                port
+                for workload in workloads(objects).values()
+                if workload["kind"] == "DaemonSet"
+                for port in workload["spec"]["template"]["spec"]["containers"][0]["ports"]
+                if port["name"] not in ("http", "metrics")
+            ]
             assert len(ports) == 7 and all("hostPort" in port for port in ports)
     return True
 
@@ -72,7 +82,17 @@ def test_without_the_clusters_networks_there_is_no_install(missing: str, wanted:
     assert f"network.{missing}:" in said and "granted relaying" in said
 
 
-@pytest.mark.parametrize("name", ["OPEN_SMTP", "REMOTE_DENY_NETWORKS", "GRANT_DENY_NETWORKS", "GRANT_ALLOW_NETWORKS", "TRUSTED_PROXIES", "DIRECT_PORT_OFFSET"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPEN_SMTP",
+        "REMOTE_DENY_NETWORKS",
+        "GRANT_DENY_NETWORKS",
+        "GRANT_ALLOW_NETWORKS",
+        "TRUSTED_PROXIES",
+        "DIRECT_PORT_OFFSET",
+    ],
+)
 def test_settings_that_decide_who_may_relay_have_one_place(name: str) -> None:
     assert f"additional properties '{name}' not allowed" in refusal(settings={name: "0.0.0.0/0"})
     for place in ("extraEnv", "auth__extraEnv", "smtpGateway__extraEnv", "popImapFrontend__extraEnv"):
@@ -80,7 +100,9 @@ def test_settings_that_decide_who_may_relay_have_one_place(name: str) -> None:
         assert f"extraEnv: POSTRIDER_{name} is a setting of the product" in said
 
 
-@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/7", "2000::/3", "mail.example.net", "10.0.0.0/33"])  # fmt: skip
+@pytest.mark.parametrize(
+    "network", ["0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/7", "2000::/3", "mail.example.net", "10.0.0.0/33"]
+)
 @pytest.mark.parametrize("place", ["proxyProtocol__trustedProxies", "network__grantAllowNetworks"])
 def test_half_the_world_is_no_proxy_and_no_office(place: str, network: str) -> None:
     said = refusal(**{place: [network]})

@@ -29,7 +29,13 @@ def test_the_helm_test_sends_reads_and_leaves_nothing(run: Run) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["send", "read_by_imap", "read_by_pop3"]
     assert run.cli("domain", "ls") == before
-    refused = subprocess.run([sys.executable, "-S", str(script)], env=env | {"ADMIN_TOKEN": "wrong"}, capture_output=True, text=True, timeout=patient(60))  # fmt: skip
+    refused = subprocess.run(
+        [sys.executable, "-S", str(script)],
+        env=env | {"ADMIN_TOKEN": "wrong"},
+        capture_output=True,
+        text=True,
+        timeout=patient(60),
+    )
     assert refused.returncode == 1 and "answered 401" in refused.stderr and "Traceback" not in refused.stderr
 
 

@@ -80,11 +80,25 @@ def test_every_row_that_needs_no_remote_time_out(release: Release, outside: None
     rows = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/e2e").glob("test_[SLPI][0-9]*.py"))
     done = subprocess.run(
         release.cluster.as_client(
-            sys.executable, "-m", "pytest", "-q", "--timeout", "120", "-m", "not single_machine", "-p", "no:cacheprovider", *rows
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--timeout",
+            "120",
+            "-m",
+            "not single_machine",
+            "-p",
+            "no:cacheprovider",
+            *rows,
         ),
-        cwd=ROOT, env=os.environ | {VARIABLE: str(file)}, capture_output=True, text=True, timeout=patient(900),
+        cwd=ROOT,
+        env=os.environ | {VARIABLE: str(file)},
+        capture_output=True,
+        text=True,
+        timeout=patient(900),
         stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     print(done.stdout[-6000:] if done.returncode else done.stdout.strip().splitlines()[-1])
     assert done.returncode == 0, done.stderr[-2000:]
     passed = re.search(r"(\d+) passed", done.stdout)

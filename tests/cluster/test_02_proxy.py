@@ -45,9 +45,13 @@ def proxied(cluster: Cluster, balancer: Balancer, tmp_path_factory: pytest.TempP
         install("haproxy")
     made = Proxied(cluster, balancer, namespace="proxied")
     made.install(
-        "--set", "exposure.type=NodePort", "--set", "proxyProtocol.enabled=true",
-        "--set", f"proxyProtocol.trustedProxies={{{BALANCER}/32}}",
-    )  # fmt: skip
+        "--set",
+        "exposure.type=NodePort",
+        "--set",
+        "proxyProtocol.enabled=true",
+        "--set",
+        f"proxyProtocol.trustedProxies={{{BALANCER}/32}}",
+    )
     text = "defaults\n mode tcp\n timeout connect 5s\n timeout client 5m\n timeout server 5m\n"
     for name, port in {"smtp": 25, "submission": 587, "smtps": 465, "pop3": 110, "imaps": 993}.items():
         text += f"listen {name}\n bind {BALANCER}:{port}\n source {BALANCER}\n"

@@ -71,9 +71,16 @@ def test_a_schema_change_and_the_way_back(release: Release) -> None:
         before = _filed(running)
         started = time.monotonic()
         release.helm(
-            "upgrade", str(CHART), *VALUES, "--set", f"image.tag={NEXT}",
-            "--wait", "--wait-for-jobs", "--timeout", "5m",
-        )  # fmt: skip
+            "upgrade",
+            str(CHART),
+            *VALUES,
+            "--set",
+            f"image.tag={NEXT}",
+            "--wait",
+            "--wait-for-jobs",
+            "--timeout",
+            "5m",
+        )
         print(f"upgraded in {time.monotonic() - started:.1f} s")
         wait_for(lambda: _tags(release) == {NEXT}, 120)
         tomorrow = {schema: number + 1 for schema, number in today.items()}

@@ -68,10 +68,20 @@ def test_a_wrong_password_fails_the_release_and_is_said_in_one_sentence(release:
     started = time.monotonic()
     with pytest.raises(KitError) as failed:
         other.helm(
-            "install", str(CHART), *VALUES, "--wait", "--wait-for-jobs", "--timeout", "60s",
-            "--set", "postgres.bundled=false", "--set", "database.existingSecret=database",
-            "--set", "migrations.backoffLimit=1",
-        )  # fmt: skip
+            "install",
+            str(CHART),
+            *VALUES,
+            "--wait",
+            "--wait-for-jobs",
+            "--timeout",
+            "60s",
+            "--set",
+            "postgres.bundled=false",
+            "--set",
+            "database.existingSecret=database",
+            "--set",
+            "migrations.backoffLimit=1",
+        )
     print(f"failed after {time.monotonic() - started:.1f} s: {str(failed.value).splitlines()[-1][:300]}")
     assert "migrate" in str(failed.value)
 

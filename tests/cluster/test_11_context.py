@@ -21,11 +21,26 @@ def test_a_cluster_at_hand(release: Release, balancer: Balancer, tmp_path: Path)
     environment.pop("POSTRIDER_TEST_KEEP_CLUSTER", None)
     done = subprocess.run(
         release.cluster.as_client(
-            sys.executable, "-m", "pytest", "-q", "-s", "--timeout", "600", "-p", "no:cacheprovider",
-            "tests/cluster/test_01_install.py", "tests/cluster/test_01_dry_run.py", "tests/cluster/test_09_reinstall.py",
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-s",
+            "--timeout",
+            "600",
+            "-p",
+            "no:cacheprovider",
+            "tests/cluster/test_01_install.py",
+            "tests/cluster/test_01_dry_run.py",
+            "tests/cluster/test_09_reinstall.py",
         ),
-        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patient(900),
-    )  # fmt: skip
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=patient(900),
+    )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     print(done.stdout.strip().splitlines()[-1])
     left = release.cluster.kubectl("get", "namespaces", "-o", "name").split()
@@ -38,8 +53,12 @@ def test_a_cluster_at_hand(release: Release, balancer: Balancer, tmp_path: Path)
 def test_another_context_than_the_one_named_is_refused(release: Release) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/cluster/test_01_install.py"],
-        cwd=ROOT, env=os.environ | release.cluster.environment() | {"POSTRIDER_TEST_CONTEXT": "production"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patient(120),
-    )  # fmt: skip
+        cwd=ROOT,
+        env=os.environ | release.cluster.environment() | {"POSTRIDER_TEST_CONTEXT": "production"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=patient(120),
+    )
     assert done.returncode == 1
     assert "kubectl's current context is postrider, and POSTRIDER_TEST_CONTEXT says production" in done.stdout

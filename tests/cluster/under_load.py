@@ -94,8 +94,11 @@ def load(release: Release, *, pause: float = 1.0) -> Iterator[Running]:
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             release.cluster.as_client(sys.executable, "-m", "tests.cluster.load"),
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=output, text=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            text=True,
+        )
         running = Running(release, people, process)
         try:
             assert process.stdin

@@ -98,9 +98,17 @@ class Balancer:
             address = self.addresses.setdefault(f"{words[0]}/{words[1]}", f"{config.BALANCER}{len(self.addresses) + 1}")
             status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
             self.cluster.kubectl(
-                "-n", words[0], "patch", "service", words[1], "--subresource=status", "--type=merge",
-                "-p", json.dumps(status), check=False,
-            )  # fmt: skip
+                "-n",
+                words[0],
+                "patch",
+                "service",
+                words[1],
+                "--subresource=status",
+                "--type=merge",
+                "-p",
+                json.dumps(status),
+                check=False,
+            )
 
     def close(self) -> None:
         self.process.terminate()
@@ -179,9 +187,17 @@ class Release:
         url = f"http://127.0.0.1:{_HTTP[service]}/v1/{path}"
         asked = {"method": method, "url": url, "body": body, "token": self.admin_token()}
         said = self.cluster.kubectl(
-            "-n", self.namespace, "exec", "-i", f"deployment/{self.prefix}-{service}", "--", "python", "-c", _ASK,
+            "-n",
+            self.namespace,
+            "exec",
+            "-i",
+            f"deployment/{self.prefix}-{service}",
+            "--",
+            "python",
+            "-c",
+            _ASK,
             data=json.dumps(asked).encode(),
-        )  # fmt: skip
+        )
         return json.loads(said) if said.strip() else None
 
     def ready(self, seconds: int = 300) -> float:

@@ -25,9 +25,12 @@ from tests.support.world import World
 
 #: The services' modules by the name of their URL in `postrider.env`.
 MODULES = {
-    "GATEWAY": "smtp_gateway", "FRONTEND": "pop_imap_frontend", "AUTH": "auth", "QUEUE": "queue_worker",
+    "GATEWAY": "smtp_gateway",
+    "FRONTEND": "pop_imap_frontend",
+    "AUTH": "auth",
+    "QUEUE": "queue_worker",
     "MAILSTORE": "mailstore",
-}  # fmt: skip
+}
 #: The second client's network; everybody else is a stranger.
 EXEMPT = "127.0.0.0/24"
 QUOTA = 2000 * 1024 * 1024
@@ -188,11 +191,16 @@ class Bench:
         for start in range(0, count, FILING_LIST):
             items = [
                 Filing(
-                    new_id(), mailbox, body, b"Return-Path: <a@far.example>\r\nDelivered-To: %b\r\n" % account.address.encode(),
-                    time.time(), QUOTA, 1,
+                    new_id(),
+                    mailbox,
+                    body,
+                    b"Return-Path: <a@far.example>\r\nDelivered-To: %b\r\n" % account.address.encode(),
+                    time.time(),
+                    QUOTA,
+                    1,
                 )
                 for _ in range(min(FILING_LIST, count - start))
-            ]  # fmt: skip
+            ]
             status, answer = self.http("mailstore", "POST", "/v1/filings", PACK(FilingList(items)), caller="queue")
             assert status == 200, answer
 
@@ -249,14 +257,18 @@ class Bench:
 
 
 _URLS = {
-    "smtp-gateway": "GATEWAY", "pop-imap-frontend": "FRONTEND", "auth": "AUTH", "queue-worker": "QUEUE", "mailstore": "MAILSTORE",
-}  # fmt: skip
+    "smtp-gateway": "GATEWAY",
+    "pop-imap-frontend": "FRONTEND",
+    "auth": "AUTH",
+    "queue-worker": "QUEUE",
+    "mailstore": "MAILSTORE",
+}
 SEED = (
-    b"From: \"A. Sender\" <a@far.example>\r\nTo: b@far.example, \"C\" <c@far.example>\r\nSubject: =?utf-8?q?J=C3=BCrgen?= report\r\n"
+    b'From: "A. Sender" <a@far.example>\r\nTo: b@far.example, "C" <c@far.example>\r\nSubject: =?utf-8?q?J=C3=BCrgen?= report\r\n'
     b"Date: Mon, 23 Nov 2026 10:00:00 +0100\r\nMessage-ID: <seed@far.example>\r\nReferences: <1@far.example> <2@far.example>\r\n"
     b'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="b1"\r\n\r\n'
     b"--b1\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nHello, hello.\r\n--b1\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>\r\n--b1--\r\n"
-)  # fmt: skip
+)
 
 
 @contextlib.contextmanager

@@ -87,42 +87,219 @@ def _submission(bench: Bench, n: int, body: bytes) -> queue.Submission:
 
 #: (service, caller, method, path, size, question): a list where the endpoint takes lists, and what else is long in it.
 _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = [
-    ("auth", "gateway", "POST", "/v1/senders", 100, lambda b, n: auth.SenderList([auth.SenderQuestion(ADDRESS, "192.0.2.1", None)] * n)),
-    ("auth", "gateway", "POST", "/v1/recipients", 100, lambda b, n: auth.RecipientList([auth.RecipientQuestion(ADDRESS, ADDRESS, "192.0.2.1", None)] * n)),
-    ("auth", "frontend", "POST", "/v1/logins", 20, lambda b, n: auth.LoginList([auth.Login(new_id(), "imap", ADDRESS, NAME, "192.0.2.1") for _ in range(n)])),
+    (
+        "auth",
+        "gateway",
+        "POST",
+        "/v1/senders",
+        100,
+        lambda b, n: auth.SenderList([auth.SenderQuestion(ADDRESS, "192.0.2.1", None)] * n),
+    ),
+    (
+        "auth",
+        "gateway",
+        "POST",
+        "/v1/recipients",
+        100,
+        lambda b, n: auth.RecipientList([auth.RecipientQuestion(ADDRESS, ADDRESS, "192.0.2.1", None)] * n),
+    ),
+    (
+        "auth",
+        "frontend",
+        "POST",
+        "/v1/logins",
+        20,
+        lambda b, n: auth.LoginList([auth.Login(new_id(), "imap", ADDRESS, NAME, "192.0.2.1") for _ in range(n)]),
+    ),
     ("auth", "frontend", "POST", "/v1/undo-checks", 100, lambda b, n: auth.UndoCheckList([new_id() for _ in range(n)])),
-    ("auth", "frontend", "POST", "/v1/sessions", 50_000, lambda b, n: auth.SessionList([auth.SessionQuestion(new_id(), 1) for _ in range(n)])),
-    ("queue-worker", "gateway", "POST", "/v1/submissions", 100, lambda b, n: queue.SubmissionList([_submission(b, 1, b"a: b\r\n\r\n" + b"x" * 64 * KB) for _ in range(n)])),
-    ("queue-worker", "gateway", "PUT", "/v1/submissions/large", MB, _framed(lambda b, n: (_submission(b, 1000, b""), b"a: b\r\n\r\n" + b"x" * n))),
-    ("mailstore", "gateway", "POST", "/v1/room", 100, lambda b, n: mailstore.RoomList([mailstore.RoomQuestion(new_id(), 1, QUOTA, 1) for _ in range(n)])),
-    ("mailstore", "queue", "POST", "/v1/filings", 1000, lambda b, n: mailstore.FilingList([mailstore.Filing(new_id(), b.mailbox_id(b.taker), b.body_id, b"a: b\r\n" * 100, 0.0, QUOTA, 1) for _ in range(n)])),
-    ("mailstore", "queue", "POST", "/v1/references", 1000, lambda b, n: mailstore.ReferenceList([new_id() for _ in range(n)])),
-    ("mailstore", "frontend", "POST", "/v1/folders/list", 1, lambda b, n: mailstore.MailboxQuestion(b.mailbox_id(b.many))),
+    (
+        "auth",
+        "frontend",
+        "POST",
+        "/v1/sessions",
+        50_000,
+        lambda b, n: auth.SessionList([auth.SessionQuestion(new_id(), 1) for _ in range(n)]),
+    ),
+    (
+        "queue-worker",
+        "gateway",
+        "POST",
+        "/v1/submissions",
+        100,
+        lambda b, n: queue.SubmissionList([_submission(b, 1, b"a: b\r\n\r\n" + b"x" * 64 * KB) for _ in range(n)]),
+    ),
+    (
+        "queue-worker",
+        "gateway",
+        "PUT",
+        "/v1/submissions/large",
+        MB,
+        _framed(lambda b, n: (_submission(b, 1000, b""), b"a: b\r\n\r\n" + b"x" * n)),
+    ),
+    (
+        "mailstore",
+        "gateway",
+        "POST",
+        "/v1/room",
+        100,
+        lambda b, n: mailstore.RoomList([mailstore.RoomQuestion(new_id(), 1, QUOTA, 1) for _ in range(n)]),
+    ),
+    (
+        "mailstore",
+        "queue",
+        "POST",
+        "/v1/filings",
+        1000,
+        lambda b, n: mailstore.FilingList(
+            [
+                mailstore.Filing(new_id(), b.mailbox_id(b.taker), b.body_id, b"a: b\r\n" * 100, 0.0, QUOTA, 1)
+                for _ in range(n)
+            ]
+        ),
+    ),
+    (
+        "mailstore",
+        "queue",
+        "POST",
+        "/v1/references",
+        1000,
+        lambda b, n: mailstore.ReferenceList([new_id() for _ in range(n)]),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/folders/list",
+        1,
+        lambda b, n: mailstore.MailboxQuestion(b.mailbox_id(b.many)),
+    ),
     ("mailstore", "frontend", "POST", "/v1/folders/create", 200, _change),
     ("mailstore", "frontend", "POST", "/v1/folders/delete", 200, _change),
     ("mailstore", "frontend", "POST", "/v1/folders/rename", 200, _change),
     ("mailstore", "frontend", "POST", "/v1/folders/subscribe", 200, _change),
     ("mailstore", "frontend", "POST", "/v1/folders/unsubscribe", 200, _change),
-    ("mailstore", "frontend", "POST", "/v1/folders/open", 400, lambda b, n: mailstore.OpenFolder(b.mailbox_id(b.full), "INBOX", True)),
-    ("mailstore", "frontend", "POST", "/v1/folders/changes", 1, lambda b, n: mailstore.ChangesQuestion(b.mailbox_id(b.full), 1, 0)),
-    ("mailstore", "frontend", "POST", "/v1/messages/store", 10_000, lambda b, n: mailstore.StoreQuestion(b.mailbox_id(b.plain), 1, _ranges(n), "add", ["\\Seen"] * min(n, 1000), new_id())),
-    ("mailstore", "frontend", "POST", "/v1/messages/copy", 10_000, lambda b, n: mailstore.CopyQuestion(b.mailbox_id(b.plain), 1, _ranges(n), NAME, False, QUOTA, 1, new_id())),
-    ("mailstore", "frontend", "POST", "/v1/messages/expunge", 10_000, lambda b, n: mailstore.ExpungeQuestion(b.mailbox_id(b.full), 1, new_id(), _ranges(n))),
-    ("mailstore", "frontend", "POST", "/v1/messages/search", 10_000, lambda b, n: _search(b, n, lambda n: ["AND", *[["UID", [[1, 4294967295]]]] * n])),
-    ("mailstore", "frontend", "POST", "/v1/messages/fetch", 10_000, lambda b, n: mailstore.FetchQuestion(b.mailbox_id(b.plain), 1, _ranges(n), ["ENVELOPE"], [])),
-    ("mailstore", "frontend", "PUT", "/v1/messages/append", MB, _framed(lambda b, n: (mailstore.Append(b.mailbox_id(b.taker), NAME, ["\\Seen"], None, QUOTA, 1, new_id()), b"a: b\r\n\r\n" + b"x" * n))),
-    ("mailstore", "frontend", "POST", "/v1/maildrop/open", 1, lambda b, n: mailstore.OpenMaildrop(b.mailbox_id(b.full), new_id())),
-    ("mailstore", "frontend", "POST", "/v1/maildrop/renew", 1000, lambda b, n: mailstore.RenewMaildrops([b.proven(mailstore.MaildropLease(new_id(), new_id())) for _ in range(n)])),
-    ("mailstore", "frontend", "POST", "/v1/maildrop/ahead", 100, lambda b, n: mailstore.ReadAhead(b.mailbox_id(b.full), 1, b"".join(at.to_bytes(4, "little") for at in range(1, n + 1)))),
-    ("mailstore", "frontend", "POST", "/v1/maildrop/close", 100_000, lambda b, n: mailstore.CloseMaildrop(b.mailbox_id(b.plain), new_id(), b"\1\0\0\0" * n)),
-    ("mailstore", "frontend", "POST", "/v1/maildrop/read", 1, lambda b, n: mailstore.ReadMaildrop(b.mailbox_id(b.full), 1, 1, 2**31)),
-]  # fmt: skip
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/folders/open",
+        400,
+        lambda b, n: mailstore.OpenFolder(b.mailbox_id(b.full), "INBOX", True),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/folders/changes",
+        1,
+        lambda b, n: mailstore.ChangesQuestion(b.mailbox_id(b.full), 1, 0),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/messages/store",
+        10_000,
+        lambda b, n: mailstore.StoreQuestion(
+            b.mailbox_id(b.plain), 1, _ranges(n), "add", ["\\Seen"] * min(n, 1000), new_id()
+        ),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/messages/copy",
+        10_000,
+        lambda b, n: mailstore.CopyQuestion(b.mailbox_id(b.plain), 1, _ranges(n), NAME, False, QUOTA, 1, new_id()),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/messages/expunge",
+        10_000,
+        lambda b, n: mailstore.ExpungeQuestion(b.mailbox_id(b.full), 1, new_id(), _ranges(n)),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/messages/search",
+        10_000,
+        lambda b, n: _search(b, n, lambda n: ["AND", *[["UID", [[1, 4294967295]]]] * n]),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/messages/fetch",
+        10_000,
+        lambda b, n: mailstore.FetchQuestion(b.mailbox_id(b.plain), 1, _ranges(n), ["ENVELOPE"], []),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "PUT",
+        "/v1/messages/append",
+        MB,
+        _framed(
+            lambda b, n: (
+                mailstore.Append(b.mailbox_id(b.taker), NAME, ["\\Seen"], None, QUOTA, 1, new_id()),
+                b"a: b\r\n\r\n" + b"x" * n,
+            )
+        ),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/maildrop/open",
+        1,
+        lambda b, n: mailstore.OpenMaildrop(b.mailbox_id(b.full), new_id()),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/maildrop/renew",
+        1000,
+        lambda b, n: mailstore.RenewMaildrops(
+            [b.proven(mailstore.MaildropLease(new_id(), new_id())) for _ in range(n)]
+        ),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/maildrop/ahead",
+        100,
+        lambda b, n: mailstore.ReadAhead(
+            b.mailbox_id(b.full), 1, b"".join(at.to_bytes(4, "little") for at in range(1, n + 1))
+        ),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/maildrop/close",
+        100_000,
+        lambda b, n: mailstore.CloseMaildrop(b.mailbox_id(b.plain), new_id(), b"\1\0\0\0" * n),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
+        "/v1/maildrop/read",
+        1,
+        lambda b, n: mailstore.ReadMaildrop(b.mailbox_id(b.full), 1, 1, 2**31),
+    ),
+]
 _PROGRAMS: list[tuple[str, Callable[[int], list[Any]]]] = [
     ("NOT of NOT", _nested),
     ("texts", lambda n: ["AND", *[["TEXT", f"x{at}"] for at in range(n)]]),
     ("OR of OR", lambda n: ["OR", ["ALL"], _nested(n)]),
     ("a range list", lambda n: ["UID", [[at * 2, at * 2] for at in range(n)]]),
-]  # fmt: skip
+]
 #: (service, method, path as the route says, path to ask, content by size)
 _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("auth", "GET", "/v1/domains", "", lambda n: None),
@@ -130,12 +307,30 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("auth", "GET", "/v1/domains/{name}", "/v1/domains/{long}", lambda n: None),
     ("auth", "POST", "/v1/domains/{name}/close", "/v1/domains/{long}/close", lambda n: None),
     ("auth", "DELETE", "/v1/domains/{name}", "/v1/domains/{long}", lambda n: None),
-    ("auth", "PUT", "/v1/domains/{name}/catchall", "/v1/domains/{long}/catchall", lambda n: {"kind": "forward", "targets": ["a@b.test"] * n}),
+    (
+        "auth",
+        "PUT",
+        "/v1/domains/{name}/catchall",
+        "/v1/domains/{long}/catchall",
+        lambda n: {"kind": "forward", "targets": ["a@b.test"] * n},
+    ),
     ("auth", "GET", "/v1/domains/{name}/mailboxes", "/v1/domains/{long}/mailboxes", lambda n: None),
     ("auth", "POST", "/v1/mailboxes", "", lambda n: {"address": "a@" + "b." * n + "test", "password": "x" * n}),
     ("auth", "GET", "/v1/mailboxes/{address}", "/v1/mailboxes/{long}", lambda n: None),
-    ("auth", "PUT", "/v1/mailboxes/{address}/password", "/v1/mailboxes/{long}/password", lambda n: {"password": "x" * n}),
-    ("auth", "PUT", "/v1/mailboxes/{address}/quota", "/v1/mailboxes/{long}/quota", lambda n: b'{"quota_limit": ' + b"9" * n + b"}"),
+    (
+        "auth",
+        "PUT",
+        "/v1/mailboxes/{address}/password",
+        "/v1/mailboxes/{long}/password",
+        lambda n: {"password": "x" * n},
+    ),
+    (
+        "auth",
+        "PUT",
+        "/v1/mailboxes/{address}/quota",
+        "/v1/mailboxes/{long}/quota",
+        lambda n: b'{"quota_limit": ' + b"9" * n + b"}",
+    ),
     ("auth", "POST", "/v1/mailboxes/{address}/disable", "/v1/mailboxes/{long}/disable", lambda n: {"removal": "x" * n}),
     ("auth", "POST", "/v1/mailboxes/{address}/enable", "/v1/mailboxes/{long}/enable", lambda n: None),
     ("auth", "DELETE", "/v1/mailboxes/{address}", "/v1/mailboxes/{long}", lambda n: None),
@@ -154,7 +349,7 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("queue-worker", "POST", "/v1/queue/{queue_id}/retry", "/v1/queue/{long}/retry", lambda n: None),
     ("mailstore", "GET", "/v1/mailboxes/{mailbox_id}", "/v1/mailboxes/{long}", lambda n: None),
     ("mailstore", "DELETE", "/v1/mailboxes/{mailbox_id}", "/v1/mailboxes/{long}", lambda n: None),
-]  # fmt: skip
+]
 
 
 def _record_cases() -> list[Case]:
@@ -184,7 +379,7 @@ def _record_cases() -> list[Case]:
                 64 * KB,
             )
         )
-    return cases  # fmt: skip
+    return cases
 
 
 #: Every route of every service; a caller without a token is the same to all of them (tests/cost/product.py lists them).
@@ -206,23 +401,40 @@ def anonymous_cases(routes: list[tuple[str, str, str]]) -> list[Case]:
                 why="nothing of it is read: tests of mailkit",
             )
         )
-    return cases  # fmt: skip
+    return cases
 
 
 CASES: list[Case] = [
     *(
-        Case(f"{service} {method} {path}, {size:,} items" if size > 1 else f"{service} {method} {path}", (f"{service} {method} {path}",), size,
-             asked(service, caller, path, make, method=method), size // 20 if size >= 20 else 0, "" if size >= 20 else "its size is fixed")
+        Case(
+            f"{service} {method} {path}, {size:,} items" if size > 1 else f"{service} {method} {path}",
+            (f"{service} {method} {path}",),
+            size,
+            asked(service, caller, path, make, method=method),
+            size // 20 if size >= 20 else 0,
+            "" if size >= 20 else "its size is fixed",
+        )
         for service, caller, method, path, size, make in _QUESTIONS
     ),
     *(
-        Case(f"{service} {method} {path}, arrays in arrays", (f"{service} {method} {path}",), MB, asked(service, caller, path, lambda b, n: b"\x91" * n, method=method), 64 * KB)
+        Case(
+            f"{service} {method} {path}, arrays in arrays",
+            (f"{service} {method} {path}",),
+            MB,
+            asked(service, caller, path, lambda b, n: b"\x91" * n, method=method),
+            64 * KB,
+        )
         for service, caller, method, path, _, _ in _QUESTIONS
     ),
     *(
-        Case(f"mailstore POST /v1/messages/search, {what}", ("mailstore POST /v1/messages/search",), 2000,
-             asked("mailstore", "frontend", "/v1/messages/search", lambda b, n, make=make: _search(b, n, make)), 100)
+        Case(
+            f"mailstore POST /v1/messages/search, {what}",
+            ("mailstore POST /v1/messages/search",),
+            2000,
+            asked("mailstore", "frontend", "/v1/messages/search", lambda b, n, make=make: _search(b, n, make)),
+            100,
+        )
         for what, make in _PROGRAMS
     ),
     *_record_cases(),
-]  # fmt: skip
+]

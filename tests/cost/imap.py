@@ -11,14 +11,43 @@ Make = Callable[[int], bytes]
 
 #: A well-formed argument of each command; those before login are said before login.
 ARGUMENTS = {
-    "CAPABILITY": b"", "NOOP": b"", "LOGOUT": b" x", "ID": b' ("name" "x")', "STARTTLS": b" x", "LOGIN": b" a",
-    "AUTHENTICATE": b" NTLM", "NAMESPACE": b"", "SELECT": b" INBOX", "EXAMINE": b" INBOX", "UNSELECT": b"", "CLOSE": b"",
-    "CHECK": b"", "LIST": b' "" "*"', "LSUB": b' "" "*"', "STATUS": b" INBOX (MESSAGES)", "CREATE": b" INBOX",
-    "DELETE": b" INBOX", "RENAME": b" x y", "SUBSCRIBE": b" INBOX", "UNSUBSCRIBE": b" INBOX", "IDLE": b" x",
-    "APPEND": b" INBOX {1+}\r\nx", "FETCH": b" 1 FLAGS", "UID FETCH": b" 1 FLAGS", "STORE": b" 1 FLAGS.SILENT ()",
-    "UID STORE": b" 1 FLAGS.SILENT ()", "COPY": b" 1 x", "UID COPY": b" 1 x", "MOVE": b" 1 x", "UID MOVE": b" 1 x",
-    "EXPUNGE": b"", "UID EXPUNGE": b" 1", "SEARCH": b" ALL", "UID SEARCH": b" ALL", "unknown": b"",
-}  # fmt: skip
+    "CAPABILITY": b"",
+    "NOOP": b"",
+    "LOGOUT": b" x",
+    "ID": b' ("name" "x")',
+    "STARTTLS": b" x",
+    "LOGIN": b" a",
+    "AUTHENTICATE": b" NTLM",
+    "NAMESPACE": b"",
+    "SELECT": b" INBOX",
+    "EXAMINE": b" INBOX",
+    "UNSELECT": b"",
+    "CLOSE": b"",
+    "CHECK": b"",
+    "LIST": b' "" "*"',
+    "LSUB": b' "" "*"',
+    "STATUS": b" INBOX (MESSAGES)",
+    "CREATE": b" INBOX",
+    "DELETE": b" INBOX",
+    "RENAME": b" x y",
+    "SUBSCRIBE": b" INBOX",
+    "UNSUBSCRIBE": b" INBOX",
+    "IDLE": b" x",
+    "APPEND": b" INBOX {1+}\r\nx",
+    "FETCH": b" 1 FLAGS",
+    "UID FETCH": b" 1 FLAGS",
+    "STORE": b" 1 FLAGS.SILENT ()",
+    "UID STORE": b" 1 FLAGS.SILENT ()",
+    "COPY": b" 1 x",
+    "UID COPY": b" 1 x",
+    "MOVE": b" 1 x",
+    "UID MOVE": b" 1 x",
+    "EXPUNGE": b"",
+    "UID EXPUNGE": b" 1",
+    "SEARCH": b" ALL",
+    "UID SEARCH": b" ALL",
+    "unknown": b"",
+}
 BEFORE_LOGIN = ("STARTTLS", "LOGIN", "AUTHENTICATE", "unknown")
 
 
@@ -71,9 +100,21 @@ def _command_cases() -> list[Case]:
         word = b"XYZZY" if name == "unknown" else name.encode()
         line = b"a " + word + argument + b"\r\n"
         cases += [
-            Case(f"IMAP {name}, a line of 60 KB", (f"imap {name}",), 60 * KB, said(lambda n, word=word: b"a " + word + b" " + b"x" * n, account), 8 * KB),
-            Case(f"IMAP {name}, 8 KB of such lines", (f"imap {name}",), 8 * KB, said(lambda n, line=line: times(line, n), account), KB // 4),
-        ]  # fmt: skip
+            Case(
+                f"IMAP {name}, a line of 60 KB",
+                (f"imap {name}",),
+                60 * KB,
+                said(lambda n, word=word: b"a " + word + b" " + b"x" * n, account),
+                8 * KB,
+            ),
+            Case(
+                f"IMAP {name}, 8 KB of such lines",
+                (f"imap {name}",),
+                8 * KB,
+                said(lambda n, line=line: times(line, n), account),
+                KB // 4,
+            ),
+        ]
     return cases
 
 
@@ -102,15 +143,27 @@ _PARSED: list[tuple[str, str, Make]] = [
     ("CREATE", "modified UTF-7", command(b"CREATE ", to_size(b"&AOk-"))),
     ("RENAME", "long names", command(b"RENAME ", lambda n: b"e" * (n // 2), b" ", lambda n: b"f" * (n // 2))),
     ("DELETE", "a name of levels", command(b"DELETE ", to_size(b"a/"))),
-    ("SUBSCRIBE", "names of 400 characters", lambda n: b"".join(b"a SUBSCRIBE " + b"%05d" % at + b"s" * 395 + b"\r\n" for at in range(n // 410))),
-    ("UNSUBSCRIBE", "names of 400 characters", lambda n: b"".join(b"a UNSUBSCRIBE " + b"%05d" % at + b"s" * 395 + b"\r\n" for at in range(n // 410))),
+    (
+        "SUBSCRIBE",
+        "names of 400 characters",
+        lambda n: b"".join(b"a SUBSCRIBE " + b"%05d" % at + b"s" * 395 + b"\r\n" for at in range(n // 410)),
+    ),
+    (
+        "UNSUBSCRIBE",
+        "names of 400 characters",
+        lambda n: b"".join(b"a UNSUBSCRIBE " + b"%05d" % at + b"s" * 395 + b"\r\n" for at in range(n // 410)),
+    ),
     ("ID", "pairs", command(b"ID (", between(b'"a" "b"', b" "), b")")),
     ("ID", "escapes in quotes", command(b'ID ("', to_size(b"\\\\"), b'" NIL)')),
     ("FETCH", "items", command(b"FETCH 1 (", between(b"FLAGS", b" "), b")")),
     ("FETCH", "bodies", command(b"FETCH 1 (", between(b"BODY.PEEK[]", b" "), b")")),
     ("FETCH", "parts of parts", command(b"FETCH 1 (BODY.PEEK[", to_size(b"1."), b"1])")),
     ("FETCH", "header names", command(b"FETCH 1 (BODY.PEEK[HEADER.FIELDS (", between(b"Received", b" "), b")])")),
-    ("FETCH", "pieces of a body", lambda n: b"a FETCH 1 (" + b" ".join(b"BODY.PEEK[]<%d.9>" % at for at in range(n // 18)) + b")"),
+    (
+        "FETCH",
+        "pieces of a body",
+        lambda n: b"a FETCH 1 (" + b" ".join(b"BODY.PEEK[]<%d.9>" % at for at in range(n // 18)) + b")",
+    ),
     ("STORE", "flags", command(b"STORE 1 FLAGS (", between(b"\\Seen", b" "), b")")),
     ("STORE", "keywords", lambda n: b"a STORE 1 FLAGS (" + b" ".join(b"k%d" % at for at in range(n // 6)) + b")"),
     ("SEARCH", "NOT NOT NOT", command(b"SEARCH ", to_size(b"NOT "), b"ALL")),
@@ -123,7 +176,7 @@ _PARSED: list[tuple[str, str, Make]] = [
     ("SEARCH", "sets", command(b"SEARCH ", between(b"UID 1:*", b" "))),
     ("SEARCH", "numbers", command(b"SEARCH ", between(b"1:*", b" "))),
     ("APPEND", "flags", command(b"APPEND INBOX (", between(b"\\Seen", b" "), b") {1+}\r\nx")),
-]  # fmt: skip
+]
 
 #: Sized by the literal.
 _LITERALS: list[tuple[str, str, Make]] = [
@@ -204,36 +257,92 @@ _FULL_FOLDER: list[tuple[str, str, Make]] = [
     ("STORE", "all flags", lambda n: b"a STORE 1:* +FLAGS (\\Flagged)\r\nb STORE 1:* -FLAGS (\\Flagged)"),
     ("SEARCH", "text in all", lambda n: b"a SEARCH TEXT nowhere"),
     ("SEARCH", "addresses in all", lambda n: b"a SEARCH OR FROM nowhere OR TO nowhere SUBJECT nowhere"),
-    ("UID SEARCH", "text in all, ten times", lambda n: b"a UID SEARCH " + b" ".join(b"OR TEXT no%d" % at for at in range(10)) + b" ALL"),
+    (
+        "UID SEARCH",
+        "text in all, ten times",
+        lambda n: b"a UID SEARCH " + b" ".join(b"OR TEXT no%d" % at for at in range(10)) + b" ALL",
+    ),
     ("UID EXPUNGE", "nothing of all", lambda n: b"a UID EXPUNGE " + times(b"1:*,", n)[:-1]),
-]  # fmt: skip
+]
 
 CASES: list[Case] = [
     *_command_cases(),
     *(
-        Case(f"IMAP {verb}, {what}", (f"imap {verb}",), SIZE, said(make, many if verb in ("LIST", "LSUB") else plain), 4 * KB)
+        Case(
+            f"IMAP {verb}, {what}",
+            (f"imap {verb}",),
+            SIZE,
+            said(make, many if verb in ("LIST", "LSUB") else plain),
+            4 * KB,
+        )
         for verb, what, make in _PARSED
     ),
     *(Case(f"IMAP {verb}, {what}", (f"imap {verb}",), SIZE, said(make), 4 * KB) for verb, what, make in _LITERALS),
     *(
-        Case(f"IMAP {verb}, {what}, of 20,000 messages", (f"imap {verb}",), SIZE, said(command(b"%b " % verb.encode(), make, rest), full), 1 * KB)
+        Case(
+            f"IMAP {verb}, {what}, of 20,000 messages",
+            (f"imap {verb}",),
+            SIZE,
+            said(command(b"%b " % verb.encode(), make, rest), full),
+            1 * KB,
+        )
         for verb, rest in (
-            ("FETCH", b" (FLAGS)"), ("UID FETCH", b" (FLAGS)"), ("STORE", b" +FLAGS.SILENT (\\Seen)"),
-            ("UID STORE", b" +FLAGS.SILENT (\\Seen)"), ("SEARCH", b""), ("UID EXPUNGE", b""),
+            ("FETCH", b" (FLAGS)"),
+            ("UID FETCH", b" (FLAGS)"),
+            ("STORE", b" +FLAGS.SILENT (\\Seen)"),
+            ("UID STORE", b" +FLAGS.SILENT (\\Seen)"),
+            ("SEARCH", b""),
+            ("UID EXPUNGE", b""),
         )
         for what, make in _RANGES
     ),
     *(
-        Case(f"IMAP {verb}, {what}, of 20,000 messages", (f"imap {verb}",), SIZE, said(make, full), why="the folder is what is large")
+        Case(
+            f"IMAP {verb}, {what}, of 20,000 messages",
+            (f"imap {verb}",),
+            SIZE,
+            said(make, full),
+            why="the folder is what is large",
+        )
         for verb, what, make in _FULL_FOLDER
     ),
     *(Case(f"IMAP APPEND, {what}", ("imap APPEND",), MB, _appended(make), 32 * KB) for what, make in _APPENDED),
-    Case("IMAP COPY, 20,000 messages", ("imap COPY", "imap UID COPY"), 20_000, _all_copied, why="the folder is what is large"),
-    Case("IMAP MOVE and EXPUNGE, 5,000 messages", ("imap MOVE", "imap UID MOVE", "imap EXPUNGE"), 5_000, _moved_and_expunged, why="the folder is what is large"),
-    Case("IMAP LOGIN, long literals", ("imap LOGIN",), 64 * KB, _login(lambda n: b"a LOGIN {%d+}\r\n" % n + b"x" * n + b" {%d+}\r\n" % n + b"x" * n), 8 * KB),
-    Case("IMAP LOGIN, escapes in quotes", ("imap LOGIN",), SIZE, _login(lambda n: b'a LOGIN "' + times(b"\\\\", n) + b'" x'), 4 * KB),
-    Case("IMAP AUTHENTICATE, a long initial response", ("imap AUTHENTICATE",), SIZE, _login(lambda n: b"a AUTHENTICATE PLAIN " + times(b"AAAA", n)), 4 * KB),
+    Case(
+        "IMAP COPY, 20,000 messages",
+        ("imap COPY", "imap UID COPY"),
+        20_000,
+        _all_copied,
+        why="the folder is what is large",
+    ),
+    Case(
+        "IMAP MOVE and EXPUNGE, 5,000 messages",
+        ("imap MOVE", "imap UID MOVE", "imap EXPUNGE"),
+        5_000,
+        _moved_and_expunged,
+        why="the folder is what is large",
+    ),
+    Case(
+        "IMAP LOGIN, long literals",
+        ("imap LOGIN",),
+        64 * KB,
+        _login(lambda n: b"a LOGIN {%d+}\r\n" % n + b"x" * n + b" {%d+}\r\n" % n + b"x" * n),
+        8 * KB,
+    ),
+    Case(
+        "IMAP LOGIN, escapes in quotes",
+        ("imap LOGIN",),
+        SIZE,
+        _login(lambda n: b'a LOGIN "' + times(b"\\\\", n) + b'" x'),
+        4 * KB,
+    ),
+    Case(
+        "IMAP AUTHENTICATE, a long initial response",
+        ("imap AUTHENTICATE",),
+        SIZE,
+        _login(lambda n: b"a AUTHENTICATE PLAIN " + times(b"AAAA", n)),
+        4 * KB,
+    ),
     Case("IMAP STARTTLS, 64 KB that are no handshake", ("imap STARTTLS",), 64 * KB, _handshake, 8 * KB),
     Case("IMAP, a line over the limit", ("imap unknown",), 70 * KB, _login(lambda n: b"x" * n), 16 * KB),
     Case("IMAP IDLE, 64 KB instead of DONE", ("imap IDLE",), 64 * KB, _idle, 8 * KB),
-]  # fmt: skip
+]

@@ -9,10 +9,22 @@ from tests.support.run import Account
 
 #: A well-formed line of each command.
 LINES = {
-    "CAPA": b"CAPA", "STLS": b"STLS", "USER": b"USER a", "PASS": b"PASS a", "AUTH": b"AUTH NTLM", "STAT": b"STAT",
-    "LIST": b"LIST", "UIDL": b"UIDL", "RETR": b"RETR 1", "TOP": b"TOP 1 0", "DELE": b"DELE 1", "RSET": b"RSET",
-    "NOOP": b"NOOP", "QUIT": b"QUIT", "unknown": b"XYZZY",
-}  # fmt: skip
+    "CAPA": b"CAPA",
+    "STLS": b"STLS",
+    "USER": b"USER a",
+    "PASS": b"PASS a",
+    "AUTH": b"AUTH NTLM",
+    "STAT": b"STAT",
+    "LIST": b"LIST",
+    "UIDL": b"UIDL",
+    "RETR": b"RETR 1",
+    "TOP": b"TOP 1 0",
+    "DELE": b"DELE 1",
+    "RSET": b"RSET",
+    "NOOP": b"NOOP",
+    "QUIT": b"QUIT",
+    "unknown": b"XYZZY",
+}
 BEFORE_LOGIN = ("STLS", "USER", "PASS", "AUTH", "unknown")
 
 
@@ -40,9 +52,21 @@ def _command_cases() -> list[Case]:
         account = None if name in BEFORE_LOGIN else plain
         word = line.split()[0]
         cases += [
-            Case(f"POP3 {name}, a line of 64 KB", (f"pop3 {name}",), 64 * KB, said(lambda n, word=word: word + b" " + b"x" * n + b"\r\n", account), 8 * KB),
-            Case(f"POP3 {name}, 8 KB of such lines", (f"pop3 {name}",), 8 * KB, said(lambda n, line=line: times(line + b"\r\n", n), account), KB // 4),
-        ]  # fmt: skip
+            Case(
+                f"POP3 {name}, a line of 64 KB",
+                (f"pop3 {name}",),
+                64 * KB,
+                said(lambda n, word=word: word + b" " + b"x" * n + b"\r\n", account),
+                8 * KB,
+            ),
+            Case(
+                f"POP3 {name}, 8 KB of such lines",
+                (f"pop3 {name}",),
+                8 * KB,
+                said(lambda n, line=line: times(line + b"\r\n", n), account),
+                KB // 4,
+            ),
+        ]
     return [case for case in cases if case.name != "POP3 STLS, 8 KB of such lines"]  # the first begins TLS: _handshake
 
 
@@ -74,11 +98,29 @@ _FULL: list[tuple[str, Callable[[int], bytes]]] = [
 CASES: list[Case] = [
     *_command_cases(),
     *(
-        Case(f"POP3 {name} in a maildrop of 20,000", (f"pop3 {name}",), 64 * KB, said(make, full), why="the maildrop is what is large")
+        Case(
+            f"POP3 {name} in a maildrop of 20,000",
+            (f"pop3 {name}",),
+            64 * KB,
+            said(make, full),
+            why="the maildrop is what is large",
+        )
         for name, make in _FULL
     ),
     Case("POP3 QUIT that removes 5,000", ("pop3 QUIT",), 5_000, _removed, why="the maildrop is what is large"),
-    Case("POP3 PASS, a verbatim argument of spaces", ("pop3 PASS",), 250, said(lambda n: b"USER a\r\nPASS " + b" " * n + b"\r\n", None), 60),
+    Case(
+        "POP3 PASS, a verbatim argument of spaces",
+        ("pop3 PASS",),
+        250,
+        said(lambda n: b"USER a\r\nPASS " + b" " * n + b"\r\n", None),
+        60,
+    ),
     Case("POP3 STLS, 64 KB that are no handshake", ("pop3 STLS",), 64 * KB, _handshake, 8 * KB),
-    Case("POP3 AUTH, a response of 64 KB", ("pop3 AUTH",), 64 * KB, said(lambda n: b"AUTH PLAIN\r\n" + times(b"AAAA", n) + b"\r\n", None), 8 * KB),
-]  # fmt: skip
+    Case(
+        "POP3 AUTH, a response of 64 KB",
+        ("pop3 AUTH",),
+        64 * KB,
+        said(lambda n: b"AUTH PLAIN\r\n" + times(b"AAAA", n) + b"\r\n", None),
+        8 * KB,
+    ),
+]

@@ -17,10 +17,14 @@ _PLAIN = {"smtp-gateway": "smtp_gateway.service:web", "pop-imap-frontend": "pop_
 
 #: Routes that take no input: why none has a case of its own.
 NO_INPUT = {
-    "/healthz": "answers a constant", "/readyz": "asks the database once", "/metrics": "its size is that of the metrics",
-    "/docs": "answers a constant", "/docs/oauth2-redirect": "answers a constant", "/openapi.json": "made once",
+    "/healthz": "answers a constant",
+    "/readyz": "asks the database once",
+    "/metrics": "its size is that of the metrics",
+    "/docs": "answers a constant",
+    "/docs/oauth2-redirect": "answers a constant",
+    "/openapi.json": "made once",
     "/v1/feed": "a stream without end; its frames and lists are bounded (services/mailstore/tests/test_mailstore_feed.py)",
-}  # fmt: skip
+}
 
 
 def smtp() -> set[str]:

@@ -7,11 +7,21 @@ from tests.cost.case import KB, MB, Case, Play
 
 #: A line of each verb that is well formed, for many of them in a row.
 VERBS = {
-    "EHLO": b"EHLO client.test", "HELO": b"HELO client.test", "MAIL": b"MAIL FROM:<a@far.example>",
-    "RCPT": b"RCPT TO:<a@far.example>", "DATA": b"DATA x", "RSET": b"RSET", "NOOP": b"NOOP", "QUIT": b"QUIT x",
-    "VRFY": b"VRFY a", "EXPN": b"EXPN a", "HELP": b"HELP", "STARTTLS": b"STARTTLS x", "AUTH": b"AUTH NTLM",
+    "EHLO": b"EHLO client.test",
+    "HELO": b"HELO client.test",
+    "MAIL": b"MAIL FROM:<a@far.example>",
+    "RCPT": b"RCPT TO:<a@far.example>",
+    "DATA": b"DATA x",
+    "RSET": b"RSET",
+    "NOOP": b"NOOP",
+    "QUIT": b"QUIT x",
+    "VRFY": b"VRFY a",
+    "EXPN": b"EXPN a",
+    "HELP": b"HELP",
+    "STARTTLS": b"STARTTLS x",
+    "AUTH": b"AUTH NTLM",
     "unknown": b"XYZZY",
-}  # fmt: skip
+}
 #: Twice 2 KB and less than a command line may have: what reaches the parser of each argument.
 LINE = 4000
 
@@ -95,9 +105,21 @@ def _verb_cases() -> list[Case]:
         covers = (f"smtp {verb}",)
         name = line.split()[0]
         cases += [
-            Case(f"SMTP {verb}, a line of 64 KB", covers, 64 * KB, said(lambda n, name=name: name + b" " + b"x" * n + b"\r\n"), 8 * KB),
-            Case(f"SMTP {verb}, 8 KB of such lines", covers, 8 * KB, said(lambda n, line=line: times(line + b"\r\n", n)), KB),
-        ]  # fmt: skip
+            Case(
+                f"SMTP {verb}, a line of 64 KB",
+                covers,
+                64 * KB,
+                said(lambda n, name=name: name + b" " + b"x" * n + b"\r\n"),
+                8 * KB,
+            ),
+            Case(
+                f"SMTP {verb}, 8 KB of such lines",
+                covers,
+                8 * KB,
+                said(lambda n, line=line: times(line + b"\r\n", n)),
+                KB,
+            ),
+        ]
     return cases
 
 
@@ -113,13 +135,18 @@ _ARGUMENTS: list[tuple[str, str, Callable[[int], bytes], bytes]] = [
     ("RCPT", "a quoted local part of escapes", lambda n: b'RCPT TO:<"' + times(b"\\\\", n) + b"@d>\r\n", _MAIL),
     ("RCPT", "a source route", lambda n: b"RCPT TO:<" + times(b"@a,", n) + b"@b:c@d>\r\n", _MAIL),
     ("RCPT", "spaces", lambda n: b"RCPT TO:" + b" " * n + b"x\r\n", _MAIL),
-    ("RCPT", "octets that are not UTF-8", lambda n: b"RCPT TO:<" + times(b"\xe9\xff", n) + b"@d>\r\n", b"MAIL FROM:<a@far.example> SMTPUTF8\r\n"),
+    (
+        "RCPT",
+        "octets that are not UTF-8",
+        lambda n: b"RCPT TO:<" + times(b"\xe9\xff", n) + b"@d>\r\n",
+        b"MAIL FROM:<a@far.example> SMTPUTF8\r\n",
+    ),
     ("RCPT", "a domain name of 400 characters", lambda n: b"RCPT TO:<a@" + times(b"a.", n // 10) + b"test>\r\n", _MAIL),
     ("VRFY", "an address", lambda n: b"VRFY " + times(b"<@a,", n) + b"\r\n", b""),
     ("AUTH", "a long initial response", lambda n: b"AUTH PLAIN " + times(b"AAAA", n) + b"\r\n", b""),
     ("AUTH", "a response of 64 KB", lambda n: b"AUTH LOGIN\r\n" + times(b"AAAA", n * 16) + b"\r\n", b""),
     ("AUTH", "a PLAIN message of NULs", lambda n: b"AUTH PLAIN " + times(b"AAAA", n) + b"\r\n", b""),
-]  # fmt: skip
+]
 
 _MESSAGES: list[tuple[str, Callable[[int], bytes]]] = [
     ("Delivered-To with spaces", header(b"Delivered-To", b" ", b"b")),
@@ -130,7 +157,10 @@ _MESSAGES: list[tuple[str, Callable[[int], bytes]]] = [
     ("From with comments in comments", header(b"From", b"(")),
     ("From with angle brackets", header(b"From", b"<")),
     ("From with empty quotes", header(b"From", b'"" ')),
-    ("To, half a megabyte of it in many fields", lambda n: times(b"To: " + b"a@b," * 2000 + b"\r\n", n // 2) + b"\r\nx"),
+    (
+        "To, half a megabyte of it in many fields",
+        lambda n: times(b"To: " + b"a@b," * 2000 + b"\r\n", n // 2) + b"\r\nx",
+    ),
     ("From with quotes and escapes", header(b"From", b'"\\"')),
     ("To with groups", header(b"To", b"a:;")),
     ("To with spaces", header(b"To", b" ", b"b")),
@@ -160,8 +190,11 @@ _MESSAGES: list[tuple[str, Callable[[int], bytes]]] = [
     ("a multipart of empty parts", parts),
     ("lines like boundaries", almost_boundaries),
     ("base64 of one line", lambda n: b"Content-Transfer-Encoding: base64\r\n\r\n" + times(b"QUJD", n)),
-    ("quoted-printable of equal signs", lambda n: b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + times(b"=", n)),
-]  # fmt: skip
+    (
+        "quoted-printable of equal signs",
+        lambda n: b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + times(b"=", n),
+    ),
+]
 
 
 def _handshake(bench: Bench, n: int) -> bytes:

@@ -15,9 +15,15 @@ def cells(result: Result) -> tuple[str, ...]:
     """One row. A stall is the lower bound of its histogram's bucket."""
     work, wait = (f"≥ {stall * 1000:.0f}" if stall else "–" for stall in (result.work, result.wait))
     return (
-        result.case.name, f"{result.seconds:.2f}", work, wait, f"{result.grown / MB:.0f}", f"{max(0, result.kept) / MB:.1f}",
-        f"{result.postgres:.2f}", f"{result.others:.2f}",
-    )  # fmt: skip
+        result.case.name,
+        f"{result.seconds:.2f}",
+        work,
+        wait,
+        f"{result.grown / MB:.0f}",
+        f"{max(0, result.kept) / MB:.1f}",
+        f"{result.postgres:.2f}",
+        f"{result.others:.2f}",
+    )
 
 
 def line(number: int, of: int, result: Result) -> str:
@@ -50,9 +56,14 @@ SHOWN = "1 s, 50 ms of work and 100 ms of waiting in one turn, 16 MB and 0.5 s o
 
 def _shows(result: Result) -> bool:
     return (
-        result.seconds >= 1 or result.work >= 0.05 or result.wait >= 0.1 or result.grown >= 16 * MB or result.kept >= 4 * MB
-        or result.postgres >= 0.5 or result.others >= 1
-    )  # fmt: skip
+        result.seconds >= 1
+        or result.work >= 0.05
+        or result.wait >= 0.1
+        or result.grown >= 16 * MB
+        or result.kept >= 4 * MB
+        or result.postgres >= 0.5
+        or result.others >= 1
+    )
 
 
 def write(text: str, page: Path = PAGE) -> None:

@@ -49,8 +49,9 @@ def test_two_mailboxes_behind_one_address_have_a_grant_each(run: Run, world: Wor
     for user in (anna, ben):
         imap(run, user, "127.0.0.25").logout()
     assert {grant["mailbox"] for grant in run.cli("grant", "ls") if grant["address"] == run.source("127.0.0.25")} == {
-        anna.address, ben.address,
-    }  # fmt: skip
+        anna.address,
+        ben.address,
+    }
     run.cli("mailbox", "passwd", anna.address, "--password-stdin", text="a new password\n")
     assert may_relay(run, world, "127.0.0.25"), "ben's grant goes on"
     run.cli("grant", "revoke", run.source("127.0.0.25"), "--mailbox", ben.address)

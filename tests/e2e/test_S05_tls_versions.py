@@ -14,8 +14,11 @@ from tests.support.world import World
 
 PORTS = ("SMTP", "SMTPS", "SUBMISSION", "POP3", "POP3S", "IMAP", "IMAPS")
 STARTTLS = {
-    "SMTP": b"STARTTLS\r\n", "SUBMISSION": b"STARTTLS\r\n", "POP3": b"STLS\r\n", "IMAP": b"a STARTTLS\r\n",
-}  # fmt: skip
+    "SMTP": b"STARTTLS\r\n",
+    "SUBMISSION": b"STARTTLS\r\n",
+    "POP3": b"STLS\r\n",
+    "IMAP": b"a STARTTLS\r\n",
+}
 OLD = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1}
 
 
@@ -66,15 +69,20 @@ def test_a_listener_for_old_devices_takes_them_and_the_others_do_not(lenient: Ru
     taken = {version: {port: spoken(lenient, port, old_device(lenient, version)) for port in PORTS} for version in OLD}
     assert taken["TLSv1"] == dict.fromkeys(PORTS) | {"POP3S": "TLSv1", "SUBMISSION": "TLSv1"}
     assert taken["TLSv1.1"] == dict.fromkeys(PORTS) | {
-        "POP3S": "TLSv1.1", "SUBMISSION": "TLSv1.1", "IMAP": "TLSv1.1", "SMTPS": "TLSv1.1",
-    }  # fmt: skip
+        "POP3S": "TLSv1.1",
+        "SUBMISSION": "TLSv1.1",
+        "IMAP": "TLSv1.1",
+        "SMTPS": "TLSv1.1",
+    }
     assert {spoken(lenient, port, tls_context(lenient)) for port in PORTS} == {"TLSv1.3"}
 
     allowed = {(line["service"], line["listener"], line["minimum"]) for line in warnings(lenient, "old_tls_allowed")}
     assert allowed == {
-        ("smtp-gateway", "submission", "1.0"), ("smtp-gateway", "smtps", "1.1"),
-        ("pop-imap-frontend", "pop3s", "1.0"), ("pop-imap-frontend", "imap", "1.1"),
-    }  # fmt: skip
+        ("smtp-gateway", "submission", "1.0"),
+        ("smtp-gateway", "smtps", "1.1"),
+        ("pop-imap-frontend", "pop3s", "1.0"),
+        ("pop-imap-frontend", "imap", "1.1"),
+    }
     expected = {(port.lower(), version) for version in OLD for port in PORTS if taken[version][port]}
     wait_for(lambda: {(u["listener"], u["version"]) for u in warnings(lenient, "old_tls_used")} == expected, 5)
     assert {line["client"] for line in warnings(lenient, "old_tls_used")} == {HOME}

@@ -20,10 +20,14 @@ def test_every_reply_line(run: Run, world: World) -> None:
     bounce = wait_for(lambda: inbox(run, user))[0].decode()
     text = "\r\n".join(
         (
-            f"while talking to {remote.host}.:", f">>> RCPT To:<{bad}>", "<<< 550-MAILBOX NOT FOUND", "<<< 550-ask postmaster",
-            "<<< 550 5.1.1 bye", f"550 <{bad}>... User unknown",
+            f"while talking to {remote.host}.:",
+            f">>> RCPT To:<{bad}>",
+            "<<< 550-MAILBOX NOT FOUND",
+            "<<< 550-ask postmaster",
+            "<<< 550 5.1.1 bye",
+            f"550 <{bad}>... User unknown",
         )
-    )  # fmt: skip
+    )
     assert text in bounce
     assert f"Final-Recipient: rfc822; {bad}" in bounce
     assert f"Remote-MTA: dns; {remote.host}" in bounce

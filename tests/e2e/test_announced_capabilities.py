@@ -79,13 +79,14 @@ IMAP_AFTER_LOGIN = {
     "UNSELECT": ["SELECT INBOX", "UNSELECT"],
     "SPECIAL-USE": ['LIST (SPECIAL-USE) "" "*"', 'LIST "" "*" RETURN (SPECIAL-USE)'],
     "LIST-EXTENDED": [
-        'LIST (SUBSCRIBED REMOTE) "" ("INBOX" "*") RETURN (CHILDREN)', 'LIST (SUBSCRIBED RECURSIVEMATCH) "" "*"',
+        'LIST (SUBSCRIBED REMOTE) "" ("INBOX" "*") RETURN (CHILDREN)',
+        'LIST (SUBSCRIBED RECURSIVEMATCH) "" "*"',
         'LIST () "" () RETURN ()',
     ],
     "LIST-STATUS": ['LIST "" ("INBOX" "*") RETURN (SPECIAL-USE SUBSCRIBED CHILDREN STATUS (MESSAGES UNSEEN))'],
     "MOVE": ["SELECT INBOX", "MOVE 1 Sent", "UID MOVE 1 Sent"],
     "APPENDLIMIT": ["APPEND INBOX {3+}\r\nabc"],
-}  # fmt: skip
+}
 
 
 def imap_answer(talk: Talk, command: str) -> str:
@@ -157,7 +158,7 @@ POP3 = {
     "SASL": [("AUTH PLAIN $", "+OK")],
     "STLS": [("STLS", "+OK")],
     "IMPLEMENTATION": [],
-}  # fmt: skip
+}
 
 
 def pop3_capabilities(talk: Talk) -> list[str]:

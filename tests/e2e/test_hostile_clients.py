@@ -134,11 +134,37 @@ def test_lines_verbs_and_junk(run: Run) -> None:
 
 
 COMMANDS = (
-    b"EHLO client.test", b"HELO client.test", b"EHLO", b"MAIL FROM:<a@far.example>", b"MAIL FROM:<>", b"MAIL FROM:<a@far.example> SIZE=1",
-    b"MAIL FROM:a b", b"RCPT TO:<%s>", b"RCPT TO:<nobody@far.example>", b"RCPT TO:<@a,@b:c@d>", b"RCPT", b"RSET", b"RSET x", b"NOOP",
-    b"VRFY x", b"EXPN x", b"HELP", b"AUTH PLAIN AGEAYg==", b"AUTH", b"STARTTLS now", b"DATA x", b"ETRN x", b"MAIL FROM:<\xc3\xa9@far.example>",
-    b"", b" ", b"\x00", b"QUIT x", b"BDAT 5", b"rcpt to:<%s>", b"TURN",
-)  # fmt: skip
+    b"EHLO client.test",
+    b"HELO client.test",
+    b"EHLO",
+    b"MAIL FROM:<a@far.example>",
+    b"MAIL FROM:<>",
+    b"MAIL FROM:<a@far.example> SIZE=1",
+    b"MAIL FROM:a b",
+    b"RCPT TO:<%s>",
+    b"RCPT TO:<nobody@far.example>",
+    b"RCPT TO:<@a,@b:c@d>",
+    b"RCPT",
+    b"RSET",
+    b"RSET x",
+    b"NOOP",
+    b"VRFY x",
+    b"EXPN x",
+    b"HELP",
+    b"AUTH PLAIN AGEAYg==",
+    b"AUTH",
+    b"STARTTLS now",
+    b"DATA x",
+    b"ETRN x",
+    b"MAIL FROM:<\xc3\xa9@far.example>",
+    b"",
+    b" ",
+    b"\x00",
+    b"QUIT x",
+    b"BDAT 5",
+    b"rcpt to:<%s>",
+    b"TURN",
+)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -11,17 +11,31 @@ from mailkit.testing.speed import patient
 from tests.support.run import Run
 
 MODULES = {
-    "auth": "auth", "queue": "queue_worker", "mailstore": "mailstore", "gateway": "smtp_gateway", "frontend": "pop_imap_frontend",
-}  # fmt: skip
+    "auth": "auth",
+    "queue": "queue_worker",
+    "mailstore": "mailstore",
+    "gateway": "smtp_gateway",
+    "frontend": "pop_imap_frontend",
+}
 SIZE = 200_000_000
 MOST_GROWTH = 8 * 1024
 PATHS = [
-    ("auth", "POST /v1/mailboxes"), ("auth", "PUT /v1/mailboxes/a@b.test/password"), ("auth", "POST /v1/forwards"),
-    ("auth", "POST /v1/logins"), ("queue", "POST /v1/queue/retry"), ("queue", "POST /v1/submissions"),
-    ("queue", "PUT /v1/submissions/large"), ("mailstore", "POST /v1/filings"), ("mailstore", "POST /v1/messages/fetch"),
-    ("mailstore", "PUT /v1/messages/append"), ("mailstore", "GET /v1/feed"), ("gateway", "POST /healthz"),
-    ("gateway", "POST /v1/things"), ("frontend", "GET /metrics"), ("frontend", "POST /v1/things"),
-]  # fmt: skip
+    ("auth", "POST /v1/mailboxes"),
+    ("auth", "PUT /v1/mailboxes/a@b.test/password"),
+    ("auth", "POST /v1/forwards"),
+    ("auth", "POST /v1/logins"),
+    ("queue", "POST /v1/queue/retry"),
+    ("queue", "POST /v1/submissions"),
+    ("queue", "PUT /v1/submissions/large"),
+    ("mailstore", "POST /v1/filings"),
+    ("mailstore", "POST /v1/messages/fetch"),
+    ("mailstore", "PUT /v1/messages/append"),
+    ("mailstore", "GET /v1/feed"),
+    ("gateway", "POST /healthz"),
+    ("gateway", "POST /v1/things"),
+    ("frontend", "GET /metrics"),
+    ("frontend", "POST /v1/things"),
+]
 
 
 def most_memory(pid: int) -> int:

@@ -50,7 +50,10 @@ def another_process_has_the_number(run: Run) -> Iterator[None]:
         ["tail", "-f", str(folder / "PG_VERSION")], user=owner.st_uid, group=owner.st_gid, stdout=subprocess.DEVNULL
     )
     try:
-        lines = {"postmaster.pid": [str(folder), "1", "5432", str(folder), ""], ".s.PGSQL.5432.lock": [str(folder), "1", "5432", str(folder)]}  # fmt: skip
+        lines = {
+            "postmaster.pid": [str(folder), "1", "5432", str(folder), ""],
+            ".s.PGSQL.5432.lock": [str(folder), "1", "5432", str(folder)],
+        }
         for name, rest in lines.items():
             (folder / name).write_text("\n".join([str(other.pid), *rest, ""]))
             os.chown(folder / name, owner.st_uid, owner.st_gid)

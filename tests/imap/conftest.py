@@ -92,10 +92,17 @@ class Imap:
         self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
         self.shared: dict[str, Any] = {
-            "mailstore": store.front, "logins": Logins(Batcher(self.auth.logins), self.auth.undo_checks, Tarpit(3, 2, sleep=self.sleeps)),
-            "tls": None, "plaintext_logins": True, "append_limit": 1024 * 1024, "idle_seconds": 600.0, "name": "mail.example",
-            "watch": self.watch, "commands": Budget("commands", 10), "literals": Budget("literals", 4 << 20),
-        }  # fmt: skip
+            "mailstore": store.front,
+            "logins": Logins(Batcher(self.auth.logins), self.auth.undo_checks, Tarpit(3, 2, sleep=self.sleeps)),
+            "tls": None,
+            "plaintext_logins": True,
+            "append_limit": 1024 * 1024,
+            "idle_seconds": 600.0,
+            "name": "mail.example",
+            "watch": self.watch,
+            "commands": Budget("commands", 10),
+            "literals": Budget("literals", 4 << 20),
+        }
 
     @property
     def mailbox_id(self) -> UUID:

@@ -39,9 +39,20 @@ async def test_large_values_are_whole(imap: Imap) -> None:
     client = await imap.select()
     found = await client.ok("FETCH 1:3 (UID RFC822 BODY.PEEK[TEXT] BODY.PEEK[] RFC822.SIZE BODY.PEEK[]<10.70000>)")
     text = LARGE.partition(b"\r\n\r\n")[2]
-    assert found[1] == b"* 2 FETCH (UID 2 RFC822 {%d}\r\n%b BODY[TEXT] {%d}\r\n%b BODY[] {%d}\r\n%b RFC822.SIZE %d BODY[]<10> {70000}\r\n%b FLAGS (\\Seen \\Recent))" % (
-        len(LARGE), LARGE, len(text), text, len(LARGE), LARGE, len(LARGE), LARGE[10:70010],
-    )  # fmt: skip
+    assert (
+        found[1]
+        == b"* 2 FETCH (UID 2 RFC822 {%d}\r\n%b BODY[TEXT] {%d}\r\n%b BODY[] {%d}\r\n%b RFC822.SIZE %d BODY[]<10> {70000}\r\n%b FLAGS (\\Seen \\Recent))"
+        % (
+            len(LARGE),
+            LARGE,
+            len(text),
+            text,
+            len(LARGE),
+            LARGE,
+            len(LARGE),
+            LARGE[10:70010],
+        )
+    )
     assert found[0].startswith(b"* 1 FETCH (UID 1 RFC822 {21}\r\nSubject: small")
     assert len(found) == 3
 

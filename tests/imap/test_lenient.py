@@ -5,12 +5,29 @@ import pytest
 from .conftest import Imap
 
 TAKEN = [
-    "NOOP ", "  NOOP", "CREATE  Extra ", "STATUS INBOX (MESSAGES )", "STATUS  INBOX  ( MESSAGES  UNSEEN ) ",
-    "ID (name foo version 1)", 'ID ( "name" "foo" )', "ID NIL ", "SELECT  INBOX ", "FETCH 1  (FLAGS  UID )",
-    "FETCH 1 FLAGS ", "FETCH 1 BODY.PEEK[HEADER.FIELDS ( DATE  FROM )]", "STORE 1 +FLAGS  (\\Seen )", "STORE 1 +FLAGS \\Seen ",
-    "UID  FETCH 1 FLAGS", "SEARCH  ALL ", "SEARCH ( SEEN  ALL )", "SEARCH 99", "SEARCH NOT 5:99", "SEARCH 1,9 UNSEEN",
-    'LIST  ""  "*" ', "APPEND INBOX  (\\Seen ) {5+}\r\nabc\r\n",
-]  # fmt: skip
+    "NOOP ",
+    "  NOOP",
+    "CREATE  Extra ",
+    "STATUS INBOX (MESSAGES )",
+    "STATUS  INBOX  ( MESSAGES  UNSEEN ) ",
+    "ID (name foo version 1)",
+    'ID ( "name" "foo" )',
+    "ID NIL ",
+    "SELECT  INBOX ",
+    "FETCH 1  (FLAGS  UID )",
+    "FETCH 1 FLAGS ",
+    "FETCH 1 BODY.PEEK[HEADER.FIELDS ( DATE  FROM )]",
+    "STORE 1 +FLAGS  (\\Seen )",
+    "STORE 1 +FLAGS \\Seen ",
+    "UID  FETCH 1 FLAGS",
+    "SEARCH  ALL ",
+    "SEARCH ( SEEN  ALL )",
+    "SEARCH 99",
+    "SEARCH NOT 5:99",
+    "SEARCH 1,9 UNSEEN",
+    'LIST  ""  "*" ',
+    "APPEND INBOX  (\\Seen ) {5+}\r\nabc\r\n",
+]
 
 
 @pytest.mark.parametrize("command", TAKEN)
@@ -59,9 +76,21 @@ async def test_names_that_no_column_can_hold(imap: Imap, name: bytes) -> None:
     await imap.store.deliver(imap.mailbox_id, b"Subject: a\r\n\r\nb\r\n")
     client = await imap.select()
     for command in (
-        b"CREATE %b", b"DELETE %b", b"RENAME %b New", b"RENAME Sent %b", b"SUBSCRIBE %b", b"UNSUBSCRIBE %b", b"STATUS %b (MESSAGES)",
-        b'LIST "" %b', b'LSUB "" %b', b"COPY 1 %b", b"UID MOVE 1 %b", b"APPEND %b {3+}\r\nabc", b"EXAMINE %b", b"SELECT %b",
-    ):  # fmt: skip
+        b"CREATE %b",
+        b"DELETE %b",
+        b"RENAME %b New",
+        b"RENAME Sent %b",
+        b"SUBSCRIBE %b",
+        b"UNSUBSCRIBE %b",
+        b"STATUS %b (MESSAGES)",
+        b'LIST "" %b',
+        b'LSUB "" %b',
+        b"COPY 1 %b",
+        b"UID MOVE 1 %b",
+        b"APPEND %b {3+}\r\nabc",
+        b"EXAMINE %b",
+        b"SELECT %b",
+    ):
         answer = await client.last(command % name)
         assert "UNAVAILABLE" not in answer and "SERVERBUG" not in answer, (command, answer)
         assert answer.startswith(("NO ", "BAD ")) or command[:5] in (b"LIST ", b"LSUB ", b"UNSUB"), (command, answer)

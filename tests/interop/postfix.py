@@ -12,13 +12,27 @@ from mailkit.testing.speed import patient
 
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 _SERVICES = {
-    "cleanup": "unix n - n - 0", "qmgr": "unix n - n 300 1", "tlsmgr": "unix - - n 1000? 1", "pickup": "unix n - n 60 1",
-    "rewrite": "unix - - n - - trivial-rewrite", "bounce": "unix - - n - 0", "defer": "unix - - n - 0 bounce",
-    "trace": "unix - - n - 0 bounce", "verify": "unix - - n - 1", "flush": "unix n - n 1000? 0", "proxymap": "unix - - n - -",
-    "smtp": "unix - - n - -", "relay": "unix - - n - - smtp", "showq": "unix n - n - -", "error": "unix - - n - -",
-    "retry": "unix - - n - - error", "virtual": "unix - n n - -", "anvil": "unix - - n - 1", "scache": "unix - - n - 1",
+    "cleanup": "unix n - n - 0",
+    "qmgr": "unix n - n 300 1",
+    "tlsmgr": "unix - - n 1000? 1",
+    "pickup": "unix n - n 60 1",
+    "rewrite": "unix - - n - - trivial-rewrite",
+    "bounce": "unix - - n - 0",
+    "defer": "unix - - n - 0 bounce",
+    "trace": "unix - - n - 0 bounce",
+    "verify": "unix - - n - 1",
+    "flush": "unix n - n 1000? 0",
+    "proxymap": "unix - - n - -",
+    "smtp": "unix - - n - -",
+    "relay": "unix - - n - - smtp",
+    "showq": "unix n - n - -",
+    "error": "unix - - n - -",
+    "retry": "unix - - n - - error",
+    "virtual": "unix - n n - -",
+    "anvil": "unix - - n - 1",
+    "scache": "unix - - n - 1",
     "postlog": "unix-dgram n - n - 1 postlogd",
-}  # fmt: skip
+}
 
 
 class Postfix:
@@ -53,9 +67,13 @@ class Postfix:
 
     def _do(self, word: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["postfix", "-c", str(self.etc), word], capture_output=True, text=True, timeout=patient(30), env=_PATH,
+            ["postfix", "-c", str(self.etc), word],
+            capture_output=True,
+            text=True,
+            timeout=patient(30),
+            env=_PATH,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
 
     def __enter__(self) -> Self:
         done = self._do("start")

@@ -194,8 +194,12 @@ def test_header_fields_are_equal(dovecot: Dovecot, messages: list[bytes]) -> Non
 def _sections(parts: bytes) -> list[bytes]:
     """Section names of a message: those of each part, and some that are not there."""
     names = [b"", b"HEADER", b"TEXT", b"1", b"1.MIME", b"1.1", b"7"]
-    names += [b"%b%b" % (b"%d.%d" % (first, second), what) for first in (1, 2, 3) for second in (1, 2)
-              for what in (b"", b".MIME", b".HEADER", b".TEXT")]  # fmt: skip
+    names += [
+        b"%b%b" % (b"%d.%d" % (first, second), what)
+        for first in (1, 2, 3)
+        for second in (1, 2)
+        for what in (b"", b".MIME", b".HEADER", b".TEXT")
+    ]
     names += [b"%d%b" % (first, what) for first in (1, 2, 3) for what in (b".HEADER", b".TEXT", b".MIME")]
     names += [b"2", b"3", b"1.1.1", b"2.1.1", b"2.1.2", b"2.1.1.1", b"2.2.1"]
     return list(dict.fromkeys(names))

@@ -82,8 +82,23 @@ def test_smtp_source(run: Run, user: Account, tmp_path: Path) -> None:
         "a@far.example", user.address, subject="load", body="one\r\n.\r\n..two\r\n" + ("y" * 70 + "\r\n") * 55
     )
     (tmp_path / "message").write_bytes(sent.replace(b"\r\n", b"\n"))
-    sh("smtp-source", "-4", "-c", "-d", "-s", "20", "-F", str(tmp_path / "message"), "-m", "60", "-f", "a@far.example",
-       "-t", user.address, f"127.0.0.1:{run.port('SMTP')}")  # fmt: skip
+    sh(
+        "smtp-source",
+        "-4",
+        "-c",
+        "-d",
+        "-s",
+        "20",
+        "-F",
+        str(tmp_path / "message"),
+        "-m",
+        "60",
+        "-f",
+        "a@far.example",
+        "-t",
+        user.address,
+        f"127.0.0.1:{run.port('SMTP')}",
+    )
     arrived = wait_for(lambda: len(found := inbox(run, user)) == 60 and found, 30)
     on_the_wire = sent + b"\r\n"  # smtp-source ends a file's message with an empty line of its own
     assert all(one.endswith(b"\r\n" + on_the_wire) for one in arrived)

@@ -38,7 +38,11 @@ def test_mutt_as_printed(run: Run, tmp_path: Path) -> None:
         client.sendmail("", [bob.address], message("a@far.example", bob.address, subject="for mutt"))
     wait_for(lambda: inbox(run, bob))
     shown = in_terminal(
-        "bash", "-c", f'set -a; . "$POSTRIDER_STATE/postrider.env"; BOB=${{POSTRIDER_DEMO_USERS#*,}}; {line}', home=tmp_path,
-        env={"POSTRIDER_STATE": str(run.state)}, keys=[("does not exist. Create", "n"), ("assword", bob.password + "\n"), ("for mutt", "q")],
-    )  # fmt: skip
+        "bash",
+        "-c",
+        f'set -a; . "$POSTRIDER_STATE/postrider.env"; BOB=${{POSTRIDER_DEMO_USERS#*,}}; {line}',
+        home=tmp_path,
+        env={"POSTRIDER_STATE": str(run.state)},
+        keys=[("does not exist. Create", "n"), ("assword", bob.password + "\n"), ("for mutt", "q")],
+    )
     assert bob.password not in shown

@@ -29,9 +29,27 @@ def test_swaks_with_starttls_and_auth(run: Run, user: Account, world: World, tmp
         (f"a@{far.domain}", "SMTPS", "--tlsc"),
         (user.address, "SMTP", "--tls"),
     ):
-        sh("swaks", "--server", f"localhost:{run.port(port)}", tls, "--tls-verify", "--tls-ca-path", run.ca_file, "--auth", "LOGIN",
-           "--auth-user", user.login, "--auth-password", user.password, "--from", user.address, "--to", target,
-           "--data", f"@{tmp_path / 'mail'}")  # fmt: skip
+        sh(
+            "swaks",
+            "--server",
+            f"localhost:{run.port(port)}",
+            tls,
+            "--tls-verify",
+            "--tls-ca-path",
+            run.ca_file,
+            "--auth",
+            "LOGIN",
+            "--auth-user",
+            user.login,
+            "--auth-password",
+            user.password,
+            "--from",
+            user.address,
+            "--to",
+            target,
+            "--data",
+            f"@{tmp_path / 'mail'}",
+        )
     both = wait_for(lambda: len(found := inbox(run, user)) == 2 and found)
     for one in both:
         assert one[-len(sent) :] == sent
@@ -43,8 +61,21 @@ def test_curl_sends_and_reads(run: Run, user: Account, tmp_path: Path) -> None:
     sent = message(user.address, user.address, subject="by curl")
     (tmp_path / "mail").write_bytes(sent)
     login = f"{user.address}:{user.password}"
-    sh("curl", "-sS", "--cacert", run.ca_file, "--user", login, "--mail-from", user.address, "--mail-rcpt", user.address,
-       "-T", str(tmp_path / "mail"), f"smtps://localhost:{run.port('SMTPS')}/client.test")  # fmt: skip
+    sh(
+        "curl",
+        "-sS",
+        "--cacert",
+        run.ca_file,
+        "--user",
+        login,
+        "--mail-from",
+        user.address,
+        "--mail-rcpt",
+        user.address,
+        "-T",
+        str(tmp_path / "mail"),
+        f"smtps://localhost:{run.port('SMTPS')}/client.test",
+    )
     wait_for(lambda: inbox(run, user))
     for url in (f"imaps://localhost:{run.port('IMAPS')}/INBOX;MAILINDEX=1", f"pop3s://localhost:{run.port('POP3S')}/1"):
         got = sh("curl", "-sS", "--cacert", run.ca_file, "--user", login, url).stdout

@@ -22,8 +22,12 @@ from tests.support.run import Run, wait_for
 from tests.support.world import World
 
 SERVICES = {
-    "auth": "AUTH", "queue-worker": "QUEUE", "mailstore": "MAILSTORE", "smtp-gateway": "GATEWAY", "pop-imap-frontend": "FRONTEND",
-}  # fmt: skip
+    "auth": "AUTH",
+    "queue-worker": "QUEUE",
+    "mailstore": "MAILSTORE",
+    "smtp-gateway": "GATEWAY",
+    "pop-imap-frontend": "FRONTEND",
+}
 
 #: Of the second look at the same services, as a cluster's Prometheus has it.
 NAMESPACE = "cluster"
@@ -51,10 +55,17 @@ class Prometheus:
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-                 f"--web.listen-address={self.url.removeprefix('http://')}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent(),
-            )  # fmt: skip
+                [
+                    "prometheus",
+                    f"--config.file={folder}/prometheus.yml",
+                    f"--storage.tsdb.path={folder}/data",
+                    f"--web.listen-address={self.url.removeprefix('http://')}",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=end_with_parent(),
+            )
 
     def ask(self, path: str, **parameters: str) -> Any:
         """The `data` of an answer of its HTTP API."""

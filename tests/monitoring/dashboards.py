@@ -8,8 +8,9 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 DASHBOARDS: dict[str, dict[str, Any]] = {
-    path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "charts/postrider/files/dashboards").glob("*.json"))
-}  # fmt: skip
+    path.stem: json.loads(path.read_text())
+    for path in sorted((ROOT / "charts/postrider/files/dashboards").glob("*.json"))
+}
 METRIC = re.compile(r"\b((?:postrider|process)_[a-z0-9_]+)")
 
 

@@ -39,9 +39,11 @@ def _panel(panel: dict[str, Any], lines: list[Line], seconds: float) -> str:
     shown = lines[:MOST_LINES]
     highest = max((y for _, points in shown for _, y in points), default=0) or 1
     box_left, box_top, box_width, box_height = 62, 34, WIDTH - 76, 98
-    out = [f'<rect width="{WIDTH}" height="{HEIGHT}" rx="4" fill="#fff" stroke="#d8dbe0"/>',
-           f'<text x="10" y="20" font-weight="600" fill="#222">{escape(panel["title"])}'
-           f'<tspan dx="6" font-weight="400" font-size="10" fill="#888">{escape(unit.removeprefix("suffix: ")) if unit.startswith("suffix") else ""}</tspan></text>']  # fmt: skip
+    out = [
+        f'<rect width="{WIDTH}" height="{HEIGHT}" rx="4" fill="#fff" stroke="#d8dbe0"/>',
+        f'<text x="10" y="20" font-weight="600" fill="#222">{escape(panel["title"])}'
+        f'<tspan dx="6" font-weight="400" font-size="10" fill="#888">{escape(unit.removeprefix("suffix: ")) if unit.startswith("suffix") else ""}</tspan></text>',
+    ]
     for share in (0, 0.5, 1):
         y = box_top + box_height * (1 - share)
         out.append(f'<path d="M{box_left} {y:.0f}h{box_width}" stroke="#e6e8eb"/>')

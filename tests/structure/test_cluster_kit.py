@@ -18,7 +18,10 @@ SENTENCE = "cluster: the test cluster needs root: it makes namespaces and cgroup
 
 @pytest.mark.parametrize("command", ["up", "down", "kubectl"])
 def test_without_root_there_is_one_sentence(command: str) -> None:
-    words = [sys.executable, "-c", f"""
+    words = [
+        sys.executable,
+        "-c",
+        f"""
 import os, sys
 if os.geteuid() == 0:
     sys.path.insert(0, {str(ROOT)!r})
@@ -30,7 +33,8 @@ try:
     cli.main([{command!r}])
 except node.KitError as error:
     sys.exit(f"cluster: {{error}}")
-"""]  # fmt: skip
+""",
+    ]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=patient(60))
     assert (done.returncode, done.stderr) == (1, SENTENCE)
 

@@ -129,9 +129,7 @@ async def _post(app: App, endpoint: str, token: str, body: bytes) -> tuple[int, 
     return int(answered[0]["status"]), b"".join(message.get("body", b"") for message in answered[1:])
 
 
-ENDPOINTS = [
-    (service, endpoint) for service, rows in ROWS.items() for endpoint in rows
-]  # fmt: skip
+ENDPOINTS = [(service, endpoint) for service, rows in ROWS.items() for endpoint in rows]
 
 
 @pytest.mark.parametrize(("service", "endpoint"), ENDPOINTS, ids=[f"{s} {e}" for s, e in ENDPOINTS])
@@ -161,11 +159,13 @@ def test_every_question_in_messagepack_is_known(apps: dict[str, App]) -> None:  
 
 @pytest.mark.parametrize(
     "program",
-    [["UID", [[2 * n, 2 * n] for n in range(1, MOST_RANGES + 2)]],
-     ["OR", *[["NOT", ["UID", [[2 * n, 2 * n] for n in range(1, MOST_RANGES // 3)]]]] * 4],
-     ["AND", *[["ALL"]] * 4000]],
+    [
+        ["UID", [[2 * n, 2 * n] for n in range(1, MOST_RANGES + 2)]],
+        ["OR", *[["NOT", ["UID", [[2 * n, 2 * n] for n in range(1, MOST_RANGES // 3)]]]] * 4],
+        ["AND", *[["ALL"]] * 4000],
+    ],
     ids=["one set", "four sets", "keys"],
-)  # fmt: skip
+)
 def test_a_search_program_has_bounds(apps: dict[str, App], program: list[Any]) -> None:  # noqa: F811
     made = proven(SearchQuestion, [new_id(), 1, program, 1, b""])
     status, _ = asyncio.run(_post(apps["mailstore"], "POST /v1/messages/search", "frontend", PACK(made)))

@@ -61,14 +61,19 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
     "POST /v1/folders/changes": (("frontend",), lambda box, proof: wire.ChangesQuestion(box, 1, 0, proof=proof)),
     "POST /v1/messages/fetch": (("frontend",), lambda box, proof: wire.FetchQuestion(box, 1, [(1, 1)], proof=proof)),
     "POST /v1/messages/store": (
-        ("frontend",), lambda box, proof: wire.StoreQuestion(box, 1, [(1, 1)], "add", [], ID, proof=proof)
+        ("frontend",),
+        lambda box, proof: wire.StoreQuestion(box, 1, [(1, 1)], "add", [], ID, proof=proof),
     ),
     "POST /v1/messages/copy": (
-        ("frontend",), lambda box, proof: wire.CopyQuestion(box, 1, [(1, 1)], "a", False, 1, 1, ID, proof=proof)
+        ("frontend",),
+        lambda box, proof: wire.CopyQuestion(box, 1, [(1, 1)], "a", False, 1, 1, ID, proof=proof),
     ),
     "POST /v1/messages/expunge": (("frontend",), lambda box, proof: wire.ExpungeQuestion(box, 1, ID, proof=proof)),
     "POST /v1/messages/search": (("frontend",), lambda box, proof: wire.SearchQuestion(box, 1, ["ALL"], proof=proof)),
-    "PUT /v1/messages/append": (("frontend",), lambda box, proof: wire.Append(box, "a", [], None, 1, 1, ID, proof=proof)),
+    "PUT /v1/messages/append": (
+        ("frontend",),
+        lambda box, proof: wire.Append(box, "a", [], None, 1, 1, ID, proof=proof),
+    ),
     "POST /v1/maildrop/open": (("frontend",), lambda box, proof: wire.OpenMaildrop(box, ID, proof=proof)),
     "POST /v1/maildrop/read": (("frontend",), lambda box, proof: wire.ReadMaildrop(box, 1, 1, proof=proof)),
     "POST /v1/maildrop/ahead": (("frontend",), lambda box, proof: wire.ReadAhead(box, 1, b"\1\0\0\0", proof=proof)),
@@ -76,7 +81,7 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
     # Lists, in which an item without a good proof is answered False, or not watched: services/mailstore/tests.
     "POST /v1/maildrop/renew": (("frontend",), None),
     "POST /v1/feed": (("frontend",), None),
-}  # fmt: skip
+}
 QUEUE: dict[str, tuple[tuple[str, ...], Any]] = {
     "POST /v1/submissions": (("gateway",), None),
     "PUT /v1/submissions/large": (("gateway",), None),
@@ -84,18 +89,38 @@ QUEUE: dict[str, tuple[tuple[str, ...], Any]] = {
 #: The operators' endpoints: all for admin alone.
 REST = {
     "auth": {
-        "GET /v1/domains", "POST /v1/domains", "GET /v1/domains/{name}", "POST /v1/domains/{name}/close", "DELETE /v1/domains/{name}",
-        "PUT /v1/domains/{name}/catchall", "GET /v1/domains/{name}/mailboxes", "POST /v1/mailboxes", "GET /v1/mailboxes/{address}",
-        "PUT /v1/mailboxes/{address}/password", "PUT /v1/mailboxes/{address}/quota", "POST /v1/mailboxes/{address}/disable",
-        "POST /v1/mailboxes/{address}/enable", "DELETE /v1/mailboxes/{address}", "GET /v1/forwards", "POST /v1/forwards",
-        "DELETE /v1/forwards/{address}", "GET /v1/badmailfrom", "POST /v1/badmailfrom", "DELETE /v1/badmailfrom/{entry}",
-        "GET /v1/grants", "DELETE /v1/grants", "DELETE /v1/grants/{grant_id}",
+        "GET /v1/domains",
+        "POST /v1/domains",
+        "GET /v1/domains/{name}",
+        "POST /v1/domains/{name}/close",
+        "DELETE /v1/domains/{name}",
+        "PUT /v1/domains/{name}/catchall",
+        "GET /v1/domains/{name}/mailboxes",
+        "POST /v1/mailboxes",
+        "GET /v1/mailboxes/{address}",
+        "PUT /v1/mailboxes/{address}/password",
+        "PUT /v1/mailboxes/{address}/quota",
+        "POST /v1/mailboxes/{address}/disable",
+        "POST /v1/mailboxes/{address}/enable",
+        "DELETE /v1/mailboxes/{address}",
+        "GET /v1/forwards",
+        "POST /v1/forwards",
+        "DELETE /v1/forwards/{address}",
+        "GET /v1/badmailfrom",
+        "POST /v1/badmailfrom",
+        "DELETE /v1/badmailfrom/{entry}",
+        "GET /v1/grants",
+        "DELETE /v1/grants",
+        "DELETE /v1/grants/{grant_id}",
     },
     "mailstore": {"GET /v1/mailboxes/{mailbox_id}", "DELETE /v1/mailboxes/{mailbox_id}"},
     "queue-worker": {
-        "GET /v1/queue", "GET /v1/queue/{queue_id}", "POST /v1/queue/{queue_id}/retry", "POST /v1/queue/retry",
+        "GET /v1/queue",
+        "GET /v1/queue/{queue_id}",
+        "POST /v1/queue/{queue_id}/retry",
+        "POST /v1/queue/retry",
     },
-}  # fmt: skip
+}
 ROWS = {"auth": AUTH, "mailstore": MAILSTORE, "queue-worker": QUEUE}
 
 
@@ -113,9 +138,12 @@ def apps() -> Iterator[dict[str, App]]:
         proof_key=KEY,
     )
     store_settings = MailstoreSettings(
-        admin_token=named["admin"], token_gateway_mailstore=named["gateway"], token_queue_mailstore=named["queue"],
-        token_frontend_mailstore=named["frontend"], proof_key=KEY,
-    )  # fmt: skip
+        admin_token=named["admin"],
+        token_gateway_mailstore=named["gateway"],
+        token_queue_mailstore=named["queue"],
+        token_frontend_mailstore=named["frontend"],
+        proof_key=KEY,
+    )
     queue_settings = QueueSettings(admin_token=named["admin"], token_gateway_queue=named["gateway"])
     made = {
         "auth": auth.web(auth_settings, life, auth.assemble(auth_settings, ABSENT, ABSENT, clock, Passwords(), hashes)),
@@ -162,15 +190,26 @@ async def opened(app: App, endpoint: str, token: str | None, body: bytes) -> boo
             status = message["status"]
             answered.set()
 
-    headers = [(b"content-type", b"application/json" if body == b"{}" else b"application/msgpack"),
-               (b"content-length", str(len(body)).encode())]  # fmt: skip
+    headers = [
+        (b"content-type", b"application/json" if body == b"{}" else b"application/msgpack"),
+        (b"content-length", str(len(body)).encode()),
+    ]
     if token is not None:
         headers.append((b"authorization", f"Bearer {token}".encode()))
     scope = {
-        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": method,
-        "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
-        "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
-    }  # fmt: skip
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }
     task = asyncio.ensure_future(app(scope, receive, send))
     try:
         async with asyncio.timeout(patient(30)):

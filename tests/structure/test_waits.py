@@ -22,9 +22,16 @@ FILES = sorted(
 )
 #: Which argument is the limit, by the call as it is written or by its last word.
 LIMITS = {
-    "asyncio.timeout": 0, "asyncio.wait_for": 1, "socket.create_connection": 1, "select.select": 3, "psutil.wait_procs": 1,
-    ".settimeout": 0, ".join": 0, "pytest.mark.timeout": 0, "process.wait": 0,
-}  # fmt: skip
+    "asyncio.timeout": 0,
+    "asyncio.wait_for": 1,
+    "socket.create_connection": 1,
+    "select.select": 3,
+    "psutil.wait_procs": 1,
+    ".settimeout": 0,
+    ".join": 0,
+    "pytest.mark.timeout": 0,
+    "process.wait": 0,
+}
 #: These take a `timeout` that is the product's setting, or that is meant to pass: nothing happens within it.
 NO_LIMIT = ("Resolver", "asyncio.wait")
 SHORT = 0.5

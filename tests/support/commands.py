@@ -32,9 +32,12 @@ class Commands:
         self._lock = threading.Lock()
         self._folder = Path(tempfile.mkdtemp(prefix="postrider-cli-"))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.commands", str(self._folder)], cwd=Path(__file__).parents[2],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "tests.support.commands", str(self._folder)],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def run(self, words: Sequence[str], env: Mapping[str, str], text: str) -> "subprocess.CompletedProcess[str]":
         """One command with its environment and standard input. Raises TimeoutError."""

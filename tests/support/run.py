@@ -109,9 +109,13 @@ class Run:
         with open(self.state / "launcher.out", "ab") as out:
             self.process = subprocess.Popen(
                 [self.python, "-m", "postrider.launcher"],
-                env=self.environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
                 preexec_fn=end_with_parent(),
-            )  # fmt: skip
+            )
         return self.process
 
     def start(self) -> "Run":

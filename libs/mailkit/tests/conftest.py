@@ -19,9 +19,14 @@ def environment(**values: str) -> dict[str, str]:
 async def run(package: str, *arguments: str, **values: str) -> tuple[int, str]:
     """A service's process, to its end: its status and what it said."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", package, *arguments,
-        env=environment(**values), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        package,
+        *arguments,
+        env=environment(**values),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     out, errors = await asyncio.wait_for(process.communicate(), patient(60))
     assert process.returncode is not None
     return process.returncode, (out + errors).decode()

@@ -51,10 +51,14 @@ CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
 
 @pytest.mark.parametrize(
     ("head", "piece"),
-    [("200 OK\r\ntransfer-encoding: chunked", CHUNK), ("200 OK\r\ncontent-length: 99999999999", bytes(65536)),
-     ("200 OK\r\nconnection: close", bytes(65536)), ("404 Not Found\r\ntransfer-encoding: chunked", CHUNK)],
+    [
+        ("200 OK\r\ntransfer-encoding: chunked", CHUNK),
+        ("200 OK\r\ncontent-length: 99999999999", bytes(65536)),
+        ("200 OK\r\nconnection: close", bytes(65536)),
+        ("404 Not Found\r\ntransfer-encoding: chunked", CHUNK),
+    ],
     ids=["chunked", "length", "until the end", "refusal"],
-)  # fmt: skip
+)
 async def test_an_answer_without_end_is_an_error_and_closes_the_connection(head: str, piece: bytes) -> None:
     peer = Peer(head, piece, 1_000_000)
     async with client_of(peer) as client:

@@ -39,7 +39,11 @@ async def _octets(item: Item) -> int:
 @pytest.fixture
 async def side() -> AsyncIterator[HttpSide]:
     """A service with one path of each kind: an operators' route, a list, a large body that the route reads itself."""
-    app = create_app("sample", Lifecycle(), tokens=Tokens({"admin": SecretStr("a"), "gateway": SecretStr("g"), "unset": SecretStr("")}))  # fmt: skip
+    app = create_app(
+        "sample",
+        Lifecycle(),
+        tokens=Tokens({"admin": SecretStr("a"), "gateway": SecretStr("g"), "unset": SecretStr("")}),
+    )
     routes = APIRouter(prefix="/v1/things", dependencies=OPERATORS)
 
     @routes.post("", operation_id="add_thing")
@@ -72,8 +76,9 @@ async def head_alone(side: HttpSide, method: str, path: str, *fields: str) -> tu
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/v1/things"), ("POST", "/v1/list"), ("PUT", "/v1/large"), ("POST", "/v1/no-such-path")]
-)  # fmt: skip
+    ("method", "path"),
+    [("POST", "/v1/things"), ("POST", "/v1/list"), ("PUT", "/v1/large"), ("POST", "/v1/no-such-path")],
+)
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
@@ -98,8 +103,12 @@ async def test_the_answer_comes_before_the_body(
 
 @pytest.mark.parametrize(
     ("method", "path", "token", "most"),
-    [("POST", "/v1/things", ADMIN, LARGEST_FORM), ("POST", "/v1/list", GATEWAY, MOST), ("PUT", "/v1/large", GATEWAY, MOST)],
-)  # fmt: skip
+    [
+        ("POST", "/v1/things", ADMIN, LARGEST_FORM),
+        ("POST", "/v1/list", GATEWAY, MOST),
+        ("PUT", "/v1/large", GATEWAY, MOST),
+    ],
+)
 async def test_a_body_above_the_paths_own_limit_is_413(
     side: HttpSide, method: str, path: str, token: str, most: int
 ) -> None:
@@ -202,7 +211,9 @@ async def test_a_deeply_nested_body_is_a_bad_request(side: HttpSide, capsys: pyt
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{side.port}") as client:
         for opening in (b"[", b'{"name":'):
             content = opening * (LARGEST_FORM // len(opening))
-            reply = await client.post("/v1/things", content=content, headers={"authorization": ADMIN, "content-type": "application/json"})  # fmt: skip
+            reply = await client.post(
+                "/v1/things", content=content, headers={"authorization": ADMIN, "content-type": "application/json"}
+            )
             assert reply.status_code == 400
         nested = b"\x92\xc4\x00" + b"\x91" * 50_000 + b"\xc0"  # a second field, which a reader of today skips
         reply = await client.post("/v1/list", content=nested, headers={"authorization": GATEWAY})

@@ -17,8 +17,14 @@ from .conftest import run
 SECRETS = {
     "CloudNativePG": (
         {
-            "username": "app", "user": "app", "password": "p@ss/w:rd", "host": "pg-rw", "port": "5432", "dbname": "mail",
-            "uri": "postgresql://app:p%40ss%2Fw%3Ard@pg-rw.db:5432/mail", "jdbc-uri": "jdbc:postgresql://pg-rw:5432/mail",
+            "username": "app",
+            "user": "app",
+            "password": "p@ss/w:rd",
+            "host": "pg-rw",
+            "port": "5432",
+            "dbname": "mail",
+            "uri": "postgresql://app:p%40ss%2Fw%3Ard@pg-rw.db:5432/mail",
+            "jdbc-uri": "jdbc:postgresql://pg-rw:5432/mail",
             "pgpass": "pg-rw:5432:mail:app:p@ss/w:rd",
         },
         "postgresql://app:p%40ss%2Fw%3Ard@pg-rw.db:5432/mail",
@@ -36,7 +42,7 @@ SECRETS = {
         "postgresql://app:x@[fd00::7]:5432/mail",
     ),
     "a URL under another name": ({"DATABASE_URL": "postgres://app:x@pg/mail"}, "postgresql://app:x@pg/mail"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -65,9 +71,12 @@ def test_an_operators_secret_works_as_it_is(folder, operator):
 
 def test_single_settings_win_over_the_secret_and_complete_it(folder):
     only = settings(
-        database_secret=folder({"username": "app", "password": "x"}), database_host="pg-rw", database_port="6432",
-        database_name="mail", database_sslmode="verify-full",
-    )  # fmt: skip
+        database_secret=folder({"username": "app", "password": "x"}),
+        database_host="pg-rw",
+        database_port="6432",
+        database_name="mail",
+        database_sslmode="verify-full",
+    )
     assert only.dsn == "postgresql://app:x@pg-rw:6432/mail?sslmode=verify-full"
     url = "postgresql://u:p@a:1,b:2/d?sslmode=disable&application_name=x"
     assert settings(database_url=url).dsn == url

@@ -43,19 +43,33 @@ def test_fields_are_found_by_name_whatever_their_case_and_spacing() -> None:
 @pytest.mark.parametrize(
     ("message", "has_header"),
     [
-        (b"A: 1", True), (b"A :1", True), (b"From a@b Mon\r\nA: 1", True), (b">From a@b Mon\r\nA: 1", True), (b"", False),
-        (b"\r\nA: 1", False), (b" A: 1", False), (b"hello there: x", False), (b"hello\r\nA: 1\r\n\r\n", False),
+        (b"A: 1", True),
+        (b"A :1", True),
+        (b"From a@b Mon\r\nA: 1", True),
+        (b">From a@b Mon\r\nA: 1", True),
+        (b"", False),
+        (b"\r\nA: 1", False),
+        (b" A: 1", False),
+        (b"hello there: x", False),
+        (b"hello\r\nA: 1\r\n\r\n", False),
     ],
-)  # fmt: skip
+)
 def test_a_message_has_a_header_when_it_begins_with_one(message: bytes, has_header: bool) -> None:
     assert bool(header_of(message)) is has_header
 
 
 @pytest.mark.parametrize(
     ("message", "whole"),
-    [(b"A: 1\r\n\r\n" + b"x" * 99, True), (b"A: 1\r\n", True), (b"A: 1\r\nB: 2\r\n\r\n", False), (b"A: 123456789", False),
-     (b"hello\r\n" * 9, True), (b"\r\nhello" * 9, True), (b"", True)],
-)  # fmt: skip
+    [
+        (b"A: 1\r\n\r\n" + b"x" * 99, True),
+        (b"A: 1\r\n", True),
+        (b"A: 1\r\nB: 2\r\n\r\n", False),
+        (b"A: 123456789", False),
+        (b"hello\r\n" * 9, True),
+        (b"\r\nhello" * 9, True),
+        (b"", True),
+    ],
+)
 def test_a_header_that_was_cut_short_is_told_from_a_whole_one(message: bytes, whole: bool) -> None:
     assert is_whole(header_of(message, 8), message) is whole
 

@@ -68,9 +68,12 @@ async def test_a_role_reaches_its_own_schemas_and_no_others(keeper, passwords):
             assert await allowed(keeper, role, f"delete from {schema}.{table}") == mine
             assert await allowed(keeper, role, f"select * from {schema}.schema_min_code") == mine
             for ddl in (
-                f"update {schema}.schema_min_code set min_code = 0", f"update {schema}.schema_version set version_num = ''",
-                f"create table {schema}.x (n int)", f"drop table {schema}.{table}", f"truncate {schema}.{table}",
-            ):  # fmt: skip
+                f"update {schema}.schema_min_code set min_code = 0",
+                f"update {schema}.schema_version set version_num = ''",
+                f"create table {schema}.x (n int)",
+                f"drop table {schema}.{table}",
+                f"truncate {schema}.{table}",
+            ):
                 assert not await allowed(keeper, role, ddl), (role, ddl)
         assert not await allowed(keeper, role, "create schema x")
         assert not await allowed(keeper, role, "create role x")
@@ -82,9 +85,13 @@ async def test_every_service_lives_with_its_role_alone(keeper, passwords):
         dsn = keeper.replace("keeper@", f"postrider_{role}@")
         assert await run(package, "wait-schema", database_url=dsn) == (0, "")
         process = subprocess.Popen(
-            [sys.executable, "-m", package], env=environment(database_url=dsn, http_port="0"),
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=end_with_parent(),
-        )  # fmt: skip
+            [sys.executable, "-m", package],
+            env=environment(database_url=dsn, http_port="0"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=end_with_parent(),
+        )
         try:
             assert process.stderr is not None
             for line in process.stderr:

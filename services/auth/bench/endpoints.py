@@ -85,8 +85,15 @@ async def work() -> None:
 
 def main() -> None:
     with databases().database(("auth", "auth")) as dsn:
-        names = {"DATABASE_URL": dsn, "HTTP_PORT": str(PORT), "ADMIN_TOKEN": "a", "TOKEN_GATEWAY_AUTH": "g", "PROOF_KEY": "k" * 32, "LOG_LEVEL": "warning",
-                 "RECIPIENTS_PER_HOUR": "1000000000"}  # fmt: skip
+        names = {
+            "DATABASE_URL": dsn,
+            "HTTP_PORT": str(PORT),
+            "ADMIN_TOKEN": "a",
+            "TOKEN_GATEWAY_AUTH": "g",
+            "PROOF_KEY": "k" * 32,
+            "LOG_LEVEL": "warning",
+            "RECIPIENTS_PER_HOUR": "1000000000",
+        }
         env = os.environ | {f"POSTRIDER_{name}": value for name, value in names.items()}
         service = subprocess.Popen([sys.executable, "-m", "auth"], env=env)
         try:

@@ -61,9 +61,14 @@ class Running:
     admin: AuthAdmin
 
     async def login(
-        self, login: str, password: str = PASSWORD, *, protocol: str = "imap", client: str | None = "192.0.2.7",
+        self,
+        login: str,
+        password: str = PASSWORD,
+        *,
+        protocol: str = "imap",
+        client: str | None = "192.0.2.7",
         operation: UUID | None = None,
-    ) -> wire.LoginAnswer:  # fmt: skip
+    ) -> wire.LoginAnswer:
         question = wire.Login(operation or new_id(), protocol, login, password, client)  # type: ignore[arg-type]
         caller = self.gateway if protocol == "smtp" else self.frontend
         return (await caller.logins([question]))[0]
@@ -99,11 +104,14 @@ def database(postgres: Databases) -> Iterator[str]:
 def settings(request: pytest.FixtureRequest, database: str) -> AuthSettings:
     """`@pytest.mark.parametrize("settings", [{...}], indirect=True)` adds to these."""
     return AuthSettings(
-        database_url=SecretStr(database), http_port=0, admin_token=SecretStr("admin-token"),
-        token_gateway_auth=SecretStr("gateway-token"), token_frontend_auth=SecretStr("frontend-token"),
+        database_url=SecretStr(database),
+        http_port=0,
+        admin_token=SecretStr("admin-token"),
+        token_gateway_auth=SecretStr("gateway-token"),
+        token_frontend_auth=SecretStr("frontend-token"),
         proof_key=SecretStr("k" * 32),
         **getattr(request, "param", {}),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -120,9 +128,15 @@ async def auth(settings: AuthSettings) -> AsyncIterator[Running]:
     life.ready = True
     url = f"http://127.0.0.1:{side.port}"
     running = Running(
-        url, pool, questions, clock, hasher, AuthClient(url, "gateway-token"), AuthClient(url, "frontend-token"),
+        url,
+        pool,
+        questions,
+        clock,
+        hasher,
+        AuthClient(url, "gateway-token"),
+        AuthClient(url, "frontend-token"),
         AuthAdmin(url, "admin-token"),
-    )  # fmt: skip
+    )
     try:
         yield running
     finally:

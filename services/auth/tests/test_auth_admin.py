@@ -78,9 +78,17 @@ async def test_a_mailbox_record_and_its_refusals(auth):
     await auth.admin.add_domain("site.com")
     record = await auth.admin.add_mailbox("Jo.Doe@Site.com", password="x")
     assert set(record) == {
-        "id", "address", "domain", "state", "has_password", "quota_limit", "limit_version", "credential_version",
-        "last_pop3_login", "created_at",
-    }  # fmt: skip
+        "id",
+        "address",
+        "domain",
+        "state",
+        "has_password",
+        "quota_limit",
+        "limit_version",
+        "credential_version",
+        "last_pop3_login",
+        "created_at",
+    }
     assert (record["address"], record["domain"], record["state"]) == ("jo.doe@site.com", "site.com", "enabled")
     assert [item["address"] for item in await auth.admin.mailboxes("site.com")] == [
         "jo.doe@site.com",

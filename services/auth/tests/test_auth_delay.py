@@ -114,15 +114,23 @@ async def test_a_login_reads_its_own_counters_however_many_there_are(auth):
     for kind in ("account", "network", "address"):
         await auth.pool.execute(
             "insert into auth.login_failures (kind, key, failures, window_started) "
-            f"select '{kind}', 'other ' || n, 1, $1 from generate_series(1, 5000) n", auth.clock.now(),
-        )  # fmt: skip
+            f"select '{kind}', 'other ' || n, 1, $1 from generate_series(1, 5000) n",
+            auth.clock.now(),
+        )
     now = auth.clock.now()
     window, known = timedelta(seconds=600), timedelta(days=14)
     for address in ("192.0.2.7", "198.51.100.7"):  # its own network, and another
         found = await auth.pool.fetchval(
-            "explain (analyze, format json) " + queries.read, [0], [new_id()], ["a@site.com"], [address],
-            now - window, now + window, [client_network(address)], now - known,
-        )  # fmt: skip
+            "explain (analyze, format json) " + queries.read,
+            [0],
+            [new_id()],
+            ["a@site.com"],
+            [address],
+            now - window,
+            now + window,
+            [client_network(address)],
+            now - known,
+        )
         for node in nodes(json.loads(found)[0]["Plan"]):
             if node.get("Relation Name") == "login_failures":
                 assert "key =" in node["Index Cond"] and node["Actual Rows"] <= 1, node

@@ -125,9 +125,22 @@ async def test_a_mapped_address_and_one_with_a_zone_are_the_same_client(auth):
 
 @pytest.mark.parametrize(
     "client",
-    ["127.0.0.2", "::1", "10.1.2.3", "172.20.0.1", "192.168.1.1", "100.64.0.9", "169.254.1.1", "fe80::1", "fd00::1",
-     "::ffff:10.0.0.1", "0.0.0.0", "224.0.0.1", "ff02::1"],
-)  # fmt: skip
+    [
+        "127.0.0.2",
+        "::1",
+        "10.1.2.3",
+        "172.20.0.1",
+        "192.168.1.1",
+        "100.64.0.9",
+        "169.254.1.1",
+        "fe80::1",
+        "fd00::1",
+        "::ffff:10.0.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "ff02::1",
+    ],
+)
 async def test_shared_address_space_holds_no_grant_by_default(auth, client):
     await auth.make("a@site.com")
     assert (await auth.login("a@site.com", client=client)).outcome == "ok"
@@ -226,8 +239,10 @@ async def test_switched_off_nothing_is_given_and_nothing_honoured(auth):
     assert await auth.pool.fetchval("select count(*) from auth.grants") == 0
     await auth.pool.execute(  # given before it was switched off
         "insert into auth.grants (id, address, mailbox_id, granted_at, expires_at) values ($1, '192.0.2.7', $1, $2, $3)",
-        box, auth.clock.now(), auth.clock.now() + timedelta(hours=1),
-    )  # fmt: skip
+        box,
+        auth.clock.now(),
+        auth.clock.now() + timedelta(hours=1),
+    )
     assert (await auth.rcpt("x@far.test")).verdict == "not_relayed"
     assert (await auth.mail("a@site.com")).relay is None
     assert (await auth.rcpt("x@far.test", login=box)).verdict == "accepted"
@@ -261,8 +276,9 @@ async def many_grants(auth, count, *, domain="'bulk.test'"):
         "from generate_series(1, $1::int) n on conflict do nothing returning id, address) "
         "insert into auth.grants (id, address, mailbox_id, granted_at, expires_at, domain) "
         f"select gen_random_uuid(), '192.0.2.7', id, $2, $2::timestamptz + random() * interval '1 hour', {domain} from m",
-        count, auth.clock.now(),
-    )  # fmt: skip
+        count,
+        auth.clock.now(),
+    )
     await auth.pool.execute("analyze auth.mailboxes; analyze auth.grants")
 
 

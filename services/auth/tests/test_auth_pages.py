@@ -23,8 +23,9 @@ async def full(auth):
         "insert into auth.domains (id, name, created_at) "
         "select gen_random_uuid(), 'd' || n || '.test', $1::timestamptz from generate_series(2, $2::int) n "
         "union all select gen_random_uuid(), 'bulk.test', $1::timestamptz",
-        now, DOMAINS,
-    )  # fmt: skip
+        now,
+        DOMAINS,
+    )
     await auth.pool.execute(
         "with m as (insert into auth.mailboxes (id, address, domain, quota_limit, created_at) "
         "select gen_random_uuid(), 'u' || n || '@bulk.test', 'bulk.test', 26214400, $2 "
@@ -35,8 +36,9 @@ async def full(auth):
         "insert into auth.grants (id, address, mailbox_id, granted_at, expires_at, domain) "
         "select gen_random_uuid(), '192.0.2.7', id, $2::timestamptz - random() * interval '1 hour', "
         "$2::timestamptz + interval '1 hour', 'bulk.test' from m",
-        MAILBOXES, now,
-    )  # fmt: skip
+        MAILBOXES,
+        now,
+    )
     await auth.pool.execute(
         "insert into auth.mailboxes (id, address, domain, quota_limit, created_at) "
         "select gen_random_uuid(), 'postmaster@' || name, name, 26214400, created_at from auth.domains where name <> 'bulk.test'"

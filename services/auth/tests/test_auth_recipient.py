@@ -289,8 +289,10 @@ async def test_targets_name_the_forward_that_leads_to_them(auth):
         return {target.address: target.via for target in (await auth.rcpt(address)).targets}
 
     assert await via("one@site.com") == {
-        "a@site.com": "two@site.com", "y@far.test": "two@site.com", "x@far.test": "one@site.com",
-    }  # fmt: skip
+        "a@site.com": "two@site.com",
+        "y@far.test": "two@site.com",
+        "x@far.test": "one@site.com",
+    }
     assert await via("Any@other.org") == {"w@far.test": "Any@other.org"}
     assert await via("a@site.com") == {"a@site.com": ""}
     assert (await auth.rcpt("v@far.test", login=a)).targets == [wire.Target("v@far.test")]

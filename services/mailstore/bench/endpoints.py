@@ -90,17 +90,21 @@ async def load(url: str, path: str) -> None:
     took.sort()
     print(
         f"filed     {rate:7.0f}/s   lists of {LIST}: p50 {took[len(took) // 2] * 1000:.0f} ms,"
-        f" p99 {took[int(len(took) * 0.99)] * 1000:.0f} ms", flush=True,
-    )  # fmt: skip
+        f" p99 {took[int(len(took) * 0.99)] * 1000:.0f} ms",
+        flush=True,
+    )
     await client.aclose()
 
 
 @asynccontextmanager
 async def service(dsn: str) -> AsyncIterator[tuple[Parts, str]]:
     settings = MailstoreSettings(
-        database_url=SecretStr(dsn), http_port=0, token_queue_mailstore=SecretStr("queue-token"),
-        token_frontend_mailstore=SecretStr("frontend-token"), proof_key=SecretStr("k" * 32),
-    )  # fmt: skip
+        database_url=SecretStr(dsn),
+        http_port=0,
+        token_queue_mailstore=SecretStr("queue-token"),
+        token_frontend_mailstore=SecretStr("frontend-token"),
+        proof_key=SecretStr("k" * 32),
+    )
     pool = await create_pool(dsn, service="bench", size=16, settings=PLANNER)
     parts = assemble(settings, pool, SameDatabase(pool), SystemClock())
     side = HttpSide(web(settings, Lifecycle(), parts), "127.0.0.1", 0)

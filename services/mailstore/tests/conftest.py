@@ -124,9 +124,13 @@ class Store:
 
     def filing(self, mailbox_id: UUID, body_id: UUID, **more: Any) -> Filing:
         given: dict[str, Any] = {
-            "queue_id": new_id(), "prefix": PREFIX, "received_at": self.clock.timestamp(), "quota_limit": ROOM,
-            "limit_version": 1, **more,
-        }  # fmt: skip
+            "queue_id": new_id(),
+            "prefix": PREFIX,
+            "received_at": self.clock.timestamp(),
+            "quota_limit": ROOM,
+            "limit_version": 1,
+            **more,
+        }
         return Filing(mailbox_id=mailbox_id, body_id=body_id, **given)
 
     async def file(self, *items: Filing) -> list[str]:
@@ -150,8 +154,12 @@ class Store:
         self, mailbox_id: UUID, data: bytes, name: str = "INBOX", flags: Sequence[str] = (), **more: Any
     ) -> Appended:
         given: dict[str, Any] = {
-            "internal_date": None, "quota_limit": ROOM, "limit_version": 1, "operation_id": new_id(), **more,
-        }  # fmt: skip
+            "internal_date": None,
+            "quota_limit": ROOM,
+            "limit_version": 1,
+            "operation_id": new_id(),
+            **more,
+        }
         return await self.front.append(Append(mailbox_id, name, list(flags), **given), data)
 
     async def store(
@@ -164,8 +172,12 @@ class Store:
         self, mailbox_id: UUID, ranges: list[tuple[int, int]], target: str, *, folder_id: int = 1, **more: Any
     ) -> Copied:
         given: dict[str, Any] = {
-            "move": False, "quota_limit": ROOM, "limit_version": 1, "operation_id": new_id(), **more,
-        }  # fmt: skip
+            "move": False,
+            "quota_limit": ROOM,
+            "limit_version": 1,
+            "operation_id": new_id(),
+            **more,
+        }
         return await self.front.copy(CopyQuestion(mailbox_id, folder_id, ranges, target, **given))
 
     async def expunge(self, mailbox_id: UUID, ranges: Any = None, *, folder_id: int = 1, **more: Any) -> Expunged:
@@ -179,9 +191,13 @@ class Store:
         return await call(FolderChange(mailbox_id, name, new_name=new_name, **given))
 
     async def fetch(
-        self, mailbox_id: UUID, columns: Sequence[str] = (), sections: Sequence[Section] = (), ranges: Any = None,
+        self,
+        mailbox_id: UUID,
+        columns: Sequence[str] = (),
+        sections: Sequence[Section] = (),
+        ranges: Any = None,
         folder_id: int = 1,
-    ) -> list[list[Any]]:  # fmt: skip
+    ) -> list[list[Any]]:
         """All rows."""
         question = FetchQuestion(mailbox_id, folder_id, ranges or ALL, list(columns), list(sections))  # type: ignore[arg-type]
         return [row async for rows in self.front.fetch(question) for row in rows]
@@ -218,10 +234,16 @@ def database(postgres: Databases) -> Iterator[str]:
 @pytest.fixture
 def settings(database: str) -> MailstoreSettings:
     return MailstoreSettings(
-        database_url=SecretStr(database), http_port=0, admin_token=SecretStr("admin-token"),
-        token_gateway_mailstore=SecretStr("gateway-token"), token_queue_mailstore=SecretStr("queue-token"),
-        token_frontend_mailstore=SecretStr("frontend-token"), max_message_bytes=1024 * 1024, message_row_bytes=0, proof_key=SecretStr("k" * 32),
-    )  # fmt: skip
+        database_url=SecretStr(database),
+        http_port=0,
+        admin_token=SecretStr("admin-token"),
+        token_gateway_mailstore=SecretStr("gateway-token"),
+        token_queue_mailstore=SecretStr("queue-token"),
+        token_frontend_mailstore=SecretStr("frontend-token"),
+        max_message_bytes=1024 * 1024,
+        message_row_bytes=0,
+        proof_key=SecretStr("k" * 32),
+    )
 
 
 @pytest.fixture

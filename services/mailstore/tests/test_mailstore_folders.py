@@ -16,8 +16,12 @@ async def test_a_mailbox_is_made_when_it_is_first_looked_at(store):
     assert (inbox.status, uids(inbox.uids), inbox.uidnext) == ("ok", [], 1)
     found = await store.folders(second)
     assert {name: folder.special_use for name, folder in found.items()} == {
-        "INBOX": "", "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk", "Trash": "\\Trash",
-    }  # fmt: skip
+        "INBOX": "",
+        "Drafts": "\\Drafts",
+        "Sent": "\\Sent",
+        "Junk": "\\Junk",
+        "Trash": "\\Trash",
+    }
     assert all(folder.subscribed and folder.selectable for folder in found.values())
     assert len({folder.uidvalidity for folder in found.values()}) == 5
     assert (await store.open(first, "Nowhere")).status == "nonexistent"
@@ -195,9 +199,12 @@ async def test_a_purged_mailbox_has_nothing_and_gets_nothing(store, mailbox_id):
     await store.change("subscribe", mailbox_id, "x")
     assert await store.admin.purge_mailbox(str(mailbox_id)) == 1
     for call in (
-        store.open(mailbox_id), store.folders(mailbox_id), store.append(mailbox_id, message()),
-        store.change("create", mailbox_id, "a"), store.change("subscribe", mailbox_id, "a"),
-    ):  # fmt: skip
+        store.open(mailbox_id),
+        store.folders(mailbox_id),
+        store.append(mailbox_id, message()),
+        store.change("create", mailbox_id, "a"),
+        store.change("subscribe", mailbox_id, "a"),
+    ):
         with pytest.raises(NotFound):
             await call
     (body_id,) = await store.put(message())

@@ -28,8 +28,10 @@ async def fill(store, mailbox_id, count, *, deleted=0):
         "f as (update mailstore.folder set uidnext = $2 + 1, messages = $2, unseen = $2, octets = octets + (select sum(size) from m) "
         "where mailbox_id = $1 and folder_id = 1) "
         "update mailstore.mailbox set usage = usage + (select sum(size) from m) where id = $1",
-        mailbox_id, count, deleted,
-    )  # fmt: skip
+        mailbox_id,
+        count,
+        deleted,
+    )
     await store.pool.execute("analyze mailstore.message")
 
 

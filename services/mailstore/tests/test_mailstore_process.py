@@ -108,9 +108,12 @@ async def test_killed_under_load_nothing_answered_is_lost_or_there_twice(postgre
     """Filings and appends are repeated with their ids until answered; the process is killed six times meanwhile."""
     with postgres.database(("bodystore", "bodies"), ("mailstore", "mailstore")) as dsn:
         settings = {
-            "database_url": dsn, "http_port": "0", "token_frontend_mailstore": "f", "token_queue_mailstore": "q",
+            "database_url": dsn,
+            "http_port": "0",
+            "token_frontend_mailstore": "f",
+            "token_queue_mailstore": "q",
             "proof_key": "k" * 32,
-        }  # fmt: skip
+        }
         pool = await asyncpg.create_pool(dsn, min_size=1, max_size=2)
         mailboxes = [new_id() for _ in range(5)]
         bodies = [(new_id(), message(f"filed {n}")) for n in range(600)]

@@ -122,10 +122,28 @@ async def test_scans_go_on_over_batches(store, mailbox_id, ready, monkeypatch):
 
 
 NO_PROGRAMS = [
-    [], ["NONE"], ["AND"], ["NOT"], ["NOT", ["ALL"], ["ALL"]], ["FROM"], ["FROM", 5], ["SINCE", "yesterday"], ["UID"],
-    ["UID", [[1]]], ["UID", [["a", "b"]]], ["LARGER", "5"], ["LARGER", -1], ["LARGER", 2**63], ["HEADER", "x"], [["ALL"]],
-    ["OR", "ALL"], ["AND", *([["ALL"]] * 5000)], [5], [None, "x"], ["SENTALL", "2026-01-01"],
-]  # fmt: skip
+    [],
+    ["NONE"],
+    ["AND"],
+    ["NOT"],
+    ["NOT", ["ALL"], ["ALL"]],
+    ["FROM"],
+    ["FROM", 5],
+    ["SINCE", "yesterday"],
+    ["UID"],
+    ["UID", [[1]]],
+    ["UID", [["a", "b"]]],
+    ["LARGER", "5"],
+    ["LARGER", -1],
+    ["LARGER", 2**63],
+    ["HEADER", "x"],
+    [["ALL"]],
+    ["OR", "ALL"],
+    ["AND", *([["ALL"]] * 5000)],
+    [5],
+    [None, "x"],
+    ["SENTALL", "2026-01-01"],
+]
 
 
 async def test_programs_that_are_none(ready):

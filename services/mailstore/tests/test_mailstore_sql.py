@@ -51,12 +51,14 @@ def test_every_statement_is_run_by_the_module_beside_its_file():
 def test_the_migrations_lead_to_the_schema(database):
     def differences(connection: Connection) -> list[object]:
         options = {
-            "include_schemas": True, "version_table_schema": "mailstore", "version_table": "schema_version",
+            "include_schemas": True,
+            "version_table_schema": "mailstore",
+            "version_table": "schema_version",
             "include_name": lambda name, kind, parents: kind != "schema" or name == "mailstore",
             "include_object": lambda item, name, kind, reflected, other: (
                 not (kind == "table" and reflected and name.startswith("filed_"))
             ),
-        }  # fmt: skip
+        }
         return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
     async def compare() -> list[object]:

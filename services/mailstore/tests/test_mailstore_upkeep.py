@@ -118,8 +118,11 @@ async def test_one_replica_maintains_and_another_takes_over(store):
 
 async def test_a_replica_that_slept_through_its_lease_writes_nothing(store):
     other = assemble(store.settings, store.pool, store.bodies, store.clock).maintenance
-    await store.pool.execute("insert into mailstore.operation (mailbox_id, id, made_at, answer) "
-                             "values ($1, $1, $2, '')", new_id(), store.clock.now() - timedelta(hours=1))  # fmt: skip
+    await store.pool.execute(
+        "insert into mailstore.operation (mailbox_id, id, made_at, answer) values ($1, $1, $2, '')",
+        new_id(),
+        store.clock.now() - timedelta(hours=1),
+    )
     mine = store.parts.maintenance
     assert await mine._lease.mine()
     store.pass_time(PERIOD.total_seconds() + 61)
@@ -163,10 +166,15 @@ async def test_operators_see_what_a_mailbox_holds(store, mailbox_id):
     await store.deliver(mailbox_id, message(size=1000), quota_limit=ROOM, limit_version=3)
     shown = await store.admin.show_usage(str(mailbox_id))
     assert shown == {
-        "id": str(mailbox_id), "usage": await store.usage(mailbox_id), "quota_limit": ROOM, "purged": False,
-        "folders": ["Drafts", "INBOX", "Junk", "Sent", "Trash"], "messages": 1, "message_limit": 1_000_000,
+        "id": str(mailbox_id),
+        "usage": await store.usage(mailbox_id),
+        "quota_limit": ROOM,
+        "purged": False,
+        "folders": ["Drafts", "INBOX", "Junk", "Sent", "Trash"],
+        "messages": 1,
+        "message_limit": 1_000_000,
         "charged": await store.usage(mailbox_id),
-    }  # fmt: skip
+    }
     empty = await store.admin.show_usage(str(new_id()))
     assert (empty["usage"], empty["folders"]) == (0, [])
     stranger = MailstoreAdmin(store.url, "frontend-token")

@@ -57,9 +57,11 @@ def test_a_pair_that_is_none_changes_nothing(folder: Path, tmp_path: Path, capsy
     other = tmp_path / "other.key"
     other.write_bytes(AUTHORITY.issue_cert("else.test").private_key_pem.bytes())
     for given, why in (
-        ((cert, other), "does not belong"), ((key, key), "not a PEM certificate"), ((cert, cert), "not a PEM certificate"),
+        ((cert, other), "does not belong"),
+        ((key, key), "not a PEM certificate"),
+        ((cert, cert), "not a PEM certificate"),
         ((cert, tmp_path / "none"), "none cannot be read: No such file"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(typer.Exit):
             certificates.add("x.test", *given)
         assert why in capsys.readouterr().err

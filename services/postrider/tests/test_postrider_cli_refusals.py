@@ -139,9 +139,13 @@ def test_on_a_terminal_the_password_is_typed_twice_and_not_shown(
     env = os.environ | {"POSTRIDER_AUTH_URL": url, "POSTRIDER_ADMIN_TOKEN": "t", "POSTRIDER_STATE": str(tmp_path)}
     child = subprocess.Popen(
         [sys.executable, "-m", "postrider.cli", "mailbox", "passwd", "a@x.test", "--json"],
-        env=env, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, start_new_session=True,
+        env=env,
+        stdin=theirs,
+        stderr=theirs,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )  # fmt: skip
+    )
     os.close(theirs)
     shown = b""
     for prompt in (b"Password: ", b"Repeat for confirmation: "):  # the last space comes when the echo is off
@@ -235,8 +239,10 @@ def test_a_removal_that_another_finished_is_finished(cli: Cli, service: tuple[st
     done = cli("mailbox", "rm", "a@x.test", "--yes", "--json", AUTH_URL=url, MAILSTORE_URL=url, ADMIN_TOKEN="t")
     assert json.loads(done.stdout) == {"address": "a@x.test", "id": "1", "removed": 3}
     assert [(method, path) for method, path, _ in answers.asked] == [
-        ("POST", "/v1/mailboxes/a@x.test/disable"), ("DELETE", "/v1/mailboxes/1"), ("DELETE", "/v1/mailboxes/a@x.test"),
-    ]  # fmt: skip
+        ("POST", "/v1/mailboxes/a@x.test/disable"),
+        ("DELETE", "/v1/mailboxes/1"),
+        ("DELETE", "/v1/mailboxes/a@x.test"),
+    ]
 
 
 def test_help_loads_nothing_heavy() -> None:

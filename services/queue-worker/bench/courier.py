@@ -45,11 +45,17 @@ async def main(address: str, port: int, connections: int, recipients: int) -> No
         while time.perf_counter() < end:
             group = [
                 RemoteMessage(
-                    new_id(), "a@here.test", [claim(f"b{n}@far.test") for n in range(recipients)],
-                    len(BODY), False, False, body, mark,
+                    new_id(),
+                    "a@here.test",
+                    [claim(f"b{n}@far.test") for n in range(recipients)],
+                    len(BODY),
+                    False,
+                    False,
+                    body,
+                    mark,
                 )
                 for _ in range(GROUP)
-            ]  # fmt: skip
+            ]
             await courier.deliver(f"[{address}]", group, report)
 
     cpu, began = time.process_time(), time.perf_counter()

@@ -95,9 +95,7 @@ async def measure(dsn: str, count: int, kind: str, at_once: bool) -> None:
     settings = QueueSettings(
         database_url=SecretStr(dsn), token_gateway_queue=SecretStr("gateway-token"), helo_name="mx.here.test"
     )
-    parts = assemble(
-        settings, pool, SameDatabase(pool), SystemClock(), new_id(), cast(Any, Mailstore()), Courier()
-    )  # fmt: skip
+    parts = assemble(settings, pool, SameDatabase(pool), SystemClock(), new_id(), cast(Any, Mailstore()), Courier())
     side = HttpSide(web(settings, Lifecycle(), parts), "127.0.0.1", 0)
     await side.start()
     loops = _begin(parts) if at_once else []

@@ -92,8 +92,14 @@ class World:
     def worker(self) -> Parts:
         """A worker of its own; several may share the queue."""
         return assemble(
-            self.settings, self.pool, self.bodies, self.clock, new_id(), cast(MailstoreClient, self.mailstore), self.sink,
-        )  # fmt: skip
+            self.settings,
+            self.pool,
+            self.bodies,
+            self.clock,
+            new_id(),
+            cast(MailstoreClient, self.mailstore),
+            self.sink,
+        )
 
     def pass_time(self, seconds: float) -> None:
         self.clock.current += timedelta(seconds=seconds)
@@ -149,9 +155,12 @@ def database(postgres: Databases) -> Iterator[str]:
 @pytest.fixture
 def settings(database: str) -> QueueSettings:
     return QueueSettings(
-        database_url=SecretStr(database), http_port=0, admin_token=SecretStr("admin-token"),
-        token_gateway_queue=SecretStr("gateway-token"), helo_name="mx.here.test",
-    )  # fmt: skip
+        database_url=SecretStr(database),
+        http_port=0,
+        admin_token=SecretStr("admin-token"),
+        token_gateway_queue=SecretStr("gateway-token"),
+        helo_name="mx.here.test",
+    )
 
 
 @pytest.fixture

@@ -43,13 +43,28 @@ async def test_the_list_says_what_waits_and_why(world, admin):
     queue_id = await deferred(world, "b@far.test", "c@far.test")
     (record,) = await admin.list_queue()
     assert record == {
-        "id": queue_id, "sender": "a@sender.test", "size": 61, "recipients": 2, "state": "waiting", "in_doubt": 0,
-        "reply": "450 try later", "first_seen": "2026-03-01T12:00:00Z", "expires": "2026-03-02T12:00:00Z",
-        "next_attempt": "2026-03-01T12:06:40Z", "unnamed": 0, "named": [
-            {"address": f"{name}@far.test", "original": f"{name}@far.test", "state": "waiting", "reply": "450 try later",
-             "next_attempt": "2026-03-01T12:06:40Z"} for name in "bc"
+        "id": queue_id,
+        "sender": "a@sender.test",
+        "size": 61,
+        "recipients": 2,
+        "state": "waiting",
+        "in_doubt": 0,
+        "reply": "450 try later",
+        "first_seen": "2026-03-01T12:00:00Z",
+        "expires": "2026-03-02T12:00:00Z",
+        "next_attempt": "2026-03-01T12:06:40Z",
+        "unnamed": 0,
+        "named": [
+            {
+                "address": f"{name}@far.test",
+                "original": f"{name}@far.test",
+                "state": "waiting",
+                "reply": "450 try later",
+                "next_attempt": "2026-03-01T12:06:40Z",
+            }
+            for name in "bc"
         ],
-    }  # fmt: skip
+    }
 
 
 async def test_the_list_names_the_first_recipients_and_counts_the_rest(world, admin):
@@ -139,8 +154,9 @@ async def test_a_message_shows_each_recipients_state_reply_and_history(world, ad
     assert (far["address"], far["kind"], far["state"], far["tries"]) == ("b@far.test", "remote", "waiting", 2)
     assert far["reply"] == "450 still not" and far["expires"] == "2026-03-02T12:00:00Z"
     assert [(a["at"], a["reply"]) for a in far["attempts"]] == [
-        ("2026-03-01T12:00:00Z", "450 try later"), ("2026-03-01T12:06:40Z", "450 still not"),
-    ]  # fmt: skip
+        ("2026-03-01T12:00:00Z", "450 try later"),
+        ("2026-03-01T12:06:40Z", "450 still not"),
+    ]
     assert (here["address"], here["original"], here["kind"]) == ("c@here.test", "info@here.test", "local")
     assert (here["state"], here["finished_at"]) == ("delivered", "2026-03-01T12:00:00Z")
 

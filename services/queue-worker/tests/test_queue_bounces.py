@@ -91,9 +91,12 @@ async def test_every_recipient_concerned_is_named_in_one_bounce_and_no_other(wor
     world.mailstore.says = lambda filing: "gone" if b"gone" in filing.prefix else None
     says = refused()
     raw = await bounced(
-        world, "b@far.test", "c@far.test", world.mailbox("fine@here.test"),
+        world,
+        "b@far.test",
+        "c@far.test",
+        world.mailbox("fine@here.test"),
         says=lambda address: None if address == "ok@far.test" else says(address),
-    )  # fmt: skip
+    )
     text = read(raw).get_payload()[0].get_content()
     assert "<b@far.test>:" in text and "<c@far.test>:" in text and "fine@here.test" not in text
     assert raw.count(b"Final-Recipient:") == 2
@@ -207,8 +210,9 @@ async def test_the_bounce_is_committed_with_the_recipients_end(world):
     """Killed while recording: neither happened, and the next worker does both."""
     world.sink.says = refused()
     await world.submit(world.message("b@far.test", sender="a@sender.test"))
-    await world.pool.execute("create function stop() returns trigger language plpgsql as "
-                             "$$ begin raise exception 'killed'; end $$")  # fmt: skip
+    await world.pool.execute(
+        "create function stop() returns trigger language plpgsql as $$ begin raise exception 'killed'; end $$"
+    )
     await world.pool.execute("create trigger stop before delete on queue.recipient execute function stop()")
     await world.work()
     assert len(await world.rows("message")) == 1 and await world.rows("finished") == []

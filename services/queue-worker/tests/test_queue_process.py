@@ -106,9 +106,14 @@ async def test_killed_under_load_again_and_again_nothing_is_lost_or_filed_twice(
     side = HttpSide(app, "127.0.0.1", 0)
     await side.start()
     settings = {
-        "database_url": database, "http_port": "0", "token_gateway_queue": "g", "token_queue_mailstore": "q",
-        "mailstore_url": f"http://127.0.0.1:{side.port}", "helo_name": "mx.here.test", "log_level": "info",
-    }  # fmt: skip
+        "database_url": database,
+        "http_port": "0",
+        "token_gateway_queue": "g",
+        "token_queue_mailstore": "q",
+        "mailstore_url": f"http://127.0.0.1:{side.port}",
+        "helo_name": "mx.here.test",
+        "log_level": "info",
+    }
     answered, sent = {}, 0
     for turn in range(4):
         process = start("serve", **settings)

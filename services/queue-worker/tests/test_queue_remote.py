@@ -14,8 +14,9 @@ async def test_what_arrives_is_what_was_accepted(world):
     await world.submit(item)
     await world.work()
     assert sorted((got.domain, got.recipients) for got in world.sink.got) == [
-        ("far.test", ["b@far.test", "c@FAR.test"]), ("other.test", ["d@other.test"]),
-    ]  # fmt: skip
+        ("far.test", ["b@far.test", "c@FAR.test"]),
+        ("other.test", ["d@other.test"]),
+    ]
     assert {got.body for got in world.sink.got} == {item.body}
     assert {got.mail_from for got in world.sink.got} == {item.mail_from}
 
@@ -135,9 +136,12 @@ def forwarded(address, via):
 async def test_a_forwarded_copy_says_through_which_address_it_went(world):
     """The line belongs to the recipient: one transaction has recipients with the same line only."""
     item = world.message(
-        forwarded("b@far.test", "list@here.test"), forwarded("c@far.test", "list@here.test"),
-        forwarded("d@far.test", "other@here.test"), "e@far.test", world.mailbox("f@here.test"),
-    )  # fmt: skip
+        forwarded("b@far.test", "list@here.test"),
+        forwarded("c@far.test", "list@here.test"),
+        forwarded("d@far.test", "other@here.test"),
+        "e@far.test",
+        world.mailbox("f@here.test"),
+    )
     await world.submit(item)
     await world.work()
     assert {tuple(sorted(got.recipients)): got.body for got in world.sink.got} == {

@@ -87,8 +87,10 @@ async def test_a_database_without_space_is_no_space(world, monkeypatch):
 
 async def test_a_database_that_is_away_is_said_so(world, endpoint):
     await world.pool.execute("alter table queue.message rename to elsewhere")
-    await world.pool.execute("create function gone() returns trigger language plpgsql as "
-                             "$$ begin raise exception using errcode = '57P01'; end $$")  # fmt: skip
+    await world.pool.execute(
+        "create function gone() returns trigger language plpgsql as "
+        "$$ begin raise exception using errcode = '57P01'; end $$"
+    )
     await world.pool.execute("alter table queue.elsewhere rename to message")
     await world.pool.execute("create trigger gone before insert on queue.message execute function gone()")
     with pytest.raises(Unavailable):

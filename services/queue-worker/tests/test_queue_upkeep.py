@@ -156,8 +156,9 @@ async def test_partitions_are_made_ahead_and_dropped_behind(world):
     await world.submit(item, worker=worker)
     await world.pool.execute(
         "insert into queue.submission values ($1, $1), ($2, $2)",
-        id_floor((old + timedelta(hours=5)).timestamp()), id_floor((old - timedelta(days=30)).timestamp()),
-    )  # fmt: skip
+        id_floor((old + timedelta(hours=5)).timestamp()),
+        id_floor((old - timedelta(days=30)).timestamp()),
+    )
     await worker.maintenance.hour()
     names = {row["relname"] for row in await world.pool.fetch(partitions.queries.partitions, "queue.submission")}
     assert f"submission_{old:%Y%m%d}" not in names, "older than the lifetime and a day"

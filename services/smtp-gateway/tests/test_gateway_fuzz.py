@@ -12,9 +12,22 @@ from smtp_gateway.smtp.receiving import END, DataReader
 PIECES = st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"..", b"a", b"\x00", b"\r\n.", b"\r\n.\r\n"])
 OCTETS = st.lists(PIECES | st.binary(max_size=6), max_size=40).map(b"".join)
 SMUGGLED = [
-    b"\n.\n", b"\r.\r", b"\n.\r\n", b"\r.\r\n", b"\r\n.\n", b"\r\n.\r", b"\n.\r", b"\r.\n", b"\r\n\x00.\r\n",
-    b"\r\n.\x00\r\n", b"\r\n.\r\r\n", b"\r\r\n.\n", b"\n\n.\n", b"\r\n. \r\n", b"\r\n..\r\n",
-]  # fmt: skip
+    b"\n.\n",
+    b"\r.\r",
+    b"\n.\r\n",
+    b"\r.\r\n",
+    b"\r\n.\n",
+    b"\r\n.\r",
+    b"\n.\r",
+    b"\r.\n",
+    b"\r\n\x00.\r\n",
+    b"\r\n.\x00\r\n",
+    b"\r\n.\r\r\n",
+    b"\r\r\n.\n",
+    b"\n\n.\n",
+    b"\r\n. \r\n",
+    b"\r\n..\r\n",
+]
 
 
 def read(pieces: list[bytes], limit: int = 1 << 20) -> tuple[bool, bytes | None, bytes]:
@@ -66,9 +79,12 @@ def test_fuzz_a_message_over_the_limit_is_read_to_its_end_and_not_kept(size: int
 
 
 ARGUMENTS = st.lists(
-    st.sampled_from(["FROM:", "TO:", "<", ">", '"', "\\", "@", ":", ",", " ", "SIZE=1", "=", "a", "\r\n", "\x00", "\x7f"])
-    | st.text(max_size=5), max_size=20,
-).map("".join)  # fmt: skip
+    st.sampled_from(
+        ["FROM:", "TO:", "<", ">", '"', "\\", "@", ":", ",", " ", "SIZE=1", "=", "a", "\r\n", "\x00", "\x7f"]
+    )
+    | st.text(max_size=5),
+    max_size=20,
+).map("".join)
 
 
 @given(ARGUMENTS | st.text(max_size=200))

@@ -10,9 +10,20 @@ from tests.support.gateway import ACCOUNT, Dialogue, Services, context, send
 LONG = b"bounce+" + b"x" * 180 + b"=user=far.example"
 PLAIN = b"AUTH PLAIN " + base64.b64encode(b"\0u@here.test\0secret") + b"\r\n"
 NAMES = [
-    "büro-pc".encode(), b"b\xfcro", b"John's PC", b"my computer", b"host+1", b"[fe80::1%eth0]", b"(evil)", b"a;b", b"a\0b",
-    b"x" * 3000, b'"quoted"', b"a@b", b"\\",
-]  # fmt: skip
+    "büro-pc".encode(),
+    b"b\xfcro",
+    b"John's PC",
+    b"my computer",
+    b"host+1",
+    b"[fe80::1%eth0]",
+    b"(evil)",
+    b"a;b",
+    b"a\0b",
+    b"x" * 3000,
+    b'"quoted"',
+    b"a@b",
+    b"\\",
+]
 
 
 @pytest.mark.parametrize("verb", [b"EHLO", b"HELO"])
@@ -84,8 +95,11 @@ async def test_auth_works_after_helo() -> None:
     services = Services()
     shared = context(services)
     answer = await send(
-        b"\r\n.\r\n", shared, sender=b"<u@here.test>", recipients=[b"a@far.test"],
+        b"\r\n.\r\n",
+        shared,
+        sender=b"<u@here.test>",
+        recipients=[b"a@far.test"],
         greeting=b"HELO client.test\r\n" + PLAIN,
-    )  # fmt: skip
+    )
     assert answer.startswith((b"235 ", b"250 "))
     assert services.senders_asked[0].login_mailbox == ACCOUNT

@@ -62,14 +62,19 @@ MODULES = (
         {
             name: f"{_K8S}/{name}"
             for name in (
-                "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
+                "kube-apiserver",
+                "kube-controller-manager",
+                "kube-scheduler",
+                "kubelet",
+                "kube-proxy",
+                "kubectl",
             )
         },
         ldflags=f"-X {_VERSION}.gitVersion=v1.37.2 -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=37",
     ),
     Module("coredns", {"coredns": "github.com/coredns/coredns"}),
     Module("metrics-server", {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
-)  # fmt: skip
+)
 
 _OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 _CRDS = (
@@ -147,9 +152,12 @@ def definitions() -> list[Path]:
     """The custom resources' definitions that the chart has to fit: cert-manager's, KEDA's and the Prometheus operator's."""
     check_go()
     done = subprocess.run(
-        ["go", "mod", "download", "-json", *dict(_CRDS)], cwd=TOOLS / "crds", capture_output=True, text=True,
+        ["go", "mod", "download", "-json", *dict(_CRDS)],
+        cwd=TOOLS / "crds",
+        capture_output=True,
+        text=True,
         env=os.environ | {"GOFLAGS": "-mod=readonly"},
-    )  # fmt: skip
+    )
     if done.returncode:
         raise KitError(f"fetching the custom resources' definitions failed: {done.stderr.strip()[-600:]}")
     folders = dict(re.findall(r'"Path": "([^"]+)",.*?"Dir": "([^"]+)"', done.stdout, re.S))

@@ -270,8 +270,10 @@ def main() -> None:
         build(client, tag)
         listed = subprocess.run(
             [*client, "image", "inspect", "--format", "{{.Size}} {{len .RootFS.Layers}}", *names(tag)],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         for name, line in zip(names(tag), listed.stdout.splitlines(), strict=True):
             size, layers = line.split()
             print(f"{name:<40}{int(size) / 1e6:8.1f} MB in {layers} layers")

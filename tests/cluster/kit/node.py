@@ -175,9 +175,13 @@ def _cgroups() -> list[Path]:
 def _daemon(cluster: Cluster, name: str, command: list[str]) -> subprocess.Popen[bytes]:
     with (cluster.folder / "logs" / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
-            cluster.on_node(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            env=cluster.environment() | {"KUBECONFIG": ""}, start_new_session=True,
-        )  # fmt: skip
+            cluster.on_node(*command),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=cluster.environment() | {"KUBECONFIG": ""},
+            start_new_session=True,
+        )
 
 
 @contextmanager

@@ -87,11 +87,19 @@ def make(folder: Path, node: str, node_address: str, service_address: str) -> No
     """Everything the programs and people of one cluster show to each other."""
     ca = Authority(folder, "ca")
     ca.issue(
-        "apiserver", "kube-apiserver", names=(
-            "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-            "localhost", "127.0.0.1", node_address, service_address,
+        "apiserver",
+        "kube-apiserver",
+        names=(
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+            "localhost",
+            "127.0.0.1",
+            node_address,
+            service_address,
         ),
-    )  # fmt: skip
+    )
     for name, (common, organization) in CLIENTS.items():
         ca.issue(name, common, organization)
     ca.issue("kubelet", f"system:node:{node}", "system:nodes", (node, node_address))

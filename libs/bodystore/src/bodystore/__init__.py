@@ -8,8 +8,17 @@ from bodystore.same_database import SameDatabase
 from bodystore.store import WATCHED, BodyGone, BodyStore, Entering, Sharing
 
 __all__ = [
-    "CHUNK", "WATCHED", "Bodies", "BodyGone", "BodyStore", "Entering", "OtherDatabase", "SameDatabase", "Sharing", "body_store",
-]  # fmt: skip
+    "CHUNK",
+    "WATCHED",
+    "Bodies",
+    "BodyGone",
+    "BodyStore",
+    "Entering",
+    "OtherDatabase",
+    "SameDatabase",
+    "Sharing",
+    "body_store",
+]
 
 
 def body_store(pool: asyncpg.Pool, own: asyncpg.Pool) -> BodyStore:

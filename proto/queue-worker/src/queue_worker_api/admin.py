@@ -16,16 +16,27 @@ class QueueAdmin(ServiceClient):
     """The operators' client of the queue; built from POSTRIDER_QUEUE_URL and POSTRIDER_ADMIN_TOKEN."""
 
     async def list_queue(
-        self, *, after: str | None = None, limit: int | None = None, sender: str | None = None,
-        recipient: str | None = None, domain: str | None = None, state: str | None = None,
-    ) -> list[Record]:  # fmt: skip
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        sender: str | None = None,
+        recipient: str | None = None,
+        domain: str | None = None,
+        state: str | None = None,
+    ) -> list[Record]:
         """Return one page of queued messages, oldest first (at most 1,000); the next page is `after` its last id.
 
         `named`: the first recipients of each message with their states; `unnamed`: the number of further ones.
         """
         given = {
-            "after": after, "limit": limit, "sender": sender, "recipient": recipient, "domain": domain, "state": state,
-        }  # fmt: skip
+            "after": after,
+            "limit": limit,
+            "sender": sender,
+            "recipient": recipient,
+            "domain": domain,
+            "state": state,
+        }
         query = urlencode({name: value for name, value in given.items() if value is not None})
         return cast(list[Record], await self.json("GET", "/v1/queue" + (f"?{query}" if query else "")))
 

@@ -10,10 +10,17 @@ from mailkit.mail.address import BadAddress, Networks, peer_address
 #: Loopback, link-local, RFC 1918, RFC 6598, ULA: many machines share these addresses, so a setting must allow them.
 SHARED = Networks(
     (
-        "127.0.0.0/8", "169.254.0.0/16", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
-        "::1/128", "fe80::/10", "fc00::/7",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "::1/128",
+        "fe80::/10",
+        "fc00::/7",
     )
-)  # fmt: skip
+)
 
 
 class GrantPolicy:

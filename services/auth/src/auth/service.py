@@ -59,8 +59,13 @@ class Parts:
 
 
 def assemble(
-    settings: AuthSettings, pool: asyncpg.Pool, questions: asyncpg.Pool, clock: Clock, passwords: Passwords, queue: HashQueue
-) -> Parts:  # fmt: skip
+    settings: AuthSettings,
+    pool: asyncpg.Pool,
+    questions: asyncpg.Pool,
+    clock: Clock,
+    passwords: Passwords,
+    queue: HashQueue,
+) -> Parts:
     """Construct the parts; nothing runs. `questions`: connections for the mail flow's senders, recipients and sessions.
 
     Raises ConfigError or BadAddress if a network or key of the settings is malformed.
@@ -69,33 +74,53 @@ def assemble(
     directory, store = Directory(questions), Accounts(pool)
     window = timedelta(seconds=settings.login_failure_window_seconds)
     throttle = Throttle(
-        settings.login_failures_per_account, settings.login_failures_elsewhere, settings.login_failures_per_address,
-        window, settings.login_failure_delay_seconds,
-    )  # fmt: skip
+        settings.login_failures_per_account,
+        settings.login_failures_elsewhere,
+        settings.login_failures_per_address,
+        window,
+        settings.login_failure_delay_seconds,
+    )
     return Parts(
-        pool, queue,
+        pool,
+        queue,
         senders=Senders(directory, clock, grants, settings.sender_identity),
         recipients=Recipients(
-            directory, clock, grants, primary_domain=settings.primary_domain, per_hour=settings.recipients_per_hour,
-            forwarded_per_hour=settings.forwarded_per_hour, exempt=exempt,
+            directory,
+            clock,
+            grants,
+            primary_domain=settings.primary_domain,
+            per_hour=settings.recipients_per_hour,
+            forwarded_per_hour=settings.forwarded_per_hour,
+            exempt=exempt,
         ),
         logins=LoginService(
-            Logins(pool), clock, grants, passwords, queue, throttle,
+            Logins(pool),
+            clock,
+            grants,
+            passwords,
+            queue,
+            throttle,
             pop3_delay=timedelta(seconds=settings.pop3_login_delay_seconds),
-            grant=timedelta(seconds=settings.open_smtp_seconds), exempt=exempt, proofs=proofs,
+            grant=timedelta(seconds=settings.open_smtp_seconds),
+            exempt=exempt,
+            proofs=proofs,
         ),
         sessions=Sessions(directory, clock, proofs),
         accounts=AccountRules(store, clock, passwords, queue),
         aliases=AliasRules(Aliases(pool), store, clock),
         maintenance=Maintenance(clock, window, Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD)),
-    )  # fmt: skip
+    )
 
 
 def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
     """Return the HTTP application: health, five list endpoints, the operators' API."""
     tokens = Tokens(
-        {"admin": settings.admin_token, "gateway": settings.token_gateway_auth, "frontend": settings.token_frontend_auth}
-    )  # fmt: skip
+        {
+            "admin": settings.admin_token,
+            "gateway": settings.token_gateway_auth,
+            "frontend": settings.token_frontend_auth,
+        }
+    )
 
     async def database() -> None:
         await parts.pool.fetchval("select 1", timeout=4)

@@ -75,9 +75,15 @@ class Parts:
 
 
 def assemble(
-    settings: MailstoreSettings, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, *, disk: Disk | None = None,
-    sessions: asyncpg.Pool | None = None, session_bodies: BodyStore | None = None,
-) -> Parts:  # fmt: skip
+    settings: MailstoreSettings,
+    pool: asyncpg.Pool,
+    bodies: BodyStore,
+    clock: Clock,
+    *,
+    disk: Disk | None = None,
+    sessions: asyncpg.Pool | None = None,
+    session_bodies: BodyStore | None = None,
+) -> Parts:
     """Construct the parts; nothing runs.
 
     `sessions` and `session_bodies` are for the front ends' commands, so that filing, the gateway's questions and
@@ -121,10 +127,12 @@ def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
     """Return the HTTP application: health, the MessagePack endpoints, the operators' API."""
     tokens = Tokens(
         {
-            "gateway": settings.token_gateway_mailstore, "queue": settings.token_queue_mailstore,
-            "frontend": settings.token_frontend_mailstore, "admin": settings.admin_token,
+            "gateway": settings.token_gateway_mailstore,
+            "queue": settings.token_queue_mailstore,
+            "frontend": settings.token_frontend_mailstore,
+            "admin": settings.admin_token,
         }
-    )  # fmt: skip
+    )
 
     async def database() -> None:
         await parts.pool.fetchval("select 1")
@@ -199,9 +207,13 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     clock = DatabaseClock(pools.filing, settings.clock_offset_seconds)
     await clock.sync()
     parts = assemble(
-        settings, pools.filing, body_store(pools.bodies, pools.filing), clock,
-        sessions=pools.sessions, session_bodies=body_store(pools.session_bodies, pools.sessions),
-    )  # fmt: skip
+        settings,
+        pools.filing,
+        body_store(pools.bodies, pools.filing),
+        clock,
+        sessions=pools.sessions,
+        session_bodies=body_store(pools.session_bodies, pools.sessions),
+    )
     await start(life, pools, clock, parts)
     http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port, settings.metrics_port)
     await http.start()

@@ -6,28 +6,41 @@ from mailkit.process.metrics import from_zero
 
 PROTOCOLS = ("pop3", "imap")
 BYTES = from_zero(
-    Counter("postrider_frontend_bytes_total", "Octets of ended mail sessions by direction: in, out", ["listener", "direction"]),
-    ("pop3", "pop3s", "imap", "imaps"), ("in", "out"),
-)  # fmt: skip
+    Counter(
+        "postrider_frontend_bytes_total",
+        "Octets of ended mail sessions by direction: in, out",
+        ["listener", "direction"],
+    ),
+    ("pop3", "pop3s", "imap", "imaps"),
+    ("in", "out"),
+)
 LOGINS = from_zero(
     Counter(
         "postrider_frontend_logins_total",
-        "Logins by protocol and outcome: ok, refused, throttled, busy, too_soon (P4), away", ["protocol", "outcome"],
-    ), PROTOCOLS, ("ok", "refused", "throttled", "busy", "too_soon", "away"),
-)  # fmt: skip
+        "Logins by protocol and outcome: ok, refused, throttled, busy, too_soon (P4), away",
+        ["protocol", "outcome"],
+    ),
+    PROTOCOLS,
+    ("ok", "refused", "throttled", "busy", "too_soon", "away"),
+)
 COMMAND_SECONDS = Histogram(
-    "postrider_frontend_command_seconds", "From a command to its last answer, IDLE left out", ["protocol", "command"],
+    "postrider_frontend_command_seconds",
+    "From a command to its last answer, IDLE left out",
+    ["protocol", "command"],
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
-)  # fmt: skip
+)
 
 
 BUDGET_WAITS = from_zero(
     Counter(
         "postrider_frontend_budget_waits_total",
         "Commands that waited because their mailbox had too much under way: commands (FETCH, SEARCH, COPY, APPEND), literals "
-        "(octets); refused: of those, answered NO [LIMIT]", ["budget", "outcome"],
-    ), ("commands", "literals"), ("waited", "refused"),
-)  # fmt: skip
+        "(octets); refused: of those, answered NO [LIMIT]",
+        ["budget", "outcome"],
+    ),
+    ("commands", "literals"),
+    ("waited", "refused"),
+)
 
 
 def count_bytes(listener: str, received: int, sent: int) -> None:

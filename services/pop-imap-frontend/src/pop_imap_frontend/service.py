@@ -63,20 +63,36 @@ def assemble(settings: FrontendSettings) -> Parts:
     tarpit = Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=lambda: connections.crowded)
     logins = Logins(Batcher(auth.logins, flights=4, most=20), auth.undo_checks, tarpit)
     return Parts(
-        auth, mailstore, certificates, connections, Sessions(),
+        auth,
+        mailstore,
+        certificates,
+        connections,
+        Sessions(),
         ImapContext(
-            mailstore=mailstore, logins=logins, watch=watch, tls=tls, plaintext_logins=settings.imap_plaintext_auth,
-            idle_seconds=settings.imap_idle_seconds, name=settings.helo_name, append_limit=settings.max_message_bytes,
+            mailstore=mailstore,
+            logins=logins,
+            watch=watch,
+            tls=tls,
+            plaintext_logins=settings.imap_plaintext_auth,
+            idle_seconds=settings.imap_idle_seconds,
+            name=settings.helo_name,
+            append_limit=settings.max_message_bytes,
             commands=Budget("commands", settings.imap_commands_per_mailbox),
             literals=Budget("literals", settings.imap_literal_bytes_per_mailbox),
             keepalive_seconds=settings.imap_keepalive_seconds,
         ),
         Pop3Context(
-            mailstore=mailstore, logins=logins, watch=watch, tls=tls, plaintext_logins=settings.pop3_plaintext_auth,
-            idle_seconds=settings.pop3_idle_seconds, name=settings.helo_name, leases=MaildropLeases(mailstore),
+            mailstore=mailstore,
+            logins=logins,
+            watch=watch,
+            tls=tls,
+            plaintext_logins=settings.pop3_plaintext_auth,
+            idle_seconds=settings.pop3_idle_seconds,
+            name=settings.helo_name,
+            leases=MaildropLeases(mailstore),
             login_delay=settings.pop3_login_delay_seconds,
         ),
-    )  # fmt: skip
+    )
 
 
 def web(life: Lifecycle) -> App:
@@ -89,9 +105,12 @@ async def start(life: Lifecycle, settings: FrontendSettings, parts: Parts) -> li
     if parts.certificates is not None:
         await parts.certificates.measure()  # which host names they cover
     listeners = open_ports(
-        _ports(settings, parts), settings.listen_host, parts.connections,
-        proxies=settings.trusted_proxies, direct_offset=settings.direct_port_offset,
-    )  # fmt: skip
+        _ports(settings, parts),
+        settings.listen_host,
+        parts.connections,
+        proxies=settings.trusted_proxies,
+        direct_offset=settings.direct_port_offset,
+    )
     life.spawn(parts.imap.watch.follow_feed())
     life.every(RECHECK_SECONDS, parts.imap.watch.recheck)
     life.every(RENEW_SECONDS, parts.pop3.leases.renew)

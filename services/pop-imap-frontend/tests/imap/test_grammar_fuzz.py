@@ -7,16 +7,58 @@ from hypothesis import strategies as st
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 
-TOKENS = st.sampled_from([
-    b" ", b"(", b")", b'"', b"\\", b"{3}\r\n", b"{3+}\r\n", b"~{1}\r\n", b"{99999}\r\n", b"*", b":", b",", b"1", b"0",
-    b"4294967296", b"&", b"&-", b"&AOk-", b"\\Seen", b"\\Recent", b"INBOX", b"23-Nov-2026", b'"23-Nov-2026 11:20:00 +0000"',
-    b'"01-Jan-0001 00:00:00 +2359"', b'"31-Dec-9999 23:59:59 -9999"', b"31-Feb-2026", b"\r\n", b"\xff", b"\x00",
-])  # fmt: skip
+TOKENS = st.sampled_from(
+    [
+        b" ",
+        b"(",
+        b")",
+        b'"',
+        b"\\",
+        b"{3}\r\n",
+        b"{3+}\r\n",
+        b"~{1}\r\n",
+        b"{99999}\r\n",
+        b"*",
+        b":",
+        b",",
+        b"1",
+        b"0",
+        b"4294967296",
+        b"&",
+        b"&-",
+        b"&AOk-",
+        b"\\Seen",
+        b"\\Recent",
+        b"INBOX",
+        b"23-Nov-2026",
+        b'"23-Nov-2026 11:20:00 +0000"',
+        b'"01-Jan-0001 00:00:00 +2359"',
+        b'"31-Dec-9999 23:59:59 -9999"',
+        b"31-Feb-2026",
+        b"\r\n",
+        b"\xff",
+        b"\x00",
+    ]
+)
 OCTETS = st.binary(max_size=60) | st.lists(TOKENS | st.binary(max_size=4), max_size=12).map(b"".join)
 READERS = [
-    "atom", "keyword", "string", "astring", "login_text", "text", "mailbox", "list_mailbox", "number", "sequence_set", "flag",
-    "flags", "date", "date_time", "space", "end",
-]  # fmt: skip
+    "atom",
+    "keyword",
+    "string",
+    "astring",
+    "login_text",
+    "text",
+    "mailbox",
+    "list_mailbox",
+    "number",
+    "sequence_set",
+    "flag",
+    "flags",
+    "date",
+    "date_time",
+    "space",
+    "end",
+]
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -16,16 +16,82 @@ from pop_imap_frontend.imap.search import SearchParser
 from pop_imap_frontend.imap.view import FolderView
 
 UIDS = [3, 4, 7, 9, 10, 11, 40]
-SEARCH_TOKENS = st.sampled_from([
-    b" ", b"(", b")", b"ALL", b"SEEN", b"UNSEEN", b"NEW", b"OLD", b"RECENT", b"NOT ", b"OR ", b"UID ", b"1:*", b"*", b"99",
-    b"FROM ", b"TEXT ", b'"x"', b"{1}\r\nx", b"SINCE ", b"1-Feb-2026", b"31-Feb-2026", b"LARGER ", b"0", b"KEYWORD ", b"$Junk",
-    b"HEADER ", b"CHARSET ", b"UTF-8 ", b"KOI8-R ", b"\xff", b"SENTON ", b"UNKEYWORD ",
-])  # fmt: skip
-FETCH_TOKENS = st.sampled_from([
-    b" ", b"(", b")", b"ALL", b"FULL", b"FAST", b"FLAGS", b"UID", b"BODY", b"BODY.PEEK", b"BODYSTRUCTURE", b"ENVELOPE", b"[", b"]",
-    b"HEADER", b"HEADER.FIELDS", b"HEADER.FIELDS.NOT", b"TEXT", b"MIME", b"1", b".", b"1.2", b"0", b"<0.10>", b"<10.0>", b"<9999999999.1>",
-    b"(From To)", b'("a b")', b"({2}\r\nab)", b"RFC822", b"RFC822.SIZE", b"RFC822.HEADER", b"INTERNALDATE", b"\xff", b"999999",
-])  # fmt: skip
+SEARCH_TOKENS = st.sampled_from(
+    [
+        b" ",
+        b"(",
+        b")",
+        b"ALL",
+        b"SEEN",
+        b"UNSEEN",
+        b"NEW",
+        b"OLD",
+        b"RECENT",
+        b"NOT ",
+        b"OR ",
+        b"UID ",
+        b"1:*",
+        b"*",
+        b"99",
+        b"FROM ",
+        b"TEXT ",
+        b'"x"',
+        b"{1}\r\nx",
+        b"SINCE ",
+        b"1-Feb-2026",
+        b"31-Feb-2026",
+        b"LARGER ",
+        b"0",
+        b"KEYWORD ",
+        b"$Junk",
+        b"HEADER ",
+        b"CHARSET ",
+        b"UTF-8 ",
+        b"KOI8-R ",
+        b"\xff",
+        b"SENTON ",
+        b"UNKEYWORD ",
+    ]
+)
+FETCH_TOKENS = st.sampled_from(
+    [
+        b" ",
+        b"(",
+        b")",
+        b"ALL",
+        b"FULL",
+        b"FAST",
+        b"FLAGS",
+        b"UID",
+        b"BODY",
+        b"BODY.PEEK",
+        b"BODYSTRUCTURE",
+        b"ENVELOPE",
+        b"[",
+        b"]",
+        b"HEADER",
+        b"HEADER.FIELDS",
+        b"HEADER.FIELDS.NOT",
+        b"TEXT",
+        b"MIME",
+        b"1",
+        b".",
+        b"1.2",
+        b"0",
+        b"<0.10>",
+        b"<10.0>",
+        b"<9999999999.1>",
+        b"(From To)",
+        b'("a b")',
+        b"({2}\r\nab)",
+        b"RFC822",
+        b"RFC822.SIZE",
+        b"RFC822.HEADER",
+        b"INTERNALDATE",
+        b"\xff",
+        b"999999",
+    ]
+)
 
 
 def octets(tokens: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
@@ -34,9 +100,16 @@ def octets(tokens: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
 
 def view() -> FolderView:
     snapshot = FolderSnapshot(
-        status="ok", folder_id=1, uidvalidity=1, uidnext=41, highest_modseq=5, uids=array("I", UIDS).tobytes(),
-        flags=array("Q", [0] * len(UIDS)).tobytes(), keywords=[], recent_from=10,
-    )  # fmt: skip
+        status="ok",
+        folder_id=1,
+        uidvalidity=1,
+        uidnext=41,
+        highest_modseq=5,
+        uids=array("I", UIDS).tobytes(),
+        flags=array("Q", [0] * len(UIDS)).tobytes(),
+        keywords=[],
+        recent_from=10,
+    )
     return FolderView(snapshot, read_only=False)
 
 

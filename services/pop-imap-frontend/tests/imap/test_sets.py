@@ -83,11 +83,15 @@ def test_many_keys_beside_a_long_set() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "OR SEEN " * 999 + "DRAFT", "OR " * 999 + "SEEN " + "DRAFT " * 998 + "DRAFT", "(SEEN " * 999 + "DRAFT" + ")" * 999,
-        "NOT " * 5000 + "SEEN", "(" * 5000 + "SEEN" + ")" * 5000, " ".join(["SEEN"] * 1000),
+        "OR SEEN " * 999 + "DRAFT",
+        "OR " * 999 + "SEEN " + "DRAFT " * 998 + "DRAFT",
+        "(SEEN " * 999 + "DRAFT" + ")" * 999,
+        "NOT " * 5000 + "SEEN",
+        "(" * 5000 + "SEEN" + ")" * 5000,
+        " ".join(["SEEN"] * 1000),
     ],
     ids=["or to the right", "or to the left", "and to the right", "not", "parentheses", "and"],
-)  # fmt: skip
+)
 def test_long_chains_become_flat(text: str) -> None:
     tree = parse(text)
     assert all(not isinstance(part, list) or part[0] not in ("AND", "OR") for part in tree[1:])
@@ -96,9 +100,11 @@ def test_long_chains_become_flat(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "OR SEEN " * 1000 + "DRAFT", " ".join(["SEEN"] * 1001), "NOT (SEEN OR DRAFT " * (DEEPEST + 1) + "SEEN" + ")" * (DEEPEST + 1),
+        "OR SEEN " * 1000 + "DRAFT",
+        " ".join(["SEEN"] * 1001),
+        "NOT (SEEN OR DRAFT " * (DEEPEST + 1) + "SEEN" + ")" * (DEEPEST + 1),
     ],
-)  # fmt: skip
+)
 def test_beyond_the_limit_is_no(text: str) -> None:
     with pytest.raises(No, match=r"\[LIMIT\]"):
         parse(text)

@@ -33,10 +33,25 @@ async def taken(_size: int) -> None:
     """Every literal fits."""
 
 
-PIECES = st.sampled_from([
-    b"a1 LOGIN x y", b"\r\n", b"\n", b"\r", b"{3}", b"{3+}", b"{99999999}", b"{9999999999+}", b"~{2+}", b" ", b"APPEND INBOX ",
-    b"UID FETCH 1 (FLAGS)", b"abc", b"*", b"+",
-])  # fmt: skip
+PIECES = st.sampled_from(
+    [
+        b"a1 LOGIN x y",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"{3}",
+        b"{3+}",
+        b"{99999999}",
+        b"{9999999999+}",
+        b"~{2+}",
+        b" ",
+        b"APPEND INBOX ",
+        b"UID FETCH 1 (FLAGS)",
+        b"abc",
+        b"*",
+        b"+",
+    ]
+)
 
 
 @settings(max_examples=200)

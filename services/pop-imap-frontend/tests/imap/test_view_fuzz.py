@@ -32,10 +32,16 @@ class Client(RuleBasedStateMachine):
     def _snapshot(self) -> FolderSnapshot:
         uids = sorted(self.mailbox)
         return FolderSnapshot(
-            status="ok", folder_id=1, uidvalidity=1, uidnext=self.uidnext, highest_modseq=self.modseq,
-            uids=array("I", uids).tobytes(), flags=array("Q", [self.mailbox[uid] for uid in uids]).tobytes(), keywords=[],
+            status="ok",
+            folder_id=1,
+            uidvalidity=1,
+            uidnext=self.uidnext,
+            highest_modseq=self.modseq,
+            uids=array("I", uids).tobytes(),
+            flags=array("Q", [self.mailbox[uid] for uid in uids]).tobytes(),
+            keywords=[],
             recent_from=0,
-        )  # fmt: skip
+        )
 
     @rule(count=st.integers(1, 4))
     def arrive(self, count: int) -> None:
@@ -65,10 +71,15 @@ class Client(RuleBasedStateMachine):
         self.modseq += 1
         uids = sorted(self.changed)
         changes = Changes(
-            status="ok", highest_modseq=self.modseq, uidnext=self.uidnext, uids=array("I", uids).tobytes(),
+            status="ok",
+            highest_modseq=self.modseq,
+            uidnext=self.uidnext,
+            uids=array("I", uids).tobytes(),
             flags=array("Q", [self.mailbox[uid] for uid in uids]).tobytes(),
-            vanished=array("I", sorted(self.vanished)).tobytes(), keywords=[], recent_from=0,
-        )  # fmt: skip
+            vanished=array("I", sorted(self.vanished)).tobytes(),
+            keywords=[],
+            recent_from=0,
+        )
         arrived = [uid for uid in uids if uid not in self.there]
         for line in self.here.apply(changes):
             if match := re.match(rb"\* (\d+) EXPUNGE", line):

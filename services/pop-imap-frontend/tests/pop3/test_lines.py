@@ -59,10 +59,29 @@ def test_too_long_a_line_and_binary_junk_keep_the_dialogue_in_step() -> None:
 
 
 @settings(max_examples=60)
-@given(st.lists(st.binary(max_size=60) | st.sampled_from([
-    b"USER user@site.example", b"PASS  pass word ", b"AUTH PLAIN", b"STAT", b"LIST 1", b"UIDL", b"RETR 1", b"TOP 2 0",
-    b"DELE 1", b"RSET", b"CAPA", b"NOOP", b"*",
-]), max_size=25))  # fmt: skip
+@given(
+    st.lists(
+        st.binary(max_size=60)
+        | st.sampled_from(
+            [
+                b"USER user@site.example",
+                b"PASS  pass word ",
+                b"AUTH PLAIN",
+                b"STAT",
+                b"LIST 1",
+                b"UIDL",
+                b"RETR 1",
+                b"TOP 2 0",
+                b"DELE 1",
+                b"RSET",
+                b"CAPA",
+                b"NOOP",
+                b"*",
+            ]
+        ),
+        max_size=25,
+    )
+)
 def test_any_conversation_is_survived(lines: list[bytes]) -> None:
     """Whatever is sent: every status line is +OK, -ERR or a challenge, and nothing goes away without QUIT."""
 

@@ -76,11 +76,16 @@ def test_a_message_that_an_imap_session_removed() -> None:
 
 @pytest.mark.parametrize(
     ("error", "said"),
-    [(BadRequest("not a question"), "-ERR [SYS/PERM] "), (Conflict("twice"), "-ERR [SYS/PERM] "),
-     (TooLarge("too large"), "-ERR [SYS/PERM] "), (InternalError("a bug"), "-ERR [SYS/TEMP] "),
-     (OverLimit("too much"), "-ERR [SYS/TEMP] "), (Unproven("no proof"), "-ERR [SYS/TEMP] ")],
+    [
+        (BadRequest("not a question"), "-ERR [SYS/PERM] "),
+        (Conflict("twice"), "-ERR [SYS/PERM] "),
+        (TooLarge("too large"), "-ERR [SYS/PERM] "),
+        (InternalError("a bug"), "-ERR [SYS/TEMP] "),
+        (OverLimit("too much"), "-ERR [SYS/TEMP] "),
+        (Unproven("no proof"), "-ERR [SYS/TEMP] "),
+    ],
     ids=lambda value: type(value).__name__,
-)  # fmt: skip
+)
 @pytest.mark.parametrize("command", ["RETR 1", "TOP 1 0"])
 def test_what_the_mail_store_refuses_for_good_is_final_for_the_client_too(
     command: str, error: Exception, said: str

@@ -19,8 +19,10 @@ ENDED = from_zero(
         "Attempts by kind (local, remote) and end: delivered, deferred (tried again), in_doubt (the final dot's reply is "
         "unknown; tried again), failed (refused for good), expired (S8), returned (given back untried)",
         ["kind", "end"],
-    ), KINDS, ENDS,
-)  # fmt: skip
+    ),
+    KINDS,
+    ENDS,
+)
 BOUNCED = Counter("postrider_queue_bounced_total", "Bounces queued")
 BOUNCE_FAILED = Counter(
     "postrider_queue_bounce_failed_total", "Bounces that could not be delivered; they are never bounced"
@@ -35,13 +37,16 @@ DEPTH = from_zero(
         "Recipients under way by kind and state (waiting, claimed), above 20,000 of a kind an estimate. Each replica "
         "reports the whole queue: take the max",
         ["kind", "state"],
-    ), KINDS, ("waiting", "claimed"),
-)  # fmt: skip
+    ),
+    KINDS,
+    ("waiting", "claimed"),
+)
 OLDEST_DUE = from_zero(
     Gauge(
         "postrider_queue_oldest_due_seconds",
         "How long the oldest due recipient has been due. Each replica reports the whole queue: take the max",
         ["kind"],
-    ), KINDS,
-)  # fmt: skip
+    ),
+    KINDS,
+)
 COLLECTED = Counter("postrider_queue_bodies_collected_total", "Bodies deleted because nothing refers to them")

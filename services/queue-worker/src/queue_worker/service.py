@@ -69,9 +69,14 @@ class Parts:
 
 
 def assemble(
-    settings: QueueSettings, pool: asyncpg.Pool, bodies: BodyStore, clock: Clock, worker: UUID,
-    mailstore: MailstoreClient, remote: RemoteCourier,
-) -> Parts:  # fmt: skip
+    settings: QueueSettings,
+    pool: asyncpg.Pool,
+    bodies: BodyStore,
+    clock: Clock,
+    worker: UUID,
+    mailstore: MailstoreClient,
+    remote: RemoteCourier,
+) -> Parts:
     """Construct the parts of one worker; nothing runs."""
 
     def wake(pairs: Iterable[Pair]) -> None:
@@ -87,24 +92,39 @@ def assemble(
     claims, upkeep = Claims(pool, worker), Upkeep(pool)
     leases = Leases(claims, clock)
     recorder = Recorder(
-        Outcomes(pool, bodies, worker), bodies, clock, helo_name=settings.helo_name, lifetime=lifetime,
-        retry_first=settings.retry_first_seconds, wake=wake,
-    )  # fmt: skip
+        Outcomes(pool, bodies, worker),
+        bodies,
+        clock,
+        helo_name=settings.helo_name,
+        lifetime=lifetime,
+        retry_first=settings.retry_first_seconds,
+        wake=wake,
+    )
     filer = Filer(claims, clock, leases, recorder, LocalCourier(mailstore))
     delivery = Delivery(
-        claims, bodies, clock, leases, recorder, remote, per_domain=settings.remote_concurrency,
-    )  # fmt: skip
+        claims,
+        bodies,
+        clock,
+        leases,
+        recorder,
+        remote,
+        per_domain=settings.remote_concurrency,
+    )
     maintain = once("maintain", MAINTAIN_SECONDS)
     disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
     return Parts(
-        pool, clock, mailstore, leases, recorder, filer, delivery,
+        pool,
+        clock,
+        mailstore,
+        leases,
+        recorder,
+        filer,
+        delivery,
         intake=Intake(Handovers(pool, bodies), clock, disk, lifetime_seconds=lifetime, wake=wake),
         collector=Collector(upkeep, bodies, mailstore, clock, once("collect", settings.body_collect_seconds)),
-        maintenance=Maintenance(
-            upkeep, Partitions(pool, maintain), clock, filer, delivery.walk, maintain, lifetime
-        ),
+        maintenance=Maintenance(upkeep, Partitions(pool, maintain), clock, filer, delivery.walk, maintain, lifetime),
         wake=wake,
-    )  # fmt: skip
+    )
 
 
 def courier(settings: QueueSettings) -> RemoteCourier:
@@ -112,12 +132,15 @@ def courier(settings: QueueSettings) -> RemoteCourier:
     try:
         return RemoteCourier(
             CourierSettings(
-                helo_name=settings.helo_name, port=settings.remote_smtp_port, dns_servers=settings.dns_servers,
-                allow_networks=settings.remote_allow_networks, deny_networks=settings.remote_deny_networks,
+                helo_name=settings.helo_name,
+                port=settings.remote_smtp_port,
+                dns_servers=settings.dns_servers,
+                allow_networks=settings.remote_allow_networks,
+                deny_networks=settings.remote_deny_networks,
                 own_names=frozenset(settings.own_names),
                 own_listeners=frozenset({(settings.listen_host, settings.smtp_port)}),
             )
-        )  # fmt: skip
+        )
     except BadAddress as error:
         raise ConfigError(f"POSTRIDER_REMOTE_ALLOW_NETWORKS or _DENY_NETWORKS: {error}") from error
 

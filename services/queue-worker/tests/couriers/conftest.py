@@ -78,9 +78,15 @@ class Outside:
             return True
 
         message = RemoteMessage(
-            new_id(), sender, [claim(address) for address in addresses], len(body),
-            not body.isascii(), False, load, mark,
-        )  # fmt: skip
+            new_id(),
+            sender,
+            [claim(address) for address in addresses],
+            len(body),
+            not body.isascii(),
+            False,
+            load,
+            mark,
+        )
         return replace(message, **changes)
 
     def report(self, results: Sequence[Result]) -> None:

@@ -80,9 +80,14 @@ async def test_a_dot_that_is_never_answered_is_in_doubt(outside, far):
 
 @pytest.mark.parametrize(
     ("stage", "timeouts"),
-    [("greeting", Timeouts(greeting=0.2)), ("EHLO", Timeouts(helo=0.2)), ("MAIL", Timeouts(mail=0.2)),
-     ("RCPT", Timeouts(rcpt=0.2)), ("DATA", Timeouts(data=0.2))],
-)  # fmt: skip
+    [
+        ("greeting", Timeouts(greeting=0.2)),
+        ("EHLO", Timeouts(helo=0.2)),
+        ("MAIL", Timeouts(mail=0.2)),
+        ("RCPT", Timeouts(rcpt=0.2)),
+        ("DATA", Timeouts(data=0.2)),
+    ],
+)
 async def test_a_host_that_says_nothing_is_waited_for_so_long(outside, far, stage, timeouts):
     far.behaviour.hold[stage] = threading.Event()
     result = await outside.result(timeouts=timeouts)
@@ -329,8 +334,9 @@ async def test_a_caller_that_goes_away_has_heard_of_everybody(outside, far):
     with pytest.raises(asyncio.CancelledError):
         await work
     assert {o.claim.address: o.outcome for o in outside.results} == {
-        "b@far.test": Outcome.in_doubt, "c@far.test": Outcome.returned,
-    }  # fmt: skip
+        "b@far.test": Outcome.in_doubt,
+        "c@far.test": Outcome.returned,
+    }
     far.behaviour.hold["dot"].set()
 
 

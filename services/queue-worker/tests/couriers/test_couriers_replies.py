@@ -100,12 +100,21 @@ def test_fuzz_a_complete_reply_counts_whatever_follows(sent, rest):
 @pytest.mark.parametrize(
     ("line", "enough"),
     [
-        ("452 too many recipients", True), ("452 4.5.3 too many", True), ("552 too many recipients", True),
-        ("552 5.5.3 too many", True), ("552 5.0.0 no", True), ("452 4.2.2 mailbox full", False),
-        ("452 4.3.1 no space", False), ("452 4.7.1 slow down", False), ("552 5.2.2 mailbox full", False),
-        ("552 5.3.4 too big", False), ("552 5.7.1 no", False), ("550 5.5.3 too many", False), ("450 4.5.3 x", False),
+        ("452 too many recipients", True),
+        ("452 4.5.3 too many", True),
+        ("552 too many recipients", True),
+        ("552 5.5.3 too many", True),
+        ("552 5.0.0 no", True),
+        ("452 4.2.2 mailbox full", False),
+        ("452 4.3.1 no space", False),
+        ("452 4.7.1 slow down", False),
+        ("552 5.2.2 mailbox full", False),
+        ("552 5.3.4 too big", False),
+        ("552 5.7.1 no", False),
+        ("550 5.5.3 too many", False),
+        ("450 4.5.3 x", False),
     ],
-)  # fmt: skip
+)
 def test_what_says_that_a_transaction_has_enough_recipients(line, enough):
     assert trouble.too_many(RemoteReply(int(line[:3]), (line,))) is enough
 
@@ -113,7 +122,13 @@ def test_what_says_that_a_transaction_has_enough_recipients(line, enough):
 @pytest.mark.parametrize(
     ("said", "lines", "outcome", "status", "last"),
     [
-        ("RCPT To:<b@far.test>", ["550 MAILBOX NOT FOUND"], Outcome.failed, "5.1.1", "550 <b@far.test>... User unknown"),
+        (
+            "RCPT To:<b@far.test>",
+            ["550 MAILBOX NOT FOUND"],
+            Outcome.failed,
+            "5.1.1",
+            "550 <b@far.test>... User unknown",
+        ),
         ("RCPT To:<b@far.test>", ["550 5.7.1 blocked"], Outcome.failed, "5.7.1", "550 <b@far.test>... User unknown"),
         ("RCPT To:<b@far.test>", ["553 sorry"], Outcome.failed, "5.1.1", "553 <b@far.test>... User unknown"),
         ("RCPT To:<b@far.test>", ["554 no"], Outcome.failed, "5.0.0", "554 <b@far.test>... Service unavailable"),
@@ -122,7 +137,7 @@ def test_what_says_that_a_transaction_has_enough_recipients(line, enough):
         ("MAIL From:<a@here.test>", ["554-one", "554 two"], Outcome.failed, "5.0.0", "<<< 554 two"),
         (".", ["354 what"], Outcome.deferred, "4.5.0", "<<< 354 what"),
     ],
-)  # fmt: skip
+)
 def test_refusals(said, lines, outcome, status, last):
     result = trouble.of_recipient(B, "mx.far.test", said, RemoteReply(int(lines[0][:3]), tuple(lines)), None)
     assert (result.claim, result.outcome, result.status, result.remote_host) == (B, outcome, status, "mx.far.test")
@@ -136,8 +151,13 @@ def test_answers_to_the_dot():
         return trouble.of_dot(B, "mx", RemoteReply(int(line[:3]), (line,)), None).outcome
 
     assert [dot(line) for line in ("250 ok", "251 ok", "354 go on", "451 no", "421 bye", "554 no")] == [
-        Outcome.delivered, Outcome.delivered, Outcome.in_doubt, Outcome.deferred, Outcome.deferred, Outcome.failed,
-    ]  # fmt: skip
+        Outcome.delivered,
+        Outcome.delivered,
+        Outcome.in_doubt,
+        Outcome.deferred,
+        Outcome.deferred,
+        Outcome.failed,
+    ]
 
 
 def test_the_most_significant_trouble_is_kept():
@@ -151,12 +171,18 @@ def test_the_most_significant_trouble_is_kept():
 @pytest.mark.parametrize(
     ("address", "written"),
     [
-        ("a.b+c@far.test", "a.b+c@far.test"), ("john doe@far.test", '"john doe"@far.test'),
-        ('a"b\\c@far.test', '"a\\"b\\\\c"@far.test'), ("a..b@far.test", '"a..b"@far.test'), ("", ""),
-        ("a@b@far.test", '"a@b"@far.test'), ("jörg@far.test", "jörg@far.test"), ('"x y"@far.test', '"x y"@far.test'),
-        ("a>b@far.test", '"a>b"@far.test'), ("postmaster", "postmaster"),
+        ("a.b+c@far.test", "a.b+c@far.test"),
+        ("john doe@far.test", '"john doe"@far.test'),
+        ('a"b\\c@far.test', '"a\\"b\\\\c"@far.test'),
+        ("a..b@far.test", '"a..b"@far.test'),
+        ("", ""),
+        ("a@b@far.test", '"a@b"@far.test'),
+        ("jörg@far.test", "jörg@far.test"),
+        ('"x y"@far.test', '"x y"@far.test'),
+        ("a>b@far.test", '"a>b"@far.test'),
+        ("postmaster", "postmaster"),
     ],
-)  # fmt: skip
+)
 def test_paths(address, written):
     assert path(address) == written
 

@@ -62,18 +62,35 @@ async def test_address_literals(find):
     [
         ("nowhere.test", Outcome.failed, "5.1.2", "Sorry, I couldn't find any host named nowhere.test. (#5.1.2)"),
         ("null.test", Outcome.failed, "5.1.10", "The domain null.test does not accept mail. (#5.1.10)"),
-        ("hollow.test", Outcome.failed, "5.4.4",
-         "Name service error for mx.hollow.test: Host found but no data record of requested type"),
-        ("gone.test", Outcome.failed, "5.4.4",
-         "Name service error for mx.gone.test: Host found but no data record of requested type"),
-        ("empty.test", Outcome.failed, "5.4.4",
-         "Name service error for empty.test: Host found but no data record of requested type"),
+        (
+            "hollow.test",
+            Outcome.failed,
+            "5.4.4",
+            "Name service error for mx.hollow.test: Host found but no data record of requested type",
+        ),
+        (
+            "gone.test",
+            Outcome.failed,
+            "5.4.4",
+            "Name service error for mx.gone.test: Host found but no data record of requested type",
+        ),
+        (
+            "empty.test",
+            Outcome.failed,
+            "5.4.4",
+            "Name service error for empty.test: Host found but no data record of requested type",
+        ),
         ("sick.test", Outcome.deferred, "4.4.3", "The mail hosts of sick.test cannot be looked up right now. (#4.4.3)"),
         ("slow.test", Outcome.deferred, "4.4.3", "The mail hosts of slow.test cannot be looked up right now. (#4.4.3)"),
         ("half.test", Outcome.deferred, "4.4.3", "The address of mx.half.test cannot be looked up right now. (#4.4.3)"),
-        ("mixed.test", Outcome.deferred, "4.4.3", "The address of mx.half.test cannot be looked up right now. (#4.4.3)"),
+        (
+            "mixed.test",
+            Outcome.deferred,
+            "4.4.3",
+            "The address of mx.half.test cannot be looked up right now. (#4.4.3)",
+        ),
     ],
-)  # fmt: skip
+)
 async def test_nowhere_to_go(dns, find, domain, outcome, status, text):
     dns.set("null.test", MX=["0 ."])
     dns.set("hollow.test", MX=["10 mx.hollow.test"])
@@ -112,13 +129,53 @@ async def test_ourselves(dns, find):
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
-     "255.255.255.255", "192.0.2.1", "::1", "fe80::1", "fc00::1", "ff02::1", "::", "::ffff:10.0.0.1", "64:ff9b::7f00:1",
-     "2002:7f00:1::", "2001:db8::1", "::ffff:127.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::7f00:1", "64:ff9b:1::808:808",
-     "64:ff9b:1:7f00:0:100::", "64:ff9b:1:0:7f:0:100:0", "2002:a00:1::1", "2001:0:7f00:1::1", "2001:0:808:808::80ff:fffe",
-     "::127.0.0.1", "::8.8.8.8", "::ffff:169.254.169.254", "3fff::1", "5f00::1", "100::1", "100:0:0:1::1", "2001:2::1",
-     "2001:5::1", "fec0::1", "4000::1", "192.0.0.9", "192.88.99.1", "198.18.0.1", "203.0.113.1", "240.0.0.1"],
-)  # fmt: skip
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "192.0.2.1",
+        "::1",
+        "fe80::1",
+        "fc00::1",
+        "ff02::1",
+        "::",
+        "::ffff:10.0.0.1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "2001:db8::1",
+        "::ffff:127.0.0.1",
+        "64:ff9b::a00:1",
+        "64:ff9b:1::7f00:1",
+        "64:ff9b:1::808:808",
+        "64:ff9b:1:7f00:0:100::",
+        "64:ff9b:1:0:7f:0:100:0",
+        "2002:a00:1::1",
+        "2001:0:7f00:1::1",
+        "2001:0:808:808::80ff:fffe",
+        "::127.0.0.1",
+        "::8.8.8.8",
+        "::ffff:169.254.169.254",
+        "3fff::1",
+        "5f00::1",
+        "100::1",
+        "100:0:0:1::1",
+        "2001:2::1",
+        "2001:5::1",
+        "fec0::1",
+        "4000::1",
+        "192.0.0.9",
+        "192.88.99.1",
+        "198.18.0.1",
+        "203.0.113.1",
+        "240.0.0.1",
+    ],
+)
 async def test_addresses_that_are_not_public_are_never_connected_to(dns, find, address):
     dns.set("far.test", MX=["10 mx.far.test"])
     kind = "AAAA" if ":" in address else "A"
@@ -152,9 +209,20 @@ def test_what_is_denied_is_denied_in_every_form(form):
 
 @pytest.mark.parametrize(
     "address",
-    ["8.8.8.8", "1.1.1.1", "192.31.196.1", "192.175.48.1", "223.255.255.254", "2600::1", "2a00::1", "2001:4860::1",
-     "2001:200::1", "2001:4:112::1", "2001:1::1"],
-)  # fmt: skip
+    [
+        "8.8.8.8",
+        "1.1.1.1",
+        "192.31.196.1",
+        "192.175.48.1",
+        "223.255.255.254",
+        "2600::1",
+        "2a00::1",
+        "2001:4860::1",
+        "2001:200::1",
+        "2001:4:112::1",
+        "2001:1::1",
+    ],
+)
 def test_addresses_of_the_public_internet(address):
     assert is_public(ip_address(address))
 

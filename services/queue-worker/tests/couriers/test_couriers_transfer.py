@@ -46,10 +46,17 @@ async def test_a_host_without_pipelining_is_asked_one_by_one(outside, far):
     assert {str(k)[0] for k, o in results.items() if o.outcome is Outcome.failed} == {"c", "e"}
     assert [m.recipients for m in far.messages] == [["b@far.test"], ["d@far.test"]]
     assert far.commands[1:] == [
-        "MAIL FROM:<a@here.test>", "RCPT TO:<b@far.test>", "RCPT TO:<c@far.test>", "DATA",
-        "MAIL FROM:<a@here.test>", "RCPT TO:<e@far.test>",
-        "RSET", "MAIL FROM:<a@here.test>", "RCPT TO:<d@far.test>", "DATA",
-    ]  # fmt: skip
+        "MAIL FROM:<a@here.test>",
+        "RCPT TO:<b@far.test>",
+        "RCPT TO:<c@far.test>",
+        "DATA",
+        "MAIL FROM:<a@here.test>",
+        "RCPT TO:<e@far.test>",
+        "RSET",
+        "MAIL FROM:<a@here.test>",
+        "RCPT TO:<d@far.test>",
+        "DATA",
+    ]
 
 
 async def test_helo_when_ehlo_is_unknown(outside, far):
@@ -95,9 +102,11 @@ async def test_local_parts_are_quoted_and_line_ends_never_sent(outside, far):
 
 async def test_each_recipient_has_its_own_answer(outside, far):
     said = {
-        "no@far.test": ["550-MAILBOX NOT FOUND", "550-ask postmaster", "550 bye"], "later@far.test": ["450 4.2.0 later"],
-        "full@far.test": ["552 5.2.2 full"], "odd@far.test": ["354 what?"],
-    }  # fmt: skip
+        "no@far.test": ["550-MAILBOX NOT FOUND", "550-ask postmaster", "550 bye"],
+        "later@far.test": ["450 4.2.0 later"],
+        "full@far.test": ["552 5.2.2 full"],
+        "odd@far.test": ["354 what?"],
+    }
     far.behaviour.rcpt = said.get
     results = await outside.deliver(outside.message("b@far.test", *said))
     assert far.messages[0].recipients == ["b@far.test"]
@@ -119,14 +128,20 @@ async def test_each_recipient_has_its_own_answer(outside, far):
 @pytest.mark.parametrize(
     ("where", "reply", "outcome", "status", "said"),
     [
-        ("mail", "554 sorry, your envelope sender is in my badmailfrom list", Outcome.failed, "5.0.0", "MAIL From:<a@here.test>"),
+        (
+            "mail",
+            "554 sorry, your envelope sender is in my badmailfrom list",
+            Outcome.failed,
+            "5.0.0",
+            "MAIL From:<a@here.test>",
+        ),
         ("mail", "451 4.3.0 busy", Outcome.deferred, "4.3.0", "MAIL From:<a@here.test>"),
         ("data", "554 5.7.1 no", Outcome.failed, "5.7.1", "DATA"),
         ("data", "451 4.3.2 no", Outcome.deferred, "4.3.2", "DATA"),
         ("dot", "554 5.7.1 spam", Outcome.failed, "5.7.1", "."),
         ("dot", "452 4.3.1 full", Outcome.deferred, "4.3.1", "."),
     ],
-)  # fmt: skip
+)
 async def test_refusals_of_everybody(outside, far, pipelining, where, reply, outcome, status, said):
     if not pipelining:
         far.behaviour.extensions = []
@@ -179,12 +194,17 @@ async def test_a_body_that_cannot_be_read_is_our_trouble_and_stops_nobody_else(o
         raise LookupError("no such body")
 
     results = await outside.deliver(
-        outside.message("b@far.test", load_body=gone), outside.message("c@far.test"),
-        outside.message("d@far.test", load_body=gone), outside.message("e@far.test"),
-    )  # fmt: skip
+        outside.message("b@far.test", load_body=gone),
+        outside.message("c@far.test"),
+        outside.message("d@far.test", load_body=gone),
+        outside.message("e@far.test"),
+    )
     assert [(str(k)[0], o.outcome.value) for k, o in sorted(results.items(), key=lambda i: str(i[0]))] == [
-        ("b", "deferred"), ("c", "delivered"), ("d", "deferred"), ("e", "delivered"),
-    ]  # fmt: skip
+        ("b", "deferred"),
+        ("c", "delivered"),
+        ("d", "deferred"),
+        ("e", "delivered"),
+    ]
     assert results["b@far.test"].status == "4.3.0"
 
 
@@ -196,9 +216,10 @@ async def test_a_lost_attempt_ends_without_a_dot(outside, far):
         raise ConnectionError("the database is away")
 
     results = await outside.deliver(
-        outside.message("b@far.test", before_dot=lost), outside.message("c@far.test", before_dot=broken),
+        outside.message("b@far.test", before_dot=lost),
+        outside.message("c@far.test", before_dot=broken),
         outside.message("d@far.test"),
-    )  # fmt: skip
+    )
     assert [results[f"{c}@far.test"].outcome for c in "bcd"] == [Outcome.returned, Outcome.returned, Outcome.delivered]
     assert [m.recipients for m in far.messages] == [["d@far.test"]]
     await asyncio.to_thread(far.saw, "(cut)", 2)

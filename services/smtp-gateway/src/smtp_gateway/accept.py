@@ -83,9 +83,12 @@ class Acceptor:
         if answer.status != "queued" or answer.queue_id is None:
             return replies.TRY_LATER
         log.info(
-            "accepted", queue_id=answer.queue_id, size=len(submission.body), recipients=len(submission.recipients),
+            "accepted",
+            queue_id=answer.queue_id,
+            size=len(submission.body),
+            recipients=len(submission.recipients),
             client=client_address,
-        )  # fmt: skip
+        )
         return replies.queued(answer.queue_id.hex)
 
     async def idle(self) -> None:

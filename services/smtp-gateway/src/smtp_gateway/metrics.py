@@ -14,17 +14,31 @@ TRANSACTIONS = from_zero(
         "postrider_gateway_transactions_total",
         "Messages answered 250 by the right they came with: grant (OPEN-SMTP), auth (SMTP AUTH), none (mail for our mailboxes)",
         ["by"],
-    ), ("grant", "auth", "none"),
-)  # fmt: skip
+    ),
+    ("grant", "auth", "none"),
+)
 REFUSED = Counter(
     "postrider_gateway_refused_total",
     "Replies 4xx and 5xx, by command (or line, unknown, any) and code",
     ["command", "code"],
 )
 REASONS = (
-    "no_relay", "badmailfrom", "no_mailbox", "sender_domain", "too_large", "mailbox_full", "throttled",
-    "login_required", "login_failed", "protocol", "content", "busy", "away", "dns", "other",
-)  # fmt: skip
+    "no_relay",
+    "badmailfrom",
+    "no_mailbox",
+    "sender_domain",
+    "too_large",
+    "mailbox_full",
+    "throttled",
+    "login_required",
+    "login_failed",
+    "protocol",
+    "content",
+    "busy",
+    "away",
+    "dns",
+    "other",
+)
 REJECTED = from_zero(
     Counter(
         "postrider_gateway_rejected_total",
@@ -32,16 +46,18 @@ REJECTED = from_zero(
         "too_large (S7), mailbox_full (P2), throttled, login_required (S3), login_failed, protocol (syntax, order, length), "
         "content (bare CR or LF, loops), busy (our own limits), away (another service), dns (a sender's domain cannot be looked up now), other",
         ["reason"],
-    ), REASONS,
-)  # fmt: skip
+    ),
+    REASONS,
+)
 SLOWED = Counter("postrider_gateway_slowed_total", "Replies held back because of a client's errors or useless commands")
 ENDED = from_zero(
     Counter(
         "postrider_gateway_ended_total",
         "Connections ended by us: errors (too many), crowded (silent while most connections are taken)",
         ["reason"],
-    ), ("errors", "crowded"),
-)  # fmt: skip
+    ),
+    ("errors", "crowded"),
+)
 CROWDED = Gauge("postrider_gateway_crowded", "1 while most connections that may be open are")
 LOGINS = from_zero(
     Counter("postrider_gateway_logins_total", "SMTP AUTH by outcome: ok, refused, throttled, busy, away", ["outcome"]),
@@ -51,8 +67,9 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 COMMAND_SECONDS = Histogram(
     "postrider_gateway_command_seconds",
     "From a command to its reply: MAIL, RCPT, DATA_END (from the final dot; the message's octets are not counted), AUTH",
-    ["command"], buckets=_SECONDS,
-)  # fmt: skip
+    ["command"],
+    buckets=_SECONDS,
+)
 MAIL_SECONDS, RCPT_SECONDS, DATA_END_SECONDS, AUTH_SECONDS = (
     COMMAND_SECONDS.labels(command) for command in ("MAIL", "RCPT", "DATA_END", "AUTH")
 )

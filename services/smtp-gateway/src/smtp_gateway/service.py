@@ -65,10 +65,8 @@ def assemble(settings: GatewaySettings) -> Parts:
     certificates = CertificateStore(settings.certificates, minimums) if settings.certificates else None
     exempt = Networks(settings.limit_exempt_networks)
     connections = Connections(
-        Limits(
-            settings.gateway_connections, settings.connections_per_address, exempt, settings.connections_per_minute
-        )
-    )  # fmt: skip
+        Limits(settings.gateway_connections, settings.connections_per_address, exempt, settings.connections_per_minute)
+    )
     resolver, quota = Resolver(settings.dns_servers), Batcher(mailstore.room, patience=PATIENCE)
 
     def crowded() -> bool:
@@ -93,9 +91,7 @@ def assemble(settings: GatewaySettings) -> Parts:
         recipients=RecipientCheck(Batcher(without.recipients, patience=PATIENCE), quota),
         limits=ClientLimits(settings, crowded),
     )
-    return Parts(
-        auth, mailstore, queue, certificates, connections, context if settings.open_smtp else direct, direct
-    )  # fmt: skip
+    return Parts(auth, mailstore, queue, certificates, connections, context if settings.open_smtp else direct, direct)
 
 
 def web(life: Lifecycle) -> App:
@@ -118,9 +114,12 @@ async def start(life: Lifecycle, settings: GatewaySettings, parts: Parts) -> Seq
         *([Public("smtps", settings.smtps_port, session, _REFUSALS, tls)] if tls else []),
     ]
     listeners = open_ports(
-        ports, settings.listen_host, parts.connections,
-        proxies=settings.trusted_proxies, direct_offset=settings.direct_port_offset,
-    )  # fmt: skip
+        ports,
+        settings.listen_host,
+        parts.connections,
+        proxies=settings.trusted_proxies,
+        direct_offset=settings.direct_port_offset,
+    )
     life.every(RELIEF_SECONDS, lambda: sessions.relieve(settings.smtp_crowded_seconds))
     life.every(RECHECK_SECONDS, lambda: sessions.recheck(parts.auth))
     if parts.certificates is not None:

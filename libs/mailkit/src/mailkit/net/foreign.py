@@ -15,8 +15,9 @@ FOREIGN = from_zero(
         "postrider_listener_foreign_total",
         "Connections dropped because they began with an HTTP request (http) or a TLS handshake (tls)",
         ["kind"],
-    ), KINDS,
-)  # fmt: skip
+    ),
+    KINDS,
+)
 
 _HTTP = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|TRACE|PATCH|PRI) +(?:/|\*|https?:)|CONNECT +[^ \r\n]")
 

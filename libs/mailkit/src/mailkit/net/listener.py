@@ -42,9 +42,11 @@ REFUSED = Counter(
     ["listener", "reason"],
 )
 SESSION_SECONDS = Histogram(
-    "postrider_listener_session_seconds", "Length of connections, from the first octet to the end", ["listener"],
+    "postrider_listener_session_seconds",
+    "Length of connections, from the first octet to the end",
+    ["listener"],
     buckets=(0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86400),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +124,11 @@ class Listener:
             found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             for family, _, _, _, place in sorted(set(found), key=lambda entry: entry[0] == socket.AF_INET6):
                 sock = socket.create_server(
-                    (place[0], port or self._port()), family=family, backlog=BACKLOG,
+                    (place[0], port or self._port()),
+                    family=family,
+                    backlog=BACKLOG,
                     dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
-                )  # fmt: skip
+                )
                 sock.setblocking(False)
                 self._sockets.append(sock)
         except OSError as error:

@@ -16,9 +16,11 @@ DELAYED = from_zero(
     Counter(
         "postrider_login_delayed_total",
         "Logins that auth asked to delay: answered (after the delay), ended (the client left or the service stopped), "
-        "refused (too many waited)", ["outcome"],
-    ), ("answered", "ended", "refused"),
-)  # fmt: skip
+        "refused (too many waited)",
+        ["outcome"],
+    ),
+    ("answered", "ended", "refused"),
+)
 WAITING = Gauge("postrider_login_delays_waiting_count", "Logins whose answer is being held back")
 
 
@@ -29,9 +31,13 @@ class Tarpit:
     """
 
     def __init__(
-        self, most: int, per_network: int, *, crowded: Callable[[], bool] = lambda: False,
+        self,
+        most: int,
+        per_network: int,
+        *,
+        crowded: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._most = most
         self._per_network = per_network
         self._crowded = crowded

@@ -12,9 +12,11 @@ log = get_logger()
 SMTP_LISTENERS = ("smtp", "smtps", "submission")
 MAILBOX_LISTENERS = ("pop3", "pop3s", "imap", "imaps")
 VERSIONS = {
-    "1.0": ssl.TLSVersion.TLSv1, "1.1": ssl.TLSVersion.TLSv1_1,
-    "1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3,
-}  # fmt: skip
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
 #: The oldest version that RFC 8996 does not deprecate.
 SECURE = ssl.TLSVersion.TLSv1_2
 _OLD = ("TLSv1", "TLSv1.1")  # as ssl.SSLObject.version names them

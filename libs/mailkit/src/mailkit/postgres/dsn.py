@@ -108,9 +108,11 @@ def from_secret(folder: Path) -> DatabaseAddress:
     uri = read(_URI)
     place = DatabaseAddress.parse(uri, "POSTRIDER_DATABASE_SECRET: its uri") if uri else DatabaseAddress()
     place = replace(
-        place, user=place.user or found["user"], password=place.password or found["password"],
+        place,
+        user=place.user or found["user"],
+        password=place.password or found["password"],
         name=place.name or found["name"],
-    )  # fmt: skip
+    )
     if not place.hosts and "host" not in dict(place.query) and found["host"]:
         place = place.at(found["host"], _number(found["port"]))
     if (folder / _CA).exists() and "sslrootcert" not in dict(place.query):

@@ -90,8 +90,9 @@ class PostgresMetrics(Collector):
         yield _gauge("oldest_transaction_seconds", "Age of this service's oldest open transaction", self._oldest)
         states = GaugeMetricFamily(
             "postrider_postgres_connections",
-            "This service's sessions by state: active, idle, idle in transaction, other", labels=["state"],
-        )  # fmt: skip
+            "This service's sessions by state: active, idle, idle in transaction, other",
+            labels=["state"],
+        )
         other = sum(count for state, count in self._sessions.items() if state not in STATES)
         for state, count in [*((state, self._sessions.get(state, 0)) for state in STATES), ("other", other)]:
             states.add_metric([state], count)
@@ -103,11 +104,19 @@ class PostgresMetrics(Collector):
             dead.add_metric([schema], count)
         yield dead
         for name, text, label, children in (
-            ("transactions", "Transactions by end: commit, rollback", "end",
-             {"commit": of["xact_commit"], "rollback": of["xact_rollback"]}),
-            ("blocks", "Blocks read, from: cache (Postgres's own), disk (or the system's cache)", "from",
-             {"cache": of["blks_hit"], "disk": of["blks_read"]}),
-        ):  # fmt: skip
+            (
+                "transactions",
+                "Transactions by end: commit, rollback",
+                "end",
+                {"commit": of["xact_commit"], "rollback": of["xact_rollback"]},
+            ),
+            (
+                "blocks",
+                "Blocks read, from: cache (Postgres's own), disk (or the system's cache)",
+                "from",
+                {"cache": of["blks_hit"], "disk": of["blks_read"]},
+            ),
+        ):
             counter = CounterMetricFamily(f"postrider_postgres_{name}", text, labels=[label])
             for value, count in children.items():
                 counter.add_metric([value], count)

@@ -108,9 +108,12 @@ def _upgrade(connection: Connection, package: str, schema: str) -> list[str]:
             return []
         with EnvironmentContext(Config(), scripts, fn=steps) as environment:
             environment.configure(
-                connection=connection, version_table="schema_version", version_table_schema=schema,
-                transaction_per_migration=True, on_version_apply=record,
-            )  # fmt: skip
+                connection=connection,
+                version_table="schema_version",
+                version_table_schema=schema,
+                transaction_per_migration=True,
+                on_version_apply=record,
+            )
             with environment.begin_transaction():
                 environment.run_migrations()
         connection.commit()

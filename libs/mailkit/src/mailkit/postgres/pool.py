@@ -26,9 +26,10 @@ CONNECTIONS = Gauge(
 )
 LIMIT = Gauge("postrider_database_connections_limit", "Connections that this process's pool may have")
 WAIT_SECONDS = Histogram(
-    "postrider_database_wait_seconds", "How long work waited for a connection of the pool",
+    "postrider_database_wait_seconds",
+    "How long work waited for a connection of the pool",
     buckets=(0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10),
-)  # fmt: skip
+)
 _pools: "weakref.WeakSet[asyncpg.Pool]" = weakref.WeakSet()
 CONNECTIONS.labels("in_use").set_function(lambda: sum(pool.get_size() - pool.get_idle_size() for pool in _pools))
 CONNECTIONS.labels("idle").set_function(lambda: sum(pool.get_idle_size() for pool in _pools))
@@ -63,9 +64,12 @@ class Queries:
 #: theirs has its index, so other plans are never right, and neither is planning each time: planning a claim took as long
 #: as the claim (docs/decisions/0028).
 PLANNER = {
-    "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
     "plan_cache_mode": "force_generic_plan",
-}  # fmt: skip
+}
 
 
 #: Limits of every session of the product, in milliseconds, keepalives in seconds. They bound a lock that is not granted,
@@ -229,8 +233,12 @@ _AWAY = ("08", "57", "53300", "55000", "55P03", "40001", "40P01", "25006")
 
 #: What a call may raise besides our own errors. InternalClientError: asyncpg's error for a session cut off as it began.
 DATABASE_ERRORS = (
-    asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError,
-)  # fmt: skip
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 
 
 def translate(error: BaseException) -> PostriderError | None:

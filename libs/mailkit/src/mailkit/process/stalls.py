@@ -15,10 +15,11 @@ STALL_SECONDS = from_zero(
         "postrider_process_loop_stall_seconds",
         "How late the event loop ran a timer that is due every 50 ms, by what the time went to: work (processor time of "
         "the loop's thread), wait (a blocking call, or the machine gave it no processor)",
-        ["cause"], buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+        ["cause"],
+        buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     ),
     ("work", "wait"),
-)  # fmt: skip
+)
 
 
 class StallWatch:

@@ -30,9 +30,11 @@ from mailkit.rpc.problems import expected, invalid, problem, raised_by_framework
 MSGPACK = "application/msgpack"
 
 REQUEST_SECONDS = Histogram(
-    "postrider_http_request_seconds", "Time from an endpoint's request to its answer (of a stream: to its beginning), by outcome: ok, failed", ["endpoint", "outcome"],
+    "postrider_http_request_seconds",
+    "Time from an endpoint's request to its answer (of a stream: to its beginning), by outcome: ok, failed",
+    ["endpoint", "outcome"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
-)  # fmt: skip
+)
 
 T = TypeVar("T")
 Check = Callable[[], Awaitable[None]]
@@ -85,7 +87,13 @@ async def _refuse(error: PostriderError, scope: Scope, receive: Receive, send: S
     if not has_body(scope):
         await answer(scope, receive, send)
         return
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": [*answer.raw_headers, (b"connection", b"close")]})  # fmt: skip
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status_code,
+            "headers": [*answer.raw_headers, (b"connection", b"close")],
+        }
+    )
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     await discard(receive)
     await send({"type": "http.response.body", "body": b""})
@@ -195,8 +203,13 @@ def add_endpoint(
             return
         ok.observe(time.perf_counter() - started)
         length = str(len(content)).encode()
-        await send({"type": "http.response.start", "status": 200,
-                    "headers": [(b"content-type", MSGPACK.encode()), (b"content-length", length)]})  # fmt: skip
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-type", MSGPACK.encode()), (b"content-length", length)],
+            }
+        )
         await send({"type": "http.response.body", "body": content})
 
     app.authority.allow(path, *callers, most=most)
@@ -249,11 +262,21 @@ class HttpSide:
 def _server(app: App, host: str, port: int) -> Server:
     return Server(
         uvicorn.Config(
-            app, host=host, port=port, http=Protocol, loop="none", access_log=False, log_level="warning",
-            timeout_keep_alive=75, timeout_graceful_shutdown=3, lifespan="off", ws="none", server_header=False,
+            app,
+            host=host,
+            port=port,
+            http=Protocol,
+            loop="none",
+            access_log=False,
+            log_level="warning",
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=3,
+            lifespan="off",
+            ws="none",
+            server_header=False,
             proxy_headers=False,
         )
-    )  # fmt: skip
+    )
 
 
 def _socket(host: str, port: int) -> socket.socket:

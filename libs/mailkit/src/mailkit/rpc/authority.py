@@ -126,7 +126,10 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 def has_body(scope: Scope) -> bool:
     """Return whether the request's headers announce a body."""
-    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in scope["headers"])  # fmt: skip
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
 
 
 async def discard(receive: Receive) -> None:

@@ -33,8 +33,9 @@ UPSTREAM_SECONDS = Histogram(
     "postrider_upstream_seconds",
     "Calls to other services by outcome: ok, refused (an answer that says no), unproven (no proof of login, or one that has "
     "run out), failed (the other service met an error of its own), away (nothing was done), unanswered",
-    ["upstream", "endpoint", "outcome"], buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
-)  # fmt: skip
+    ["upstream", "endpoint", "outcome"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 
 encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
 
@@ -96,9 +97,12 @@ class ServiceClient:
         """PUT a MessagePack head behind its length (4 bytes), then `body`; for large bodies. Raises the errors of `call`."""
         packed = encode(head)
         raw = await self.send(
-            "PUT", path, len(packed).to_bytes(4, "big") + packed + body, {"content-type": "application/octet-stream"},
+            "PUT",
+            path,
+            len(packed).to_bytes(4, "big") + packed + body,
+            {"content-type": "application/octet-stream"},
             timeout=timeout,
-        )  # fmt: skip
+        )
         return msgspec.msgpack.decode(raw, type=answer)
 
     async def json(self, method: str, path: str, content: Any = None, *, timeout: float | None = None) -> Any:
@@ -108,9 +112,15 @@ class ServiceClient:
         return msgspec.json.decode(raw) if raw else None
 
     async def send(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str], *, timeout: float | None = None,
+        self,
+        method: str,
+        path: str,
+        data: bytes | None,
+        headers: dict[str, str],
+        *,
+        timeout: float | None = None,
         most: int = LARGEST_ANSWER,
-    ) -> bytes:  # fmt: skip
+    ) -> bytes:
         """Send one request and return the octets of its answer. Raises the errors of `call`."""
         started = time.perf_counter()
         outcome = "unanswered"  # also when the caller is cancelled
@@ -156,9 +166,14 @@ class ServiceClient:
             raise Unanswered(f"{path} did not answer ({type(error).__name__})") from error
 
     async def frames(
-        self, method: str, path: str, data: bytes | AsyncIterator[bytes] | None, *, sock_read: float,
+        self,
+        method: str,
+        path: str,
+        data: bytes | AsyncIterator[bytes] | None,
+        *,
+        sock_read: float,
         most: int = LARGEST_FRAME,
-    ) -> AsyncIterator[bytes]:  # fmt: skip
+    ) -> AsyncIterator[bytes]:
         """Yield the frames of a stream as they arrive: 4 bytes of length, then that number of octets, at most `most`.
 
         The stream may last for hours, and so may sending `data`. Raises the errors of `send`, and Unanswered if the stream

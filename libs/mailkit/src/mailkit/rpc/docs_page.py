@@ -49,7 +49,8 @@ def _schema(openapi: Mapping[str, Any], holder: Mapping[str, Any]) -> str:
     schema = holder["content"]["application/json"]["schema"]
     text = json.dumps(schema, indent=1)
     named = {
-        name: found for name, found in openapi.get("components", {}).get("schemas", {}).items()
-        if f"#/components/schemas/{name}\"" in text
-    }  # fmt: skip
+        name: found
+        for name, found in openapi.get("components", {}).get("schemas", {}).items()
+        if f'#/components/schemas/{name}"' in text
+    }
     return f"<pre>{escape(json.dumps(named or schema, indent=1))}</pre>"

@@ -54,5 +54,6 @@ def _is_unstorable(error: BaseException) -> bool:
     """Return whether Postgres or its driver refused the text of a parameter: NUL, a lone surrogate. Nothing was done."""
     return (
         getattr(error, "sqlstate", "") in ("22021", "22P05")  # character_not_in_repertoire, untranslatable_character
-        or isinstance(error, UnicodeEncodeError) or isinstance(error.__cause__, UnicodeEncodeError)
-    )  # fmt: skip
+        or isinstance(error, UnicodeEncodeError)
+        or isinstance(error.__cause__, UnicodeEncodeError)
+    )

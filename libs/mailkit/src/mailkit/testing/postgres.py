@@ -182,8 +182,12 @@ def _start_guard(folder: Path) -> None:
     with open(folder / "log", "ab") as log:
         guard = subprocess.Popen(
             [sys.executable, "-m", "mailkit.testing.postgres_guard", str(folder)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
     assert guard.stdout is not None
     line = guard.stdout.readline()
     guard.stdout.close()

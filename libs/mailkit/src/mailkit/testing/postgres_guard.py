@@ -83,19 +83,36 @@ def _start(folder: Path) -> "subprocess.Popen[bytes]":
         for path in (folder, binaries()):
             _let_through(path, credentials["user"])
     done = subprocess.run(
-        [str(binaries() / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale",
-         "--no-sync"],
-        capture_output=True, text=True, cwd="/", **credentials,
-    )  # fmt: skip
+        [
+            str(binaries() / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-sync",
+        ],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        **credentials,
+    )
     if done.returncode:
         raise RuntimeError(done.stderr or done.stdout)
     options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
     with open(folder / "log", "ab") as log:
         server = subprocess.Popen(
             [str(binaries() / "postgres"), "-D", str(data), "-k", str(folder), *options],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", process_group=0,
-            preexec_fn=end_with_parent(signal.SIGQUIT), **credentials,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            process_group=0,
+            preexec_fn=end_with_parent(signal.SIGQUIT),
+            **credentials,
+        )
     deadline = time.monotonic() + patient(60)
     while not asyncio.run(_answers(socket_dsn(folder))):
         if server.poll() is not None or time.monotonic() > deadline:

@@ -19,9 +19,17 @@ from mailkit.testing.postgres_guard import _answers, _credentials, _end, _let_th
 from mailkit.testing.speed import patient
 
 _SETTINGS = (
-    "listen_addresses=", "unix_socket_permissions=0700", "max_connections=50", "shared_buffers=16MB", "wal_level=replica",
-    "max_wal_senders=4", "hot_standby=on", "jit=off", "timezone=UTC", "log_min_messages=warning",
-)  # fmt: skip
+    "listen_addresses=",
+    "unix_socket_permissions=0700",
+    "max_connections=50",
+    "shared_buffers=16MB",
+    "wal_level=replica",
+    "max_wal_senders=4",
+    "hot_standby=on",
+    "jit=off",
+    "timezone=UTC",
+    "log_min_messages=warning",
+)
 
 
 class Pair:
@@ -97,8 +105,13 @@ class Pair:
 
     def _run(self, *command: str) -> None:
         done = subprocess.run(
-            [str(binaries() / command[0]), *command[1:]], capture_output=True, text=True, cwd="/", timeout=patient(120), **self._credentials
-        )  # fmt: skip
+            [str(binaries() / command[0]), *command[1:]],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=patient(120),
+            **self._credentials,
+        )
         assert done.returncode == 0, done.stderr
 
     def _start(self, name: str) -> None:
@@ -107,9 +120,14 @@ class Pair:
         with open(log, "ab") as out:
             self._servers[name] = subprocess.Popen(
                 [str(binaries() / "postgres"), "-D", self._data(name), "-k", str(self._folder / name), *options],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", process_group=0,
-                preexec_fn=end_with_parent(signal.SIGQUIT), **self._credentials,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd="/",
+                process_group=0,
+                preexec_fn=end_with_parent(signal.SIGQUIT),
+                **self._credentials,
+            )
         deadline = time.monotonic() + patient(60)
         while not run_apart(_answers(self.dsn(name))):
             if self._servers[name].poll() is not None or time.monotonic() > deadline:

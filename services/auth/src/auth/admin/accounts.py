@@ -173,7 +173,11 @@ def _refuse_postmaster(address: str) -> None:
 def _domain(row: Row) -> models.Domain:
     kind: Any = row["catchall"] if row["catchall"] != "mailbox" or row["catchall_mailbox"] else "bounce"
     return models.Domain(
-        id=row["id"], name=row["name"], state=row["state"], created_at=row["created_at"],
+        id=row["id"],
+        name=row["name"],
+        state=row["state"],
+        created_at=row["created_at"],
         catchall=models.Catchall(kind=kind, mailbox=row["catchall_mailbox"], targets=row["catchall_targets"]),
-        postmaster_id=row["postmaster_id"], mailboxes=row["mailboxes"],
-    )  # fmt: skip
+        postmaster_id=row["postmaster_id"],
+        mailboxes=row["mailboxes"],
+    )

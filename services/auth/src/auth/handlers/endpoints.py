@@ -19,9 +19,12 @@ def add_endpoints(app: App, senders: Senders, recipients: Recipients, logins: Lo
     """Mount the five endpoints, each for its callers."""
 
     def endpoint(
-        path: str, question: type[Any], answer: type[Any], work: Callable[[Sequence[Any]], Awaitable[Any]],
+        path: str,
+        question: type[Any],
+        answer: type[Any],
+        work: Callable[[Sequence[Any]], Awaitable[Any]],
         *callers: str,
-    ) -> None:  # fmt: skip
+    ) -> None:
         async def listed(asked: Any, caller: str) -> Any:
             if question is wire.LoginList:
                 _require_protocols(asked.items, caller)

@@ -61,10 +61,19 @@ class LoginService:
     """Answers lists of logins."""
 
     def __init__(
-        self, store: Logins, clock: Clock, policy: GrantPolicy, passwords: Passwords, queue: HashQueue,
-        throttle: Throttle, *, pop3_delay: timedelta, grant: timedelta, proofs: ProofKeys,
+        self,
+        store: Logins,
+        clock: Clock,
+        policy: GrantPolicy,
+        passwords: Passwords,
+        queue: HashQueue,
+        throttle: Throttle,
+        *,
+        pop3_delay: timedelta,
+        grant: timedelta,
+        proofs: ProofKeys,
         exempt: Networks | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._store = store
         self._clock = clock
         self._policy = policy
@@ -100,9 +109,12 @@ class LoginService:
         times = Times(self._clock.now(), self._pop3_delay, self._grant, self._throttle.window)
         tries = [self._try(item) for item in items]
         rows = await self._store.read(
-            [item.operation_id for item in items], [t.account for t in tries], [t.client for t in tries],
-            [t.network for t in tries], times,
-        )  # fmt: skip
+            [item.operation_id for item in items],
+            [t.account for t in tries],
+            [t.client for t in tries],
+            [t.network for t in tries],
+            times,
+        )
         answers: list[LoginAnswer | None] = [remembered_answer(row) for row in rows]
         new = [n for n, answer in enumerate(answers) if answer is None]
         verdicts = await asyncio.gather(*(self._judge(tries[n], rows[n], times) for n in new))
@@ -124,9 +136,12 @@ class LoginService:
                 if granted:
                     metrics.GRANTS.inc()
         await self._replace_outdated(
-            [(rows[n]["id"], rows[n]["password_hash"], verdict.better)
-             for n, verdict in zip(new, verdicts, strict=True) if verdict.better]
-        )  # fmt: skip
+            [
+                (rows[n]["id"], rows[n]["password_hash"], verdict.better)
+                for n, verdict in zip(new, verdicts, strict=True)
+                if verdict.better
+            ]
+        )
         final = [answer for answer in answers if answer is not None]
         for t, answer in zip(tries, final, strict=True):
             _tell(t, answer)
@@ -137,9 +152,7 @@ class LoginService:
         if answer.mailbox_id is None or login.protocol == "smtp":
             return answer
         until = self._clock.timestamp() + LIFE
-        return structs.replace(
-            answer, proof=self._proofs.sign(answer.mailbox_id, answer.credential_version, until)
-        )  # fmt: skip
+        return structs.replace(answer, proof=self._proofs.sign(answer.mailbox_id, answer.credential_version, until))
 
     def _try(self, item: Login) -> Try:
         try:
@@ -178,9 +191,10 @@ class LoginService:
             return Verdict("good", delay=for_good)
         try:
             checked = await self._memory.check(
-                () if attempt.exempt else attempt.keys.of(row), tag,
+                () if attempt.exempt else attempt.keys.of(row),
+                tag,
                 lambda: self._queue.run(lambda: self._passwords.check(stored, attempt.login.password)),
-            )  # fmt: skip
+            )
         except QueueFull:
             return Verdict("busy", 1)
         if checked.good:
@@ -207,10 +221,18 @@ def _change(attempt: Try, row: Row, verdict: Verdict, now: datetime) -> Change |
         return None
     stranger = attempt.account if seen is None and not attempt.exempt else None
     return Change(
-        attempt.login.operation_id, good, pop3, row["id"] if good else None, row["credential_version"] or 0,
-        stranger, attempt.keys.network, attempt.client, attempt.holder if good else None, reset,
+        attempt.login.operation_id,
+        good,
+        pop3,
+        row["id"] if good else None,
+        row["credential_version"] or 0,
+        stranger,
+        attempt.keys.network,
+        attempt.client,
+        attempt.holder if good else None,
+        reset,
         attempt.network if learns else None,
-    )  # fmt: skip
+    )
 
 
 def _ok(row: Row, delay: float) -> LoginAnswer:
@@ -228,6 +250,9 @@ def _ok(row: Row, delay: float) -> LoginAnswer:
 def _tell(attempt: Try, answer: LoginAnswer) -> None:
     metrics.LOGINS.labels(attempt.login.protocol, answer.outcome).inc()
     log.info(
-        "login" if answer.outcome == "ok" else "login_refused", protocol=attempt.login.protocol,
-        account=attempt.account, client=attempt.login.client_address, outcome=answer.outcome,
-    )  # fmt: skip
+        "login" if answer.outcome == "ok" else "login_refused",
+        protocol=attempt.login.protocol,
+        account=attempt.account,
+        client=attempt.login.client_address,
+        outcome=answer.outcome,
+    )

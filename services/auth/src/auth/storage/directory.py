@@ -60,9 +60,15 @@ class Directory:
         """Return one record (bad, local, how, mailbox_id, address, domain) per row, in order."""
         async with translated():
             found: list[asyncpg.Record] = await self._pool.fetch(
-                queries.senders, range(len(rows)), [row.sender for row in rows], [row.domain for row in rows],
-                [row.client for row in rows], [row.login for row in rows], now, timeout=PATIENCE,
-            )  # fmt: skip
+                queries.senders,
+                range(len(rows)),
+                [row.sender for row in rows],
+                [row.domain for row in rows],
+                [row.client for row in rows],
+                [row.login for row in rows],
+                now,
+                timeout=PATIENCE,
+            )
         return found
 
     async def lookup(self, addresses: Sequence[tuple[str, str]]) -> dict[str, AddressEntry]:
@@ -73,9 +79,12 @@ class Directory:
             return {}
         async with translated():
             rows = await self._pool.fetch(
-                queries.lookup, range(len(asked)), [address for address, _ in asked], [domain for _, domain in asked],
+                queries.lookup,
+                range(len(asked)),
+                [address for address, _ in asked],
+                [domain for _, domain in asked],
                 timeout=PATIENCE,
-            )  # fmt: skip
+            )
         ours = {asked[row["n"]][1] for row in rows}
         if len(self._foreign) > MOST_FOREIGN:
             self._foreign.clear()
@@ -85,18 +94,19 @@ class Directory:
     async def charge(self, counts: Mapping[UUID, int], hour: datetime) -> dict[UUID, int]:
         """Charge relayed recipients to their accounts; return each account's new sum for this hour."""
         async with translated():
-            rows = await self._pool.fetch(
-                queries.charge, list(counts), list(counts.values()), hour, timeout=PATIENCE
-            )  # fmt: skip
+            rows = await self._pool.fetch(queries.charge, list(counts), list(counts.values()), hour, timeout=PATIENCE)
         return {row["mailbox_id"]: row["used"] for row in rows}
 
     async def sessions(self, items: Sequence[tuple[UUID, int]]) -> list[bool]:
         """Return for each (mailbox, credential version), in order, whether it is still valid."""
         async with translated():
             rows = await self._pool.fetch(
-                queries.sessions, range(len(items)), [box for box, _ in items], [version for _, version in items],
+                queries.sessions,
+                range(len(items)),
+                [box for box, _ in items],
+                [version for _, version in items],
                 timeout=PATIENCE,
-            )  # fmt: skip
+            )
         return [row["good"] for row in rows]
 
     async def oldest_domain(self) -> str | None:

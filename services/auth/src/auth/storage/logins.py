@@ -60,15 +60,27 @@ class Logins:
         self._pool = pool
 
     async def read(
-        self, operations: Sequence[UUID], accounts: Sequence[str], clients: Sequence[str | None],
-        networks: Sequence[str | None], times: Times,
-    ) -> list[asyncpg.Record]:  # fmt: skip
+        self,
+        operations: Sequence[UUID],
+        accounts: Sequence[str],
+        clients: Sequence[str | None],
+        networks: Sequence[str | None],
+        times: Times,
+    ) -> list[asyncpg.Record]:
         """Return one record per attempt, in order."""
         async with translated():
             rows: list[asyncpg.Record] = await self._pool.fetch(
-                queries.read, range(len(operations)), operations, accounts, clients,
-                times.now - times.window, times.now + times.window, networks, times.now - NETWORK_KNOWN, timeout=PATIENCE,
-            )  # fmt: skip
+                queries.read,
+                range(len(operations)),
+                operations,
+                accounts,
+                clients,
+                times.now - times.window,
+                times.now + times.window,
+                networks,
+                times.now - NETWORK_KNOWN,
+                timeout=PATIENCE,
+            )
         return rows
 
     async def commit(self, changes: Sequence[Change], times: Times) -> list[tuple[LoginAnswer, bool]]:

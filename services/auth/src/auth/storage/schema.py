@@ -27,25 +27,30 @@ metadata = MetaData(schema=SCHEMA)
 
 #: `closing`: no mail and no new mailboxes; what is left is purged, then the row is deleted.
 domains = Table(
-    "domains", metadata,
+    "domains",
+    metadata,
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("state", Text, nullable=False, server_default=text("'open'")),
     # L1, `.qmail-default`
     Column("catchall", Text, nullable=False, server_default=text("'bounce'")),
-    Column("catchall_mailbox", Uuid, ForeignKey("auth.mailboxes.id", ondelete="set null", use_alter=True,
-           name="domains_catchall_mailbox_fkey")),
+    Column(
+        "catchall_mailbox",
+        Uuid,
+        ForeignKey("auth.mailboxes.id", ondelete="set null", use_alter=True, name="domains_catchall_mailbox_fkey"),
+    ),
     Column("catchall_targets", ARRAY(Text)),
     time("created_at"),
     CheckConstraint("state in ('open', 'closing')", name="domains_state"),
     CheckConstraint("catchall in ('bounce', 'mailbox', 'forward')", name="domains_catchall"),
     CheckConstraint("(catchall = 'forward') = (catchall_targets is not null)", name="domains_catchall_targets"),
     CheckConstraint("catchall = 'mailbox' or catchall_mailbox is null", name="domains_catchall_mailbox"),
-)  # fmt: skip
+)
 
 #: `enabled`; `disabled`: accepts mail, no login, no relaying; `purging`: accepts no mail either and is not enabled again.
 mailboxes = Table(
-    "mailboxes", metadata,
+    "mailboxes",
+    metadata,
     Column("id", Uuid, primary_key=True),
     Column("address", Text, nullable=False, unique=True),
     Column("domain", Text, ForeignKey("auth.domains.name"), nullable=False),
@@ -62,11 +67,12 @@ mailboxes = Table(
     CheckConstraint(f"quota_limit between {QUOTA_LEAST} and {QUOTA_MOST}", name="mailboxes_quota"),
     CheckConstraint("address = lower(address) and address like '%@' || domain", name="mailboxes_address"),
     Index("mailboxes_domain", "domain", "address"),
-)  # fmt: skip
+)
 
 #: L2, `.qmail-<name>`: `keep_copy` files into the mailbox of the same address as well.
 forwards = Table(
-    "forwards", metadata,
+    "forwards",
+    metadata,
     Column("id", Uuid, primary_key=True),
     Column("address", Text, nullable=False, unique=True),
     Column("domain", Text, ForeignKey("auth.domains.name", ondelete="cascade"), nullable=False),
@@ -75,19 +81,21 @@ forwards = Table(
     time("created_at"),
     CheckConstraint("cardinality(targets) between 1 and 100", name="forwards_targets"),
     Index("forwards_domain", "domain", "address"),
-)  # fmt: skip
+)
 
 #: S12: an address or `@domain`, lower case.
 badmailfrom = Table(
-    "badmailfrom", metadata,
+    "badmailfrom",
+    metadata,
     Column("id", Uuid, primary_key=True),
     Column("entry", Text, nullable=False, unique=True),
     time("created_at"),
-)  # fmt: skip
+)
 
 #: S2: `address` may relay until `expires_at` for the account of `mailbox_id` (decision 9).
 grants = Table(
-    "grants", metadata,
+    "grants",
+    metadata,
     Column("id", Uuid, nullable=False, unique=True),
     Column("address", Text, nullable=False),
     Column("mailbox_id", Uuid, ForeignKey("auth.mailboxes.id", ondelete="cascade"), nullable=False),
@@ -100,12 +108,13 @@ grants = Table(
     Index("grants_domain", "address", "domain", "expires_at"),
     Index("grants_mailbox", "mailbox_id"),
     Index("grants_expires", "expires_at"),
-)  # fmt: skip
+)
 
 #: Wrong passwords since `window_started`: by account (a login name, existing or not) from networks it has not logged in from,
 #: by account and network from those it has (docs/decisions/0039), and by client address.
 login_failures = Table(
-    "login_failures", metadata,
+    "login_failures",
+    metadata,
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("failures", Integer, nullable=False),
@@ -113,27 +122,30 @@ login_failures = Table(
     PrimaryKeyConstraint("kind", "key", name="login_failures_pkey"),
     CheckConstraint("kind in ('account', 'address', 'network')", name="login_failures_kind"),
     Index("login_failures_window", "window_started"),
-)  # fmt: skip
+)
 
 #: Client networks (/24, /64) with a recent right password of a mailbox.
 login_networks = Table(
-    "login_networks", metadata,
+    "login_networks",
+    metadata,
     Column("mailbox_id", Uuid, ForeignKey("auth.mailboxes.id", ondelete="cascade"), nullable=False),
     Column("network", Text, nullable=False),
     time("seen_at"),
     PrimaryKeyConstraint("mailbox_id", "network", name="login_networks_pkey"),
     Index("login_networks_seen", "seen_at"),
-)  # fmt: skip
+)
 
 #: Login calls that changed something, for 10 minutes (decision 3); the row is the claim, `answers` has the answer.
 operations = Table(
-    "operations", metadata,
+    "operations",
+    metadata,
     Column("id", Uuid, primary_key=True),
     time("made_at"),
     Index("operations_made", "made_at"),
-)  # fmt: skip
+)
 answers = Table(
-    "answers", metadata,
+    "answers",
+    metadata,
     Column("operation_id", Uuid, ForeignKey("auth.operations.id", ondelete="cascade"), primary_key=True),
     Column("outcome", Text, nullable=False),
     Column("retry_after", Integer, nullable=False),
@@ -142,17 +154,18 @@ answers = Table(
     Column("credential_version", Integer, nullable=False),
     Column("quota_limit", BigInteger, nullable=False),
     Column("limit_version", Integer, nullable=False),
-)  # fmt: skip
+)
 
 #: Relayed recipients per account and clock hour (decision 9); for forwards the domain is charged (docs/decisions/0038).
 relay_use = Table(
-    "relay_use", metadata,
+    "relay_use",
+    metadata,
     Column("mailbox_id", Uuid, nullable=False),
     Column("hour", DateTime(timezone=True), nullable=False),
     Column("used", BigInteger, nullable=False),
     PrimaryKeyConstraint("mailbox_id", "hour", name="relay_use_pkey"),
     Index("relay_use_hour", "hour"),
-)  # fmt: skip
+)
 
 #: Work that one replica does: its holder and the end of its lease (`mailkit.postgres.singleton`).
 tables.singleton(metadata)

@@ -38,10 +38,15 @@ def router(usage: Usage, purger: Purger) -> APIRouter:
         contents = await usage.contents(mailbox_id)
         account = contents.account
         return MailboxUsage(
-            id=mailbox_id, usage=account.usage, quota_limit=account.quota.limit, purged=contents.purged,
-            folders=contents.folders, messages=account.messages, message_limit=account.charge.most_messages,
+            id=mailbox_id,
+            usage=account.usage,
+            quota_limit=account.quota.limit,
+            purged=contents.purged,
+            folders=contents.folders,
+            messages=account.messages,
+            message_limit=account.charge.most_messages,
             charged=account.charged,
-        )  # fmt: skip
+        )
 
     @routes.delete("/{mailbox_id}", operation_id="purge_mailbox")
     async def remove(mailbox_id: UUID) -> Purged:

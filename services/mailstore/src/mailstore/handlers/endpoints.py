@@ -125,10 +125,17 @@ def _add_frontend(app: App, steps: Steps) -> None:
 _EXPENSIVE = frozenset(
     f"/v1/{path}"
     for path in (
-        "folders/delete", "folders/rename", "folders/open", "messages/store", "messages/copy", "messages/expunge",
-        "messages/search", "maildrop/open", "maildrop/ahead",
+        "folders/delete",
+        "folders/rename",
+        "folders/open",
+        "messages/store",
+        "messages/copy",
+        "messages/expunge",
+        "messages/search",
+        "maildrop/open",
+        "maildrop/ahead",
     )
-)  # fmt: skip
+)
 
 
 def _in_turn(turns: Turns, answer: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:

@@ -35,8 +35,13 @@ def add_feed(app: App, feed: Feed, proven: Proven, life: Lifecycle) -> None:
         asking = asyncio.create_task(_listen(receive, subscriber, proven))
         asking.add_done_callback(lambda _: subscriber.wake())
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": [
-                (b"content-type", b"application/octet-stream"), (b"connection", b"close")]})  # fmt: skip
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": [(b"content-type", b"application/octet-stream"), (b"connection", b"close")],
+                }
+            )
             REQUEST_SECONDS.labels(PATH, "ok").observe(time.perf_counter() - started)
             async for frame in subscriber.frames():
                 if asking.done() or life.stopping.is_set():

@@ -29,9 +29,25 @@ class Part:
     """
 
     __slots__ = (
-        "body", "children", "description", "digest", "disposition", "encoding", "end", "fields", "id", "kind",
-        "language", "location", "md5", "params", "parent", "start", "subtype", "type",
-    )  # fmt: skip
+        "body",
+        "children",
+        "description",
+        "digest",
+        "disposition",
+        "encoding",
+        "end",
+        "fields",
+        "id",
+        "kind",
+        "language",
+        "location",
+        "md5",
+        "params",
+        "parent",
+        "start",
+        "subtype",
+        "type",
+    )
 
     def __init__(self, start: int, parent: "Part | None") -> None:
         self.start = self.body = self.end = start

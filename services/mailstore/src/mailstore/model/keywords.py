@@ -50,6 +50,4 @@ def carry(source: Sequence[str], target: Sequence[str], masks: Sequence[int]) ->
     bits = {bit: mask_of(keywords, [name])[1] for bit, name in names.items() if used & bit}
     if all(bit == new for bit, new in bits.items()):
         return keywords, list(masks)
-    return keywords, [
-        (mask & SYSTEM_BITS) | sum(new for bit, new in bits.items() if mask & bit) for mask in masks
-    ]  # fmt: skip
+    return keywords, [(mask & SYSTEM_BITS) | sum(new for bit, new in bits.items() if mask & bit) for mask in masks]

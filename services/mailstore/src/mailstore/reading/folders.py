@@ -36,11 +36,21 @@ class Folders:
         gone = await self._views.lost_subscriptions(mailbox_id)
         folders = [
             FolderInfo(
-                row.name, row.folder_id, row.special_use, row.subscribed, True, row.uidvalidity, row.uidnext,
-                row.highest_modseq, row.messages, row.unseen, row.recent, row.octets,
+                row.name,
+                row.folder_id,
+                row.special_use,
+                row.subscribed,
+                True,
+                row.uidvalidity,
+                row.uidnext,
+                row.highest_modseq,
+                row.messages,
+                row.unseen,
+                row.recent,
+                row.octets,
             )
             for row in rows
-        ]  # fmt: skip
+        ]
         names = {folder.name for folder in folders}
         levels = {parent for name in names for parent in parents(name)} - names
         folders += [FolderInfo(name, 0, "", name in gone, False, 0, 1, 0, 0, 0, 0, 0) for name in levels]
@@ -60,9 +70,16 @@ class Folders:
         if not question.read_only:
             recent_from = await self._recent(mailbox_id, folder.folder_id, folder) or folder.uidnext
         return FolderSnapshot(
-            "ok", folder.folder_id, folder.uidvalidity, folder.uidnext, folder.highest_modseq, recent_from,
-            pack(folder.uids or ()), pack_masks(folder.masks or ()), folder.keywords,
-        )  # fmt: skip
+            "ok",
+            folder.folder_id,
+            folder.uidvalidity,
+            folder.uidnext,
+            folder.highest_modseq,
+            recent_from,
+            pack(folder.uids or ()),
+            pack_masks(folder.masks or ()),
+            folder.keywords,
+        )
 
     async def changes(self, question: ChangesQuestion) -> Changes:
         """Return the changes after MODSEQ `since`, as one consistent snapshot."""
@@ -78,9 +95,15 @@ class Folders:
         if question.take_recent:
             recent_from = await self._recent(mailbox_id, folder_id, folder)
         return Changes(
-            "ok", folder.highest_modseq, folder.uidnext, recent_from, pack(folder.uids or ()), pack_masks(folder.masks or ()),
-            pack(folder.vanished or ()), folder.keywords,
-        )  # fmt: skip
+            "ok",
+            folder.highest_modseq,
+            folder.uidnext,
+            recent_from,
+            pack(folder.uids or ()),
+            pack_masks(folder.masks or ()),
+            pack(folder.vanished or ()),
+            folder.keywords,
+        )
 
     async def _recent(self, mailbox_id: UUID, folder_id: int, folder: FolderState) -> int:
         """The first UID that is \\Recent for this session alone; 0 if there is none or another session claimed them.

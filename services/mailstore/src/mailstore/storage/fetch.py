@@ -93,7 +93,7 @@ class FetchRows:
 
     async def rows_until(
         self, mailbox_id: UUID, folder_id: int, low: int, high: int, most: int, octets: int, selection: Selection
-    ) -> list[StoredMessage]:  # fmt: skip
+    ) -> list[StoredMessage]:
         """Return the first rows of a range until their rendered columns reach `octets`."""
         statement = queries.fetch_cut.replace("$columns", selection.sql.replace("r.", "m."))
         async with translated():
@@ -108,7 +108,7 @@ class FetchRows:
 
     async def _first(
         self, one: str, several: str, mailbox_id: UUID, folder_id: int, ranges: Ranges, most: int, kind: type[R]
-    ) -> list[R]:  # fmt: skip
+    ) -> list[R]:
         """Run the statement for one range, or that for several short ones."""
         bounds = ranges[0] if len(ranges) == 1 else split(ranges)
         statement = one if len(ranges) == 1 else several

@@ -62,10 +62,14 @@ class FilingTransaction:
     async def allocate(self, accounts: Sequence[tuple[UUID, Account]]) -> list[Allocated]:
         """Allocate UIDs and a MODSEQ in the INBOX of each mailbox, and add what its account has taken."""
         return await self._connection.fetch(
-            queries.take_uids_and_usage, [mailbox_id for mailbox_id, _ in accounts], [each.new for _, each in accounts],
-            [each.added for _, each in accounts], [each.quota.limit for _, each in accounts],
-            [each.quota.version for _, each in accounts], record_class=Allocated,
-        )  # fmt: skip
+            queries.take_uids_and_usage,
+            [mailbox_id for mailbox_id, _ in accounts],
+            [each.new for _, each in accounts],
+            [each.added for _, each in accounts],
+            [each.quota.limit for _, each in accounts],
+            [each.quota.version for _, each in accounts],
+            record_class=Allocated,
+        )
 
     async def insert(self, messages: Sequence[NewMessage], hand_overs: Sequence[HandOver]) -> None:
         """Insert messages and the hand-overs that they were."""

@@ -24,15 +24,42 @@ NewMessage = tuple[object, ...]
 
 
 def new_message(
-    mailbox_id: UUID, folder_id: int, uid: int, body_id: UUID, prefix: bytes, size: int, flags: int, modseq: int,
-    internaldate: datetime, view: Rendered, *, open_end: bool = False,
-) -> NewMessage:  # fmt: skip
+    mailbox_id: UUID,
+    folder_id: int,
+    uid: int,
+    body_id: UUID,
+    prefix: bytes,
+    size: int,
+    flags: int,
+    modseq: int,
+    internaldate: datetime,
+    view: Rendered,
+    *,
+    open_end: bool = False,
+) -> NewMessage:
     """Return the row of one message with its rendered columns (decision 7). `open_end`: its last line has no CRLF."""
     return (
-        mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate,
-        view.envelope, view.body, view.bodystructure, view.parts, view.sent_day,
-        _text(view.subject), _text(view.from_), _text(view.to), _text(view.cc), _text(view.bcc), open_end,
-    )  # fmt: skip
+        mailbox_id,
+        folder_id,
+        uid,
+        body_id,
+        prefix,
+        size,
+        flags,
+        modseq,
+        internaldate,
+        view.envelope,
+        view.body,
+        view.bodystructure,
+        view.parts,
+        view.sent_day,
+        _text(view.subject),
+        _text(view.from_),
+        _text(view.to),
+        _text(view.cc),
+        _text(view.bcc),
+        open_end,
+    )
 
 
 def addresses_searched(envelope: bytes) -> tuple[str, str, str, str]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     text,
-)  # fmt: skip
+)
 
 from mailkit.postgres import tables
 from mailkit.postgres.tables import time
@@ -32,7 +32,8 @@ metadata = MetaData(schema=SCHEMA)
 #: `usage` in octets, exact. `quota_limit` is that of the highest `limit_version` seen (decision 5). `purged_at` makes the row
 #: a tombstone: a late delivery is answered 5.1.1.
 mailbox = Table(
-    "mailbox", metadata,
+    "mailbox",
+    metadata,
     Column("id", Uuid, primary_key=True),
     Column("usage", BigInteger, nullable=False, server_default=text("0")),
     Column("quota_limit", BigInteger, nullable=False, server_default=text("0")),
@@ -41,13 +42,14 @@ mailbox = Table(
     Column("last_uidvalidity", BigInteger, nullable=False, server_default=text("0")),
     time("purged_at", nullable=True),
     CheckConstraint("usage >= 0", name="mailbox_usage"),
-)  # fmt: skip
+)
 
 #: Folder 1 is INBOX. `forgotten_modseq`: tombstones up to it may have been removed. `recent_from`: messages from this UID on
 #: are \\Recent for the next read-write session. `messages`, `unseen` and `octets` change in the statements that change
 #: messages.
 folder = Table(
-    "folder", metadata,
+    "folder",
+    metadata,
     Column("mailbox_id", Uuid, nullable=False),
     Column("folder_id", Integer, nullable=False),
     Column("name", Text, nullable=False),
@@ -64,18 +66,20 @@ folder = Table(
     PrimaryKeyConstraint("mailbox_id", "folder_id", name="folder_pkey"),
     UniqueConstraint("mailbox_id", "name", name="folder_mailbox_id_name_key"),
     CheckConstraint("unseen between 0 and messages and octets >= 0", name="folder_counts"),
-)  # fmt: skip
+)
 
 subscription = Table(
-    "subscription", metadata,
+    "subscription",
+    metadata,
     Column("mailbox_id", Uuid, nullable=False),
     Column("name", Text, nullable=False),
     PrimaryKeyConstraint("mailbox_id", "name", name="subscription_pkey"),
-)  # fmt: skip
+)
 
 #: Narrow, since flags change; the constant columns of a message are in `rendered`.
 message = Table(
-    "message", metadata,
+    "message",
+    metadata,
     Column("mailbox_id", Uuid, nullable=False),
     Column("folder_id", Integer, nullable=False),
     Column("uid", BigInteger, nullable=False),
@@ -90,11 +94,12 @@ message = Table(
     Index("message_modseq", "mailbox_id", "folder_id", "modseq"),
     Index("message_body", "body_id"),
     Index("message_deleted", "mailbox_id", "folder_id", "uid", postgresql_where=text("flags & 4 <> 0")),
-)  # fmt: skip
+)
 
 #: Values as IMAP sends them (decision 7), and the folded texts that SEARCH compares.
 rendered = Table(
-    "rendered", metadata,
+    "rendered",
+    metadata,
     Column("mailbox_id", Uuid, nullable=False),
     Column("folder_id", Integer, nullable=False),
     Column("uid", BigInteger, nullable=False),
@@ -110,13 +115,17 @@ rendered = Table(
     Column("bcc", Text, nullable=False),
     PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="rendered_pkey"),
     Index(
-        "rendered_big", "mailbox_id", "folder_id", "uid",
+        "rendered_big",
+        "mailbox_id",
+        "folder_id",
+        "uid",
         postgresql_where=text("octet_length(envelope) + octet_length(body) + octet_length(bodystructure) > 65536"),
     ),
-)  # fmt: skip
+)
 
 expunged = Table(
-    "expunged", metadata,
+    "expunged",
+    metadata,
     Column("mailbox_id", Uuid, nullable=False),
     Column("folder_id", Integer, nullable=False),
     Column("uid", BigInteger, nullable=False),
@@ -125,45 +134,49 @@ expunged = Table(
     PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="expunged_pkey"),
     Index("expunged_modseq", "mailbox_id", "folder_id", "modseq"),
     Index("expunged_at", "at"),
-)  # fmt: skip
+)
 
 #: Completed hand-overs (decision 3), partitioned by the time-ordered queue id.
 filed = Table(
-    "filed", metadata,
+    "filed",
+    metadata,
     Column("queue_id", Uuid, nullable=False),
     Column("mailbox_id", Uuid, nullable=False),
     PrimaryKeyConstraint("queue_id", "mailbox_id", name="filed_pkey"),
     postgresql_partition_by="RANGE (queue_id)",
-)  # fmt: skip
+)
 
 maildrop_lease = Table(
-    "maildrop_lease", metadata,
+    "maildrop_lease",
+    metadata,
     Column("mailbox_id", Uuid, primary_key=True),
     Column("session_id", Uuid, nullable=False),
     time("until"),
-)  # fmt: skip
+)
 
 #: Answers of changes, kept for 10 minutes, so that a repeated call changes nothing again.
 operation = Table(
-    "operation", metadata,
+    "operation",
+    metadata,
     Column("mailbox_id", Uuid, nullable=False),
     Column("id", Uuid, nullable=False),
     Column("answer", LargeBinary, nullable=False),
     time("made_at"),
     PrimaryKeyConstraint("mailbox_id", "id", name="operation_pkey"),
     Index("operation_made", "made_at"),
-)  # fmt: skip
+)
 
 tables.singleton(metadata)
 
 #: Progress of work that is done once on all rows of a table, in slices, in the order of keys.
 backfill = Table(
-    "backfill", metadata,
+    "backfill",
+    metadata,
     Column("name", Text, primary_key=True),
     Column("mailbox_id", Uuid, nullable=False, server_default=text("'00000000-0000-0000-0000-000000000000'")),
     Column("folder_id", Integer, nullable=False, server_default=text("0")),
     Column("uid", BigInteger, nullable=False, server_default=text("0")),
     Column("done", Boolean, nullable=False, server_default=text("false")),
-)  # fmt: skip
+)
 
 tables.schema_min_code(metadata)

@@ -105,7 +105,7 @@ class SearchRows:
 
     async def candidates(
         self, mailbox_id: UUID, folder_id: int, keys: Keys, condition: str, after: int, most: int, left: Left
-    ) -> list[Candidate]:  # fmt: skip
+    ) -> list[Candidate]:
         """Return the first messages above the UID `after` that fulfil the condition. Raises OverLimit."""
         statement = (
             queries.candidates.replace("$values", "".join(keys.values))

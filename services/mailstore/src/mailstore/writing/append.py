@@ -55,9 +55,14 @@ class Appender:
         return answer
 
     async def _add(
-        self, operation: MailboxOperation[Appended], entering: Entering, head: Append, body_id: UUID, message: bytes,
+        self,
+        operation: MailboxOperation[Appended],
+        entering: Entering,
+        head: Append,
+        body_id: UUID,
+        message: bytes,
         view: Rendered,
-    ) -> Appended:  # fmt: skip
+    ) -> Appended:
         """Append in the transaction of the operation."""
         folder = await operation.folders.lock_named(head.name)
         if folder is None:
@@ -78,10 +83,19 @@ class Appender:
         date = now if head.internal_date is None else moment(head.internal_date)
         await operation.messages.insert(
             new_message(
-                head.mailbox_id, folder.folder_id, given.first_uid, body_id, b"", len(message), mask, given.modseq, date, view,
+                head.mailbox_id,
+                folder.folder_id,
+                given.first_uid,
+                body_id,
+                b"",
+                len(message),
+                mask,
+                given.modseq,
+                date,
+                view,
                 open_end=bool(message) and not message.endswith(b"\r\n"),
             )
-        )  # fmt: skip
+        )
         await operation.add_usage(len(message), account.quota)
         await operation.notify()
         return await operation.remember(Appended("ok", folder.uidvalidity, given.first_uid))

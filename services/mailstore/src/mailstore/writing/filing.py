@@ -160,9 +160,12 @@ def _answered(item: Filing, answer: FilingAnswer | Exception) -> FilingAnswer:
 
 
 async def _insert(
-    transaction: FilingTransaction, accepted: list[tuple[Filing, int]], views: dict[UUID, Rendered],
-    accounts: dict[UUID, Account], now: datetime,
-) -> None:  # fmt: skip
+    transaction: FilingTransaction,
+    accepted: list[tuple[Filing, int]],
+    views: dict[UUID, Rendered],
+    accounts: dict[UUID, Account],
+    now: datetime,
+) -> None:
     """Insert the rows of the accepted items; their mailboxes are locked.
 
     INTERNALDATE is never in the future, though the clock of a queue-worker may be ahead (RFC 3501 2.3.3: when received).
@@ -179,9 +182,18 @@ async def _insert(
         date = min(moment(item.received_at), now)
         new.append(
             new_message(
-                mailbox_id, INBOX_ID, uid, item.body_id, item.prefix, size, 0, modseqs[mailbox_id], date, views[item.body_id]
+                mailbox_id,
+                INBOX_ID,
+                uid,
+                item.body_id,
+                item.prefix,
+                size,
+                0,
+                modseqs[mailbox_id],
+                date,
+                views[item.body_id],
             )
-        )  # fmt: skip
+        )
     await transaction.insert(new, [(item.queue_id, item.mailbox_id) for item, _ in accepted])
     await transaction.notify(ids)
 

@@ -29,17 +29,25 @@ class Logins:
     """Client of auth that sends logins in batches. A request without an answer is retried once under the same id."""
 
     def __init__(
-        self, batcher: Batcher[Login, LoginAnswer], undo_checks: Callable[[Sequence[UUID]], Awaitable[list[bool]]],
+        self,
+        batcher: Batcher[Login, LoginAnswer],
+        undo_checks: Callable[[Sequence[UUID]], Awaitable[list[bool]]],
         tarpit: Tarpit,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._batcher = batcher
         self._undo_checks = undo_checks
         self._tarpit = tarpit
 
     async def check(
-        self, protocol: str, login: str, password: str, peer: Peer, *, ends: float | None = None,
+        self,
+        protocol: str,
+        login: str,
+        password: str,
+        peer: Peer,
+        *,
+        ends: float | None = None,
         operation: UUID | None = None,
-    ) -> LoginAnswer:  # fmt: skip
+    ) -> LoginAnswer:
         """Return the answer of auth, before the deadline `ends`; raises Unavailable.
 
         The address of a direct client is not passed on, so it gets no relay grant (decision 9).

@@ -24,8 +24,12 @@ _FLAG = re.compile(rb'\\?[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
 _UNQUOTE = re.compile(rb'\\(["\\])')
 _DATE = re.compile(rb"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
 _DATE_TIME = re.compile(rb"([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
-_MONTHS = {name: number for number, name in enumerate(
-    (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"), 1)}  # fmt: skip
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"), 1
+    )
+}
 _LARGEST = 2**32 - 1
 
 
@@ -198,9 +202,14 @@ class Cursor:
         try:
             zone = timezone(-offset if match[7] == b"-" else offset) if offset else UTC
             moment = datetime(
-                int(match[3]), _MONTHS[match[2].lower()], int(match[1]), int(match[4]), int(match[5]), min(int(match[6]), 59),
+                int(match[3]),
+                _MONTHS[match[2].lower()],
+                int(match[1]),
+                int(match[4]),
+                int(match[5]),
+                min(int(match[6]), 59),
                 tzinfo=zone,
-            )  # fmt: skip
+            )
             return moment.timestamp()
         except (KeyError, ValueError, OverflowError):
             raise BadCommand("there is no such date") from None

@@ -10,8 +10,12 @@ from pop_imap_frontend.imap.refusals import BadCommand, No
 MOST_PATTERNS = 20
 #: The items of STATUS, and the field of a folder that each is.
 STATUS_ITEMS = {
-    "MESSAGES": "messages", "RECENT": "recent", "UIDNEXT": "uidnext", "UIDVALIDITY": "uidvalidity", "UNSEEN": "unseen",
-}  # fmt: skip
+    "MESSAGES": "messages",
+    "RECENT": "recent",
+    "UIDNEXT": "uidnext",
+    "UIDVALIDITY": "uidvalidity",
+    "UNSEEN": "unseen",
+}
 _SELECT = ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")
 _RETURN = ("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS")
 

@@ -10,8 +10,12 @@ from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.view import TOO_MANY_RANGES, FolderView, merged
 
 _FLAG_KEYS = {
-    "ANSWERED": "\\Answered", "DELETED": "\\Deleted", "DRAFT": "\\Draft", "FLAGGED": "\\Flagged", "SEEN": "\\Seen",
-}  # fmt: skip
+    "ANSWERED": "\\Answered",
+    "DELETED": "\\Deleted",
+    "DRAFT": "\\Draft",
+    "FLAGGED": "\\Flagged",
+    "SEEN": "\\Seen",
+}
 _TEXT_KEYS = frozenset(("BCC", "BODY", "CC", "FROM", "SUBJECT", "TEXT", "TO"))
 _DATE_KEYS = frozenset(("BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE"))
 _CHARSETS = {

@@ -60,8 +60,13 @@ def show_message(queue_id: str, json: Json = False) -> None:
         return
     show(record, False, f"{record['id']} from <{record['sender']}>, since {record['first_seen']}")
     columns = {
-        "address": "RECIPIENT", "state": "STATE", "tries": "TRIES", "next_attempt": "NEXT TRY", "remote_host": "HOST", "reply": "LAST REPLY",
-    }  # fmt: skip
+        "address": "RECIPIENT",
+        "state": "STATE",
+        "tries": "TRIES",
+        "next_attempt": "NEXT TRY",
+        "remote_host": "HOST",
+        "reply": "LAST REPLY",
+    }
     table(record["recipients"], False, columns, "it has no recipients")
     if record.get("next") is not None:
         typer.echo(f"these are the first {len(record['recipients'])} recipients")

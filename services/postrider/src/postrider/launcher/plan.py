@@ -14,8 +14,14 @@ HOST = "localhost"
 
 #: Listener ports of the single-machine run (docs/contract.md), before POSTRIDER_PORT_OFFSET.
 MAIL_PORTS = {
-    "SMTP": 2525, "SMTPS": 2465, "SUBMISSION": 2587, "POP3": 2110, "POP3S": 2995, "IMAP": 2143, "IMAPS": 2993,
-}  # fmt: skip
+    "SMTP": 2525,
+    "SMTPS": 2465,
+    "SUBMISSION": 2587,
+    "POP3": 2110,
+    "POP3S": 2995,
+    "IMAP": 2143,
+    "IMAPS": 2993,
+}
 #: HTTP port, module and prefix of the URL setting's name, per service, in the order they are started.
 SERVICES = {
     "auth": (8001, "auth", "AUTH"),

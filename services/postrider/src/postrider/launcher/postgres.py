@@ -91,9 +91,14 @@ class EmbeddedPostgres:
             options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
             self._process = subprocess.Popen(
                 [str(binaries() / "postgres"), "-D", str(self._data), "-k", str(self._socket), *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", process_group=0,
-                preexec_fn=_end_with_parent, **self._credentials(),
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                process_group=0,
+                preexec_fn=_end_with_parent,
+                **self._credentials(),
+            )
         await self._wait()
 
     def interrupt(self) -> None:
@@ -200,7 +205,7 @@ async def finish(command: Sequence[str], **options: Any) -> tuple[int, str]:
     """
     process = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0, **options
-    )  # fmt: skip
+    )
     try:
         out, _ = await process.communicate()
     except asyncio.CancelledError:

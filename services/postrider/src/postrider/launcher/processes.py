@@ -39,8 +39,12 @@ class Service:
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", SERVICES[self.name][1]],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, pass_fds=(launcher_fd,),
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=env,
+                pass_fds=(launcher_fd,),
+            )
 
     @property
     def pid(self) -> int | None:

@@ -75,9 +75,10 @@ class Addresses:
             return timeouts
         factor = 2 ** min(known.failures, 10)
         return replace(
-            timeouts, connect=min(timeouts.connect, FIRST_CONNECT * factor),
+            timeouts,
+            connect=min(timeouts.connect, FIRST_CONNECT * factor),
             greeting=min(timeouts.greeting, FIRST_GREETING * factor),
-        )  # fmt: skip
+        )
 
     def is_silent(self, address: str) -> bool:
         """Return whether the last connection to `address` got no answer in time."""

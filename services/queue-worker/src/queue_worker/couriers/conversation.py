@@ -266,11 +266,14 @@ class Conversation(asyncio.Protocol):
         try:
             secure = await asyncio.wait_for(
                 self._loop.start_tls(
-                    self._transport, self, opportunistic(),
-                    server_hostname=server_name(self.host), ssl_handshake_timeout=self.times.tls,
+                    self._transport,
+                    self,
+                    opportunistic(),
+                    server_hostname=server_name(self.host),
+                    ssl_handshake_timeout=self.times.tls,
                 ),
                 self.times.tls + 1,
-            )  # fmt: skip
+            )
         except (OSError, EOFError, TimeoutError, RuntimeError) as error:  # uvloop: RuntimeError for a closed handle
             raise trouble.tls_failed(self.host, str(error) or type(error).__name__) from None
         session = secure.get_extra_info("ssl_object") if secure is not None else None

@@ -45,11 +45,17 @@ class LocalCourier:
 
         items = [
             Filing(
-                claim.message_id, _mailbox(claim), claim.body_id, prefix(claim), claim.first_seen.timestamp(),
-                claim.quota_limit, claim.limit_version, exempt=claim.bounce,
+                claim.message_id,
+                _mailbox(claim),
+                claim.body_id,
+                prefix(claim),
+                claim.first_seen.timestamp(),
+                claim.quota_limit,
+                claim.limit_version,
+                exempt=claim.bounce,
             )
             for claim in claims
-        ]  # fmt: skip
+        ]
         answers = await send_apart(hand_over, items)
         self._note(next((answer for answer in answers if isinstance(answer, Exception) and concerns_all(answer)), None))
         return [Result(claim, *_outcome(claim, answer)) for claim, answer in zip(claims, answers, strict=True)]

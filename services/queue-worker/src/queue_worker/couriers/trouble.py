@@ -25,9 +25,13 @@ class Trouble(Exception):
     """A conversation that cannot begin or continue: the next host is tried, and after the last the mail is deferred."""
 
     def __init__(
-        self, status: str, text: str, host: str | None = None, diagnostic: str | None = None,
+        self,
+        status: str,
+        text: str,
+        host: str | None = None,
+        diagnostic: str | None = None,
         significance: Significance = Significance.unreachable,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(text)
         self.status, self.text = status, text
         self.host, self.diagnostic, self.significance = host, diagnostic, significance

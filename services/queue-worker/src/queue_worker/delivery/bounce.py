@@ -16,9 +16,13 @@ WHOLE_ORIGINAL = 100 * 1024
 
 
 def bounce(
-    original: Original, attached: bytes, results: Sequence[tuple[Result, str]], helo_name: str, now: datetime,
+    original: Original,
+    attached: bytes,
+    results: Sequence[tuple[Result, str]],
+    helo_name: str,
+    now: datetime,
     submission_id: UUID,
-) -> Submission:  # fmt: skip
+) -> Submission:
     """Return the bounce for `results` ((attempt, final text) of each recipient given up) as a submission from `<>`.
 
     `attached`: the original's body; empty if it is gone.
@@ -27,9 +31,13 @@ def bounce(
     sender = SubmissionRecipient(o.mail_from, o.mail_from, o.sender_mailbox, o.sender_limit, o.sender_limit_version)
     body = _render(original, attached, results, helo_name, now)
     return Submission(
-        submission_id, "", [sender], body,
-        eight_bit=not body.isascii(), smtputf8=not original.mail_from.isascii(),
-    )  # fmt: skip
+        submission_id,
+        "",
+        [sender],
+        body,
+        eight_bit=not body.isascii(),
+        smtputf8=not original.mail_from.isascii(),
+    )
 
 
 def _render(

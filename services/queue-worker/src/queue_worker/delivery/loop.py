@@ -51,9 +51,16 @@ class Delivery:
     """The loop that delivers to remote hosts. Call `wake` with the pairs that have something new."""
 
     def __init__(
-        self, claims: Claims, bodies: BodyStore, clock: Clock, leases: Leases, recorder: Recorder, remote: RemoteCourier,
-        *, per_domain: int,
-    ) -> None:  # fmt: skip
+        self,
+        claims: Claims,
+        bodies: BodyStore,
+        clock: Clock,
+        leases: Leases,
+        recorder: Recorder,
+        remote: RemoteCourier,
+        *,
+        per_domain: int,
+    ) -> None:
         self._claims = claims
         self._bodies = bodies
         self._clock = clock
@@ -223,11 +230,15 @@ class Delivery:
             first = group[0]
             prefix = prefix_of(first)
             return RemoteMessage(
-                first.message_id, first.mail_from, group,
-                len(prefix) + first.size, first.eight_bit or not prefix.isascii(), first.smtputf8,
+                first.message_id,
+                first.mail_from,
+                group,
+                len(prefix) + first.size,
+                first.eight_bit or not prefix.isascii(),
+                first.smtputf8,
                 load_body=lambda: bodies.load(first),
                 before_dot=lambda: self._leases.mark_dot([claim for claim in group if claim in left]),
-            )  # fmt: skip
+            )
 
         try:
             await self._remote.deliver(slot.domain, [remote_message(group) for group in messages], report)

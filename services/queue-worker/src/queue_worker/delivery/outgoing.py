@@ -58,6 +58,12 @@ def prefix_of(claim: Claim) -> bytes:
 def cleaned(result: Result) -> Result:
     """Return `result` with the texts of the remote host as they can be stored, logged and bounced."""
     return Result(
-        result.claim, result.outcome, result.status, clean(result.text), result.remote_host and clean(result.remote_host),
-        result.diagnostic and clean(result.diagnostic), result.tls, result.reached,
-    )  # fmt: skip
+        result.claim,
+        result.outcome,
+        result.status,
+        clean(result.text),
+        result.remote_host and clean(result.remote_host),
+        result.diagnostic and clean(result.diagnostic),
+        result.tls,
+        result.reached,
+    )

@@ -29,9 +29,16 @@ class Recorder:
     """Records results in batches; waits while the database does not answer, since a lost result means a second delivery."""
 
     def __init__(
-        self, outcomes: Outcomes, bodies: BodyStore, clock: Clock, *,
-        helo_name: str, lifetime: int, retry_first: int, wake: Callable[[Iterable[Pair]], None] = lambda pairs: None,
-    ) -> None:  # fmt: skip
+        self,
+        outcomes: Outcomes,
+        bodies: BodyStore,
+        clock: Clock,
+        *,
+        helo_name: str,
+        lifetime: int,
+        retry_first: int,
+        wake: Callable[[Iterable[Pair]], None] = lambda pairs: None,
+    ) -> None:
         self._outcomes = outcomes
         self._bodies = bodies
         self._clock = clock

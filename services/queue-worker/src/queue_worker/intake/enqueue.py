@@ -15,10 +15,20 @@ def entry(submission: Submission, *, bounce: bool = False) -> Entry:
     s, sender = submission, submission.sender_target
     flow = NO_FLOW if bounce else flow_of(s.account, s.client_address, s.mail_from)
     return Entry(
-        s.submission_id, s.mail_from, new_id(), s.body, s.account, s.client_address, s.eight_bit, s.smtputf8, bounce,
-        sender.mailbox_id if sender else None, sender.quota_limit if sender else 0, sender.limit_version if sender else 0,
+        s.submission_id,
+        s.mail_from,
+        new_id(),
+        s.body,
+        s.account,
+        s.client_address,
+        s.eight_bit,
+        s.smtputf8,
+        bounce,
+        sender.mailbox_id if sender else None,
+        sender.quota_limit if sender else 0,
+        sender.limit_version if sender else 0,
         _recipients(s, flow),
-    )  # fmt: skip
+    )
 
 
 def _recipients(submission: Submission, flow: UUID) -> tuple[NewRecipient, ...]:
@@ -26,11 +36,19 @@ def _recipients(submission: Submission, flow: UUID) -> tuple[NewRecipient, ...]:
     seen = delivered_to(submission.body) if any(r.loop_address for r in recipients) else frozenset()
     return tuple(
         NewRecipient(
-            n, "" if r.mailbox_id else destination(r.address), r.address, r.original, r.mailbox_id, r.quota_limit,
-            r.limit_version, bool(seen) and r.loop_address.lower() in seen, NO_FLOW if r.mailbox_id else flow, r.via,
+            n,
+            "" if r.mailbox_id else destination(r.address),
+            r.address,
+            r.original,
+            r.mailbox_id,
+            r.quota_limit,
+            r.limit_version,
+            bool(seen) and r.loop_address.lower() in seen,
+            NO_FLOW if r.mailbox_id else flow,
+            r.via,
         )
         for n, r in enumerate(recipients)
-    )  # fmt: skip
+    )
 
 
 def destination(address: str) -> str:

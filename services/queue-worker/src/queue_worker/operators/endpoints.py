@@ -68,10 +68,14 @@ def router(store: Records, clock: Clock, wake: Callable[[Iterable[Pair]], None])
                 row.n: Recipient.under_way(row, message.expires, attempts.get(row.n, [])) for row in under_way
             }
         return MessageDetail(
-            id=queue_id.hex, sender=known.mail_from, size=message.size if message else None, first_seen=known.first_seen,
-            expires=message.expires if message else None, recipients=[recipients[n] for n in shown],
+            id=queue_id.hex,
+            sender=known.mail_from,
+            size=message.size if message else None,
+            first_seen=known.first_seen,
+            expires=message.expires if message else None,
+            recipients=[recipients[n] for n in shown],
             next=shown[-1] if len(numbers) > limit else None,
-        )  # fmt: skip
+        )
 
     @routes.post("/retry", operation_id="retry_all")
     async def retry_all() -> Retried:

@@ -44,9 +44,16 @@ class QueuedMessage(BaseModel):
     @classmethod
     def of(cls, row: rows.Listed) -> Self:
         return cls(
-            id=row.id.hex, sender=row.mail_from, size=row.size, first_seen=row.first_seen, expires=row.expires,
-            recipients=row.recipients, next_attempt=row.due, in_doubt=row.in_doubt,
-            state="claimed" if "claimed" in row.states else "waiting", reply=row.reply or "",
+            id=row.id.hex,
+            sender=row.mail_from,
+            size=row.size,
+            first_seen=row.first_seen,
+            expires=row.expires,
+            recipients=row.recipients,
+            next_attempt=row.due,
+            in_doubt=row.in_doubt,
+            state="claimed" if "claimed" in row.states else "waiting",
+            reply=row.reply or "",
             named=[
                 QueuedRecipient(address=address, original=original, state=state, next_attempt=due, reply=reply)
                 for address, original, state, due, reply in zip(
@@ -54,7 +61,7 @@ class QueuedMessage(BaseModel):
                 )
             ],
             unnamed=row.recipients - len(row.addresses),
-        )  # fmt: skip
+        )
 
 
 class Attempt(BaseModel):
@@ -95,15 +102,16 @@ class Recipient(BaseModel):
     @classmethod
     def under_way(cls, row: rows.UnderWay, expires: datetime, attempts: list[Attempt]) -> Self:
         return cls(
-            **_common(row), next_attempt=row.due if row.state == "waiting" else None, expires=expires,
-            finished_at=None, attempts=attempts,
-        )  # fmt: skip
+            **_common(row),
+            next_attempt=row.due if row.state == "waiting" else None,
+            expires=expires,
+            finished_at=None,
+            attempts=attempts,
+        )
 
     @classmethod
     def finished(cls, row: rows.Finished, attempts: list[Attempt]) -> Self:
-        return cls(
-            **_common(row), next_attempt=None, expires=None, finished_at=row.finished_at, attempts=attempts
-        )  # fmt: skip
+        return cls(**_common(row), next_attempt=None, expires=None, finished_at=row.finished_at, attempts=attempts)
 
 
 def _common(row: rows.Recipient) -> dict[str, Any]:

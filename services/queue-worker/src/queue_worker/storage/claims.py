@@ -37,9 +37,14 @@ class Claims:
     async def remote(self, now: datetime, until: datetime, pairs: Sequence[Pair], most: Sequence[int]) -> list[Claim]:
         """Claim due remote recipients, of each of `pairs` as many as `most` says, under leases that end at `until`."""
         rows = await self._pool.fetch(
-            queries.claim_remote, now, self._worker, until, most, [domain for _, domain in pairs],
+            queries.claim_remote,
+            now,
+            self._worker,
+            until,
+            most,
+            [domain for _, domain in pairs],
             [flow for flow, _ in pairs],
-        )  # fmt: skip
+        )
         return [Claim(**dict(row)) for row in rows]
 
     async def due(self, now: datetime, after: Pair, most: int) -> list[Due]:

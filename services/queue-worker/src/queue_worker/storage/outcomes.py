@@ -73,10 +73,15 @@ class Transaction:
     async def finish(self, done: Sequence[Decision], now: datetime) -> set[Claim]:
         """Move recipients to the history; return the claims that passed the fence."""
         rows = await self._connection.fetch(
-            queries.finish, *_fences(done), self._worker,
-            [d.outcome.value for d in done], [d.result.status for d in done], [d.text for d in done],
-            [d.result.remote_host for d in done], now,
-        )  # fmt: skip
+            queries.finish,
+            *_fences(done),
+            self._worker,
+            [d.outcome.value for d in done],
+            [d.result.status for d in done],
+            [d.text for d in done],
+            [d.result.remote_host for d in done],
+            now,
+        )
         return _passed(done, rows)
 
     async def add(self, bounces: Iterable[Entry], now: datetime) -> None:
@@ -90,11 +95,17 @@ class Transaction:
     async def defer(self, later: Sequence[Decision], now: datetime) -> set[Claim]:
         """Set recipients back to waiting until they are due, and note the attempt; return the claims that passed the fence."""
         rows = await self._connection.fetch(
-            queries.defer, *_fences(later), self._worker,
-            [d.due for d in later], [d.outcome.value for d in later], [d.result.status for d in later],
-            [d.result.text for d in later], [d.result.remote_host for d in later], [d.result.diagnostic for d in later],
+            queries.defer,
+            *_fences(later),
+            self._worker,
+            [d.due for d in later],
+            [d.outcome.value for d in later],
+            [d.result.status for d in later],
+            [d.result.text for d in later],
+            [d.result.remote_host for d in later],
+            [d.result.diagnostic for d in later],
             now,
-        )  # fmt: skip
+        )
         return _passed(later, rows)
 
     async def give_back(self, back: Sequence[Decision]) -> None:

@@ -42,8 +42,9 @@ class Partitions:
         """Return the days that have a partition and end before `before`."""
         days = [
             datetime.strptime(name.rpartition("_")[2], "%Y%m%d").replace(tzinfo=UTC)
-            for name in await self.names(table) if not name.endswith("_rest")
-        ]  # fmt: skip
+            for name in await self.names(table)
+            if not name.endswith("_rest")
+        ]
         return [day.date() for day in days if day + timedelta(days=1) < before]
 
     async def names(self, table: str) -> list[str]:

@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     text,
-)  # fmt: skip
+)
 
 from mailkit.postgres import tables
 from mailkit.postgres.tables import time
@@ -25,7 +25,8 @@ metadata = MetaData(schema=SCHEMA)
 
 #: One accepted message with recipients still under way. `sender_*`: where its bounce goes when the sender is local.
 message = Table(
-    "message", metadata,
+    "message",
+    metadata,
     Column("id", Uuid, primary_key=True),
     Column("mail_from", Text, nullable=False),
     Column("body_id", Uuid, nullable=False),
@@ -42,14 +43,15 @@ message = Table(
     Column("sender_limit_version", Integer, nullable=False),
     Index("message_body", "body_id"),
     comment="Messages with recipients under way; the row leaves with the last of them",
-)  # fmt: skip
+)
 
 #: One recipient under way; the row leaves when it is delivered or failed. `destination` is "" for a mailbox of ours,
 #: else the remote domain. State `waiting`: `due` is when it is tried next. State `claimed`: a worker has it and `due`
 #: is the end of its lease, so every row that is due may be claimed. `attempt` is the fence: it grows with every claim,
 #: and every write names it. `dot_sent`: the final dot may have gone out (decision 6).
 recipient = Table(
-    "recipient", metadata,
+    "recipient",
+    metadata,
     Column("message_id", Uuid, nullable=False),
     Column("n", SmallInteger, nullable=False),
     Column("destination", Text(collation="C"), nullable=False, comment="Remote domain; empty for a mailbox of ours"),
@@ -59,24 +61,59 @@ recipient = Table(
     Column("quota_limit", BigInteger, nullable=False),
     Column("limit_version", Integer, nullable=False),
     Column("looped", Boolean, nullable=False, comment="The message came with our Delivered-To for this recipient"),
-    Column("state", Text, nullable=False, comment="waiting: tried when due; claimed: a worker has it until its lease ends"),
+    Column(
+        "state", Text, nullable=False, comment="waiting: tried when due; claimed: a worker has it until its lease ends"
+    ),
     time("due", comment="waiting: the next try; claimed: the end of the lease. What is due may be claimed"),
-    Column("attempt", Integer, nullable=False, server_default=text("0"), comment="The fence: grows with every claim, every write names it"),
-    Column("tries", Integer, nullable=False, server_default=text("0"), comment="Attempts that ended and did not end the matter"),
+    Column(
+        "attempt",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="The fence: grows with every claim, every write names it",
+    ),
+    Column(
+        "tries",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="Attempts that ended and did not end the matter",
+    ),
     Column("worker", Uuid),
     time("claimed_at", nullable=True),
-    Column("dot_sent", Boolean, nullable=False, server_default=text("false"), comment="The final dot of this attempt may have gone out"),
-    Column("in_doubt", Integer, nullable=False, server_default=text("0"),
-           comment="Attempts that may have delivered: the reply to their dot is unknown"),
+    Column(
+        "dot_sent",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="The final dot of this attempt may have gone out",
+    ),
+    Column(
+        "in_doubt",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="Attempts that may have delivered: the reply to their dot is unknown",
+    ),
     Column("status", Text, nullable=False, server_default=text("''")),
     Column("reply", Text, nullable=False, server_default=text("''")),
     Column("remote_host", Text),
     Column("diagnostic", Text),
-    Column("flow", Uuid, nullable=False, server_default=text("'00000000-0000-0000-0000-000000000000'"),
-           comment="Account, client network or sender that it is sent for: shares are by flow"),
+    Column(
+        "flow",
+        Uuid,
+        nullable=False,
+        server_default=text("'00000000-0000-0000-0000-000000000000'"),
+        comment="Account, client network or sender that it is sent for: shares are by flow",
+    ),
     Column("database_life", Text, comment="Timeline and start of the database that the claim was made in"),
-    Column("via", Text, nullable=False, server_default=text("''"),
-           comment="The address of ours whose forward or catch-all leads to it"),
+    Column(
+        "via",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="The address of ours whose forward or catch-all leads to it",
+    ),
     PrimaryKeyConstraint("message_id", "n", name="recipient_pkey"),
     CheckConstraint("state in ('waiting', 'claimed')", name="recipient_state"),
     CheckConstraint("(state = 'claimed') = (worker is not null and claimed_at is not null)", name="recipient_claim"),
@@ -84,12 +121,13 @@ recipient = Table(
     Index("recipient_local_due", "due", postgresql_where=text("mailbox_id is not null")),
     Index("recipient_remote_flow", "destination", "flow", "due", postgresql_where=text("mailbox_id is null")),
     comment="Recipients under way; a row leaves for queue.finished",
-)  # fmt: skip
+)
 
 #: Finished recipients, for a week: what `queue show` shows of a message that has left. Partitioned by the message's
 #: time-ordered id; partitions are dropped whole.
 finished = Table(
-    "finished", metadata,
+    "finished",
+    metadata,
     Column("message_id", Uuid, nullable=False),
     Column("n", SmallInteger, nullable=False),
     Column("mail_from", Text, nullable=False),
@@ -108,11 +146,12 @@ finished = Table(
     CheckConstraint("state in ('delivered', 'failed', 'expired')", name="finished_state"),
     postgresql_partition_by="RANGE (message_id)",
     comment="Where recipients that left went, for a week",
-)  # fmt: skip
+)
 
 #: Attempts that were not final, partitioned like `finished`: the replies before the last one.
 attempt = Table(
-    "attempt", metadata,
+    "attempt",
+    metadata,
     Column("message_id", Uuid, nullable=False),
     Column("n", SmallInteger, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -125,16 +164,17 @@ attempt = Table(
     CheckConstraint("outcome in ('deferred', 'in_doubt')", name="attempt_outcome"),
     postgresql_partition_by="RANGE (message_id)",
     comment="Earlier attempts, for a week",
-)  # fmt: skip
+)
 
 #: Hand-over ids (decision 3), partitioned by the time-ordered id itself, so that they stay unique across midnight.
 submission = Table(
-    "submission", metadata,
+    "submission",
+    metadata,
     Column("id", Uuid, primary_key=True),
     Column("queue_id", Uuid, nullable=False),
     postgresql_partition_by="RANGE (id)",
     comment="Hand-over ids by their own time: a repeated hand-over is the same message",
-)  # fmt: skip
+)
 
 #: Work that one replica does for all: its holder and the end of the lease; `fence` grows with each new holder.
 tables.singleton(metadata, "Work that one replica does: who, until when")

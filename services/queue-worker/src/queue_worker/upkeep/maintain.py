@@ -30,9 +30,15 @@ class Maintenance:
     """Maintenance, run by every replica; work that one replica does for all is guarded by the singleton."""
 
     def __init__(
-        self, store: Upkeep, partitions: Partitions, clock: Clock, filer: Filer, walk: Walk, singleton: Singleton,
+        self,
+        store: Upkeep,
+        partitions: Partitions,
+        clock: Clock,
+        filer: Filer,
+        walk: Walk,
+        singleton: Singleton,
         lifetime: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._store = store
         self._partitions = partitions
         self._clock = clock

@@ -110,9 +110,11 @@ class ClientLimits:
         exempt = Networks(settings.limit_exempt_networks)
         self._exempt = lru_cache(maxsize=4096)(lambda address: bool(exempt) and address in exempt)
         self._allowance = Allowance(
-            settings.smtp_junk_commands, settings.smtp_soft_errors, settings.smtp_hard_errors,
+            settings.smtp_junk_commands,
+            settings.smtp_soft_errors,
+            settings.smtp_hard_errors,
             settings.smtp_error_seconds,
-        )  # fmt: skip
+        )
         self._crowded = crowded
         self._networks = Levels(NETWORK_PER_SECOND, clock=clock)
         self._most_messages = settings.messages_per_minute

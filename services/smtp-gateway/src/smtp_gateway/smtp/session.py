@@ -185,9 +185,15 @@ class SmtpSession(SmtpProtocol):
             metrics.REFUSED.labels(command, str(reply.code)).inc()
             metrics.REJECTED.labels(replies.reason(reply)).inc()
             log.info(
-                "rejected", client=self.peer.address, helo=self.helo, command=command, about=about[:MOST_LOGGED],
-                mail_from=self.transaction.mail_from, account=self.login and self.login.address, reply=str(reply),
-            )  # fmt: skip
+                "rejected",
+                client=self.peer.address,
+                helo=self.helo,
+                command=command,
+                about=about[:MOST_LOGGED],
+                mail_from=self.transaction.mail_from,
+                account=self.login and self.login.address,
+                reply=str(reply),
+            )
         if reply.code >= 500 or junk:
             seconds = self.conduct.error() if reply.code >= 500 else self.conduct.junk()
             if seconds:

@@ -140,9 +140,15 @@ async def copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: bool
         return f"{verb} completed, there was nothing to do"
     account = session.account
     question = CopyQuestion(
-        session.mailbox_id, view.folder_id, view.uid_ranges(spans), target, move,
-        account.quota_limit, account.limit_version, new_id(),
-    )  # fmt: skip
+        session.mailbox_id,
+        view.folder_id,
+        view.uid_ranges(spans),
+        target,
+        move,
+        account.quota_limit,
+        account.limit_version,
+        new_id(),
+    )
     async with session.in_turn(only_reads=False):
         answer = await session.context.mailstore.copy(question)
     if answer.status == "gone":

@@ -13,9 +13,12 @@ from smtp_gateway.smtp.session import SmtpSession
 MOST_FAILURES = 5
 
 _OUTCOMES = {
-    "ok": replies.LOGGED_IN, "refused": replies.LOGIN_REFUSED, "throttled": replies.LOGIN_THROTTLED,
-    "too_soon": replies.LOGIN_LATER, "busy": replies.LOGIN_LATER,
-}  # fmt: skip
+    "ok": replies.LOGGED_IN,
+    "refused": replies.LOGIN_REFUSED,
+    "throttled": replies.LOGIN_THROTTLED,
+    "too_soon": replies.LOGIN_LATER,
+    "busy": replies.LOGIN_LATER,
+}
 
 
 class _Cancelled(Exception):

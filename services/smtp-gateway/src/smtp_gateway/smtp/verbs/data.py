@@ -58,9 +58,13 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
     if transaction.sender_local:
         transaction.sender_target = await _sender_target(session, transaction.mail_from or "")
     clause = from_clause(
-        session.helo, session.peer.address, extended=session.extended, tls=session.tls, cipher=session.cipher(),
+        session.helo,
+        session.peer.address,
+        extended=session.extended,
+        tls=session.tls,
+        cipher=session.cipher(),
         login=session.login is not None,
-    )  # fmt: skip
+    )
     # shielded: a message read to its end is handed over even if the client disconnects (decision 2)
     work = asyncio.ensure_future(
         context.acceptor.accept(

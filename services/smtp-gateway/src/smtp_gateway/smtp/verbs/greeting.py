@@ -14,8 +14,14 @@ async def ehlo(session: SmtpSession, argument: str) -> None:
     if name is None:
         return await session.say(replies.HELO_SYNTAX, "EHLO")
     session.greeted(name, extended=True)
-    lines = [session.hostname, "PIPELINING", f"SIZE {settings.max_message_bytes}", "8BITMIME", "SMTPUTF8",
-             "ENHANCEDSTATUSCODES"]  # fmt: skip
+    lines = [
+        session.hostname,
+        "PIPELINING",
+        f"SIZE {settings.max_message_bytes}",
+        "8BITMIME",
+        "SMTPUTF8",
+        "ENHANCEDSTATUSCODES",
+    ]
     if not session.tls and session.context.tls is not None:
         lines.append("STARTTLS")
     if session.may_log_in() and session.login is None:
