@@ -1,4 +1,4 @@
-"""Fixtures of the tests that cross rooms."""
+"""Fixtures of the tests that use several services."""
 
 from collections.abc import Iterator
 
