@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -151,13 +151,3 @@ async def imap(store: Store) -> AsyncIterator[Imap]:
     made = Imap(store)
     yield made
     await made.aclose()
-
-
-async def wait_for(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Until `condition` is true; fails after a minute."""
-    for _ in range(6000):
-        found = condition()
-        if found is True or (not isinstance(found, bool) and await found):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never became true")

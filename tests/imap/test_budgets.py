@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from mailkit.errors import OverLimit, Unavailable
+from mailkit.testing.speed import until
 from pop_imap_frontend.conversation.budget import Budget
 from pop_imap_frontend.imap.reader import RawCommand
 
-from .conftest import Imap, wait_for
+from .conftest import Imap
 
 BODY = b"Subject: a\r\n\r\nb\r\n"
 
@@ -35,7 +36,7 @@ async def test_commands_of_a_mailbox_wait_for_each_other(imap: Imap, blocked: as
     for client in clients:
         client.send(b"x SEARCH ALL\r\n")
     uses = imap.shared["commands"]._uses
-    await wait_for(lambda: len(getattr(uses.get(imap.mailbox_id), "waiting", ())) == 1)
+    await until(lambda: len(getattr(uses.get(imap.mailbox_id), "waiting", ())) == 1)
     other = await imap.log_in("other@site.example")  # a customer of his own
     await other.ok(b"APPEND INBOX {%d+}\r\n%b" % (len(BODY), BODY))
     blocked.set()
@@ -50,7 +51,7 @@ async def test_the_wait_is_bounded(imap: Imap, blocked: asyncio.Event, command: 
     imap.shared["commands"] = Budget("commands", 1, patience=0.1)
     first, second = await imap.select(), await imap.select()
     first.send(b"x SEARCH ALL\r\n")
-    await wait_for(lambda: bool(imap.shared["commands"]._uses))
+    await until(lambda: bool(imap.shared["commands"]._uses))
     assert await second.last(command) == "NO [LIMIT] this mailbox has too much under way, try again later"
     await second.ok("NOOP")
     blocked.set()
@@ -72,7 +73,7 @@ async def test_literals_are_counted_together(imap: Imap) -> None:
     first.writer.close()
     second.send(b"x" * 500_000 + b"\r\n")
     assert (await second.until("x"))[-1].startswith(b"x OK")
-    await wait_for(lambda: not imap.shared["literals"]._uses)
+    await until(lambda: not imap.shared["literals"]._uses)
     await third.ok(b"APPEND INBOX {500000+}\r\n" + b"x" * 500_000)
 
 

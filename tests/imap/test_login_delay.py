@@ -9,8 +9,8 @@ import pytest
 
 from mailkit.net.tarpit import Tarpit
 from mailkit.rpc.batch import Batcher
+from mailkit.testing.speed import until
 from pop_imap_frontend.conversation.logins import Logins
-from tests.support.gateway import until
 
 from .conftest import Client, Imap
 

@@ -7,10 +7,11 @@ import struct
 import pytest
 
 from mailkit.errors import Unavailable
+from mailkit.testing.speed import until
 from pop_imap_frontend.imap import view
 from pop_imap_frontend.imap.verbs import messages
 
-from .conftest import Client, Imap, wait_for
+from .conftest import Client, Imap
 
 BODY = b"Subject: a\r\n\r\nb\r\n"
 
@@ -135,7 +136,7 @@ async def test_a_search_ends_with_its_client(imap: Imap) -> None:
         client.send(b"x SEARCH BODY a\r\n")
         await begun.wait()
         reset(client)
-        await wait_for(ended.is_set)
+        await until(ended.is_set)
     finally:
         del store.search
 

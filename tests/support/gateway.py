@@ -25,7 +25,7 @@ from mailkit.net.listener import Listener, Peer, Refusals
 from mailkit.net.tarpit import Tarpit
 from mailkit.process.clock import SystemClock
 from mailkit.rpc.batch import Batcher
-from mailkit.testing.speed import patient
+from mailkit.testing.speed import patient, until
 from mailstore_api.wire import RoomQuestion
 from queue_worker_api.wire import Submission, SubmissionAnswer
 from smtp_gateway.accept import Acceptor
@@ -141,13 +141,6 @@ def context(services: Services | None = None, **settings: Any) -> Context:
         Sessions(),
         None,
     )
-
-
-async def until(condition: Any) -> None:
-    """Let the loop run until `condition()` is true."""
-    async with asyncio.timeout(patient(60)):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 class Dialogue:

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from mailkit.net.tarpit import LONGEST, Tarpit
-from tests.support.gateway import until
+from mailkit.testing.speed import until
 from tests.support.sleeps import Sleeps
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from auth_api.wire import Login, LoginAnswer
 from mailkit.net.tarpit import Tarpit
-from tests.support.gateway import ACCOUNT, Dialogue, Services, context, until
+from mailkit.testing.speed import until
+from tests.support.gateway import ACCOUNT, Dialogue, Services, context
 from tests.support.sleeps import Sleeps
 
 AUTH = b"AUTH PLAIN AHUAcHc=\r\n"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.gateway import Dialogue, context, until
+from mailkit.testing.speed import until
+from tests.support.gateway import Dialogue, context
 
 
 async def said(*pieces: bytes) -> bytes:

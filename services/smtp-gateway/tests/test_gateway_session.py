@@ -18,6 +18,7 @@ from mailkit.errors import (
     Unavailable,
 )
 from mailkit.rpc.batch import Batcher
+from mailkit.testing.speed import until
 from mailstore_api.wire import RoomQuestion
 from queue_worker_api.wire import LARGE_BODY
 from smtp_gateway import accept
@@ -26,7 +27,7 @@ from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.context import Context
 from smtp_gateway.smtp.receiving import Receiving
 from smtp_gateway.smtp.session import SmtpSession
-from tests.support.gateway import MAILBOX, Dialogue, Services, context, until
+from tests.support.gateway import MAILBOX, Dialogue, Services, context
 
 
 async def session_in_data() -> tuple[SmtpSession, Context]:

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from mailkit.net.tarpit import Tarpit
-from tests.support.gateway import until
+from mailkit.testing.speed import until
 from tests.support.sleeps import Sleeps
 
 from .world import Client, World, dialogue

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -64,5 +65,9 @@ def allowed(seconds: float) -> float:
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     """Run the loop until `condition()` is true. Raises TimeoutError after `seconds` of an idle machine."""
     async with asyncio.timeout(patient(seconds)):
-        while not condition():
-            await asyncio.sleep(0.005)
+        for turn in itertools.count():
+            if condition():
+                return
+            await asyncio.sleep(
+                0 if turn < 200 else 0.005
+            )  # what needs a few turns of the loop need not wait for a clock
