@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from mailkit.errors import ConfigError
-from mailkit.testing.speed import patient
+from mailkit.testing.speed import patient, until
 from postrider.launcher import postgres, processes
 from postrider.launcher.postgres import NO_PROCESS, EmbeddedPostgres, finish
 from postrider.launcher.processes import Service, wait_ready
@@ -103,15 +103,20 @@ async def test_a_lock_file_with_a_strangers_number_is_disowned(tmp_path: Path, p
         other.wait()
 
 
-async def test_a_leftover_server_is_ended_and_its_file_left_to_postgres(tmp_path: Path) -> None:
+async def test_a_leftover_server_is_ended_and_its_file_names_no_process(tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path, tmp_path / "log")
     words = ["postgres", "-c", "import time; time.sleep(600)", "-D", str(tmp_path)]
     other = subprocess.Popen(words, executable=sys.executable)
-    text = f"{other.pid}\n{tmp_path}\n"
-    (tmp_path / "postmaster.pid").write_text(text)
-    reaped = asyncio.create_task(asyncio.to_thread(other.wait))
-    await asyncio.wait_for(server._end_leftover(), patient(20))
-    assert await asyncio.wait_for(reaped, patient(5)) != 0
+    try:
+        # the kernel closes the pipe that Popen waits for before it sets the new program's arguments
+        await until(lambda: bytes(tmp_path) in Path(f"/proc/{other.pid}/cmdline").read_bytes())
+        (tmp_path / "postmaster.pid").write_text(f"{other.pid}\n{tmp_path}\n")
+        reaped = asyncio.create_task(asyncio.to_thread(other.wait))
+        await asyncio.wait_for(server._end_leftover(), patient(20))
+        assert await asyncio.wait_for(reaped, patient(5)) != 0
+        assert (tmp_path / "postmaster.pid").read_text() == f"{NO_PROCESS}\n{tmp_path}\n"
+    finally:
+        other.kill()
 
 
 def test_missing_programs_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
