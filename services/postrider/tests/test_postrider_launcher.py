@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -106,7 +107,12 @@ async def test_a_lock_file_with_a_strangers_number_is_disowned(tmp_path: Path, p
 async def test_a_leftover_server_is_ended_and_its_file_names_no_process(tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path, tmp_path / "log")
     words = ["postgres", "-c", "import time; time.sleep(600)", "-D", str(tmp_path)]
-    other = subprocess.Popen(words, executable=sys.executable)
+
+    def heed_signals() -> None:  # as Postgres does; a run in a shell's background has them ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+    other = subprocess.Popen(words, executable=sys.executable, preexec_fn=heed_signals)
     try:
         # the kernel closes the pipe that Popen waits for before it sets the new program's arguments
         await until(lambda: bytes(tmp_path) in Path(f"/proc/{other.pid}/cmdline").read_bytes())
