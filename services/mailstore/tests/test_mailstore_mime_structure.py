@@ -161,4 +161,5 @@ def test_hostile_messages_take_linear_time_and_bounded_space(start: bytes, pump:
 
     rendered = render(message(4_000_000))
     assert len(rendered.envelope) + len(rendered.bodystructure) < 3 * 1024 * 1024
-    assert growth(message, render, 50_000) < MOST_GROWTH
+    # where 50 KB doubled leaves the processor's cache, linear work alone grows by 2.3
+    assert growth(message, render, 100_000) < MOST_GROWTH
