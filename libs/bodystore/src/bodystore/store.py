@@ -36,8 +36,8 @@ class Entering(ABC):
     ) -> list[asyncpg.Record]:
         """Run `statement`, which makes the first references to `bodies`, and return its rows.
 
-        One round trip, and whole or not at all even outside a transaction. `statement` begins with "with", after
-        comments, its parameters are `args`, and none of its parts is named b, k or c.
+        One round trip, and whole or not at all even outside a transaction. `statement` begins with "with" (not
+        "with recursive"), after comments; its parameters are `args`, and none of its parts is named b, k or c.
         """
 
     @abstractmethod

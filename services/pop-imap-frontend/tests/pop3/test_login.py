@@ -97,4 +97,4 @@ def test_in_use() -> None:
         await client.say("PASS  pass word ", "-ERR [IN-USE]")
         await client.say("STAT", "-ERR not allowed")
 
-    assert dialogue(talk).store.holder == UUID(int=9), "somebody else's lock is left alone"
+    assert dialogue(talk).store.holder == UUID(int=9), "another session's lock is left alone"

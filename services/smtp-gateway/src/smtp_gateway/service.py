@@ -89,7 +89,6 @@ def assemble(settings: GatewaySettings) -> Parts:
         context,
         senders=SenderCheck(Batcher(without.senders, patience=PATIENCE), resolver),
         recipients=RecipientCheck(Batcher(without.recipients, patience=PATIENCE), quota),
-        limits=ClientLimits(settings, crowded),
     )
     return Parts(auth, mailstore, queue, certificates, connections, context if settings.open_smtp else direct, direct)
 

@@ -64,4 +64,4 @@ async def _until_stopped(life: Lifecycle, work: Awaitable[None]) -> None:
         return task.result()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    raise ConfigError("told to stop before it was done; run it again")
+    raise ConfigError("stopped by a signal before it was done; run it again")

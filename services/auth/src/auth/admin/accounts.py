@@ -7,9 +7,9 @@ from auth.admin import models
 from auth.login.passwords import LONGEST_PASSWORD, HashQueue, Passwords, QueueFull
 from auth.storage.accounts import Accounts, nobody
 from auth.storage.names import MEGABYTE, QUOTA_LEAST, QUOTA_MOST
-from auth.storage.rows import Row
 from mailkit.errors import BadRequest, Conflict, Unavailable
 from mailkit.mail.address import BadAddress, normalise_domain
+from mailkit.postgres.rows import Row
 from mailkit.process.clock import Clock
 
 #: Quota of a mailbox for which none is given, in bytes (P2: "by its plan").

@@ -16,9 +16,9 @@ from auth.login.password_cache import PasswordCache
 from auth.login.passwords import HashQueue, Passwords, QueueFull
 from auth.login.throttle import CounterKeys, Throttle
 from auth.storage.logins import NETWORK_RENEWED, Change, Logins, Times, remembered_answer
-from auth.storage.rows import Row
 from auth_api.wire import Login, LoginAnswer
 from mailkit.mail.address import BadAddress, Networks, client_host, client_network, parse_login, peer_address
+from mailkit.postgres.rows import Row
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.rpc.proof import LIFE, ProofKeys

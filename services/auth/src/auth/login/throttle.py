@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from auth.storage.rows import Row
+from mailkit.postgres.rows import Row
 
 #: Returns the number of other passwords being checked that count for a counter's key.
 UnderWay = Callable[[str], int]

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from mailkit.postgres.pool import Connection, Queries
+from mailkit.postgres.rows import Row, column
 from mailkit.postgres.singleton import Singleton
 from mailstore.storage.new_messages import addresses_searched
-from mailstore.storage.record import Row, column
 
 queries = Queries("mailstore.storage", "backfill.sql")
 
@@ -52,7 +52,7 @@ class BackfillStep:
         return place
 
     async def addresses_after(self, key: Key, most: int, octets: int) -> list[AddressRow]:
-        """Return the rows after a key, of about so many octets. If one is locked, what follows fails after 1 s."""
+        """Return the rows after a key, at most `most` of about `octets` octets; if one is locked, what follows fails after 1 s."""
         await self._connection.execute("set local lock_timeout = '1s'")
         return await self._connection.fetch(queries.envelopes_after, *key, most, octets, record_class=AddressRow)
 

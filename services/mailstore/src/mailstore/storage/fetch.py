@@ -7,8 +7,8 @@ from uuid import UUID
 import asyncpg
 
 from mailkit.postgres.pool import Queries, translated
+from mailkit.postgres.rows import Row, column
 from mailstore.model.uids import split
-from mailstore.storage.record import Row, column
 from mailstore_api.wire import Ranges
 
 queries = Queries("mailstore.storage", "fetch.sql")

@@ -14,13 +14,13 @@ import asyncpg
 
 from bodystore import Sharing
 from mailkit.postgres.pool import Connection, Queries
+from mailkit.postgres.rows import Row, column
 from mailstore.model.quota import Account
 from mailstore.storage import mailboxes
 from mailstore.storage.mailboxes import LockedMailbox
 from mailstore.storage.messages import insert
 from mailstore.storage.new_messages import NewMessage
 from mailstore.storage.notifications import notify
-from mailstore.storage.record import Row, column
 
 queries = Queries("mailstore.storage", "filing.sql")
 

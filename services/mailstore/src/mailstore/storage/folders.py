@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from mailkit.postgres.pool import Connection, Queries, translated
-from mailstore.storage.record import Row, column
+from mailkit.postgres.rows import Row, column
 
 queries = Queries("mailstore.storage", "folders.sql")
 

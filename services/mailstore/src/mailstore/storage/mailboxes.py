@@ -9,10 +9,10 @@ import asyncpg
 
 from mailkit.errors import NotFound, Unavailable
 from mailkit.postgres.pool import Connection, Queries, translated
+from mailkit.postgres.rows import Row, column
 from mailstore.model.folder_names import FOLDERS
 from mailstore.model.quota import Account, Charge, Quota
 from mailstore.storage import folders
-from mailstore.storage.record import Row, column
 
 queries = Queries("mailstore.storage", "mailboxes.sql")
 

@@ -7,9 +7,9 @@ from uuid import UUID
 import asyncpg
 
 from mailkit.postgres.pool import Connection, Queries, translated
+from mailkit.postgres.rows import Row, column
 from mailstore.model.uids import Bounds
 from mailstore.storage.new_messages import NewMessage, columns
-from mailstore.storage.record import Row, column
 
 queries = Queries("mailstore.storage", "messages.sql")
 

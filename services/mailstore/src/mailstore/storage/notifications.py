@@ -13,6 +13,9 @@ CHANNEL = "postrider_mailboxes"
 _IDS_A_PAYLOAD = 235
 _MOST_NAMED = 5000
 _ALL = "*"
+#: Seconds between checks of the session, and the longest wait for their answer.
+_CHECK_SECONDS = 2.0
+_ANSWER_SECONDS = 5.0
 
 
 async def notify(connection: Connection, mailbox_ids: Iterable[UUID]) -> None:
@@ -28,7 +31,7 @@ async def notify(connection: Connection, mailbox_ids: Iterable[UUID]) -> None:
 async def listen(dsn: str, changed: Callable[[list[UUID] | None], None], listening: Callable[[], None]) -> None:
     """Call `listening` once, then `changed` with the mailboxes of each notification (None: any), until the session ends.
 
-    Raises the errors of the connection; its state is checked every 2 s.
+    Raises the errors of the connection; its state is checked every _CHECK_SECONDS.
     """
 
     def received(_connection: object, _pid: int, _channel: str, payload: object) -> None:
@@ -40,7 +43,7 @@ async def listen(dsn: str, changed: Callable[[list[UUID] | None], None], listeni
         await connection.add_listener(CHANNEL, received)
         listening()
         while not connection.is_closed():
-            await asyncio.wait_for(connection.fetchval("select 1"), 5)
-            await asyncio.sleep(2)
+            await asyncio.wait_for(connection.fetchval("select 1"), _ANSWER_SECONDS)
+            await asyncio.sleep(_CHECK_SECONDS)
     finally:
         connection.terminate()

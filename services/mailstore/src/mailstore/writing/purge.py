@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from bodystore import BodyStore
-from mailkit.postgres.pool import translated
 from mailkit.process.clock import Clock
 from mailstore import metrics
 from mailstore.storage.purge import Purges
@@ -25,7 +24,7 @@ class Purger:
         removed = 0
         await self._purges.mark(mailbox_id, self._clock.now())
         while True:
-            async with translated(), self._purges.slice(mailbox_id) as slice_:
+            async with self._purges.slice(mailbox_id) as slice_:
                 body_ids = await slice_.take_messages(SLICE)
                 await slice_.release_bodies(self._bodies, body_ids, self._clock.now())
                 if not body_ids:

@@ -212,12 +212,16 @@ class Delivery:
 
     async def _converse(self, slot: Slot, messages: list[list[Claim]]) -> None:
         bodies = Bodies(self._bodies, [group[0] for group in messages])
-        left = {claim: claim for group in messages for claim in group}
+        left = {claim for group in messages for claim in group}
         reached: bool | None = None
 
         def report(results: Sequence[Result]) -> None:
             nonlocal reached
-            new = [cleaned(result) for result in results if left.pop(result.claim, None) is not None]
+            new = []
+            for result in results:
+                if result.claim in left:  # only the first result of a claim counts
+                    left.remove(result.claim)
+                    new.append(cleaned(result))
             if not reached and (tried := [result for result in results if result.outcome not in _UNTRIED]):
                 reached = any(result.reached for result in tried)
                 if reached:

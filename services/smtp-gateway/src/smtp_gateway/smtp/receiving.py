@@ -69,9 +69,10 @@ class DataReader:
 
 
 class Receiving:
-    """One message being received, counted towards the process's limit on bodies in memory (decision 3). `done` is set at the final dot and cancelled if the client disconnects before it.
+    """One message being received, counted towards the process's limit on bodies in memory (decision 3).
 
-    The caller must call `give_back` at the end.
+    `done` is set at the final dot and cancelled if the client disconnects before it. The caller must call `give_back` at the
+    end.
     """
 
     def __init__(self, limit: int, bodies: BodyBudget) -> None:

@@ -1,5 +1,0 @@
-"""The rows that storage returns: read by name, as `row["address"]`."""
-
-import asyncpg
-
-Row = asyncpg.Record
