@@ -34,7 +34,7 @@ from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
 from smtp_gateway.smtp.budget import BodyBudget
-from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.registry import VERBS
 from smtp_gateway.smtp.session import SmtpSession
 from smtp_gateway.smtp.sessions import Sessions
@@ -124,12 +124,12 @@ class Services:
         return (await self.submit([structs.replace(item, body=body)], timeout))[0]
 
 
-def context(services: Services | None = None, **settings: Any) -> Context:
+def context(services: Services | None = None, **settings: Any) -> SmtpContext:
     """What a session needs; `settings` beside the defaults."""
     of = services or Services()
     given: dict[str, Any] = {"helo_name": "here.test", "smtp_plaintext_auth": True} | settings
     told = GatewaySettings(**given)
-    return Context(
+    return SmtpContext(
         told,
         SenderCheck(Batcher(of.senders), cast(Any, of)),
         RecipientCheck(Batcher(of.recipients), Batcher(of.room)),
@@ -146,7 +146,7 @@ def context(services: Services | None = None, **settings: Any) -> Context:
 class Dialogue:
     """One session; the first `say` gets its greeting too."""
 
-    def __init__(self, shared: Context, peer: Peer = PEER) -> None:
+    def __init__(self, shared: SmtpContext, peer: Peer = PEER) -> None:
         self.wire = Wire()
         self.session = SmtpSession(peer, shared, VERBS)
         self._seen = 0
@@ -172,7 +172,7 @@ def _replies(said: bytes) -> int:
 
 async def send(
     body: bytes,
-    shared: Context,
+    shared: SmtpContext,
     *,
     sender: bytes = b"<>",
     recipients: Sequence[bytes] = (b"u@here.test",),
@@ -198,7 +198,7 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 def serve(
     client: Callable[[Callable[[], Awaitable[Client]]], Awaitable[None]],
-    shared: Callable[[], Context],
+    shared: Callable[[], SmtpContext],
     limits: Limits | None = None,
 ) -> None:
     """Run `client`, which may connect as often as it likes, beside a listener under uvloop."""

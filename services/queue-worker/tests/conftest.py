@@ -41,7 +41,7 @@ class Received:
     body: bytes
 
 
-class Sink(RemoteCourier):
+class RecordingCourier(RemoteCourier):
     """A remote world: takes everything, unless `says` gives another outcome for an address."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class Sink(RemoteCourier):
 
 
 @dataclass
-class World:
+class QueueWithWorkers:
     """The queue's database and everything around it."""
 
     pool: asyncpg.Pool
@@ -87,7 +87,7 @@ class World:
     bodies: BodyStore
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
     mailstore: FakeFilings = field(default_factory=FakeFilings)
-    sink: Sink = field(default_factory=Sink)
+    sink: RecordingCourier = field(default_factory=RecordingCourier)
 
     def worker(self) -> Parts:
         """A worker of its own; several may share the queue."""
@@ -164,7 +164,7 @@ def settings(database: str) -> QueueSettings:
 
 
 @pytest.fixture
-async def world(settings: QueueSettings) -> AsyncIterator[World]:
+async def world(settings: QueueSettings) -> AsyncIterator[QueueWithWorkers]:
     pool = await create_pool(settings.database_url.get_secret_value(), service="queue-worker", size=8, settings=PLANNER)
-    yield World(pool, settings, SameDatabase(pool))
+    yield QueueWithWorkers(pool, settings, SameDatabase(pool))
     await pool.close()

@@ -8,7 +8,7 @@ from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.testing.standby import Pair, pair
 from queue_worker.delivery.leases import LEASE
 
-from .conftest import World
+from .conftest import QueueWithWorkers
 from .test_queue_fences import claimed_by_the_dead
 
 
@@ -18,9 +18,9 @@ def servers(postgres):
         yield made
 
 
-async def world_of(servers: Pair, name: str, settings) -> World:
+async def world_of(servers: Pair, name: str, settings) -> QueueWithWorkers:
     pool = await create_pool(servers.dsn(name), service="queue-worker", size=4, settings=PLANNER)
-    return World(pool, settings, SameDatabase(pool))
+    return QueueWithWorkers(pool, settings, SameDatabase(pool))
 
 
 async def test_an_attempt_under_way_at_a_failover_is_in_doubt(servers, settings):

@@ -10,14 +10,14 @@ from auth_api.wire import RecipientAnswer
 from mailkit.net.listener import Peer
 from smtp_gateway import metrics
 from smtp_gateway.policy.conduct import ClientLimits
-from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.sessions import Sessions
 from tests.support.gateway import Dialogue, Services, context
 
 GREETED = b"EHLO client.test\r\n"
 
 
-class World:
+class ManualTime:
     """Time that passes only where the gateway waits, or a test says so."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class World:
         self.now += seconds
         await asyncio.sleep(0)
 
-    def context(self, services: Services | None = None, **settings: Any) -> Context:
+    def context(self, services: Services | None = None, **settings: Any) -> SmtpContext:
         shared = context(services, **settings)
         limits = ClientLimits(shared.settings, lambda: self.full, self.clock)
         return replace(shared, limits=limits, sessions=Sessions(lambda: self.full), sleep=self.sleep)
@@ -57,7 +57,7 @@ async def until_421(talk: Dialogue, command: bytes, most: int = 400) -> int:
     "command", [b"XYZZY\r\n", b"MAIL FROM\r\n", b"VRFY \xff\r\n", b"DATA\r\n", b"AUTH NONE\r\n", b"x" * 5000 + b"\r\n"]
 )
 async def test_errors_are_answered_slower_and_slower_and_then_end_the_connection(command: bytes) -> None:
-    world = World()
+    world = ManualTime()
     talk = Dialogue(world.context())
     await talk.say(GREETED, replies=2)
     assert await until_421(talk, command) == 20
@@ -66,7 +66,7 @@ async def test_errors_are_answered_slower_and_slower_and_then_end_the_connection
 
 @pytest.mark.parametrize("verdict", ["no_mailbox", "not_relayed"])
 async def test_unknown_recipients_and_refused_relays_are_errors(verdict: Any) -> None:
-    world, services = World(), Services()
+    world, services = ManualTime(), Services()
     services.answers = {"no@far.test": RecipientAnswer(verdict, [])}
     talk = Dialogue(world.context(services))
     await talk.say(GREETED + b"MAIL FROM:<>\r\n", replies=3)
@@ -76,7 +76,7 @@ async def test_unknown_recipients_and_refused_relays_are_errors(verdict: Any) ->
 
 @pytest.mark.parametrize("command", [b"NOOP\r\n", b"RSET\r\n", b"VRFY a\r\n", b"HELP\r\n", b"HELO a\r\n"])
 async def test_useless_commands_are_errors_from_the_hundredth_on(command: bytes) -> None:
-    world = World()
+    world = ManualTime()
     talk = Dialogue(world.context())
     await talk.say(replies=1)
     assert await until_421(talk, command) == 120
@@ -84,7 +84,7 @@ async def test_useless_commands_are_errors_from_the_hundredth_on(command: bytes)
 
 
 async def test_a_message_taken_makes_good_for_the_errors_before_it() -> None:
-    world, services = World(), Services()
+    world, services = ManualTime(), Services()
     talk = Dialogue(world.context(services))
     await talk.say(GREETED, replies=2)
     for _ in range(5):
@@ -97,7 +97,7 @@ async def test_a_message_taken_makes_good_for_the_errors_before_it() -> None:
 
 
 async def test_a_networks_errors_slow_its_errors_and_refuse_nothing() -> None:
-    world = World()
+    world = ManualTime()
     shared = world.context()
     for n in range(8):
         talk = Dialogue(shared, at(f"192.0.2.{n}"))
@@ -119,14 +119,14 @@ async def test_a_networks_errors_slow_its_errors_and_refuse_nothing() -> None:
 
 
 async def test_no_reply_waits_longer_than_ten_seconds() -> None:
-    world = World()
+    world = ManualTime()
     shared = world.context(smtp_hard_errors=200)
     await until_421(Dialogue(shared), b"XYZZY\r\n")
     assert max(world.slept) == 10
 
 
 async def test_clients_that_limits_leave_alone_may_do_all_that() -> None:
-    world = World()
+    world = ManualTime()
     shared = world.context(limit_exempt_networks=("192.0.2.0/24",), messages_per_minute=1)
     talk = Dialogue(shared)
     assert await until_421(talk, b"XYZZY\r\n", 150) > 150
@@ -137,7 +137,7 @@ async def test_clients_that_limits_leave_alone_may_do_all_that() -> None:
 
 
 async def test_messages_of_a_client_without_a_right_are_counted_by_the_minute() -> None:
-    world, services = World(), Services()
+    world, services = ManualTime(), Services()
     shared = world.context(services, messages_per_minute=6)
     talk, other = Dialogue(shared), Dialogue(shared, at("192.0.2.2"))
     for each in (talk, other):
@@ -154,7 +154,7 @@ async def test_messages_of_a_client_without_a_right_are_counted_by_the_minute() 
 
 
 async def test_while_most_connections_are_taken_silence_and_errors_end_a_connection() -> None:
-    world = World()
+    world = ManualTime()
     shared = world.context()
     silent, busy = Dialogue(shared), Dialogue(shared)
     for each in (silent, busy):

@@ -27,7 +27,7 @@ class Slowing(Services):
         return [LoginAnswer(self.outcome, ACCOUNT, "u@here.test", 1, delay=3.5) for _ in items]
 
 
-class World:
+class DelayedLogins:
     def __init__(self, outcome: str, **bounds: Any) -> None:
         self.sleeps = Sleeps()
         tarpit = Tarpit(bounds.get("most", 9), bounds.get("per_network", 9), sleep=self.sleeps)
@@ -45,7 +45,7 @@ class World:
 
 @pytest.mark.parametrize(("outcome", "reply"), [("refused", b"535 5.7.8 "), ("ok", b"235 2.7.0 ")])
 async def test_the_answer_comes_after_the_delay(outcome: str, reply: bytes) -> None:
-    world = World(outcome)
+    world = DelayedLogins(outcome)
     talk = await world.delayed()
     assert world.sleeps.asked == [3.5]
     said = len(talk.wire.said)
@@ -58,7 +58,7 @@ async def test_the_answer_comes_after_the_delay(outcome: str, reply: bytes) -> N
 
 
 async def test_the_wait_ends_with_the_client() -> None:
-    world = World("ok")
+    world = DelayedLogins("ok")
     talk = await world.delayed()
     talk.leave()
     await until(lambda: not world.sleeps.under_way)
@@ -66,7 +66,7 @@ async def test_the_wait_ends_with_the_client() -> None:
 
 
 async def test_the_wait_ends_when_the_client_will_send_no_more() -> None:
-    world = World("ok")
+    world = DelayedLogins("ok")
     talk = await world.delayed()
     talk.session.eof_received()
     await until(lambda: not world.sleeps.under_way)
@@ -74,7 +74,7 @@ async def test_the_wait_ends_when_the_client_will_send_no_more() -> None:
 
 
 async def test_a_stop_ends_the_wait() -> None:
-    world = World("ok")
+    world = DelayedLogins("ok")
     talk = await world.delayed()
     world.shared.sessions.drain()
     assert talk.wire.closed and b"421 4.3.2 " in talk.wire.said
@@ -84,7 +84,7 @@ async def test_a_stop_ends_the_wait() -> None:
 
 @pytest.mark.parametrize("outcome", ["ok", "refused"])
 async def test_when_too_many_wait_the_answer_is_a_refusal_and_gives_nothing_away(outcome: str) -> None:
-    world = World(outcome, per_network=1)
+    world = DelayedLogins(outcome, per_network=1)
     first = await world.delayed()
     second = Dialogue(world.shared)
     await second.say(b"EHLO client.test\r\n", replies=2)

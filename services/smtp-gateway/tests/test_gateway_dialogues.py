@@ -21,7 +21,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """The settings of the files of these names, beside the tests' own."""
 
 
-class World(Services):
+class DialogueServices(Services):
     """One local domain, here.test, with some addresses that are refused; the password is `secret`."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ def masked(line: str) -> str:
 @pytest.mark.parametrize("name", names(DIALOGUES))
 def test_dialogue(name: str) -> None:
     _, lines = read(DIALOGUES / f"{name}.txt")
-    world = World()
+    world = DialogueServices()
 
     async def client(connect: Any) -> None:
         reader, writer = await connect()

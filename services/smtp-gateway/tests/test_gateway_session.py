@@ -24,13 +24,13 @@ from queue_worker_api.wire import LARGE_BODY
 from smtp_gateway import accept
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.smtp.budget import BodyBudget
-from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.receiving import Receiving
 from smtp_gateway.smtp.session import SmtpSession
 from tests.support.gateway import MAILBOX, Dialogue, Services, context
 
 
-async def session_in_data() -> tuple[SmtpSession, Context]:
+async def session_in_data() -> tuple[SmtpSession, SmtpContext]:
     """A session that has answered 354."""
     shared = context(gateway_body_bytes=1 << 20)
     talk = Dialogue(shared)

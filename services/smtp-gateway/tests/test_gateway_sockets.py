@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from mailkit.net.connections import Limits
-from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.context import SmtpContext
 from tests.support.gateway import Client, Services, context, serve
 
 
 def test_a_client_that_leaves_without_quit_leaves_no_connection_open() -> None:
-    told: list[Context] = []
+    told: list[SmtpContext] = []
 
-    def shared() -> Context:
+    def shared() -> SmtpContext:
         told.append(fast())
         return told[0]
 
@@ -33,7 +33,7 @@ def test_a_client_that_leaves_without_quit_leaves_no_connection_open() -> None:
     serve(client, shared, Limits())
 
 
-def fast() -> Context:
+def fast() -> SmtpContext:
     return context(smtp_error_seconds=0)
 
 

@@ -18,13 +18,13 @@ from auth.directory.senders import Senders
 from auth.handlers import accounts, aliases, endpoints
 from auth.login.logins import LoginService
 from auth.login.passwords import HashQueue, Passwords
-from auth.login.sessions import Sessions
+from auth.login.sessions import SessionChecks
 from auth.login.throttle import Throttle
 from auth.maintenance import PERIOD, Maintenance
 from auth.storage.accounts import Accounts
 from auth.storage.aliases import Aliases
 from auth.storage.directory import Directory
-from auth.storage.logins import Logins
+from auth.storage.logins import LoginRows
 from auth.storage.names import SCHEMA
 from mailkit.ids import new_id
 from mailkit.postgres import metrics as postgres_metrics
@@ -52,7 +52,7 @@ class Parts:
     senders: Senders
     recipients: Recipients
     logins: LoginService
-    sessions: Sessions
+    sessions: SessionChecks
     accounts: AccountRules
     aliases: AliasRules
     maintenance: Maintenance
@@ -94,7 +94,7 @@ def assemble(
             exempt=exempt,
         ),
         logins=LoginService(
-            Logins(pool),
+            LoginRows(pool),
             clock,
             grants,
             passwords,
@@ -105,7 +105,7 @@ def assemble(
             exempt=exempt,
             proofs=proofs,
         ),
-        sessions=Sessions(directory, clock, proofs),
+        sessions=SessionChecks(directory, clock, proofs),
         accounts=AccountRules(store, clock, passwords, queue),
         aliases=AliasRules(Aliases(pool), store, clock),
         maintenance=Maintenance(clock, window, Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD)),

@@ -39,7 +39,7 @@ from mailstore.reading.usage import Usage
 from mailstore.storage.fetch import FetchRows
 from mailstore.storage.filing import Filings
 from mailstore.storage.mailboxes import Mailboxes
-from mailstore.storage.maildrop import Leases
+from mailstore.storage.maildrop import LeaseRows
 from mailstore.storage.messages import References
 from mailstore.storage.operations import Operations
 from mailstore.storage.purge import Purges
@@ -116,7 +116,7 @@ def assemble(
         expunger=expunger,
         copier=Copier(operations, clock, disk, charge),
         appender=Appender(operations, session_bodies, clock, disk, charge),
-        maildrops=Maildrops(operations, Leases(sessions), clock, expunger),
+        maildrops=Maildrops(operations, LeaseRows(sessions), clock, expunger),
         feed=feed,
     )
     purger = Purger(Purges(pool), bodies, clock)

@@ -6,15 +6,15 @@ import pytest
 
 from tests.support.dialogues import names, play, read
 
-from .world import CLIENT, Client, World, dialogue
+from .world import CLIENT, Client, Pop3Service, dialogue
 
 DIALOGUES = Path(__file__).parent / "dialogues"
 
 
-def played(name: str) -> World:
+def played(name: str) -> Pop3Service:
     _, lines = read(DIALOGUES / f"{name}.txt")
 
-    async def talk(_world: World, client: Client) -> None:
+    async def talk(_world: Pop3Service, client: Client) -> None:
         await play(lines, client.reader, client.writer)
 
     return dialogue(talk, plaintext_logins=name != "no_tls")

@@ -8,12 +8,12 @@ import pytest
 from mailkit.errors import Unanswered, Unavailable
 from mailkit.testing.speed import patient
 
-from .world import Client, World, dialogue
+from .world import Client, Pop3Service, dialogue
 
 
 @pytest.mark.parametrize("end", ["cut", "idle", "account", "lease", "drain"])
 def test_without_quit_nothing_is_removed_and_the_lock_is_freed(end: str) -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         await client.log_in()
         await client.say("DELE 1", "+OK")
         session = world.sessions[0]
@@ -41,7 +41,7 @@ def test_without_quit_nothing_is_removed_and_the_lock_is_freed(end: str) -> None
 
 @pytest.mark.parametrize("away", [1, 3, 4])
 def test_a_lock_that_mailstore_could_not_take_back_is_tried_again(away: int) -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         await client.log_in()
         world.store.trouble["close"] = [Unavailable("away")] * away
         client.writer.close()
@@ -57,7 +57,7 @@ def test_a_lock_that_mailstore_could_not_take_back_is_tried_again(away: int) -> 
 
 
 def test_a_drained_session_may_still_quit() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         await client.log_in()
         await client.say("DELE 1", "+OK")
         ending = asyncio.ensure_future(world.sessions[0].end_with_jitter(5))
@@ -68,7 +68,7 @@ def test_a_drained_session_may_still_quit() -> None:
 
 
 def test_a_commit_in_hand_is_not_cut() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         world.store.before_close = lambda: world.sessions[0].end("server is going down")
         await client.log_in()
         await client.say("DELE 1", "+OK")
@@ -91,7 +91,7 @@ def test_a_commit_in_hand_is_not_cut() -> None:
     ],
 )
 def test_quit_says_ok_only_when_it_is_so(trouble: list[Exception], said: str, left: list[int]) -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         await client.log_in()
         await client.say("DELE 1", "+OK")
         world.store.trouble["close"] = trouble

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from mailkit.testing.speed import patient
 
-from .world import CA, TWO, Client, World, dialogue
+from .world import CA, TWO, Client, Pop3Service, dialogue
 
 
 def test_pipelined_in_one_packet() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         client.writer.write(b"USER user@site.example\r\nPASS  pass word \r\nSTAT\r\nDELE 1\r\nQUIT\r\n")
         await client.hear("+OK", "+OK", "+OK 2 60", "+OK", "+OK", "")
 
@@ -20,7 +20,7 @@ def test_pipelined_in_one_packet() -> None:
 
 
 def test_a_plain_half_close_still_gets_its_answers() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         client.writer.write(b"USER user%site.example\r\nPASS  pass word \r\nDELE 2\r\nQUIT\r\n")
         client.writer.write_eof()
         await client.hear("+OK", "+OK", "+OK", "+OK", "")
@@ -29,7 +29,7 @@ def test_a_plain_half_close_still_gets_its_answers() -> None:
 
 
 def test_stls_forgets_what_was_sent_ahead() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         client.writer.write(b"STLS\r\nCAPA\r\nUSER user@site.example\r\n")
         await client.hear("+OK begin TLS")
         trusting = ssl.create_default_context()
@@ -45,7 +45,7 @@ def test_stls_forgets_what_was_sent_ahead() -> None:
 
 
 def test_too_long_a_line_and_binary_junk_keep_the_dialogue_in_step() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         await client.say("NOOP " + "x" * 300, "-ERR line too long")
         client.writer.write(b"x" * 200_000 + b"\r\n")
         await client.hear("-ERR line too long")
@@ -85,7 +85,7 @@ def test_too_long_a_line_and_binary_junk_keep_the_dialogue_in_step() -> None:
 def test_any_conversation_is_survived(lines: list[bytes]) -> None:
     """Whatever is sent: every status line is +OK, -ERR or a challenge, and nothing goes away without QUIT."""
 
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         client.writer.write(
             b"".join(line.replace(b"QUIT", b"") + b"\r\n" for line in lines if b"STLS" not in line.upper())
         )

@@ -9,10 +9,10 @@ from mailkit.net.tarpit import Tarpit
 from mailkit.testing.speed import until
 from tests.support.sleeps import Sleeps
 
-from .world import Client, World, dialogue
+from .world import Client, Pop3Service, dialogue
 
 
-async def delayed(world: World, client: Client, password: str) -> Sleeps:
+async def delayed(world: Pop3Service, client: Client, password: str) -> Sleeps:
     """A login whose answer waits."""
     sleeps = Sleeps()
     world.context.logins._tarpit = Tarpit(1, 1, sleep=sleeps)
@@ -25,7 +25,7 @@ async def delayed(world: World, client: Client, password: str) -> Sleeps:
 
 @pytest.mark.parametrize(("password", "answer"), [("wrong", "-ERR [AUTH]"), (" pass word ", "+OK 2 messages")])
 def test_the_answer_comes_after_the_delay(password: str, answer: str) -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         sleeps = await delayed(world, client, password)
         assert world.store.holder is None, "the maildrop is taken when the wait is over"
         sleeps.end()
@@ -37,7 +37,7 @@ def test_the_answer_comes_after_the_delay(password: str, answer: str) -> None:
 
 @pytest.mark.parametrize("how", ["half-closes", "is gone"])
 def test_the_wait_ends_with_the_client_and_was_no_check(how: str) -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         sleeps = await delayed(world, client, " pass word ")
         if how == "half-closes":
             client.writer.write_eof()
@@ -50,7 +50,7 @@ def test_the_wait_ends_with_the_client_and_was_no_check(how: str) -> None:
 
 
 def test_a_stop_ends_the_wait() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         sleeps = await delayed(world, client, " pass word ")
         world.sessions[0].end("server is going down")
         await client.hear("-ERR [SYS/TEMP] server is going down", "")
@@ -61,7 +61,7 @@ def test_a_stop_ends_the_wait() -> None:
 
 @pytest.mark.parametrize("password", ["wrong", " pass word "])
 def test_when_too_many_wait_the_answer_is_a_refusal_and_gives_nothing_away(password: str) -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         world.context.logins._tarpit = Tarpit(0, 0)
         world.auth.delay = 3.5
         await client.say("USER user%site.example", "+OK")
@@ -71,7 +71,7 @@ def test_when_too_many_wait_the_answer_is_a_refusal_and_gives_nothing_away(passw
 
 
 def test_login_delay_disconnects_and_gives_no_grant() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         await client.log_in()
         await client.say("QUIT", "+OK", "")
         world.auth.grants.clear()
@@ -91,7 +91,7 @@ def world_port(client: Client) -> tuple[str, int]:
 
 
 def test_in_use() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         world.store.holder = UUID(int=9)
         await client.say("USER user%site.example", "+OK")
         await client.say("PASS  pass word ", "-ERR [IN-USE]")

@@ -16,7 +16,7 @@ from pop_imap_frontend.conversation import logins
 from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.pop3.verbs import authorization
 
-from .world import Client, World, dialogue
+from .world import Client, Pop3Service, dialogue
 
 LIMIT = 0.6
 
@@ -36,7 +36,7 @@ def test_pop3_answers_in_time_when_mailstore_hangs(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(authorization, "login_ends", counted)
 
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         never: asyncio.Future[Maildrop] = asyncio.get_running_loop().create_future()
         asked = []
 
@@ -56,7 +56,7 @@ def test_pop3_answers_in_time_when_mailstore_hangs(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_lock_that_was_perhaps_taken_is_given_back() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         never: asyncio.Future[Maildrop] = asyncio.get_running_loop().create_future()
         opens = world.store.open_maildrop
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mailkit.errors import Unavailable
 from pop_imap_frontend.pop3.octets import Stuffing, stuffed
 
-from .world import Client, World, dialogue
+from .world import Client, Pop3Service, dialogue
 
 
 @pytest.mark.parametrize("sizes", [[1], [2, 3], [5, 1, 1], [100]])
@@ -51,7 +51,7 @@ async def _retrieve(client: Client, number: int) -> str:
 
 
 def test_a_maildrop_read_from_front_to_back_is_read_ahead_in_few_calls() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         world.store.messages = _many(40)
         await client.log_in()
         for number in range(1, 41):
@@ -65,7 +65,7 @@ def test_a_maildrop_read_from_front_to_back_is_read_ahead_in_few_calls() -> None
 
 
 def test_reading_ahead_leaves_out_what_is_marked_gone_or_large() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         world.store.messages = _many(6) | {4: _many(1, 100_000)[1]}
         await client.log_in()
         assert await _retrieve(client, 1) == "Subject: 1"

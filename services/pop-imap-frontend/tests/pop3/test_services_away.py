@@ -8,7 +8,7 @@ import pytest
 
 from mailkit.errors import BadRequest, Conflict, InternalError, OverLimit, TooLarge, Unanswered, Unavailable, Unproven
 
-from .world import Client, World, dialogue
+from .world import Client, Pop3Service, dialogue
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from .world import Client, World, dialogue
     [("auth", None), ("open", Unavailable("away")), ("open", Unanswered("cut")), ("read", Unavailable("x"))],
 )
 def test_a_service_that_is_away(who: str, error: Exception | None) -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         world.auth.away = who == "auth"
         if error is not None:
             world.store.trouble[who] = [error]
@@ -36,7 +36,7 @@ def test_a_service_that_is_away(who: str, error: Exception | None) -> None:
 
 
 def test_auth_that_goes_away_before_a_check_is_undone_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         async def away(operations: Any) -> list[bool]:
             raise Unavailable("away")
 
@@ -53,7 +53,7 @@ def test_auth_that_goes_away_before_a_check_is_undone_changes_no_answer(monkeypa
 def test_auth_that_never_answers_is_away_within_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pop_imap_frontend.conversation.logins.LOGIN_SECONDS", 0.3)
 
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         async def never(items: Any) -> Any:
             await asyncio.Event().wait()
 
@@ -65,7 +65,7 @@ def test_auth_that_never_answers_is_away_within_ten_seconds(monkeypatch: pytest.
 
 
 def test_a_message_that_an_imap_session_removed() -> None:
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         await client.log_in()
         del world.store.messages[11]
         await client.say("RETR 1", "-ERR no such message")
@@ -92,7 +92,7 @@ def test_what_the_mail_store_refuses_for_good_is_final_for_the_client_too(
 ) -> None:
     """RFC 3206: [SYS/PERM] where trying again cannot help, and the session goes on."""
 
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         await client.log_in()
         world.store.trouble["read"] = [error]
         await client.say(command, said)
@@ -105,7 +105,7 @@ def test_what_the_mail_store_refuses_for_good_is_final_for_the_client_too(
 def test_a_message_that_breaks_off_ends_the_connection_and_not_the_message() -> None:
     """Half a message followed by a dot would be a whole one to the client, which then deletes it."""
 
-    async def talk(world: World, client: Client) -> None:
+    async def talk(world: Pop3Service, client: Client) -> None:
         world.store.messages = {1: b"Subject: long\r\n\r\n" + b"line\r\n" * 50}
         await client.log_in()
         world.store.trouble["line"] = [Unanswered("broke off")]

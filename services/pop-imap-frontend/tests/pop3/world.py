@@ -27,7 +27,7 @@ CLIENT = "192.0.2.7"
 TWO = {11: b"Subject: one\r\n\r\n.dot\r\nline\r\n", 12: b"Subject: two\r\n\r\nno end of line"}
 
 
-class World:
+class Pop3Service:
     """A POP3 service with the services it calls in memory."""
 
     def __init__(self, **options: Any) -> None:
@@ -87,11 +87,11 @@ class Client:
         await self.say("PASS  pass word ", "+OK")
 
 
-def dialogue(talk: Callable[[World, Client], Awaitable[None]], **options: Any) -> World:
+def dialogue(talk: Callable[[Pop3Service, Client], Awaitable[None]], **options: Any) -> Pop3Service:
     """Run `talk` with a fresh world and one greeted client."""
 
-    async def run() -> World:
-        world = World(**options)
+    async def run() -> Pop3Service:
+        world = Pop3Service(**options)
         server = await world.listen()
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1 << 20)
         client = Client(reader, writer)

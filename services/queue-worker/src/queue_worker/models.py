@@ -30,7 +30,7 @@ class NewRecipient(msgspec.Struct, frozen=True):
     via: str
 
 
-class Entry(msgspec.Struct, frozen=True):
+class QueueEntry(msgspec.Struct, frozen=True):
     """A message to insert: a hand-over, or a `bounce` of ours. `sender_*`: where its own bounce goes, if that is here."""
 
     queue_id: UUID

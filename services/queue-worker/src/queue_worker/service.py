@@ -30,7 +30,7 @@ from mailstore_api.client import MailstoreClient
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import CourierSettings, RemoteCourier
 from queue_worker.couriers.local import LocalCourier
-from queue_worker.delivery.filing import Filer
+from queue_worker.delivery.filing import LocalDelivery
 from queue_worker.delivery.leases import RENEW_SECONDS, Leases
 from queue_worker.delivery.loop import Delivery
 from queue_worker.delivery.record import Recorder
@@ -59,7 +59,7 @@ class Parts:
     mailstore: MailstoreClient
     leases: Leases
     recorder: Recorder
-    filer: Filer
+    filer: LocalDelivery
     delivery: Delivery
     intake: Intake
     collector: Collector
@@ -100,7 +100,7 @@ def assemble(
         retry_first=settings.retry_first_seconds,
         wake=wake,
     )
-    filer = Filer(claims, clock, leases, recorder, LocalCourier(mailstore))
+    filer = LocalDelivery(claims, clock, leases, recorder, LocalCourier(mailstore))
     delivery = Delivery(
         claims,
         bodies,

@@ -10,7 +10,7 @@ import trustme
 
 from mailkit.testing.speed import patient, until
 from queue_worker.couriers import Timeouts, transfer
-from queue_worker.couriers.targets import Target, Targets
+from queue_worker.couriers.targets import HostAddress, Targets
 from queue_worker.models import Outcome
 
 S9 = "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)"
@@ -228,7 +228,7 @@ async def test_a_handshake_that_breaks_is_deferred_and_never_plain(outside, far,
     """S11, and the host's other address, which offers no TLS, gets nothing either."""
     plain = outside.sink()
     monkeypatch.setattr(
-        Targets, "of", lambda self, domain: _now([Target("mx10.far.test", s.address) for s in (far, plain)])
+        Targets, "of", lambda self, domain: _now([HostAddress("mx10.far.test", s.address) for s in (far, plain)])
     )
     far.behaviour.starttls = True
     match how:

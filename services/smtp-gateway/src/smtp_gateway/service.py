@@ -28,7 +28,7 @@ from smtp_gateway.policy.grants import WithoutGrants
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
 from smtp_gateway.smtp.budget import BodyBudget
-from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.registry import VERBS
 from smtp_gateway.smtp.session import SmtpSession
 from smtp_gateway.smtp.sessions import RECHECK_SECONDS, RELIEF_SECONDS, Sessions
@@ -52,8 +52,8 @@ class Parts:
     queue: QueueClient
     certificates: CertificateStore | None
     connections: Connections
-    context: Context
-    direct: Context
+    context: SmtpContext
+    direct: SmtpContext
 
 
 def assemble(settings: GatewaySettings) -> Parts:
@@ -72,7 +72,7 @@ def assemble(settings: GatewaySettings) -> Parts:
     def crowded() -> bool:
         return connections.crowded
 
-    context = Context(
+    context = SmtpContext(
         settings=settings,
         senders=SenderCheck(Batcher(auth.senders, patience=PATIENCE), resolver),
         recipients=RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), quota),

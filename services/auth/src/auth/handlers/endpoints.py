@@ -6,7 +6,7 @@ from typing import Any
 from auth.directory.recipients import Recipients
 from auth.directory.senders import Senders
 from auth.login.logins import LoginService
-from auth.login.sessions import Sessions
+from auth.login.sessions import SessionChecks
 from auth_api import wire
 from mailkit.errors import Forbidden
 from mailkit.rpc.app import App, add_endpoint
@@ -15,7 +15,9 @@ from mailkit.rpc.app import App, add_endpoint
 PROTOCOLS = {"gateway": ("smtp",), "frontend": ("pop3", "imap")}
 
 
-def add_endpoints(app: App, senders: Senders, recipients: Recipients, logins: LoginService, sessions: Sessions) -> None:
+def add_endpoints(
+    app: App, senders: Senders, recipients: Recipients, logins: LoginService, sessions: SessionChecks
+) -> None:
     """Mount the five endpoints, each for its callers."""
 
     def endpoint(

@@ -15,7 +15,7 @@ from auth.grants import GrantPolicy
 from auth.login.password_cache import PasswordCache
 from auth.login.passwords import HashQueue, Passwords, QueueFull
 from auth.login.throttle import CounterKeys, Throttle
-from auth.storage.logins import NETWORK_RENEWED, Change, Logins, Times, remembered_answer
+from auth.storage.logins import NETWORK_RENEWED, Change, LoginRows, Times, remembered_answer
 from auth_api.wire import Login, LoginAnswer
 from mailkit.mail.address import BadAddress, Networks, client_host, client_network, parse_login, peer_address
 from mailkit.postgres.rows import Row
@@ -62,7 +62,7 @@ class LoginService:
 
     def __init__(
         self,
-        store: Logins,
+        store: LoginRows,
         clock: Clock,
         policy: GrantPolicy,
         passwords: Passwords,

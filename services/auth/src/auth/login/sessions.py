@@ -10,7 +10,7 @@ from mailkit.process.clock import Clock
 from mailkit.rpc.proof import LIFE, RENEWABLE, ProofKeys, expires
 
 
-class Sessions:
+class SessionChecks:
     """Answers lists of session questions in one statement."""
 
     def __init__(self, directory: Directory, clock: Clock, proofs: ProofKeys) -> None:

@@ -53,7 +53,7 @@ class Change:
     network: str | None
 
 
-class Logins:
+class LoginRows:
     """The statements of `logins.sql`."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:

@@ -7,7 +7,7 @@ Pure functions of octets; none raises on any input, and time and memory are boun
 from mailstore.mime import search
 from mailstore.mime.headers import header_fields
 from mailstore.mime.render import Rendered, render
-from mailstore.mime.sections import Section, section
+from mailstore.mime.sections import SectionRanges, section
 from mailstore.mime.text import body_text
 
-__all__ = ["Rendered", "Section", "body_text", "header_fields", "render", "search", "section"]
+__all__ = ["Rendered", "SectionRanges", "body_text", "header_fields", "render", "search", "section"]

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from mailstore.mime.part import LEAF, MESSAGE, MULTIPART, OPAQUE, TEXT, Part
 
-__all__ = ["LEAF", "MESSAGE", "MULTIPART", "OPAQUE", "TEXT", "Entry", "Section", "pack", "section", "unpack"]
+__all__ = ["LEAF", "MESSAGE", "MULTIPART", "OPAQUE", "TEXT", "PartEntry", "SectionRanges", "pack", "section", "unpack"]
 
 _record = struct.Struct("<BBIIII")
 
 
-class Entry(NamedTuple):
+class PartEntry(NamedTuple):
     """One row of the part table; offsets and lengths in octets, relative to the body."""
 
     depth: int
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
     body_len: int
 
 
-class Section(NamedTuple):
+class SectionRanges(NamedTuple):
     """Position of a section: ranges (offset, length) of the body, after the row's prefix if `prefix` is set."""
 
     prefix: bool
@@ -48,13 +48,13 @@ def pack(root: Part) -> bytes:
     return b"".join(rows)
 
 
-def unpack(parts: bytes) -> list[Entry]:
+def unpack(parts: bytes) -> list[PartEntry]:
     """Return the rows of a part table, the message itself first. A truncated table ends with its last whole row."""
     whole = len(parts) - len(parts) % _record.size
-    return [Entry(*row) for row in _record.iter_unpack(parts[:whole])]
+    return [PartEntry(*row) for row in _record.iter_unpack(parts[:whole])]
 
 
-def _children(rows: list[Entry], index: int) -> list[int]:
+def _children(rows: list[PartEntry], index: int) -> list[int]:
     depth = rows[index].depth
     found = []
     for at in range(index + 1, len(rows)):
@@ -65,7 +65,7 @@ def _children(rows: list[Entry], index: int) -> list[int]:
     return found
 
 
-def _numbered(rows: list[Entry], path: list[int]) -> int | None:
+def _numbered(rows: list[PartEntry], path: list[int]) -> int | None:
     """Row of a part number such as 1.2.3; None if there is none."""
     index, alone = 0, False
     for level, number in enumerate(path):
@@ -85,7 +85,7 @@ def _numbered(rows: list[Entry], path: list[int]) -> int | None:
     return index
 
 
-def section(parts: bytes, spec: str | bytes) -> Section | None:
+def section(parts: bytes, spec: str | bytes) -> SectionRanges | None:
     """Return the position of `BODY[spec]`: "", HEADER, TEXT, 1.2, 1.2.MIME, 1.HEADER, 1.TEXT; None if there is no such section.
 
     HEADER.FIELDS and HEADER.FIELDS.NOT give the whole header, to be passed to `header_fields`. The prefix of a
@@ -109,24 +109,24 @@ def section(parts: bytes, spec: str | bytes) -> Section | None:
     if path:
         return _of_part(rows, index, what)
     if what == "":
-        return Section(True, ((0, row.body + row.body_len),))
+        return SectionRanges(True, ((0, row.body + row.body_len),))
     if what == "HEADER":
-        return Section(True, ((row.header, row.header_len),))
+        return SectionRanges(True, ((row.header, row.header_len),))
     if what == "TEXT":
-        return Section(False, ((row.body, row.body_len),))
+        return SectionRanges(False, ((row.body, row.body_len),))
     return None
 
 
-def _of_part(rows: list[Entry], index: int, what: str) -> Section | None:
+def _of_part(rows: list[PartEntry], index: int, what: str) -> SectionRanges | None:
     row = rows[index]
     if what == "":
-        return Section(False, ((row.body, row.body_len),))
+        return SectionRanges(False, ((row.body, row.body_len),))
     if what == "MIME":
         # Part 1 of a message that is not a multipart has the message's own header.
-        return Section(index == 0, ((row.header, row.header_len),))
+        return SectionRanges(index == 0, ((row.header, row.header_len),))
     if row.kind != MESSAGE or what not in ("HEADER", "TEXT"):
         return None
     inner = rows[_children(rows, index)[0]]
     if what == "HEADER":
-        return Section(False, ((inner.header, inner.header_len),))
-    return Section(False, ((inner.body, inner.body_len),))
+        return SectionRanges(False, ((inner.header, inner.header_len),))
+    return SectionRanges(False, ((inner.body, inner.body_len),))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mailstore.mime.headers import MAX_VALUE, split_fields, value_of
 from mailstore.mime.params import content_type, encoding
-from mailstore.mime.sections import TEXT, Entry, unpack
+from mailstore.mime.sections import TEXT, PartEntry, unpack
 from mailstore.mime.words import decode_base64, decode_bytes, header_text
 
 #: Limits of the encoded octets that are decoded, of one part and of one message.
@@ -40,7 +40,7 @@ def texts(body: bytes, parts: bytes, *, with_header: bool = False) -> Iterator[s
         left -= min(row.body_len, MAX_PART)
 
 
-def part_text(body: bytes, row: Entry, header: bytes) -> str:
+def part_text(body: bytes, row: PartEntry, header: bytes) -> str:
     """Return the text of one text part, decoded according to its header."""
     charset: str | None = None
     transfer = b""

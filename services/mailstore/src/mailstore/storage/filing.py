@@ -34,7 +34,7 @@ StillLocked = asyncpg.LockNotAvailableError
 HandOver = tuple[UUID, UUID]
 
 
-class Allocated(Row):
+class InboxUids(Row):
     """UIDs of new messages in an INBOX, from `first_uid` on, and their MODSEQ."""
 
     mailbox_id: UUID = column("mailbox_id")
@@ -59,7 +59,7 @@ class FilingTransaction:
         rows = await self._connection.fetch(queries.known_filed, *_columns(hand_overs))
         return {(row["queue_id"], row["mailbox_id"]) for row in rows}
 
-    async def allocate(self, accounts: Sequence[tuple[UUID, Account]]) -> list[Allocated]:
+    async def allocate(self, accounts: Sequence[tuple[UUID, Account]]) -> list[InboxUids]:
         """Allocate UIDs and a MODSEQ in the INBOX of each mailbox, and add what its account has taken."""
         return await self._connection.fetch(
             queries.take_uids_and_usage,
@@ -68,7 +68,7 @@ class FilingTransaction:
             [each.added for _, each in accounts],
             [each.quota.limit for _, each in accounts],
             [each.quota.version for _, each in accounts],
-            record_class=Allocated,
+            record_class=InboxUids,
         )
 
     async def insert(self, messages: Sequence[NewMessage], hand_overs: Sequence[HandOver]) -> None:

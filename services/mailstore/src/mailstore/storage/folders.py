@@ -20,7 +20,7 @@ class Folder(Row):
     keywords: list[str] = column("keywords")
 
 
-class Allocated(Row):
+class NewUids(Row):
     """UIDs of new messages, from `first_uid` on, and their MODSEQ."""
 
     first_uid: int = column("first_uid")
@@ -28,7 +28,7 @@ class Allocated(Row):
     uidvalidity: int = column("uidvalidity")
 
 
-class Folders:
+class FolderRows:
     """The folders of one mailbox."""
 
     def __init__(self, connection: Connection, mailbox_id: UUID) -> None:
@@ -68,10 +68,10 @@ class Folders:
         if len(keywords) > len(folder.keywords):
             await self._connection.execute(queries.set_keywords, self._mailbox_id, folder.folder_id, keywords)
 
-    async def allocate(self, folder_id: int, messages: int, unseen: int, octets: int) -> Allocated:
+    async def allocate(self, folder_id: int, messages: int, unseen: int, octets: int) -> NewUids:
         """Allocate UIDs and a MODSEQ for new messages, and count them."""
         given = await self._connection.fetchrow(
-            queries.take_uids, self._mailbox_id, folder_id, messages, unseen, octets, record_class=Allocated
+            queries.take_uids, self._mailbox_id, folder_id, messages, unseen, octets, record_class=NewUids
         )
         assert given is not None
         return given

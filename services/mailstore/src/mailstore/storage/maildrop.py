@@ -36,7 +36,7 @@ class Maildrop:
         return [row["uid"] for row in rows], [row["size"] for row in rows]
 
 
-class Leases:
+class LeaseRows:
     """The leases of all maildrops."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:

@@ -24,7 +24,7 @@ from bodystore import Bodies, BodyStore, Entering
 from mailkit.postgres.pool import Connection, Queries, translated
 from mailstore.model.quota import Quota
 from mailstore.storage import mailboxes, notifications
-from mailstore.storage.folders import Folder, Folders
+from mailstore.storage.folders import Folder, FolderRows
 from mailstore.storage.mailboxes import LockedMailbox
 from mailstore.storage.maildrop import Maildrop
 from mailstore.storage.messages import Messages
@@ -36,13 +36,13 @@ T = TypeVar("T")
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
-class Transaction:
+class MailboxTransaction:
     """A transaction on the rows of one mailbox."""
 
     def __init__(self, connection: Connection, mailbox_id: UUID) -> None:
         self._connection = connection
         self._mailbox_id = mailbox_id
-        self.folders = Folders(connection, mailbox_id)
+        self.folders = FolderRows(connection, mailbox_id)
         self.messages = Messages(connection, mailbox_id)
         self.maildrop = Maildrop(connection, mailbox_id)
 
@@ -63,7 +63,7 @@ class Transaction:
         await notifications.notify(self._connection, [self._mailbox_id])
 
 
-class Operation(Transaction, Generic[T]):
+class Operation(MailboxTransaction, Generic[T]):
     """A transaction whose answer is kept."""
 
     answered: T | None = None
@@ -125,7 +125,7 @@ class Operations:
             yield operation, folder
 
     @asynccontextmanager
-    async def transaction(self, mailbox_id: UUID, now: datetime) -> AsyncIterator[Transaction]:
+    async def transaction(self, mailbox_id: UUID, now: datetime) -> AsyncIterator[MailboxTransaction]:
         """Begin a transaction that locks the mailbox's row, and has no answer to keep. Raises NotFound for a purged mailbox."""
         async with translated(), mailboxes.locked(self._pool, mailbox_id, now) as (connection, _):
-            yield Transaction(connection, mailbox_id)
+            yield MailboxTransaction(connection, mailbox_id)

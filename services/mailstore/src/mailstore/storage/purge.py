@@ -9,12 +9,12 @@ import asyncpg
 
 from mailkit.postgres.pool import Queries, translated
 from mailstore.storage import mailboxes
-from mailstore.storage.operations import Transaction
+from mailstore.storage.operations import MailboxTransaction
 
 queries = Queries("mailstore.storage", "purge.sql")
 
 
-class PurgeSlice(Transaction):
+class PurgeSlice(MailboxTransaction):
     """A transaction that removes a part of a mailbox, whose row it has locked."""
 
     async def take_messages(self, most: int) -> list[UUID]:

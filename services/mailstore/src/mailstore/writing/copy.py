@@ -12,7 +12,7 @@ from mailstore.model.quota import Charge, Quota
 from mailstore.model.uids import Bounds, pack, split
 from mailstore.storage.folders import Folder
 from mailstore.storage.messages import Totals
-from mailstore.storage.operations import Operations, Transaction
+from mailstore.storage.operations import MailboxTransaction, Operations
 from mailstore_api.wire import Copied, CopyQuestion
 
 #: Messages copied or moved by one statement.
@@ -73,7 +73,12 @@ class Copier:
 
 
 async def copy_messages(
-    transaction: Transaction, source: Folder, target: Folder, bounds: Bounds, totals: Totals, gone_at: datetime | None
+    transaction: MailboxTransaction,
+    source: Folder,
+    target: Folder,
+    bounds: Bounds,
+    totals: Totals,
+    gone_at: datetime | None,
 ) -> Copied:
     """Copy messages to `target` with their flags and keywords; the caller has locked both folders and adds the usage.
 

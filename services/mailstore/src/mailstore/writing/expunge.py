@@ -4,7 +4,7 @@ from bodystore import BodyStore
 from mailkit.process.clock import Clock
 from mailstore import metrics
 from mailstore.model.uids import pack, split
-from mailstore.storage.operations import Operations, Transaction
+from mailstore.storage.operations import MailboxTransaction, Operations
 from mailstore_api.wire import DELETED, Expunged, ExpungeQuestion
 
 #: Messages removed by one statement.
@@ -40,7 +40,7 @@ class Expunger:
             _, modseq = await self.remove(operation, folder_id, deleted)
             return await operation.remember(Expunged("ok", pack(deleted), modseq))
 
-    async def remove(self, transaction: Transaction, folder_id: int, uids: list[int]) -> tuple[int, int]:
+    async def remove(self, transaction: MailboxTransaction, folder_id: int, uids: list[int]) -> tuple[int, int]:
         """Remove messages of a folder that the transaction has locked; return their number and the MODSEQ."""
         now = self._clock.now()
         modseq = await transaction.folders.new_modseq(folder_id)

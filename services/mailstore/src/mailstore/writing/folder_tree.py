@@ -7,7 +7,7 @@ from bodystore import BodyStore
 from mailkit.process.clock import Clock
 from mailstore.model.folder_names import INBOX_ID, below, good_name, parents
 from mailstore.model.uids import LAST_UID
-from mailstore.storage.operations import Operations, Transaction
+from mailstore.storage.operations import MailboxTransaction, Operations
 from mailstore.writing.copy import copy_messages
 from mailstore_api.wire import DELIMITER, FolderChange, FolderChanged
 
@@ -28,7 +28,7 @@ class FolderTree:
     async def create(self, change: FolderChange) -> FolderChanged:
         """Create a folder and the levels above it (RFC 3501 6.3.3)."""
 
-        async def do(transaction: Transaction) -> Status:
+        async def do(transaction: MailboxTransaction) -> Status:
             if not good_name(change.name):
                 return "cannot"
             if change.name in await transaction.folders.ids():
@@ -40,7 +40,7 @@ class FolderTree:
     async def delete(self, change: FolderChange) -> FolderChanged:
         """Delete a folder and its messages; its children stay, below a name that cannot be selected (RFC 3501 6.3.4)."""
 
-        async def do(transaction: Transaction) -> Status:
+        async def do(transaction: MailboxTransaction) -> Status:
             folder = await transaction.folders.lock_named(change.name)
             if folder is None:
                 names = await transaction.folders.ids()
@@ -56,7 +56,7 @@ class FolderTree:
     async def rename(self, change: FolderChange) -> FolderChanged:
         """Rename a folder and its children; of INBOX only the messages move to the new folder (RFC 3501 6.3.5)."""
 
-        async def do(transaction: Transaction) -> Status:
+        async def do(transaction: MailboxTransaction) -> Status:
             old, new = change.name, change.new_name
             names = await transaction.folders.ids()
             is_inbox = names.get(old) == INBOX_ID
@@ -81,7 +81,7 @@ class FolderTree:
 
         return await self._change(change, do)
 
-    async def _rename_inbox(self, transaction: Transaction, new: str) -> Status:
+    async def _rename_inbox(self, transaction: MailboxTransaction, new: str) -> Status:
         made = await self._make(transaction, new)
         if made != "ok":
             return made
@@ -98,7 +98,7 @@ class FolderTree:
     async def subscribe(self, change: FolderChange) -> FolderChanged:
         """Subscribe a name, which need not exist (yet, or any more: RFC 3501 6.3.6)."""
 
-        async def do(transaction: Transaction) -> Status:
+        async def do(transaction: MailboxTransaction) -> Status:
             if not good_name(change.name):
                 return "cannot"
             if await transaction.folders.subscriptions() >= MOST_SUBSCRIPTIONS:
@@ -109,13 +109,13 @@ class FolderTree:
         return await self._change(change, do)
 
     async def unsubscribe(self, change: FolderChange) -> FolderChanged:
-        async def do(transaction: Transaction) -> Status:
+        async def do(transaction: MailboxTransaction) -> Status:
             await transaction.folders.unsubscribe(change.name)
             return "ok"
 
         return await self._change(change, do)
 
-    async def _make(self, transaction: Transaction, name: str) -> Status:
+    async def _make(self, transaction: MailboxTransaction, name: str) -> Status:
         """Create `name` and the missing levels above it."""
         names = await transaction.folders.ids()
         missing = [level for level in [*parents(name), name] if level not in names]
@@ -125,7 +125,9 @@ class FolderTree:
             await transaction.folders.create(one, int(self._clock.timestamp()))
         return "ok"
 
-    async def _change(self, change: FolderChange, do: Callable[[Transaction], Awaitable[Status]]) -> FolderChanged:
+    async def _change(
+        self, change: FolderChange, do: Callable[[MailboxTransaction], Awaitable[Status]]
+    ) -> FolderChanged:
         async with self._operations.operation(
             change.mailbox_id, change.operation_id, FolderChanged, self._clock.now()
         ) as operation:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from mailkit.process.clock import Clock
 from mailstore.model.folder_names import INBOX_ID
 from mailstore.model.uids import pack
-from mailstore.storage.maildrop import Leases
+from mailstore.storage.maildrop import LeaseRows
 from mailstore.storage.operations import Operations
 from mailstore.writing.expunge import Expunger
 from mailstore_api.wire import ClosedMaildrop, CloseMaildrop, Maildrop, MaildropLease, OpenMaildrop
@@ -18,7 +18,7 @@ LEASE = timedelta(seconds=60)
 class Maildrops:
     """INBOX as POP3 uses it."""
 
-    def __init__(self, operations: Operations, leases: Leases, clock: Clock, expunger: Expunger) -> None:
+    def __init__(self, operations: Operations, leases: LeaseRows, clock: Clock, expunger: Expunger) -> None:
         self._operations = operations
         self._leases = leases
         self._clock = clock

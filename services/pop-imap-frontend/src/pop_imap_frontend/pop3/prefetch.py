@@ -5,7 +5,7 @@ from uuid import UUID
 from mailkit.errors import PostriderError
 from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import ReadAhead
-from pop_imap_frontend.pop3.snapshot import Snapshot
+from pop_imap_frontend.pop3.snapshot import MaildropView
 
 #: Limits of one session; the memory used is this times the number of sessions that retrieve messages.
 MOST_MESSAGES = 16
@@ -15,7 +15,7 @@ MOST_BYTES = 64 * 1024
 class Prefetch:
     """The next messages of one session, while it retrieves them in ascending order."""
 
-    def __init__(self, mailstore: MailstoreClient, mailbox_id: UUID, drop: Snapshot) -> None:
+    def __init__(self, mailstore: MailstoreClient, mailbox_id: UUID, drop: MaildropView) -> None:
         self._mailstore = mailstore
         self._mailbox_id = mailbox_id
         self._drop = drop

@@ -20,7 +20,7 @@ from pop_imap_frontend.pop3.context import Pop3Context
 from pop_imap_frontend.pop3.lock import MaildropLock
 from pop_imap_frontend.pop3.prefetch import Prefetch
 from pop_imap_frontend.pop3.refusals import Refused, refused
-from pop_imap_frontend.pop3.snapshot import Snapshot
+from pop_imap_frontend.pop3.snapshot import MaildropView
 
 #: RFC 2449 4: a command line has at most 255 octets.
 LINE = 255
@@ -61,7 +61,7 @@ class Pop3Session(Session):
         """The argument of USER, until PASS."""
         self.lock = MaildropLock(context.mailstore, context.leases)
         self._verbs = verbs
-        self._drop: Snapshot | None = None
+        self._drop: MaildropView | None = None
         self._prefetch: Prefetch | None = None
 
     @property
@@ -141,7 +141,7 @@ class Pop3Session(Session):
         """Enter the TRANSACTION state with the locked maildrop."""
         self.logged_in(login)
         self.context.leases.add(self)
-        self._drop = Snapshot(drop)
+        self._drop = MaildropView(drop)
         self._prefetch = Prefetch(self.context.mailstore, self.mailbox_id, self._drop)
         self.state = Pop3State.TRANSACTION
 
@@ -156,7 +156,7 @@ class Pop3Session(Session):
         return self.lock.session_id
 
     @property
-    def drop(self) -> Snapshot:
+    def drop(self) -> MaildropView:
         assert self._drop is not None
         return self._drop
 

@@ -7,7 +7,7 @@ from pop_imap_frontend.pop3 import refusals
 from pop_imap_frontend.pop3.refusals import Refused
 
 
-class Snapshot:
+class MaildropView:
     """UIDs and sizes by position (message number - 1). Deletions are only marks until QUIT."""
 
     def __init__(self, drop: Maildrop) -> None:

@@ -11,7 +11,7 @@ from mailkit.net.keepalive import CLIENT_IDLE_SECONDS, keep_alive
 from queue_worker.couriers import trouble
 from queue_worker.couriers.models import CourierSettings
 from queue_worker.couriers.replies import RemoteReply, ReplyReader
-from queue_worker.couriers.targets import Target
+from queue_worker.couriers.targets import HostAddress
 from queue_worker.couriers.tls_policy import opportunistic, server_name
 from queue_worker.couriers.trouble import Trouble
 
@@ -26,7 +26,7 @@ class Lost(Exception):
 class Conversation(asyncio.Protocol):
     """One connection. `open` it, then `command`, or `write` and await each `reply`; `quit` or `cut` ends it."""
 
-    def __init__(self, settings: CourierSettings, target: Target) -> None:
+    def __init__(self, settings: CourierSettings, target: HostAddress) -> None:
         self.target = target
         self.host = target.host
         self.times = settings.timeouts

@@ -4,7 +4,7 @@ import asyncio
 
 from queue_worker.couriers.conversation import Conversation
 from queue_worker.couriers.models import CourierSettings
-from queue_worker.couriers.targets import Target
+from queue_worker.couriers.targets import HostAddress
 
 
 class IdleConnections:
@@ -16,14 +16,14 @@ class IdleConnections:
     def __init__(self, settings: CourierSettings) -> None:
         self._settings = settings
         self._idle: dict[Conversation, None] = {}
-        self._by_target: dict[Target, list[Conversation]] = {}
+        self._by_target: dict[HostAddress, list[Conversation]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._idle)
 
-    def take(self, target: Target, tls_only: bool) -> Conversation | None:
+    def take(self, target: HostAddress, tls_only: bool) -> Conversation | None:
         """Take a live conversation with `target`, the last used first; None if there is none. `tls_only`: only one with TLS."""
         while self._by_target.get(target):
             talk = self._by_target[target][-1]
@@ -52,7 +52,7 @@ class IdleConnections:
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
-    def forget(self, target: Target) -> None:
+    def forget(self, target: HostAddress) -> None:
         """Cut all conversations kept for `target`, after one of them was found dead."""
         for talk in self._by_target.get(target, ())[:]:
             self._drop(talk)

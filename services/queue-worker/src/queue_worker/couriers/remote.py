@@ -13,7 +13,7 @@ from queue_worker.couriers.conversation import Conversation
 from queue_worker.couriers.idle_connections import IdleConnections
 from queue_worker.couriers.ledger import Ledger
 from queue_worker.couriers.models import CourierSettings, RemoteMessage, Report
-from queue_worker.couriers.targets import NoTarget, Target, Targets
+from queue_worker.couriers.targets import HostAddress, NoTarget, Targets
 from queue_worker.couriers.transfer import Broken, Transfer
 from queue_worker.couriers.trouble import Busy, Significance, Trouble
 from queue_worker.models import Result
@@ -99,7 +99,7 @@ class RemoteCourier:
         finally:
             ledger.close_returned("the service stopped before its answer came")
 
-    async def _try_all(self, targets: list[Target], ledger: Ledger) -> Trouble:
+    async def _try_all(self, targets: list[HostAddress], ledger: Ledger) -> Trouble:
         """Try host after host until no recipient is open; return the most significant trouble.
 
         Addresses that did not answer last time come last, and the attempt ends after MOST_SILENT without an answer.
@@ -145,7 +145,7 @@ class RemoteCourier:
     def _loop_time() -> float:
         return asyncio.get_running_loop().time()
 
-    async def _at(self, target: Target, ledger: Ledger, tls_failed: Trouble | None) -> Trouble | None:
+    async def _at(self, target: HostAddress, ledger: Ledger, tls_failed: Trouble | None) -> Trouble | None:
         """Deliver to one address, reconnecting while connections settle something; return the last trouble, if any.
 
         A message that was under way when a connection broke goes behind the others. After two connections that broke

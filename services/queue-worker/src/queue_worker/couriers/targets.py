@@ -15,7 +15,7 @@ from queue_worker.models import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class HostAddress:
     """One address to try; `host` is its MX name, or the domain itself."""
 
     host: str
@@ -54,22 +54,22 @@ class Targets:
         self._most = most
         self._may_connect = lru_cache(maxsize=REMEMBERED)(self._is_allowed)
 
-    async def of(self, domain: str) -> list[Target]:
+    async def of(self, domain: str) -> list[HostAddress]:
         """Return the addresses of `domain` in the order they are tried. Raises NoTarget."""
         if domain.startswith("["):
-            return self._usable([Target(domain, _LITERAL.sub("", domain[1:-1]))], domain)
+            return self._usable([HostAddress(domain, _LITERAL.sub("", domain[1:-1]))], domain)
         exchangers = await self._exchangers(domain)
-        found: list[Target] = []
+        found: list[HostAddress] = []
         problem: NoTarget | None = None
         for _, group in groupby(sorted(exchangers), key=lambda mx: mx.preference):
             hosts = [mx.host for mx in group]
             random.shuffle(hosts)  # RFC 5321 5.1: equal preference, spread the load
-            tier: list[Target] = []
+            tier: list[HostAddress] = []
             for host in hosts:
                 if host in self._own_names:
                     return self._after_ourselves(found, domain)
                 try:
-                    tier += [Target(host, address) for address in await self._resolver.addresses(host)]
+                    tier += [HostAddress(host, address) for address in await self._resolver.addresses(host)]
                 except TemporaryDnsError:
                     # it may have an address after all: no failure is final while that is unknown
                     problem = NoTarget(
@@ -105,16 +105,16 @@ class Targets:
             raise NoTarget(Outcome.failed, "5.1.10", f"The domain {domain} does not accept mail. (#5.1.10)")  # RFC 7505
         return [mx for mx in exchangers if mx.host]
 
-    def _after_ourselves(self, better: list[Target], domain: str) -> list[Target]:
+    def _after_ourselves(self, better: list[HostAddress], domain: str) -> list[HostAddress]:
         """Return the hosts preferred to ourselves; the others are not tried (RFC 5321 5.1). Without any it is a loop."""
         if not better:
             raise NoTarget(Outcome.failed, "5.4.6", _LOOP)
         return self._usable(better, domain)
 
-    def _is_ours(self, target: Target) -> bool:
+    def _is_ours(self, target: HostAddress) -> bool:
         return (target.address, self._settings.port) in self._settings.own_listeners
 
-    def _usable(self, found: list[Target], domain: str) -> list[Target]:
+    def _usable(self, found: list[HostAddress], domain: str) -> list[HostAddress]:
         """Return the addresses that may be connected to: public ones, and those in networks that the operator allows."""
         usable = [target for target in found if self._may_connect(target.address)]
         if not usable:

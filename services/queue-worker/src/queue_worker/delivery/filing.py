@@ -25,7 +25,7 @@ SLOW_SECONDS = 2.0
 SIDE_BY_SIDE = 4
 
 
-class Filer:
+class LocalDelivery:
     """The loop that delivers to local mailboxes. Call `wake` when something new is due."""
 
     def __init__(self, claims: Claims, clock: Clock, leases: Leases, recorder: Recorder, local: LocalCourier) -> None:

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from mailkit.process.logs import get_logger
 from queue_worker import metrics
-from queue_worker.models import Decision, Entry, Outcome
+from queue_worker.models import Decision, Outcome, QueueEntry
 
 log = get_logger()
 
 
-def log_and_count(decisions: Sequence[Decision], bounces: Sequence[Entry], now: datetime) -> None:
+def log_and_count(decisions: Sequence[Decision], bounces: Sequence[QueueEntry], now: datetime) -> None:
     """Log and count each recorded attempt and each queued bounce."""
     ended: Counter[tuple[str, str]] = Counter()
     latency = {kind: metrics.LATENCY.labels(kind) for kind in metrics.KINDS}

@@ -19,7 +19,7 @@ from queue_worker.delivery.bounce import bounce
 from queue_worker.delivery.news import log_and_count
 from queue_worker.delivery.schedule import TURN_SECONDS, decide
 from queue_worker.intake.enqueue import destinations, entry
-from queue_worker.models import Claim, Decision, Entry, Outcome, Pair, Result
+from queue_worker.models import Claim, Decision, Outcome, Pair, QueueEntry, Result
 from queue_worker.storage.outcomes import Outcomes
 
 log = get_logger()
@@ -94,12 +94,12 @@ class Recorder:
         done: list[Decision],
         later: list[Decision],
         back: list[Decision],
-        bounces: dict[UUID, Entry],
+        bounces: dict[UUID, QueueEntry],
         now: datetime,
-    ) -> tuple[set[Claim], list[Entry]]:
+    ) -> tuple[set[Claim], list[QueueEntry]]:
         """Write all in one transaction; return the claims that passed the fence, and the bounces inserted."""
         written: set[Claim] = set()
-        entries: list[Entry] = []
+        entries: list[QueueEntry] = []
         ids = sorted({d.claim.message_id for d in done})
         async with self._outcomes.transaction(bounces.values(), now) as transaction:
             if done:
@@ -121,7 +121,9 @@ class Recorder:
                 await transaction.drop(ids, now)
         return written, entries
 
-    async def _bounces(self, done: list[Decision], now: datetime, only: set[UUID] | None = None) -> dict[UUID, Entry]:
+    async def _bounces(
+        self, done: list[Decision], now: datetime, only: set[UUID] | None = None
+    ) -> dict[UUID, QueueEntry]:
         """Make one bounce per message for all its recipients given up now, by the message's id. `only`: for these messages."""
         failed: dict[UUID, list[tuple[Result, str]]] = {}
         for d in done:

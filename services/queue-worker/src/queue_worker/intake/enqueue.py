@@ -6,15 +6,15 @@ from uuid import UUID
 from mailkit.ids import new_id
 from mailkit.mail.header import Header, header_of
 from queue_worker.intake.flows import flow_of
-from queue_worker.models import NO_FLOW, Entry, NewRecipient, Pair
+from queue_worker.models import NO_FLOW, NewRecipient, Pair, QueueEntry
 from queue_worker_api.wire import Submission
 
 
-def entry(submission: Submission, *, bounce: bool = False) -> Entry:
+def entry(submission: Submission, *, bounce: bool = False) -> QueueEntry:
     """Return the entry for `submission`, with its flow and a new id for its body."""
     s, sender = submission, submission.sender_target
     flow = NO_FLOW if bounce else flow_of(s.account, s.client_address, s.mail_from)
-    return Entry(
+    return QueueEntry(
         s.submission_id,
         s.mail_from,
         new_id(),
@@ -56,7 +56,7 @@ def destination(address: str) -> str:
     return address.rpartition("@")[2].lower()
 
 
-def destinations(entries: Iterable[Entry]) -> set[Pair]:
+def destinations(entries: Iterable[QueueEntry]) -> set[Pair]:
     """Return the pairs of flow and remote domain of `entries`, "" for local mailboxes, to wake the delivery loops with."""
     return {(r.flow, r.destination) for e in entries for r in e.recipients}
 

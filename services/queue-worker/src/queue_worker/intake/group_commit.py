@@ -14,7 +14,7 @@ from mailkit.process.report import report
 from mailkit.rpc.batch import Batcher
 from queue_worker import metrics
 from queue_worker.intake.enqueue import destinations, entry
-from queue_worker.models import Entry, Pair
+from queue_worker.models import Pair, QueueEntry
 from queue_worker.storage.handovers import Handovers
 from queue_worker_api.wire import LIST_BYTES, Submission, SubmissionAnswer
 
@@ -59,7 +59,7 @@ class Intake:
         return answers
 
     async def _commit(self, items: Sequence[Submission]) -> list[SubmissionAnswer]:
-        first: dict[UUID, Entry] = {}
+        first: dict[UUID, QueueEntry] = {}
         for item in items:
             first.setdefault(item.submission_id, entry(item))
         # one order in all transactions: no deadlock
@@ -69,7 +69,7 @@ class Intake:
         self._log_and_wake([e for e in entries if e.queue_id in new])
         return [SubmissionAnswer("queued", item.submission_id) for item in items]
 
-    def _log_and_wake(self, new: Sequence[Entry]) -> None:
+    def _log_and_wake(self, new: Sequence[QueueEntry]) -> None:
         metrics.ACCEPTED.inc(len(new))
         self._wake(destinations(new))
         for e in new:

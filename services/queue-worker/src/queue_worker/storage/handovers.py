@@ -9,7 +9,7 @@ import msgspec
 
 from bodystore import BodyStore, Entering
 from mailkit.postgres.pool import Connection, Queries
-from queue_worker.models import Entry
+from queue_worker.models import QueueEntry
 
 queries = Queries("queue_worker.storage", "handovers.sql")
 
@@ -21,19 +21,19 @@ class Handovers:
         self._pool = pool
         self._bodies = bodies
 
-    async def insert(self, entries: Sequence[Entry], now: datetime, lifetime: timedelta) -> set[UUID]:
+    async def insert(self, entries: Sequence[QueueEntry], now: datetime, lifetime: timedelta) -> set[UUID]:
         """Insert and commit `entries`; return the queue ids of those that are not repetitions."""
         async with self._bodies.entering(bodies_of(entries), now) as entering, self._pool.acquire() as connection:
             return await insert(connection, entering, entries, now, lifetime)
 
 
-def bodies_of(entries: Iterable[Entry]) -> list[tuple[UUID, bytes]]:
+def bodies_of(entries: Iterable[QueueEntry]) -> list[tuple[UUID, bytes]]:
     """Return the id and the octets of each entry's body."""
     return [(e.body_id, e.body) for e in entries]
 
 
 async def insert(
-    connection: Connection, entering: Entering, entries: Sequence[Entry], now: datetime, lifetime: timedelta
+    connection: Connection, entering: Entering, entries: Sequence[QueueEntry], now: datetime, lifetime: timedelta
 ) -> set[UUID]:
     """Insert `entries`, with their bodies where those are in the same database, in one statement; return the new queue ids.
 

@@ -13,7 +13,7 @@ import asyncpg
 
 from bodystore import WATCHED, BodyStore, Entering
 from mailkit.postgres.pool import Connection, Queries
-from queue_worker.models import Claim, Decision, Entry
+from queue_worker.models import Claim, Decision, QueueEntry
 from queue_worker.storage.claims import fences
 from queue_worker.storage.handovers import bodies_of, insert
 
@@ -47,17 +47,17 @@ class Outcomes:
         return [Original(**dict(row)) for row in await self._pool.fetch(queries.bounce_facts, ids)]
 
     @asynccontextmanager
-    async def transaction(self, bounces: Iterable[Entry], now: datetime) -> AsyncIterator["Transaction"]:
+    async def transaction(self, bounces: Iterable[QueueEntry], now: datetime) -> AsyncIterator["OutcomeTransaction"]:
         """Open a transaction, which may insert `bounces` and is committed at the end of the block."""
         async with (
             self._bodies.entering(bodies_of(bounces), now) as entering,
             self._pool.acquire() as connection,
             connection.transaction(),
         ):
-            yield Transaction(connection, self._bodies, entering, self._worker)
+            yield OutcomeTransaction(connection, self._bodies, entering, self._worker)
 
 
-class Transaction:
+class OutcomeTransaction:
     """The writes of one batch. `lock` comes before `finish`, and `drop` last."""
 
     def __init__(self, connection: Connection, bodies: BodyStore, entering: Entering, worker: UUID) -> None:
@@ -84,11 +84,11 @@ class Transaction:
         )
         return _passed(done, rows)
 
-    async def add(self, bounces: Iterable[Entry], now: datetime) -> None:
+    async def add(self, bounces: Iterable[QueueEntry], now: datetime) -> None:
         """Announce further bounces to insert."""
         await self._entering.add(bodies_of(bounces), now)
 
-    async def insert(self, entries: Sequence[Entry], now: datetime, lifetime: timedelta) -> None:
+    async def insert(self, entries: Sequence[QueueEntry], now: datetime, lifetime: timedelta) -> None:
         """Insert bounces, which the transaction was opened with or which were added."""
         await insert(self._connection, self._entering, entries, now, lifetime)
 

@@ -9,7 +9,7 @@ from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from queue_worker import metrics
-from queue_worker.delivery.filing import Filer
+from queue_worker.delivery.filing import LocalDelivery
 from queue_worker.delivery.walk import Walk
 from queue_worker.storage.partitions import Partitions
 from queue_worker.storage.upkeep import Upkeep
@@ -34,7 +34,7 @@ class Maintenance:
         store: Upkeep,
         partitions: Partitions,
         clock: Clock,
-        filer: Filer,
+        filer: LocalDelivery,
         walk: Walk,
         singleton: Singleton,
         lifetime: int,

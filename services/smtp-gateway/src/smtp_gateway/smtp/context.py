@@ -18,7 +18,7 @@ from smtp_gateway.smtp.sessions import Sessions
 
 
 @dataclass(frozen=True)
-class Context:
+class SmtpContext:
     """The policies, the acceptor, logins, limits and TLS of the sessions, and the list of those that are open."""
 
     settings: GatewaySettings

@@ -12,7 +12,7 @@ from mailkit.net.tls_versions import negotiated
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from smtp_gateway import metrics, replies
-from smtp_gateway.smtp.context import Context
+from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.protocol import SmtpProtocol
 from smtp_gateway.smtp.receiving import Receiving
 from smtp_gateway.transaction import Transaction
@@ -33,7 +33,7 @@ Verb = Callable[["SmtpSession", str], Awaitable[None]]
 class SmtpSession(SmtpProtocol):
     """The session of one client. `verbs`: every verb by its name in capitals. `busy`: a transaction must not be interrupted."""
 
-    def __init__(self, peer: Peer, context: Context, verbs: Mapping[str, Verb]) -> None:
+    def __init__(self, peer: Peer, context: SmtpContext, verbs: Mapping[str, Verb]) -> None:
         super().__init__(context.settings.helo_name, context.settings.smtp_command_seconds)
         self.peer = peer
         self.context = context

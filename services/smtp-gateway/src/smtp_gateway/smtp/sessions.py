@@ -14,7 +14,7 @@ RELIEF_SECONDS = 2.0
 RECHECK_SECONDS = 5.0
 
 
-class Session(Protocol):
+class OpenSession(Protocol):
     """What is asked of an open session."""
 
     login: LoginAnswer | None
@@ -37,7 +37,7 @@ class Sessions:
 
     def __init__(self, crowded: Callable[[], bool] = lambda: False) -> None:
         self._crowded = crowded
-        self.open: set[Session] = set()
+        self.open: set[OpenSession] = set()
         self.draining = False
 
     async def relieve(self, seconds: float) -> None:
