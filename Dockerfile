@@ -1,6 +1,7 @@
 # One image per service: `make images`, or docker build --build-arg SERVICE=auth .
 # Everything up to the last COPY is the same for all five, so a registry and a node store it once.
-ARG BASE_IMAGE=python:3.11-slim-bookworm
+# The digest decides, the tag is for readers; a new one: docker buildx imagetools inspect python:3.11-slim-bookworm
+ARG BASE_IMAGE=python:3.11.16-slim-bookworm@sha256:528257d48c1da0dcecc2e725d1ae34498d60c965f1241e39cd6a85a8859bdf84
 
 FROM ${BASE_IMAGE} AS build
 ENV PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 UV_NO_CONFIG=1 UV_SYSTEM_CERTS=1 \

@@ -1,8 +1,8 @@
 """The five images, their base and the cluster's own small ones: built with Docker's BuildKit, kept as archives.
 
 Where a Docker engine answers already it is used. Otherwise Debian's own (docker.io) is started for the build with
-everything it owns inside the cache, and stopped after it; the base then comes from debootstrap under the name the
-Dockerfile asks for, so no registry is needed.
+everything it owns inside the cache, and stopped after it; the base then comes from debootstrap, so no registry is
+needed. With an engine at hand the base is the one that the Dockerfile names by its digest.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from tests.cluster.kit.build import KitError, binaries, cache, install, say
 REPOSITORY = Path(__file__).resolve().parents[3]
 SERVICES = ("auth", "mailstore", "queue-worker", "smtp-gateway", "pop-imap-frontend")
 REGISTRY = "postrider"
-BASE = "python:3.11-slim-bookworm"
+BASE = "postrider-base:bookworm"
 POSTGRES = "postgres:15"
 _BASE_PACKAGES = "python3,python3-venv,ca-certificates,tzdata,libpython3.11-stdlib"
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -121,13 +121,22 @@ def _timed(text: str, do: Callable[[], None]) -> None:
     say(f"  {text:<32}{time.monotonic() - started:6.0f} s")
 
 
-def base(client: list[str]) -> None:
-    """See to it that the engine has the base image; made of Debian's packages where nothing can be pulled."""
-    if subprocess.run([*client, "image", "inspect", BASE], capture_output=True).returncode == 0:
-        return
-    if client[0] != "/usr/bin/docker":
-        _timed(f"pulled {BASE}", lambda: _run([*client, "pull", BASE]))
-        return
+def pinned() -> str:
+    """The base image that the Dockerfile names, with its digest."""
+    found = re.search(r"^ARG BASE_IMAGE=(\S+)$", (REPOSITORY / "Dockerfile").read_text(), re.M)
+    if not found:
+        raise KitError("the Dockerfile names no BASE_IMAGE")
+    return found[1]
+
+
+def base(client: list[str]) -> str:
+    """Give the engine the base image and return its name: the pinned one, or in our own engine one of Debian's packages."""
+    name = BASE if "-H" in client else pinned()
+    if subprocess.run([*client, "image", "inspect", name], capture_output=True).returncode == 0:
+        return name
+    if name != BASE:
+        _timed("pulled the base image", lambda: _run([*client, "pull", name]))
+        return name
     if not shutil.which("debootstrap"):
         install("debootstrap")
 
@@ -148,16 +157,17 @@ def base(client: list[str]) -> None:
                 raise KitError("packing the base image failed")
 
     _timed(f"base {BASE}", bootstrap)
+    return BASE
 
 
 def build(client: list[str], tag: str, context: Path = REPOSITORY) -> None:
     """All five images; what they share is built once."""
-    base(client)
+    base_image = base(client)
     asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True)
     revision = asked.stdout.strip()
     for service in SERVICES:
         command = [*client, "build", "--network", "host", "--tag", f"{REGISTRY}/{service}:{tag}"]
-        for name, value in {"BASE_IMAGE": BASE, "SERVICE": service, "VERSION": tag, "REVISION": revision}.items():
+        for name, value in {"BASE_IMAGE": base_image, "SERVICE": service, "VERSION": tag, "REVISION": revision}.items():
             command += ["--build-arg", f"{name}={value}"]
         if _CA_BUNDLE.exists():
             command += ["--secret", f"id=ca-bundle,src={_CA_BUNDLE}"]
@@ -167,7 +177,7 @@ def build(client: list[str], tag: str, context: Path = REPOSITORY) -> None:
 
 def build_postgres(client: list[str]) -> None:
     """A stand-in for the public Postgres image: Debian's server under the same name."""
-    command = [*client, "build", "--network", "host", "--tag", POSTGRES, "--build-arg", f"BASE_IMAGE={BASE}"]
+    command = [*client, "build", "--network", "host", "--tag", POSTGRES, "--build-arg", f"BASE_IMAGE={base(client)}"]
     command.append(str(Path(__file__).parent / "postgres"))
     _timed(f"image {POSTGRES}", lambda: _run(command, env={"DOCKER_BUILDKIT": "1"}))
 
