@@ -46,6 +46,10 @@ def plain(account: Account, password: str | None = None) -> str:
     return base64.b64encode(f"\0{account.address}\0{password or account.password}".encode()).decode()
 
 
+def by_login(account: Account) -> str:
+    return "\r\n".join(base64.b64encode(text.encode()).decode() for text in (account.address, account.password))
+
+
 @pytest.fixture
 def account(run: Run) -> Account:
     made = run.mailbox(run.domain())
@@ -56,7 +60,8 @@ def account(run: Run) -> Account:
 
 # -- IMAP
 
-#: Commands by capability; `$` is the account's SASL response. LOGIN is refused with NO where it is disabled.
+#: Commands by capability; `$` is the account's response for PLAIN, `~` its two responses for LOGIN.
+#: LOGIN is refused with NO where it is disabled.
 IMAP_BEFORE_LOGIN = {
     "IMAP4rev1": ["CAPABILITY", "NOOP"],
     "LITERAL+": ["LOGIN {4+}\r\nnone {4+}\r\nnone"],
@@ -66,6 +71,7 @@ IMAP_BEFORE_LOGIN = {
     "STARTTLS": ["STARTTLS"],
     "LOGINDISABLED": ["LOGIN none none"],
     "AUTH=PLAIN": ["AUTHENTICATE PLAIN $"],
+    "AUTH=LOGIN": ["AUTHENTICATE LOGIN ~"],
 }
 IMAP_AFTER_LOGIN = {
     "IMAP4rev1": ["SELECT INBOX", "FETCH 1 (FLAGS BODYSTRUCTURE)", "SEARCH ALL", "STATUS INBOX (MESSAGES)"],
@@ -121,7 +127,7 @@ def test_imap(run: Run, account: Account, port: str) -> None:
             if login:
                 assert imap_answer(talk, f"AUTHENTICATE PLAIN {plain(account)}").startswith("OK")
             for command in table[name]:
-                answer = imap_answer(talk, command.replace("$", plain(account)))
+                answer = imap_answer(talk, command.replace("$", plain(account)).replace("~", by_login(account)))
                 assert not answer.startswith("BAD"), (name, command, answer)
                 assert "SERVERBUG" not in answer, (name, command, answer)
             talk.close()
@@ -145,7 +151,7 @@ def test_imap(run: Run, account: Account, port: str) -> None:
 
 # -- POP3
 
-#: Lines and the beginnings of their answers, of an empty mailbox; `$` as above, `!` is a wrong response.
+#: Lines and the beginnings of their answers, of an empty mailbox; `$` and `~` as above, `!` is a wrong response.
 POP3 = {
     "TOP": [("AUTH PLAIN $", "+OK"), ("TOP 1 0", "-ERR no such message")],
     "UIDL": [("AUTH PLAIN $", "+OK"), ("UIDL", "+OK")],
@@ -155,7 +161,7 @@ POP3 = {
     "EXPIRE": [],
     "LOGIN-DELAY": [],
     "USER": [("USER nobody%nowhere.test", "+OK")],
-    "SASL": [("AUTH PLAIN $", "+OK")],
+    "SASL": [("AUTH PLAIN !", "-ERR"), ("AUTH LOGIN ~", "+ "), ("", "+OK")],
     "STLS": [("STLS", "+OK")],
     "IMPLEMENTATION": [],
 }
@@ -192,7 +198,8 @@ def test_pop3(run: Run, port: str) -> None:
                 talk.secure()
             for line, beginning in POP3[name]:
                 if line:
-                    talk.say(line.replace("$", plain(account)).replace("!", plain(account, "wrong")))
+                    filled = line.replace("$", plain(account)).replace("!", plain(account, "wrong"))
+                    talk.say(filled.replace("~", by_login(account)))
                 answer = talk.line()
                 assert answer.startswith(beginning), (name, line, answer)
             talk.close()
@@ -207,7 +214,7 @@ SMTP = {
     "SMTPUTF8": ["MAIL FROM:<zoë@far.example> SMTPUTF8"],
     "ENHANCEDSTATUSCODES": ["NOOP"],
     "STARTTLS": ["STARTTLS"],
-    "AUTH": ["AUTH PLAIN $"],
+    "AUTH": ["AUTH PLAIN $", "AUTH LOGIN ~"],
     "HELP": ["HELP"],
 }
 
@@ -246,8 +253,8 @@ def test_smtp(run: Run, account: Account, port: str) -> None:
             assert name in SMTP, f"{name} is announced and has no command here"
             for command in SMTP[name]:
                 talk, _ = opened(tls=tls)
-                talk.say(command.replace("$", plain(account)))
-                for _line in command.split("\r\n"):
+                talk.say(command.replace("$", plain(account)).replace("~", by_login(account)))
+                for _line in command.split("\r\n") if "~" not in command else ("user", "password"):
                     reply = smtp_reply(talk)[-1]
                     # 500 to 504 and 555: the command or its parameter is not known (RFC 5321 4.2.2)
                     assert reply[:3] not in ("500", "501", "502", "503", "504", "555"), (name, command, reply)

@@ -8,6 +8,7 @@ import pytest
 from auth_api.fake import FakeAuth
 from auth_api.wire import Login
 from mailkit.errors import Unavailable
+from mailkit.mail.sasl import Password
 from mailkit.net.listener import Peer
 from mailkit.net.tarpit import Tarpit
 from mailkit.rpc.batch import Batcher
@@ -80,7 +81,7 @@ async def test_auth_that_hangs_is_one_deadline_too() -> None:
     log_in = Logins(Batcher(hangs), FakeAuth().undo_checks, Tarpit(1, 1))
     for ends in (None, asyncio.get_running_loop().time() + LIMIT):
         with pytest.raises(Unavailable):
-            await log_in.check("imap", "u", "p", Peer("192.0.2.7", 1, "imap", True), ends=ends)
+            await log_in.check("imap", Password("u", "p"), Peer("192.0.2.7", 1, "imap", True), ends=ends)
 
 
 @pytest.mark.parametrize(("direct", "told"), [(False, "192.0.2.7"), (True, None)])
@@ -94,5 +95,5 @@ async def test_a_direct_clients_address_is_not_told(direct: bool, told: str | No
 
     for protocol in ("pop3", "imap"):
         logins = Logins(Batcher(asked), auth.undo_checks, Tarpit(1, 1))
-        await logins.check(protocol, "u@x.example", "p", Peer("192.0.2.7", 1, protocol, True, direct))
+        await logins.check(protocol, Password("u@x.example", "p"), Peer("192.0.2.7", 1, protocol, True, direct))
     assert [item.client_address for item in seen] == [told, told]

@@ -8,6 +8,7 @@ from uuid import UUID
 from auth_api.wire import Login, LoginAnswer
 from mailkit.errors import PostriderError, Unanswered, Unavailable
 from mailkit.ids import new_id
+from mailkit.mail.sasl import Password
 from mailkit.net.listener import Peer
 from mailkit.net.stream import Stream
 from mailkit.net.tarpit import Tarpit
@@ -41,8 +42,7 @@ class Logins:
     async def check(
         self,
         protocol: str,
-        login: str,
-        password: str,
+        given: Password,
         peer: Peer,
         *,
         ends: float | None = None,
@@ -53,7 +53,7 @@ class Logins:
         The address of a direct client is not passed on, so it gets no relay grant (decision 9).
         """
         holder = None if peer.direct else peer.address
-        question = Login(operation or new_id(), protocol, login, password, holder)  # type: ignore[arg-type]
+        question = Login(operation or new_id(), protocol, given.user, given.password, holder)  # type: ignore[arg-type]
         outcome = "away"
         try:
             async with asyncio.timeout_at(login_ends() if ends is None else ends):

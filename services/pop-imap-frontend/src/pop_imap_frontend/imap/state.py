@@ -2,6 +2,7 @@
 
 from enum import Flag, auto
 
+from mailkit.mail.sasl import MECHANISMS
 from pop_imap_frontend.imap.context import ImapContext
 
 
@@ -32,5 +33,8 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool) -> bytes:
     else:
         if not tls and context.tls is not None:
             names.append("STARTTLS")
-        names.append("AUTH=PLAIN" if tls or context.plaintext_logins else "LOGINDISABLED")
+        if tls or context.plaintext_logins:
+            names += [f"AUTH={name}" for name in MECHANISMS]
+        else:
+            names.append("LOGINDISABLED")
     return " ".join(names).encode()

@@ -1,7 +1,6 @@
 """One SMTP session: read a command, run its verb, reply; what is known of the client; and every end of the connection."""
 
 import asyncio
-import base64
 from collections.abc import Awaitable, Callable, Mapping
 
 from auth_api.wire import LoginAnswer
@@ -210,8 +209,8 @@ class SmtpSession(SmtpProtocol):
             await self.writer.drain()
 
     async def challenge(self, text: bytes) -> bytes:
-        """Send a 334 (RFC 4954 4) and return the client's line. Raises ConnectionResetError if it left."""
-        self.writer.write(b"334 " + base64.b64encode(text) + b"\r\n")
+        """Send a 334 (RFC 4954 4) with `text`, in base64, and return the client's line. Raises ConnectionResetError if it left."""
+        self.writer.write(b"334 " + text + b"\r\n")
         await self.writer.drain()
         try:
             return await self.read_line()

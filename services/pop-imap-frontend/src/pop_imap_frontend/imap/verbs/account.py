@@ -1,7 +1,7 @@
 """Commands of any state, and those that log in (RFC 3501 6.1, 6.2; RFC 2971, 2342, 4959)."""
 
 from mailkit.errors import PostriderError
-from pop_imap_frontend.conversation import sasl
+from mailkit.mail.sasl import LONGEST_RESPONSE, MECHANISMS, Cancelled, Exchange, Malformed, Password
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import AWAY, BadCommand, Disconnect, No
 from pop_imap_frontend.imap.session import ImapSession
@@ -60,30 +60,29 @@ async def login(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
     password = cursor.login_text()
     cursor.end()
-    return await _log_in(session, user, password, "LOGIN")
+    return await _log_in(session, Password(user, password), "LOGIN")
 
 
 async def authenticate(session: ImapSession, cursor: Cursor) -> str:
-    """Log in with SASL PLAIN, with or without an initial response (SASL-IR, RFC 4959)."""
+    """Log in with a SASL mechanism (RFC 3501 6.2.2), with or without an initial response (SASL-IR, RFC 4959)."""
     cursor.space()
-    mechanism = cursor.keyword("a mechanism")
-    if mechanism != "PLAIN":
-        raise No("[CANNOT] the only mechanism here is PLAIN")
+    mechanism = MECHANISMS.get(cursor.keyword("a mechanism"))
+    if mechanism is None:
+        raise No("[CANNOT] this mechanism is not supported")
     _require_tls(session)
-    if cursor.at_end():
-        session.stream.write(b"+ \r\n")
+
+    async def challenge(text: bytes) -> bytes:
+        session.stream.write(b"+ " + text + b"\r\n")
         with session.waiting():
-            response = (await session.stream.readline(sasl.LINE)).strip()
-    else:
-        cursor.space()
-        response = cursor.data[cursor.pos :].strip()
-    if response == b"*":
-        raise BadCommand("cancelled")
+            return await session.stream.readline(LONGEST_RESPONSE)
+
     try:
-        user, password = sasl.plain(response)
-    except ValueError:
-        raise BadCommand("the response is not a SASL PLAIN message") from None
-    return await _log_in(session, user, password, "AUTHENTICATE")
+        given = await mechanism(Exchange(cursor.data[cursor.pos :].strip(), challenge))
+    except Cancelled:
+        raise BadCommand("cancelled") from None
+    except Malformed as error:
+        raise BadCommand(str(error)) from None
+    return await _log_in(session, given, "AUTHENTICATE")
 
 
 def _require_tls(session: ImapSession) -> None:
@@ -91,11 +90,11 @@ def _require_tls(session: ImapSession) -> None:
         raise No("[PRIVACYREQUIRED] logins need TLS, use STARTTLS first")
 
 
-async def _log_in(session: ImapSession, user: str, password: str, verb: str) -> str:
+async def _log_in(session: ImapSession, given: Password, verb: str) -> str:
     _require_tls(session)
     logins = session.context.logins
     try:
-        answer = await logins.check("imap", user, password, session.peer)
+        answer = await logins.check("imap", given, session.peer)
     except PostriderError:
         raise No(AWAY) from None
     with session.waiting():

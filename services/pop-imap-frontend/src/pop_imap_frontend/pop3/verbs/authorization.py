@@ -2,8 +2,8 @@
 
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
+from mailkit.mail.sasl import LONGEST_RESPONSE, MECHANISMS, Cancelled, Exchange, Malformed, Password
 from mailkit.net.reading import LineTooLong
-from pop_imap_frontend.conversation import sasl
 from pop_imap_frontend.conversation.logins import login_ends
 from pop_imap_frontend.pop3 import refusals
 from pop_imap_frontend.pop3.refusals import Away, Refused
@@ -24,7 +24,7 @@ async def capa(session: Pop3Session, argument: str) -> None:
         f"LOGIN-DELAY {session.context.login_delay}",
     ]
     if session.may_log_in():
-        names += ["USER", "SASL PLAIN"]
+        names += ["USER", " ".join(["SASL", *MECHANISMS])]
     if not session.tls_refusal():
         names.append("STLS")
     session.reply("+OK capabilities\r\n" + "\r\n".join([*names, "IMPLEMENTATION Postrider", "."]))
@@ -52,29 +52,32 @@ async def password(session: Pop3Session, argument: str) -> None:
     if not session.user:
         raise Refused("-ERR USER first")
     name, session.user = session.user, ""
-    await _log_in(session, name, argument)
+    await _log_in(session, Password(name, argument))
 
 
 async def auth(session: Pop3Session, argument: str) -> None:
-    """Log in with SASL PLAIN (RFC 5034), with or without an initial response."""
-    mechanism, _, response = argument.partition(" ")
+    """Log in with a SASL mechanism (RFC 5034), with or without an initial response."""
+    name, _, initial = argument.partition(" ")
     _require_tls(session)
-    if mechanism.upper() != "PLAIN":
-        raise Refused("-ERR the only mechanism here is PLAIN")
-    if not response:
-        session.reply("+ ")
+    mechanism = MECHANISMS.get(name.upper())
+    if mechanism is None:
+        raise Refused("-ERR this mechanism is not supported")
+
+    async def challenge(text: bytes) -> bytes:
+        session.stream.write(b"+ " + text + b"\r\n")
         try:
-            response = (await session.stream.readline(sasl.LINE)).decode("ascii", "replace").strip()
+            return await session.stream.readline(LONGEST_RESPONSE)
         except LineTooLong:
             await session.skip_line()
             raise Refused(refusals.TOO_LONG) from None
-    if response == "*":
-        raise Refused("-ERR cancelled")
+
     try:
-        name, secret = sasl.plain(response)
-    except ValueError:
+        given = await mechanism(Exchange(initial.strip().encode(), challenge))
+    except Cancelled:
+        raise Refused("-ERR cancelled") from None
+    except Malformed:
         raise Refused(refusals.SYNTAX) from None
-    await _log_in(session, name, secret)
+    await _log_in(session, given)
 
 
 def _require_tls(session: Pop3Session) -> None:
@@ -82,12 +85,12 @@ def _require_tls(session: Pop3Session) -> None:
         raise Refused(refusals.TLS_REQUIRED)
 
 
-async def _log_in(session: Pop3Session, name: str, secret: str) -> None:
+async def _log_in(session: Pop3Session, given: Password) -> None:
     """Ask auth, lock the maildrop and answer with its size, all within one deadline. Raises Refused."""
     logins = session.context.logins
     ends, operation = login_ends(), new_id()
     try:
-        answer = await logins.check("pop3", name, secret, session.peer, ends=ends, operation=operation)
+        answer = await logins.check("pop3", given, session.peer, ends=ends, operation=operation)
     except PostriderError:
         raise Away from None
     due = None
