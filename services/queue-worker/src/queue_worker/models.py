@@ -16,7 +16,7 @@ Key = tuple[UUID, int]
 
 
 class NewRecipient(msgspec.Struct, frozen=True):
-    """A recipient to insert. `destination` and `flow` are its Pair."""
+    """A recipient to insert, its fields in the order of the type queue.new_recipient. `destination` and `flow` are its Pair."""
 
     n: int
     destination: str

@@ -41,23 +41,26 @@ async def insert(
     """
     if not entries:
         return set()
+    messages = [_message(entry) for entry in entries]
     recipients = [(e.queue_id, *msgspec.structs.astuple(r)) for e in entries for r in e.recipients]
-    args = (
-        [e.queue_id for e in entries],
-        [e.mail_from for e in entries],
-        [e.body_id for e in entries],
-        [len(e.body) for e in entries],
-        [e.account for e in entries],
-        [e.client_address for e in entries],
-        [e.eight_bit for e in entries],
-        [e.smtputf8 for e in entries],
-        [e.bounce for e in entries],
-        [e.sender_mailbox for e in entries],
-        [e.sender_limit for e in entries],
-        [e.sender_limit_version for e in entries],
-        now,
-        now + lifetime,
-        *(list(column) for column in zip(*recipients, strict=True)),
-    )
-    rows = await entering.insert(connection, bodies_of(entries), now, queries.enqueue, *args)
+    bodies, expires = bodies_of(entries), now + lifetime
+    rows = await entering.insert(connection, bodies, now, queries.enqueue, messages, recipients, now, expires)
     return {row["id"] for row in rows}
+
+
+def _message(entry: QueueEntry) -> tuple[object, ...]:
+    """Return `entry` as a row of the type queue.new_message."""
+    return (
+        entry.queue_id,
+        entry.mail_from,
+        entry.body_id,
+        len(entry.body),
+        entry.account,
+        entry.client_address,
+        entry.eight_bit,
+        entry.smtputf8,
+        entry.bounce,
+        entry.sender_mailbox,
+        entry.sender_limit,
+        entry.sender_limit_version,
+    )
