@@ -7,7 +7,7 @@ JOBS ?= 2
 # What mypy reads: the product, and the helpers of the tests.
 TYPED := libs/*/src services/*/src proto/*/src tests/support tests/cost tests/bench tests/monitoring tests/cluster
 
-.PHONY: help setup run test check types format bench cost faults fuzz interop chart-test lock sbom openapi check-openapi clean
+.PHONY: help setup run test check types format bench bench-large cost faults fuzz interop chart-test lock sbom openapi check-openapi clean
 .PHONY: monitoring-test pictures images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
@@ -43,6 +43,9 @@ format: setup ## bring the code into its one form
 
 bench: setup ## messages per second beside Debian's Postfix and Dovecot (BASE=folder: beside another clone)
 	$(BIN)/python -m tests.bench $(if $(BASE),--base $(BASE))
+
+bench-large: setup ## what readers wait for in a folder of 100,000 messages, beside Dovecot (MESSAGES=1000000; BASE=folder)
+	$(BIN)/python -m tests.bench --large $(or $(MESSAGES),100000) $(if $(BASE),--base $(BASE))
 
 cost: setup ## what the worst input costs everybody else (WRITE=1: into docs/reliability.md, ONLY=name)
 	$(BIN)/python -m tests.cost $(if $(WRITE),--write) $(if $(ONLY),--only "$(ONLY)")

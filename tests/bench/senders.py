@@ -83,6 +83,14 @@ class Session:
         self.got, self.in_data = b"", False
         self.sock.sendall(f"MAIL FROM:<{self.sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n".encode())
 
+    def transact(self, recipient: str, text: bytes) -> None:
+        """One transaction, until its 250."""
+        self.begin(recipient)
+        while not self.in_data:
+            self.readable(text + b".\r\n")
+        while not self.readable(b""):
+            pass
+
     def readable(self, text: bytes) -> bool:
         """Whether the transaction is over."""
         piece = self.sock.recv(4096)
@@ -145,6 +153,16 @@ def send(port: int, recipients: Sequence[str], sender: str = SENDER, limit: floa
         ]
     latencies = sorted(latency for sent in done for latency in sent.latencies)
     return Sent(min(sent.started for sent in done), max(sent.ended for sent in done), latencies)
+
+
+def deliver(port: int, recipient: str, texts: Sequence[bytes]) -> None:
+    """Send these messages one after the other."""
+    session = Session(port, SENDER)
+    try:
+        for text in texts:
+            session.transact(recipient, text)
+    finally:
+        session.sock.close()
 
 
 def tool(name: str) -> str | None:

@@ -1,5 +1,6 @@
 """The two services under measurement, with the same face."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -14,14 +15,17 @@ from typing import Protocol
 import psutil
 import trustme
 
-from tests.bench.senders import tool
+from tests.bench.fill import fill_maildir, fill_postrider
+from tests.bench.mail import texts
+from tests.bench.senders import deliver, tool
 from tests.bench.sinks import CountingSink
 from tests.support.clients import imap
-from tests.support.run import Run
+from tests.support.run import Run, wait_for
 from tests.support.world import World
 
 BOXES = 100
-READERS = ("popper", "reader", "waiter")
+READERS = ("popper", "reader", "waiter", "large")
+NOBODY = 65534
 QUOTA = 2048 * 1024 * 1024
 
 
@@ -41,6 +45,9 @@ class Side(Protocol):
 
     def reader(self, name: str) -> tuple[str, str, str, str]:
         """Address, IMAP login, POP3 login and password of a new mailbox, one of READERS."""
+
+    def filled(self, name: str, count: int) -> tuple[str, str, str, str]:
+        """The same with `count` messages of `mail` in its INBOX."""
 
     def queue_empty(self) -> bool:
         """Whether everything accepted is filed or relayed."""
@@ -65,6 +72,13 @@ class Postrider:
 
     def reader(self, name: str) -> tuple[str, str, str, str]:
         account = self.run.mailbox(self.domain, name, quota=QUOTA)
+        return account.address, account.address, account.login, account.password
+
+    def filled(self, name: str, count: int) -> tuple[str, str, str, str]:
+        account = self.run.mailbox(self.domain, name, quota=QUOTA)
+        deliver(self.smtp_port, account.address, texts(count))
+        wait_for(self.queue_empty, 300, "the queue is empty")
+        asyncio.run(fill_postrider(self.run.dsn, self.run.mailbox_id(account), count))
         return account.address, account.address, account.login, account.password
 
     def queue_empty(self) -> bool:
@@ -92,6 +106,7 @@ def postrider(python: str = sys.executable, name: str = "postrider") -> Iterator
             LIMIT_EXEMPT_NETWORKS="127.0.0.0/8",
             POP3_LOGIN_DELAY_SECONDS="0",
             RECIPIENTS_PER_HOUR="0",
+            MAILBOX_MESSAGES="2000000",
         )
         try:
             run.start()
@@ -117,13 +132,12 @@ class PostfixDovecot:
 
     def start(self) -> None:
         """Write both configurations and start both."""
-        nobody = 65534
         for place in ("etc", "queue", "data", "mail", "run", "state"):
             (self.folder / place).mkdir()
-        os.chown(self.mail, nobody, nobody)
+        os.chown(self.mail, NOBODY, NOBODY)
         shutil.chown(self.folder / "data", "postfix", "postfix")
-        self._write_postfix(nobody)
-        self._write_dovecot(nobody)
+        self._write_postfix()
+        self._write_dovecot()
         self._postfix("start")
         self.dovecot = subprocess.Popen(
             [str(tool("dovecot")), "-F", "-c", str(self.folder / "dovecot.conf")],
@@ -132,7 +146,7 @@ class PostfixDovecot:
             start_new_session=True,
         )
 
-    def _write_postfix(self, nobody: int) -> None:
+    def _write_postfix(self) -> None:
         etc = self.folder / "etc"
         names = [*(f"box{number}" for number in range(BOXES)), *READERS]
         (etc / "boxes").write_text("".join(f"{name}@bench.test {name}/\n" for name in names))
@@ -155,8 +169,8 @@ relayhost = [{self.sink.address}]:{self.sink.port}
 virtual_mailbox_domains = bench.test
 virtual_mailbox_maps = texthash:{etc / "boxes"}
 virtual_mailbox_base = {self.mail}
-virtual_uid_maps = static:{nobody}
-virtual_gid_maps = static:{nobody}
+virtual_uid_maps = static:{NOBODY}
+virtual_gid_maps = static:{NOBODY}
 virtual_mailbox_limit = 0
 mailbox_size_limit = 0
 """
@@ -192,7 +206,7 @@ mailbox_size_limit = 0
             rows.append(" ".join([name, *words] if len(words) == 7 else [name, *words, name]))
         (etc / "master.cf").write_text("\n".join(rows) + "\n")
 
-    def _write_dovecot(self, nobody: int) -> None:
+    def _write_dovecot(self) -> None:
         authority = trustme.CA()
         leaf = authority.issue_cert("localhost")
         leaf.private_key_pem.write_to_path(self.folder / "key.pem")
@@ -215,7 +229,7 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid={nobody} gid={nobody} home={self.mail}/%n
+  args = uid={NOBODY} gid={NOBODY} home={self.mail}/%n
 }}
 service imap-login {{
   inet_listener imap {{
@@ -271,6 +285,10 @@ service pop3-login {{
 
     def reader(self, name: str) -> tuple[str, str, str, str]:
         return f"{name}@bench.test", name, name, "bench"
+
+    def filled(self, name: str, count: int) -> tuple[str, str, str, str]:
+        fill_maildir(self.mail / name, texts(count), count, NOBODY)
+        return self.reader(name)
 
     def queue_empty(self) -> bool:
         """No file in the queues whose messages are under way."""

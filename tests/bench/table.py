@@ -6,6 +6,16 @@ from dataclasses import dataclass, field
 from statistics import median
 
 
+@dataclass(frozen=True)
+class Value:
+    """One measurement; `better`: "more" for rates, "less" for times."""
+
+    what: str
+    number: float
+    unit: str
+    better: str = "less"
+
+
 @dataclass
 class Row:
     """One measurement; `better` says which way is good: "more" for rates, "less" for times and memory."""

@@ -3,16 +3,19 @@
 import time
 from dataclasses import dataclass
 
+from tests.bench.folder import large_folder
 from tests.bench.latency import one_by_one
+from tests.bench.lines import ImapLine
 from tests.bench.memory import cpu
-from tests.bench.readers import ImapLine, imap_rows, pop3_reads
+from tests.bench.readers import imap_rows, pop3_reads
 from tests.bench.senders import SENDER, flood, send
 from tests.bench.sides import Side
+from tests.bench.table import Value
 from tests.support.run import wait_for
 
 LIMIT = 300.0
 #: Methods of Work, in their order.
-STEPS = ("filing", "relaying", "alone", "pop3", "imap")
+STEPS = ("filing", "relaying", "alone", "pop3", "imap", "folder")
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,6 @@ class Sizes:
         return Sizes(self.messages // 10, self.alone // 10, self.maildrop // 10, self.folder // 10)
 
 
-@dataclass(frozen=True)
-class Value:
-    """One measurement; `better`: "more" for rates, "less" for times."""
-
-    what: str
-    number: float
-    unit: str
-    better: str = "less"
-
-
 class Work:
     """The steps on one side."""
 
@@ -49,6 +42,7 @@ class Work:
         send(side.smtp_port, [self.popper[0]] * sizes.maildrop, limit=LIMIT)
         send(side.smtp_port, [self.reader[0]] * sizes.folder, limit=LIMIT)
         self._drained()
+        self.large = large_folder(side, sizes.folder)
 
     def _drained(self) -> float:
         wait_for(self.side.queue_empty, LIMIT, "the queue is empty")
@@ -118,3 +112,9 @@ class Work:
         for what, (median, worst) in imap_rows(self.side.imap_port, login, password, self.sizes.folder).items():
             found += [Value(f"{what}, p50", median, "ms"), Value(f"{what}, worst of 11", worst, "ms")]
         return found
+
+    def folder(self) -> list[Value]:
+        """The rows of `make bench-large` in a smaller folder, except those that change it most."""
+        large = self.large
+        steps = (large.listing, large.selecting, large.changing, large.newest, large.searching, large.idling)
+        return [value for step in steps for value in step()]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
@@ -206,8 +205,7 @@ class Bench:
 
     def mailbox_id(self, account: Account) -> UUID:
         if account.address not in self._ids:
-            found = self.run.api("GET", "auth", f"/v1/mailboxes/{quote(account.address)}")
-            self._ids[account.address] = UUID(found["id"])
+            self._ids[account.address] = self.run.mailbox_id(account)
         return self._ids[account.address]
 
     @cached_property
@@ -231,11 +229,7 @@ class Bench:
     @property
     def dsn(self) -> str:
         """The database, for looking at it from outside."""
-        return f"postgresql://postgres@/postgres?host={quote(str(self._socket()), safe='')}"
-
-    def _socket(self) -> str:
-        line = self.run.service("postgres").cmdline()
-        return line[line.index("-k") + 1]
+        return self.run.dsn
 
     def deliver(self, account: Account, body: bytes) -> None:
         """Send one message and wait until it is filed."""

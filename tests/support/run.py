@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
+from uuid import UUID
 
 import psutil
 
@@ -220,6 +222,15 @@ class Run:
         return address
 
     # -- operators
+
+    @property
+    def dsn(self) -> str:
+        """The database, for looking at it from outside."""
+        line = self.service("postgres").cmdline()
+        return f"postgresql://postgres@/postgres?host={quote(line[line.index('-k') + 1], safe='')}"
+
+    def mailbox_id(self, account: Account) -> UUID:
+        return UUID(self.api("GET", "auth", f"/v1/mailboxes/{quote(account.address)}")["id"])
 
     @property
     def ca_file(self) -> str:
