@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mailstore_api.wire import FolderSnapshot, Section
 from pop_imap_frontend.imap.fetch import parse_items
+from pop_imap_frontend.imap.folder_messages import FolderMessages
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.rows import RowWriter
@@ -105,12 +106,11 @@ def view() -> FolderView:
         uidvalidity=1,
         uidnext=41,
         highest_modseq=5,
-        uids=array("I", UIDS).tobytes(),
-        flags=array("Q", [0] * len(UIDS)).tobytes(),
         keywords=[],
         recent_from=10,
     )
-    return FolderView(snapshot, read_only=False)
+    messages = FolderMessages().with_new(array("I", UIDS), array("Q", [0]) * len(UIDS))
+    return FolderView(snapshot, messages, read_only=False)
 
 
 @given(octets(SEARCH_TOKENS))

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mailstore_api.wire import Changes, FolderSnapshot
+from pop_imap_frontend.imap.folder_messages import FolderMessages
 from pop_imap_frontend.imap.refusals import BadCommand
-from pop_imap_frontend.imap.view import FolderView, positions_of
+from pop_imap_frontend.imap.view import FolderView, masks_of, uids_of
 
 FLAGS = (b"\\Answered", b"\\Deleted", b"\\Draft", b"\\Flagged", b"\\Seen")
 
@@ -27,7 +28,9 @@ class Client(RuleBasedStateMachine):
         self.vanished: list[int] = []
         self.changed: set[int] = set()
         self.there = sorted(self.mailbox)
-        self.here = FolderView(self._snapshot(), read_only=False)
+        snapshot = self._snapshot()
+        messages = FolderMessages().with_new(uids_of(snapshot.uids), masks_of(snapshot.flags))
+        self.here = FolderView(snapshot, messages, read_only=False)
 
     def _snapshot(self) -> FolderSnapshot:
         uids = sorted(self.mailbox)
@@ -81,7 +84,7 @@ class Client(RuleBasedStateMachine):
             recent_from=0,
         )
         arrived = [uid for uid in uids if uid not in self.there]
-        for line in self.here.apply(changes):
+        for line in b"".join(self.here.apply(changes)).splitlines():
             if match := re.match(rb"\* (\d+) EXPUNGE", line):
                 del self.there[int(match[1]) - 1]
             elif match := re.match(rb"\* (\d+) EXISTS", line):
@@ -90,11 +93,13 @@ class Client(RuleBasedStateMachine):
             elif match := re.match(rb"\* (\d+) FETCH \(UID (\d+) FLAGS", line):
                 assert self.there[int(match[1]) - 1] == int(match[2])
         if twice:
-            assert self.here.apply(changes) == []
+            assert b"".join(self.here.apply(changes)) == b""
         self.changed.clear()
         self.vanished.clear()
         assert self.there == sorted(self.mailbox)
-        assert [self.here.masks[at] for at in range(len(self.there))] == [self.mailbox[uid] for uid in self.there]
+        assert [self.here.messages.mask(at) for at in range(len(self.there))] == [
+            self.mailbox[uid] for uid in self.there
+        ]
 
     @rule(low=st.integers(1, 20), high=st.none() | st.integers(1, 20), by_uid=st.booleans())
     def ask(self, low: int, high: int | None, by_uid: bool) -> None:
@@ -115,13 +120,13 @@ class Client(RuleBasedStateMachine):
             wanted = [at for at in range(len(known)) if ends[0] <= at + 1 <= ends[1]]
             if low > len(known):
                 wanted = wanted or list(range(len(known)))[-1:]  # `9:*` of three is the third
-        assert positions_of(self.here.spans([(low, high)], by_uid)) == wanted
+        spans = self.here.spans([(low, high)], by_uid)
+        assert [at for span in spans for at in range(*span)] == wanted
 
     @invariant()
     def both_know_the_same(self) -> None:
         if hasattr(self, "here"):
-            assert list(self.here.uids) == self.there
-            assert len(self.here.masks) == len(self.there)
+            assert [self.here.messages.uid(at) for at in range(len(self.here))] == self.there
 
 
 TestClient = Client.TestCase

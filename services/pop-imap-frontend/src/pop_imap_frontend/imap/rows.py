@@ -1,6 +1,6 @@
 """FETCH responses (RFC 3501 7.4.2): the format of each row, and large values passed on in pieces."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from mailkit.errors import PostriderError
@@ -8,7 +8,7 @@ from mailkit.net.stream import Stream
 from mailkit.process.report import report
 from pop_imap_frontend.imap.fetch import FetchItems
 from pop_imap_frontend.imap.responses import internal_date, literal
-from pop_imap_frontend.imap.view import FolderView
+from pop_imap_frontend.imap.view import FolderView, Spans, sliced
 
 Render = Callable[[Any], bytes]
 
@@ -26,6 +26,7 @@ def _section_value(value: Any) -> bytes:
     return b"NIL" if value is None else literal(value)
 
 
+_FROM_VIEW = {"uid": b"UID %d", "flags": b"FLAGS (%b)"}
 _COLUMN_RENDER: dict[str, Render] = {"RFC822.SIZE": _size, "INTERNALDATE": internal_date}
 
 
@@ -45,18 +46,17 @@ class RowWriter:
             else:
                 self._plan.append((label, "value", self._first_section + source[1], _section_value))
 
-    def from_view(self, positions: list[int]) -> bytes:
-        """Return responses with FLAGS and UID only, which need no rows from mailstore."""
-        view = self._view
+    def from_view(self, spans: Spans) -> Iterator[bytes]:
+        """Yield responses with FLAGS and UID only, which need no rows from mailstore, in blocks."""
         kinds = [kind for _, kind, _, _ in self._plan]
-        if kinds in (["flags"], ["uid", "flags"]):
-            numbers, texts = [at + 1 for at in positions], view.flags_texts(positions)
-            if kinds == ["flags"]:
-                return b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % pair for pair in zip(numbers, texts, strict=True)])
-            uids = [view.uids[at] for at in positions]
-            row = b"* %d FETCH (UID %d FLAGS (%b))\r\n"
-            return b"".join([row % three for three in zip(numbers, uids, texts, strict=True)])
-        return b"".join([self._line(at, ()) for at in positions])
+        row = b"* %%d FETCH (%b)\r\n" % b" ".join(_FROM_VIEW[kind] for kind in kinds)
+        for block in sliced(spans):
+            lines: list[bytes] = []
+            for span in block:
+                for numbers, uids, texts in self._view.rows(*span):
+                    values = {"uid": uids, "flags": texts}
+                    lines += map(row.__mod__, zip(numbers, *(values[kind] for kind in kinds), strict=True))
+            yield b"".join(lines)
 
     def from_rows(self, rows: list[list[Any]]) -> bytes:
         """Return responses for a slice of mailstore's rows; rows of messages not in the view are skipped."""
@@ -65,12 +65,12 @@ class RowWriter:
         if len(self._plan) == 1 and self._plan[0][1] == "value" and self._plan[0][3] is None:
             label, _, index, _ = self._plan[0]
             for row in rows:
-                at = view.position(row[0])
+                at = view.messages.position(row[0])
                 if at is not None:
                     lines.append(b"* %d FETCH (%b%b)\r\n" % (at + 1, label, row[index]))
             return b"".join(lines)
         for row in rows:
-            at = view.position(row[0])
+            at = view.messages.position(row[0])
             if at is not None:
                 lines.append(self._line(at, row))
         return b"".join(lines)
@@ -82,7 +82,7 @@ class RowWriter:
     def large(self, row: list[Any]) -> tuple[list[bytes], list[int]]:
         """Return the texts around the large values of a row's response and the sizes of these; no texts if not in the view."""
         sizes = [value for value in row[self._first_section :] if type(value) is int]
-        at = self._view.position(row[0])
+        at = self._view.messages.position(row[0])
         return ([] if at is None else self._texts(at, row)), sizes
 
     def _texts(self, at: int, row: list[Any]) -> list[bytes]:
@@ -110,7 +110,7 @@ class RowWriter:
                 if type(value) is int and index >= self._first_section:
                     parts.append(_LARGE)
             elif kind == "uid":
-                parts.append(b"%d" % view.uids[at])
+                parts.append(b"%d" % view.messages.uid(at))
             else:
                 parts.append(b"(%b)" % view.flags_text(at))
         parts.append(b")\r\n")

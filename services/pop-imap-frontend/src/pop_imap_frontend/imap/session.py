@@ -182,7 +182,7 @@ class ImapSession(Session):
             return False
         if changes.status != "ok":
             raise Disconnect("the selected mailbox changed too much; connect again")
-        self.stream.write(b"".join(view.apply(changes)))
+        await self.send(view.apply(changes))
         return True
 
     # -- used by verbs
@@ -194,6 +194,14 @@ class ImapSession(Session):
     def logged_in(self, answer: LoginAnswer) -> None:
         super().logged_in(answer)
         self.state = ImapState.AUTHENTICATED
+
+    async def send(self, blocks: Iterator[bytes]) -> None:
+        """Write a long answer no faster than the client reads it; other sessions run between two of its `blocks`."""
+        for block in blocks:
+            if block:
+                self.stream.write(block)
+                await self.stream.drain()
+            await asyncio.sleep(0)
 
     def select(self, view: FolderView | None) -> None:
         self.selected = view

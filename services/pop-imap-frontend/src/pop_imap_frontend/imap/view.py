@@ -3,13 +3,21 @@
 The view changes only together with responses to the client, so sequence numbers mean the same on both sides.
 """
 
+import asyncio
 from array import array
-from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-from mailstore_api.wire import MOST_RANGES, SEEN, Changes, FolderSnapshot, Ranges
+from mailstore_api.wire import MOST_RANGES, Changes, FolderSnapshot, Ranges
+from pop_imap_frontend.imap.chunk import cut, unseen
+from pop_imap_frontend.imap.folder_messages import FolderMessages
 from pop_imap_frontend.imap.grammar import SequenceSet
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.responses import RECENT, FlagNames
+
+#: Messages of an answer applied, and responses sent, between two turns of the event loop.
+BLOCK = 1000
+_CHUNKS_A_TURN = 16
 
 
 def uids_of(packed: bytes) -> "array[int]":
@@ -40,51 +48,86 @@ def merged(spans: Spans) -> Spans:
     return found
 
 
-def positions_of(spans: Spans) -> list[int]:
-    return [at for span in spans for at in range(*span)]
+def _runs(selected: bytes, first: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans of the octets that are 1; the one at index 0 has position `first`."""
+    end = 0
+    while (start := selected.find(1, end)) >= 0:
+        end = selected.find(0, start)
+        if end < 0:
+            end = len(selected)
+        yield first + start, first + end
+
+
+def sliced(spans: Spans) -> Iterator[Spans]:
+    """Yield the same positions in lists of at most BLOCK of them, each an equal part of the work."""
+    part: Spans = []
+    room = BLOCK
+    for start, end in spans:
+        while start < end:
+            stop = min(end, start + room)
+            part.append((start, stop))
+            room -= stop - start
+            start = stop
+            if not room:
+                yield part
+                part, room = [], BLOCK
+    if part:
+        yield part
+
+
+async def read_messages(snapshot: FolderSnapshot) -> FolderMessages:
+    """Return the messages of a snapshot; the event loop turns every few chunks."""
+    uids, masks = uids_of(snapshot.uids), masks_of(snapshot.flags)
+    chunks = []
+    for chunk in cut(uids, masks):
+        chunks.append(chunk)
+        if len(chunks) % _CHUNKS_A_TURN == 0:
+            await asyncio.sleep(0)
+    return FolderMessages(chunks)
 
 
 class FolderView:
     """The selected folder, even if it was renamed. Positions are 0-based; sequence numbers on the wire are one more."""
 
-    def __init__(self, snapshot: FolderSnapshot, read_only: bool) -> None:
+    def __init__(self, snapshot: FolderSnapshot, messages: FolderMessages, read_only: bool) -> None:
         self.read_only = read_only
         self.folder_id = snapshot.folder_id
         self.uidvalidity = snapshot.uidvalidity
         self.uidnext = snapshot.uidnext
         self.modseq = snapshot.highest_modseq
-        self.uids = uids_of(snapshot.uids)
-        self.masks = masks_of(snapshot.flags)
+        self.messages = messages
         self.names = FlagNames(snapshot.keywords)
         self._recent = [(snapshot.recent_from, snapshot.uidnext - 1)] if snapshot.recent_from else []
 
     # -- numbers
 
     def __len__(self) -> int:
-        return len(self.uids)
-
-    def position(self, uid: int) -> int | None:
-        """Return the position of `uid`; None if it is not in the view."""
-        at = bisect_left(self.uids, uid)
-        return at if at < len(self.uids) and self.uids[at] == uid else None
+        return len(self.messages)
 
     def is_recent(self, uid: int) -> bool:
         return any(low <= uid <= high for low, high in self._recent)
 
     def recent_count(self) -> int:
-        return sum(bisect_right(self.uids, high) - bisect_left(self.uids, low) for low, high in self._recent)
+        return sum(end - start for start, end in self._recent_spans())
+
+    def _recent_spans(self) -> Spans:
+        return [(self.messages.before(low), self.messages.before(high + 1)) for low, high in self._recent]
 
     def flags_text(self, at: int) -> bytes:
         """Return the text between the parentheses of FLAGS."""
-        recent = self._recent and self.is_recent(self.uids[at])
-        return self.names[self.masks[at] | RECENT if recent else self.masks[at]]
+        mask = self.messages.mask(at)
+        return self.names[mask | RECENT if self._recent and self.is_recent(self.messages.uid(at)) else mask]
 
-    def flags_texts(self, positions: list[int]) -> list[bytes]:
-        """Return `flags_text` of each position."""
-        if self._recent:
-            return [self.flags_text(at) for at in positions]
-        names, masks = self.names, self.masks
-        return [names[masks[at]] for at in positions]
+    def rows(self, start: int, end: int) -> Iterator[tuple[range, Sequence[int], list[bytes]]]:
+        """Yield sequence numbers, UIDs and texts of FLAGS of the messages from position `start` to before `end`, in parts."""
+        ends = {end, *(at for span in self._recent_spans() for at in span if start < at < end)}
+        for low, high in pairwise([start, *sorted(ends)]):
+            recent = RECENT if self._recent and self.is_recent(self.messages.uid(low)) else 0
+            for first, chunk, part in self.messages.pieces(low, high):
+                codes = chunk.codes[part]
+                texts = [self.names[mask | recent] for mask in chunk.masks]
+                numbers = range(first + 1, first + 1 + len(codes))
+                yield numbers, chunk.uids[part], [texts[code] for code in codes]
 
     def spans(self, numbers: SequenceSet, by_uid: bool, *, must_exist: bool = True) -> Spans:
         """Return the positions a set names, as ascending, separate spans, so that repetitions in the set cost no memory.
@@ -92,15 +135,14 @@ class FolderView:
         Raises BadCommand for a number beyond the last message, unless `must_exist` is False: then it names nothing.
         """
         spans: Spans = []
-        count = len(self.uids)
+        count = len(self)
+        top = self.messages.last_uid() if by_uid else count
         for first, last in numbers:
+            low, high = sorted((top if first is None else first, top if last is None else last))
             if by_uid:
-                top = self.uids[-1] if count else 0
-                low, high = sorted((top if first is None else first, top if last is None else last))
-                spans.append((bisect_left(self.uids, low), bisect_right(self.uids, high)))
+                spans.append((self.messages.before(low), self.messages.before(high + 1)))
             else:
                 open_end = first is None or last is None
-                low, high = sorted((count if first is None else first, count if last is None else last))
                 if high > count and not open_end and must_exist:
                     raise BadCommand("there is no message with that number")
                 if open_end:
@@ -112,7 +154,15 @@ class FolderView:
         """Return spans as UID ranges for mailstore. Raises No for more than MOST_RANGES of them."""
         if len(spans) > MOST_RANGES:
             raise No(TOO_MANY_RANGES)
-        return [(self.uids[start], self.uids[end - 1]) for start, end in spans]
+        return [(self.messages.uid(start), self.messages.uid(end - 1)) for start, end in spans]
+
+    def unseen_of(self, spans: Spans) -> Spans:
+        """Return those of ascending `spans` that have no \\Seen."""
+        found: Spans = []
+        for span in spans:
+            for first, chunk, part in self.messages.pieces(*span):
+                found += _runs(chunk.select(unseen, part), first)
+        return merged(found)
 
     def recent_ranges(self) -> Ranges:
         """Return the UIDs that are \\Recent in this session, as ranges."""
@@ -120,53 +170,45 @@ class FolderView:
 
     # -- changes
 
-    def apply_flags(self, uids: bytes, masks: bytes, keywords: list[str]) -> list[int]:
-        """Apply flags to messages in the view; return the positions at which they changed."""
-        if keywords != self.names.keywords:
-            self.names = FlagNames(keywords)
-        changed = []
-        for uid, mask in zip(uids_of(uids), masks_of(masks), strict=True):
-            at = self.position(uid)
-            if at is not None and self.masks[at] != mask:
-                self.masks[at] = mask
-                changed.append(at)
-        return changed
+    def stored(self, uids: bytes, masks: bytes, keywords: list[str]) -> Iterator[bytes]:
+        """Apply flags that this session changed, a block at a time; only new keywords have a response."""
+        yield self._renamed(keywords)
+        for block, mask in zip(_blocks(uids_of(uids)), _blocks(masks_of(masks)), strict=True):
+            self.messages, _ = self.messages.with_flags(block, mask)
+            yield b""
 
-    def remove(self, uids: "array[int] | list[int]") -> list[int]:
-        """Remove `uids` from the view; return the sequence numbers for EXPUNGE responses, in order.
+    def remove(self, uids: "array[int]") -> list[int]:
+        """Remove ascending `uids` from the view; return the sequence numbers for EXPUNGE responses, in order.
 
         Each number counts without the messages expunged before it (RFC 3501 7.4.1). One pass for any number of UIDs.
         """
-        gone = [at for at in map(self.position, sorted(set(uids))) if at is not None]
-        kept_uids, kept_masks = array("I"), array("Q")
-        start = 0
-        for at in [*gone, len(self.uids)]:
-            kept_uids += self.uids[start:at]
-            kept_masks += self.masks[start:at]
-            start = at + 1
-        if gone:
-            self.uids, self.masks = kept_uids, kept_masks
+        self.messages, gone = self.messages.without(uids)
         return [at + 1 - before for before, at in enumerate(gone)]
 
-    def apply(self, changes: Changes) -> list[bytes]:
-        """Apply `changes` to the view; return the untagged responses for them."""
-        lines = [b"* %d EXPUNGE\r\n" % number for number in self.remove(uids_of(changes.vanished))]
-        new_keywords = changes.keywords != self.names.keywords
-        if new_keywords:
-            self.names = FlagNames(changes.keywords)
-            lines.append(self.flags_line())
-        last = self.uids[-1] if self.uids else 0
-        added = 0
-        for uid, mask in zip(uids_of(changes.uids), masks_of(changes.flags), strict=True):
-            at = self.position(uid)
-            if at is not None:
-                if self.masks[at] != mask:
-                    self.masks[at] = mask
-                    lines.append(b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (at + 1, uid, self.flags_text(at)))
-            elif uid > last:
-                self.uids.append(uid)
-                self.masks.append(mask)
-                added += 1
+    def expunged(self, uids: bytes) -> Iterator[bytes]:
+        """Remove ascending `uids` from the view, a block at a time, and yield the EXPUNGE responses of each."""
+        for block in _blocks(uids_of(uids)):
+            yield b"".join([b"* %d EXPUNGE\r\n" % number for number in self.remove(block)])
+
+    def apply(self, changes: Changes) -> Iterator[bytes]:
+        """Apply `changes` to the view, a block at a time, and yield the untagged responses of each: the loop may turn between.
+
+        The view knows the MODSEQ of `changes` only after the last block.
+        """
+        yield from self.expunged(changes.vanished)
+        yield self._renamed(changes.keywords)
+        uids, masks = uids_of(changes.uids), masks_of(changes.flags)
+        for known, mask in zip(_blocks(uids), _blocks(masks), strict=True):
+            self.messages, changed = self.messages.with_flags(known, mask)
+            yield b"".join(
+                [b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (at + 1, uid, self.flags_text(at)) for at, uid, _ in changed]
+            )
+        yield self._arrived(changes, uids, masks)
+
+    def _arrived(self, changes: Changes, uids: "array[int]", masks: "array[int]") -> bytes:
+        """Add the new ones of `uids` to the view; return the responses for them."""
+        known = len(self)
+        self.messages = self.messages.with_new(uids, masks)
         if changes.recent_from and changes.recent_from < changes.uidnext:
             grown = (changes.recent_from, changes.uidnext - 1)
             if self._recent and self._recent[-1][1] + 1 >= grown[0]:  # EXAMINE claims no \\Recent: the range only grew
@@ -174,13 +216,19 @@ class FolderView:
             self._recent.append(grown)
         self.modseq = max(self.modseq, changes.highest_modseq)
         self.uidnext = max(self.uidnext, changes.uidnext)
-        if added:
-            lines.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self.uids), self.recent_count()))
-        return lines
+        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self), self.recent_count()) if len(self) > known else b""
+
+    def _renamed(self, keywords: list[str]) -> bytes:
+        """Take over the folder's keywords; return the response for them if they are new."""
+        if keywords == self.names.keywords:
+            return b""
+        self.names = FlagNames(keywords)
+        return self.flags_line()
 
     def flags_line(self) -> bytes:
         return b"* FLAGS (%b)\r\n" % self.names.all_names()
 
-    def first_unseen(self) -> int | None:
-        """Return the sequence number of the first message without \\Seen; None if all have it."""
-        return next((at + 1 for at, mask in enumerate(self.masks) if not mask & SEEN), None)
+
+def _blocks(values: "array[int]") -> "Iterator[array[int]]":
+    for start in range(0, len(values), BLOCK):
+        yield values[start : start + BLOCK]

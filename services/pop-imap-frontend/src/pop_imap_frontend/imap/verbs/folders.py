@@ -5,7 +5,7 @@ from mailstore_api.wire import DELIMITER, ExpungeQuestion, FolderChange, OpenFol
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import NONEXISTENT, No
 from pop_imap_frontend.imap.session import ImapSession
-from pop_imap_frontend.imap.view import FolderView
+from pop_imap_frontend.imap.view import FolderView, read_messages
 
 #: Texts of NO for the status with which mailstore refuses a change of a folder (RFC 5530).
 _REFUSALS = {
@@ -31,11 +31,11 @@ async def select(session: ImapSession, cursor: Cursor, *, read_only: bool) -> st
     snapshot = await session.context.mailstore.open_folder(OpenFolder(session.mailbox_id, name, read_only))
     if snapshot.status != "ok":
         raise No(NONEXISTENT)
-    view = FolderView(snapshot, read_only)
+    view = FolderView(snapshot, await read_messages(snapshot), read_only)
     lines = [view.flags_line(), b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(view), view.recent_count())]
-    unseen = view.first_unseen()
+    unseen = view.messages.first_unseen()
     if unseen is not None:
-        lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % unseen)
+        lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % (unseen + 1))
     permanent = b"" if read_only else view.names.all_names() + b" \\*"
     lines.append(b"* OK [PERMANENTFLAGS (%b)] kept\r\n" % permanent)
     lines.append(b"* OK [UIDVALIDITY %d] valid\r\n* OK [UIDNEXT %d] next\r\n" % (view.uidvalidity, view.uidnext))

@@ -4,7 +4,6 @@ from mailkit.ids import new_id
 from mailstore_api.wire import (
     MOST_FLAGS,
     MOST_RANGES,
-    SEEN,
     CopyQuestion,
     ExpungeQuestion,
     FetchQuestion,
@@ -18,10 +17,8 @@ from pop_imap_frontend.imap.responses import number_set
 from pop_imap_frontend.imap.rows import RowWriter, send_rows
 from pop_imap_frontend.imap.search import SearchParser
 from pop_imap_frontend.imap.session import ImapSession
-from pop_imap_frontend.imap.view import Spans, merged, positions_of, uids_of
+from pop_imap_frontend.imap.view import Spans, uids_of
 
-#: FETCH responses made from the view alone are written in slices of this number.
-_SLICE = 1000
 _COPY_REFUSALS = {
     "trycreate": "[TRYCREATE] there is no such mailbox",
     "overquota": "[OVERQUOTA] the mailbox has no room for these messages",
@@ -44,13 +41,13 @@ async def fetch(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
     if by_uid:
         items.want_uid()
     if items.marks_seen and not view.read_only:
-        unseen = merged([(at, at + 1) for at in positions_of(spans) if not view.masks[at] & SEEN])
+        unseen = view.unseen_of(spans)
         if unseen:
             await _change_flags(session, unseen, "add", ["\\Seen"])
             items.want_flags()
     writer = RowWriter(items, view)
     if not items.asks_mailstore:
-        await _send_from_view(session, writer, spans)
+        await session.send(writer.from_view(spans))
     elif spans:
         question = FetchQuestion(
             session.mailbox_id, view.folder_id, view.uid_ranges(spans), items.columns, items.sections, pieces=True
@@ -58,14 +55,6 @@ async def fetch(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
         async with session.in_turn(only_reads=True):
             await send_rows(session.stream, writer, session.context.mailstore.fetch_pieces(question))
     return "FETCH completed"
-
-
-async def _send_from_view(session: ImapSession, writer: RowWriter, spans: Spans) -> None:
-    """Send FETCH responses that need nothing but the view, in slices."""
-    positions = positions_of(spans)
-    for start in range(0, len(positions), _SLICE):
-        session.stream.write(writer.from_view(positions[start : start + _SLICE]))
-        await session.stream.drain()
 
 
 async def _change_flags(session: ImapSession, spans: Spans, mode: str, flags: list[str]) -> None:
@@ -86,10 +75,7 @@ async def _change_some_flags(session: ImapSession, spans: Spans, mode: str, flag
         raise Disconnect(GONE)
     if answer.status == "limit":
         raise No(MANY_KEYWORDS)
-    if answer.keywords != view.names.keywords:
-        view.apply_flags(b"", b"", answer.keywords)
-        session.stream.write(view.flags_line())
-    view.apply_flags(answer.uids, answer.flags, answer.keywords)
+    await session.send(view.stored(answer.uids, answer.flags, answer.keywords))
 
 
 _MODES = {"FLAGS": "replace", "+FLAGS": "add", "-FLAGS": "remove"}
@@ -121,12 +107,8 @@ async def store(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
         items.want_flags()
         if by_uid:
             items.want_uid()
-        await _send_from_view(session, RowWriter(items, view), spans)
+        await session.send(RowWriter(items, view).from_view(spans))
     return "STORE completed"
-
-
-def _expunged(session: ImapSession, uids: bytes) -> None:
-    session.stream.write(b"".join(b"* %d EXPUNGE\r\n" % number for number in session.view.remove(uids_of(uids))))
 
 
 async def copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: bool) -> str:
@@ -163,7 +145,7 @@ async def copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: bool
     if not move:
         return f"{code} COPY completed"
     session.stream.write(f"* OK {code} moved\r\n".encode())  # before the EXPUNGEs (RFC 6851 4.3)
-    _expunged(session, answer.uids)
+    await session.send(view.expunged(answer.uids))
     return "MOVE completed"
 
 
@@ -173,7 +155,7 @@ async def expunge(session: ImapSession, cursor: Cursor) -> str:
     answer = await session.context.mailstore.expunge(ExpungeQuestion(session.mailbox_id, view.folder_id, new_id()))
     if answer.status == "gone":
         raise Disconnect(GONE)
-    _expunged(session, answer.uids)
+    await session.send(view.expunged(answer.uids))
     return "EXPUNGE completed"
 
 
@@ -188,7 +170,7 @@ async def uid_expunge(session: ImapSession, cursor: Cursor) -> str:
         )
         if answer.status == "gone":
             raise Disconnect(GONE)
-        _expunged(session, answer.uids)
+        await session.send(view.expunged(answer.uids))
     return "UID EXPUNGE completed"
 
 
@@ -202,7 +184,7 @@ async def search(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
         raise Disconnect(GONE)
     found = []
     for uid in uids_of(answer.uids):
-        at = view.position(uid)
+        at = view.messages.position(uid)
         if at is not None:
             found.append(uid if by_uid else at + 1)
     session.stream.write(b"* SEARCH%b\r\n" % "".join(f" {number}" for number in found).encode())

@@ -1,0 +1,147 @@
+"""The messages of a folder: UIDs, flags and positions; immutable, and shared by the views of sessions (docs/decisions/0053).
+
+Messages are in chunks. A change makes a new sequence with new chunks in place of those that it touches and the same others; so
+a session that has not been sent the change keeps the sequence it knows, at the cost of these chunks.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from pop_imap_frontend.imap.chunk import MOST_MESSAGES, Chunk, cut, unseen
+
+#: Messages whose flags changed: position, UID, new mask.
+Changed = list[tuple[int, int, int]]
+
+
+class FolderMessages:
+    """Messages in ascending order of their UIDs. Positions are 0-based.
+
+    Finding one takes two bisections. A change costs the chunks it touches, and one entry for each chunk of the folder.
+    """
+
+    __slots__ = ("_firsts", "_starts", "chunks", "unseen")
+
+    def __init__(self, chunks: Sequence[Chunk] = ()) -> None:
+        self.chunks = chunks
+        self._starts = [0, *accumulate(map(len, chunks))]
+        self._firsts = [chunk.uids[0] for chunk in chunks]
+        self.unseen = sum(chunk.unseen for chunk in chunks)
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    # -- numbers
+
+    def uid(self, at: int) -> int:
+        index = self._index(at)
+        return self.chunks[index].uids[at - self._starts[index]]
+
+    def mask(self, at: int) -> int:
+        index = self._index(at)
+        return self.chunks[index].mask(at - self._starts[index])
+
+    def before(self, uid: int) -> int:
+        """Return how many messages have a UID less than `uid`."""
+        index = bisect_right(self._firsts, uid) - 1
+        return 0 if index < 0 else self._starts[index] + bisect_left(self.chunks[index].uids, uid)
+
+    def position(self, uid: int) -> int | None:
+        """Return the position of `uid`; None if it is not here."""
+        index = bisect_right(self._firsts, uid) - 1
+        at = None if index < 0 else self.chunks[index].position(uid)
+        return None if at is None else self._starts[index] + at
+
+    def last_uid(self) -> int:
+        """Return the greatest UID; 0 if there is none."""
+        return self.chunks[-1].uids[-1] if self.chunks else 0
+
+    def first_unseen(self) -> int | None:
+        """Return the position of the first message without \\Seen; None if all have it."""
+        for start, chunk in zip(self._starts, self.chunks, strict=False):
+            if chunk.unseen:
+                return start + chunk.select(unseen).index(1)
+        return None
+
+    def pieces(self, start: int, end: int) -> Iterator[tuple[int, Chunk, slice]]:
+        """Yield the messages from position `start` to before `end`: the position of the first, its chunk, the part of the chunk."""
+        while start < end:
+            index = self._index(start)
+            first = self._starts[index]
+            last = min(end, self._starts[index + 1])
+            yield start, self.chunks[index], slice(start - first, last - first)
+            start = last
+
+    def _index(self, at: int) -> int:
+        """The index of the chunk with position `at`."""
+        if not 0 <= at < len(self):
+            raise IndexError(at)
+        return bisect_right(self._starts, at) - 1
+
+    # -- changed copies
+
+    def with_flags(self, uids: "array[int]", masks: "array[int]") -> tuple["FolderMessages", Changed]:
+        """Return the messages with new `masks` of ascending `uids`, and those that changed. Unknown UIDs are skipped."""
+        chunks, changed = list(self.chunks), Changed()
+        for index, low, high in self._touched(uids):
+            chunk, start = chunks[index], self._starts[index]
+            new: dict[int, int] = {}
+            for uid, mask in zip(uids[low:high], masks[low:high], strict=True):
+                at = chunk.position(uid)
+                if at is not None and chunk.mask(at) != mask:
+                    new[at] = mask
+                    changed.append((start + at, uid, mask))
+            if new:
+                chunks[index] = chunk.with_masks(new)
+        return (FolderMessages(chunks) if changed else self), changed
+
+    def without(self, uids: "array[int]") -> tuple["FolderMessages", list[int]]:
+        """Return the messages without ascending `uids`, and the positions these had. Unknown UIDs are skipped."""
+        chunks: list[Chunk | None] = list(self.chunks)
+        gone: list[int] = []
+        for index, low, high in self._touched(uids):
+            chunk, start = self.chunks[index], self._starts[index]
+            positions = [at for at in map(chunk.position, uids[low:high]) if at is not None]
+            if positions:
+                chunks[index] = chunk.without(positions)
+                gone += [start + at for at in positions]
+        return (FolderMessages(_with_small_joined(chunks)) if gone else self), gone
+
+    def with_new(self, uids: "array[int]", masks: "array[int]") -> "FolderMessages":
+        """Return the messages and those of ascending `uids` after them; UIDs not beyond the last one are skipped."""
+        known = bisect_right(uids, self.last_uid())
+        if known:
+            uids, masks = uids[known:], masks[known:]
+        if not uids:
+            return self
+        if not self.chunks:
+            return FolderMessages(list(cut(uids, masks)))
+        *chunks, last = self.chunks
+        room = MOST_MESSAGES - len(last)
+        if room:
+            last = last.joined(Chunk.of(uids[:room], masks[:room]))
+        return FolderMessages([*chunks, last, *cut(uids[room:], masks[room:])])
+
+    def _touched(self, uids: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+        """Yield, for each chunk that may have some of ascending `uids`, its index and the part of `uids`."""
+        low = bisect_left(uids, self._firsts[0]) if self._firsts else len(uids)
+        while low < len(uids):
+            index = bisect_right(self._firsts, uids[low]) - 1
+            last = index + 1 == len(self._firsts)
+            high = len(uids) if last else bisect_left(uids, self._firsts[index + 1], low)
+            yield index, low, high
+            low = high
+
+
+def _with_small_joined(chunks: Sequence[Chunk | None]) -> list[Chunk]:
+    """The chunks that are left, of which two adjacent ones never fit in a quarter of a chunk, so that they stay few."""
+    kept: list[Chunk] = []
+    for chunk in chunks:
+        if chunk is None:
+            continue
+        if kept and len(kept[-1]) + len(chunk) <= MOST_MESSAGES // 4:
+            kept[-1] = kept[-1].joined(chunk)
+        else:
+            kept.append(chunk)
+    return kept
