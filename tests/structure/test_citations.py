@@ -66,3 +66,18 @@ def test_every_contract_id_cited_is_a_row() -> None:
 def test_links_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+UNSHOWN = {"5746", "8020"}
+"""Behaviour of OpenSSL and of the resolver, which the row says."""
+
+
+def test_the_ledger_of_rfcs_names_a_test_for_what_is_implemented() -> None:
+    rows = [line.strip("| ").split(" | ") for line in (ROOT / "docs/rfcs.md").read_text().splitlines()]
+    ledger = {
+        row[0]: (row[2], row[3].strip("`") if len(row) > 3 else "") for row in rows if row[0].isdigit() and len(row) > 2
+    }
+    assert len(ledger) > 60
+    assert {number for number, (_, test) in ledger.items() if test and not (ROOT / test).is_file()} == set()
+    unshown = {number for number, (far, test) in ledger.items() if not test and far.strip("| ") != "no"}
+    assert unshown <= UNSHOWN, "a row that says more than `no` names its test"
