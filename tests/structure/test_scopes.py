@@ -59,6 +59,7 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
     },
     "POST /v1/folders/open": (("frontend",), lambda box, proof: wire.OpenFolder(box, "a", True, proof=proof)),
     "POST /v1/folders/changes": (("frontend",), lambda box, proof: wire.ChangesQuestion(box, 1, 0, proof=proof)),
+    "POST /v1/quota": (("frontend",), lambda box, proof: wire.QuotaQuestion(box, 1, 1, proof=proof)),
     "POST /v1/messages/fetch": (("frontend",), lambda box, proof: wire.FetchQuestion(box, 1, [(1, 1)], proof=proof)),
     "POST /v1/messages/store": (
         ("frontend",),

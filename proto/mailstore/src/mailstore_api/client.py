@@ -68,6 +68,9 @@ class MailstoreClient(ServiceClient):
     async def unsubscribe_folder(self, question: wire.FolderChange) -> str:
         return (await self._ask("/v1/folders/unsubscribe", question, wire.FolderChanged)).status
 
+    async def quota(self, question: wire.QuotaQuestion) -> wire.QuotaAnswer:
+        return await self._ask("/v1/quota", question, wire.QuotaAnswer)
+
     async def open_folder(self, question: wire.OpenFolder) -> wire.FolderSnapshot:
         return await self._ask("/v1/folders/open", question, wire.FolderSnapshot)
 

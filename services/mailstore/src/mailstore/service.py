@@ -105,6 +105,7 @@ def assemble(
         proven=Proven(settings.proofs, clock),
         turns=Turns(),
         usage=usage,
+        session_usage=Usage(Mailboxes(sessions), charge),
         filer=filer,
         maintenance=maintenance,
         folders=Folders(Mailboxes(sessions), FolderViews(sessions), clock),

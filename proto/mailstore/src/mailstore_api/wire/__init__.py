@@ -8,6 +8,7 @@ All endpoints are POST with MessagePack unless another method is given; callers 
   /v1/folders/list|create|delete|rename|subscribe|unsubscribe                       [frontend]
   /v1/folders/open  OpenFolder -> FolderSnapshot                           [frontend]
   /v1/folders/changes  ChangesQuestion -> Changes                          [frontend]
+  /v1/quota        QuotaQuestion -> QuotaAnswer                             [frontend]
   /v1/messages/fetch   FetchQuestion -> a stream of frames (below)          [frontend]
   /v1/messages/store|copy|expunge|search                                   [frontend]
   PUT /v1/messages/append  framed: 4 octets length, Append, the message     [frontend]
@@ -97,6 +98,7 @@ from mailstore_api.wire.messages import (
     Stored,
     StoreQuestion,
 )
+from mailstore_api.wire.quota import QuotaAnswer, QuotaQuestion
 
 __all__ = [
     "ANSWERED",
@@ -149,6 +151,8 @@ __all__ = [
     "MessagesAhead",
     "OpenFolder",
     "OpenMaildrop",
+    "QuotaAnswer",
+    "QuotaQuestion",
     "Ranges",
     "ReadAhead",
     "ReadMaildrop",

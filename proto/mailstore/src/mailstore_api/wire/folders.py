@@ -8,12 +8,16 @@ from mailstore_api.wire.common import VERSION
 
 
 class MailboxQuestion(Wire):
-    """Question about one mailbox. `recent` False: \\Recent messages are not counted, and are 0 in the answer."""
+    """Question about one mailbox.
+
+    `recent` False: \\Recent messages are not counted, and are 0 in the answer; `deleted` False: the same for those with \\Deleted.
+    """
 
     mailbox_id: UUID
     version: int = VERSION
     proof: bytes = b""
     recent: bool = True
+    deleted: bool = False
 
 
 class FolderInfo(Wire):
@@ -35,6 +39,10 @@ class FolderInfo(Wire):
     recent: int
     size: int
     exists: bool = True
+    deleted: int = 0
+    """Messages with \\Deleted."""
+    deleted_size: int = 0
+    """Their octets."""
 
 
 class FolderList(Wire):

@@ -62,6 +62,7 @@ class Steps:
     proven: Proven
     turns: Turns
     usage: Usage
+    session_usage: Usage
 
 
 def add(app: App, steps: Steps, life: Lifecycle, most_bytes: int) -> None:
@@ -105,6 +106,7 @@ def _add_frontend(app: App, steps: Steps) -> None:
         ("/v1/folders/subscribe", wire.FolderChange, steps.folder_tree.subscribe),
         ("/v1/folders/unsubscribe", wire.FolderChange, steps.folder_tree.unsubscribe),
         ("/v1/folders/open", wire.OpenFolder, steps.folders.open),
+        ("/v1/quota", wire.QuotaQuestion, steps.session_usage.quota),
         ("/v1/folders/changes", wire.ChangesQuestion, steps.folders.changes),
         ("/v1/messages/store", wire.StoreQuestion, steps.flags.store),
         ("/v1/messages/copy", wire.CopyQuestion, steps.copier.copy),

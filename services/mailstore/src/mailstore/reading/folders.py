@@ -34,6 +34,7 @@ class Folders:
             await self._mailboxes.create(mailbox_id, self._clock.now())
             rows = await self._views.all(mailbox_id, recent=question.recent)
         gone = await self._views.lost_subscriptions(mailbox_id)
+        deleted = await self._views.deleted(mailbox_id) if question.deleted else {}
         folders = [
             FolderInfo(
                 row.name,
@@ -48,6 +49,8 @@ class Folders:
                 row.unseen,
                 row.recent,
                 row.octets,
+                True,
+                *deleted.get(row.folder_id, (0, 0)),
             )
             for row in rows
         ]

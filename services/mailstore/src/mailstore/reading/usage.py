@@ -1,4 +1,7 @@
-"""Usage of mailboxes: whether a message fits, which the gateway asks at RCPT, and the operators' numbers (decisions 5, 35)."""
+"""Usage of mailboxes: whether a message fits, which the gateway asks at RCPT, and the numbers for operators and owners.
+
+Decisions 5 and 35.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from uuid import UUID
 
 from mailstore.model.quota import Account, Charge, Quota
 from mailstore.storage.mailboxes import Mailbox, Mailboxes
-from mailstore_api.wire import RoomQuestion
+from mailstore_api.wire import QuotaAnswer, QuotaQuestion, RoomQuestion
 
 Answer = Literal["room", "full", "never", "gone"]
 
@@ -32,6 +35,12 @@ class Usage:
         """Return for each item, in order, whether the message fits (mailstore_api.wire.RoomAnswers)."""
         known = await self._mailboxes.usage([item.mailbox_id for item in items])
         return [self._answer(item, known.get(item.mailbox_id)) for item in items]
+
+    async def quota(self, question: QuotaQuestion) -> QuotaAnswer:
+        """Return the usage and the limits of one mailbox (RFC 9208)."""
+        account = self._account((await self._mailboxes.usage([question.mailbox_id])).get(question.mailbox_id))
+        account.learn(Quota(question.quota_limit, question.limit_version))
+        return QuotaAnswer(account.charged, account.quota.limit, account.messages, account.charge.most_messages)
 
     async def contents(self, mailbox_id: UUID) -> Contents:
         """Return the contents of one mailbox."""

@@ -68,6 +68,12 @@ class FolderViews:
         async with translated():
             return {row["name"] for row in await self._pool.fetch(queries.lost_subscriptions, mailbox_id)}
 
+    async def deleted(self, mailbox_id: UUID) -> dict[int, tuple[int, int]]:
+        """Return by folder id the number of messages with \\Deleted and their octets, of folders that have any."""
+        async with translated():
+            rows = await self._pool.fetch(queries.deleted_totals, mailbox_id)
+        return {row["folder_id"]: (row["messages"], row["octets"]) for row in rows}
+
     async def snapshot(self, mailbox_id: UUID, name: str) -> Snapshot | None:
         async with translated():
             return await self._pool.fetchrow(queries.snapshot, mailbox_id, name, record_class=Snapshot)

@@ -21,6 +21,15 @@ select s.name from mailstore.subscription s
  where s.mailbox_id = $1 and not exists (
        select from mailstore.folder f where f.mailbox_id = $1 and f.name = s.name offset 0)
 
+-- name: deleted_totals
+-- Reads only such messages, by their index (schema.py).
+select f.folder_id, d.messages, d.octets
+  from mailstore.folder f cross join lateral (
+       select count(*) as messages, coalesce(sum(m.size), 0)::bigint as octets
+         from mailstore.message m
+        where m.mailbox_id = $1 and m.folder_id = f.folder_id and m.flags & 4 <> 0 offset 0) as d
+ where f.mailbox_id = $1 and d.messages > 0
+
 -- name: snapshot
 -- A folder by its name with its messages, in one snapshot without a lock: UIDs and MODSEQs are allocated under the lock of
 -- the folder's row, so the row and the messages agree (decision 8).

@@ -1,4 +1,4 @@
-"""Parser of the arguments of LIST and STATUS (RFC 3501 6.3.8, 6.3.10; RFC 5258 3, RFC 5819, RFC 6154)."""
+"""Parser of the arguments of LIST and STATUS (RFC 3501 6.3.8, 6.3.10; RFC 5258 3, 5819, 6154, 8438, 9208)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,8 +10,11 @@ from pop_imap_frontend.imap.refusals import BadCommand, No
 MOST_PATTERNS = 20
 #: The items of STATUS, and the field of a folder that each is.
 STATUS_ITEMS = {
+    "DELETED": "deleted",
+    "DELETED-STORAGE": "deleted_size",
     "MESSAGES": "messages",
     "RECENT": "recent",
+    "SIZE": "size",
     "UIDNEXT": "uidnext",
     "UIDVALIDITY": "uidvalidity",
     "UNSEEN": "unseen",

@@ -4,7 +4,7 @@ from functools import partial
 
 from pop_imap_frontend.imap.session import ImapVerb
 from pop_imap_frontend.imap.state import ImapState
-from pop_imap_frontend.imap.verbs import account, append, folders, idle, listing, messages
+from pop_imap_frontend.imap.verbs import account, append, folders, idle, listing, messages, quota
 
 _BEFORE_LOGIN = ImapState.NOT_AUTHENTICATED
 _SELECTED = ImapState.SELECTED
@@ -21,7 +21,8 @@ VERBS = {
     "STARTTLS": ImapVerb(_BEFORE_LOGIN, account.starttls),
     "LOGIN": ImapVerb(_BEFORE_LOGIN, account.login),
     "AUTHENTICATE": ImapVerb(_BEFORE_LOGIN, account.authenticate),
-    # after the login (6.3; RFC 2342, 2177)
+    # after the login (6.3; RFC 2342, 2177, 5161, 9208)
+    "ENABLE": ImapVerb(_LOGGED_IN, account.enable),
     "NAMESPACE": ImapVerb(_LOGGED_IN, account.namespace),
     "SELECT": ImapVerb(_LOGGED_IN, partial(folders.select, read_only=False), sends_changes=False),
     "EXAMINE": ImapVerb(_LOGGED_IN, partial(folders.select, read_only=True), sends_changes=False),
@@ -33,6 +34,9 @@ VERBS = {
     "LIST": ImapVerb(_LOGGED_IN, listing.list_),
     "LSUB": ImapVerb(_LOGGED_IN, listing.lsub),
     "STATUS": ImapVerb(_LOGGED_IN, listing.status),
+    "GETQUOTA": ImapVerb(_LOGGED_IN, quota.getquota),
+    "GETQUOTAROOT": ImapVerb(_LOGGED_IN, quota.getquotaroot),
+    "SETQUOTA": ImapVerb(_LOGGED_IN, quota.setquota),
     "APPEND": ImapVerb(_LOGGED_IN, append.append),
     "IDLE": ImapVerb(_LOGGED_IN, idle.idle, sends_changes=False),
     # in a selected folder (6.4; RFC 3691, 4315, 6851)

@@ -203,6 +203,10 @@ class ImapSession(Session):
                 await self.stream.drain()
             await asyncio.sleep(0)
 
+    def enable(self, name: str) -> bool:
+        """Enable an extension; return whether there is one of that name that was not enabled before (RFC 5161)."""
+        return False
+
     def select(self, view: FolderView | None) -> None:
         self.selected = view
         self.state = ImapState.AUTHENTICATED if view is None else ImapState.SELECTED

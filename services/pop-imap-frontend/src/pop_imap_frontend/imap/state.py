@@ -20,6 +20,7 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool) -> bytes:
     names = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "IDLE"]
     if state is not ImapState.NOT_AUTHENTICATED:
         names += [
+            "ENABLE",
             "NAMESPACE",
             "CHILDREN",
             "UIDPLUS",
@@ -27,7 +28,11 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool) -> bytes:
             "SPECIAL-USE",
             "LIST-EXTENDED",
             "LIST-STATUS",
+            "STATUS=SIZE",
             "MOVE",
+            "QUOTA",
+            "QUOTA=RES-STORAGE",
+            "QUOTA=RES-MESSAGE",
             f"APPENDLIMIT={context.append_limit}",
         ]
     else:

@@ -1,4 +1,4 @@
-"""Commands of any state, and those that log in (RFC 3501 6.1, 6.2; RFC 2971, 2342, 4959)."""
+"""Commands of any state, and those that log in (RFC 3501 6.1, 6.2; RFC 2971, 2342, 4959, 5161)."""
 
 from mailkit.errors import PostriderError
 from mailkit.mail.sasl import LONGEST_RESPONSE, MECHANISMS, Cancelled, Exchange, Malformed, Password
@@ -105,6 +105,17 @@ async def _log_in(session: ImapSession, given: Password, verb: str) -> str:
         raise No(_REFUSALS[answer.outcome])
     session.logged_in(answer)
     return f"[CAPABILITY {session.capabilities().decode()}] {verb} completed"
+
+
+async def enable(session: ImapSession, cursor: Cursor) -> str:
+    """Enable extensions that change what the server sends; names that are not such extensions are ignored (RFC 5161 3.1)."""
+    names: list[str] = []
+    while not names or not cursor.at_end():
+        cursor.space()
+        names.append(cursor.keyword("a capability"))
+    enabled = [name for name in dict.fromkeys(names) if session.enable(name)]
+    session.stream.write("".join(["* ENABLED", *(f" {name}" for name in enabled), "\r\n"]).encode())
+    return "ENABLE completed"
 
 
 async def namespace(session: ImapSession, cursor: Cursor) -> str:

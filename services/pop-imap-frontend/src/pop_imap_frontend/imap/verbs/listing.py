@@ -21,7 +21,11 @@ _TURN = 20
 
 async def _folders(session: ImapSession, items: Sequence[str] = ()) -> list[FolderInfo]:
     """All folders; `items`: the status items that will be sent."""
-    question = MailboxQuestion(session.mailbox_id, recent="RECENT" in items)
+    question = MailboxQuestion(
+        session.mailbox_id,
+        recent="RECENT" in items,
+        deleted="DELETED" in items or "DELETED-STORAGE" in items,
+    )
     return await session.context.mailstore.list_folders(question)
 
 
