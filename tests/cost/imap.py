@@ -147,6 +147,8 @@ _PARSED: list[tuple[str, str, Make]] = [
     ("SETQUOTA", "resources", command(b'SETQUOTA "" (', between(b"STORAGE 1", b" "), b")")),
     ("CREATE", "a name of levels", command(b"CREATE ", to_size(b"a/"))),
     ("CREATE", "a name of 400 characters", command(b"CREATE ", lambda n: b"e" * 400)),
+    ("CREATE", "special uses", command(b"CREATE x (USE (", between(b"\\Archive", b" "), b"))")),
+    ("CREATE", "parameters", command(b"CREATE x (", between(b"USE ()", b" "), b")")),
     ("CREATE", "modified UTF-7", command(b"CREATE ", to_size(b"&AOk-"))),
     ("RENAME", "long names", command(b"RENAME ", lambda n: b"e" * (n // 2), b" ", lambda n: b"f" * (n // 2))),
     ("DELETE", "a name of levels", command(b"DELETE ", to_size(b"a/"))),

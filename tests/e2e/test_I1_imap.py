@@ -107,7 +107,7 @@ def test_flags_keywords_copy_move_expunge(run: Run, user: Account) -> None:
 def test_folders(run: Run, user: Account) -> None:
     client = imap(run, user)
     names = b"\n".join(ok(client.list()))  # type: ignore[arg-type]
-    for special in (b"\\Drafts", b"\\Sent", b"\\Junk", b"\\Trash"):
+    for special in (b"\\Drafts", b"\\Sent", b"\\Junk", b"\\Trash", b"\\Archive"):
         assert special in names
     ok(client.create("Work"))
     assert client.create("Work")[0] == "NO"

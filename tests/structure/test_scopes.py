@@ -57,6 +57,10 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
         f"POST /v1/folders/{verb}": (("frontend",), lambda box, proof: wire.FolderChange(box, "a", ID, proof=proof))
         for verb in ("create", "delete", "rename", "subscribe", "unsubscribe")
     },
+    "POST /v1/folders/create-special": (
+        ("frontend",),
+        lambda box, proof: wire.SpecialFolder(box, "a", "\\Archive", ID, proof=proof),
+    ),
     "POST /v1/folders/open": (("frontend",), lambda box, proof: wire.OpenFolder(box, "a", True, proof=proof)),
     "POST /v1/folders/changes": (("frontend",), lambda box, proof: wire.ChangesQuestion(box, 1, 0, proof=proof)),
     "POST /v1/quota": (("frontend",), lambda box, proof: wire.QuotaQuestion(box, 1, 1, proof=proof)),

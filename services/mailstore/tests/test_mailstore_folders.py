@@ -6,6 +6,7 @@ import pytest
 
 from mailkit.errors import NotFound
 from mailkit.ids import new_id
+from mailstore_api.wire import SpecialFolder
 
 from .conftest import PREFIX, masks, message, uids
 
@@ -21,9 +22,10 @@ async def test_a_mailbox_is_made_when_it_is_first_looked_at(store):
         "Sent": "\\Sent",
         "Junk": "\\Junk",
         "Trash": "\\Trash",
+        "Archive": "\\Archive",
     }
     assert all(folder.subscribed and folder.selectable for folder in found.values())
-    assert len({folder.uidvalidity for folder in found.values()}) == 5
+    assert len({folder.uidvalidity for folder in found.values()}) == 6
     assert (await store.open(first, "Nowhere")).status == "nonexistent"
 
 
@@ -31,6 +33,25 @@ async def test_create_makes_the_levels_above(store, mailbox_id):
     assert await store.change("create", mailbox_id, "Work/2026/March") == "ok"
     assert {"Work", "Work/2026", "Work/2026/March"} <= set(await store.folders(mailbox_id))
     assert await store.change("create", mailbox_id, "Work") == "alreadyexists"
+
+
+async def test_a_special_use_belongs_to_one_folder(store, mailbox_id):
+    async def create(name, use, operation_id=None):
+        return await store.front.create_special_folder(SpecialFolder(mailbox_id, name, use, operation_id or new_id()))
+
+    assert await create("Old", "\\Archive") == "useattr"
+    assert await store.change("delete", mailbox_id, "Archive") == "ok"
+    for use in ("\\All", "\\Flagged", "\\Noselect", "Archive", ""):
+        assert await create("Old", use) == "useattr"
+    assert await create("a//b", "\\Archive") == "cannot"
+    assert await create("Sent", "\\Archive") == "alreadyexists"
+    operation_id = new_id()
+    assert [await create("Up/Old", "\\archive", operation_id) for _ in range(2)] == ["ok", "ok"]
+    found = await store.folders(mailbox_id)
+    assert (found["Up/Old"].special_use, found["Up"].special_use) == ("\\Archive", "")
+    assert sorted(await asyncio.gather(*(create(name, "\\Archive") for name in "xyz"))) == ["useattr"] * 3
+    await store.change("delete", mailbox_id, "Up/Old")
+    assert sorted(await asyncio.gather(*(create(name, "\\Archive") for name in "xyz"))) == ["ok", "useattr", "useattr"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +77,7 @@ async def test_create_makes_the_levels_above(store, mailbox_id):
 async def test_names_that_no_folder_has(store, mailbox_id, name):
     assert await store.change("create", mailbox_id, name) == "cannot"
     assert await store.change("rename", mailbox_id, "Sent", name) == "cannot"
-    assert set(await store.folders(mailbox_id)) == {"INBOX", "Drafts", "Sent", "Junk", "Trash"}
+    assert set(await store.folders(mailbox_id)) == {"INBOX", "Drafts", "Sent", "Junk", "Trash", "Archive"}
 
 
 @pytest.mark.parametrize("name", ["50% off", "a*b", "*/%", "...", ".a", "~foo"])
@@ -67,8 +88,8 @@ async def test_names_that_look_odd(store, mailbox_id, name):
 
 
 async def test_there_is_an_end_to_folders_and_subscriptions(store, mailbox_id, monkeypatch):
-    monkeypatch.setattr("mailstore.writing.folder_tree.MOST_FOLDERS", 7)
-    monkeypatch.setattr("mailstore.writing.folder_tree.MOST_SUBSCRIPTIONS", 6)
+    monkeypatch.setattr("mailstore.writing.folder_tree.MOST_FOLDERS", 8)
+    monkeypatch.setattr("mailstore.writing.folder_tree.MOST_SUBSCRIPTIONS", 7)
     assert await store.change("create", mailbox_id, "a/b/c") == "limit"
     assert await store.change("create", mailbox_id, "a/b") == "ok"
     assert await store.change("rename", mailbox_id, "INBOX", "old") == "limit"

@@ -170,7 +170,7 @@ async def test_operators_see_what_a_mailbox_holds(store, mailbox_id):
         "usage": await store.usage(mailbox_id),
         "quota_limit": ROOM,
         "purged": False,
-        "folders": ["Drafts", "INBOX", "Junk", "Sent", "Trash"],
+        "folders": ["Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash"],
         "messages": 1,
         "message_limit": 1_000_000,
         "charged": await store.usage(mailbox_id),

@@ -56,6 +56,9 @@ class MailstoreClient(ServiceClient):
     async def create_folder(self, question: wire.FolderChange) -> str:
         return (await self._ask("/v1/folders/create", question, wire.FolderChanged)).status
 
+    async def create_special_folder(self, question: wire.SpecialFolder) -> str:
+        return (await self._ask("/v1/folders/create-special", question, wire.FolderChanged)).status
+
     async def delete_folder(self, question: wire.FolderChange) -> str:
         return (await self._ask("/v1/folders/delete", question, wire.FolderChanged)).status
 

@@ -6,6 +6,7 @@ All endpoints are POST with MessagePack unless another method is given; callers 
   /v1/filings     FilingList -> FilingAnswers                              [queue]
   /v1/references  ReferenceList -> ReferenceAnswers                        [queue]
   /v1/folders/list|create|delete|rename|subscribe|unsubscribe                       [frontend]
+  /v1/folders/create-special  SpecialFolder -> FolderChanged                [frontend]
   /v1/folders/open  OpenFolder -> FolderSnapshot                           [frontend]
   /v1/folders/changes  ChangesQuestion -> Changes                          [frontend]
   /v1/quota        QuotaQuestion -> QuotaAnswer                             [frontend]
@@ -68,6 +69,7 @@ from mailstore_api.wire.folders import (
     FolderSnapshot,
     MailboxQuestion,
     OpenFolder,
+    SpecialFolder,
 )
 from mailstore_api.wire.maildrop import (
     ClosedMaildrop,
@@ -165,6 +167,7 @@ __all__ = [
     "RoomQuestion",
     "SearchQuestion",
     "Section",
+    "SpecialFolder",
     "StoreQuestion",
     "Stored",
     "WatchList",

@@ -61,10 +61,24 @@ class FolderChange(Wire):
     proof: bytes = b""
 
 
-class FolderChanged(Wire):
-    """`ok`, or an IMAP response code: NONEXISTENT, ALREADYEXISTS, CANNOT (INBOX, bad name), LIMIT, HASCHILDREN."""
+class SpecialFolder(Wire):
+    """Create `name` with a special use such as `\\Archive` (RFC 6154 3), which no other folder has."""
 
-    status: Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren"]
+    mailbox_id: UUID
+    name: str
+    special_use: str
+    operation_id: UUID
+    version: int = VERSION
+    proof: bytes = b""
+
+
+class FolderChanged(Wire):
+    """`ok`, or an IMAP response code: NONEXISTENT, ALREADYEXISTS, CANNOT (INBOX, bad name), LIMIT, HASCHILDREN.
+
+    `useattr`, for a SpecialFolder only: there is no such special use, or another folder has it.
+    """
+
+    status: Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren", "useattr"]
 
 
 class OpenFolder(Wire):

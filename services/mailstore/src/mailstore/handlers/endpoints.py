@@ -101,6 +101,7 @@ def _add_frontend(app: App, steps: Steps) -> None:
     endpoints: list[tuple[str, type[Any], Callable[[Any], Awaitable[Any]]]] = [
         ("/v1/folders/list", wire.MailboxQuestion, steps.folders.list),
         ("/v1/folders/create", wire.FolderChange, steps.folder_tree.create),
+        ("/v1/folders/create-special", wire.SpecialFolder, steps.folder_tree.create_special),
         ("/v1/folders/delete", wire.FolderChange, steps.folder_tree.delete),
         ("/v1/folders/rename", wire.FolderChange, steps.folder_tree.rename),
         ("/v1/folders/subscribe", wire.FolderChange, steps.folder_tree.subscribe),

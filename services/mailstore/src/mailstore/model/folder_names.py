@@ -5,7 +5,16 @@ from collections.abc import Iterable
 from mailstore_api.wire import DELIMITER
 
 #: The default folders of each mailbox, INBOX first (folder id 1), with their special use (RFC 6154).
-FOLDERS = {"INBOX": "", "Drafts": "\\Drafts", "Sent": "\\Sent", "Junk": "\\Junk", "Trash": "\\Trash"}
+FOLDERS = {
+    "INBOX": "",
+    "Drafts": "\\Drafts",
+    "Sent": "\\Sent",
+    "Junk": "\\Junk",
+    "Trash": "\\Trash",
+    "Archive": "\\Archive",
+}
+#: The special uses by their names in lower case. \All and \Flagged would be views of other folders' messages.
+SPECIAL_USES = {use.lower(): use for use in FOLDERS.values() if use}
 INBOX_ID = 1
 #: Limits of a name: characters, and levels.
 LONGEST_NAME = 400

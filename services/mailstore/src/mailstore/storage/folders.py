@@ -49,9 +49,13 @@ class FolderRows:
         rows = await self._connection.fetch(queries.folder_names, self._mailbox_id)
         return {row["name"]: row["folder_id"] for row in rows}
 
-    async def create(self, name: str, now: int) -> None:
+    async def special_uses(self) -> set[str]:
+        """Return the special uses that folders have."""
+        return {row["special_use"] for row in await self._connection.fetch(queries.special_uses, self._mailbox_id)}
+
+    async def create(self, name: str, now: int, special_use: str = "") -> None:
         """Create a folder. Its UIDVALIDITY is `now`, in seconds since the epoch, or the mailbox's last one plus one."""
-        await self._connection.fetchval(queries.make_folder, self._mailbox_id, name, now)
+        await self._connection.fetchval(queries.make_folder, self._mailbox_id, name, now, special_use)
 
     async def rename(self, folder_id: int, name: str) -> None:
         await self._connection.execute(queries.rename_folder, self._mailbox_id, folder_id, name)

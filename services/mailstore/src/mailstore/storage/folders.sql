@@ -1,6 +1,9 @@
 -- name: folder_names
 select folder_id, name from mailstore.folder where mailbox_id = $1 order by name
 
+-- name: special_uses
+select special_use from mailstore.folder where mailbox_id = $1 and special_use <> ''
+
 -- name: folder_named
 select * from mailstore.folder where mailbox_id = $1 and name = $2
 
@@ -17,8 +20,8 @@ with m as (
        set next_folder_id = next_folder_id + 1, last_uidvalidity = greatest(last_uidvalidity + 1, $3::bigint)
      where id = $1 returning id as mailbox_id, next_folder_id - 1 as n, last_uidvalidity
 )
-insert into mailstore.folder (mailbox_id, folder_id, name, uidvalidity)
-select mailbox_id, n, $2, last_uidvalidity from m returning folder_id
+insert into mailstore.folder (mailbox_id, folder_id, name, uidvalidity, special_use)
+select mailbox_id, n, $2, last_uidvalidity, $4 from m returning folder_id
 
 -- name: rename_folder
 update mailstore.folder set name = $3 where mailbox_id = $1 and folder_id = $2

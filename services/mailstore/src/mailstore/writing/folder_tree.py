@@ -5,16 +5,16 @@ from typing import Literal
 
 from bodystore import BodyStore
 from mailkit.process.clock import Clock
-from mailstore.model.folder_names import INBOX_ID, below, good_name, parents
+from mailstore.model.folder_names import INBOX_ID, SPECIAL_USES, below, good_name, parents
 from mailstore.model.uids import LAST_UID
 from mailstore.storage.operations import MailboxTransaction, Operations
 from mailstore.writing.copy import copy_messages
-from mailstore_api.wire import DELIMITER, FolderChange, FolderChanged
+from mailstore_api.wire import DELIMITER, FolderChange, FolderChanged, SpecialFolder
 
 MOST_FOLDERS = 1000
 MOST_SUBSCRIPTIONS = 2000
 
-Status = Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren"]
+Status = Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren", "useattr"]
 
 
 class FolderTree:
@@ -29,11 +29,18 @@ class FolderTree:
         """Create a folder and the levels above it (RFC 3501 6.3.3)."""
 
         async def do(transaction: MailboxTransaction) -> Status:
-            if not good_name(change.name):
-                return "cannot"
-            if change.name in await transaction.folders.ids():
-                return "alreadyexists"
-            return await self._make(transaction, change.name)
+            return await self._create(transaction, change.name)
+
+        return await self._change(change, do)
+
+    async def create_special(self, change: SpecialFolder) -> FolderChanged:
+        """Create a folder with a special use that no other folder has (RFC 6154 3)."""
+
+        async def do(transaction: MailboxTransaction) -> Status:
+            special_use = SPECIAL_USES.get(change.special_use.lower())
+            if special_use is None or special_use in await transaction.folders.special_uses():
+                return "useattr"
+            return await self._create(transaction, change.name, special_use)
 
         return await self._change(change, do)
 
@@ -115,18 +122,26 @@ class FolderTree:
 
         return await self._change(change, do)
 
-    async def _make(self, transaction: MailboxTransaction, name: str) -> Status:
-        """Create `name` and the missing levels above it."""
+    async def _create(self, transaction: MailboxTransaction, name: str, special_use: str = "") -> Status:
+        if not good_name(name):
+            return "cannot"
+        if name in await transaction.folders.ids():
+            return "alreadyexists"
+        return await self._make(transaction, name, special_use)
+
+    async def _make(self, transaction: MailboxTransaction, name: str, special_use: str = "") -> Status:
+        """Create `name` and the missing levels above it, which have no special use."""
         names = await transaction.folders.ids()
         missing = [level for level in [*parents(name), name] if level not in names]
         if len(names) + len(missing) > MOST_FOLDERS:
             return "limit"
         for one in missing:
-            await transaction.folders.create(one, int(self._clock.timestamp()))
+            use = special_use if one == name else ""
+            await transaction.folders.create(one, int(self._clock.timestamp()), use)
         return "ok"
 
     async def _change(
-        self, change: FolderChange, do: Callable[[MailboxTransaction], Awaitable[Status]]
+        self, change: FolderChange | SpecialFolder, do: Callable[[MailboxTransaction], Awaitable[Status]]
     ) -> FolderChanged:
         async with self._operations.operation(
             change.mailbox_id, change.operation_id, FolderChanged, self._clock.now()

@@ -178,6 +178,11 @@ class Cursor:
             return "\\" + text[1:].capitalize()
         return text
 
+    def use_attribute(self) -> str:
+        """Read a special use such as `\\Archive` (RFC 6154 6)."""
+        self.literal(b"\\", "a special use")
+        return "\\" + self.atom("a special use").decode("ascii")
+
     def flags(self) -> list[str]:
         """Read a list of flags in parentheses."""
         return [self.flag() for _ in self.each("a list of flags")]

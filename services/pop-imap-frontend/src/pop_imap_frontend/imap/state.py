@@ -26,6 +26,7 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool) -> bytes:
             "UIDPLUS",
             "UNSELECT",
             "SPECIAL-USE",
+            "CREATE-SPECIAL-USE",
             "LIST-EXTENDED",
             "LIST-STATUS",
             "STATUS=SIZE",

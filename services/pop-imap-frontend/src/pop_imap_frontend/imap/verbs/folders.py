@@ -1,9 +1,9 @@
 """Commands that open and change folders (RFC 3501 6.3; UNSELECT: RFC 3691); `listing` has those that list them."""
 
 from mailkit.ids import new_id
-from mailstore_api.wire import DELIMITER, ExpungeQuestion, FolderChange, OpenFolder
+from mailstore_api.wire import DELIMITER, ExpungeQuestion, FolderChange, OpenFolder, SpecialFolder
 from pop_imap_frontend.imap.grammar import Cursor
-from pop_imap_frontend.imap.refusals import NONEXISTENT, No
+from pop_imap_frontend.imap.refusals import NONEXISTENT, BadCommand, No
 from pop_imap_frontend.imap.session import ImapSession
 from pop_imap_frontend.imap.view import FolderView, read_messages
 
@@ -14,6 +14,7 @@ _REFUSALS = {
     "cannot": "[CANNOT] that cannot be done with this name",
     "limit": "[LIMIT] there are too many mailboxes",
     "haschildren": "[HASCHILDREN] the mailbox has children; delete them first",
+    "useattr": "[USEATTR] this use is not known here, or another mailbox has it",
 }
 
 
@@ -80,9 +81,33 @@ def _one_name(cursor: Cursor) -> str:
 
 
 async def create(session: ImapSession, cursor: Cursor) -> str:
-    name = _one_name(cursor)
-    change = FolderChange(session.mailbox_id, name.removesuffix(DELIMITER), new_id())
-    return _done("CREATE", await session.context.mailstore.create_folder(change))
+    """Create a mailbox, with `(USE (\\Archive))` one of that special use (RFC 6154 3)."""
+    cursor.space()
+    name = cursor.mailbox().removesuffix(DELIMITER)
+    use = None
+    if not cursor.at_end():
+        cursor.space()
+        use = _use(cursor)
+    cursor.end()
+    if use is None:
+        change = FolderChange(session.mailbox_id, name, new_id())
+        return _done("CREATE", await session.context.mailstore.create_folder(change))
+    special = SpecialFolder(session.mailbox_id, name, use, new_id())
+    return _done("CREATE", await session.context.mailstore.create_special_folder(special))
+
+
+def _use(cursor: Cursor) -> str | None:
+    """Parse the parameters of CREATE: the special use; None if the list of uses is empty."""
+    uses: list[str] = []
+    for _ in cursor.each("parameters"):
+        name = cursor.keyword("a parameter")
+        if name != "USE":
+            raise BadCommand(f"{name} is not a parameter of CREATE")
+        cursor.space()
+        uses += [cursor.use_attribute() for _ in cursor.each("a list of special uses")]
+    if len(uses) > 1:
+        raise No("[USEATTR] a mailbox has one special use here")
+    return uses[0] if uses else None
 
 
 async def delete(session: ImapSession, cursor: Cursor) -> str:
