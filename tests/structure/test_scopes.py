@@ -63,11 +63,16 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
     ),
     "POST /v1/folders/open": (("frontend",), lambda box, proof: wire.OpenFolder(box, "a", True, proof=proof)),
     "POST /v1/folders/changes": (("frontend",), lambda box, proof: wire.ChangesQuestion(box, 1, 0, proof=proof)),
+    "POST /v1/folders/modseqs": (("frontend",), lambda box, proof: wire.ModseqQuestion(box, 1, 0, proof=proof)),
     "POST /v1/quota": (("frontend",), lambda box, proof: wire.QuotaQuestion(box, 1, 1, proof=proof)),
     "POST /v1/messages/fetch": (("frontend",), lambda box, proof: wire.FetchQuestion(box, 1, [(1, 1)], proof=proof)),
     "POST /v1/messages/store": (
         ("frontend",),
         lambda box, proof: wire.StoreQuestion(box, 1, [(1, 1)], "add", [], ID, proof=proof),
+    ),
+    "POST /v1/messages/store-unchanged": (
+        ("frontend",),
+        lambda box, proof: wire.ConditionalStore(box, 1, [(1, 1)], "add", [], 1, ID, proof=proof),
     ),
     "POST /v1/messages/copy": (
         ("frontend",),

@@ -80,6 +80,12 @@ class MailstoreClient(ServiceClient):
     async def changes(self, question: wire.ChangesQuestion) -> wire.Changes:
         return await self._ask("/v1/folders/changes", question, wire.Changes)
 
+    async def modseqs(self, question: wire.ModseqQuestion) -> wire.Modseqs:
+        return await self._ask("/v1/folders/modseqs", question, wire.Modseqs)
+
+    async def store_unchanged(self, question: wire.ConditionalStore) -> wire.ConditionallyStored:
+        return await self._ask("/v1/messages/store-unchanged", question, wire.ConditionallyStored)
+
     async def store(self, question: wire.StoreQuestion) -> wire.Stored:
         return await self._ask("/v1/messages/store", question, wire.Stored)
 

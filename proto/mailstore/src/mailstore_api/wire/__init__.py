@@ -9,9 +9,11 @@ All endpoints are POST with MessagePack unless another method is given; callers 
   /v1/folders/create-special  SpecialFolder -> FolderChanged                [frontend]
   /v1/folders/open  OpenFolder -> FolderSnapshot                           [frontend]
   /v1/folders/changes  ChangesQuestion -> Changes                          [frontend]
+  /v1/folders/modseqs  ModseqQuestion -> Modseqs                           [frontend]
   /v1/quota        QuotaQuestion -> QuotaAnswer                             [frontend]
   /v1/messages/fetch   FetchQuestion -> a stream of frames (below)          [frontend]
   /v1/messages/store|copy|expunge|search                                   [frontend]
+  /v1/messages/store-unchanged  ConditionalStore -> ConditionallyStored     [frontend]
   PUT /v1/messages/append  framed: 4 octets length, Append, the message     [frontend]
   /v1/maildrop/open|ahead|renew|close, /v1/maildrop/read (answer: the octets)       [frontend]
   /v1/feed        a stream of frames both ways, without end: WatchList -> FeedNews  [frontend]
@@ -68,6 +70,8 @@ from mailstore_api.wire.folders import (
     FolderList,
     FolderSnapshot,
     MailboxQuestion,
+    ModseqQuestion,
+    Modseqs,
     OpenFolder,
     SpecialFolder,
 )
@@ -88,6 +92,8 @@ from mailstore_api.wire.messages import (
     Append,
     Appended,
     Column,
+    ConditionallyStored,
+    ConditionalStore,
     Copied,
     CopyQuestion,
     Expunged,
@@ -131,6 +137,8 @@ __all__ = [
     "CloseMaildrop",
     "ClosedMaildrop",
     "Column",
+    "ConditionalStore",
+    "ConditionallyStored",
     "Copied",
     "CopyQuestion",
     "ExpungeQuestion",
@@ -151,6 +159,8 @@ __all__ = [
     "Maildrop",
     "MaildropLease",
     "MessagesAhead",
+    "ModseqQuestion",
+    "Modseqs",
     "OpenFolder",
     "OpenMaildrop",
     "QuotaAnswer",

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from mailkit.rpc.wire import Wire
 from mailstore_api.wire.common import VERSION
+from mailstore_api.wire.messages import Ranges
 
 
 class MailboxQuestion(Wire):
@@ -121,7 +122,7 @@ class ChangesQuestion(Wire):
 
 
 class Changes(Wire):
-    """`uids` and `flags`: messages new or changed; `vanished`: UIDs expunged. `gone`: the folder was deleted.
+    """`uids`, `flags` and `modseqs`: messages new or changed; `vanished`: UIDs expunged. `gone`: the folder was deleted.
 
     `expired`: `since` is older than the stored tombstones; open the folder anew.
     """
@@ -134,3 +135,35 @@ class Changes(Wire):
     flags: bytes = b""
     vanished: bytes = b""
     keywords: list[str] = []
+    modseqs: bytes = b""
+    """Array of uint64."""
+
+
+class ModseqQuestion(Wire):
+    """Question for the messages with a MODSEQ greater than `since`, and the expunges since then (RFC 7162).
+
+    `ranges`: only messages with these UIDs; None: of the whole folder. `vanished` False: expunges are not asked for.
+    """
+
+    mailbox_id: UUID
+    folder_id: int
+    since: int
+    ranges: Ranges | None = None
+    vanished: bool = False
+    version: int = VERSION
+    proof: bytes = b""
+
+
+class Modseqs(Wire):
+    """`uids`, ascending, and their `modseqs`; `vanished`: UIDs expunged after `since`, also those outside of `ranges`.
+
+    `complete` False: tombstones of expunges after `since` have been removed, so UIDs are missing in `vanished`.
+    """
+
+    status: Literal["ok", "gone"]
+    highest_modseq: int = 0
+    uids: bytes = b""
+    modseqs: bytes = b""
+    """Array of uint64."""
+    vanished: bytes = b""
+    complete: bool = True

@@ -82,6 +82,32 @@ class Stored(Wire):
     keywords: list[str] = []
 
 
+class ConditionalStore(Wire):
+    """STORE of flags on those UIDs of `ranges` whose MODSEQ is at most `unchanged_since` (RFC 7162 3.1.3)."""
+
+    mailbox_id: UUID
+    folder_id: int
+    ranges: Ranges
+    mode: Literal["replace", "add", "remove"]
+    flags: Annotated[list[str], at_most(MOST_FLAGS)]
+    unchanged_since: int
+    operation_id: UUID
+    version: int = VERSION
+    proof: bytes = b""
+
+
+class ConditionallyStored(Wire):
+    """As Stored, with the `modseqs` (array of uint64) of `uids`; `modified`: UIDs that had changed, which are as they were."""
+
+    status: Literal["ok", "limit", "gone"]
+    highest_modseq: int = 0
+    uids: bytes = b""
+    flags: bytes = b""
+    keywords: list[str] = []
+    modseqs: bytes = b""
+    modified: bytes = b""
+
+
 class CopyQuestion(Wire):
     """COPY or, with `move`, MOVE (RFC 6851) to folder `target`. The quota limit is that of the login (decision 5)."""
 
@@ -148,7 +174,7 @@ class SearchQuestion(Wire):
     """SEARCH: `program` is a tree in prefix form; every node is a list whose head is an RFC 3501 search key in capitals:
 
     ["AND", n…] ["OR", a, b] ["NOT", n] ["ALL"] ["UID", [[lo, hi], …]] (sequence sets are translated to UIDs first)
-    ["FLAG", "\\Seen" or keyword] ["RECENT", recent_from] ["BEFORE"|"ON"|"SINCE"|"SENTBEFORE"|"SENTON"|"SENTSINCE",
+    ["FLAG", "\\Seen" or keyword] ["MODSEQ", least] ["RECENT", recent_from] ["BEFORE"|"ON"|"SINCE"|"SENTBEFORE"|"SENTON"|"SENTSINCE",
     "2026-11-23"] ["LARGER"|"SMALLER", n] ["FROM"|"TO"|"CC"|"BCC"|"SUBJECT"|"BODY"|"TEXT", s] ["HEADER", name, s]
 
     All nodes together have at most MOST_RANGES UID ranges. Answers `limit` (429) for a program with too many keys that
@@ -163,5 +189,8 @@ class SearchQuestion(Wire):
 
 
 class Found(Wire):
+    """`modseq`: the greatest MODSEQ of the messages found, if the program has a key MODSEQ; else 0."""
+
     status: Literal["ok", "gone"]
     uids: bytes = b""
+    modseq: int = 0

@@ -28,6 +28,11 @@ def is_exact(node: Node) -> bool:
     return node[0] not in IN_BODY
 
 
+def asks_modseq(node: Node) -> bool:
+    """Return whether the program has a key MODSEQ, so that the answer has one too (RFC 7162 3.1.5)."""
+    return node[0] == "MODSEQ" or (node[0] in ("AND", "OR", "NOT") and any(map(asks_modseq, node[1:])))
+
+
 def checked(program: Any) -> Node:
     """Return `program` if it is valid (mailstore_api.wire.SearchQuestion).
 
@@ -65,7 +70,7 @@ def _good_leaf(key: str, rest: list[Any]) -> bool:
         return not rest
     if key == "UID":
         return len(rest) == 1 and isinstance(rest[0], list) and all(map(_good_range, rest[0]))
-    if key in ("LARGER", "SMALLER", "RECENT"):
+    if key in ("LARGER", "SMALLER", "RECENT", "MODSEQ"):
         return len(rest) == 1 and type(rest[0]) is int and 0 <= rest[0] < 2**63
     if key in IN_BODY or key in TEXTS or key == "FLAG":
         return len(rest) == IN_BODY.get(key, 1) and all(isinstance(text, str) for text in rest)

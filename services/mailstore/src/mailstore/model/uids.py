@@ -30,3 +30,8 @@ def pack(uids: Iterable[int]) -> bytes:
 def pack_masks(masks: Iterable[int]) -> bytes:
     """Return masks of flags as little-endian uint64."""
     return array("Q", masks).tobytes()
+
+
+def pack_modseqs(modseqs: Iterable[int]) -> bytes:
+    """Return MODSEQs as little-endian uint64."""
+    return array("Q", modseqs).tobytes()

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from mailkit.process.clock import Clock
 from mailstore.model.folder_names import parents
-from mailstore.model.uids import pack, pack_masks
+from mailstore.model.uids import pack, pack_masks, pack_modseqs, split
 from mailstore.storage.mailboxes import Mailboxes
 from mailstore.storage.views import FolderState, FolderViews
 from mailstore_api.wire import (
@@ -14,6 +14,8 @@ from mailstore_api.wire import (
     FolderList,
     FolderSnapshot,
     MailboxQuestion,
+    ModseqQuestion,
+    Modseqs,
     OpenFolder,
 )
 
@@ -106,6 +108,24 @@ class Folders:
             pack_masks(folder.masks or ()),
             pack(folder.vanished or ()),
             folder.keywords,
+            pack_modseqs(folder.modseqs or ()),
+        )
+
+    async def modseqs(self, question: ModseqQuestion) -> Modseqs:
+        """Return the messages with a MODSEQ greater than `since`, and the expunges since then. Raises BadRequest."""
+        bounds = None if question.ranges is None else split(question.ranges)
+        folder = await self._views.modseqs(
+            question.mailbox_id, question.folder_id, question.since, bounds, vanished=question.vanished
+        )
+        if folder is None:
+            return Modseqs("gone")
+        return Modseqs(
+            "ok",
+            folder.highest_modseq,
+            pack(folder.uids or ()),
+            pack_modseqs(folder.modseqs or ()),
+            pack(folder.vanished or ()),
+            question.since >= folder.forgotten_modseq,
         )
 
     async def _recent(self, mailbox_id: UUID, folder_id: int, folder: FolderState) -> int:

@@ -15,7 +15,7 @@ from mailkit.errors import OverLimit
 from mailkit.postgres.pool import translated
 from mailstore.mime import section
 from mailstore.mime.search import Searched
-from mailstore.model.program import JOINED, Node, checked, is_exact
+from mailstore.model.program import JOINED, Node, asks_modseq, checked, is_exact
 from mailstore.model.uids import pack
 from mailstore.reading.octets import Octets
 from mailstore.storage.search import TOO_LONG, Candidate, Keys, SearchRows
@@ -69,8 +69,11 @@ class Searcher:
         keys = Keys(keywords)
         try:
             if is_exact(program):
-                return Found("ok", pack(await self._rows.matching(*folder, keys, program, budget.left)))
-            return Found("ok", pack(await self._scan(keys, program, folder, budget)))
+                found = await self._rows.matching(*folder, keys, program, budget.left)
+            else:
+                found = await self._scan(keys, program, folder, budget)
+            modseq = await self._rows.greatest_modseq(*folder, found, budget.left) if asks_modseq(program) else 0
+            return Found("ok", pack(found), modseq)
         finally:
             budget.stop()
 

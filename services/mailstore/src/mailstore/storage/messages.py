@@ -13,8 +13,19 @@ from mailstore.storage.new_messages import NewMessage, columns
 
 queries = Queries("mailstore.storage", "messages.sql")
 
+#: Greater than every MODSEQ.
+ANY_MODSEQ = 2**63 - 1
+
 #: UIDs in ascending order, and the mask of flags of each.
 Flags = tuple[list[int], list[int]]
+
+
+class MessageState(Row):
+    """What STORE changes of a message."""
+
+    uid: int = column("uid")
+    flags: int = column("flags")
+    modseq: int = column("modseq")
 
 
 class Totals(Row):
@@ -37,12 +48,28 @@ class Messages:
     async def insert(self, message: NewMessage) -> None:
         await insert(self._connection, [message])
 
-    async def store(self, folder_id: int, bounds: Bounds, keep: int, add: int) -> int | None:
-        """Change flags to (flags & keep) | add; return the new MODSEQ, or None if no message's flags change."""
+    async def store(
+        self, folder_id: int, bounds: Bounds, keep: int, add: int, unchanged_since: int = ANY_MODSEQ
+    ) -> int | None:
+        """Change flags to (flags & keep) | add; return the new MODSEQ, or None if no message's flags change.
+
+        Messages with a MODSEQ greater than `unchanged_since` stay as they are.
+        """
         modseq: int | None = await self._connection.fetchval(
-            queries.store_flags, self._mailbox_id, folder_id, *bounds, keep, add
+            queries.store_flags, self._mailbox_id, folder_id, *bounds, keep, add, unchanged_since
         )
         return modseq
+
+    async def modified(self, folder_id: int, bounds: Bounds, since: int) -> list[int]:
+        """Return the UIDs of messages with a MODSEQ greater than `since`, ascending."""
+        rows = await self._connection.fetch(queries.modified_of, self._mailbox_id, folder_id, *bounds, since)
+        return [row["uid"] for row in rows]
+
+    async def states(self, folder_id: int, bounds: Bounds) -> list[MessageState]:
+        """Return UIDs, flags and MODSEQs in ascending order of the UIDs."""
+        return await self._connection.fetch(
+            queries.states_of, self._mailbox_id, folder_id, *bounds, record_class=MessageState
+        )
 
     async def flags(self, folder_id: int, bounds: Bounds) -> Flags:
         return _flags(await self._connection.fetch(queries.flags_of, self._mailbox_id, folder_id, *bounds))

@@ -14,8 +14,8 @@ insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size
 select mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end from t
 
 -- name: store_flags
--- Writes only messages whose flags change, and returns the new MODSEQ only if there are any. $5 is the mask of flags to
--- keep, $6 of those to add. The caller has locked the folder's row.
+-- Writes only messages whose flags change, of those with MODSEQ $7 at most, and returns the new MODSEQ only if there are
+-- any. $5 is the mask of flags to keep, $6 of those to add. The caller has locked the folder's row.
 with f as (
     select highest_modseq + 1 as modseq from mailstore.folder where mailbox_id = $1 and folder_id = $2
 ), o as (
@@ -24,7 +24,7 @@ with f as (
      cross join lateral (
            select * from mailstore.message m
             where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high offset 0) as m
-     where (m.flags & $5) | $6 <> m.flags
+     where (m.flags & $5) | $6 <> m.flags and m.modseq <= $7
 ), m as (
     update mailstore.message m set flags = o.new, modseq = (select modseq from f)
       from o where m.mailbox_id = o.mailbox_id and m.folder_id = o.folder_id and m.uid = o.uid
@@ -33,6 +33,23 @@ update mailstore.folder
    set highest_modseq = highest_modseq + 1,
        unseen = unseen + (select coalesce(sum((old & 8)::int - (new & 8)::int) / 8, 0)::int from o)
  where mailbox_id = $1 and folder_id = $2 and exists (select from o) returning highest_modseq
+
+-- name: modified_of
+-- The messages with a MODSEQ greater than $5.
+select m.uid
+  from unnest($3::bigint[], $4::bigint[]) as t(low, high)
+ cross join lateral (
+       select * from mailstore.message m
+        where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high offset 0) as m
+ where m.modseq > $5 order by m.uid
+
+-- name: states_of
+select m.uid, m.flags, m.modseq
+  from unnest($3::bigint[], $4::bigint[]) as t(low, high)
+ cross join lateral (
+       select * from mailstore.message m
+        where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high offset 0) as m
+ order by m.uid
 
 -- name: flags_of
 select m.uid, m.flags

@@ -56,6 +56,8 @@ class Keys:
             return f"m.uid <@ {self._bind(ranges)}::int8multirange"  # normalized once, then a binary search per message
         if key == "RECENT":
             return f"m.uid >= {self._bind(rest[0])}::bigint"
+        if key == "MODSEQ":
+            return f"m.modseq >= {self._bind(rest[0])}::bigint"
         if key == "FLAG":
             return f"m.flags & {self._bind(mask_of(self._keywords, rest, grow=False)[1])}::bigint <> 0"
         if key in _DAYS:
@@ -102,6 +104,11 @@ class SearchRows:
         statement = queries.matching.replace("$condition", keys.exact(program))
         rows = await self._fetch(statement, left, mailbox_id, folder_id, *keys.arguments)
         return [row["uid"] for row in rows]
+
+    async def greatest_modseq(self, mailbox_id: UUID, folder_id: int, uids: list[int], left: Left) -> int:
+        """Return the greatest MODSEQ of these messages; 0 if there are none. Raises OverLimit."""
+        rows = await self._fetch(queries.greatest_modseq, left, mailbox_id, folder_id, uids)
+        return rows[0]["modseq"] or 0
 
     async def candidates(
         self, mailbox_id: UUID, folder_id: int, keys: Keys, condition: str, after: int, most: int, left: Left

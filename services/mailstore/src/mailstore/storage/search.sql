@@ -8,6 +8,9 @@ select m.uid
        select * from mailstore.rendered r where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = m.uid offset 0) as r
  where m.mailbox_id = $1 and m.folder_id = $2 and $condition order by m.uid
 
+-- name: greatest_modseq
+select max(modseq) as modseq from mailstore.message where mailbox_id = $1 and folder_id = $2 and uid = any($3::bigint[])
+
 -- name: candidates
 -- For a program that also searches bodies: messages above a UID that the condition does not rule out, with the place of
 -- their octets and the values of the keys on columns.

@@ -7,6 +7,7 @@ import asyncpg
 
 from mailkit.postgres.pool import Queries, translated
 from mailkit.postgres.rows import Row, column
+from mailstore.model.uids import Bounds
 
 queries = Queries("mailstore.storage", "views.sql")
 
@@ -49,6 +50,17 @@ class Changed(FolderState):
     """A folder with the messages that changed."""
 
     forgotten_modseq: int = column("forgotten_modseq")
+    modseqs: Sequence[int] | None = column("modseqs")
+    vanished: Sequence[int] | None = column("vanished")
+
+
+class FolderModseqs(Row):
+    """A folder's row with MODSEQs of its messages of the same moment; the arrays are None if they are empty."""
+
+    highest_modseq: int = column("highest_modseq")
+    forgotten_modseq: int = column("forgotten_modseq")
+    uids: Sequence[int] | None = column("uids")
+    modseqs: Sequence[int] | None = column("modseqs")
     vanished: Sequence[int] | None = column("vanished")
 
 
@@ -82,6 +94,16 @@ class FolderViews:
         """Return the messages that changed after the MODSEQ `since`."""
         async with translated():
             return await self._pool.fetchrow(queries.changes, mailbox_id, folder_id, since, record_class=Changed)
+
+    async def modseqs(
+        self, mailbox_id: UUID, folder_id: int, since: int, bounds: Bounds | None, *, vanished: bool
+    ) -> FolderModseqs | None:
+        """Return the MODSEQs greater than `since`, of all messages or of those within bounds, and with `vanished` the expunges."""
+        statement, more = (queries.modseqs, ()) if bounds is None else (queries.modseqs_of, bounds)
+        async with translated():
+            return await self._pool.fetchrow(
+                statement, mailbox_id, folder_id, since, vanished, *more, record_class=FolderModseqs
+            )
 
     async def take_recent(self, mailbox_id: UUID, folder_id: int, first: int, end: int) -> bool:
         """Claim the messages from `first` to before `end` as \\Recent ones; False if another session did."""

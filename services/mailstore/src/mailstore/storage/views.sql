@@ -42,17 +42,53 @@ select f.folder_id, f.uidvalidity, f.uidnext, f.highest_modseq, f.recent_from, f
 
 -- name: changes
 -- The same for the changes after MODSEQ $3.
-select f.uidnext, f.highest_modseq, f.forgotten_modseq, f.recent_from, f.keywords, m.uids, m.masks, e.uids as vanished
+select f.uidnext, f.highest_modseq, f.forgotten_modseq, f.recent_from, f.keywords, m.uids, m.masks, m.modseqs,
+       e.uids as vanished
   from mailstore.folder f
   left join lateral (
-       select array_agg(uid order by uid) as uids, array_agg(flags order by uid) as masks
-         from (select uid, flags from mailstore.message m
+       select array_agg(uid order by uid) as uids, array_agg(flags order by uid) as masks,
+              array_agg(modseq order by uid) as modseqs
+         from (select uid, flags, modseq from mailstore.message m
                 where m.mailbox_id = $1 and m.folder_id = $2 and m.modseq > $3 and f.highest_modseq > $3
                 order by m.modseq offset 0) as m) m on true
   left join lateral (
        select array_agg(uid order by uid) as uids
          from (select uid from mailstore.expunged e
                 where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3 and f.highest_modseq > $3
+                order by e.modseq offset 0) as e) e on true
+ where f.mailbox_id = $1 and f.folder_id = $2
+
+-- name: modseqs
+-- UIDs and MODSEQs of the messages that changed after MODSEQ $3 and, with $4, the UIDs expunged after it.
+select f.highest_modseq, f.forgotten_modseq, m.uids, m.modseqs, e.uids as vanished
+  from mailstore.folder f
+  left join lateral (
+       select array_agg(uid order by uid) as uids, array_agg(modseq order by uid) as modseqs
+         from (select uid, modseq from mailstore.message m
+                where m.mailbox_id = $1 and m.folder_id = $2 and m.modseq > $3 and f.highest_modseq > $3
+                order by m.modseq offset 0) as m) m on true
+  left join lateral (
+       select array_agg(uid order by uid) as uids
+         from (select uid from mailstore.expunged e
+                where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3 and f.highest_modseq > $3 and $4
+                order by e.modseq offset 0) as e) e on true
+ where f.mailbox_id = $1 and f.folder_id = $2
+
+-- name: modseqs_of
+-- The same of messages with UIDs in ranges.
+select f.highest_modseq, f.forgotten_modseq, m.uids, m.modseqs, e.uids as vanished
+  from mailstore.folder f
+  left join lateral (
+       select array_agg(m.uid order by m.uid) as uids, array_agg(m.modseq order by m.uid) as modseqs
+         from unnest($5::bigint[], $6::bigint[]) as t(low, high)
+        cross join lateral (
+              select uid, modseq from mailstore.message m
+               where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high offset 0) as m
+        where m.modseq > $3) m on true
+  left join lateral (
+       select array_agg(uid order by uid) as uids
+         from (select uid from mailstore.expunged e
+                where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3 and f.highest_modseq > $3 and $4
                 order by e.modseq offset 0) as e) e on true
  where f.mailbox_id = $1 and f.folder_id = $2
 

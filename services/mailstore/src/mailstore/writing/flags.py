@@ -1,11 +1,11 @@
-"""STORE: changes of flags, in an operation that locks the folder's row (RFC 3501 6.4.6)."""
+"""STORE: changes of flags, in an operation that locks the folder's row (RFC 3501 6.4.6, RFC 7162 3.1.3)."""
 
 from mailkit.process.clock import Clock
 from mailstore import metrics
 from mailstore.model.keywords import TooManyKeywords, mask_of
-from mailstore.model.uids import pack, pack_masks, split
+from mailstore.model.uids import pack, pack_masks, pack_modseqs, split
 from mailstore.storage.operations import Operations
-from mailstore_api.wire import Stored, StoreQuestion
+from mailstore_api.wire import ConditionallyStored, ConditionalStore, Stored, StoreQuestion
 
 _ALL = (1 << 62) - 1
 
@@ -32,8 +32,7 @@ class FlagWriter:
             except TooManyKeywords:
                 return Stored("limit")
             await operation.folders.keep_keywords(folder, keywords)
-            keep, add = {"replace": (0, mask), "add": (_ALL, mask), "remove": (_ALL & ~mask, 0)}[question.mode]
-            modseq = await operation.messages.store(folder_id, bounds, keep, add)
+            modseq = await operation.messages.store(folder_id, bounds, *_change(question.mode, mask))
             uids, masks = await operation.messages.flags(folder_id, bounds)
             answer = Stored("ok", modseq or folder.highest_modseq, pack(uids), pack_masks(masks), keywords)
             if modseq is not None:
@@ -41,3 +40,43 @@ class FlagWriter:
             await operation.remember(answer)
         metrics.CHANGES.labels("flags").inc(len(uids))
         return answer
+
+    async def store_unchanged(self, question: ConditionalStore) -> ConditionallyStored:
+        """Change flags of the messages with a MODSEQ of `unchanged_since` at most; say which had a greater one."""
+        folder_id, bounds = question.folder_id, split(question.ranges)
+        async with self._operations.in_folder(
+            question.mailbox_id, folder_id, question.operation_id, ConditionallyStored, self._clock.now()
+        ) as (operation, folder):
+            if folder is None:
+                return ConditionallyStored("gone")
+            if operation.answered is not None:
+                return operation.answered
+            try:
+                keywords, mask = mask_of(folder.keywords, question.flags, grow=question.mode != "remove")
+            except TooManyKeywords:
+                return ConditionallyStored("limit")
+            await operation.folders.keep_keywords(folder, keywords)
+            unchanged_since = question.unchanged_since
+            modified = await operation.messages.modified(folder_id, bounds, unchanged_since)
+            modseq = await operation.messages.store(folder_id, bounds, *_change(question.mode, mask), unchanged_since)
+            failed = set(modified)
+            stored = [each for each in await operation.messages.states(folder_id, bounds) if each.uid not in failed]
+            answer = ConditionallyStored(
+                "ok",
+                modseq or folder.highest_modseq,
+                pack(each.uid for each in stored),
+                pack_masks(each.flags for each in stored),
+                keywords,
+                pack_modseqs(each.modseq for each in stored),
+                pack(modified),
+            )
+            if modseq is not None:
+                await operation.notify()
+            await operation.remember(answer)
+        metrics.CHANGES.labels("flags").inc(len(stored))
+        return answer
+
+
+def _change(mode: str, mask: int) -> tuple[int, int]:
+    """The masks of flags to keep and to add."""
+    return {"replace": (0, mask), "add": (_ALL, mask), "remove": (_ALL & ~mask, 0)}[mode]
