@@ -293,6 +293,16 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
         "mailstore",
         "frontend",
         "POST",
+        "/v1/folders/changed",
+        1000,
+        lambda b, n: mailstore.FollowedFolders(
+            [b.proven(mailstore.FollowedFolder(b.mailbox_id(b.full), 1, at)) for at in range(n)]
+        ),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
         "/v1/maildrop/renew",
         1000,
         lambda b, n: mailstore.RenewMaildrops(

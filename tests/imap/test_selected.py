@@ -119,6 +119,24 @@ async def test_idle_says_that_it_is_still_here(imap: Imap) -> None:
     assert (await client.until("x"))[-1] == b"x OK IDLE completed"
 
 
+async def test_idle_learns_of_a_change_whose_announcement_was_lost(imap: Imap) -> None:
+    """A mailstore that is killed between a commit and its NOTIFY announces nothing (docs/decisions/0055)."""
+    client = await imap.select()
+    client.send(b"x IDLE\r\n")
+    assert (await client.response()).startswith(b"+")
+    (session,) = imap.sessions
+    await until(lambda: not session.changed.is_set())  # IDLE asks once at its beginning
+    await imap.watch.compare()
+    assert not session.changed.is_set(), "nothing has changed"
+    await imap.store.deliver(imap.mailbox_id, BODY)  # no feed is open here: no announcement comes
+    await imap.watch.compare()
+    assert await client.response() == b"* 1 EXISTS\r\n"
+    client.send(b"DONE\r\n")
+    assert (await client.until("x"))[-1] == b"x OK IDLE completed"
+    await imap.watch.compare()
+    assert not session.changed.is_set()
+
+
 async def test_a_search_ends_with_its_client(imap: Imap) -> None:
     client = await imap.select()
     begun, ended = asyncio.Event(), asyncio.Event()

@@ -90,6 +90,7 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
     "POST /v1/maildrop/close": (("frontend",), lambda box, proof: wire.CloseMaildrop(box, ID, proof=proof)),
     # Lists, in which an item without a good proof is answered False, or not watched: services/mailstore/tests.
     "POST /v1/maildrop/renew": (("frontend",), None),
+    "POST /v1/folders/changed": (("frontend",), None),
     "POST /v1/feed": (("frontend",), None),
 }
 QUEUE: dict[str, tuple[tuple[str, ...], Any]] = {

@@ -7,7 +7,7 @@ import pytest
 
 from mailkit.errors import BadRequest, TooLarge
 from mailkit.ids import new_id
-from mailstore_api.wire import DELETED, FLAGGED, MOST_KEYWORDS, SEEN, ChangesQuestion
+from mailstore_api.wire import DELETED, FLAGGED, MOST_KEYWORDS, SEEN, ChangesQuestion, FollowedFolder
 
 from .conftest import PREFIX, ROOM, masks, message, uids
 
@@ -24,6 +24,24 @@ async def test_store_replaces_adds_and_removes(store, mailbox_id):
     assert masks(answer.flags) == [FLAGGED | 256 | 512] * 2 and answer.keywords == ["Work", "Home"]
     answer = await store.store(mailbox_id, [(1, 3)], "remove", "WORK", "unknown", "\\Flagged")
     assert masks(answer.flags) == [SEEN, 512, 512] and answer.keywords == ["Work", "Home"]
+
+
+async def test_modseqs_of_many_folders_are_compared(store, mailbox_id):
+    """For sessions whose announcement may have been lost; an item without a good proof is answered False."""
+    other = new_id()
+    folder = await store.open(mailbox_id)
+    await store.folders(other)
+    known, later = folder.highest_modseq, folder.highest_modseq + 1
+    await store.deliver(other, message())
+    items = [
+        FollowedFolder(mailbox_id, 1, known),
+        FollowedFolder(other, 1, known),
+        FollowedFolder(mailbox_id, 99, known),
+        FollowedFolder(other, 1, known, b"f" * 44),
+        FollowedFolder(mailbox_id, 1, later),
+        FollowedFolder(other, 1, later),
+    ]
+    assert await store.front.folders_changed(items) == [False, True, True, False, True, False]
 
 
 async def test_recent_cannot_be_stored(store, mailbox_id):

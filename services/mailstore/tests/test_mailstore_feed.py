@@ -1,4 +1,4 @@
-"""The change feed: one stream a front end, news by mailbox, "everything" after gaps and for the slow, one NOTIFY a transaction."""
+"""The change feed: one stream a front end, news by mailbox, "everything" after gaps and for the slow."""
 
 import asyncio
 from datetime import timedelta
@@ -142,21 +142,6 @@ async def test_no_trouble_ends_the_feed(store, mailbox_id, monkeypatch, trouble)
     await store.deliver(mailbox_id, message())
     await listener.until(lambda: mailbox_id in listener.ids)
     await listener.stop()
-
-
-async def test_one_announcement_a_transaction(store):
-    heard = []
-    connection = await asyncpg.connect(store.dsn)
-    await connection.add_listener("postrider_mailboxes", lambda *args: heard.append(args[3]))
-    (body_id,) = await store.put(message())
-    mailboxes = [new_id() for _ in range(500)]
-    await store.file(*(store.filing(m, body_id) for m in mailboxes))
-    async with asyncio.timeout(patient(10)):
-        while sum(len(payload.split()) for payload in heard) < 500:
-            await connection.fetchval("select 1")
-    assert len(heard) == 3 and all(len(payload) < 7900 for payload in heard)
-    assert {part for payload in heard for part in payload.split()} == {m.hex for m in mailboxes}
-    await connection.close()
 
 
 async def test_a_slow_front_end_is_told_everything_and_costs_no_memory():

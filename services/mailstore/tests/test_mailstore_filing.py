@@ -11,6 +11,7 @@ from mailkit.ids import new_id
 from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.testing.speed import patient
 from mailstore import metrics
+from mailstore.model.folder_names import FOLDERS
 from mailstore.model.quota import Charge
 from mailstore.service import assemble
 from mailstore.storage.filing import Filings
@@ -62,7 +63,7 @@ async def test_a_list_is_a_constant_number_of_statements(store):
         connection.add_query_logger(lambda record: seen.append(record.query))
 
     watched = await create_pool(store.dsn, service="watched", size=2, settings=PLANNER, init=watch)
-    filer = Filer(Filings(watched), SameDatabase(watched), store.clock, store.disk, Charge())
+    filer = Filer(Filings(watched, store.parts.notifications), SameDatabase(watched), store.clock, store.disk, Charge())
 
     async def statements(count):
         body_ids = await store.put(*(message(str(n)) for n in range(count)))
@@ -218,7 +219,7 @@ async def test_new_mailboxes_met_by_many_lists_at_once(store):
     """Lists that make overlapping new mailboxes never wait for each other in a circle."""
     mailboxes = [new_id() for _ in range(150)]
     (body_id,) = await store.put(message())
-    another = Filer(Filings(store.pool), store.bodies, store.clock, store.disk, Charge())
+    another = Filer(Filings(store.pool, store.parts.notifications), store.bodies, store.clock, store.disk, Charge())
     work = []
     for n in range(12):
         items = [store.filing(m, body_id) for m in (mailboxes if n % 2 else reversed(mailboxes))][n : n + 100]
@@ -226,7 +227,7 @@ async def test_new_mailboxes_met_by_many_lists_at_once(store):
     answers = await asyncio.gather(*work)
     assert {answer.status for part in answers for answer in part} == {"filed"}
     made = await store.pool.fetchval("select count(*) from mailstore.mailbox")
-    assert await store.pool.fetchval("select count(*) from mailstore.folder") == made * 5
+    assert await store.pool.fetchval("select count(*) from mailstore.folder") == made * len(FOLDERS)
     assert await store.pool.fetchval("select count(*) from mailstore.message") == 12 * 100
 
 

@@ -14,6 +14,7 @@ from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.postgres.singleton import LeaseLost
 from mailkit.testing.speed import patient
 from mailstore.service import assemble
+from mailstore.storage.filing import FilingTransaction
 from mailstore.upkeep.maintain import PERIOD
 from mailstore_api.admin import MailstoreAdmin
 from mailstore_api.wire import Append, ChangesQuestion, ExpungeQuestion, FilingList
@@ -221,11 +222,14 @@ async def test_a_collector_waits_for_a_filing_under_way(store, mailbox_id, monke
     (body_id,) = await store.put(message())
     written, goes = asyncio.Event(), asyncio.Event()
 
-    async def notify(*_given):
+    insert = FilingTransaction.insert
+
+    async def inserted(*given):
+        await insert(*given)
         written.set()
         await goes.wait()
 
-    monkeypatch.setattr("mailstore.storage.filing.notify", notify)
+    monkeypatch.setattr(FilingTransaction, "insert", inserted)
     filing = asyncio.create_task(store.file(store.filing(mailbox_id, body_id)))
     async with asyncio.timeout(patient(20)):
         await written.wait()

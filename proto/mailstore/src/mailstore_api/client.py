@@ -101,6 +101,11 @@ class MailstoreClient(ServiceClient):
     async def append(self, head: wire.Append, message: bytes) -> wire.Appended:
         return await self.call_framed("/v1/messages/append", self._proven(head), message, wire.Appended, timeout=60)
 
+    async def folders_changed(self, items: Sequence[wire.FollowedFolder]) -> list[bool]:
+        """Compare MODSEQs; at most MOST_FOLLOWED items."""
+        question = wire.FollowedFolders([self._proven(item) for item in items])
+        return (await self.call("/v1/folders/changed", question, wire.FoldersChanged)).items
+
     async def open_maildrop(self, question: wire.OpenMaildrop) -> wire.Maildrop:
         return await self._ask("/v1/maildrop/open", question, wire.Maildrop)
 

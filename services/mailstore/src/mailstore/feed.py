@@ -14,7 +14,7 @@ from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailkit.rpc.proof import expires
 from mailstore import metrics
-from mailstore.storage.notifications import listen
+from mailstore.storage.notifications import Notifications
 from mailstore_api.wire import FeedNews, WatchedMailbox
 
 log = get_logger()
@@ -88,10 +88,10 @@ class Subscriber:
 
 
 class Feed:
-    """Listener on a database session of its own, which passes notifications to the subscribers."""
+    """The announcements of all replicas, passed on to the subscribers."""
 
-    def __init__(self, dsn: str, clock: Clock) -> None:
-        self._dsn = dsn
+    def __init__(self, notifications: Notifications, clock: Clock) -> None:
+        self._notifications = notifications
         self._clock = clock
         self._subscribers: set[Subscriber] = set()
 
@@ -106,10 +106,10 @@ class Feed:
         metrics.FEEDS.set(len(self._subscribers))
 
     async def run(self) -> None:
-        """Listen until cancelled; after a gap "everything" is reported to all subscribers."""
+        """Send and receive announcements until cancelled; after a gap "everything" is reported to all subscribers."""
         while True:
             try:
-                await listen(self._dsn, self._changed, lambda: self._put(None))
+                await self._notifications.run(self._changed)
             except Exception as error:  # no error may end the feed, on which all front ends depend
                 report(error, "feed")
             await asyncio.sleep(0.5)

@@ -41,6 +41,7 @@ from mailstore.storage.filing import Filings
 from mailstore.storage.mailboxes import Mailboxes
 from mailstore.storage.maildrop import LeaseRows
 from mailstore.storage.messages import References
+from mailstore.storage.notifications import Notifications
 from mailstore.storage.operations import Operations
 from mailstore.storage.purge import Purges
 from mailstore.storage.retention import Retention
@@ -63,6 +64,7 @@ SERVICE = SCHEMA = "mailstore"
 class Parts:
     """The objects that exist once per process."""
 
+    notifications: Notifications
     pool: asyncpg.Pool
     bodies: BodyStore
     clock: Clock
@@ -93,12 +95,13 @@ def assemble(
     charge = Charge(settings.message_row_bytes, settings.mailbox_messages)
     sessions, session_bodies = sessions or pool, session_bodies or bodies
     octets = Octets(settings.mailstore_read_bytes)
-    operations, rows = Operations(sessions), FetchRows(sessions)
+    notifications = Notifications(settings.dsn)
+    operations, rows = Operations(sessions, notifications), FetchRows(sessions)
     lease = Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD)
     usage = Usage(Mailboxes(pool), charge)
-    filer = Filer(Filings(pool), bodies, clock, disk, charge)
+    filer = Filer(Filings(pool, notifications), bodies, clock, disk, charge)
     expunger = Expunger(operations, session_bodies, clock)
-    feed = Feed(settings.dsn, clock)
+    feed = Feed(notifications, clock)
     maintenance = Maintenance(Retention(pool, lease), lease, clock, settings.queue_lifetime_seconds)
     steps = endpoints.Steps(
         references=References(pool),
@@ -120,8 +123,8 @@ def assemble(
         maildrops=Maildrops(operations, LeaseRows(sessions), clock, expunger),
         feed=feed,
     )
-    purger = Purger(Purges(pool), bodies, clock)
-    return Parts(pool, bodies, clock, filer, feed, maintenance, usage, purger, steps)
+    purger = Purger(Purges(pool, notifications), bodies, clock)
+    return Parts(notifications, pool, bodies, clock, filer, feed, maintenance, usage, purger, steps)
 
 
 def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
@@ -194,9 +197,10 @@ async def start(life: Lifecycle, pools: Pools, clock: DatabaseClock, parts: Part
 
 
 async def drain(life: Lifecycle, http: HttpSide, parts: Parts) -> None:
-    """End the feeds, answer what was asked, then end the background work."""
+    """End the feeds, answer what was asked, announce the last changes, then end the background work."""
     parts.feed.end()
     await http.stop()
+    await parts.notifications.flush()
     await life.cancel()
     await parts.maintenance.end()
 

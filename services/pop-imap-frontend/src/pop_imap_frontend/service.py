@@ -20,7 +20,7 @@ from pop_imap_frontend.config import FrontendSettings
 from pop_imap_frontend.conversation.budget import Budget
 from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.conversation.sessions import Sessions
-from pop_imap_frontend.conversation.watch import RECHECK_SECONDS, Watch
+from pop_imap_frontend.conversation.watch import COMPARE_SECONDS, RECHECK_SECONDS, Watch
 from pop_imap_frontend.imap.context import ImapContext
 from pop_imap_frontend.imap.registry import VERBS as IMAP_VERBS
 from pop_imap_frontend.imap.session import ImapSession
@@ -113,6 +113,7 @@ async def start(life: Lifecycle, settings: FrontendSettings, parts: Parts) -> li
     )
     life.spawn(parts.imap.watch.follow_feed())
     life.every(RECHECK_SECONDS, parts.imap.watch.recheck)
+    life.every(COMPARE_SECONDS, parts.imap.watch.compare)
     life.every(RENEW_SECONDS, parts.pop3.leases.renew)
     if parts.certificates is not None:
         life.every(30, parts.certificates.measure)

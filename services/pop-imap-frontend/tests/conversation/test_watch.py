@@ -23,6 +23,7 @@ class Session:
         self.account = account
         self.proof = account.proof
         self.follows_changes = follows_changes
+        self.followed = None
         self.ended = ""
 
     def end(self, reason):
@@ -149,3 +150,25 @@ async def test_lists_are_bounded_and_the_first_leaves_at_once():
     for _ in range(MOST_WATCHED_A_FRAME + 1):
         subscriptions.add(new_id())
     assert [len(await anext(lists)) for _ in range(2)] == [MOST_WATCHED_A_FRAME, 1]
+
+
+async def test_each_selected_folder_is_compared_once_in_lists_with_a_bound(world, monkeypatch):
+    _, _, feed, watch, log_in = world
+    monkeypatch.setattr("pop_imap_frontend.conversation.watch.MOST_FOLLOWED", 2)
+    sessions = [await log_in() for _ in range(5)]
+    for session, followed in zip(sessions, [(1, 7), (1, 7), (1, 9), (2, 7), None], strict=True):
+        session.followed = followed
+    asked = []
+
+    async def folders_changed(items):
+        asked.append(items)
+        sessions[2].followed = (3, 9)  # it selects another folder meanwhile
+        return [item.folder_id == 1 for item in items]
+
+    feed.folders_changed = folders_changed
+    for session in sessions:
+        session.changed.clear()
+    await watch.compare()
+    assert [len(items) for items in asked] == [2, 1]
+    assert {(item.folder_id, item.modseq) for items in asked for item in items} == {(1, 7), (1, 9), (2, 7)}
+    assert [session.changed.is_set() for session in sessions] == [True, True, False, False, False]

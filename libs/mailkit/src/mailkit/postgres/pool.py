@@ -180,10 +180,10 @@ def _settings(service: str, settings: Mapping[str, str] | None = None) -> dict[s
     return {"application_name": f"postrider-{service}", **BOUNDS, **(settings or {})}
 
 
-async def open_session(dsn: str, service: str) -> asyncpg.Connection:
+async def open_session(dsn: str, service: str, settings: Mapping[str, str] | None = None) -> asyncpg.Connection:
     """Open a session outside any pool (LISTEN), with the same bounds. Raises the errors of asyncpg.connect."""
     session: asyncpg.Connection = await asyncpg.connect(
-        dsn, timeout=5, command_timeout=5, connection_class=_Session, server_settings=_settings(service)
+        dsn, timeout=5, command_timeout=5, connection_class=_Session, server_settings=_settings(service, settings)
     )
     return session
 

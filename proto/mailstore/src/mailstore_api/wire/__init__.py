@@ -9,6 +9,7 @@ All endpoints are POST with MessagePack unless another method is given; callers 
   /v1/folders/create-special  SpecialFolder -> FolderChanged                [frontend]
   /v1/folders/open  OpenFolder -> FolderSnapshot                           [frontend]
   /v1/folders/changes  ChangesQuestion -> Changes                          [frontend]
+  /v1/folders/changed  FollowedFolders -> FoldersChanged                   [frontend]
   /v1/folders/modseqs  ModseqQuestion -> Modseqs                           [frontend]
   /v1/quota        QuotaQuestion -> QuotaAnswer                             [frontend]
   /v1/messages/fetch   FetchQuestion -> a stream of frames (below)          [frontend]
@@ -39,6 +40,7 @@ from mailstore_api.wire.common import (
     MOST_COLUMNS,
     MOST_FIELDS,
     MOST_FLAGS,
+    MOST_FOLLOWED,
     MOST_ITEMS,
     MOST_KEYWORDS,
     MOST_LEASES,
@@ -68,7 +70,10 @@ from mailstore_api.wire.folders import (
     FolderChanged,
     FolderInfo,
     FolderList,
+    FoldersChanged,
     FolderSnapshot,
+    FollowedFolder,
+    FollowedFolders,
     MailboxQuestion,
     ModseqQuestion,
     Modseqs,
@@ -120,6 +125,7 @@ __all__ = [
     "MOST_COLUMNS",
     "MOST_FIELDS",
     "MOST_FLAGS",
+    "MOST_FOLLOWED",
     "MOST_ITEMS",
     "MOST_KEYWORDS",
     "MOST_LEASES",
@@ -154,6 +160,9 @@ __all__ = [
     "FolderInfo",
     "FolderList",
     "FolderSnapshot",
+    "FoldersChanged",
+    "FollowedFolder",
+    "FollowedFolders",
     "Found",
     "MailboxQuestion",
     "Maildrop",

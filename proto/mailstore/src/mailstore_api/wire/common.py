@@ -24,5 +24,8 @@ MOST_FLAGS = 1000
 #: Limit of the mailboxes in one frame of a WatchList.
 MOST_WATCHED_A_FRAME = 1000
 
+#: Limit of the folders that one question compares.
+MOST_FOLLOWED = 1000
+
 #: Separates the levels of a folder's name, which is UTF-8 text; INBOX is in capitals.
 DELIMITER = "/"

@@ -1,10 +1,10 @@
 """Folders of IMAP: the hierarchy and its changes, SELECT, and changes of a folder."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from mailkit.rpc.wire import Wire
-from mailstore_api.wire.common import VERSION
+from mailkit.rpc.wire import Wire, at_most
+from mailstore_api.wire.common import MOST_FOLLOWED, VERSION
 from mailstore_api.wire.messages import Ranges
 
 
@@ -167,3 +167,26 @@ class Modseqs(Wire):
     """Array of uint64."""
     vanished: bytes = b""
     complete: bool = True
+
+
+class FollowedFolder(Wire):
+    """A folder that sessions of a front end have selected, all of whose changes up to a MODSEQ they know."""
+
+    mailbox_id: UUID
+    folder_id: int
+    modseq: int
+    proof: bytes = b""
+
+
+class FollowedFolders(Wire):
+    """Compare MODSEQs, since an announcement may be lost (docs/decisions/0055)."""
+
+    items: Annotated[list[FollowedFolder], at_most(MOST_FOLLOWED)]
+    version: int = VERSION
+
+
+class FoldersChanged(Wire):
+    """Per item: whether the folder has another MODSEQ, or is gone; False for an item without a valid proof."""
+
+    items: list[bool]
+    version: int = VERSION

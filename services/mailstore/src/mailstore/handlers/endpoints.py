@@ -93,10 +93,10 @@ def _add_gateway_and_queue(app: App, steps: Steps) -> None:
 
 def _add_frontend(app: App, steps: Steps) -> None:
     async def renew(question: wire.RenewMaildrops) -> wire.RenewedMaildrops:
-        proven = [steps.proven.holds(item.mailbox_id, item.proof) for item in question.items]
-        asked = [item for item, good in zip(question.items, proven, strict=True) if good]
-        renewed = iter(await steps.maildrops.renew(asked))
-        return wire.RenewedMaildrops([good and next(renewed) for good in proven])
+        return wire.RenewedMaildrops(await steps.proven.each(question.items, steps.maildrops.renew))
+
+    async def changed(question: wire.FollowedFolders) -> wire.FoldersChanged:
+        return wire.FoldersChanged(await steps.proven.each(question.items, steps.folders.changed))
 
     endpoints: list[tuple[str, type[Any], Callable[[Any], Awaitable[Any]]]] = [
         ("/v1/folders/list", wire.MailboxQuestion, steps.folders.list),
@@ -124,6 +124,7 @@ def _add_frontend(app: App, steps: Steps) -> None:
             answer = _in_turn(steps.turns, answer)
         add_endpoint(app, path, question, steps.proven.first(answer), "frontend")
     add_endpoint(app, "/v1/maildrop/renew", wire.RenewMaildrops, renew, "frontend")
+    add_endpoint(app, "/v1/folders/changed", wire.FollowedFolders, changed, "frontend")
 
 
 #: Endpoints whose work grows with the folder or its messages; they are limited by `Turns`.

@@ -1,6 +1,6 @@
 """Check of the proof of login, without which the front end gets access to no mailbox (docs/decisions/0040)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -35,6 +35,12 @@ class Proven:
             REFUSED.labels("unproven").inc()
             return False
         return True
+
+    async def each(self, items: Sequence[Any], answer: Callable[[Sequence[Any]], Awaitable[list[bool]]]) -> list[bool]:
+        """Return what `answer` says of the items with a valid proof; False for the others."""
+        proven = [self.holds(item.mailbox_id, item.proof) for item in items]
+        answers = iter(await answer([item for item, good in zip(items, proven, strict=True) if good]))
+        return [good and next(answers) for good in proven]
 
     def first(self, answer: Callable[[Any], Awaitable[A]]) -> Callable[[Any], Awaitable[A]]:
         """Wrap `answer` so that it is called only for a question with a valid proof."""

@@ -1,5 +1,7 @@
 """Folders as sessions read them: list, open, and changes (RFC 3501 6.3). Reading takes no locks."""
 
+import builtins
+from collections.abc import Sequence
 from uuid import UUID
 
 from mailkit.process.clock import Clock
@@ -13,6 +15,7 @@ from mailstore_api.wire import (
     FolderInfo,
     FolderList,
     FolderSnapshot,
+    FollowedFolder,
     MailboxQuestion,
     ModseqQuestion,
     Modseqs,
@@ -110,6 +113,11 @@ class Folders:
             folder.keywords,
             pack_modseqs(folder.modseqs or ()),
         )
+
+    async def changed(self, items: Sequence[FollowedFolder]) -> builtins.list[bool]:
+        """Return for each folder whether its MODSEQ is another one, or it is gone."""
+        found = await self._views.highest_modseqs([(item.mailbox_id, item.folder_id) for item in items])
+        return [modseq != item.modseq for modseq, item in zip(found, items, strict=True)]
 
     async def modseqs(self, question: ModseqQuestion) -> Modseqs:
         """Return the messages with a MODSEQ greater than `since`, and the expunges since then. Raises BadRequest."""

@@ -20,7 +20,7 @@ from mailstore.storage import mailboxes
 from mailstore.storage.mailboxes import LockedMailbox
 from mailstore.storage.messages import insert
 from mailstore.storage.new_messages import NewMessage
-from mailstore.storage.notifications import notify
+from mailstore.storage.notifications import Notifications
 
 queries = Queries("mailstore.storage", "filing.sql")
 
@@ -49,6 +49,8 @@ class FilingTransaction:
         self._connection = connection
         self.mailboxes = {mailbox.mailbox_id: mailbox for mailbox in locked}
         """The locked mailboxes by id."""
+        self.changed: set[UUID] = set()
+        """Those whose change is to be announced."""
 
     async def alive(self, sharing: Sharing) -> set[UUID]:
         """Return the bodies that may be filed; the collector waits for the end of this transaction (decision 4)."""
@@ -76,44 +78,53 @@ class FilingTransaction:
         await insert(self._connection, messages)
         await self._connection.execute(queries.insert_filed, *_columns(hand_overs))
 
-    async def notify(self, mailbox_ids: Iterable[UUID]) -> None:
-        """Announce the change at commit (decision 8)."""
-        await notify(self._connection, mailbox_ids)
+    def notify(self, mailbox_ids: Iterable[UUID]) -> None:
+        """Announce the changes once they are committed (docs/decisions/0055)."""
+        self.changed.update(mailbox_ids)
 
 
 class Filings:
     """Transactions of filings."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, notifications: Notifications) -> None:
         self._pool = pool
+        self._notifications = notifications
 
     @asynccontextmanager
     async def free(self, mailbox_ids: AbstractSet[UUID], now: datetime) -> AsyncIterator[FilingTransaction]:
         """Begin a transaction that locks the mailboxes that no other session has locked or is creating; new ones are created."""
         ids = sorted(mailbox_ids)
-        async with self._pool.acquire() as connection:
-            async with connection.transaction():
-                found = await _lock_free(connection, ids)
-                there = {mailbox.mailbox_id for mailbox in found}
-                missing = [each for each in ids if each not in there]
-                known = await mailboxes.usage(connection, missing) if missing else {}
-                new = [each for each in missing if each not in known]
-                if not new:
-                    yield FilingTransaction(connection, found)
-                    return
-            await _create(connection, new, now)
-            async with connection.transaction():
-                yield FilingTransaction(connection, await _lock_free(connection, ids))
+        with self._notifications.after_commit() as committing:
+            async with self._pool.acquire() as connection:
+                async with connection.transaction():
+                    found = await _lock_free(connection, ids)
+                    there = {mailbox.mailbox_id for mailbox in found}
+                    missing = [each for each in ids if each not in there]
+                    known = await mailboxes.usage(connection, missing) if missing else {}
+                    new = [each for each in missing if each not in known]
+                    if not new:
+                        transaction = FilingTransaction(connection, found)
+                        yield transaction
+                        committing |= transaction.changed
+                        return
+                await _create(connection, new, now)
+                async with connection.transaction():
+                    transaction = FilingTransaction(connection, await _lock_free(connection, ids))
+                    yield transaction
+                    committing |= transaction.changed
 
     @asynccontextmanager
     async def in_line(self, mailbox_ids: AbstractSet[UUID]) -> AsyncIterator[FilingTransaction]:
         """Begin a transaction that locks mailboxes that exist, waiting at most IN_LINE_MS for each lock. Raises StillLocked."""
         ids = sorted(mailbox_ids)
-        async with self._pool.acquire() as connection, connection.transaction():
-            await _wait_briefly(connection)
-            found = await mailboxes.lock(connection, ids)
-            await connection.fetch(queries.lock_inboxes, ids)
-            yield FilingTransaction(connection, found)
+        with self._notifications.after_commit() as committing:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await _wait_briefly(connection)
+                found = await mailboxes.lock(connection, ids)
+                await connection.fetch(queries.lock_inboxes, ids)
+                transaction = FilingTransaction(connection, found)
+                yield transaction
+                committing |= transaction.changed
 
 
 async def _lock_free(connection: Connection, mailbox_ids: Sequence[UUID]) -> list[LockedMailbox]:

@@ -23,11 +23,12 @@ import msgspec
 from bodystore import Bodies, BodyStore, Entering
 from mailkit.postgres.pool import Connection, Queries, translated
 from mailstore.model.quota import Quota
-from mailstore.storage import mailboxes, notifications
+from mailstore.storage import mailboxes
 from mailstore.storage.folders import Folder, FolderRows
 from mailstore.storage.mailboxes import LockedMailbox
 from mailstore.storage.maildrop import Maildrop
 from mailstore.storage.messages import Messages
+from mailstore.storage.notifications import Notifications
 
 queries = Queries("mailstore.storage", "operations.sql")
 
@@ -42,6 +43,8 @@ class MailboxTransaction:
     def __init__(self, connection: Connection, mailbox_id: UUID) -> None:
         self._connection = connection
         self._mailbox_id = mailbox_id
+        self.changed: set[UUID] = set()
+        """The mailbox, if its change is to be announced."""
         self.folders = FolderRows(connection, mailbox_id)
         self.messages = Messages(connection, mailbox_id)
         self.maildrop = Maildrop(connection, mailbox_id)
@@ -58,9 +61,9 @@ class MailboxTransaction:
         """Add octets to the mailbox's usage, and keep the quota of the higher version."""
         await mailboxes.add_usage(self._connection, self._mailbox_id, octets, quota)
 
-    async def notify(self) -> None:
-        """Announce the change at commit (decision 8)."""
-        await notifications.notify(self._connection, [self._mailbox_id])
+    def notify(self) -> None:
+        """Announce the change once it is committed (docs/decisions/0055)."""
+        self.changed.add(self._mailbox_id)
 
 
 class Operation(MailboxTransaction, Generic[T]):
@@ -99,33 +102,41 @@ class MailboxOperation(Operation[T]):
 class Operations:
     """Operations on mailboxes; a mailbox is created by the first one."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, notifications: Notifications) -> None:
         self._pool = pool
+        self._notifications = notifications
 
     @asynccontextmanager
     async def operation(
         self, mailbox_id: UUID, operation_id: UUID, kind: type[T], now: datetime
     ) -> AsyncIterator[MailboxOperation[T]]:
         """Begin an operation, answered with a `kind`, that locks the mailbox's row. Raises NotFound for a purged mailbox."""
-        async with translated(), mailboxes.locked(self._pool, mailbox_id, now) as (connection, mailbox):
-            operation: MailboxOperation[T] = MailboxOperation(connection, mailbox, operation_id, now)
-            await operation.look(kind)
-            yield operation
+        with self._notifications.after_commit() as committing:
+            async with translated(), mailboxes.locked(self._pool, mailbox_id, now) as (connection, mailbox):
+                operation: MailboxOperation[T] = MailboxOperation(connection, mailbox, operation_id, now)
+                await operation.look(kind)
+                yield operation
+                committing |= operation.changed
 
     @asynccontextmanager
     async def in_folder(
         self, mailbox_id: UUID, folder_id: int, operation_id: UUID, kind: type[T], now: datetime
     ) -> AsyncIterator[tuple[Operation[T], Folder | None]]:
         """Begin an operation that locks the row of one folder only; without it, nothing may be changed."""
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
-            operation: Operation[T] = Operation(connection, mailbox_id, operation_id, now)
-            folder = await operation.folders.lock(folder_id)
-            if folder is not None:
-                await operation.look(kind)
-            yield operation, folder
+        with self._notifications.after_commit() as committing:
+            async with translated(), self._pool.acquire() as connection, connection.transaction():
+                operation: Operation[T] = Operation(connection, mailbox_id, operation_id, now)
+                folder = await operation.folders.lock(folder_id)
+                if folder is not None:
+                    await operation.look(kind)
+                yield operation, folder
+                committing |= operation.changed
 
     @asynccontextmanager
     async def transaction(self, mailbox_id: UUID, now: datetime) -> AsyncIterator[MailboxTransaction]:
         """Begin a transaction that locks the mailbox's row, and has no answer to keep. Raises NotFound for a purged mailbox."""
-        async with translated(), mailboxes.locked(self._pool, mailbox_id, now) as (connection, _):
-            yield MailboxTransaction(connection, mailbox_id)
+        with self._notifications.after_commit() as committing:
+            async with translated(), mailboxes.locked(self._pool, mailbox_id, now) as (connection, _):
+                transaction = MailboxTransaction(connection, mailbox_id)
+                yield transaction
+                committing |= transaction.changed

@@ -9,6 +9,7 @@ import asyncpg
 
 from mailkit.postgres.pool import Queries, translated
 from mailstore.storage import mailboxes
+from mailstore.storage.notifications import Notifications
 from mailstore.storage.operations import MailboxTransaction
 
 queries = Queries("mailstore.storage", "purge.sql")
@@ -30,8 +31,9 @@ class PurgeSlice(MailboxTransaction):
 class Purges:
     """Removals of mailboxes."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, notifications: Notifications) -> None:
         self._pool = pool
+        self._notifications = notifications
 
     async def mark(self, mailbox_id: UUID, now: datetime) -> None:
         """Make the mailbox a tombstone, also if it does not exist."""
@@ -40,6 +42,9 @@ class Purges:
 
     @asynccontextmanager
     async def slice(self, mailbox_id: UUID) -> AsyncIterator[PurgeSlice]:
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
-            await mailboxes.lock(connection, [mailbox_id])
-            yield PurgeSlice(connection, mailbox_id)
+        with self._notifications.after_commit() as committing:
+            async with translated(), self._pool.acquire() as connection, connection.transaction():
+                await mailboxes.lock(connection, [mailbox_id])
+                slice_ = PurgeSlice(connection, mailbox_id)
+                yield slice_
+                committing |= slice_.changed

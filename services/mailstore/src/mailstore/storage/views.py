@@ -95,6 +95,15 @@ class FolderViews:
         async with translated():
             return await self._pool.fetchrow(queries.changes, mailbox_id, folder_id, since, record_class=Changed)
 
+    async def highest_modseqs(self, folders: Sequence[tuple[UUID, int]]) -> list[int | None]:
+        """Return HIGHESTMODSEQ of each folder; None for one that is gone."""
+        found: list[int | None] = [None] * len(folders)
+        mailbox_ids, folder_ids = [mailbox_id for mailbox_id, _ in folders], [folder_id for _, folder_id in folders]
+        async with translated():
+            for row in await self._pool.fetch(queries.highest_modseqs, mailbox_ids, folder_ids):
+                found[row["n"] - 1] = row["highest_modseq"]
+        return found
+
     async def modseqs(
         self, mailbox_id: UUID, folder_id: int, since: int, bounds: Bounds | None, *, vanished: bool
     ) -> FolderModseqs | None:

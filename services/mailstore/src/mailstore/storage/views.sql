@@ -58,6 +58,13 @@ select f.uidnext, f.highest_modseq, f.forgotten_modseq, f.recent_from, f.keyword
                 order by e.modseq offset 0) as e) e on true
  where f.mailbox_id = $1 and f.folder_id = $2
 
+-- name: highest_modseqs
+-- Of the folders that exist, with the place of each in the arrays.
+select t.n, f.highest_modseq
+  from unnest($1::uuid[], $2::int[]) with ordinality as t(mailbox_id, folder_id, n)
+ cross join lateral (
+       select * from mailstore.folder f where f.mailbox_id = t.mailbox_id and f.folder_id = t.folder_id offset 0) as f
+
 -- name: modseqs
 -- UIDs and MODSEQs of the messages that changed after MODSEQ $3 and, with $4, the UIDs expunged after it.
 select f.highest_modseq, f.forgotten_modseq, m.uids, m.modseqs, e.uids as vanished

@@ -97,5 +97,5 @@ class Appender:
             )
         )
         await operation.add_usage(len(message), account.quota)
-        await operation.notify()
+        operation.notify()
         return await operation.remember(Appended("ok", folder.uidvalidity, given.first_uid))

@@ -62,7 +62,7 @@ class Copier:
                 await operation.add_usage(totals.octets, account.quota)
                 gone_at = self._clock.now() if question.move else None
                 answer = await copy_messages(operation, source, target, bounds, totals, gone_at)
-                await operation.notify()
+                operation.notify()
                 await operation.remember(answer)
         except NoSpace:
             return Copied("no_space")

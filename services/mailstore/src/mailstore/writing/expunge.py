@@ -49,6 +49,6 @@ class Expunger:
             body_ids = await transaction.messages.expunge(folder_id, uids[start : start + BATCH], modseq, now)
             await transaction.release_bodies(self._bodies, body_ids, now)
             count += len(body_ids)
-        await transaction.notify()
+        transaction.notify()
         metrics.CHANGES.labels("expunged").inc(count)
         return count, modseq

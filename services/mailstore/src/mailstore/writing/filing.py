@@ -195,7 +195,7 @@ async def _insert(
             )
         )
     await transaction.insert(new, [(item.queue_id, item.mailbox_id) for item, _ in accepted])
-    await transaction.notify(ids)
+    transaction.notify(ids)
 
 
 def _groups(items: Sequence[Filing], sizes: dict[UUID, int]) -> Iterator[Sequence[Filing]]:

@@ -36,7 +36,7 @@ class FlagWriter:
             uids, masks = await operation.messages.flags(folder_id, bounds)
             answer = Stored("ok", modseq or folder.highest_modseq, pack(uids), pack_masks(masks), keywords)
             if modseq is not None:
-                await operation.notify()
+                operation.notify()
             await operation.remember(answer)
         metrics.CHANGES.labels("flags").inc(len(uids))
         return answer
@@ -71,7 +71,7 @@ class FlagWriter:
                 pack(modified),
             )
             if modseq is not None:
-                await operation.notify()
+                operation.notify()
             await operation.remember(answer)
         metrics.CHANGES.labels("flags").inc(len(stored))
         return answer

@@ -150,6 +150,6 @@ class FolderTree:
                 return operation.answered
             answer = FolderChanged(await do(operation))
             if answer.status == "ok":
-                await operation.notify()
+                operation.notify()
                 await operation.remember(answer)
             return answer

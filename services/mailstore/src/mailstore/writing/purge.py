@@ -29,7 +29,7 @@ class Purger:
                 await slice_.release_bodies(self._bodies, body_ids, self._clock.now())
                 if not body_ids:
                     await slice_.remove_rest()
-                    await slice_.notify()
+                    slice_.notify()
                     return removed
             removed += len(body_ids)
             metrics.CHANGES.labels("purged").inc(len(body_ids))

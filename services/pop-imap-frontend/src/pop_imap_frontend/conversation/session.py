@@ -160,6 +160,11 @@ class Session(ABC):
         self._unwatch = self.context.watch.add(self)
 
     @property
+    def followed(self) -> tuple[int, int] | None:
+        """See `watch.Watched`."""
+        return None
+
+    @property
     def account(self) -> LoginAnswer:
         assert self.login is not None
         return self.login

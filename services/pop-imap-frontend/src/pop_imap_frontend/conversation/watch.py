@@ -1,6 +1,6 @@
 """Change feed and re-check of the logged-in sessions.
 
-Changes in their mailbox (decision 8), a disabled or changed account (decision 15), renewed proofs (docs/decisions/0040).
+Changes in their mailbox (docs/decisions/0055), a disabled or changed account (decision 15), renewed proofs (docs/decisions/0040).
 """
 
 import asyncio
@@ -13,9 +13,11 @@ from auth_api.client import AuthClient
 from auth_api.wire import LoginAnswer, SessionQuestion
 from mailkit.process.report import report
 from mailstore_api.client import MailstoreClient
-from mailstore_api.wire import MOST_WATCHED_A_FRAME, WatchedMailbox
+from mailstore_api.wire import MOST_FOLLOWED, MOST_WATCHED_A_FRAME, FollowedFolder, WatchedMailbox
 
 RECHECK_SECONDS = 5.0
+#: Interval at which the MODSEQs of all selected folders are compared (docs/decisions/0055).
+COMPARE_SECONDS = 60.0
 
 
 class Watched(Protocol):
@@ -27,6 +29,11 @@ class Watched(Protocol):
     changed: asyncio.Event
     proof: bytes
     follows_changes: bool
+
+    @property
+    def followed(self) -> tuple[int, int] | None:
+        """Id of the selected folder, and the MODSEQ up to which the session knows its changes; None without one."""
+        ...
 
     @property
     def account(self) -> LoginAnswer:
@@ -117,6 +124,29 @@ class Watch:
         for sessions in self._sessions.values():
             for session in sessions:
                 session.changed.set()
+
+    async def compare(self) -> None:
+        """Have sessions whose folder has changed ask for changes, should its announcement have been lost.
+
+        One call to mailstore for each MOST_FOLLOWED folders.
+        """
+        folders = list(
+            {
+                (mailbox_id, *session.followed)
+                for mailbox_id, sessions in self._sessions.items()
+                for session in sessions
+                if session.followed is not None
+            }
+        )
+        for start in range(0, len(folders), MOST_FOLLOWED):
+            asked = folders[start : start + MOST_FOLLOWED]
+            items = [FollowedFolder(*folder) for folder in asked]
+            for folder, changed in zip(asked, await self._mailstore.folders_changed(items), strict=True):
+                if changed:
+                    mailbox_id, *known = folder
+                    for session in self._sessions.get(mailbox_id, ()):
+                        if session.followed == tuple(known):
+                            session.changed.set()
 
     async def recheck(self) -> None:
         """End sessions whose account was disabled or whose password changed and renew the proofs of the others.

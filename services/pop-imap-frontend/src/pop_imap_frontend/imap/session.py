@@ -187,6 +187,10 @@ class ImapSession(Session):
 
     # -- used by verbs
 
+    @property
+    def followed(self) -> tuple[int, int] | None:
+        return None if self.selected is None else (self.selected.folder_id, self.selected.modseq)
+
     def capabilities(self) -> bytes:
         """Return the capabilities in the present state of the connection."""
         return capabilities(self.context, self.state, tls=self.tls)
