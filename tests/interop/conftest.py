@@ -1,11 +1,17 @@
 """One running service for the interop tests, with two mailboxes."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
+from tests.support.mime_generated import generated
+from tests.support.mime_samples import corpus, generate, stored
 from tests.support.run import Account, Run
 from tests.support.world import World
+
+from .differences import listed
+from .sessions import Dovecot, Postrider
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +32,24 @@ def run(world: World) -> Iterator[Run]:
 @pytest.fixture
 def user(run: Run) -> Account:
     return run.mailbox(run.domain())
+
+
+class Pair(NamedTuple):
+    """A session here and one with Dovecot; message number n in both is messages[n - 1]."""
+
+    messages: list[bytes]
+    ours: Postrider
+    theirs: Dovecot
+
+
+@pytest.fixture(scope="session")
+def pair(run: Run) -> Iterator[Pair]:
+    """Two thousand messages, made by hand and generated, and those of docs/dovecot.md."""
+    made = [stored(message) for message in corpus() if message] + [generate(seed) for seed in range(300)]
+    made += [generated(number) for number in range(2000 - len(made))]
+    messages = made + [row.message for row in listed()]
+    theirs = Dovecot(messages)
+    ours = Postrider(run, run.mailbox(run.domain()), messages)
+    yield Pair(messages, ours, theirs)
+    ours.close()
+    theirs.close()

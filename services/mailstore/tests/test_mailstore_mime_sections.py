@@ -55,6 +55,31 @@ def test_a_message_without_parts_is_its_own_part_1() -> None:
     assert _read(message, "2") is None
 
 
+@pytest.mark.parametrize(
+    ("part", "sections"),
+    [
+        (b"X: y\r\n\r\n", {"1.MIME": b"X: y\r\n", "1": b""}),
+        (b"\r\n", {"1.MIME": b"", "1": b""}),
+        (b"", {"1.MIME": b"", "1": b""}),
+        (b"X: y\r\n", {"1.MIME": b"X: y", "1": b""}),
+        (b"X: y\r\n\r\n\r\n", {"1.MIME": b"X: y\r\n\r\n", "1": b""}),
+        (
+            b"Content-Type: message/rfc822\r\n\r\nX: y\r\n\r\n",
+            {
+                "1.MIME": b"Content-Type: message/rfc822\r\n\r\n",
+                "1": b"X: y\r\n",
+                "1.HEADER": b"X: y\r\n",
+                "1.TEXT": b"",
+            },
+        ),
+    ],
+)
+def test_the_line_end_before_a_delimiter_is_no_part_of_a_part(part: bytes, sections: dict[str, bytes]) -> None:
+    """RFC 2046 5.1.1: also where it is the blank line after a header, or would end the header's last line."""
+    message = b"Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n" + part + b"--q--\r\n"
+    assert {spec: _read(message, spec) for spec in sections} == sections
+
+
 def test_the_prefix_belongs_to_the_header() -> None:
     parts = render(b"Subject: s\r\n\r\nbody").parts
     with_prefix = {

@@ -18,10 +18,9 @@ _atext_run = re.compile(rb"[%b]*" % ATEXT).match
 _atext_dot_run = re.compile(rb"[%b.]*" % ATEXT).match
 _token_run = re.compile(rb"[%b]*" % TOKEN).match
 _white = re.compile(rb"[ \t\r\n]*").match
-_comment_stop = re.compile(rb"[()\\]").search
-_quoted_stop = re.compile(rb'["\\]').search
-_domain_stop = re.compile(rb"[\]\\]").search
-_fold = re.compile(rb"\r?\n")
+_comment_stop = re.compile(rb"[()\\\n]").search
+_quoted_stop = re.compile(rb'["\\\n]').search
+_domain_stop = re.compile(rb"[\[\]\\]").search
 _ATEXT_SET = frozenset(
     b"!#$%&'*+-/0123456789=?ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz{|}~" + bytes(range(128, 256))
 )
@@ -58,7 +57,7 @@ class Lexer:
                 return BAD
 
     def _skip_comment(self) -> bool:
-        """Skip a comment, which may nest (RFC 5322 3.2.2). False if its closing parenthesis is missing."""
+        """Skip a comment, which may nest (RFC 5322 3.2.2). False if it has no end: its text up to the last fold is kept."""
         depth, start = 1, self.pos + 1
         taken: list[bytes] = []
         pos = start
@@ -66,6 +65,9 @@ class Lexer:
             char, pos = stop[0], stop.end()
             if char == b"(":
                 depth += 1
+            elif char == b"\n":
+                taken.append(self.value[start : pos - 1])
+                start = pos
             elif char == b"\\":
                 taken.append(self.value[start : pos - 1])
                 start = pos
@@ -121,7 +123,12 @@ class Lexer:
         """Read a quoted string (RFC 5322 3.2.4) at its opening quote; line ends in it are folding and removed."""
         start = pos = self.pos + 1
         while stop := _quoted_stop(self.value, pos):
-            out.append(_fold.sub(b"", self.value[start : stop.start()]))
+            taken = self.value[start : stop.start()]
+            if stop[0] == b"\n":
+                out.append(taken.removesuffix(b"\r"))
+                start = pos = stop.end()
+                continue
+            out.append(taken)
             if stop[0] == b'"':
                 self.pos = stop.end()
                 return self.skip()
@@ -152,8 +159,11 @@ class Lexer:
         return self._domain_literal(out) if self.at(b"[") else self.dot_atom(out)
 
     def _domain_literal(self, out: list[bytes]) -> int:
-        pos = self.pos
+        pos = self.pos + 1
         while stop := _domain_stop(self.value, pos):
+            if stop[0] == b"[":  # not dtext (RFC 5322 3.4.1)
+                self.pos = stop.start()
+                return BAD
             pos = stop.end()
             if stop[0] == b"]":
                 out.append(self.value[self.pos : pos])

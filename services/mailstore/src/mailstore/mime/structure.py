@@ -58,21 +58,29 @@ class _Scan:
                 limit, best = seen, boundary
         return limit, best
 
-    def line_break_before(self, newline: int, floor: int) -> int:
-        """Return the end of the content before a delimiter, to which the CRLF before it belongs (RFC 2046 5.1.1)."""
-        if newline > floor and self.data[newline - 1] == 13:
-            newline -= 1
-        return max(newline, floor)
+    def end_before(self, part: Part, found: _Boundary, newline: int) -> Part:
+        """End `part` and all around it up to the multipart of the delimiter at `newline`; return that multipart.
 
-    def read_header(self, part: Part, limit: int, cut: bool) -> bool:
+        The line end before a delimiter belongs to it (RFC 2046 5.1.1), also where it would end a header or be its blank line.
+        """
+        chain = []
+        while part is not found.part:
+            chain.append(part)
+            part = part.parent  # type: ignore[assignment]
+        if chain:
+            end = newline - 1 if self.data[newline - 1 : newline] == b"\r" else newline
+            end = max(end, chain[-1].start)
+            for one in chain:
+                one.start, one.body, one.end = min(one.start, end), min(one.body, end), end
+        return part
+
+    def read_header(self, part: Part, limit: int) -> bool:
         """Read the header at `part.start`, up to the offset `limit`. False if it has no blank line."""
         data = self.data
         body = blank_line(data, part.start, limit)
         complete = body >= 0
         if not complete:
             body = limit
-            if cut:
-                body = self.line_break_before(limit - 1, part.start)
         part.body = part.end = body
         left = MAX_HEADER_BYTES - self.header_bytes
         self.header_bytes += body - part.start
@@ -89,7 +97,7 @@ class _Scan:
         depth = 0
         while True:
             newline, found = self.next_delimiter(part.start - 1) if self.open else (len(data), None)
-            complete = self.read_header(part, newline + 1 if found else len(data), found is not None)
+            complete = self.read_header(part, newline + 1 if found else len(data))
             if part.kind in (MULTIPART, MESSAGE) and (depth >= MAX_DEPTH or self.parts >= MAX_PARTS):
                 part.kind = OPAQUE
             pos = newline if found else part.body - 1
@@ -119,13 +127,7 @@ class _Scan:
             if found is None:
                 _end_all(part, len(data))
                 return None
-            end = newline
-            while part is not found.part:
-                part.end = self.line_break_before(end, part.body)
-                if part.children:
-                    # The blank line of a message without text may be the line end before the delimiter.
-                    part.end = max(part.end, part.children[-1].end)
-                part = part.parent  # type: ignore[assignment]
+            part = self.end_before(part, found, newline)
             after = newline + len(found.delimiter)
             closing = data.startswith(b"--", after)
             while self.open.pop() is not found:
