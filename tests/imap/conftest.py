@@ -20,6 +20,7 @@ from pop_imap_frontend.conversation.watch import Watch
 from pop_imap_frontend.imap.context import ImapContext
 from pop_imap_frontend.imap.registry import VERBS
 from pop_imap_frontend.imap.session import ImapSession
+from pop_imap_frontend.imap.shared_folders import SharedFolders
 from services.mailstore.tests.conftest import Store
 from services.mailstore.tests.conftest import database as database
 from services.mailstore.tests.conftest import pool as pool
@@ -100,6 +101,7 @@ class Imap:
             "idle_seconds": 600.0,
             "name": "mail.example",
             "watch": self.watch,
+            "folders": SharedFolders(store.front),
             "commands": Budget("commands", 10),
             "literals": Budget("literals", 4 << 20),
         }

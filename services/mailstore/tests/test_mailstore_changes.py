@@ -7,7 +7,7 @@ import pytest
 
 from mailkit.errors import BadRequest, TooLarge
 from mailkit.ids import new_id
-from mailstore_api.wire import DELETED, FLAGGED, MOST_KEYWORDS, SEEN, ChangesQuestion, FollowedFolder
+from mailstore_api.wire import DELETED, FLAGGED, MOST_KEYWORDS, SEEN, ChangesQuestion, FollowedFolder, OpenFolder
 
 from .conftest import PREFIX, ROOM, masks, message, uids
 
@@ -269,3 +269,66 @@ async def test_counts_are_exact_whatever_happens(store, mailbox_id):
         await store.usage(mailbox_id)
     await store.change("rename", mailbox_id, "INBOX", "old")
     await store.usage(mailbox_id)
+
+
+@pytest.mark.parametrize("keywords", [0, 24, 25, MOST_KEYWORDS])
+async def test_all_bits_of_flags_and_the_largest_uid_are_told(store, mailbox_id, keywords):
+    await store.deliver(mailbox_id, message(), message(), message())
+    since = (await store.open(mailbox_id)).highest_modseq
+    await store.pool.execute("update mailstore.message set uid = $1 where uid = 3", 2**32 - 2)
+    await store.pool.execute("update mailstore.folder set uidnext = $1 where folder_id = 1", 2**32 - 1)
+    every = [f"k{n}" for n in range(keywords)]
+    await store.store(mailbox_id, [(2, 2**32 - 1)], "add", "\\Seen", *every)
+    high = SEEN | ((1 << keywords) - 1) << 8
+    opened, told = await store.open(mailbox_id), await changes(store, mailbox_id, since)
+    assert (uids(opened.uids), masks(opened.flags)) == ([1, 2, 2**32 - 2], [0, high, high])
+    assert (uids(told.uids), masks(told.flags)) == ([2, 2**32 - 2], [high, high])
+    await store.store(mailbox_id, [(1, 2**32 - 1)], "add", "\\Deleted")
+    await store.expunge(mailbox_id)
+    assert uids((await changes(store, mailbox_id, since)).vanished) == [1, 2, 2**32 - 2]
+
+
+async def open_known(store, mailbox_id, folder_id, modseq, name="INBOX"):
+    question = OpenFolder(mailbox_id, name, True, known_folder_id=folder_id, known_modseq=modseq)
+    return await store.front.open_folder(question)
+
+
+async def test_who_knows_a_folder_is_answered_with_its_changes(store, mailbox_id):
+    await store.deliver(mailbox_id, *[message()] * 4)
+    before = await store.open(mailbox_id)
+    assert (before.since, before.messages, before.unseen) == (0, 4, 4)
+    same = await open_known(store, mailbox_id, 1, before.highest_modseq)
+    assert (same.since, same.uids, same.vanished, same.messages) == (before.highest_modseq, b"", b"", 4)
+    await store.store(mailbox_id, [(1, 1)], "add", "\\Seen", "Work")
+    await store.store(mailbox_id, [(2, 2)], "add", "\\Deleted")
+    await store.expunge(mailbox_id)
+    await store.deliver(mailbox_id, message())
+    news = await open_known(store, mailbox_id, 1, before.highest_modseq)
+    assert (uids(news.uids), masks(news.flags), uids(news.vanished)) == ([1, 5], [SEEN | 256, 0], [2])
+    assert (news.since, news.messages, news.unseen) == (before.highest_modseq, 4, 3)
+    assert (news.uidnext, news.keywords, news.recent_from) == (6, ["Work"], 1)
+    assert news.uidvalidity == before.uidvalidity
+
+
+async def test_what_is_known_no_longer_is_answered_with_the_whole_folder(store, mailbox_id):
+    await store.deliver(mailbox_id, message(), message())
+    modseq = (await store.open(mailbox_id)).highest_modseq
+    sent = await store.open(mailbox_id, "Sent")
+    for folder_id, since in ((1, modseq + 1), (99, modseq), (sent.folder_id, 1)):  # the future; never was; another name
+        answer = await open_known(store, mailbox_id, folder_id, since)
+        assert (answer.since, uids(answer.uids)) == (0, [1, 2])
+    assert (await open_known(store, mailbox_id, 1, modseq, "None")).status == "nonexistent"
+    await store.store(mailbox_id, [(1, 1)], "add", "\\Deleted")
+    await store.expunge(mailbox_id)
+    await store.pool.execute("update mailstore.folder set forgotten_modseq = highest_modseq where folder_id = 1")
+    answer = await open_known(store, mailbox_id, 1, modseq)
+    assert (answer.since, uids(answer.uids)) == (0, [2])
+
+
+async def test_who_knows_a_folder_claims_its_recent_messages(store, mailbox_id):
+    await store.deliver(mailbox_id, message())
+    known = (await store.open(mailbox_id, read_only=False)).highest_modseq
+    await store.deliver(mailbox_id, message())
+    question = OpenFolder(mailbox_id, "INBOX", False, known_folder_id=1, known_modseq=known)
+    assert (await store.front.open_folder(question)).recent_from == 2
+    assert (await store.front.open_folder(question)).recent_from == 3

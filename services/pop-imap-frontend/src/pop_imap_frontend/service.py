@@ -24,6 +24,7 @@ from pop_imap_frontend.conversation.watch import COMPARE_SECONDS, RECHECK_SECOND
 from pop_imap_frontend.imap.context import ImapContext
 from pop_imap_frontend.imap.registry import VERBS as IMAP_VERBS
 from pop_imap_frontend.imap.session import ImapSession
+from pop_imap_frontend.imap.shared_folders import SharedFolders
 from pop_imap_frontend.pop3.context import Pop3Context
 from pop_imap_frontend.pop3.leases import RENEW_SECONDS, MaildropLeases
 from pop_imap_frontend.pop3.registry import VERBS as POP3_VERBS
@@ -77,6 +78,7 @@ def assemble(settings: FrontendSettings) -> Parts:
             idle_seconds=settings.imap_idle_seconds,
             name=settings.helo_name,
             append_limit=settings.max_message_bytes,
+            folders=SharedFolders(mailstore),
             commands=Budget("commands", settings.imap_commands_per_mailbox),
             literals=Budget("literals", settings.imap_literal_bytes_per_mailbox),
             keepalive_seconds=settings.imap_keepalive_seconds,

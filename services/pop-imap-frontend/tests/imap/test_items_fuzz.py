@@ -1,20 +1,20 @@
 """Fuzz of what SEARCH and FETCH ask for: any octets are a tree or a refusal; what is written plainly is read as meant."""
 
-from array import array
 from typing import Any
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailstore_api.wire import FolderSnapshot, Section
+from mailstore_api.wire import Section
 from pop_imap_frontend.imap.fetch import parse_items
-from pop_imap_frontend.imap.folder_messages import FolderMessages
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.rows import RowWriter
 from pop_imap_frontend.imap.search import SearchParser
 from pop_imap_frontend.imap.view import FolderView
+
+from .views import view_of
 
 UIDS = [3, 4, 7, 9, 10, 11, 40]
 SEARCH_TOKENS = st.sampled_from(
@@ -100,17 +100,7 @@ def octets(tokens: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
 
 
 def view() -> FolderView:
-    snapshot = FolderSnapshot(
-        status="ok",
-        folder_id=1,
-        uidvalidity=1,
-        uidnext=41,
-        highest_modseq=5,
-        keywords=[],
-        recent_from=10,
-    )
-    messages = FolderMessages().with_new(array("I", UIDS), array("Q", [0]) * len(UIDS))
-    return FolderView(snapshot, messages, read_only=False)
+    return view_of(UIDS, uidnext=41, recent_from=10)
 
 
 @given(octets(SEARCH_TOKENS))

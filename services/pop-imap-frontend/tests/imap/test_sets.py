@@ -9,18 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailkit.testing.growth import MOST_GROWTH, growth
-from mailstore_api.wire import MOST_RANGES, FolderSnapshot
-from pop_imap_frontend.imap.folder_messages import FolderMessages
+from mailstore_api.wire import MOST_RANGES
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.search import DEEPEST, MOST_KEYS, SearchParser
 from pop_imap_frontend.imap.view import FolderView, Spans, merged
 
+from .views import view_of
+
 
 def view(count: int) -> FolderView:
-    uids = array("I", range(2, 2 * count + 1, 2))
-    messages = FolderMessages().with_new(uids, array("Q", [0] * count))
-    return FolderView(FolderSnapshot("ok", 1, 1, 2 * count + 1, 5, 0), messages, read_only=True)
+    return view_of(range(2, 2 * count + 1, 2), uidnext=2 * count + 1, read_only=True)
 
 
 def parse(text: str, count: int = 10) -> list[Any]:

@@ -6,10 +6,10 @@ from array import array
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mailstore_api.wire import Changes, FolderSnapshot
-from pop_imap_frontend.imap.folder_messages import FolderMessages
+from mailstore_api.wire import Changes
 from pop_imap_frontend.imap.refusals import BadCommand
-from pop_imap_frontend.imap.view import FolderView, masks_of, uids_of
+
+from .views import view_of
 
 FLAGS = (b"\\Answered", b"\\Deleted", b"\\Draft", b"\\Flagged", b"\\Seen")
 
@@ -28,23 +28,7 @@ class Client(RuleBasedStateMachine):
         self.vanished: list[int] = []
         self.changed: set[int] = set()
         self.there = sorted(self.mailbox)
-        snapshot = self._snapshot()
-        messages = FolderMessages().with_new(uids_of(snapshot.uids), masks_of(snapshot.flags))
-        self.here = FolderView(snapshot, messages, read_only=False)
-
-    def _snapshot(self) -> FolderSnapshot:
-        uids = sorted(self.mailbox)
-        return FolderSnapshot(
-            status="ok",
-            folder_id=1,
-            uidvalidity=1,
-            uidnext=self.uidnext,
-            highest_modseq=self.modseq,
-            uids=array("I", uids).tobytes(),
-            flags=array("Q", [self.mailbox[uid] for uid in uids]).tobytes(),
-            keywords=[],
-            recent_from=0,
-        )
+        self.here = view_of(self.mailbox, uidnext=self.uidnext)
 
     @rule(count=st.integers(1, 4))
     def arrive(self, count: int) -> None:

@@ -83,13 +83,19 @@ class FolderChanged(Wire):
 
 
 class OpenFolder(Wire):
-    """SELECT (`read_only` False; claims the \\Recent messages) or EXAMINE."""
+    """SELECT (`read_only` False; claims the \\Recent messages) or EXAMINE.
+
+    `known_folder_id` and `known_modseq`: the folder that had this name, and the MODSEQ at which the asker knows its messages; 0
+    if it knows none. Mailstore may then answer with the changes since.
+    """
 
     mailbox_id: UUID
     name: str
     read_only: bool
     version: int = VERSION
     proof: bytes = b""
+    known_folder_id: int = 0
+    known_modseq: int = 0
 
 
 class FolderSnapshot(Wire):
@@ -97,6 +103,9 @@ class FolderSnapshot(Wire):
 
     UIDs in ascending order and their flag masks. `recent_from`: UIDs from it on are \\Recent for this session. Status
     `nonexistent`: no such folder (the other fields are empty).
+
+    `since` not 0, only if the question had it as `known_modseq`: `uids` and `flags` are those of messages new or changed after
+    it, and `vanished` the UIDs expunged after it; the folder has `messages` messages and `unseen` of them without \\Seen.
     """
 
     status: Literal["ok", "nonexistent"]
@@ -108,6 +117,10 @@ class FolderSnapshot(Wire):
     uids: bytes = b""
     flags: bytes = b""
     keywords: list[str] = []
+    since: int = 0
+    vanished: bytes = b""
+    messages: int = 0
+    unseen: int = 0
 
 
 class ChangesQuestion(Wire):

@@ -35,3 +35,34 @@ def pack_masks(masks: Iterable[int]) -> bytes:
 def pack_modseqs(modseqs: Iterable[int]) -> bytes:
     """Return MODSEQs as little-endian uint64."""
     return array("Q", modseqs).tobytes()
+
+
+def high_words(sent: bytes | None) -> bytes:
+    """Return the high 32 bits of each number of a `bigint[]` in PostgreSQL's binary form, as little-endian uint32."""
+    return _words(sent)[1::3].tobytes()
+
+
+def low_words(low: bytes | None, high: bytes | None) -> bytes:
+    """Return the low 32 bits of each number of `low` as little-endian uint64, whose high ones are those of `high`, if any."""
+    return _joined(_words(low)[2::3], None if high is None else _words(high)[2::3])
+
+
+def numbers(sent: bytes | None) -> bytes:
+    """Return each number as little-endian uint64."""
+    words = _words(sent)
+    return _joined(words[2::3], words[1::3])
+
+
+def _joined(low: "array[int]", high: "array[int] | None") -> bytes:
+    joined = array("I", bytes(8 * len(low)))
+    joined[::2] = low
+    if high is not None:
+        joined[1::2] = high
+    return joined.tobytes()
+
+
+def _words(sent: bytes | None) -> "array[int]":
+    """The length, the high and the low half of each number; what is not a number precedes in five words."""
+    found = array("I", sent[20:] if sent else b"")
+    found.byteswap()
+    return found

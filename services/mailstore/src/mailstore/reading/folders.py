@@ -6,9 +6,9 @@ from uuid import UUID
 
 from mailkit.process.clock import Clock
 from mailstore.model.folder_names import parents
-from mailstore.model.uids import pack, pack_masks, pack_modseqs, split
+from mailstore.model.uids import high_words, numbers, pack, pack_modseqs, split
 from mailstore.storage.mailboxes import Mailboxes
-from mailstore.storage.views import FolderState, FolderViews
+from mailstore.storage.views import Changed, FolderViews, Snapshot
 from mailstore_api.wire import (
     Changes,
     ChangesQuestion,
@@ -66,9 +66,10 @@ class Folders:
         return FolderList(sorted(folders, key=lambda folder: folder.name))
 
     async def open(self, question: OpenFolder) -> FolderSnapshot:
-        """Return a snapshot of the folder; a read-write session claims the \\Recent messages."""
-        mailbox_id = question.mailbox_id
-        folder = await self._views.snapshot(mailbox_id, question.name)
+        """Return a snapshot of the folder, or the changes of the one known; a read-write session claims the \\Recent messages."""
+        mailbox_id, since = question.mailbox_id, question.known_modseq
+        known = await self._known(question) if since else None
+        folder = known or await self._views.snapshot(mailbox_id, question.name)
         if folder is None:
             await self._mailboxes.create(mailbox_id, self._clock.now())
             folder = await self._views.snapshot(mailbox_id, question.name)
@@ -76,7 +77,7 @@ class Folders:
             return FolderSnapshot("nonexistent")
         recent_from = folder.recent_from
         if not question.read_only:
-            recent_from = await self._recent(mailbox_id, folder.folder_id, folder) or folder.uidnext
+            recent_from = await self._recent(mailbox_id, folder) or folder.uidnext
         return FolderSnapshot(
             "ok",
             folder.folder_id,
@@ -84,15 +85,25 @@ class Folders:
             folder.uidnext,
             folder.highest_modseq,
             recent_from,
-            pack(folder.uids or ()),
-            pack_masks(folder.masks or ()),
+            *folder.packed(),
             folder.keywords,
+            since=since if known else 0,
+            vanished=high_words(known.vanished) if known else b"",
+            messages=folder.messages,
+            unseen=folder.unseen,
         )
+
+    async def _known(self, question: OpenFolder) -> Changed | None:
+        """The changes of the folder that the asker knows; None if it has another name now, or they cannot be said."""
+        since = question.known_modseq
+        folder = await self._views.changes(question.mailbox_id, question.known_folder_id, since)
+        if folder is None or folder.name != question.name:
+            return None
+        return folder if folder.forgotten_modseq <= since <= folder.highest_modseq else None
 
     async def changes(self, question: ChangesQuestion) -> Changes:
         """Return the changes after MODSEQ `since`, as one consistent snapshot."""
-        mailbox_id, folder_id = question.mailbox_id, question.folder_id
-        folder = await self._views.changes(mailbox_id, folder_id, question.since)
+        folder = await self._views.changes(question.mailbox_id, question.folder_id, question.since)
         if folder is None:
             return Changes("gone")
         if question.since < folder.forgotten_modseq:
@@ -101,17 +112,16 @@ class Folders:
             return Changes("ok", folder.highest_modseq, folder.uidnext, keywords=folder.keywords)
         recent_from = folder.recent_from
         if question.take_recent:
-            recent_from = await self._recent(mailbox_id, folder_id, folder)
+            recent_from = await self._recent(question.mailbox_id, folder)
         return Changes(
             "ok",
             folder.highest_modseq,
             folder.uidnext,
             recent_from,
-            pack(folder.uids or ()),
-            pack_masks(folder.masks or ()),
-            pack(folder.vanished or ()),
+            *folder.packed(),
+            high_words(folder.vanished),
             folder.keywords,
-            pack_modseqs(folder.modseqs or ()),
+            numbers(folder.modseqs),
         )
 
     async def changed(self, items: Sequence[FollowedFolder]) -> builtins.list[bool]:
@@ -136,7 +146,7 @@ class Folders:
             question.since >= folder.forgotten_modseq,
         )
 
-    async def _recent(self, mailbox_id: UUID, folder_id: int, folder: FolderState) -> int:
+    async def _recent(self, mailbox_id: UUID, folder: Snapshot) -> int:
         """The first UID that is \\Recent for this session alone; 0 if there is none or another session claimed them.
 
         \\Recent is for the first session notified of a message (RFC 3501 2.3.2).
@@ -144,4 +154,4 @@ class Folders:
         first, end = folder.recent_from, folder.uidnext
         if first >= end:
             return 0
-        return first if await self._views.take_recent(mailbox_id, folder_id, first, end) else 0
+        return first if await self._views.take_recent(mailbox_id, folder.folder_id, first, end) else 0

@@ -7,7 +7,7 @@ import asyncpg
 
 from mailkit.postgres.pool import Queries, translated
 from mailkit.postgres.rows import Row, column
-from mailstore.model.uids import Bounds
+from mailstore.model.uids import Bounds, high_words, low_words
 
 queries = Queries("mailstore.storage", "views.sql")
 
@@ -28,30 +28,32 @@ class ListedFolder(Row):
     octets: int = column("octets")
 
 
-class FolderState(Row):
-    """A folder's row with messages of the same moment; the arrays are None if they are empty."""
-
-    uidnext: int = column("uidnext")
-    highest_modseq: int = column("highest_modseq")
-    recent_from: int = column("recent_from")
-    keywords: list[str] = column("keywords")
-    uids: Sequence[int] | None = column("uids")
-    masks: Sequence[int] | None = column("masks")
-
-
-class Snapshot(FolderState):
-    """A folder with all of its messages."""
+class Snapshot(Row):
+    """A folder's row with messages of the same moment."""
 
     folder_id: int = column("folder_id")
+    name: str = column("name")
     uidvalidity: int = column("uidvalidity")
-
-
-class Changed(FolderState):
-    """A folder with the messages that changed."""
-
+    uidnext: int = column("uidnext")
+    highest_modseq: int = column("highest_modseq")
     forgotten_modseq: int = column("forgotten_modseq")
-    modseqs: Sequence[int] | None = column("modseqs")
-    vanished: Sequence[int] | None = column("vanished")
+    recent_from: int = column("recent_from")
+    messages: int = column("messages")
+    unseen: int = column("unseen")
+    keywords: list[str] = column("keywords")
+    low: bytes | None = column("low")
+    high: bytes | None = column("high")
+
+    def packed(self) -> tuple[bytes, bytes]:
+        """Return the UIDs and the masks of the messages, packed."""
+        return high_words(self.low), low_words(self.low, self.high)
+
+
+class Changed(Snapshot):
+    """A folder's row with the messages that changed, and their MODSEQs; `vanished`: UIDs."""
+
+    modseqs: bytes | None = column("modseqs")
+    vanished: bytes | None = column("vanished")
 
 
 class FolderModseqs(Row):

@@ -32,27 +32,30 @@ select f.folder_id, d.messages, d.octets
 
 -- name: snapshot
 -- A folder by its name with its messages, in one snapshot without a lock: UIDs and MODSEQs are allocated under the lock of
--- the folder's row, so the row and the messages agree (decision 8).
-select f.folder_id, f.uidvalidity, f.uidnext, f.highest_modseq, f.recent_from, f.keywords, m.uids, m.masks
+-- the folder's row, so the row and the messages agree (decision 8). A message is one number, its UID and the low 32 bits of its
+-- flags, and the numbers come as the octets of an array: neither side makes an object for each (decision 54). Flags have more
+-- bits in a folder with more than 24 keywords.
+select f.*, m.low, m.high
   from mailstore.folder f
   left join lateral (
-       select array_agg(uid order by uid) as uids, array_agg(flags order by uid) as masks
+       select array_send(array_agg((uid << 32) | (flags & 4294967295) order by uid)) as low,
+              array_send(array_agg(flags >> 32 order by uid) filter (where cardinality(f.keywords) > 24)) as high
          from mailstore.message m where m.mailbox_id = $1 and m.folder_id = f.folder_id) m on true
  where f.mailbox_id = $1 and f.name = $2
 
 -- name: changes
--- The same for the changes after MODSEQ $3.
-select f.uidnext, f.highest_modseq, f.forgotten_modseq, f.recent_from, f.keywords, m.uids, m.masks, m.modseqs,
-       e.uids as vanished
+-- The same for the changes after MODSEQ $3 of a folder by its id.
+select f.*, m.low, m.high, m.modseqs, e.uids as vanished
   from mailstore.folder f
   left join lateral (
-       select array_agg(uid order by uid) as uids, array_agg(flags order by uid) as masks,
-              array_agg(modseq order by uid) as modseqs
+       select array_send(array_agg((uid << 32) | (flags & 4294967295) order by uid)) as low,
+              array_send(array_agg(flags >> 32 order by uid) filter (where cardinality(f.keywords) > 24)) as high,
+              array_send(array_agg(modseq order by uid)) as modseqs
          from (select uid, flags, modseq from mailstore.message m
                 where m.mailbox_id = $1 and m.folder_id = $2 and m.modseq > $3 and f.highest_modseq > $3
                 order by m.modseq offset 0) as m) m on true
   left join lateral (
-       select array_agg(uid order by uid) as uids
+       select array_send(array_agg(uid << 32 order by uid)) as uids
          from (select uid from mailstore.expunged e
                 where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3 and f.highest_modseq > $3
                 order by e.modseq offset 0) as e) e on true

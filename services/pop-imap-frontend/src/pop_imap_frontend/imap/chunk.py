@@ -4,6 +4,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress, repeat
+from sys import getsizeof
 
 from mailstore_api.wire import SEEN
 
@@ -45,6 +46,10 @@ class Chunk:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def octets(self) -> int:
+        """Return about how much memory this takes."""
+        return getsizeof(self.uids) + getsizeof(self.codes) + getsizeof(self.masks) + 32 * len(self.masks)
 
     def position(self, uid: int) -> int | None:
         """Return the position of `uid` in this chunk; None if it is not here."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pop_imap_frontend.conversation.budget import Budget
 from pop_imap_frontend.conversation.context import Context
+from pop_imap_frontend.imap.shared_folders import SharedFolders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +13,8 @@ class ImapContext(Context):
 
     append_limit: int
     """Largest message that APPEND takes (octets)."""
+    folders: SharedFolders
+    """Folders that sessions have selected, or had."""
     commands: Budget
     """Limit of concurrent FETCH, SEARCH, COPY, MOVE and APPEND commands per mailbox."""
     literals: Budget

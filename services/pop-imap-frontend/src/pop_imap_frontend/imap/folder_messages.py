@@ -4,6 +4,7 @@ Messages are in chunks. A change makes a new sequence with new chunks in place o
 a session that has not been sent the change keeps the sequence it knows, at the cost of these chunks.
 """
 
+import asyncio
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,27 @@ from itertools import accumulate
 
 from pop_imap_frontend.imap.chunk import MOST_MESSAGES, Chunk, cut, unseen
 
+#: Messages of which flags are applied, and responses made, between two turns of the event loop.
+BLOCK = 1000
+#: Messages added between two turns, a multiple of a chunk.
+_NEW_BLOCK = 16 * MOST_MESSAGES
+
 #: Messages whose flags changed: position, UID, new mask.
 Changed = list[tuple[int, int, int]]
+
+
+def uids_of(packed: bytes) -> "array[int]":
+    return array("I", packed)
+
+
+def masks_of(packed: bytes) -> "array[int]":
+    return array("Q", packed)
+
+
+def blocks(values: "array[int]", size: int = BLOCK) -> "Iterator[array[int]]":
+    """Yield `values` in parts of `size`."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
 
 
 class FolderMessages:
@@ -56,6 +76,10 @@ class FolderMessages:
     def last_uid(self) -> int:
         """Return the greatest UID; 0 if there is none."""
         return self.chunks[-1].uids[-1] if self.chunks else 0
+
+    def octets(self) -> int:
+        """Return about how much memory the messages take."""
+        return sum(chunk.octets() for chunk in self.chunks)
 
     def first_unseen(self) -> int | None:
         """Return the position of the first message without \\Seen; None if all have it."""
@@ -132,6 +156,26 @@ class FolderMessages:
             high = len(uids) if last else bisect_left(uids, self._firsts[index + 1], low)
             yield index, low, high
             low = high
+
+
+async def changed_messages(
+    messages: FolderMessages, uids: "array[int]", masks: "array[int]", vanished: "array[int]"
+) -> FolderMessages:
+    """Return `messages` with the changes that mailstore says; the event loop turns after each block.
+
+    `uids` are those of messages new or changed, with their `masks`. All UIDs ascend.
+    """
+    for gone in blocks(vanished):
+        messages, _ = messages.without(gone)
+        await asyncio.sleep(0)
+    new = bisect_right(uids, messages.last_uid())
+    for some, flags in zip(blocks(uids[:new]), blocks(masks[:new]), strict=True):
+        messages, _ = messages.with_flags(some, flags)
+        await asyncio.sleep(0)
+    for some, flags in zip(blocks(uids[new:], _NEW_BLOCK), blocks(masks[new:], _NEW_BLOCK), strict=True):
+        messages = messages.with_new(some, flags)
+        await asyncio.sleep(0)
+    return messages
 
 
 def _with_small_joined(chunks: Sequence[Chunk | None]) -> list[Chunk]:

@@ -32,6 +32,10 @@ def mailbox(name: str) -> bytes:
 RECENT = 1 << 63
 
 
+#: Limit of the texts kept for one folder; each combination of flags has one.
+_MOST_TEXTS = 4096
+
+
 class FlagNames(dict[int, bytes]):
     """Texts of a folder's flag masks, as between the parentheses of FLAGS, each made at its first use."""
 
@@ -44,6 +48,8 @@ class FlagNames(dict[int, bytes]):
         names += [name for index, name in enumerate(self.keywords) if mask >> (FIRST_KEYWORD_BIT + index) & 1]
         if mask & RECENT:
             names.append("\\Recent")
+        if len(self) >= _MOST_TEXTS:
+            self.clear()
         return self.setdefault(mask, " ".join(names).encode())
 
     def all_names(self) -> bytes:

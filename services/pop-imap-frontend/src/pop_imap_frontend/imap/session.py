@@ -13,7 +13,6 @@ from mailkit.net.listener import Peer
 from mailkit.net.reading import LineTooLong
 from mailkit.net.stream import Stream
 from mailkit.process.report import report
-from mailstore_api.wire import ChangesQuestion
 from pop_imap_frontend.conversation.session import Session
 from pop_imap_frontend.imap import metrics
 from pop_imap_frontend.imap.context import ImapContext
@@ -172,9 +171,7 @@ class ImapSession(Session):
         view = self.view
         self.changed.clear()
         try:
-            changes = await self.context.mailstore.changes(
-                ChangesQuestion(self.mailbox_id, view.folder_id, view.modseq, take_recent=not view.read_only)
-            )
+            changes = await view.folder.changes(view.modseq, take_recent=not view.read_only)
         except PostriderError:
             self.changed.set()
             raise
@@ -183,6 +180,7 @@ class ImapSession(Session):
         if changes.status != "ok":
             raise Disconnect("the selected mailbox changed too much; connect again")
         await self.send(view.apply(changes))
+        view.names, view.messages = self.context.folders.share(view.folder, view.state())
         return True
 
     # -- used by verbs

@@ -3,30 +3,17 @@
 The view changes only together with responses to the client, so sequence numbers mean the same on both sides.
 """
 
-import asyncio
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from mailstore_api.wire import MOST_RANGES, Changes, FolderSnapshot, Ranges
-from pop_imap_frontend.imap.chunk import cut, unseen
-from pop_imap_frontend.imap.folder_messages import FolderMessages
+from pop_imap_frontend.imap.chunk import unseen
+from pop_imap_frontend.imap.folder_messages import BLOCK, blocks, masks_of, uids_of
 from pop_imap_frontend.imap.grammar import SequenceSet
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.responses import RECENT, FlagNames
-
-#: Messages of an answer applied, and responses sent, between two turns of the event loop.
-BLOCK = 1000
-_CHUNKS_A_TURN = 16
-
-
-def uids_of(packed: bytes) -> "array[int]":
-    return array("I", packed)
-
-
-def masks_of(packed: bytes) -> "array[int]":
-    return array("Q", packed)
-
+from pop_imap_frontend.imap.shared_folder import FolderState, SharedFolder
 
 TOO_MANY_RANGES = f"[LIMIT] a command names at most {MOST_RANGES} ranges of messages here"
 
@@ -75,28 +62,15 @@ def sliced(spans: Spans) -> Iterator[Spans]:
         yield part
 
 
-async def read_messages(snapshot: FolderSnapshot) -> FolderMessages:
-    """Return the messages of a snapshot; the event loop turns every few chunks."""
-    uids, masks = uids_of(snapshot.uids), masks_of(snapshot.flags)
-    chunks = []
-    for chunk in cut(uids, masks):
-        chunks.append(chunk)
-        if len(chunks) % _CHUNKS_A_TURN == 0:
-            await asyncio.sleep(0)
-    return FolderMessages(chunks)
-
-
 class FolderView:
     """The selected folder, even if it was renamed. Positions are 0-based; sequence numbers on the wire are one more."""
 
-    def __init__(self, snapshot: FolderSnapshot, messages: FolderMessages, read_only: bool) -> None:
-        self.read_only = read_only
+    def __init__(self, folder: SharedFolder, snapshot: FolderSnapshot, state: FolderState, read_only: bool) -> None:
+        self.folder = folder
         self.folder_id = snapshot.folder_id
         self.uidvalidity = snapshot.uidvalidity
-        self.uidnext = snapshot.uidnext
-        self.modseq = snapshot.highest_modseq
-        self.messages = messages
-        self.names = FlagNames(snapshot.keywords)
+        self.read_only = read_only
+        self.modseq, self.uidnext, self.names, self.messages = state
         self._recent = [(snapshot.recent_from, snapshot.uidnext - 1)] if snapshot.recent_from else []
 
     # -- numbers
@@ -173,7 +147,7 @@ class FolderView:
     def stored(self, uids: bytes, masks: bytes, keywords: list[str]) -> Iterator[bytes]:
         """Apply flags that this session changed, a block at a time; only new keywords have a response."""
         yield self._renamed(keywords)
-        for block, mask in zip(_blocks(uids_of(uids)), _blocks(masks_of(masks)), strict=True):
+        for block, mask in zip(blocks(uids_of(uids)), blocks(masks_of(masks)), strict=True):
             self.messages, _ = self.messages.with_flags(block, mask)
             yield b""
 
@@ -187,8 +161,12 @@ class FolderView:
 
     def expunged(self, uids: bytes) -> Iterator[bytes]:
         """Remove ascending `uids` from the view, a block at a time, and yield the EXPUNGE responses of each."""
-        for block in _blocks(uids_of(uids)):
+        for block in blocks(uids_of(uids)):
             yield b"".join([b"* %d EXPUNGE\r\n" % number for number in self.remove(block)])
+
+    def state(self) -> FolderState:
+        """Return the state that this session knows."""
+        return FolderState(self.modseq, self.uidnext, self.names, self.messages)
 
     def apply(self, changes: Changes) -> Iterator[bytes]:
         """Apply `changes` to the view, a block at a time, and yield the untagged responses of each: the loop may turn between.
@@ -198,7 +176,7 @@ class FolderView:
         yield from self.expunged(changes.vanished)
         yield self._renamed(changes.keywords)
         uids, masks = uids_of(changes.uids), masks_of(changes.flags)
-        for known, mask in zip(_blocks(uids), _blocks(masks), strict=True):
+        for known, mask in zip(blocks(uids), blocks(masks), strict=True):
             self.messages, changed = self.messages.with_flags(known, mask)
             yield b"".join(
                 [b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (at + 1, uid, self.flags_text(at)) for at, uid, _ in changed]
@@ -227,8 +205,3 @@ class FolderView:
 
     def flags_line(self) -> bytes:
         return b"* FLAGS (%b)\r\n" % self.names.all_names()
-
-
-def _blocks(values: "array[int]") -> "Iterator[array[int]]":
-    for start in range(0, len(values), BLOCK):
-        yield values[start : start + BLOCK]

@@ -1,11 +1,10 @@
 """Commands that open and change folders (RFC 3501 6.3; UNSELECT: RFC 3691); `listing` has those that list them."""
 
 from mailkit.ids import new_id
-from mailstore_api.wire import DELIMITER, ExpungeQuestion, FolderChange, OpenFolder, SpecialFolder
+from mailstore_api.wire import DELIMITER, ExpungeQuestion, FolderChange, SpecialFolder
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import NONEXISTENT, BadCommand, No
 from pop_imap_frontend.imap.session import ImapSession
-from pop_imap_frontend.imap.view import FolderView, read_messages
 
 #: Texts of NO for the status with which mailstore refuses a change of a folder (RFC 5530).
 _REFUSALS = {
@@ -29,10 +28,9 @@ async def select(session: ImapSession, cursor: Cursor, *, read_only: bool) -> st
         raise
     session.select(None)  # a failed SELECT leaves nothing selected (RFC 3501 6.3.1)
     session.changed.clear()
-    snapshot = await session.context.mailstore.open_folder(OpenFolder(session.mailbox_id, name, read_only))
-    if snapshot.status != "ok":
+    view = await session.context.folders.open(session.mailbox_id, name, read_only=read_only)
+    if view is None:
         raise No(NONEXISTENT)
-    view = FolderView(snapshot, await read_messages(snapshot), read_only)
     lines = [view.flags_line(), b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(view), view.recent_count())]
     unseen = view.messages.first_unseen()
     if unseen is not None:

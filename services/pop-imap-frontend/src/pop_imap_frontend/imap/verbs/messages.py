@@ -11,13 +11,14 @@ from mailstore_api.wire import (
     StoreQuestion,
 )
 from pop_imap_frontend.imap.fetch import FetchItems, parse_items
+from pop_imap_frontend.imap.folder_messages import uids_of
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import GONE, MANY_KEYWORDS, NO_SPACE, BadCommand, Disconnect, No
 from pop_imap_frontend.imap.responses import number_set
 from pop_imap_frontend.imap.rows import RowWriter, send_rows
 from pop_imap_frontend.imap.search import SearchParser
 from pop_imap_frontend.imap.session import ImapSession
-from pop_imap_frontend.imap.view import Spans, uids_of
+from pop_imap_frontend.imap.view import Spans
 
 _COPY_REFUSALS = {
     "trycreate": "[TRYCREATE] there is no such mailbox",

@@ -1,0 +1,71 @@
+"""A folder as this process knows it: its newest state, and questions about its changes that its sessions ask as one."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from mailkit.rpc.batch import Batcher
+from mailstore_api.client import MailstoreClient
+from mailstore_api.wire import Changes, ChangesQuestion
+from pop_imap_frontend.imap.folder_messages import FolderMessages
+from pop_imap_frontend.imap.responses import FlagNames
+
+
+class FolderState(NamedTuple):
+    """A folder at one MODSEQ."""
+
+    modseq: int
+    uidnext: int
+    names: FlagNames
+    messages: FolderMessages
+
+
+class SharedFolder:
+    """One folder of a mailbox, which keeps its id if it is renamed."""
+
+    def __init__(
+        self, mailstore: MailstoreClient, mailbox_id: UUID, name: str, folder_id: int, state: FolderState
+    ) -> None:
+        self.key = mailbox_id, name
+        """Mailbox, and the name under which the folder was opened."""
+        self.folder_id = folder_id
+        self.state = state
+        self.octets = 0
+        """What it is counted for among the folders kept."""
+        self._mailstore = mailstore
+        self._mailbox_id = mailbox_id
+        self._questions = Batcher(self._ask)
+
+    async def changes(self, since: int, *, take_recent: bool) -> Changes:
+        """Ask for the changes after MODSEQ `since`; they may include earlier ones. `take_recent`: claim the \\Recent messages.
+
+        Sessions that ask while a question is under way share the next one, so an answer is never older than the question.
+        """
+        return await self._questions.ask((since, take_recent))
+
+    async def _ask(self, asked: Sequence[tuple[int, bool]]) -> list[Changes]:
+        """Ask once for all; \\Recent messages that this claims belong to the first session that claims them."""
+        since = min(since for since, _ in asked)
+        answer = await self._question(since, any(take for _, take in asked))
+        if answer.status == "expired" and any(other != since for other, _ in asked):
+            return [await self._question(*each) for each in asked]
+        others = msgspec.structs.replace(answer, recent_from=0)
+        answers = []
+        for _, take in asked:
+            answers.append(answer)
+            if take:
+                answer = others
+        return answers
+
+    async def _question(self, since: int, take_recent: bool) -> Changes:
+        return await self._mailstore.changes(
+            ChangesQuestion(self._mailbox_id, self.folder_id, since, take_recent=take_recent)
+        )
+
+    def share(self, state: FolderState) -> FolderState:
+        """Return the newest state for a session that is at `state`, or `state` itself if another session is ahead of it."""
+        if state.modseq > self.state.modseq:
+            self.state = state
+        return self.state if state.modseq == self.state.modseq else state
