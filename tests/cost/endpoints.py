@@ -111,6 +111,24 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
         20,
         lambda b, n: auth.LoginList([auth.Login(new_id(), "imap", ADDRESS, NAME, "192.0.2.1") for _ in range(n)]),
     ),
+    (
+        "auth",
+        "frontend",
+        "POST",
+        "/v1/scram-offers",
+        100,
+        lambda b, n: auth.ScramQuestionList([auth.ScramQuestion(NAME, NAME) for _ in range(n)]),
+    ),
+    (
+        "auth",
+        "frontend",
+        "POST",
+        "/v1/scram-logins",
+        20,
+        lambda b, n: auth.ScramLoginList(
+            [auth.ScramLogin(new_id(), "imap", ADDRESS, "192.0.2.1", NAME, NAME, NAME, NAME.encode()) for _ in range(n)]
+        ),
+    ),
     ("auth", "frontend", "POST", "/v1/undo-checks", 100, lambda b, n: auth.UndoCheckList([new_id() for _ in range(n)])),
     (
         "auth",

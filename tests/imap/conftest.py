@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 
 from auth_api.fake import FakeAuth
+from auth_api.logins import LoginClient
 from mailkit.net.listener import Peer
 from mailkit.net.stream import Stream
 from mailkit.net.tarpit import Tarpit
-from mailkit.rpc.batch import Batcher
 from mailkit.testing.speed import patient
 from pop_imap_frontend.conversation.budget import Budget
 from pop_imap_frontend.conversation.logins import Logins
@@ -94,7 +94,9 @@ class Imap:
         self._server: asyncio.Server | None = None
         self.shared: dict[str, Any] = {
             "mailstore": store.front,
-            "logins": Logins(Batcher(self.auth.logins), self.auth.undo_checks, Tarpit(3, 2, sleep=self.sleeps)),
+            "logins": Logins(
+                LoginClient(self.auth, with_scram=True), self.auth.undo_checks, Tarpit(3, 2, sleep=self.sleeps)
+            ),
             "tls": None,
             "plaintext_logins": True,
             "append_limit": 1024 * 1024,

@@ -9,12 +9,17 @@ from uuid import UUID, uuid4
 import uvloop
 from msgspec import structs
 
+from auth_api.fake import FakeAuth
+from auth_api.logins import LoginClient
 from auth_api.wire import (
     Login,
     LoginAnswer,
     RecipientAnswer,
     RecipientQuestion,
     RelayRight,
+    ScramLogin,
+    ScramOffer,
+    ScramQuestion,
     SenderAnswer,
     SenderQuestion,
     Target,
@@ -77,6 +82,8 @@ class Services:
 
     def __init__(self) -> None:
         self.relay = False
+        self.auth = FakeAuth()
+        self.auth.add_mailbox("u@here.test", "secret")
         self.answers: dict[str, RecipientAnswer] = {}
         self.senders_asked: list[SenderQuestion] = []
         self.recipients_asked: list[RecipientQuestion] = []
@@ -116,6 +123,12 @@ class Services:
         self.logins_asked += items
         return [LoginAnswer("ok", ACCOUNT, "u@here.test", 1) for _ in items]
 
+    async def scram_offers(self, items: Sequence[ScramQuestion]) -> list[ScramOffer]:
+        return await self.auth.scram_offers(items)
+
+    async def scram_logins(self, items: Sequence[ScramLogin]) -> list[LoginAnswer]:
+        return await self.auth.scram_logins(items)
+
     async def submit(self, items: Sequence[Submission], timeout: float) -> list[SubmissionAnswer]:
         self.taken += items
         return [SubmissionAnswer("queued", item.submission_id) for item in items]
@@ -135,7 +148,7 @@ def context(services: Services | None = None, **settings: Any) -> SmtpContext:
         RecipientCheck(Batcher(of.recipients), Batcher(of.room)),
         ClientLimits(told, lambda: False),
         Acceptor(cast(Any, of), SystemClock(), told.helo_name),
-        Batcher(of.logins),
+        LoginClient(of, with_scram=told.scram),
         Tarpit(told.login_delays, told.login_delays_per_network),
         BodyBudget(told.gateway_body_bytes),
         Sessions(),

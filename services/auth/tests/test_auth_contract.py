@@ -1,5 +1,6 @@
 """Each case once on the real service and once on the fake that is shipped with the client."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,13 @@ from msgspec import structs
 
 from auth_api import wire
 from auth_api.fake import FakeAuth
+from auth_api.logins import LoginClient
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
+from mailkit.mail.sasl import Exchange
 from mailkit.process.clock import ManualClock
 from mailkit.rpc.proof import LIFE
+from tests.support import scram
 
 BOXES = ("a@site.com", "b@site.com", "c@other.org")
 
@@ -79,6 +83,30 @@ async def test_logins(asked):
     asked.pass_time(20)
     again = await asked.login("a@site.com", protocol="pop3")
     assert (again.outcome, again.retry_after) == ("too_soon", 40)
+
+
+@pytest.mark.parametrize("settings", [{"scram": True, "scram_iterations": 4096}], indirect=True)
+async def test_logins_by_scram(asked):
+    async def login(name: str, password: str, protocol: str = "imap") -> wire.LoginAnswer:
+        client = scram.Client(name, password)
+
+        async def challenge(text: bytes) -> bytes:
+            return (client.final(text.decode()) if text else client.first()).encode()
+
+        edge = LoginClient(asked.frontend, with_scram=True)
+        given = await edge.mechanisms["SCRAM-SHA-256"](Exchange(b"", challenge))
+        answer = await edge.ask(new_id(), protocol, given, "192.0.2.7")
+        if answer.outcome == "ok":
+            client.check(base64.b64encode(b"v=" + base64.b64encode(answer.server_signature)).decode())
+        return answer
+
+    answer = await login("a%site.com", "secret")
+    plain = wire.LoginAnswer("ok", asked.ids["a@site.com"], "a@site.com", 1, 1024**3, 1)
+    assert structs.replace(answer, proof=b"", server_signature=b"") == plain and len(answer.proof) == 44
+    for name, password in [("a@site.com", "wrong"), ("b@site.com", "secret"), ("nobody@site.com", "x")]:
+        assert structs.replace(await login(name, password), delay=0.0) == wire.LoginAnswer("refused")
+    assert (await login("a@site.com", "secret", "pop3")).outcome == "ok"
+    assert (await login("a@site.com", "secret", "pop3")).outcome == "too_soon"
 
 
 async def test_a_repeated_operation(asked):

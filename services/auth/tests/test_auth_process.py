@@ -140,7 +140,7 @@ def test_every_operation_has_its_method_and_every_method_its_operation():
 def maintenance(auth):
     """One replica's."""
     lease = Singleton(auth.pool, auth.clock, new_id(), SCHEMA, "maintain", period=PERIOD)
-    return Maintenance(auth.clock, timedelta(seconds=600), lease)
+    return Maintenance(auth.clock, timedelta(seconds=600), lease, keep_verifiers=True)
 
 
 async def test_one_replica_maintains_and_another_takes_over(auth):

@@ -24,6 +24,14 @@ class AuthClient(ServiceClient):
         """Return one answer per login, in order; a repeated `operation_id` gets its first answer again."""
         return (await self.call("/v1/logins", wire.LoginList(list(items)), wire.LoginAnswers)).items
 
+    async def scram_offers(self, items: Sequence[wire.ScramQuestion]) -> list[wire.ScramOffer]:
+        """Return one offer per beginning of a SCRAM exchange, in order."""
+        return (await self.call("/v1/scram-offers", wire.ScramQuestionList(list(items)), wire.ScramOffers)).items
+
+    async def scram_logins(self, items: Sequence[wire.ScramLogin]) -> list[wire.LoginAnswer]:
+        """Return one answer per SCRAM login, in order; a repeated `operation_id` gets its first answer again."""
+        return (await self.call("/v1/scram-logins", wire.ScramLoginList(list(items)), wire.LoginAnswers)).items
+
     async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
         """Take back the 60 seconds (P4) of POP3 logins, by operation, that got no maildrop; return which had begun them."""
         return (await self.call("/v1/undo-checks", wire.UndoCheckList(list(operations)), wire.UndoCheckAnswers)).items

@@ -14,7 +14,12 @@ from auth_api import wire
 from mailkit.errors import Unavailable
 from mailkit.ids import new_id
 from mailkit.mail.address import BadAddress, parse_address, parse_login, peer_address
+from mailkit.mail.scram import auth_message
+from mailkit.mail.scram_keys import LEAST_ITERATIONS, derive
 from mailkit.rpc.proof import LIFE, ProofKeys, expires
+
+#: The salt of every account.
+SALT = b"salt of the fake"
 
 
 @dataclass
@@ -80,6 +85,14 @@ class FakeAuth:
         self._look_away()
         answers = [self.answered.setdefault(item.operation_id, self._login(item)) for item in items]
         return [structs.replace(answer, delay=self.delay) for answer in answers]
+
+    async def scram_offers(self, items: Sequence[wire.ScramQuestion]) -> list[wire.ScramOffer]:
+        self._look_away()
+        return [wire.ScramOffer(SALT, LEAST_ITERATIONS, new_id().hex) for _ in items]
+
+    async def scram_logins(self, items: Sequence[wire.ScramLogin]) -> list[wire.LoginAnswer]:
+        self._look_away()
+        return [self.answered.setdefault(item.operation_id, self._scram_login(item)) for item in items]
 
     async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
         self._look_away()
@@ -168,12 +181,30 @@ class FakeAuth:
         return found
 
     def _login(self, item: wire.Login) -> wire.LoginAnswer:
-        try:
-            box = self.mailboxes.get(str(parse_login(item.login)))
-        except BadAddress:
-            box = None
-        if box is None or not box.enabled or item.password != box.password:
+        box = self._mailbox(item.login)
+        if box is None or item.password != box.password:
             return wire.LoginAnswer("refused")
+        return self._let_in(item, box)
+
+    def _scram_login(self, item: wire.ScramLogin) -> wire.LoginAnswer:
+        box = self._mailbox(item.login)
+        if box is None:
+            return wire.LoginAnswer("refused")
+        keys = derive(box.password, SALT, LEAST_ITERATIONS)
+        message = auth_message(item.client_first, item.nonce, SALT, LEAST_ITERATIONS, item.client_final)
+        if not keys.check(message, item.proof):
+            return wire.LoginAnswer("refused")
+        answer = self._let_in(item, box)
+        return structs.replace(answer, server_signature=keys.signature(message)) if answer.outcome == "ok" else answer
+
+    def _mailbox(self, login: str) -> FakeMailbox | None:
+        try:
+            box = self.mailboxes.get(str(parse_login(login)))
+        except BadAddress:
+            return None
+        return box if box is not None and box.enabled else None
+
+    def _let_in(self, item: wire.Login | wire.ScramLogin, box: FakeMailbox) -> wire.LoginAnswer:
         now = self.now()
         if item.protocol == "pop3":
             left = (box.last_pop3_login + self.pop3_delay - now).total_seconds() if box.last_pop3_login else 0

@@ -1,7 +1,8 @@
 """Messages to and from auth's list endpoints (decision 3). Fields are only added at the end, with defaults.
 
-Endpoints: POST /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions. Callers: gateway (all but undo-checks;
-sessions for SMTP's long connections too), frontend (logins, undo-checks, sessions). The gateway's logins are by smtp, the
+Endpoints: POST /v1/senders, /v1/recipients, /v1/logins, /v1/scram-offers, /v1/scram-logins, /v1/undo-checks, /v1/sessions.
+Callers: gateway (all but undo-checks; sessions for SMTP's long connections too), frontend (logins of both kinds, undo-checks,
+sessions). The gateway's logins are by smtp, the
 front end's by pop3 and imap: a list with another protocol is refused (docs/decisions/0040).
 """
 
@@ -154,6 +155,8 @@ class LoginAnswer(Wire):
     """The proof of login that mailstore demands for this mailbox, for pop3 and imap (docs/decisions/0040)."""
     delay: float = 0.0
     """Seconds by which the caller must delay this answer to the client, 0 to 10 (docs/decisions/0049)."""
+    server_signature: bytes = b""
+    """ServerSignature (RFC 5802 3) of a good SCRAM login."""
 
 
 class LoginList(Wire):
@@ -163,6 +166,57 @@ class LoginList(Wire):
 
 class LoginAnswers(Wire):
     items: list[LoginAnswer]
+    version: int = VERSION
+
+
+class ScramQuestion(Wire):
+    """Asks what SCRAM's server-first-message (RFC 5802 5) tells a client that gave this name, known or not, and this nonce."""
+
+    login: str
+    client_nonce: str
+
+
+class ScramOffer(Wire):
+    """The salt, the iteration count and the server's part of the nonce, which auth accepts for ten minutes."""
+
+    salt: bytes
+    iterations: int
+    nonce: str
+
+
+class ScramQuestionList(Wire):
+    items: Annotated[list[ScramQuestion], at_most(MOST_ITEMS)]
+    version: int = VERSION
+
+
+class ScramOffers(Wire):
+    items: list[ScramOffer]
+    version: int = VERSION
+
+
+class ScramLogin(Wire):
+    """One attempt to log in by SCRAM-SHA-256; the first four fields are those of `Login`.
+
+    `client_first` without its GS2 header, `client_final` without its proof; `nonce` is the whole one.
+    """
+
+    operation_id: UUID
+    protocol: Literal["smtp", "pop3", "imap"]
+    login: str
+    client_address: str | None
+    client_first: str
+    client_final: str
+    nonce: str
+    proof: bytes
+
+    def __repr__(self) -> str:
+        return f"ScramLogin({self.protocol}, {self.login!r})"
+
+
+class ScramLoginList(Wire):
+    """Answered by `LoginAnswers`."""
+
+    items: Annotated[list[ScramLogin], at_most(MOST_ITEMS)]
     version: int = VERSION
 
 

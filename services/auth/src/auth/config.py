@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from auth.grants import GrantPolicy
 from mailkit.errors import ConfigError
 from mailkit.mail.address import BadAddress, Networks
+from mailkit.mail.scram_keys import LEAST_ITERATIONS, MOST_ITERATIONS
 from mailkit.postgres.dsn import DatabaseSettings
 from mailkit.process.config import CommaList
 from mailkit.rpc.proof import ProofKeys
@@ -61,6 +62,12 @@ class AuthSettings(DatabaseSettings):
     """Length of the window in which wrong passwords are counted, from the first one."""
     login_failure_delay_seconds: float = Field(default=5, ge=0, le=10)
     """Longest delay of the answer to a login after wrong passwords; 0: no delay."""
+    scram: bool = False
+    """SCRAM-SHA-256: keep a verifier beside each password hash, which is easier to guess from than argon2id
+    (docs/decisions/0061). If false, the verifiers that were kept are removed."""
+    scram_iterations: int = Field(default=20_000, ge=LEAST_ITERATIONS, le=MOST_ITERATIONS)
+    """Iterations of PBKDF2 in a verifier, each of which a client computes at each login. After a change an account has no
+    verifier until its next login with the password."""
     hash_queue: int = Field(default=256, ge=1)
     """Passwords that may be in their hash or wait for it; one more is answered `busy`."""
 

@@ -24,7 +24,7 @@ RELAY_USE = timedelta(hours=2)
 class Maintenance:
     """The periodic removal, called every PERIOD (`mailkit.process.lifecycle.Lifecycle.every`)."""
 
-    def __init__(self, clock: Clock, failure_window: timedelta, singleton: Singleton) -> None:
+    def __init__(self, clock: Clock, failure_window: timedelta, singleton: Singleton, *, keep_verifiers: bool) -> None:
         self._clock = clock
         self._singleton = singleton
         self._ages = {
@@ -34,6 +34,8 @@ class Maintenance:
             "login_networks": NETWORK_KNOWN,
             "relay_use": RELAY_USE,
         }
+        if not keep_verifiers:  # POSTRIDER_SCRAM was on and is off
+            self._ages["scram_verifiers"] = timedelta(0)
 
     async def run(self) -> dict[str, int]:
         """Remove expired rows; return their number per table, empty if another replica does it. Raises Unavailable."""

@@ -42,8 +42,9 @@ REHASHED = Counter("postrider_auth_rehashed_total", "Legacy password hashes repl
 REMOVED = from_zero(
     Counter(
         "postrider_auth_maintenance_removed_total",
-        "Rows removed by maintenance, by table: grants, operations, login_failures, login_networks, relay_use",
+        "Rows removed by maintenance, by table: grants, operations, login_failures, login_networks, relay_use, "
+        "scram_verifiers (POSTRIDER_SCRAM is off)",
         ["table"],
     ),
-    ("grants", "operations", "login_failures", "login_networks", "relay_use"),
+    ("grants", "operations", "login_failures", "login_networks", "relay_use", "scram_verifiers"),
 )

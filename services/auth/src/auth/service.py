@@ -18,6 +18,7 @@ from auth.directory.senders import Senders
 from auth.handlers import accounts, aliases, endpoints
 from auth.login.logins import LoginService
 from auth.login.passwords import HashQueue, Passwords
+from auth.login.scram import Scram
 from auth.login.sessions import SessionChecks
 from auth.login.throttle import Throttle
 from auth.maintenance import PERIOD, Maintenance
@@ -26,6 +27,7 @@ from auth.storage.aliases import Aliases
 from auth.storage.directory import Directory
 from auth.storage.logins import LoginRows
 from auth.storage.names import SCHEMA
+from auth.storage.verifiers import VerifierRows
 from mailkit.ids import new_id
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
@@ -52,6 +54,7 @@ class Parts:
     senders: Senders
     recipients: Recipients
     logins: LoginService
+    scram: Scram
     sessions: SessionChecks
     accounts: AccountRules
     aliases: AliasRules
@@ -80,6 +83,7 @@ def assemble(
         window,
         settings.login_failure_delay_seconds,
     )
+    scram = Scram(VerifierRows(pool, clock), clock, queue, on=settings.scram, iterations=settings.scram_iterations)
     return Parts(
         pool,
         queue,
@@ -100,20 +104,27 @@ def assemble(
             passwords,
             queue,
             throttle,
+            scram,
             pop3_delay=timedelta(seconds=settings.pop3_login_delay_seconds),
             grant=timedelta(seconds=settings.open_smtp_seconds),
             exempt=exempt,
             proofs=proofs,
         ),
+        scram=scram,
         sessions=SessionChecks(directory, clock, proofs),
-        accounts=AccountRules(store, clock, passwords, queue),
+        accounts=AccountRules(store, clock, passwords, queue, scram),
         aliases=AliasRules(Aliases(pool), store, clock),
-        maintenance=Maintenance(clock, window, Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD)),
+        maintenance=Maintenance(
+            clock,
+            window,
+            Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD),
+            keep_verifiers=settings.scram,
+        ),
     )
 
 
 def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
-    """Return the HTTP application: health, five list endpoints, the operators' API."""
+    """Return the HTTP application: health, list endpoints, the operators' API."""
     tokens = Tokens(
         {
             "admin": settings.admin_token,
@@ -126,7 +137,7 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
         await parts.pool.fetchval("select 1", timeout=4)
 
     app = create_app(SERVICE, life, {"database": database}, tokens)
-    endpoints.add_endpoints(app, parts.senders, parts.recipients, parts.logins, parts.sessions)
+    endpoints.add_endpoints(app, parts.senders, parts.recipients, parts.logins, parts.scram, parts.sessions)
     app.include_router(accounts.router(parts.accounts), dependencies=OPERATORS)
     app.include_router(aliases.router(parts.aliases), dependencies=OPERATORS)
     return app

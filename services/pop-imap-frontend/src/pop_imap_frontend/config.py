@@ -45,6 +45,8 @@ class FrontendSettings(ServiceSettings):
     """Allow POP3 logins without TLS, for old clients."""
     imap_plaintext_auth: bool = False
     """Allow IMAP logins without TLS, for old clients."""
+    scram: bool = False
+    """Offer SCRAM-SHA-256 by POP3 and IMAP; auth needs the same setting (docs/decisions/0061)."""
     pop3_idle_seconds: float = Field(default=600, gt=0)
     """POP3 autologout timer; RFC 1939 3 requires at least 10 minutes."""
     imap_idle_seconds: float = Field(default=1860, gt=0)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auth_api.client import AuthClient
+from auth_api.logins import LoginClient
 from mailkit.mail.address import Networks
 from mailkit.net.connections import Connections, Limits
 from mailkit.net.listener import Listener, Refusals
@@ -14,7 +15,6 @@ from mailkit.net.tls_versions import MAILBOX_LISTENERS, tls_minimums
 from mailkit.process.command import Program
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import App, HttpSide, create_app
-from mailkit.rpc.batch import Batcher
 from mailstore_api.client import MailstoreClient
 from pop_imap_frontend.config import FrontendSettings
 from pop_imap_frontend.conversation.budget import Budget
@@ -62,7 +62,7 @@ def assemble(settings: FrontendSettings) -> Parts:
     exempt = Networks(settings.limit_exempt_networks)
     connections = Connections(Limits(settings.frontend_connections, settings.connections_per_address, exempt))
     tarpit = Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=lambda: connections.crowded)
-    logins = Logins(Batcher(auth.logins, flights=4, most=20), auth.undo_checks, tarpit)
+    logins = Logins(LoginClient(auth, with_scram=settings.scram), auth.undo_checks, tarpit)
     return Parts(
         auth,
         mailstore,

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from auth_api.fake import FakeAuth
+from auth_api.logins import LoginClient
 from auth_api.wire import Login
 from mailkit.errors import Unavailable
 from mailkit.mail.sasl import Password
 from mailkit.net.listener import Peer
 from mailkit.net.tarpit import Tarpit
-from mailkit.rpc.batch import Batcher
 from mailstore_api.wire import Maildrop, OpenMaildrop
 from pop_imap_frontend.conversation import logins
 from pop_imap_frontend.conversation.logins import Logins
@@ -78,7 +78,9 @@ async def test_auth_that_hangs_is_one_deadline_too() -> None:
     async def hangs(items: Any) -> Any:
         await asyncio.get_running_loop().create_future()
 
-    log_in = Logins(Batcher(hangs), FakeAuth().undo_checks, Tarpit(1, 1))
+    auth = FakeAuth()
+    auth.logins = hangs  # type: ignore[method-assign]
+    log_in = Logins(LoginClient(auth), auth.undo_checks, Tarpit(1, 1))
     for ends in (None, asyncio.get_running_loop().time() + LIMIT):
         with pytest.raises(Unavailable):
             await log_in.check("imap", Password("u", "p"), Peer("192.0.2.7", 1, "imap", True), ends=ends)
@@ -91,9 +93,10 @@ async def test_a_direct_clients_address_is_not_told(direct: bool, told: str | No
 
     async def asked(items: Any) -> Any:
         seen.extend(items)
-        return await auth.logins(items)
+        return await FakeAuth.logins(auth, items)
 
+    auth.logins = asked  # type: ignore[method-assign]
     for protocol in ("pop3", "imap"):
-        logins = Logins(Batcher(asked), auth.undo_checks, Tarpit(1, 1))
+        logins = Logins(LoginClient(auth), auth.undo_checks, Tarpit(1, 1))
         await logins.check(protocol, Password("u@x.example", "p"), Peer("192.0.2.7", 1, protocol, True, direct))
     assert [item.client_address for item in seen] == [told, told]

@@ -57,7 +57,7 @@ def test_auth_that_never_answers_is_away_within_ten_seconds(monkeypatch: pytest.
         async def never(items: Any) -> Any:
             await asyncio.Event().wait()
 
-        world.context.logins._batcher._send = never
+        world.context.logins._client._passwords._send = never
         await client.say("USER user%site.example", "+OK")
         await client.say("PASS x", "-ERR [SYS/TEMP]")
 

@@ -9,10 +9,10 @@ import trustme
 import uvloop
 
 from auth_api.fake import FakeAuth
+from auth_api.logins import LoginClient
 from mailkit.net.listener import Peer
 from mailkit.net.stream import Stream
 from mailkit.net.tarpit import Tarpit
-from mailkit.rpc.batch import Batcher
 from mailkit.testing.speed import patient
 from mailstore_api.fake import FakeMaildrop
 from pop_imap_frontend.conversation.logins import Logins
@@ -43,7 +43,11 @@ class Pop3Service:
         self.implicit_tls = options.pop("implicit_tls", False)
         self.context = Pop3Context(
             mailstore=self.store,  # type: ignore[arg-type]
-            logins=Logins(Batcher(self.auth.logins), self.auth.undo_checks, options.pop("tarpit", Tarpit(1, 1))),
+            logins=Logins(
+                LoginClient(self.auth, with_scram=options.pop("scram", False)),
+                self.auth.undo_checks,
+                options.pop("tarpit", Tarpit(1, 1)),
+            ),
             leases=self.leases,
             tls=lambda _listener: context,
             name="mail.example",

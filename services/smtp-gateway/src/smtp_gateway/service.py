@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from auth_api.client import AuthClient
+from auth_api.logins import LoginClient
 from mailkit.mail.address import Networks
 from mailkit.net.connections import Connections, Limits
 from mailkit.net.dns import Resolver
@@ -78,7 +79,7 @@ def assemble(settings: GatewaySettings) -> Parts:
         recipients=RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), quota),
         limits=ClientLimits(settings, crowded),
         acceptor=Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
-        logins=Batcher(auth.logins, flights=4, most=20, patience=PATIENCE),
+        logins=LoginClient(auth, with_scram=settings.scram, patience=PATIENCE),
         tarpit=Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=crowded),
         bodies=BodyBudget(settings.gateway_body_bytes),
         sessions=Sessions(crowded),

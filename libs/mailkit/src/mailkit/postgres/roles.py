@@ -1,8 +1,6 @@
 """A login role per service with rights on its own schemas only, created by `migrate` (docs/decisions/0022)."""
 
 import base64
-import hashlib
-import hmac
 import os
 import unicodedata
 import zlib
@@ -12,11 +10,11 @@ from pathlib import Path
 import asyncpg
 
 from mailkit.errors import ConfigError
+from mailkit.mail.scram_keys import LEAST_ITERATIONS, derive
 from mailkit.postgres.pool import DATABASE_ERRORS, Connection
 
 #: Tables that only `migrate` writes.
 _READ_ONLY = ("schema_version", "schema_min_code")
-_ITERATIONS = 4096
 
 
 def read_password(folder: str, role: str) -> str:
@@ -37,12 +35,9 @@ def verifier(password: str, salt: bytes | None = None) -> str:
     It is sent instead of the password, which is then in no statement log.
     """
     salt = salt or os.urandom(16)
-    salted = hashlib.pbkdf2_hmac("sha256", unicodedata.normalize("NFKC", password).encode(), salt, _ITERATIONS)
-    client = hmac.digest(salted, b"Client Key", "sha256")
-    stored = hashlib.sha256(client).digest()
-    server = hmac.digest(salted, b"Server Key", "sha256")
-    coded = [base64.b64encode(part).decode() for part in (salt, stored, server)]
-    return f"SCRAM-SHA-256${_ITERATIONS}:{coded[0]}${coded[1]}:{coded[2]}"
+    keys = derive(unicodedata.normalize("NFKC", password), salt, LEAST_ITERATIONS)
+    coded = [base64.b64encode(part).decode() for part in (salt, keys.stored, keys.server)]
+    return f"SCRAM-SHA-256${LEAST_ITERATIONS}:{coded[0]}${coded[1]}:{coded[2]}"
 
 
 async def ensure_role(dsn: str, role: str, password: str, schemas: Sequence[str]) -> None:

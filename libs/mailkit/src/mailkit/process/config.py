@@ -90,6 +90,8 @@ KNOWN_NAMES = frozenset(
         "RECIPIENTS_PER_MESSAGE",
         "TRUSTED_PROXIES",
         "SENDER_IDENTITY",
+        "SCRAM",
+        "SCRAM_ITERATIONS",
         "SMTP_PLAINTEXT_AUTH",
         "CONNECTIONS_PER_MINUTE",
         "MESSAGES_PER_MINUTE",

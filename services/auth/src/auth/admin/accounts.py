@@ -5,8 +5,10 @@ from typing import Any
 from auth.addresses import RecipientAddress, parse_own, parse_recipient
 from auth.admin import models
 from auth.login.passwords import LONGEST_PASSWORD, HashQueue, Passwords, QueueFull
+from auth.login.scram import Scram
 from auth.storage.accounts import Accounts, nobody
 from auth.storage.names import MEGABYTE, QUOTA_LEAST, QUOTA_MOST
+from auth.storage.verifiers import Verifier
 from mailkit.errors import BadRequest, Conflict, Unavailable
 from mailkit.mail.address import BadAddress, normalise_domain
 from mailkit.postgres.rows import Row
@@ -19,11 +21,12 @@ DEFAULT_QUOTA = 1024 * MEGABYTE
 class AccountRules:
     """The JSON API's operations on domains and mailboxes."""
 
-    def __init__(self, store: Accounts, clock: Clock, passwords: Passwords, queue: HashQueue) -> None:
+    def __init__(self, store: Accounts, clock: Clock, passwords: Passwords, queue: HashQueue, scram: Scram) -> None:
         self._store = store
         self._clock = clock
         self._passwords = passwords
         self._queue = queue
+        self._scram = scram
 
     async def add_domain(self, question: models.NewDomain) -> models.Domain:
         """Add a domain and its mailbox `postmaster@` (P5), without a usable password."""
@@ -67,14 +70,14 @@ class AccountRules:
         except BadAddress as error:
             raise BadRequest(str(error)) from error
         quota = _quota(DEFAULT_QUOTA if question.quota_limit is None else question.quota_limit)
-        hashed = None
+        hashed = verifier = None
         if question.password is not None:
-            hashed = await self._hash(question.password.get_secret_value())
+            hashed, verifier = await self._hash(own.key, question.password.get_secret_value())
         elif question.password_hash is not None:
             hashed = question.password_hash.get_secret_value()
             if not self._passwords.known(hashed):
                 raise BadRequest("password_hash is of no kind known here ($1$, $5$, $6$, bcrypt, DES, SSHA or argon2)")
-        await self._store.add_mailbox(own.key, own.domain, hashed, quota, self._clock.now())
+        await self._store.add_mailbox(own.key, own.domain, hashed, quota, self._clock.now(), verifier)
         return await self.mailbox(own.key)
 
     async def mailbox(self, address: str) -> models.Mailbox:
@@ -92,7 +95,8 @@ class AccountRules:
         """Set a password, at once: the mailbox's grants end, its open sessions end within seconds (decisions 9, 15)."""
         key = _address(address).key
         await self._store.mailbox(key)  # first: an unknown mailbox must not cost a hash
-        await self._store.set_password(key, await self._hash(question.password.get_secret_value()))
+        hashed, verifier = await self._hash(key, question.password.get_secret_value())
+        await self._store.set_password(key, hashed, verifier, self._clock.now())
         return await self.mailbox(key)
 
     async def set_quota(self, address: str, question: models.SetQuota) -> models.Mailbox:
@@ -123,11 +127,12 @@ class AccountRules:
             await self._store.mailbox(key)
             raise Conflict(f"{key} is enabled; disable it and purge its mail first (`postrider mailbox rm {key}` does)")
 
-    async def _hash(self, password: str) -> str:
+    async def _hash(self, address: str, password: str) -> tuple[str, Verifier | None]:
         if not password or len(password.encode()) > LONGEST_PASSWORD or any(ord(char) < 32 for char in password):
             raise BadRequest(f"a password has 1 to {LONGEST_PASSWORD} bytes and no control characters")
         try:
-            return await self._queue.run(lambda: self._passwords.hash(password))
+            hashed = await self._queue.run(lambda: self._passwords.hash(password))
+            return hashed, await self._scram.verifier(address, password)
         except QueueFull:
             raise Unavailable("too many passwords are being checked; try again in a moment") from None
 

@@ -1,4 +1,4 @@
-"""The list endpoints (MessagePack): /v1/senders, /v1/recipients, /v1/logins, /v1/undo-checks, /v1/sessions."""
+"""The list endpoints (MessagePack) of the services that ask auth."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from auth.directory.recipients import Recipients
 from auth.directory.senders import Senders
 from auth.login.logins import LoginService
+from auth.login.scram import Scram
 from auth.login.sessions import SessionChecks
 from auth_api import wire
 from mailkit.errors import Forbidden
@@ -16,9 +17,14 @@ PROTOCOLS = {"gateway": ("smtp",), "frontend": ("pop3", "imap")}
 
 
 def add_endpoints(
-    app: App, senders: Senders, recipients: Recipients, logins: LoginService, sessions: SessionChecks
+    app: App,
+    senders: Senders,
+    recipients: Recipients,
+    logins: LoginService,
+    scram: Scram,
+    sessions: SessionChecks,
 ) -> None:
-    """Mount the five endpoints, each for its callers."""
+    """Mount the endpoints, each for its callers."""
 
     def endpoint(
         path: str,
@@ -28,7 +34,7 @@ def add_endpoints(
         *callers: str,
     ) -> None:
         async def listed(asked: Any, caller: str) -> Any:
-            if question is wire.LoginList:
+            if question in (wire.LoginList, wire.ScramLoginList):
                 _require_protocols(asked.items, caller)
             answers = await work(asked.items) if asked.items else []
             return answers if isinstance(answers, answer) else answer(list(answers))
@@ -38,12 +44,14 @@ def add_endpoints(
     endpoint("/v1/senders", wire.SenderList, wire.SenderAnswers, senders.answer, "gateway")
     endpoint("/v1/recipients", wire.RecipientList, wire.RecipientAnswers, recipients.answer, "gateway")
     endpoint("/v1/logins", wire.LoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
+    endpoint("/v1/scram-offers", wire.ScramQuestionList, wire.ScramOffers, scram.offers, "gateway", "frontend")
+    endpoint("/v1/scram-logins", wire.ScramLoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
     endpoint("/v1/undo-checks", wire.UndoCheckList, wire.UndoCheckAnswers, logins.undo_checks, "frontend")
     # all open sessions of a front end in one question
     endpoint("/v1/sessions", wire.SessionList, wire.SessionAnswers, sessions.answer, "gateway", "frontend")
 
 
-def _require_protocols(items: Sequence[wire.Login], caller: str) -> None:
+def _require_protocols(items: Sequence[wire.Login | wire.ScramLogin], caller: str) -> None:
     for n, item in enumerate(items):
         if item.protocol not in PROTOCOLS[caller]:
             raise Forbidden(f"item {n}: {caller} may not ask for logins by {item.protocol}")

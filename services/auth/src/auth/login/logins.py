@@ -1,7 +1,7 @@
 """Logins: one read, hashes for passwords that are not cached, one write (P1, P4, S2, S3, I1, I2, decision 15)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,12 +12,14 @@ from msgspec import structs
 
 from auth import metrics
 from auth.grants import GrantPolicy
+from auth.login.names import account_name
 from auth.login.password_cache import PasswordCache
 from auth.login.passwords import HashQueue, Passwords, QueueFull
+from auth.login.scram import Scram
 from auth.login.throttle import CounterKeys, Throttle
 from auth.storage.logins import NETWORK_RENEWED, Change, LoginRows, Times, remembered_answer
-from auth_api.wire import Login, LoginAnswer
-from mailkit.mail.address import BadAddress, Networks, client_host, client_network, parse_login, peer_address
+from auth_api.wire import Login, LoginAnswer, ScramLogin
+from mailkit.mail.address import BadAddress, Networks, client_host, client_network, peer_address
 from mailkit.postgres.rows import Row
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
@@ -26,15 +28,13 @@ from mailkit.rpc.proof import LIFE, ProofKeys
 log = get_logger()
 
 Found = Literal["good", "wrong", "throttled", "busy"]
-#: Longest account name in a counter's key (characters); a longer login name is cut.
-LONGEST_KEY = 320
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
     """One login attempt: its names normalised, its counters, and the address that may get a grant (`holder`)."""
 
-    login: Login
+    login: Login | ScramLogin
     account: str
     keys: CounterKeys
     client: str | None
@@ -45,7 +45,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result of the password check; `better` replaces an outdated hash.
+    """The result of the check; `better` replaces an outdated hash.
 
     `delay`: seconds by which the answer is delayed, also for a right password if the network is not the account's own
     (docs/decisions/0049).
@@ -68,6 +68,7 @@ class LoginService:
         passwords: Passwords,
         queue: HashQueue,
         throttle: Throttle,
+        scram: Scram,
         *,
         pop3_delay: timedelta,
         grant: timedelta,
@@ -80,18 +81,19 @@ class LoginService:
         self._passwords = passwords
         self._queue = queue
         self._throttle = throttle
+        self._scram = scram
         self._pop3_delay = pop3_delay
         self._grant = grant
         self._proofs = proofs
         self._exempt = exempt or Networks()
         self._memory = PasswordCache()
 
-    async def answer(self, items: Sequence[Login]) -> list[LoginAnswer]:
+    async def answer(self, items: Sequence[Login | ScramLogin]) -> list[LoginAnswer]:
         """Return one answer per login, in order; equal operation ids get one answer.
 
         Raises Unavailable; the same logins may then be sent again.
         """
-        unique: dict[UUID, Login] = {}
+        unique: dict[UUID, Login | ScramLogin] = {}
         for item in items:
             unique.setdefault(item.operation_id, item)
         answers = dict(zip(unique, await self._answer(list(unique.values())), strict=True))
@@ -105,9 +107,11 @@ class LoginService:
         undone = await self._store.undo_checks(operations)
         return [operation in undone for operation in operations]
 
-    async def _answer(self, items: Sequence[Login]) -> list[LoginAnswer]:
+    async def _answer(self, items: Sequence[Login | ScramLogin]) -> list[LoginAnswer]:
         times = Times(self._clock.now(), self._pop3_delay, self._grant, self._throttle.window)
         tries = [self._try(item) for item in items]
+        if any(isinstance(item, ScramLogin) for item in items):
+            await self._scram.ready()
         rows = await self._store.read(
             [item.operation_id for item in items],
             [t.account for t in tries],
@@ -117,10 +121,30 @@ class LoginService:
         )
         answers: list[LoginAnswer | None] = [remembered_answer(row) for row in rows]
         new = [n for n, answer in enumerate(answers) if answer is None]
-        verdicts = await asyncio.gather(*(self._judge(tries[n], rows[n], times) for n in new))
+        held: list[str] = []
+        try:
+            found = await asyncio.gather(*(self._judge(tries[n], rows[n], times, held) for n in new))
+            verdicts = dict(zip(new, found, strict=True))
+            await self._commit(tries, rows, verdicts, answers, times)
+        finally:
+            self._memory.release(held)
+        await self._renew(tries, rows, verdicts)
+        final = [answer for answer in answers if answer is not None]
+        for t, answer in zip(tries, final, strict=True):
+            _tell(t, answer)
+        return [self._prove(*each) for each in zip(tries, rows, final, strict=True)]
+
+    async def _commit(
+        self,
+        tries: Sequence[Try],
+        rows: Sequence[Row],
+        verdicts: Mapping[int, Verdict],
+        answers: list[LoginAnswer | None],
+        times: Times,
+    ) -> None:
+        """Write what the attempts change, and fill in their answers."""
         changes: dict[int, Change] = {}
-        delays = {n: verdict.delay for n, verdict in zip(new, verdicts, strict=True)}
-        for n, verdict in zip(new, verdicts, strict=True):
+        for n, verdict in verdicts.items():
             if verdict.found in ("throttled", "busy"):
                 answers[n] = LoginAnswer(
                     "throttled" if verdict.found == "throttled" else "busy", retry_after=verdict.retry_after
@@ -132,33 +156,38 @@ class LoginService:
         if changes:
             made = await self._store.commit(list(changes.values()), times)
             for n, (answer, granted) in zip(changes, made, strict=True):
-                answers[n] = structs.replace(answer, delay=delays[n])
+                answers[n] = structs.replace(answer, delay=verdicts[n].delay)
                 if granted:
                     metrics.GRANTS.inc()
-        await self._replace_outdated(
+
+    async def _renew(self, tries: Sequence[Try], rows: Sequence[Row], verdicts: Mapping[int, Verdict]) -> None:
+        """Replace outdated hashes, and keep verifiers for SCRAM where there are none, of passwords that were right."""
+        better = [(rows[n]["id"], rows[n]["password_hash"], v.better) for n, v in verdicts.items() if v.better]
+        if better:
+            await self._store.rehash(better)
+            metrics.REHASHED.inc(len(better))
+        await self._scram.keep(
             [
-                (rows[n]["id"], rows[n]["password_hash"], verdict.better)
-                for n, verdict in zip(new, verdicts, strict=True)
-                if verdict.better
+                (rows[n], tries[n].account, login.password)
+                for n, verdict in verdicts.items()
+                if verdict.found == "good" and isinstance(login := tries[n].login, Login)
             ]
         )
-        final = [answer for answer in answers if answer is not None]
-        for t, answer in zip(tries, final, strict=True):
-            _tell(t, answer)
-        return [self._prove(t.login, answer) for t, answer in zip(tries, final, strict=True)]
 
-    def _prove(self, login: Login, answer: LoginAnswer) -> LoginAnswer:
-        """Return the answer with the proof that mailstore demands; logins by SMTP get none."""
-        if answer.mailbox_id is None or login.protocol == "smtp":
+    def _prove(self, attempt: Try, row: Row, answer: LoginAnswer) -> LoginAnswer:
+        """Return a good answer with the proof that mailstore demands (not by SMTP), and with SCRAM's ServerSignature."""
+        login, mailbox_id = attempt.login, answer.mailbox_id
+        if mailbox_id is None:
+            return answer
+        if isinstance(login, ScramLogin):
+            answer = structs.replace(answer, server_signature=self._scram.signature(login, attempt.account, row))
+        if login.protocol == "smtp":
             return answer
         until = self._clock.timestamp() + LIFE
-        return structs.replace(answer, proof=self._proofs.sign(answer.mailbox_id, answer.credential_version, until))
+        return structs.replace(answer, proof=self._proofs.sign(mailbox_id, answer.credential_version, until))
 
-    def _try(self, item: Login) -> Try:
-        try:
-            account = str(parse_login(item.login))
-        except BadAddress:
-            account = item.login.replace("\x00", "").strip().lower()
+    def _try(self, item: Login | ScramLogin) -> Try:
+        account = account_name(item.login)
         try:
             client = peer_address(item.client_address) if item.client_address else None
         except BadAddress:
@@ -167,17 +196,20 @@ class LoginService:
         holder = self._policy.holder(client) if item.protocol != "smtp" else None  # S2, I2: POP3 and IMAP only
         key = client_host(client) if client and not exempt else None
         network = client_network(client) if client and not exempt else None
-        account = account[:LONGEST_KEY]
         keys = CounterKeys(account, None if network is None else f"{account} {network}")
         return Try(item, account, keys, key, holder, exempt, network)
 
-    async def _judge(self, attempt: Try, row: Row, times: Times) -> Verdict:
-        """Check the counters, then the cache, then the hash: unknown, disabled and wrong cost the same one hash."""
+    async def _judge(self, attempt: Try, row: Row, times: Times, held: list[str]) -> Verdict:
+        """Check the counters, then the proof, or the cache and then the hash: unknown, disabled and wrong cost the same.
+
+        `held` gets the counters of a wrong proof, for which it counts until it is in the database.
+        """
         usable = row["id"] is not None and row["state"] == "enabled"
-        stored = row["password_hash"] if usable else None
-        tag = self._memory.tag(
-            row["id"] if usable else None, attempt.account, attempt.login.password, row["credential_version"] or 0
-        )
+        login = attempt.login
+        tag = b""
+        if isinstance(login, Login):
+            version = row["credential_version"] or 0
+            tag = self._memory.tag(row["id"] if usable else None, attempt.account, login.password, version)
         delay = 0.0
         if not attempt.exempt:
             under_way = partial(self._memory.under_way, tag=tag)
@@ -187,24 +219,26 @@ class LoginService:
             delay = self._throttle.delay(row, attempt.keys, under_way)
         # an undelayed answer would disclose a right password; from the account's own networks there is no need to hide it
         for_good = delay if row["network_seen"] is None else 0.0
+        counted = () if attempt.exempt else attempt.keys.of(row)
+        if isinstance(login, ScramLogin):
+            if self._scram.signature(login, attempt.account, row):
+                return Verdict("good", delay=for_good)
+            self._memory.hold(counted)
+            held.extend(counted)
+            return Verdict("wrong", delay=delay)
+        stored = row["password_hash"] if usable else None
         if stored is not None and self._memory.knows(tag):
             return Verdict("good", delay=for_good)
+        password = login.password
         try:
             checked = await self._memory.check(
-                () if attempt.exempt else attempt.keys.of(row),
-                tag,
-                lambda: self._queue.run(lambda: self._passwords.check(stored, attempt.login.password)),
+                counted, tag, lambda: self._queue.run(lambda: self._passwords.check(stored, password))
             )
         except QueueFull:
             return Verdict("busy", 1)
         if checked.good:
             return Verdict("good", better=checked.replacement, delay=for_good)
         return Verdict("wrong", delay=delay)
-
-    async def _replace_outdated(self, better: list[tuple[UUID, str, str]]) -> None:
-        if better:
-            await self._store.rehash(better)
-            metrics.REHASHED.inc(len(better))
 
 
 def _change(attempt: Try, row: Row, verdict: Verdict, now: datetime) -> Change | None:

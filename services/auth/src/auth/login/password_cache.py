@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from uuid import UUID
 
 from auth import metrics
@@ -43,6 +43,17 @@ class PasswordCache:
         running = self._under_way.get(tag)
         return self._trying[key] - (1 if running is not None and key in running[1] else 0)
 
+    def hold(self, keys: tuple[str, ...]) -> None:
+        """Count a wrong proof of SCRAM for `keys`, as a password that is being checked, until it is released."""
+        self._trying.update(keys)
+
+    def release(self, keys: Iterable[str]) -> None:
+        """End what `hold` began: the failure is in the database."""
+        for key in keys:
+            self._trying[key] -= 1
+            if not self._trying[key]:
+                del self._trying[key]
+
     async def check(self, keys: tuple[str, ...], tag: bytes, work: Callable[[], Awaitable[Checked]]) -> Checked:
         """Return the result of `work()`, which is run once for equal checks at the same time; a right password is cached.
 
@@ -50,7 +61,7 @@ class PasswordCache:
         """
         running = self._under_way.get(tag)
         if running is None:
-            self._trying.update(keys)
+            self.hold(keys)
             task = asyncio.get_running_loop().create_task(self._run(keys, tag, work))
             running = self._under_way[tag] = task, keys
         return await asyncio.shield(running[0])
@@ -65,7 +76,4 @@ class PasswordCache:
             return checked
         finally:
             del self._under_way[tag]
-            for key in keys:
-                self._trying[key] -= 1
-                if not self._trying[key]:
-                    del self._trying[key]
+            self.release(keys)

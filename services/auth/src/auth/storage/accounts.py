@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from auth.storage.verifiers import Verifier
 from mailkit.errors import Conflict, NotFound
 from mailkit.ids import new_id
 from mailkit.postgres.pool import Queries, translated
@@ -73,7 +74,9 @@ class Accounts:
             if await self._pool.fetchval(queries.set_catchall, name, kind, mailbox, targets) is None:
                 raise no_domain(name)
 
-    async def add_mailbox(self, address: str, domain: str, hashed: str | None, quota: int, now: datetime) -> None:
+    async def add_mailbox(
+        self, address: str, domain: str, hashed: str | None, quota: int, now: datetime, verifier: Verifier | None = None
+    ) -> None:
         """Add a mailbox. Raises NotFound (the domain), Conflict."""
         async with self._transaction() as connection:
             state = await connection.fetchval(queries.share_domain, domain)
@@ -81,6 +84,7 @@ class Accounts:
                 raise NotFound(f"there is no domain {domain} here; add it first")
             if await connection.fetchval(queries.add_mailbox, new_id(), address, domain, hashed, quota, now) is None:
                 raise Conflict(f"mailbox {address} exists already")
+            await self._keep_verifier(connection, address, verifier, now)
 
     async def mailbox(self, address: str) -> Row:
         """Return a mailbox. Raises NotFound."""
@@ -95,20 +99,34 @@ class Accounts:
         async with translated():
             return list(await self._pool.fetch(queries.mailboxes, after, limit, domain))
 
-    async def set_password(self, address: str, hashed: str) -> None:
+    async def set_password(self, address: str, hashed: str, verifier: Verifier | None, now: datetime) -> None:
         """Set a password; the mailbox's sessions and grants end (decision 9). Raises NotFound."""
-        await self._change_and_drop_grants(queries.set_password, address, hashed)
+        async with self._transaction() as connection:
+            await self._change_and_drop_grants(connection, queries.set_password, address, hashed)
+            await connection.execute(queries.drop_verifier, address)
+            await self._keep_verifier(connection, address, verifier, now)
+
+    async def _keep_verifier(
+        self, connection: asyncpg.Connection, address: str, verifier: Verifier | None, now: datetime
+    ) -> None:
+        if verifier is not None:
+            keys = verifier.keys
+            await connection.execute(
+                queries.keep_verifier, address, verifier.salt, verifier.iterations, keys.stored, keys.server, now
+            )
 
     async def disable(self, address: str, state: str) -> None:
         """Refuse logins and relaying; with `state` purging mail too, for good. Raises NotFound."""
-        await self._change_and_drop_grants(queries.disable, address, state)
-
-    async def _change_and_drop_grants(self, statement: str, address: str, value: str) -> None:
         async with self._transaction() as connection:
-            box = await connection.fetchval(statement, address, value)
-            if box is None:
-                raise nobody(address)
-            await connection.execute(queries.drop_grants, box)
+            await self._change_and_drop_grants(connection, queries.disable, address, state)
+
+    async def _change_and_drop_grants(
+        self, connection: asyncpg.Connection, statement: str, address: str, value: str
+    ) -> None:
+        box = await connection.fetchval(statement, address, value)
+        if box is None:
+            raise nobody(address)
+        await connection.execute(queries.drop_grants, box)
 
     async def enable(self, address: str) -> bool:
         """Enable a mailbox; False if there is no such mailbox or it is being removed."""

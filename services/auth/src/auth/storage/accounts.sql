@@ -77,6 +77,14 @@ update auth.mailboxes set password_hash = $2, credential_version = credential_ve
  where address = $1 and state <> 'purging'
 returning id
 
+-- name: drop_verifier
+delete from auth.scram_verifiers v using auth.mailboxes m where m.address = $1 and v.mailbox_id = m.id
+
+-- name: keep_verifier
+-- Of the password that the same transaction has set.
+insert into auth.scram_verifiers (mailbox_id, credential_version, salt, iterations, stored_key, server_key, made_at)
+select m.id, m.credential_version, $2, $3, $4, $5, $6 from auth.mailboxes m where m.address = $1
+
 -- name: set_quota
 update auth.mailboxes set quota_limit = $2, limit_version = limit_version + 1
  where address = $1

@@ -6,6 +6,8 @@ select q.n,
        a.credential_version as answered_version, a.quota_limit, a.limit_version,
        m.id, m.state, m.password_hash, m.credential_version, m.address as box_address,
        m.quota_limit as box_quota, m.limit_version as box_version,
+       v.credential_version as scram_version, v.salt as scram_salt, v.iterations as scram_iterations,
+       v.stored_key as scram_stored, v.server_key as scram_server,
        w.seen_at as network_seen,
        coalesce(fn.failures, 0) as network_failures, fn.window_started as network_window,
        coalesce(fa.failures, 0) as account_failures, fa.window_started as account_window,
@@ -13,6 +15,7 @@ select q.n,
   from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $7::text[]) as q (n, op, account, client, network)
   left join auth.answers a on a.operation_id = q.op
   left join auth.mailboxes m on m.address = q.account
+  left join auth.scram_verifiers v on v.mailbox_id = m.id
   left join auth.login_networks w on w.mailbox_id = m.id and w.network = q.network and w.seen_at > $8
   left join lateral (
     select failures, window_started from auth.login_failures

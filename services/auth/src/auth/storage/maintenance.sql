@@ -11,5 +11,10 @@ delete from auth.login_failures where window_started < $1
 -- name: login_networks
 delete from auth.login_networks where seen_at < $1
 
+-- name: scram_verifiers
+-- At most a slice: the next round removes more.
+delete from auth.scram_verifiers where mailbox_id in (
+    select mailbox_id from auth.scram_verifiers where made_at < $1 order by mailbox_id limit 10000)
+
 -- name: relay_use
 delete from auth.relay_use where hour < $1

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -122,6 +123,27 @@ login_failures = Table(
     PrimaryKeyConstraint("kind", "key", name="login_failures_pkey"),
     CheckConstraint("kind in ('account', 'address', 'network')", name="login_failures_kind"),
     Index("login_failures_window", "window_started"),
+)
+
+#: SCRAM-SHA-256's verifier of a mailbox's password, of use while `credential_version` is the mailbox's (docs/decisions/0061).
+scram_verifiers = Table(
+    "scram_verifiers",
+    metadata,
+    Column("mailbox_id", Uuid, ForeignKey("auth.mailboxes.id", ondelete="cascade"), primary_key=True),
+    Column("credential_version", Integer, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("iterations", Integer, nullable=False),
+    Column("stored_key", LargeBinary, nullable=False),
+    Column("server_key", LargeBinary, nullable=False),
+    time("made_at"),
+)
+
+#: Secrets of all replicas: `scram`, from which salts and nonces are made.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
 )
 
 #: Client networks (/24, /64) with a recent right password of a mailbox.

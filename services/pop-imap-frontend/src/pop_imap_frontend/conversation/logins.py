@@ -1,18 +1,18 @@
 """Logins of both protocols: one request to auth, with the client's address, to which the relay grant is given (S2, I2)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Literal
 from uuid import UUID
 
-from auth_api.wire import Login, LoginAnswer
+from auth_api.logins import Given, LoginClient, Mechanism
+from auth_api.wire import LoginAnswer
 from mailkit.errors import PostriderError, Unanswered, Unavailable
 from mailkit.ids import new_id
-from mailkit.mail.sasl import Password
 from mailkit.net.listener import Peer
 from mailkit.net.stream import Stream
 from mailkit.net.tarpit import Tarpit
-from mailkit.rpc.batch import Batcher
 from pop_imap_frontend import metrics
 
 #: A login is answered within 10 s; this covers the request to auth, its retry and the opening of POP3's maildrop.
@@ -27,22 +27,27 @@ def login_ends() -> float:
 
 
 class Logins:
-    """Client of auth that sends logins in batches. A request without an answer is retried once under the same id."""
+    """Client of auth for logins. A request without an answer is retried once under the same id."""
 
     def __init__(
         self,
-        batcher: Batcher[Login, LoginAnswer],
+        client: LoginClient,
         undo_checks: Callable[[Sequence[UUID]], Awaitable[list[bool]]],
         tarpit: Tarpit,
     ) -> None:
-        self._batcher = batcher
+        self._client = client
         self._undo_checks = undo_checks
         self._tarpit = tarpit
 
+    @property
+    def mechanisms(self) -> Mapping[str, Mechanism]:
+        """The SASL mechanisms by name, in the order in which they are announced."""
+        return self._client.mechanisms
+
     async def check(
         self,
-        protocol: str,
-        given: Password,
+        protocol: Literal["pop3", "imap"],
+        given: Given,
         peer: Peer,
         *,
         ends: float | None = None,
@@ -53,14 +58,14 @@ class Logins:
         The address of a direct client is not passed on, so it gets no relay grant (decision 9).
         """
         holder = None if peer.direct else peer.address
-        question = Login(operation or new_id(), protocol, given.user, given.password, holder)  # type: ignore[arg-type]
+        operation = operation or new_id()
         outcome = "away"
         try:
             async with asyncio.timeout_at(login_ends() if ends is None else ends):
                 try:
-                    answer = await self._batcher.ask(question)
+                    answer = await self._client.ask(operation, protocol, given, holder)
                 except Unanswered:
-                    answer = await self._batcher.ask(question)
+                    answer = await self._client.ask(operation, protocol, given, holder)
             outcome = answer.outcome
             return answer
         except TimeoutError:

@@ -2,7 +2,6 @@
 
 from enum import Flag, auto
 
-from mailkit.mail.sasl import MECHANISMS
 from pop_imap_frontend.imap.context import ImapContext
 
 
@@ -40,7 +39,7 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool) -> bytes:
         if not tls and context.tls is not None:
             names.append("STARTTLS")
         if tls or context.plaintext_logins:
-            names += [f"AUTH={name}" for name in MECHANISMS]
+            names += [f"AUTH={name}" for name in context.logins.mechanisms]
         else:
             names.append("LOGINDISABLED")
     return " ".join(names).encode()

@@ -5,9 +5,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from auth_api.wire import Login, LoginAnswer
+from auth_api.logins import LoginClient
 from mailkit.net.tarpit import Tarpit
-from mailkit.rpc.batch import Batcher
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.policy.conduct import ClientLimits
@@ -26,7 +25,7 @@ class SmtpContext:
     recipients: RecipientCheck
     limits: ClientLimits
     acceptor: Acceptor
-    logins: Batcher[Login, LoginAnswer]
+    logins: LoginClient
     tarpit: Tarpit
     """Delays the answers to logins."""
     bodies: BodyBudget

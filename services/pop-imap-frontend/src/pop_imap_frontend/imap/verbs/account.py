@@ -1,7 +1,10 @@
 """Commands of any state, and those that log in (RFC 3501 6.1, 6.2; RFC 2971, 2342, 4959, 5161)."""
 
+from auth_api.logins import Given
+from auth_api.wire import LoginAnswer
 from mailkit.errors import PostriderError
-from mailkit.mail.sasl import LONGEST_RESPONSE, MECHANISMS, Cancelled, Exchange, Malformed, Password
+from mailkit.mail.sasl import LONGEST_RESPONSE, Cancelled, Exchange, Malformed, Password
+from mailkit.mail.scram import conclude
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import AWAY, BadCommand, Disconnect, No
 from pop_imap_frontend.imap.session import ImapSession
@@ -60,13 +63,18 @@ async def login(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
     password = cursor.login_text()
     cursor.end()
-    return await _log_in(session, Password(user, password), "LOGIN")
+    _require_tls(session)
+    try:
+        answer = await _ask(session, Password(user, password))
+    except PostriderError:
+        raise No(AWAY) from None
+    return _logged_in(session, answer, "LOGIN")
 
 
 async def authenticate(session: ImapSession, cursor: Cursor) -> str:
     """Log in with a SASL mechanism (RFC 3501 6.2.2), with or without an initial response (SASL-IR, RFC 4959)."""
     cursor.space()
-    mechanism = MECHANISMS.get(cursor.keyword("a mechanism"))
+    mechanism = session.context.logins.mechanisms.get(cursor.keyword("a mechanism"))
     if mechanism is None:
         raise No("[CANNOT] this mechanism is not supported")
     _require_tls(session)
@@ -76,13 +84,17 @@ async def authenticate(session: ImapSession, cursor: Cursor) -> str:
         with session.waiting():
             return await session.stream.readline(LONGEST_RESPONSE)
 
+    exchange = Exchange(cursor.data[cursor.pos :].strip(), challenge)
     try:
-        given = await mechanism(Exchange(cursor.data[cursor.pos :].strip(), challenge))
+        answer = await _ask(session, await mechanism(exchange))
+        await conclude(exchange, answer.server_signature)
     except Cancelled:
         raise BadCommand("cancelled") from None
     except Malformed as error:
         raise BadCommand(str(error)) from None
-    return await _log_in(session, given, "AUTHENTICATE")
+    except PostriderError:
+        raise No(AWAY) from None
+    return _logged_in(session, answer, "AUTHENTICATE")
 
 
 def _require_tls(session: ImapSession) -> None:
@@ -90,19 +102,20 @@ def _require_tls(session: ImapSession) -> None:
         raise No("[PRIVACYREQUIRED] logins need TLS, use STARTTLS first")
 
 
-async def _log_in(session: ImapSession, given: Password, verb: str) -> str:
-    _require_tls(session)
+async def _ask(session: ImapSession, given: Given) -> LoginAnswer:
+    """Return auth's answer to a good login, when it is due. Raises No, Disconnect, PostriderError."""
     logins = session.context.logins
-    try:
-        answer = await logins.check("imap", given, session.peer)
-    except PostriderError:
-        raise No(AWAY) from None
+    answer = await logins.check("imap", given, session.peer)
     with session.waiting():
         answer = await logins.when_due(answer, session.peer, session.stream)
     if answer.outcome != "ok":
         if session.login_failed():
             raise Disconnect("too many failed logins")
         raise No(_REFUSALS[answer.outcome])
+    return answer
+
+
+def _logged_in(session: ImapSession, answer: LoginAnswer, verb: str) -> str:
     session.logged_in(answer)
     return f"[CAPABILITY {session.capabilities().decode()}] {verb} completed"
 

@@ -1,8 +1,10 @@
 """AUTHORIZATION: CAPA, STLS and the logins (RFC 1939 4 and 7, RFC 2449, RFC 2595, RFC 5034)."""
 
+from auth_api.logins import Given
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
-from mailkit.mail.sasl import LONGEST_RESPONSE, MECHANISMS, Cancelled, Exchange, Malformed, Password
+from mailkit.mail.sasl import LONGEST_RESPONSE, Cancelled, Exchange, Malformed, Password
+from mailkit.mail.scram import conclude
 from mailkit.net.reading import LineTooLong
 from pop_imap_frontend.conversation.logins import login_ends
 from pop_imap_frontend.pop3 import refusals
@@ -24,7 +26,7 @@ async def capa(session: Pop3Session, argument: str) -> None:
         f"LOGIN-DELAY {session.context.login_delay}",
     ]
     if session.may_log_in():
-        names += ["USER", " ".join(["SASL", *MECHANISMS])]
+        names += ["USER", " ".join(["SASL", *session.context.logins.mechanisms])]
     if not session.tls_refusal():
         names.append("STLS")
     session.reply("+OK capabilities\r\n" + "\r\n".join([*names, "IMPLEMENTATION Postrider", "."]))
@@ -59,7 +61,7 @@ async def auth(session: Pop3Session, argument: str) -> None:
     """Log in with a SASL mechanism (RFC 5034), with or without an initial response."""
     name, _, initial = argument.partition(" ")
     _require_tls(session)
-    mechanism = MECHANISMS.get(name.upper())
+    mechanism = session.context.logins.mechanisms.get(name.upper())
     if mechanism is None:
         raise Refused("-ERR this mechanism is not supported")
 
@@ -71,13 +73,17 @@ async def auth(session: Pop3Session, argument: str) -> None:
             await session.skip_line()
             raise Refused(refusals.TOO_LONG) from None
 
+    exchange = Exchange(initial.strip().encode(), challenge)
     try:
-        given = await mechanism(Exchange(initial.strip().encode(), challenge))
+        try:
+            given = await mechanism(exchange)
+        except PostriderError:
+            raise Away from None
+        await _log_in(session, given, exchange)
     except Cancelled:
         raise Refused("-ERR cancelled") from None
     except Malformed:
         raise Refused(refusals.SYNTAX) from None
-    await _log_in(session, given)
 
 
 def _require_tls(session: Pop3Session) -> None:
@@ -85,8 +91,11 @@ def _require_tls(session: Pop3Session) -> None:
         raise Refused(refusals.TLS_REQUIRED)
 
 
-async def _log_in(session: Pop3Session, given: Password) -> None:
-    """Ask auth, lock the maildrop and answer with its size, all within one deadline. Raises Refused."""
+async def _log_in(session: Pop3Session, given: Given, exchange: Exchange | None = None) -> None:
+    """Ask auth, lock the maildrop and answer with its size, all within one deadline, in which waits for the client do not count.
+
+    Raises Refused, and Cancelled or Malformed if the client does not conclude `exchange`.
+    """
     logins = session.context.logins
     ends, operation = login_ends(), new_id()
     try:
@@ -105,6 +114,15 @@ async def _log_in(session: Pop3Session, given: Password) -> None:
     if answer.outcome != "ok":
         raise Refused(_REFUSALS[answer.outcome], ends=session.login_failed())
     session.proof = answer.proof  # to release the lock with, if mailstore does not say that it was taken
+    if exchange is not None:
+        left, concluded = ends - login_ends(), False
+        try:
+            await conclude(exchange, answer.server_signature)
+            concluded = True
+        finally:
+            if not concluded:
+                await logins.undo_check(operation)  # P4, as above
+        ends = login_ends() + left
     try:
         drop = await session.lock.take(answer, ends)
     except Away:

@@ -1,10 +1,12 @@
 """SMTP AUTH (RFC 4954), with and without an initial response."""
 
-from auth_api.wire import Login, LoginAnswer
+from auth_api.logins import Given
+from auth_api.wire import LoginAnswer
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.mail.reply import Reply
-from mailkit.mail.sasl import MECHANISMS, Cancelled, Exchange, Malformed, Password
+from mailkit.mail.sasl import Cancelled, Exchange, Malformed
+from mailkit.mail.scram import conclude
 from smtp_gateway import metrics, replies
 from smtp_gateway.smtp.session import SmtpSession
 
@@ -36,34 +38,35 @@ async def _auth(session: SmtpSession, argument: str) -> Reply:
     if not session.may_log_in():
         return replies.NEEDS_TLS
     name, _, initial = argument.partition(" ")
-    mechanism = MECHANISMS.get(name.upper())
+    mechanism = session.context.logins.mechanisms.get(name.upper())
     if mechanism is None:
         return replies.UNKNOWN_MECHANISM
+    exchange = Exchange(initial.strip().encode(), session.challenge)
     try:
-        credentials = await mechanism(Exchange(initial.strip().encode(), session.challenge))
+        answer = await _ask(session, await mechanism(exchange))
+        await conclude(exchange, answer.server_signature)
     except Cancelled:
         return replies.AUTH_CANCELLED
     except Malformed:
         return replies.BAD_AUTH
-    return await _ask(session, credentials)
-
-
-async def _ask(session: SmtpSession, given: Password) -> Reply:
-    try:
-        answer = await session.context.logins.ask(
-            Login(new_id(), "smtp", given.user, given.password, session.peer.address)
-        )
     except PostriderError:
         metrics.LOGINS.labels("away").inc()
         return replies.LOGIN_LATER
-    if not await session.context.tarpit.delay(session.peer.address, answer.delay):
+    if answer.outcome == "ok":
+        session.login = answer
+    return _OUTCOMES[answer.outcome]
+
+
+async def _ask(session: SmtpSession, given: Given) -> LoginAnswer:
+    """Return auth's answer when it is due. Raises PostriderError."""
+    address = session.peer.address
+    answer = await session.context.logins.ask(new_id(), "smtp", given, address)
+    if not await session.context.tarpit.delay(address, answer.delay):
         # for right and wrong passwords alike: a difference would disclose the right one
         answer = LoginAnswer("throttled")
     metrics.LOGINS.labels(answer.outcome).inc()
-    if answer.outcome == "ok":
-        session.login = answer
-    else:
+    if answer.outcome != "ok":
         session.failed_logins += 1
         if session.failed_logins >= MOST_FAILURES:
             session.conduct.end()  # 421 follows this reply
-    return _OUTCOMES[answer.outcome]
+    return answer

@@ -1,7 +1,6 @@
 """EHLO and HELO (RFC 5321 4.1.1.1), and STARTTLS (RFC 3207)."""
 
 from mailkit.mail.reply import Reply
-from mailkit.mail.sasl import MECHANISMS
 from mailkit.net.tls_versions import negotiated, warn_of_old
 from smtp_gateway import replies
 from smtp_gateway.smtp.paths import client_name
@@ -26,7 +25,7 @@ async def ehlo(session: SmtpSession, argument: str) -> None:
     if not session.tls and session.context.tls is not None:
         lines.append("STARTTLS")
     if session.may_log_in() and session.login is None:
-        lines.append(" ".join(["AUTH", *MECHANISMS]))
+        lines.append(" ".join(["AUTH", *session.context.logins.mechanisms]))
     await session.say(Reply(250, "", "\n".join(lines)), junk=True)
     return session.drain_if_due()
 

@@ -1,0 +1,70 @@
+"""Logins of a service's clients: the mechanisms that it offers, and lists to auth by password and by SCRAM."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal, Protocol
+from uuid import UUID
+
+from auth_api.wire import Login, LoginAnswer, ScramLogin, ScramOffer, ScramQuestion
+from mailkit.errors import Unavailable
+from mailkit.mail.sasl import MECHANISMS, Exchange, Password
+from mailkit.mail.scram import NAME, Offer, Proof, scram
+from mailkit.rpc.batch import Batcher
+
+Given = Password | Proof
+"""What a client shows of its password."""
+Mechanism = Callable[[Exchange], Awaitable[Given]]
+
+#: Lists of logins are short, since each may wait for hashes.
+_FLIGHTS, _MOST = 4, 20
+
+
+class LoginEndpoints(Protocol):
+    """What `LoginClient` needs of `auth_api.client.AuthClient`."""
+
+    async def logins(self, items: Sequence[Login]) -> list[LoginAnswer]: ...
+    async def scram_offers(self, items: Sequence[ScramQuestion]) -> list[ScramOffer]: ...
+    async def scram_logins(self, items: Sequence[ScramLogin]) -> list[LoginAnswer]: ...
+
+
+class LoginClient:
+    """`with_scram`: offer SCRAM-SHA-256. `patience`: deadline of a question in seconds; then Unavailable."""
+
+    def __init__(self, auth: LoginEndpoints, *, with_scram: bool = False, patience: float = 9.0) -> None:
+        self._passwords = Batcher(auth.logins, flights=_FLIGHTS, most=_MOST, patience=patience)
+        self._offers = Batcher(auth.scram_offers, flights=_FLIGHTS, patience=patience)
+        self._proofs = Batcher(auth.scram_logins, flights=_FLIGHTS, most=_MOST, patience=patience)
+        self.mechanisms: Mapping[str, Mechanism] = {**({NAME: self._scram} if with_scram else {}), **MECHANISMS}
+        """The mechanisms by name, in the order in which they are announced."""
+
+    async def ask(
+        self, operation: UUID, protocol: Literal["smtp", "pop3", "imap"], given: Given, address: str | None
+    ) -> LoginAnswer:
+        """Return auth's answer to a login from the client address `address` (None: it gets no grant).
+
+        A good answer to SCRAM has a ServerSignature, with which `mailkit.mail.scram.conclude` ends the exchange. Raises the errors
+        of `mailkit.rpc.client.ServiceClient.call`.
+        """
+        if isinstance(given, Password):
+            return await self._passwords.ask(Login(operation, protocol, given.user, given.password, address))
+        answer = await self._proofs.ask(
+            ScramLogin(
+                operation,
+                protocol,
+                given.user,
+                address,
+                given.client_first,
+                given.client_final,
+                given.nonce,
+                given.proof,
+            )
+        )
+        if answer.outcome == "ok" and not answer.server_signature:  # a repeated operation, after its nonce's time
+            raise Unavailable("auth does not answer")
+        return answer
+
+    async def _scram(self, exchange: Exchange) -> Proof:
+        return await scram(exchange, self._offer)
+
+    async def _offer(self, user: str, nonce: str) -> Offer:
+        answer = await self._offers.ask(ScramQuestion(user, nonce))
+        return Offer(answer.salt, answer.iterations, answer.nonce)
