@@ -5,6 +5,8 @@ import pytest
 from mailkit.testing.growth import MOST_GROWTH, growth
 from mailstore.mime import address, render
 from mailstore.mime.address import MAX_UNCOMMON, Patience, address_list
+from mailstore.mime.compared import Compared
+from mailstore.mime.sort_keys import SortKeys
 
 
 def _field(name: bytes, value: bytes) -> bytes:
@@ -112,14 +114,18 @@ def test_columns() -> None:
         b"Cc: J\xf6rg <j@y>\r\nBcc: \xc3\xb6@x\r\nSubject: =?koi8-r?B?8NLJ18XU?=\r\n =?x-none?q?a?= b\0\r\n"
         b"Message-ID: <1@x> \r\nDate: Mon, 2 Jan 2006 23:04:05 -0700\r\n\r\ntext"
     )
-    assert rendered.from_ == "Jörg Müller <j@x>"
-    assert (rendered.to, rendered.cc, rendered.bcc) == ("a@b\nc@d\ne@f", "Jörg <j@y>", "ö@x")
-    assert rendered.subject == "Приветa b"
-    assert rendered.message_id == "<1@x>"
-    assert rendered.date_sent is not None and rendered.date_sent.isoformat() == "2006-01-02T23:04:05-07:00"
+    found = rendered.compared
+    assert found.from_ == "Jörg Müller <j@x>"
+    assert (found.to, found.cc, found.bcc) == ("a@b\nc@d\ne@f", "Jörg <j@y>", "ö@x")
+    assert found.subject == "Приветa b"
+    assert found.keys.message_id == "1@x"
+    assert found.sent_at is not None and found.sent_at.isoformat() == "2006-01-03T06:04:05+00:00"
     assert str(rendered.sent_day) == "2006-01-02"
-    empty = render(b"x")
-    assert (empty.subject, empty.from_, empty.message_id, empty.date_sent, empty.sent_day) == ("", "", "", None, None)
+    empty, nothing = render(b"x"), SortKeys("", "", "", False, "", "", "", "", "")
+    assert (empty.compared, empty.sent_day) == (
+        Compared(sent_at=None, subject="", from_="", to="", cc="", bcc="", keys=nothing),
+        None,
+    )
 
 
 @pytest.mark.parametrize("unit", [b'"" ', b'"".', b"a ", b"().", b"<@a,", b"=?utf-8?q?a?= ", b"a b c:"])
@@ -145,7 +151,8 @@ def test_all_address_fields_of_a_message_share_the_bounds(monkeypatch):
     from_, to = b'((NIL NIL "a" "b.test"))', b'(("d" NIL "c" "e.test")(NIL NIL "f" "g.test")'
     assert found.envelope.startswith(b"(NIL NIL %b %b %b %b" % (from_, from_, from_, to)), found.envelope
     assert found.envelope.count(b"e.test") == 2 and b"i@j" not in found.envelope and b"l.test" not in found.envelope
-    assert found.from_ == "a@b.test" and found.to.count("e.test") == 2 and "l.test" not in found.cc
+    texts = found.compared
+    assert texts.from_ == "a@b.test" and texts.to.count("e.test") == 2 and "l.test" not in texts.cc
 
 
 def test_a_long_list_with_odd_addresses_in_it_is_shown_whole():

@@ -2,10 +2,12 @@
 
 import re
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailstore.mime import body_text, header_fields, render, search, section
+from mailstore.mime.compared import compared
 from mailstore.mime.sections import MESSAGE, unpack
 from tests.support.mime_samples import ADDRESSES, TEXTS, TYPES, corpus, generate
 
@@ -98,9 +100,14 @@ def _check(message: bytes) -> None:
         if row.kind == MESSAGE:
             assert rows[index + 1].depth == row.depth + 1
             assert rows[index + 1].header == row.body
-    for text in (rendered.subject, rendered.from_, rendered.to, rendered.cc, rendered.bcc, rendered.message_id):
+    found, keys = rendered.compared, rendered.compared.keys
+    texts = [each for each in msgspec.structs.astuple(keys) if isinstance(each, str)]
+    for text in (found.subject, found.from_, found.to, found.cc, found.bcc, *texts):
         text.encode()
         assert "\0" not in text
+    shown = compared(rendered.envelope)
+    assert (shown.sent_at, shown.from_, shown.to) == (found.sent_at, found.from_, found.to)
+    assert msgspec.structs.replace(shown.keys, references=keys.references) == keys
     body_text(message, rendered.parts).encode()
     search.text_contains(message, rendered.parts, "ö\0nothing")
     header_fields(message[: rendered.header_len], [b"from"], not_=True)

@@ -2,10 +2,12 @@
 
 import base64
 import quopri
+import sys
 
 import pytest
 
 from mailstore.mime import body_text, render, search
+from mailstore.mime.casemap import casemap
 from mailstore.mime.dates import as_utc, parse_date
 from mailstore.mime.words import header_text
 from tests.support.mime_samples import multipart
@@ -55,6 +57,13 @@ def test_fold() -> None:
     assert search.fold("ÄÖ ß") == search.fold("äö SS")
     assert search.fold("A\u0308") == search.fold("ä")
     assert search.contains("Hello World", search.fold("LO w"))
+    assert search.contains("Café ﬁne", search.fold("cafe")) and search.contains("Café ﬁne", search.fold("FINE"))
+
+
+def test_what_the_collation_takes_for_equal_is_found() -> None:
+    """i;unicode-casemap (RFC 5051), in which SORT and THREAD compare texts."""
+    for each in map(chr, range(sys.maxunicode + 1)):
+        assert each.isascii() or search.fold(casemap(each)) == search.fold(each) == search.fold(each.casefold())
 
 
 def test_body_text_is_bounded() -> None:

@@ -36,6 +36,7 @@ from mailstore.reading.retrieve import Retriever
 from mailstore.reading.search import Searcher
 from mailstore.reading.sections import Sections
 from mailstore.reading.usage import Usage
+from mailstore.storage.backfill import Backfill
 from mailstore.storage.fetch import FetchRows
 from mailstore.storage.filing import Filings
 from mailstore.storage.mailboxes import Mailboxes
@@ -47,6 +48,7 @@ from mailstore.storage.purge import Purges
 from mailstore.storage.retention import Retention
 from mailstore.storage.search import SearchRows
 from mailstore.storage.views import FolderViews
+from mailstore.upkeep.backfill import Filler
 from mailstore.upkeep.maintain import PERIOD, Maintenance
 from mailstore.writing.append import Appender
 from mailstore.writing.copy import Copier
@@ -102,7 +104,9 @@ def assemble(
     filer = Filer(Filings(pool, notifications), bodies, clock, disk, charge)
     expunger = Expunger(operations, session_bodies, clock)
     feed = Feed(notifications, clock)
-    maintenance = Maintenance(Retention(pool, lease), lease, clock, settings.queue_lifetime_seconds)
+    maintenance = Maintenance(
+        Retention(pool, lease), Filler(Backfill(pool), bodies), lease, clock, settings.queue_lifetime_seconds
+    )
     steps = endpoints.Steps(
         references=References(pool),
         proven=Proven(settings.proofs, clock),

@@ -8,7 +8,6 @@ import re
 
 from mailstore.mime.lexer import ATEXT, BAD, END, MORE, Lexer
 from mailstore.mime.quote import NIL, nstring, text
-from mailstore.mime.words import header_text
 
 #: One address in the usual form, up to and including its comma. Other forms are read with the full grammar.
 _common = re.compile(
@@ -20,13 +19,6 @@ _common = re.compile(
 MAX_ADDRESSES = 4096
 #: Limit of the octets of a message's address fields that are read with the full grammar.
 MAX_UNCOMMON = 32 * 1024
-#: The next string of an ENVELOPE as written by this package: NIL, quoted, or the head of a literal.
-_string = re.compile(rb'[( )]*(?:(NIL)|"([^"\\]*+(?:\\.[^"\\]*+)*+)"|\{(\d+)\}\r\n)').match
-_escaped = re.compile(rb"\\(.)")
-#: One address of a list in the usual form: name, mailbox and host, quoted without escapes.
-_plain = re.compile(rb'\((?:NIL|"([^"\\]*+)") NIL "([^"\\]*+)" "([^"\\]*+)"\)').match
-#: Limit of the searched characters of each address field.
-MAX_SEARCHED = 64 * 1024
 _END_OF_GROUP = b"(NIL NIL NIL NIL)"
 
 
@@ -67,63 +59,6 @@ def address_list(value: bytes, patience: Patience | None = None) -> bytes:
             break
     patience.addresses -= len(found)
     return b"(%b)" % b"".join(found) if found else NIL
-
-
-def searched(envelope: bytes) -> tuple[str, str, str, str]:
-    """Return From, To, Cc and Bcc of an ENVELOPE written by this package, as SEARCH compares them.
-
-    Each has a line `name <mailbox@host>` per address, decoded (RFC 3501 6.4.4), and at most MAX_SEARCHED characters.
-    """
-    date = _string(envelope, 1)
-    assert date is not None
-    subject = _string(envelope, _end(date))
-    assert subject is not None
-    pos = _end(subject)
-    found, before = [], b""
-    lines: list[str] = []
-    for _ in range(6):
-        pos += 1  # the space before the list
-        if before and envelope.startswith(before, pos):  # Sender and Reply-To are mostly equal to From
-            end = pos + len(before)
-        else:
-            lines, end = _lines(envelope, pos)
-        before, pos = envelope[pos:end], end
-        found.append("\n".join(lines)[:MAX_SEARCHED])
-    from_, _, _, to, cc, bcc = found
-    return from_, to, cc, bcc
-
-
-def _lines(envelope: bytes, pos: int) -> tuple[list[str], int]:
-    """The addresses of the list at `pos`, and the end of the list."""
-    if envelope.startswith(NIL, pos):
-        return [], pos + len(NIL)
-    pos += 1
-    lines = []
-    while envelope.startswith(b"(", pos):
-        if plain := _plain(envelope, pos):
-            pos = plain.end()
-            name, mailbox, host = plain.groups()
-            where = header_text(mailbox + b"@" + host)
-            lines.append(f"{header_text(name)} <{where}>" if name else where)
-            continue
-        four = []
-        for _ in range(4):
-            match = _string(envelope, pos)
-            assert match is not None
-            pos = _end(match)
-            nil, quoted, size = match.groups()
-            four.append(envelope[pos - int(size) : pos] if size else b"" if nil else _escaped.sub(rb"\1", quoted))
-        pos += 1
-        name, _, mailbox, host = four
-        where = header_text(mailbox + b"@" + host if host else mailbox)
-        if name or where:
-            lines.append(f"{header_text(name)} <{where}>" if name else where)
-    return lines, pos + 1
-
-
-def _end(string: re.Match[bytes]) -> int:
-    """The end of a string whose head was matched."""
-    return string.end() + int(string[3] or 0)
 
 
 class _Addresses(Lexer):

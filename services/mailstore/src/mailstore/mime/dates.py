@@ -1,7 +1,7 @@
 """Parser of the Date field (RFC 5322 3.3 and 4.3)."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 _MONTHS = {
     name: number
@@ -62,11 +62,6 @@ def as_utc(moment: datetime) -> datetime | None:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def day_of(moment: datetime | None) -> date | None:
-    """Return the date as written; None for None."""
-    return None if moment is None else moment.date()
 
 
 def _year(text: bytes) -> int:

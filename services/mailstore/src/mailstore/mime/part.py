@@ -16,10 +16,8 @@ _CONTENT = {
     b"content-location": "location",
     b"mime-version": "version",
 }
-#: The fields of an ENVELOPE (RFC 3501 7.4.2).
-ENVELOPE_FIELDS = frozenset(
-    (b"date", b"subject", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"in-reply-to", b"message-id")
-)
+#: The fields of an ENVELOPE (RFC 3501 7.4.2), and References, by which THREAD finds a message's ancestors (RFC 5256 3).
+MESSAGE_FIELDS = frozenset(b"date subject from sender reply-to to cc bcc in-reply-to message-id references".split())
 
 
 class Part:
@@ -66,7 +64,7 @@ class Part:
         self.location: bytes | None = None
         self.digest = False
         self.children: list[Part] = []
-        #: ENVELOPE fields of a message's own header: values in order, by lower-case name.
+        #: MESSAGE_FIELDS of a message's own header: values in order, by lower-case name.
         self.fields: dict[bytes, list[bytes]] = {}
 
 
@@ -78,7 +76,7 @@ def read_fields(part: Part, block: bytes) -> None:
     for field in split_fields(block):
         name, colon, raw = field.partition(b":")
         name = name.rstrip(b" \t").lower()
-        if name in ENVELOPE_FIELDS:
+        if name in MESSAGE_FIELDS:
             if is_message and colon:
                 part.fields.setdefault(name, []).append(value_of(raw))
         elif (what := _CONTENT.get(name)) is not None and colon:

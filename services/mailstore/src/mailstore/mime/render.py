@@ -1,12 +1,13 @@
 """Rendering: all values of a message's row that come from its body, computed once when it is filed (decision 7)."""
 
-from datetime import date, datetime
+from datetime import date
 
 import msgspec
 
-from mailstore.mime.address import searched
 from mailstore.mime.bodystructure import envelope, structure_of
+from mailstore.mime.compared import Compared, compared_values
 from mailstore.mime.dates import parse_date
+from mailstore.mime.envelope import read_envelope
 from mailstore.mime.sections import pack
 from mailstore.mime.structure import scan
 from mailstore.mime.words import header_text
@@ -23,18 +24,9 @@ class Rendered(msgspec.Struct, frozen=True):
     parts: bytes
     #: Octets of the header with its blank line, the offset of the text.
     header_len: int
-    #: Date field with its offset as written; None if absent or unreadable.
-    date_sent: datetime | None
-    #: Its date as written, which SENTBEFORE, SENTON and SENTSINCE compare.
+    #: Date as written, which SENTBEFORE, SENTON and SENTSINCE compare; None if absent or unreadable.
     sent_day: date | None
-    #: Decoded texts for SEARCH; several fields of a name are joined by LF; "" if absent. Addresses as `searched` returns them.
-    subject: str
-    from_: str
-    to: str
-    cc: str
-    bcc: str
-    #: With its angle brackets; "" if absent.
-    message_id: str
+    compared: Compared
 
 
 def render(body: bytes) -> Rendered:
@@ -45,17 +37,17 @@ def render(body: bytes) -> Rendered:
     dates = fields.get(b"date")
     shown = envelope(fields)
     sent = parse_date(dates[-1]) if dates else None
+    references = fields.get(b"references")
     return Rendered(
         shown,
         plain,
         extended,
         pack(root),
         root.body,
-        sent,
         None if sent is None else sent.date(),
-        _text(fields.get(b"subject")),
-        *searched(shown),
-        _text(fields.get(b"message-id")).strip(),
+        compared_values(
+            read_envelope(shown), sent, _text(fields.get(b"subject")), references[-1] if references else None
+        ),
     )
 
 

@@ -13,10 +13,13 @@ from mailstore.mime.words import header_text
 
 
 def fold(text: str) -> str:
-    """Return the form in which texts are compared: case-folded and composed."""
+    """Return the form in which texts are compared: decomposed and case-folded.
+
+    What i;unicode-casemap takes for equal (RFC 5051, RFC 5255 4.3) is equal, and so are "ß" and "ss".
+    """
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFC", text.casefold())
+    return unicodedata.normalize("NFKD", text).upper().casefold()
 
 
 def contains(text: str, folded_key: str) -> bool:

@@ -92,11 +92,18 @@ class Messages:
         return found
 
     async def copy(
-        self, source: int, target: int, uids: list[int], new_uids: list[int], modseq: int, masks: list[int]
+        self,
+        source: int,
+        target: int,
+        uids: list[int],
+        new_uids: list[int],
+        modseq: int,
+        masks: list[int],
+        now: datetime,
     ) -> None:
-        """Copy messages from folder `source` to `target` under new UIDs and with these masks."""
+        """Copy messages from folder `source` to `target` under new UIDs, with these masks and the save date `now`."""
         await self._connection.execute(
-            queries.copy_messages, self._mailbox_id, source, target, uids, new_uids, modseq, masks
+            queries.copy_messages, self._mailbox_id, source, target, uids, new_uids, modseq, masks, now
         )
 
     async def expunge(self, folder_id: int, uids: list[int], modseq: int, now: datetime) -> list[UUID]:

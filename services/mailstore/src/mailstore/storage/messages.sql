@@ -2,16 +2,22 @@
 with t as (
     select * from unnest($1::uuid[], $2::int[], $3::bigint[], $4::uuid[], $5::bytea[], $6::bigint[], $7::bigint[],
                          $8::bigint[], $9::timestamptz[], $10::bytea[], $11::bytea[], $12::bytea[], $13::bytea[],
-                         $14::date[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::boolean[])
+                         $14::date[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::boolean[],
+                         $21::timestamptz[], $22::timestamptz[], $23::text[], $24::text[], $25::text[], $26::boolean[],
+                         $27::text[], $28::text[], $29::text[], $30::text[], $31::text[])
         as t(mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, envelope, body,
-             bodystructure, parts, sent_day, subject, from_, to_, cc, bcc, open_end)
+             bodystructure, parts, sent_day, subject, from_, to_, cc, bcc, open_end, saved_at, sent_at, message_id, references_,
+             base_subject, derived, from_mailbox, to_mailbox, cc_mailbox, from_display, to_display)
 ), r as (
     insert into mailstore.rendered (mailbox_id, folder_id, uid, envelope, body, bodystructure, parts, sent_day, subject,
-                                    from_, to_, cc, bcc)
-    select mailbox_id, folder_id, uid, envelope, body, bodystructure, parts, sent_day, subject, from_, to_, cc, bcc from t
+                                    from_, to_, cc, bcc, message_id, references_, base_subject, derived, from_mailbox,
+                                    to_mailbox, cc_mailbox, from_display, to_display)
+    select mailbox_id, folder_id, uid, envelope, body, bodystructure, parts, sent_day, subject, from_, to_, cc, bcc, message_id,
+           references_, base_subject, derived, from_mailbox, to_mailbox, cc_mailbox, from_display, to_display from t
 )
-insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end)
-select mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end from t
+insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end,
+                               saved_at, sent_at)
+select mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end, saved_at, sent_at from t
 
 -- name: store_flags
 -- Writes only messages whose flags change, of those with MODSEQ $7 at most, and returns the new MODSEQ only if there are
@@ -69,20 +75,23 @@ select count(*) as messages, coalesce(sum(m.size), 0)::bigint as octets, coalesc
         where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between t.low and t.high offset 0) as m
 
 -- name: copy_messages
--- $4 source UIDs; $5 their new UIDs, $6 the MODSEQ and $7 their masks in folder $3.
+-- $4 source UIDs; $5 their new UIDs, $6 the MODSEQ, $7 their masks and $8 the save date in folder $3.
 with t as (
     select * from unnest($4::bigint[], $5::bigint[], $7::bigint[]) as t(old, new, mask)
 ), r as (
     insert into mailstore.rendered (mailbox_id, folder_id, uid, envelope, body, bodystructure, parts, sent_day, subject,
-                                    from_, to_, cc, bcc)
+                                    from_, to_, cc, bcc, message_id, references_, base_subject, derived, from_mailbox,
+                                    to_mailbox, cc_mailbox, from_display, to_display)
     select r.mailbox_id, $3, t.new, r.envelope, r.body, r.bodystructure, r.parts, r.sent_day, r.subject, r.from_, r.to_,
-           r.cc, r.bcc
+           r.cc, r.bcc, r.message_id, r.references_, r.base_subject, r.derived, r.from_mailbox, r.to_mailbox, r.cc_mailbox,
+           r.from_display, r.to_display
       from t cross join lateral (
            select * from mailstore.rendered r
             where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = t.old offset 0) as r
 )
-insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end)
-select m.mailbox_id, $3, t.new, m.body_id, m.prefix, m.size, t.mask, $6, m.internaldate, m.open_end
+insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end,
+                               saved_at, sent_at)
+select m.mailbox_id, $3, t.new, m.body_id, m.prefix, m.size, t.mask, $6, m.internaldate, m.open_end, $8, m.sent_at
   from t cross join lateral (
        select * from mailstore.message m where m.mailbox_id = $1 and m.folder_id = $2 and m.uid = t.old offset 0) as m
 

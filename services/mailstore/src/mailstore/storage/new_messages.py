@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from mailstore.mime import Rendered
-from mailstore.mime.address import searched
+from mailstore.mime.compared import Compared
 from mailstore.mime.search import fold
+from mailstore.mime.words import MAX_TEXT
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -34,10 +37,14 @@ def new_message(
     modseq: int,
     internaldate: datetime,
     view: Rendered,
+    now: datetime,
     *,
     open_end: bool = False,
 ) -> NewMessage:
-    """Return the row of one message with its rendered columns (decision 7). `open_end`: its last line has no CRLF."""
+    """Return the row of one message with its rendered columns (decision 7).
+
+    `now` is its save date (RFC 8514). `open_end`: its last line has no CRLF.
+    """
     return (
         mailbox_id,
         folder_id,
@@ -53,19 +60,21 @@ def new_message(
         view.bodystructure,
         view.parts,
         view.sent_day,
-        _text(view.subject),
-        _text(view.from_),
-        _text(view.to),
-        _text(view.cc),
-        _text(view.bcc),
+        *search_texts(view.compared),
         open_end,
+        now,
+        *sort_columns(view.compared),
     )
 
 
-def addresses_searched(envelope: bytes) -> tuple[str, str, str, str]:
-    """Return from_, to_, cc and bcc for a row with this ENVELOPE."""
-    from_, to, cc, bcc = map(_text, searched(envelope))
-    return from_, to, cc, bcc
+def search_texts(values: Compared) -> tuple[str, ...]:
+    """Return subject, from_, to_, cc and bcc of a row."""
+    return tuple(map(_text, (values.subject, values.from_, values.to, values.cc, values.bcc)))
+
+
+def sort_columns(values: Compared) -> tuple[object, ...]:
+    """Return sent_at, and message_id to to_display, of a row."""
+    return values.sent_at, *msgspec.structs.astuple(values.keys)
 
 
 def columns(rows: Sequence[NewMessage]) -> list[list[object]]:
@@ -73,5 +82,5 @@ def columns(rows: Sequence[NewMessage]) -> list[list[object]]:
 
 
 def _text(value: str) -> str:
-    """`value` as SEARCH compares it; Postgres accepts neither NUL nor lone surrogates."""
-    return fold(value).replace("\0", "").encode("utf-8", "replace").decode()
+    """`value` as SEARCH compares it, cut at the length of the longest field; Postgres accepts neither NUL nor lone surrogates."""
+    return fold(value)[: 4 * MAX_TEXT].replace("\0", "").encode("utf-8", "replace").decode()

@@ -76,7 +76,8 @@ subscription = Table(
     PrimaryKeyConstraint("mailbox_id", "name", name="subscription_pkey"),
 )
 
-#: Narrow, since flags change; the constant columns of a message are in `rendered`.
+#: Narrow, since flags change; the constant columns of a message are in `rendered`. `sent_at`: Date in UTC, null if there is
+#: none. `saved_at`: when the message came into this folder (RFC 8514); null for those of releases before 0007.
 message = Table(
     "message",
     metadata,
@@ -90,13 +91,16 @@ message = Table(
     Column("modseq", BigInteger, nullable=False),
     time("internaldate"),
     Column("open_end", Boolean, nullable=False, server_default=text("false")),
+    time("sent_at", nullable=True),
+    time("saved_at", nullable=True),
     PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="message_pkey"),
     Index("message_modseq", "mailbox_id", "folder_id", "modseq"),
     Index("message_body", "body_id"),
     Index("message_deleted", "mailbox_id", "folder_id", "uid", postgresql_where=text("flags & 4 <> 0")),
 )
 
-#: Values as IMAP sends them (decision 7), and the folded texts that SEARCH compares.
+#: Values as IMAP sends them (decision 7), the texts that SEARCH compares, and from `message_id` on what SORT and THREAD compare
+#: (mime/sort_keys.py). Rows of releases before 0007 have null there and other texts until upkeep fills them in (decision 0059).
 rendered = Table(
     "rendered",
     metadata,
@@ -113,7 +117,17 @@ rendered = Table(
     Column("to_", Text, nullable=False),
     Column("cc", Text, nullable=False),
     Column("bcc", Text, nullable=False),
+    Column("message_id", Text),
+    Column("references_", Text),
+    Column("base_subject", Text),
+    Column("derived", Boolean),
+    Column("from_mailbox", Text),
+    Column("to_mailbox", Text),
+    Column("cc_mailbox", Text),
+    Column("from_display", Text),
+    Column("to_display", Text),
     PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="rendered_pkey"),
+    Index("rendered_unfilled", "mailbox_id", "folder_id", "uid", postgresql_where=text("message_id is null")),
     Index(
         "rendered_big",
         "mailbox_id",
@@ -168,7 +182,7 @@ operation = Table(
 
 tables.singleton(metadata)
 
-#: Progress of work that is done once on all rows of a table, in slices, in the order of keys.
+#: Used by releases before 0007, to which a rollout may go back.
 backfill = Table(
     "backfill",
     metadata,

@@ -3,6 +3,7 @@
 A statement is built for each program. Its values are arguments; its text has only names and numbers from here.
 """
 
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,11 @@ TOO_LONG = "the search takes too long; look for less, or in fewer messages"
 
 _TEXTS = {"FROM": "r.from_", "TO": "r.to_", "CC": "r.cc", "BCC": "r.bcc", "SUBJECT": "r.subject"}
 _DAYS = {"BEFORE": "<", "ON": "=", "SINCE": ">="}
+
+
+def folded_before_0007(text: str) -> str:
+    """Return `text` as releases before 0007 wrote it into the columns that SEARCH compares."""
+    return unicodedata.normalize("NFC", text.casefold())
 
 
 Left = Callable[[], float]
@@ -65,7 +71,7 @@ class Keys:
         if key in ("LARGER", "SMALLER"):
             return f"m.size {'>' if key == 'LARGER' else '<'} {self._bind(min(rest[0], 2**62))}::bigint"
         if key in _TEXTS:
-            return f"position({self._bind(fold(rest[0]).replace(chr(0), ''))}::text in {_TEXTS[key]}) > 0"
+            return self._contains(_TEXTS[key], rest[0].replace("\0", ""))
         return f"coalesce(r.sent_day {_DAYS[key[4:]]} {self._bind(day(rest[0]))}::date, false)"
 
     def bound(self, node: Node) -> str:
@@ -81,6 +87,14 @@ class Keys:
         name = f"e{len(self.values)}"
         self.values.append(f", {self.exact(node)} as {name}")
         return name
+
+    def _contains(self, text: str, key: str) -> str:
+        """Return SQL that looks for `key` in a text column, also of a row that is not filled in yet (decision 0059)."""
+        found = f"position({self._bind(fold(key))}::text in {text}) > 0"
+        if key.isascii():
+            return found
+        before = f"position({self._bind(folded_before_0007(key))}::text in {text}) > 0"
+        return f"(case when r.message_id is null then {before} else {found} end)"
 
     def _bind(self, value: Any) -> str:
         self.arguments.append(value)

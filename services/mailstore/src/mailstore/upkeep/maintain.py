@@ -10,7 +10,7 @@ from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailstore.storage.retention import Retention
-from mailstore.upkeep.backfill import fill_addresses
+from mailstore.upkeep.backfill import Filler
 
 log = get_logger()
 
@@ -20,14 +20,15 @@ TOMBSTONES = timedelta(days=7)
 #: Limit of the rows removed by one transaction.
 SLICE = 5000
 #: Limit of the slices of a back-fill in one round.
-MOST_SLICES = 200
+MOST_SLICES = 1000
 
 
 class Maintenance:
     """Maintenance, done by one replica at a time under a fenced lease that every step renews."""
 
-    def __init__(self, retention: Retention, lease: Singleton, clock: Clock, lifetime: int) -> None:
+    def __init__(self, retention: Retention, filler: Filler, lease: Singleton, clock: Clock, lifetime: int) -> None:
         self._retention = retention
+        self._filler = filler
         self._lease = lease
         self._clock = clock
         self._keep = timedelta(seconds=lifetime) + timedelta(hours=24)
@@ -55,7 +56,7 @@ class Maintenance:
                     await self._make_partitions()
                     await self._drop_partitions()
                 for _ in range(MOST_SLICES):
-                    if not await self._lease.mine() or not await fill_addresses(self._lease):
+                    if not await self._lease.mine() or not await self._filler.fill(self._lease):
                         break
         except LeaseLost:
             log.info("maintenance", error="another replica does it")

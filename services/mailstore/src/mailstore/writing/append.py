@@ -93,6 +93,7 @@ class Appender:
                 given.modseq,
                 date,
                 view,
+                now,
                 open_end=bool(message) and not message.endswith(b"\r\n"),
             )
         )

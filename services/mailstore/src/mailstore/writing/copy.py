@@ -60,8 +60,8 @@ class Copier:
                     return Copied("overquota")
                 # the expunge of a move subtracts its octets again
                 await operation.add_usage(totals.octets, account.quota)
-                gone_at = self._clock.now() if question.move else None
-                answer = await copy_messages(operation, source, target, bounds, totals, gone_at)
+                now = self._clock.now()
+                answer = await copy_messages(operation, source, target, bounds, totals, now, move=question.move)
                 operation.notify()
                 await operation.remember(answer)
         except NoSpace:
@@ -78,27 +78,29 @@ async def copy_messages(
     target: Folder,
     bounds: Bounds,
     totals: Totals,
-    gone_at: datetime | None,
+    now: datetime,
+    *,
+    move: bool,
 ) -> Copied:
     """Copy messages to `target` with their flags and keywords; the caller has locked both folders and adds the usage.
 
-    With `gone_at` they are removed from `source`: a move, after which their bodies are still referenced. Copies BATCH
-    messages at a time, under UIDs allocated together. Raises TooManyKeywords.
+    `now` is their save date. With `move` they are removed from `source`, after which their bodies are still referenced. Copies
+    BATCH messages at a time, under UIDs allocated together. Raises TooManyKeywords.
     """
     folders, messages = transaction.folders, transaction.messages
     keywords, _ = carry(source.keywords, target.keywords, [totals.flags])
     await folders.keep_keywords(target, keywords)
     given = await folders.allocate(target.folder_id, totals.messages, totals.unseen, totals.octets)
-    left = await folders.new_modseq(source.folder_id) if gone_at else 0
+    left = await folders.new_modseq(source.folder_id) if move else 0
     uids = array("I")
     # the flags are those of before the first copy, so no copy is copied again
     async for old, old_masks in messages.flags_in_batches(source.folder_id, bounds, BATCH):
         first = given.first_uid + len(uids)
         _, masks = carry(source.keywords, keywords, old_masks)
         new = list(range(first, first + len(old)))
-        await messages.copy(source.folder_id, target.folder_id, old, new, given.modseq, masks)
-        if gone_at:
-            await messages.expunge(source.folder_id, old, left, gone_at)
+        await messages.copy(source.folder_id, target.folder_id, old, new, given.modseq, masks, now)
+        if move:
+            await messages.expunge(source.folder_id, old, left, now)
         uids.extend(old)
     new_uids = range(given.first_uid, given.first_uid + len(uids))
     return Copied("ok", given.uidvalidity, uids.tobytes(), pack(new_uids), given.modseq)

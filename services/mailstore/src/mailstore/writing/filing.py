@@ -192,6 +192,7 @@ async def _insert(
                 modseqs[mailbox_id],
                 date,
                 views[item.body_id],
+                now,
             )
         )
     await transaction.insert(new, [(item.queue_id, item.mailbox_id) for item, _ in accepted])

@@ -99,7 +99,7 @@ class FolderTree:
         totals = await transaction.messages.totals(INBOX_ID, everything)
         if totals.messages:
             await transaction.add_usage(totals.octets)  # the move subtracts it again
-            await copy_messages(transaction, inbox, target, everything, totals, self._clock.now())
+            await copy_messages(transaction, inbox, target, everything, totals, self._clock.now(), move=True)
         return "ok"
 
     async def subscribe(self, change: FolderChange) -> FolderChanged:
