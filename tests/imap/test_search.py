@@ -34,13 +34,41 @@ async def test_mailstore_gets_one_set(imap: Imap, client: Client, monkeypatch: p
 
     monkeypatch.setattr(imap.store.front, "search", search)
     everything = ",".join(["1:*"] * 5000)
-    assert await client.ok(f"SEARCH {everything} UID 2:4 UID {everything} UNSEEN 3:9") == [b"* SEARCH 3 4"]
-    assert asked == [["AND", ["UID", [(3, 4)]], ["NOT", ["FLAG", "\\Seen"]]]]
+    assert await client.ok(f"SEARCH {everything} UID 2:4 UID {everything} SUBJECT s 3:9") == [b"* SEARCH 3 4"]
+    assert asked == [["AND", ["UID", [(3, 4)]], ["SUBJECT", "s"]]]
     assert await client.ok(f"FETCH {everything} UID") == [b"* %d FETCH (UID %d)" % (n, n) for n in range(1, 6)]
     await client.ok(f"STORE {everything} +FLAGS.SILENT (\\Seen)")
     await client.ok(f"UID COPY {everything} Sent")
     assert await client.ok("STATUS Sent (MESSAGES)") == [b"* STATUS Sent (MESSAGES 5)"]
     assert await client.ok("SEARCH SEEN") == [b"* SEARCH 1 2 3 4 5"]
+
+
+async def test_flags_and_sets_are_answered_without_mailstore(
+    imap: Imap, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap.store.front, "search", None)
+    await client.ok("STORE 2,4 FLAGS (\\Seen $Work)")
+    await client.ok("STORE 3 FLAGS (\\Deleted)")
+    await client.ok("EXPUNGE")
+    assert await client.ok("SEARCH UNSEEN") == [b"* SEARCH 1 4"]
+    assert await client.ok("UID SEARCH UNSEEN") == [b"* SEARCH 1 5"]
+    assert await client.ok("UID SEARCH OR KEYWORD $work UID 5 NOT 2") == [b"* SEARCH 4 5"]
+    assert await client.ok("SEARCH ALL UNKEYWORD none RECENT") == [b"* SEARCH 1 2 3 4"]
+
+
+async def test_a_search_by_uid_is_of_the_folder_as_it_is(imap: Imap, client: Client) -> None:
+    """A program that polls by UID SEARCH alone sees what others have done; by number, expunges have to wait."""
+    other = await imap.select()
+    await other.ok("STORE 1,2 +FLAGS (\\Seen \\Deleted)")
+    await other.ok("UID EXPUNGE 2")
+    await imap.store.append(imap.mailbox_id, b"Subject: late\r\n\r\nx\r\n")
+    imap.sessions[0].changed.set()
+    assert await client.ok("SEARCH UNSEEN") == [b"* SEARCH 1 2 3 4 5"]
+    imap.sessions[0].changed.set()
+    found = await client.ok("UID SEARCH UNSEEN 2:4")
+    assert found[0] == b"* 2 EXPUNGE" and b"* 5 EXISTS" in found[1:-1]
+    assert found[-1] == b"* SEARCH 3 4"  # 2:4 as the client counted when it asked
+    assert await client.ok("UID SEARCH UNSEEN") == [b"* SEARCH 3 4 5 6"]
 
 
 async def test_recent(imap: Imap, client: Client) -> None:

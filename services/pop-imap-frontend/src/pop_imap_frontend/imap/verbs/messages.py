@@ -1,5 +1,7 @@
 """Commands about messages in the selected folder, by number and by UID (RFC 3501 6.4; RFC 4315, RFC 6851)."""
 
+from collections.abc import Iterator
+
 from mailkit.ids import new_id
 from mailstore_api.wire import (
     MOST_FLAGS,
@@ -19,7 +21,10 @@ from pop_imap_frontend.imap.rows import RowWriter, send_rows
 from pop_imap_frontend.imap.search import SearchParser
 from pop_imap_frontend.imap.session import ImapSession
 from pop_imap_frontend.imap.view import Spans
+from pop_imap_frontend.imap.view_search import from_view
 
+#: Numbers of a SEARCH response that are written between two turns of the event loop.
+_NUMBERS = 10_000
 _COPY_REFUSALS = {
     "trycreate": "[TRYCREATE] there is no such mailbox",
     "overquota": "[OVERQUOTA] the mailbox has no room for these messages",
@@ -179,14 +184,25 @@ async def search(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
     cursor.space()
     view = session.view
     program = SearchParser(cursor, view).parse()
-    async with session.in_turn(only_reads=True):
-        answer = await session.context.mailstore.search(SearchQuestion(session.mailbox_id, view.folder_id, program))
-    if answer.status == "gone":
-        raise Disconnect(GONE)
-    found = []
-    for uid in uids_of(answer.uids):
-        at = view.messages.position(uid)
-        if at is not None:
-            found.append(uid if by_uid else at + 1)
-    session.stream.write(b"* SEARCH%b\r\n" % "".join(f" {number}" for number in found).encode())
+    if by_uid and session.changed.is_set():  # by number, expunges may not be sent before the answer (RFC 3501 7.4.1)
+        await session.send_changes()
+    found = await from_view(program, view, by_uid=by_uid)
+    if found is None:
+        async with session.in_turn(only_reads=True):
+            answer = await session.context.mailstore.search(SearchQuestion(session.mailbox_id, view.folder_id, program))
+        if answer.status == "gone":
+            raise Disconnect(GONE)
+        found = []
+        for uid in uids_of(answer.uids):
+            at = view.messages.position(uid)
+            if at is not None:
+                found.append(uid if by_uid else at + 1)
+    await session.send(_search_response(found))
     return "SEARCH completed"
+
+
+def _search_response(found: list[int]) -> Iterator[bytes]:
+    yield b"* SEARCH"
+    for start in range(0, len(found), _NUMBERS):
+        yield b"".join(map(b" %d".__mod__, found[start : start + _NUMBERS]))
+    yield b"\r\n"

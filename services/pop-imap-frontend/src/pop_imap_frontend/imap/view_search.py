@@ -1,0 +1,88 @@
+"""SEARCH by flags and sets alone, which the view of the folder answers without mailstore (RFC 3501 6.4.4)."""
+
+import asyncio
+from bisect import bisect_left, bisect_right
+from itertools import compress
+from typing import Any
+
+from mailstore_api.wire import FIRST_KEYWORD_BIT, SYSTEM_FLAGS, Ranges
+from pop_imap_frontend.imap.chunk import MOST_MESSAGES, Chunk
+from pop_imap_frontend.imap.view import FolderView
+
+_ALL = b"\1" * MOST_MESSAGES
+
+Node = list[Any]
+
+
+async def from_view(program: Node, view: FolderView, *, by_uid: bool) -> list[int] | None:
+    """Return the UIDs or sequence numbers that `program` finds, ascending; None if it has a key that the view cannot answer.
+
+    `program` is as in SearchQuestion. The event loop turns after each chunk.
+    """
+    names = [*SYSTEM_FLAGS, *view.names.keywords]
+    bits = [*SYSTEM_FLAGS.values(), *(1 << (FIRST_KEYWORD_BIT + place) for place in range(len(view.names.keywords)))]
+    resolved = _resolved(program, {name.lower(): bit for name, bit in zip(names, bits, strict=True)})
+    if resolved is None:
+        return None
+    found: list[int] = []
+    at = 0
+    for chunk in view.messages.chunks:
+        octets = _Search(chunk).selected(resolved).to_bytes(len(chunk), "little")
+        found += compress(chunk.uids if by_uid else range(at + 1, at + 1 + len(chunk)), octets)
+        at += len(chunk)
+        await asyncio.sleep(0)
+    return found
+
+
+def _resolved(node: Node, bits: dict[str, int]) -> Node | None:
+    """The program with bits in place of flags, 0 for a keyword that the folder does not have; None if it has another key."""
+    name = node[0]
+    if name == "FLAG":
+        return [name, bits.get(node[1].lower(), 0)]
+    if name in ("AND", "OR", "NOT"):
+        parts = [_resolved(part, bits) for part in node[1:]]
+        return None if None in parts else [name, *parts]
+    return node if name in ("ALL", "UID") else None
+
+
+class _Search:
+    """A search of one chunk. A set of messages is a number with an octet for each message, 1 if it is in the set."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self._chunk = chunk
+        self._all = int.from_bytes(_ALL[: len(chunk)], "little")
+        self._flags: dict[int, int] = {}
+
+    def selected(self, node: Node) -> int:
+        """Return the messages that `node` finds. A program has at most 50 levels."""
+        name = node[0]
+        if name == "NOT":
+            return self._all ^ self.selected(node[1])
+        if name == "AND":
+            found = self._all
+            for part in node[1:]:
+                found &= self.selected(part)
+            return found
+        if name == "OR":
+            found = 0
+            for part in node[1:]:
+                found |= self.selected(part)
+            return found
+        if name == "FLAG":
+            return self._with(node[1])
+        return self._all if name == "ALL" else self._in(node[1])
+
+    def _with(self, bit: int) -> int:
+        if bit not in self._flags:
+            self._flags[bit] = int.from_bytes(self._chunk.select(lambda mask: bool(mask & bit)), "little")
+        return self._flags[bit]
+
+    def _in(self, ranges: Ranges) -> int:
+        """The messages with UIDs in ascending `ranges`."""
+        uids = self._chunk.uids
+        selected = bytearray(len(uids))
+        index = bisect_left(ranges, uids[0], key=lambda each: each[1])
+        for low, high in ranges[index : bisect_right(ranges, uids[-1], key=lambda each: each[0])]:
+            start, end = bisect_left(uids, low), bisect_right(uids, high)
+            selected[start:end] = _ALL[: end - start]
+        return int.from_bytes(selected, "little")
