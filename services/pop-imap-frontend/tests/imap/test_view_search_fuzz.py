@@ -5,7 +5,7 @@ from array import array
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailkit.testing.growth import MOST_GROWTH, growth
@@ -79,7 +79,6 @@ def search(program: list[Any], view: FolderView, *, by_uid: bool = True) -> list
 @given(
     PROGRAMS, st.dictionaries(NUMBERS, st.sampled_from([0, 8, 24, 256 + 8, 512, 768 + 31])), st.sampled_from([3, 4096])
 )
-@settings(deadline=None)
 def test_each_message_by_itself(program: list[Any], messages: dict[int, int], size: int) -> None:
     messages = dict(sorted(messages.items()))
     with pytest.MonkeyPatch.context() as patch:
