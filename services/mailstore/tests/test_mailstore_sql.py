@@ -86,6 +86,8 @@ async def test_plans_made_while_the_tables_are_empty_are_good_when_they_are_full
         for file, name, query in STATEMENTS:
             if file in UPKEEP:
                 continue
+            if name == "matching_in_message":
+                query = query.replace("$condition", "m.size > 0")
             for placeholder, text in INSERTED.items():
                 query = query.replace(placeholder, text)
             count = max(map(int, re.findall(r"\$(\d+)", query)), default=0)

@@ -5,6 +5,7 @@ A statement is built for each program. Its values are arguments; its text has on
 
 import unicodedata
 from collections.abc import Callable
+from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +47,8 @@ class Keys:
     def __init__(self, keywords: list[str]) -> None:
         self._keywords = keywords
         self.arguments: list[Any] = []
+        self.tables: set[str] = set()
+        """Tables with the columns that were bound, except the UIDs, which both have."""
         self.values: list[str] = []
 
     def exact(self, node: Node) -> str:
@@ -63,16 +66,33 @@ class Keys:
         if key == "RECENT":
             return f"m.uid >= {self._bind(rest[0])}::bigint"
         if key == "MODSEQ":
+            self.tables.add("message")
             return f"m.modseq >= {self._bind(rest[0])}::bigint"
         if key == "FLAG":
+            self.tables.add("message")
             return f"m.flags & {self._bind(mask_of(self._keywords, rest, grow=False)[1])}::bigint <> 0"
         if key in _DAYS:
-            return f"(m.internaldate at time zone 'UTC')::date {_DAYS[key]} {self._bind(day(rest[0]))}::date"
+            self.tables.add("message")
+            return self._received(key, rest[0])
         if key in ("LARGER", "SMALLER"):
+            self.tables.add("message")
             return f"m.size {'>' if key == 'LARGER' else '<'} {self._bind(min(rest[0], 2**62))}::bigint"
+        self.tables.add("rendered")
         if key in _TEXTS:
             return self._contains(_TEXTS[key], rest[0].replace("\0", ""))
         return f"coalesce(r.sent_day {_DAYS[key[4:]]} {self._bind(day(rest[0]))}::date, false)"
+
+    def _received(self, key: str, text: str) -> str:
+        """INTERNALDATE within a day, before it or not: compared as it is stored, a hundred thousand times."""
+        on = day(text)
+        assert on is not None
+        start = datetime.combine(on, time.min, UTC)
+        if key == "BEFORE":
+            return f"m.internaldate < {self._bind(start)}::timestamptz"
+        since = f"m.internaldate >= {self._bind(start)}::timestamptz"
+        if key == "SINCE":
+            return since
+        return f"({since} and m.internaldate <= {self._bind(datetime.combine(on, time.max, UTC))}::timestamptz)"
 
     def bound(self, node: Node) -> str:
         """Return SQL that is true wherever `node` can be, to rule out other candidates."""
@@ -115,9 +135,14 @@ class SearchRows:
 
     async def matching(self, mailbox_id: UUID, folder_id: int, keys: Keys, program: Node, left: Left) -> list[int]:
         """Return the UIDs that match an exact program, ascending. Raises OverLimit."""
-        statement = queries.matching.replace("$condition", keys.exact(program))
-        rows = await self._fetch(statement, left, mailbox_id, folder_id, *keys.arguments)
-        return [row["uid"] for row in rows]
+        condition = keys.exact(program)
+        alone = {"message": queries.matching_in_message, "rendered": queries.matching_in_rendered}
+        (table, *more) = keys.tables or ("message",)
+        statement = queries.matching if more else alone[table]
+        rows = await self._fetch(
+            statement.replace("$condition", condition), left, mailbox_id, folder_id, *keys.arguments
+        )
+        return rows[0]["uids"] or []
 
     async def greatest_modseq(self, mailbox_id: UUID, folder_id: int, uids: list[int], left: Left) -> int:
         """Return the greatest MODSEQ of these messages; 0 if there are none. Raises OverLimit."""
