@@ -17,7 +17,7 @@ from mailstore.mime import search as keys
 from mailstore.service import assemble
 from mailstore_api.wire import MailboxQuestion, SearchQuestion
 
-from .conftest import PREFIX, uids
+from .conftest import PREFIX, message, uids
 
 HEADERS = [
     ("Jürgen <j@far.test>", "=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Mon, 2 Mar 2026 23:30:00 -0500", "plain words"),
