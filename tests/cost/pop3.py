@@ -11,6 +11,8 @@ from tests.support.run import Account
 LINES = {
     "CAPA": b"CAPA",
     "STLS": b"STLS",
+    "UTF8": b"UTF8",
+    "LANG": b"LANG",
     "USER": b"USER a",
     "PASS": b"PASS a",
     "AUTH": b"AUTH NTLM",
@@ -25,7 +27,7 @@ LINES = {
     "QUIT": b"QUIT",
     "unknown": b"XYZZY",
 }
-BEFORE_LOGIN = ("STLS", "USER", "PASS", "AUTH", "unknown")
+BEFORE_LOGIN = ("STLS", "UTF8", "USER", "PASS", "AUTH", "unknown")
 
 
 def said(make: Callable[[int], bytes], account: Callable[[Bench], Account] | None) -> Play:

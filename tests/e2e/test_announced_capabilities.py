@@ -169,6 +169,8 @@ POP3 = {
     "USER": [("USER nobody%nowhere.test", "+OK")],
     "SASL": [("AUTH PLAIN !", "-ERR"), ("AUTH LOGIN ~", "+ "), ("", "+OK")],
     "STLS": [("STLS", "+OK")],
+    "UTF8": [("UTF8", "+OK")],
+    "LANG": [("LANG", "+OK"), ("LANG *", "en "), ("", "."), ("", "+OK en ")],
     "IMPLEMENTATION": [],
 }
 

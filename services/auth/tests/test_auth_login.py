@@ -131,6 +131,35 @@ async def test_p4_times_from_a_clock_that_was_set_back_do_not_lock_out(auth):
     assert (await auth.login("a@site.com", protocol="pop3")).outcome == "ok"
 
 
+@pytest.mark.parametrize("settings", [{"pop3_login_delay_padding_seconds": 2}], indirect=True)
+async def test_p4_with_padding(auth):
+    await auth.make("a@site.com")
+    assert (await auth.login("a@site.com", protocol="pop3")).outcome == "ok"
+    auth.pass_time(57.5)
+    answer = await auth.login("a@site.com", protocol="pop3")
+    assert (answer.outcome, answer.retry_after) == ("too_soon", 1)
+    auth.pass_time(0.5)
+    assert (await auth.login("a@site.com", protocol="pop3")).outcome == "ok"
+
+
+async def test_passwords_are_compared_as_saslprep_prepares_them(auth):
+    await auth.make("a@site.com", "gr\u00fcn")
+    assert (await auth.login("a@site.com", "gru\u0308n")).outcome == "ok"
+    await auth.make("b@site.com", "\u00b2 \ue000")  # a prohibited character: as it is
+    assert (await auth.login("b@site.com", "\u00b2 \ue000")).outcome == "ok"
+    assert (await auth.login("b@site.com", "2 \ue000")).outcome == "refused"
+    # a hash of an earlier release, of the password as it was given
+    await auth.make("c@site.com", "x")
+    old = auth.hasher.hash("\u00b2")
+    await auth.pool.execute("update auth.mailboxes set password_hash = $1 where address = 'c@site.com'", old)
+    before = auth.hasher.computed
+    assert (await auth.login("c@site.com", "\u00b3")).outcome == "refused"
+    assert auth.hasher.computed - before == 2
+    assert (await auth.login("c@site.com", "\u00b2")).outcome == "ok"
+    assert await auth.pool.fetchval("select password_hash from auth.mailboxes where address = 'c@site.com'") != old
+    assert (await auth.login("c@site.com", "2")).outcome == "ok"
+
+
 @pytest.mark.parametrize("settings", [{"pop3_login_delay_seconds": 0}], indirect=True)
 async def test_p4_can_be_switched_off(auth):
     await auth.make("a@site.com")

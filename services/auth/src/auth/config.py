@@ -1,5 +1,6 @@
 """Settings of the auth service."""
 
+from datetime import timedelta
 from functools import cached_property
 from typing import Literal
 
@@ -34,6 +35,9 @@ class AuthSettings(DatabaseSettings):
     """S2: how long an address may relay after a login."""
     pop3_login_delay_seconds: int = Field(default=60, ge=0)
     """P4: the minimum time between two POP3 logins of one mailbox; 0 disables the rule."""
+    pop3_login_delay_padding_seconds: int = Field(default=0, ge=0, le=10)
+    """Seconds by which a POP3 login may be too early for P4 and is accepted, for clients with inexact timers; LOGIN-DELAY
+    stays as it is."""
     grant_deny_networks: CommaList = ()
     """Networks that never hold a grant (a cluster's pod and node networks); deny wins over allow."""
     grant_allow_networks: CommaList = ()
@@ -80,6 +84,11 @@ class AuthSettings(DatabaseSettings):
             )
         except BadAddress as error:
             raise ConfigError(f"POSTRIDER_GRANT_DENY_NETWORKS, _ALLOW_NETWORKS or TRUSTED_PROXIES: {error}") from error
+
+    @property
+    def pop3_delay(self) -> timedelta:
+        """The time between two POP3 logins of one mailbox below which the second is refused (P4)."""
+        return timedelta(seconds=max(0, self.pop3_login_delay_seconds - self.pop3_login_delay_padding_seconds))
 
     @cached_property
     def proofs(self) -> ProofKeys:

@@ -105,7 +105,7 @@ def assemble(
             queue,
             throttle,
             scram,
-            pop3_delay=timedelta(seconds=settings.pop3_login_delay_seconds),
+            pop3_delay=settings.pop3_delay,
             grant=timedelta(seconds=settings.open_smtp_seconds),
             exempt=exempt,
             proofs=proofs,

@@ -13,6 +13,7 @@ import argon2
 from passlib.context import CryptContext
 
 from auth import metrics
+from mailkit.mail.saslprep import saslprep
 
 T = TypeVar("T")
 
@@ -42,7 +43,11 @@ def argon2id() -> argon2.PasswordHasher:
 
 
 class Passwords:
-    """Makes and checks hashes. Every failed check costs exactly one argon2 computation, whether the account exists or not."""
+    """Makes and checks hashes, of passwords as SASLprep prepares them (RFC 4616 2, RFC 6856 2.2).
+
+    Every failed check costs one argon2 computation, whether the account exists or not; two of a password that SASLprep
+    changes, since hashes of earlier releases are of the password as it was given.
+    """
 
     def __init__(self, hasher: Hasher | None = None) -> None:
         self._hasher = hasher or argon2id()
@@ -53,7 +58,7 @@ class Passwords:
 
     def hash(self, password: str) -> str:
         """Return a new argon2id hash."""
-        return self._hasher.hash(password)
+        return self._hasher.hash(_prepared(password))
 
     def known(self, stored: str) -> bool:
         """Return whether passwords can be checked against this hash."""
@@ -63,6 +68,14 @@ class Passwords:
         """Check `password` against the hash `stored`; None for an account without a usable password, or no account."""
         if len(password.encode()) > LONGEST_PASSWORD or "\x00" in password:
             stored, password = None, ""
+        prepared = _prepared(password)
+        checked = self._check(stored, prepared)
+        if prepared == password or checked.good:
+            return checked
+        checked = self._check(stored, password)
+        return Checked(True, self.hash(password)) if checked.good else checked
+
+    def _check(self, stored: str | None, password: str) -> Checked:
         if stored is not None and not stored.startswith("$argon2"):
             if self._verify_legacy(stored, password):
                 return Checked(True, self._hasher.hash(password))
@@ -82,6 +95,14 @@ class Passwords:
         with contextlib.suppress(ValueError, TypeError):
             return bool(self._legacy.verify(password, stored))
         return False
+
+
+def _prepared(password: str) -> str:
+    """Return the form that is compared; a password with prohibited characters as it is."""
+    try:
+        return saslprep(password) or password
+    except ValueError:
+        return password
 
 
 class QueueFull(Exception):

@@ -1,4 +1,4 @@
-"""Every POP3 command: its function, and the states in which it is allowed (RFC 1939, RFC 2449, RFC 2595, RFC 5034)."""
+"""Every POP3 command: its function, and the states in which it is allowed (RFC 1939, RFC 2449, RFC 2595, RFC 5034, RFC 6856)."""
 
 from pop_imap_frontend.pop3.session import Pop3State, Pop3Verb
 from pop_imap_frontend.pop3.verbs import authorization, retrieval, transaction, update
@@ -9,6 +9,8 @@ _BOTH = _AUTHORIZATION | _TRANSACTION
 VERBS = {
     "CAPA": Pop3Verb(_BOTH, authorization.capa),
     "STLS": Pop3Verb(_AUTHORIZATION, authorization.stls),
+    "UTF8": Pop3Verb(_AUTHORIZATION, authorization.utf8),
+    "LANG": Pop3Verb(_BOTH, authorization.lang),
     "USER": Pop3Verb(_AUTHORIZATION, authorization.user),
     "PASS": Pop3Verb(_AUTHORIZATION, authorization.password, verbatim=True),
     "AUTH": Pop3Verb(_AUTHORIZATION, authorization.auth),

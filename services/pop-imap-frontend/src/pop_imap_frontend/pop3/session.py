@@ -59,6 +59,8 @@ class Pop3Session(Session):
         self.state = Pop3State.AUTHORIZATION
         self.user = ""
         """The argument of USER, until PASS."""
+        self.utf8 = False
+        """Whether the client has entered UTF-8 mode (RFC 6856 2.1)."""
         self.lock = MaildropLock(context.mailstore, context.leases)
         self._verbs = verbs
         self._drop: MaildropView | None = None

@@ -1,9 +1,10 @@
-"""AUTHORIZATION: CAPA, STLS and the logins (RFC 1939 4 and 7, RFC 2449, RFC 2595, RFC 5034)."""
+"""AUTHORIZATION: CAPA, STLS and the logins (RFC 1939 4 and 7, RFC 2449, RFC 2595, RFC 5034), UTF8 and LANG (RFC 6856)."""
 
 from auth_api.logins import Given
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.mail.sasl import LONGEST_RESPONSE, Cancelled, Exchange, Malformed, Password
+from mailkit.mail.saslprep import saslprep
 from mailkit.mail.scram import conclude
 from mailkit.net.reading import LineTooLong
 from pop_imap_frontend.conversation.logins import login_ends
@@ -23,6 +24,8 @@ async def capa(session: Pop3Session, argument: str) -> None:
         "AUTH-RESP-CODE",
         "PIPELINING",
         "EXPIRE NEVER",
+        "UTF8 USER",
+        "LANG",
         f"LOGIN-DELAY {session.context.login_delay}",
     ]
     if session.may_log_in():
@@ -36,16 +39,36 @@ async def stls(session: Pop3Session, argument: str) -> None:
     """Begin TLS (RFC 2595 4); the argument of USER is discarded."""
     if refusal := session.tls_refusal():
         raise Refused(f"-ERR {refusal}")
+    if session.utf8:
+        raise Refused("-ERR STLS comes before UTF8")  # RFC 6856 2.1
     session.reply("+OK begin TLS")
     await session.begin_tls()
     session.user = ""
+
+
+async def utf8(session: Pop3Session, argument: str) -> None:
+    """Enter UTF-8 mode: messages are sent as they are."""
+    if argument:
+        raise Refused(refusals.SYNTAX)
+    session.utf8 = True
+    session.reply("+OK UTF-8 mode")
+
+
+async def lang(session: Pop3Session, argument: str) -> None:
+    """List the languages of responses, or choose one (RFC 6856 3.2): English is the only one."""
+    if not argument:
+        session.reply("+OK languages\r\nen English\r\n.")
+    elif argument.lower() in ("*", "en"):
+        session.reply("+OK en English")
+    else:
+        raise Refused("-ERR no such language here")
 
 
 async def user(session: Pop3Session, argument: str) -> None:
     _require_tls(session)
     if not argument:
         raise Refused(refusals.SYNTAX)
-    session.user = argument
+    session.user = _prepared(session, argument)
     session.reply("+OK")
 
 
@@ -54,7 +77,20 @@ async def password(session: Pop3Session, argument: str) -> None:
     if not session.user:
         raise Refused("-ERR USER first")
     name, session.user = session.user, ""
-    await _log_in(session, Password(name, argument))
+    await _log_in(session, Password(name, _prepared(session, argument)))
+
+
+def _prepared(session: Pop3Session, argument: str) -> str:
+    """Return an argument of USER or PASS; raises Refused if SASLprep prohibits it or it is not UTF-8 (RFC 6856 2.2).
+
+    auth compares the prepared forms.
+    """
+    try:
+        if not argument.isascii():
+            saslprep(argument)
+    except ValueError:
+        raise Refused(refusals.REFUSED, ends=session.login_failed()) from None
+    return argument
 
 
 async def auth(session: Pop3Session, argument: str) -> None:

@@ -1,4 +1,4 @@
-"""RETR and TOP: a message, sent piece by piece (RFC 1939 5 and 7)."""
+"""RETR and TOP: a message, sent piece by piece (RFC 1939 5 and 7), without UTF8 as its surrogate (RFC 6856 2.1)."""
 
 from contextlib import aclosing
 
@@ -9,6 +9,7 @@ from pop_imap_frontend.pop3 import refusals
 from pop_imap_frontend.pop3.octets import Stuffing, stuffed
 from pop_imap_frontend.pop3.refusals import Refused
 from pop_imap_frontend.pop3.session import Pop3Session
+from pop_imap_frontend.pop3.surrogate import Surrogate, surrogate
 
 
 async def retr(session: Pop3Session, argument: str) -> None:
@@ -33,8 +34,8 @@ async def _send(session: Pop3Session, at: int, lines: int = -1) -> None:
     raw = await session.prefetch.read(at) if lines < 0 else None
     if raw is not None:
         session.reply(ok)
-        return await session.stream.send(stuffed(raw))
-    stuffing, begun = Stuffing(), False
+        return await session.stream.send(stuffed(raw if session.utf8 else surrogate(raw)))
+    stuffing, form, begun = Stuffing(), Surrogate(), False
     question = ReadMaildrop(session.mailbox_id, drop.folder_id, drop.uids[at], lines)
     try:
         async with aclosing(session.context.mailstore.read_maildrop(question)) as pieces:
@@ -42,7 +43,7 @@ async def _send(session: Pop3Session, at: int, lines: int = -1) -> None:
                 if not begun:
                     session.reply(ok)
                     begun = True
-                await session.stream.send(stuffing.add(piece))
+                await session.stream.send(stuffing.add(piece if session.utf8 else form.add(piece)))
     except PostriderError as error:
         if not begun:
             raise
@@ -51,4 +52,4 @@ async def _send(session: Pop3Session, at: int, lines: int = -1) -> None:
         raise ConnectionAbortedError("the message broke off") from None
     if not begun:
         session.reply(ok)
-    await session.stream.send(stuffing.end())
+    await session.stream.send(stuffing.add(form.end()) + stuffing.end())
