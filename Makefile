@@ -7,7 +7,7 @@ JOBS ?= 2
 # What mypy reads: the product, and the helpers of the tests.
 TYPED := libs/*/src services/*/src proto/*/src tests/support tests/cost tests/bench tests/monitoring tests/cluster
 
-.PHONY: help setup run test check types format bench bench-large cost faults fuzz interop chart-test lock sbom openapi check-openapi clean
+.PHONY: help setup run test check types format bench bench-large cost faults fuzz imap-model interop chart-test lock sbom openapi check-openapi clean
 .PHONY: monitoring-test pictures images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
@@ -52,6 +52,10 @@ cost: setup ## what the worst input costs everybody else (WRITE=1: into docs/rel
 
 faults: setup ## 60 kills under load: nothing acknowledged is lost
 	POSTRIDER_TEST_KILLS=60 $(PYTEST) -q -s --timeout 1800 tests/e2e/test_faults_kills.py
+
+imap-model: setup ## 100,000 random steps of four IMAP clients that resynchronise (STEPS=n, SEED=n)
+	POSTRIDER_TEST_IMAP_STEPS=$(or $(STEPS),100000) POSTRIDER_TEST_IMAP_SEED=$(or $(SEED),1) \
+		$(PYTEST) -q --timeout 86400 tests/imap/test_resync_model.py
 
 fuzz: setup ## the parsers, for longer
 	$(PYTEST) -n $(JOBS) -q --timeout 1200 --hypothesis-profile long libs services -k "fuzz or hypothesis"

@@ -124,10 +124,16 @@ def _command_cases() -> list[Case]:
 
 #: Just under a line, so that the parser sees it whole.
 SIZE = 60 * KB
+
+
+def _every_second(n: int) -> bytes:
+    return b",".join(b"%d" % at for at in range(1, n // 3, 2))[:n].rstrip(b",")
+
+
 _RANGES: list[tuple[str, Make]] = [
     ("1:* again and again", between(b"1:*", b",")),
     ("*:1 and 1:* in turn", between(b"*:1,1:*", b",")),
-    ("every second number", lambda n: b",".join(b"%d" % at for at in range(1, n // 3, 2))[:n].rstrip(b",")),
+    ("every second number", lambda n: _every_second(n)),
     ("numbers downwards", lambda n: b",".join(b"%d" % at for at in range(n // 6, 0, -1))),
     ("beyond the end", between(b"4294967295:4294967290", b",")),
 ]
@@ -173,6 +179,11 @@ _PARSED: list[tuple[str, str, Make]] = [
         "pieces of a body",
         lambda n: b"a FETCH 1 (" + b" ".join(b"BODY.PEEK[]<%d.9>" % at for at in range(n // 18)) + b")",
     ),
+    ("SELECT", "known UIDs", command(b"SELECT INBOX (QRESYNC (1 1 ", between(b"1:9", b","), b"))")),
+    ("SELECT", "parameters", command(b"SELECT INBOX (", between(b"CONDSTORE", b" "), b")")),
+    ("FETCH", "modifiers", command(b"FETCH 1 (FLAGS) (", between(b"CHANGEDSINCE 1", b" "), b")")),
+    ("STORE", "modifiers", command(b"STORE 1 (", between(b"UNCHANGEDSINCE 1", b" "), b") FLAGS ()")),
+    ("SEARCH", "MODSEQ keys", command(b"SEARCH ", between(b"MODSEQ 1", b" "))),
     ("STORE", "flags", command(b"STORE 1 FLAGS (", between(b"\\Seen", b" "), b")")),
     ("STORE", "keywords", lambda n: b"a STORE 1 FLAGS (" + b" ".join(b"k%d" % at for at in range(n // 6)) + b")"),
     ("SEARCH", "NOT NOT NOT", command(b"SEARCH ", to_size(b"NOT "), b"ALL")),
@@ -259,6 +270,17 @@ _FULL_FOLDER: list[tuple[str, str, Make]] = [
     ("SELECT", "again and again", lambda n: times(b"a SELECT INBOX\r\n", n // 100)),
     ("EXAMINE", "again and again", lambda n: times(b"a EXAMINE INBOX\r\n", n // 100)),
     ("STATUS", "again and again", lambda n: times(b"a STATUS INBOX (MESSAGES UNSEEN)\r\n", n // 30)),
+    (
+        "SELECT",
+        "every second UID known",
+        lambda n: b"a ENABLE QRESYNC\r\nb SELECT INBOX (QRESYNC (1 1 %b))" % _every_second(n),
+    ),
+    (
+        "UID FETCH",
+        "all changes and what vanished",
+        lambda n: b"a ENABLE QRESYNC\r\nb UID FETCH %b (FLAGS) (CHANGEDSINCE 1 VANISHED)" % _every_second(n),
+    ),
+    ("SEARCH", "MODSEQ of all", lambda n: b"a SEARCH MODSEQ 1"),
     ("FETCH", "all flags", lambda n: b"a FETCH 1:* (FLAGS)"),
     ("FETCH", "all envelopes and structures", lambda n: b"a FETCH 1:* (ENVELOPE BODYSTRUCTURE)"),
     ("FETCH", "all bodies", lambda n: b"a FETCH 1:* (BODY.PEEK[])"),

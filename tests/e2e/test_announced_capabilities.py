@@ -80,6 +80,18 @@ IMAP_AFTER_LOGIN = {
     "ID": ["ID NIL"],
     "IDLE": ["IDLE"],
     "ENABLE": ["ENABLE CONDSTORE"],
+    "CONDSTORE": [
+        "SELECT INBOX (CONDSTORE)",
+        "FETCH 1 (FLAGS) (CHANGEDSINCE 1)",
+        "STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)",
+        "SEARCH MODSEQ 1",
+        "STATUS INBOX (HIGHESTMODSEQ)",
+    ],
+    "QRESYNC": [
+        "ENABLE QRESYNC",
+        "SELECT INBOX (QRESYNC (1 1 1:9 (1 1)))",
+        "UID FETCH 1 (FLAGS) (CHANGEDSINCE 1 VANISHED)",
+    ],
     "NAMESPACE": ["NAMESPACE"],
     "CHILDREN": ['LIST "" "%"'],
     "UIDPLUS": ["SELECT INBOX", "UID EXPUNGE 1", "UID COPY 1 Sent"],

@@ -8,8 +8,7 @@ import pytest
 
 from mailkit.errors import Unavailable
 from mailkit.testing.speed import until
-from pop_imap_frontend.imap import view
-from pop_imap_frontend.imap.verbs import messages
+from pop_imap_frontend.imap import flag_changes, view
 
 from .conftest import Client, Imap
 
@@ -162,7 +161,7 @@ async def test_a_search_ends_with_its_client(imap: Imap) -> None:
 async def test_a_command_with_too_many_ranges_is_refused_and_a_fetch_marks_any_number(
     imap: Imap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (view, messages):
+    for module in (view, flag_changes):
         monkeypatch.setattr(module, "MOST_RANGES", 3)
     for n in range(9):
         await imap.store.append(imap.mailbox_id, b"Subject: %d\r\n\r\ntext\r\n" % n)

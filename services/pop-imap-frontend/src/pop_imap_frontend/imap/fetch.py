@@ -1,4 +1,4 @@
-"""Parser of FETCH items (RFC 3501 6.4.5): what the client asks for and what mailstore is asked; `rows` writes responses."""
+"""Parser of FETCH items and modifiers (RFC 3501 6.4.5); `rows` writes responses."""
 
 import re
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class FetchItems:
 
     columns: list[Column] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
-    #: (label with a space, source of the value: "flags", "uid", or ("column" or "section", index into that list))
+    #: (label with a space, source of the value: "flags", "uid", "modseq", or ("column" or "section", index into that list))
     parts: list[tuple[bytes, str | tuple[str, int]]] = field(default_factory=list)
     marks_seen: bool = False
 
@@ -53,6 +53,40 @@ class FetchItems:
         """Add FLAGS unless it is there, since this FETCH changed flags."""
         if not any(kind == "flags" for _, kind in self.parts):
             self.parts.append((b"FLAGS ", "flags"))
+
+    def want_modseq(self) -> None:
+        """Add MODSEQ unless it is there."""
+        self.add(b"MODSEQ ", "modseq")
+
+    @property
+    def shows_modseq(self) -> bool:
+        return (b"MODSEQ ", "modseq") in self.parts
+
+
+@dataclass(slots=True)
+class FetchModifiers:
+    """Modifiers of FETCH: `changed_since` a MODSEQ, None for any; `vanished`: name the messages expunged after it."""
+
+    changed_since: int | None = None
+    vanished: bool = False
+
+
+def parse_modifiers(cursor: Cursor) -> FetchModifiers:
+    """Parse the modifiers after the items, if there are any (RFC 4466 2.4, RFC 7162 3.1.4, 3.2.6). Raises BadCommand."""
+    modifiers = FetchModifiers()
+    if cursor.at_end():
+        return modifiers
+    cursor.space()
+    for _ in cursor.each("a list of modifiers"):
+        name = cursor.keyword("a modifier")
+        if name == "CHANGEDSINCE":
+            cursor.space()
+            modifiers.changed_since = cursor.number("a MODSEQ")
+        elif name == "VANISHED":
+            modifiers.vanished = True
+        else:
+            raise BadCommand(f"{name} is not a modifier of FETCH")
+    return modifiers
 
 
 def parse_items(cursor: Cursor) -> FetchItems:
@@ -92,7 +126,7 @@ def _item(cursor: Cursor, items: FetchItems) -> None:
         section, seen = _OLD[name]
         items.marks_seen |= seen
         _add_section(items, section, name.encode() + b" ")
-    elif name in ("FLAGS", "UID"):
+    elif name in ("FLAGS", "UID", "MODSEQ"):
         items.add(name.encode() + b" ", name.lower())
     elif name in ("ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822.SIZE", "INTERNALDATE"):
         if name not in items.columns:

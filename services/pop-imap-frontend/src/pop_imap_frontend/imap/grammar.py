@@ -168,6 +168,13 @@ class Cursor:
             ranges.append((low, _sequence_number(last) if colon else low))
         return ranges
 
+    def uid_set(self) -> SequenceSet:
+        """Read a set without `*`."""
+        found = self.sequence_set()
+        if any(low is None or high is None for low, high in found):
+            raise BadCommand("* is not allowed in this set")
+        return found
+
     def flag(self) -> str:
         r"""Read a flag: a system flag (returned in its usual spelling) or a keyword. `\Recent` cannot be set."""
         text = self._match(_FLAG, "a flag")[0].decode("ascii")

@@ -4,7 +4,7 @@ from functools import partial
 
 from pop_imap_frontend.imap.session import ImapVerb
 from pop_imap_frontend.imap.state import ImapState
-from pop_imap_frontend.imap.verbs import account, append, folders, idle, listing, messages, quota
+from pop_imap_frontend.imap.verbs import account, append, fetch, folders, idle, listing, messages, quota, store
 
 _BEFORE_LOGIN = ImapState.NOT_AUTHENTICATED
 _SELECTED = ImapState.SELECTED
@@ -47,10 +47,10 @@ VERBS = {
     "UID EXPUNGE": ImapVerb(_SELECTED, messages.uid_expunge),
     "SEARCH": ImapVerb(_SELECTED, partial(messages.search, by_uid=False), sends_changes=False),
     "UID SEARCH": ImapVerb(_SELECTED, partial(messages.search, by_uid=True)),
-    "FETCH": ImapVerb(_SELECTED, partial(messages.fetch, by_uid=False), sends_changes=False),
-    "UID FETCH": ImapVerb(_SELECTED, partial(messages.fetch, by_uid=True)),
-    "STORE": ImapVerb(_SELECTED, partial(messages.store, by_uid=False), sends_changes=False),
-    "UID STORE": ImapVerb(_SELECTED, partial(messages.store, by_uid=True)),
+    "FETCH": ImapVerb(_SELECTED, partial(fetch.fetch, by_uid=False), sends_changes=False),
+    "UID FETCH": ImapVerb(_SELECTED, partial(fetch.fetch, by_uid=True)),
+    "STORE": ImapVerb(_SELECTED, partial(store.store, by_uid=False), sends_changes=False),
+    "UID STORE": ImapVerb(_SELECTED, partial(store.store, by_uid=True)),
     "COPY": ImapVerb(_SELECTED, partial(messages.copy, by_uid=False, move=False)),
     "UID COPY": ImapVerb(_SELECTED, partial(messages.copy, by_uid=True, move=False)),
     "MOVE": ImapVerb(_SELECTED, partial(messages.copy, by_uid=False, move=True)),

@@ -1,12 +1,13 @@
 """FETCH responses (RFC 3501 7.4.2): the format of each row, and large values passed on in pieces."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 from mailkit.errors import PostriderError
 from mailkit.net.stream import Stream
 from mailkit.process.report import report
 from pop_imap_frontend.imap.fetch import FetchItems
+from pop_imap_frontend.imap.modseqs import MessageModseqs
 from pop_imap_frontend.imap.responses import internal_date, literal
 from pop_imap_frontend.imap.view import FolderView, Spans, sliced
 
@@ -26,15 +27,16 @@ def _section_value(value: Any) -> bytes:
     return b"NIL" if value is None else literal(value)
 
 
-_FROM_VIEW = {"uid": b"UID %d", "flags": b"FLAGS (%b)"}
+_FROM_VIEW = {"uid": b"UID %d", "flags": b"FLAGS (%b)", "modseq": b"MODSEQ (%d)"}
 _COLUMN_RENDER: dict[str, Render] = {"RFC822.SIZE": _size, "INTERNALDATE": internal_date}
 
 
 class RowWriter:
     """Writer of the FETCH responses of one command; labels and positions of the values are computed once."""
 
-    def __init__(self, items: FetchItems, view: FolderView) -> None:
+    def __init__(self, items: FetchItems, view: FolderView, modseqs: MessageModseqs | None = None) -> None:
         self._view = view
+        self._modseqs = modseqs or MessageModseqs(b"", b"", view.modseq)
         self._first_section = 1 + len(items.columns)
         self._plan: list[tuple[bytes, str, int, Render | None]] = []
         for index, (label, source) in enumerate(items.parts):
@@ -47,14 +49,18 @@ class RowWriter:
                 self._plan.append((label, "value", self._first_section + source[1], _section_value))
 
     def from_view(self, spans: Spans) -> Iterator[bytes]:
-        """Yield responses with FLAGS and UID only, which need no rows from mailstore, in blocks."""
+        """Yield responses with FLAGS, UID and MODSEQ only, which need no rows from mailstore, in blocks."""
         kinds = [kind for _, kind, _, _ in self._plan]
         row = b"* %%d FETCH (%b)\r\n" % b" ".join(_FROM_VIEW[kind] for kind in kinds)
         for block in sliced(spans):
             lines: list[bytes] = []
             for span in block:
                 for numbers, uids, texts in self._view.rows(*span):
-                    values = {"uid": uids, "flags": texts}
+                    values: dict[str, Iterable[Any]] = {
+                        "uid": uids,
+                        "flags": texts,
+                        "modseq": map(self._modseqs.of, uids),
+                    }
                     lines += map(row.__mod__, zip(numbers, *(values[kind] for kind in kinds), strict=True))
             yield b"".join(lines)
 
@@ -111,6 +117,8 @@ class RowWriter:
                     parts.append(_LARGE)
             elif kind == "uid":
                 parts.append(b"%d" % view.messages.uid(at))
+            elif kind == "modseq":
+                parts.append(b"(%d)" % self._modseqs.of(view.messages.uid(at)))
             else:
                 parts.append(b"(%b)" % view.flags_text(at))
         parts.append(b")\r\n")

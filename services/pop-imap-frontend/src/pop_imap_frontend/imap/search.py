@@ -48,6 +48,8 @@ class SearchParser:
         self._cursor = cursor
         self._view = view
         self._charset = "utf-8"
+        self.asks_modseq = False
+        """Whether there is a key MODSEQ, so that the answer has one, too (RFC 7162 3.1.5)."""
 
     def parse(self) -> Node:
         """Parse the whole program. Raises BadCommand, and No with BADCHARSET or LIMIT."""
@@ -128,6 +130,18 @@ class SearchParser:
         self._cursor.space()
         return self._with_argument(name)
 
+    def _modseq(self) -> Node:
+        """Parse a MODSEQ; one of a single flag is that of the message, since others are not kept (RFC 7162 3.1.5)."""
+        cursor = self._cursor
+        self.asks_modseq = True
+        if cursor.is_string():
+            cursor.string()
+            cursor.space()
+            if cursor.keyword("all, priv or shared") not in ("ALL", "PRIV", "SHARED"):
+                raise BadCommand("expected all, priv or shared")
+            cursor.space()
+        return ["MODSEQ", cursor.number("a MODSEQ")]
+
     def _with_argument(self, name: str) -> Node:
         cursor = self._cursor
         if name in _TEXT_KEYS:
@@ -146,6 +160,8 @@ class SearchParser:
             return ["HEADER", field, cursor.text(self._charset)]
         if name == "UID":
             return self._set(by_uid=True)
+        if name == "MODSEQ":
+            return self._modseq()
         raise BadCommand(f"{name} is not a search key")
 
 

@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+
+import msgspec
 
 from auth_api.wire import LoginAnswer
 from mailkit.errors import PostriderError
@@ -16,6 +19,7 @@ from mailkit.process.report import report
 from pop_imap_frontend.conversation.session import Session
 from pop_imap_frontend.imap import metrics
 from pop_imap_frontend.imap.context import ImapContext
+from pop_imap_frontend.imap.folder_messages import uids_of
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.reader import RawCommand, read_command
 from pop_imap_frontend.imap.refusals import GONE, BadCommand, Disconnect, No, refused
@@ -48,6 +52,9 @@ class ImapSession(Session):
         super().__init__(stream, peer, context)
         self.state = ImapState.NOT_AUTHENTICATED
         self.selected: FolderView | None = None
+        self.condstore = self.qresync = False
+        """Whether the client uses CONDSTORE, and QRESYNC, which includes it (RFC 7162)."""
+        self._gone: set[int] = set()  # expunged UIDs that are still in the view
         self._verbs = verbs
         self._literals = 0  # octets taken from the mailbox's budget for the present command
 
@@ -166,7 +173,15 @@ class ImapSession(Session):
         except PostriderError as error:
             report(error, "changes")
 
-    async def _follow(self) -> bool:
+    async def send_flags(self) -> None:
+        """Bring the view up to date, if it may not be, but for expunged messages, which stay in it until `send_changes`.
+
+        For commands during which EXPUNGE and VANISHED responses are forbidden. Raises Disconnect if the folder is gone.
+        """
+        if self.changed.is_set() and not await self._follow(expunges=False):
+            raise Disconnect(GONE)
+
+    async def _follow(self, *, expunges: bool = True) -> bool:
         """Bring the view up to date and send the changes; False if the folder is gone."""
         view = self.view
         self.changed.clear()
@@ -179,8 +194,17 @@ class ImapSession(Session):
             return False
         if changes.status != "ok":
             raise Disconnect("the selected mailbox changed too much; connect again")
+        if self._gone or not expunges:
+            self._gone.update(uids_of(changes.vanished))
+            now = array("I", sorted(self._gone) if expunges else ())
+            changes = msgspec.structs.replace(changes, vanished=now.tobytes())
         await self.send(view.apply(changes))
-        view.names, view.messages = self.context.folders.share(view.folder, view.state())
+        if expunges:
+            self._gone.clear()
+        if self._gone:
+            self.changed.set()
+        else:
+            view.names, view.messages = self.context.folders.share(view.folder, view.state())
         return True
 
     # -- used by verbs
@@ -207,10 +231,42 @@ class ImapSession(Session):
 
     def enable(self, name: str) -> bool:
         """Enable an extension; return whether there is one of that name that was not enabled before (RFC 5161)."""
-        return False
+        known = (name == "CONDSTORE" and not self.condstore) or (name == "QRESYNC" and not self.qresync)
+        if known:
+            self.condstore, self.qresync = True, self.qresync or name == "QRESYNC"
+            self._show_modseqs()
+            self.changed.set()  # what this session changed before is not in the view's MODSEQ
+        return known
+
+    def use_condstore(self) -> None:
+        """Send MODSEQs from now on, as the client has used a command of CONDSTORE (RFC 7162 3.1)."""
+        if self.enable("CONDSTORE"):
+            self.send_highest_modseq()
+
+    def send_highest_modseq(self) -> None:
+        """Send the MODSEQ of the selected folder, if there is one."""
+        if self.selected is not None:
+            self.stream.write(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % self.selected.modseq)
+
+    def _show_modseqs(self) -> None:
+        if self.selected is not None:
+            self.selected.condstore, self.selected.qresync = self.condstore, self.qresync
+
+    async def highest_modseq_code(self) -> str:
+        """Send all changes; return the response code for a tagged OK, with a space, if the client uses MODSEQs.
+
+        Without the changes the MODSEQ would let the client miss some, so it is left out if they cannot be had.
+        """
+        if not self.condstore:
+            return ""
+        self.changed.set()
+        self.ending = self.ending or await self._send_late_changes()
+        return "" if self.changed.is_set() else f"[HIGHESTMODSEQ {self.view.modseq}] "
 
     def select(self, view: FolderView | None) -> None:
         self.selected = view
+        self._gone.clear()
+        self._show_modseqs()
         self.state = ImapState.AUTHENTICATED if view is None else ImapState.SELECTED
 
     @property

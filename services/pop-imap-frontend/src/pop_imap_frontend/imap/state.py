@@ -20,6 +20,8 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool) -> bytes:
     if state is not ImapState.NOT_AUTHENTICATED:
         names += [
             "ENABLE",
+            "CONDSTORE",
+            "QRESYNC",
             "NAMESPACE",
             "CHILDREN",
             "UIDPLUS",

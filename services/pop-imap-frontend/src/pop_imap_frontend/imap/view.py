@@ -12,8 +12,13 @@ from pop_imap_frontend.imap.chunk import unseen
 from pop_imap_frontend.imap.folder_messages import BLOCK, blocks, masks_of, uids_of
 from pop_imap_frontend.imap.grammar import SequenceSet
 from pop_imap_frontend.imap.refusals import BadCommand, No
-from pop_imap_frontend.imap.responses import RECENT, FlagNames
+from pop_imap_frontend.imap.responses import RECENT, FlagNames, number_set
 from pop_imap_frontend.imap.shared_folder import FolderState, SharedFolder
+
+
+def modseqs_of(packed: bytes) -> "array[int]":
+    return array("Q", packed)
+
 
 TOO_MANY_RANGES = f"[LIMIT] a command names at most {MOST_RANGES} ranges of messages here"
 
@@ -32,6 +37,20 @@ def merged(spans: Spans) -> Spans:
                 found[-1] = found[-1][0], end
         else:
             found.append((start, end))
+    return found
+
+
+def common(left: Spans, right: Spans) -> Spans:
+    """Return the positions that are in both of two ascending lists."""
+    found: Spans = []
+    at = 0
+    for start, end in left:
+        while at < len(right) and right[at][1] <= start:
+            at += 1
+        other = at
+        while other < len(right) and right[other][0] < end:
+            found.append((max(start, right[other][0]), min(end, right[other][1])))
+            other += 1
     return found
 
 
@@ -71,6 +90,8 @@ class FolderView:
         self.uidvalidity = snapshot.uidvalidity
         self.read_only = read_only
         self.modseq, self.uidnext, self.names, self.messages = state
+        self.condstore = self.qresync = False
+        """Whether responses have MODSEQs, and VANISHED takes the place of EXPUNGE (RFC 7162)."""
         self._recent = [(snapshot.recent_from, snapshot.uidnext - 1)] if snapshot.recent_from else []
 
     # -- numbers
@@ -124,6 +145,11 @@ class FolderView:
                 spans.append((max(low, 1) - 1, min(high, count)))
         return merged(spans)
 
+    def spans_of(self, uids: "array[int]") -> Spans:
+        """Return the positions of ascending `uids` that are in the view."""
+        found = map(self.messages.position, uids)
+        return merged([(at, at + 1) for at in found if at is not None])
+
     def uid_ranges(self, spans: Spans) -> Ranges:
         """Return spans as UID ranges for mailstore. Raises No for more than MOST_RANGES of them."""
         if len(spans) > MOST_RANGES:
@@ -160,9 +186,14 @@ class FolderView:
         return [at + 1 - before for before, at in enumerate(gone)]
 
     def expunged(self, uids: bytes) -> Iterator[bytes]:
-        """Remove ascending `uids` from the view, a block at a time, and yield the EXPUNGE responses of each."""
+        """Remove ascending `uids` from the view, a block at a time, and yield the EXPUNGE or VANISHED responses of each."""
         for block in blocks(uids_of(uids)):
-            yield b"".join([b"* %d EXPUNGE\r\n" % number for number in self.remove(block)])
+            if self.qresync:
+                known = number_set([uid for uid in block if self.messages.position(uid) is not None])
+                self.remove(block)
+                yield b"* VANISHED %b\r\n" % known if known else b""
+            else:
+                yield b"".join([b"* %d EXPUNGE\r\n" % number for number in self.remove(block)])
 
     def state(self) -> FolderState:
         """Return the state that this session knows."""
@@ -176,12 +207,17 @@ class FolderView:
         yield from self.expunged(changes.vanished)
         yield self._renamed(changes.keywords)
         uids, masks = uids_of(changes.uids), masks_of(changes.flags)
-        for known, mask in zip(blocks(uids), blocks(masks), strict=True):
-            self.messages, changed = self.messages.with_flags(known, mask)
-            yield b"".join(
-                [b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (at + 1, uid, self.flags_text(at)) for at, uid, _ in changed]
-            )
+        modseqs = modseqs_of(changes.modseqs) if self.condstore else None
+        for start in range(0, len(uids), BLOCK):
+            block = slice(start, start + BLOCK)
+            self.messages, changed = self.messages.with_flags(uids[block], masks[block])
+            given = dict(zip(uids[block], modseqs[block], strict=True)) if modseqs else {}
+            yield b"".join([self._flags_changed(at, uid, given.get(uid)) for at, uid, _ in changed])
         yield self._arrived(changes, uids, masks)
+
+    def _flags_changed(self, at: int, uid: int, modseq: int | None) -> bytes:
+        more = b"" if modseq is None else b" MODSEQ (%d)" % modseq
+        return b"* %d FETCH (UID %d FLAGS (%b)%b)\r\n" % (at + 1, uid, self.flags_text(at), more)
 
     def _arrived(self, changes: Changes, uids: "array[int]", masks: "array[int]") -> bytes:
         """Add the new ones of `uids` to the view; return the responses for them."""

@@ -126,8 +126,11 @@ async def enable(session: ImapSession, cursor: Cursor) -> str:
     while not names or not cursor.at_end():
         cursor.space()
         names.append(cursor.keyword("a capability"))
+    had_modseqs = session.condstore
     enabled = [name for name in dict.fromkeys(names) if session.enable(name)]
     session.stream.write("".join(["* ENABLED", *(f" {name}" for name in enabled), "\r\n"]).encode())
+    if session.condstore and not had_modseqs:
+        session.send_highest_modseq()
     return "ENABLE completed"
 
 

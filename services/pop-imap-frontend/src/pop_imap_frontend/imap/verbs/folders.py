@@ -4,6 +4,8 @@ from mailkit.ids import new_id
 from mailstore_api.wire import DELIMITER, ExpungeQuestion, FolderChange, SpecialFolder
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import NONEXISTENT, BadCommand, No
+from pop_imap_frontend.imap.resync import ask_modseqs, send_resync
+from pop_imap_frontend.imap.select_options import select_options
 from pop_imap_frontend.imap.session import ImapSession
 
 #: Texts of NO for the status with which mailstore refuses a change of a folder (RFC 5530).
@@ -22,25 +24,44 @@ async def select(session: ImapSession, cursor: Cursor, *, read_only: bool) -> st
     cursor.space()
     try:
         name = cursor.mailbox()
+        options = select_options(cursor)
         cursor.end()
     except No:
-        session.select(None)
+        _closed(session)
         raise
-    session.select(None)  # a failed SELECT leaves nothing selected (RFC 3501 6.3.1)
+    if options.resync is not None and not session.qresync:
+        raise BadCommand("QRESYNC has to be enabled first")
+    _closed(session)  # a failed SELECT leaves nothing selected (RFC 3501 6.3.1)
+    if options.condstore:
+        session.enable("CONDSTORE")
     session.changed.clear()
     view = await session.context.folders.open(session.mailbox_id, name, read_only=read_only)
     if view is None:
         raise No(NONEXISTENT)
     lines = [view.flags_line(), b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(view), view.recent_count())]
+    known = options.resync if options.resync and options.resync.uidvalidity == view.uidvalidity else None
+    changes = None
+    if known is not None and known.modseq < view.modseq:
+        changes = await ask_modseqs(session, view, [(0, len(view))], known.modseq, expunges=True)
     unseen = view.messages.first_unseen()
     if unseen is not None:
         lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % (unseen + 1))
     permanent = b"" if read_only else view.names.all_names() + b" \\*"
     lines.append(b"* OK [PERMANENTFLAGS (%b)] kept\r\n" % permanent)
     lines.append(b"* OK [UIDVALIDITY %d] valid\r\n* OK [UIDNEXT %d] next\r\n" % (view.uidvalidity, view.uidnext))
+    lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % view.modseq)
     session.stream.write(b"".join(lines))
     session.select(view)
+    if known is not None and changes is not None:
+        await send_resync(session, view, known, changes)
     return "[READ-ONLY] EXAMINE completed" if read_only else "[READ-WRITE] SELECT completed"
+
+
+def _closed(session: ImapSession) -> None:
+    """Leave the selected folder, if there is one, before another is opened (RFC 7162 3.2.11)."""
+    if session.selected is not None:
+        session.stream.write(b"* OK [CLOSED] the mailbox selected before is closed\r\n")
+    session.select(None)
 
 
 async def unselect(session: ImapSession, cursor: Cursor) -> str:

@@ -21,6 +21,8 @@ _TURN = 20
 
 async def _folders(session: ImapSession, items: Sequence[str] = ()) -> list[FolderInfo]:
     """All folders; `items`: the status items that will be sent."""
+    if "HIGHESTMODSEQ" in items:
+        session.use_condstore()
     question = MailboxQuestion(
         session.mailbox_id,
         recent="RECENT" in items,
