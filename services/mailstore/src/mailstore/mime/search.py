@@ -8,6 +8,8 @@ import unicodedata
 from functools import cached_property
 
 from mailstore.mime.headers import split_fields, value_of
+from mailstore.mime.literal import as_written, lacks
+from mailstore.mime.sections import section
 from mailstore.mime.text import header_lines, texts
 from mailstore.mime.words import header_text
 
@@ -28,7 +30,7 @@ def contains(text: str, folded_key: str) -> bool:
 
 
 class Searched:
-    """One message for the HEADER, BODY and TEXT keys of a search; each text is decoded once for all keys."""
+    """One message for the HEADER, BODY and TEXT keys of a search; each text is decoded once for all keys, if it must be."""
 
     def __init__(self, body: bytes, parts: bytes, prefix: bytes = b"", header: bytes | None = None) -> None:
         self._body = body
@@ -41,11 +43,22 @@ class Searched:
     def _fields(self) -> dict[bytes, list[bytes]]:
         """Values of each header field as written, by lower-case name."""
         fields: dict[bytes, list[bytes]] = {}
-        for line in split_fields(self._header or b""):
+        if self._header is None:
+            found = section(self._parts, "HEADER")
+            self._header = self._prefix + self._body[: 0 if found is None else found.size]
+        for line in split_fields(self._header):
             name, colon, raw = line.partition(b":")
             if colon:
                 fields.setdefault(name.rstrip(b" \t").lower(), []).append(raw)
         return fields
+
+    @cached_property
+    def _written(self) -> str | None:
+        return as_written(self._prefix + self._body) if self._body else None
+
+    def _lacks(self, folded: str) -> bool:
+        """Return whether the octets alone show that the message does not contain the key."""
+        return self._written is not None and lacks(self._written, folded)
 
     @cached_property
     def _texts(self) -> list[str]:
@@ -60,6 +73,8 @@ class Searched:
         """Evaluate HEADER <field> <key>: a field of that name contains the key, or, for an empty key, exists."""
         name = field.encode("utf-8", "replace").strip().rstrip(b":").lower()
         folded = fold(key)
+        if self._lacks(folded):
+            return False
         if not folded or name not in self._fields:
             return name in self._fields
         if name not in self._values:
@@ -69,12 +84,14 @@ class Searched:
     def body_contains(self, key: str) -> bool:
         """Evaluate BODY <key>: the text parts, or the headers of parts and of messages in them, contain the key."""
         folded = fold(key)
-        return not folded or any(folded in text for text in self._texts[1:])
+        return not folded or (not self._lacks(folded) and any(folded in text for text in self._texts[1:]))
 
     def text_contains(self, key: str) -> bool:
         """Evaluate TEXT <key>: the header (with the row's prefix) or the text of the message contains the key."""
         folded = fold(key)
-        return not folded or any(folded in text for text in self._added) or any(folded in text for text in self._texts)
+        if not folded or self._lacks(folded):
+            return not folded
+        return any(folded in text for text in self._added) or any(folded in text for text in self._texts)
 
 
 def header_contains(header: bytes, field: str, key: str) -> bool:

@@ -13,7 +13,6 @@ from uuid import UUID
 from bodystore import BodyStore
 from mailkit.errors import OverLimit
 from mailkit.postgres.pool import translated
-from mailstore.mime import section
 from mailstore.mime.search import Searched
 from mailstore.model.program import JOINED, Node, asks_modseq, checked, is_exact
 from mailstore.model.uids import pack
@@ -22,7 +21,7 @@ from mailstore.storage.search import TOO_LONG, Candidate, Keys, SearchRows
 from mailstore_api.wire import Found, SearchQuestion
 
 #: Candidates read by one statement, and limit of the octets of bodies in memory together.
-BATCH = 200
+BATCH = 500
 BATCH_BYTES = 8 * 1024 * 1024
 #: Time limit of a search (seconds), checked between messages.
 MOST_SECONDS = 20.0
@@ -115,17 +114,11 @@ def _test(keys: Keys, node: Node) -> Test:
     return lambda row, message: message.text_contains(rest[0])
 
 
-def _searched(row: Candidate, body: bytes) -> Searched:
-    found = section(row.parts, "HEADER")
-    end = 0 if found is None else found.size
-    return Searched(body, row.parts, row.prefix, row.prefix + body[:end])
-
-
 def _matching(test: Test, group: list[Candidate], bodies: dict[UUID, bytes], budget: _Budget) -> list[int]:
     found = []
     for row in group:
         budget.left()
-        if test(row, _searched(row, bodies.get(row.body_id, b""))):
+        if test(row, Searched(bodies.get(row.body_id, b""), row.parts, row.prefix)):
             found.append(row.uid)
     return found
 
