@@ -1,20 +1,21 @@
 """What runs now and then: the collector, partitions by the ids' own time, and work that one replica does."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from mailkit.errors import Unavailable
 from mailkit.ids import id_floor, id_time, new_id
 from mailkit.postgres.singleton import LeaseLost, Singleton
-from queue_worker.models import Outcome
+from queue_worker.models import EVER, Outcome
 from queue_worker.storage import claims, handovers, outcomes, partitions, records, upkeep
 from queue_worker.storage.schema import metadata
-from queue_worker.upkeep import maintain
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS
 
 STATEMENTS = [
@@ -186,8 +187,6 @@ async def test_the_oldest_message_under_way_goes_with_the_filings(world):
 
 
 async def test_depth_and_age_are_measured(world):
-    from prometheus_client import REGISTRY
-
     await world.submit(world.message("b@far.test", "c@far.test", world.mailbox("b@here.test")))
     world.pass_time(30)
     worker = world.worker()
@@ -202,22 +201,124 @@ async def test_depth_and_age_are_measured(world):
     assert value("oldest_due_seconds", kind="remote") == 30 == value("oldest_due_seconds", kind="local")
 
 
-async def test_a_long_queue_is_estimated_and_not_counted(world, monkeypatch):
-    from prometheus_client import REGISTRY
-
-    monkeypatch.setattr(maintain, "COUNTED", 50)
+async def test_the_depth_is_kept_up_to_date_and_not_counted(world):
+    """Every way in and out is noted by a trigger; what is read becomes one row, and one replica reads it."""
+    world.sink.says = lambda address: (Outcome.deferred, "4.2.0", "later") if address[0] == "l" else None
+    one, two = world.worker(), world.worker()
     for n in range(3):
-        await world.submit(world.message(*(f"{k}@d{n}.test" for k in range(100))))
+        await world.submit(world.message(*(f"l{k}@d{n}.test" for k in range(100)), "out@far.test"))
     await world.submit(*(world.message(world.mailbox(f"{n}@here.test")) for n in range(20)))
-    await world.pool.execute("analyze queue.recipient")
-    await world.worker().maintenance.measure()
-    seen = {
-        kind: REGISTRY.get_sample_value("postrider_queue_recipients", {"kind": kind, "state": "waiting"})
+    await one.maintenance.measure()
+    assert depth() == (20, 0, 303, 0)
+    await world.work()
+    await one.maintenance.measure()
+    assert depth() == (0, 0, 300, 0) and len(await world.pool.fetch("select from queue.depth_change")) == 1
+    await world.pool.execute("delete from queue.recipient where n >= 50")
+    world.pass_time(400)
+    await one.delivery.walk.step()
+    world.sink.deliver = hold_on
+    await one.delivery.turn()
+    await one.maintenance.measure()
+    assert depth() == (0, 0, 0, 150)
+    await two.maintenance.measure()
+    assert depth() == (0, 0, 0, 0), "the first one still has the lease"
+
+
+async def hold_on(domain, messages, report):
+    """Leave all in hand."""
+
+
+def depth():
+    return tuple(
+        REGISTRY.get_sample_value("postrider_queue_recipients", {"kind": kind, "state": state})
         for kind in ("local", "remote")
-    }
-    assert seen["local"] == 20 and 250 <= seen["remote"] <= 350
-    rows = await world.pool.fetch("explain (analyze, format text) " + upkeep.queries.depth.replace("$1", "50"))
-    assert not [row[0] for row in rows if "Seq Scan" in row[0] and "pg_class" not in row[0]]
+        for state in ("waiting", "claimed")
+    )
+
+
+async def explained(world, statement, *arguments):
+    """The statement's plan, executed."""
+    async with world.pool.acquire() as connection, connection.transaction():
+        (row,) = await connection.fetchrow(f"explain (analyze, buffers, format json) {statement}", *arguments)
+        return json.loads(row)[0]["Plan"]
+
+
+async def pages_read(world, statement, *arguments):
+    """How many pages of tables and indexes the statement reads."""
+    plan = await explained(world, statement, *arguments)
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+def nodes(plan):
+    """The plan's nodes."""
+    return [plan, *(node for below in plan.get("Plans", ()) for node in nodes(below))]
+
+
+async def test_what_is_due_is_found_whatever_waits_besides(world):
+    """Of the table and its indexes the look-up reads the rows that are due, and no others."""
+    await world.submit(world.message(*(f"x@d{n}.test" for n in range(20))))
+    for start in range(0, 3000, 500):
+        await world.submit(*(world.message(f"x@e{n}.test") for n in range(start, start + 500)))
+    await world.pool.execute("update queue.recipient set due = '2030-01-01' where destination like 'e%'")
+    now = world.clock.now()
+    assert len(await world.worker().delivery._claims.due(EVER, now, 2000)) == 20
+    plan = await explained(world, claims.queries.due_destinations, now, EVER, 2000)
+    scans = [node for node in nodes(plan) if "Scan" in node["Node Type"] and node.get("Index Name")]
+    assert [(node["Index Name"], node["Actual Rows"]) for node in scans] == [("recipient_remote_due", 20)]
+    assert not [node for node in nodes(plan) if node.get("Rows Removed by Filter")]
+
+
+async def test_a_snapshot_does_not_make_claims_read_what_has_left(world):
+    """Postgres keeps the entries of everything claimed since the snapshot; looks and claims begin above them."""
+    worker = world.worker()
+    asked = []
+    remote, due, local = worker.delivery._claims.remote, worker.delivery._claims.due, worker.filer._claims.local
+
+    async def noted_remote(now, until, pairs, most, since):
+        asked.append(min(since))
+        return await remote(now, until, pairs, most, since)
+
+    async def noted_due(after, now, most):
+        asked.append(after)
+        return await due(after, now, most)
+
+    async def noted_local(now, until, most, after):
+        asked.append(after)
+        return await local(now, until, most, after)
+
+    worker.delivery._claims.remote, worker.delivery._claims.due = noted_remote, noted_due
+    worker.filer._claims.local = noted_local
+    async with world.pool.acquire() as other, other.transaction(isolation="repeatable_read"):
+        await other.fetchval("select count(*) from queue.recipient")
+        read = []
+        for _ in range(4):
+            for _ in range(50):
+                world.pass_time(1)
+                await world.submit(world.message("b@far.test", world.mailbox("b@here.test")), worker=worker)
+                asked.clear()
+                await world.work(worker)
+            assert max(asked) > EVER
+            now = world.clock.now()
+            read.append(
+                await pages_read(world, claims.queries.due_destinations, now, worker.delivery.walk._floor.bound, 9)
+            )
+        assert len(world.sink.got) == len(world.mailstore.filed) == 200
+    assert read[3] <= read[1] * 1.5, read
+
+
+async def test_a_row_below_the_bound_is_found_by_the_look_without_one(world):
+    """A transaction that took its time long before its commit."""
+    worker = world.worker()
+    await world.work(worker)
+    world.pass_time(30)
+    await world.work(worker)
+    await world.submit(world.message("b@far.test", world.mailbox("b@here.test")))
+    await world.pool.execute("update queue.recipient set due = due - interval '10 min'")
+    await world.work(worker)
+    assert world.sink.got == [] and world.mailstore.filed == {}
+    world.pass_time(30)
+    await world.work(worker)
+    assert len(world.sink.got) == len(world.mailstore.filed) == 1
 
 
 async def test_the_migrations_lead_to_the_tables_as_they_are_defined(world, database):
@@ -253,7 +354,7 @@ async def test_plans_made_while_the_queue_is_empty_are_good_when_it_is_full(worl
             await connection.execute(f"prepare p_{name} as {statement}")
             given = f"({', '.join(['null'] * count)})" if count else ""
             plan = "\n".join(row[0] for row in await connection.fetch(f"explain (costs off) execute p_{name}{given}"))
-            if name not in ("partitions", "take_over"):  # these look at everything
+            if name != "partitions":  # it looks at everything
                 assert not re.search(r"Join Filter|Seq Scan", plan), f"{name}\n{plan}"
             if name == "enqueue":  # its lists are compared by hash, not each with each
                 assert plan.count("(hashed SubPlan") == 2, plan

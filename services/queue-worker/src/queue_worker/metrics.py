@@ -34,8 +34,7 @@ LATENCY = from_zero(
 DEPTH = from_zero(
     Gauge(
         "postrider_queue_recipients",
-        "Recipients under way by kind and state (waiting, claimed), above 20,000 of a kind an estimate. Each replica "
-        "reports the whole queue: take the max",
+        "Recipients under way by kind and state (waiting, claimed). Each replica reports the whole queue or 0: take the max",
         ["kind", "state"],
     ),
     KINDS,
@@ -44,7 +43,7 @@ DEPTH = from_zero(
 OLDEST_DUE = from_zero(
     Gauge(
         "postrider_queue_oldest_due_seconds",
-        "How long the oldest due recipient has been due. Each replica reports the whole queue: take the max",
+        "How long the oldest due recipient has been due. Each replica reports the whole queue or 0: take the max",
         ["kind"],
     ),
     KINDS,

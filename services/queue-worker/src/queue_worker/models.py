@@ -1,7 +1,7 @@
 """The data classes of queue-worker: a claimed recipient, the result of its attempt, and what follows from it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from uuid import UUID
 
@@ -9,6 +9,9 @@ import msgspec
 
 #: The flow of messages that no client sent: our own bounces, and rows from before flows were distinguished.
 NO_FLOW = UUID(int=0)
+#: Earlier and later than any due time.
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
 #: A flow and a destination domain, "" for local mailboxes; the due mail of a pair is claimed together.
 Pair = tuple[UUID, str]
 #: A recipient: its message's id and its number there.
@@ -84,6 +87,8 @@ class Claim:
     """The message already carries our Delivered-To for this recipient."""
     was_sent: bool = False
     """The attempt before this one may have sent its final dot, and no reply was recorded."""
+    due: datetime = EVER
+    """When the recipient had become due."""
 
     @property
     def key(self) -> Key:

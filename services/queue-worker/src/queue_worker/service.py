@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -45,7 +45,7 @@ from queue_worker.storage.partitions import Partitions
 from queue_worker.storage.records import Records
 from queue_worker.storage.upkeep import Upkeep
 from queue_worker.upkeep.collect import Collector
-from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, Maintenance
+from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, MEASURE_SECONDS, Maintenance
 
 SERVICE = "queue-worker"
 
@@ -64,8 +64,8 @@ class Parts:
     intake: Intake
     collector: Collector
     maintenance: Maintenance
-    wake: Callable[[Iterable[Pair]], None]
-    """Wakes the loops that deliver what is due for these pairs."""
+    wake: Callable[[Iterable[Pair], datetime], None]
+    """Wakes the loops that deliver what became due for these pairs at this time."""
 
 
 def assemble(
@@ -79,11 +79,11 @@ def assemble(
 ) -> Parts:
     """Construct the parts of one worker; nothing runs."""
 
-    def wake(pairs: Iterable[Pair]) -> None:
+    def wake(pairs: Iterable[Pair], since: datetime) -> None:
         found = set(pairs)
         if any(not domain for _, domain in found):
             filer.wake()
-        delivery.wake(pair for pair in found if pair[1])
+        delivery.wake((pair for pair in found if pair[1]), since)
 
     def once(work: str, seconds: float) -> Singleton:
         return Singleton(pool, clock, worker, "queue", work, period=timedelta(seconds=seconds))
@@ -122,7 +122,16 @@ def assemble(
         delivery,
         intake=Intake(Handovers(pool, bodies), clock, disk, lifetime_seconds=lifetime, wake=wake),
         collector=Collector(upkeep, bodies, mailstore, clock, once("collect", settings.body_collect_seconds)),
-        maintenance=Maintenance(upkeep, Partitions(pool, maintain), clock, filer, delivery.walk, maintain, lifetime),
+        maintenance=Maintenance(
+            upkeep,
+            Partitions(pool, maintain),
+            clock,
+            filer,
+            delivery.walk,
+            maintain,
+            once("measure", MEASURE_SECONDS),
+            lifetime,
+        ),
         wake=wake,
     )
 
@@ -174,7 +183,7 @@ async def start(
     life.every(RENEW_SECONDS, parts.leases.renew)
     life.every(settings.body_collect_seconds, parts.collector.collect)
     life.every(60, parts.maintenance.minute)
-    life.every(10, parts.maintenance.measure)
+    life.every(MEASURE_SECONDS, parts.maintenance.measure)
     life.every(MAINTAIN_SECONDS, parts.maintenance.hour)
     await parts.maintenance.hour()
     await parts.maintenance.minute()

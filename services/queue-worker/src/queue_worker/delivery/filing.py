@@ -8,9 +8,11 @@ from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailkit.rpc.batch import Pace
 from queue_worker.couriers.local import LocalCourier
+from queue_worker.delivery.floor import Floor
 from queue_worker.delivery.leases import LEASE, Leases
 from queue_worker.delivery.record import Recorder
 from queue_worker.delivery.schedule import LOCAL_PAUSES, TURN_SECONDS
+from queue_worker.models import NEVER
 from queue_worker.storage.claims import Claims
 
 log = get_logger()
@@ -37,6 +39,7 @@ class LocalDelivery:
         self._due = asyncio.Event()
         self._pace = Pace(TURN_SECONDS)
         self._stopping = False
+        self.floor = Floor()
         self.oldest: UUID | None = None
         """Id of the oldest message under way, updated by maintenance."""
 
@@ -95,7 +98,8 @@ class LocalDelivery:
         """Claim, file and record one list; return how many recipients it had."""
         now = self._clock.now()
         most = PROBE if self._local.away else BATCH
-        claims = await self._claims.local(now, now + LEASE, most)
+        claims = await self._claims.local(now, now + LEASE, most, self.floor.since(now))
+        self.floor.looked(now, max(claim.due for claim in claims) if len(claims) >= most else NEVER)
         if not claims:
             return 0
         self._leases.hold(claims)

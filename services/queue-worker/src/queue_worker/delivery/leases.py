@@ -50,7 +50,8 @@ class Leases:
 
     async def take_over(self) -> None:
         """End every lease now, to lose no minute. Only for the single-machine run, which has no other worker."""
-        await self._claims.take_over(self._clock.now())
+        now = self._clock.now()
+        await self._claims.take_over(now, now + 2 * LEASE)
 
     async def mark_dot(self, claims: list[Claim]) -> bool:
         """Commit the mark for these recipients of one message; False if no dot may be sent.

@@ -13,6 +13,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from operator import attrgetter
 from uuid import UUID
 
@@ -31,7 +32,7 @@ from queue_worker.delivery.record import Recorder
 from queue_worker.delivery.schedule import TURN_SECONDS
 from queue_worker.delivery.slots import Slot, Slots
 from queue_worker.delivery.walk import Walk
-from queue_worker.models import LOOP, Claim, Outcome, Pair, Result
+from queue_worker.models import EVER, LOOP, Claim, Outcome, Pair, Result
 from queue_worker.storage.claims import Claims
 
 log = get_logger()
@@ -44,6 +45,7 @@ POLL_SECONDS = 1.0
 #: Outcomes for which nothing was tried at the destination.
 _UNTRIED = frozenset({Outcome.returned, Outcome.postponed})
 _PAIR = attrgetter("flow", "destination")
+_DUE = attrgetter("due")
 _DOUBT = "The remote host may have taken the message: its answer was lost. (#4.4.2)"
 
 
@@ -75,9 +77,9 @@ class Delivery:
         self._claiming: set[asyncio.Future[None]] = set()
         self._stopping = False
 
-    def wake(self, pairs: Iterable[Pair] = ()) -> None:
-        """Wake the loop: something was enqueued for `pairs`, or a slot is free."""
-        self._ready.add(pairs)
+    def wake(self, pairs: Iterable[Pair] = (), since: datetime = EVER) -> None:
+        """Wake the loop: something became due for `pairs` at `since` or later, or a slot is free."""
+        self._ready.add(pairs, since)
         self._due.set()
 
     async def run(self) -> None:
@@ -141,22 +143,24 @@ class Delivery:
             return 0
         pairs = Counter(domain for _, domain in taken)
         most = [self._in_hand.allow(flow, EACH // pairs[domain]) for flow, domain in taken]
+        since = [self._ready.since(pair) for pair in taken]
         now = self._clock.now()
         try:
-            claims = await self._claims.remote(now, now + LEASE, taken, most)
+            claims = await self._claims.remote(now, now + LEASE, taken, most, since)
         except BaseException:
-            for (flow, _), limit in zip(taken, most, strict=True):
-                self._in_hand.unclaimed(flow, limit)
-            self._ready.add(taken)
+            for pair, limit, start in zip(taken, most, since, strict=True):
+                self._in_hand.unclaimed(pair[0], limit)
+                self._ready.add([pair], start)
             for slot in slots.values():
                 self._release(slot, None)
             raise
         self._in_hand.hold(claims)
         found = Counter(map(_PAIR, claims))
+        latest = {_PAIR(claim): claim.due for claim in sorted(claims, key=_DUE)}
         for pair, limit in zip(taken, most, strict=True):
             self._in_hand.unclaimed(pair[0], limit - found[pair])
             if found[pair] >= limit:
-                self._ready.add([pair])
+                self._ready.add([pair], latest[pair])  # what is left became due no earlier
         self._divide(claims, slots)
         return len(claims)
 

@@ -1,10 +1,11 @@
 """Pairs with due mail, in the order they are served: flows in turn, and the destinations of each flow in turn."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from uuid import UUID
 
 from queue_worker.delivery.shares import Shares
-from queue_worker.models import Pair
+from queue_worker.models import EVER, Pair
 
 #: Most pairs remembered; the next walk over the queue finds the others.
 MOST = 20_000
@@ -19,18 +20,26 @@ class Ready:
         self._flows: dict[UUID, dict[str, None]] = {}
         self._domains: dict[str, dict[UUID, None]] = {}
         self._blocked: dict[str, dict[UUID, None]] = {}
+        self._since: dict[Pair, datetime] = {}
         self._known = Shares(most)
 
     def __len__(self) -> int:
         return self._known.total
 
-    def add(self, pairs: Iterable[Pair]) -> None:
-        """Add pairs that have something due."""
+    def add(self, pairs: Iterable[Pair], since: datetime = EVER) -> None:
+        """Add pairs that have something that became due at `since` or later."""
         for flow, domain in pairs:
             known = flow in self._domains.get(domain, ()) or flow in self._blocked.get(domain, ())
-            if not known and self._known.free(flow):
+            if known:
+                self._since[flow, domain] = min(since, self._since[flow, domain])
+            elif self._known.free(flow):
                 self._known.take(flow)
                 self._enter(flow, domain)
+                self._since[flow, domain] = since
+
+    def since(self, pair: Pair) -> datetime:
+        """Return when the first that is due of `pair`, just taken, became due at the earliest. Once for each taken pair."""
+        return self._since.pop(pair)
 
     def take(self, most: int, may: Callable[[UUID, str], bool | None], together: int = 1) -> list[Pair]:
         """Take up to `most` destinations with their pairs, flows in turn. A pair that is taken is not ready any more.

@@ -37,7 +37,7 @@ class Recorder:
         helo_name: str,
         lifetime: int,
         retry_first: int,
-        wake: Callable[[Iterable[Pair]], None] = lambda pairs: None,
+        wake: Callable[[Iterable[Pair], datetime], None] = lambda pairs, since: None,
     ) -> None:
         self._outcomes = outcomes
         self._bodies = bodies
@@ -86,7 +86,7 @@ class Recorder:
         bounces = await self._bounces(done, now)
         written, entries = await self._write(done, later, back, bounces, now)
         if entries:
-            self._wake(destinations(entries))
+            self._wake(destinations(entries), now)
         log_and_count([d for d in (*done, *later) if d.claim in written], entries, now)
 
     async def _write(

@@ -1,37 +1,46 @@
-"""A walk over the whole queue, in steps, that finds the domains and flows with due mail."""
-
-from datetime import UTC, datetime
+"""A walk over the remote recipients that are due, in steps and by due time, that finds their domains and flows."""
 
 from mailkit.process.clock import Clock
+from queue_worker.delivery.floor import Floor
 from queue_worker.delivery.ready import Ready
-from queue_worker.models import NO_FLOW, Pair
+from queue_worker.models import EVER, NEVER
 from queue_worker.storage.claims import Claims
 
-#: Pairs of domain and flow of one step.
-WALK = 500
-#: Later than any due time.
-NEVER = datetime.max.replace(tzinfo=UTC)
+#: Recipients of one step, and those that are due at the same time as the last of them.
+WALK = 2000
 
 
 class Walk:
-    """Adds the pairs with due mail to `ready`. Pairs just enqueued are added by the code that enqueues them."""
+    """Adds the pairs with due mail to `ready`. Pairs just enqueued are added by the code that enqueues them.
+
+    A round costs as much as recipients are due, whatever the number of others and of their domains (docs/decisions/0065).
+    """
 
     def __init__(self, claims: Claims, clock: Clock, ready: Ready) -> None:
         self._claims = claims
         self._clock = clock
         self._ready = ready
-        self._cursor: Pair = (NO_FLOW, "")
-        self._seen_due = NEVER
+        self._floor = Floor()
+        self._began = EVER
+        self._cursor = EVER
+        self._earliest = NEVER
+        self._over = True
         self.oldest_due = NEVER
-        """The earliest due time seen by the last complete round over the queue."""
+        """The earliest due time seen by the last complete round over what is due."""
 
     async def step(self) -> bool:
-        """Look at the next pairs in the queue and add those with due mail; True if the round is complete."""
-        found = await self._claims.due(self._clock.now(), self._cursor, WALK)
-        self._ready.add(each.pair for each in found if each.is_due)
-        over = len(found) < WALK
-        self._seen_due = min((self._seen_due, *(each.due for each in found)))
-        if over:
-            self.oldest_due, self._seen_due = self._seen_due, NEVER
-        self._cursor = (NO_FLOW, "") if over else found[-1].pair
-        return over
+        """Look at the next due recipients and add their pairs; True if the round is complete."""
+        now = self._clock.now()
+        if self._over:
+            self._began, self._cursor, self._earliest = now, self._floor.since(now), NEVER
+        found = await self._claims.due(self._cursor, now, WALK)
+        for each in found:
+            self._ready.add([each.pair], each.due)
+        self._earliest = min((self._earliest, *(each.due for each in found)))
+        self._over = sum(each.recipients for each in found) < WALK
+        if self._over:
+            self.oldest_due = self._earliest
+            self._floor.looked(self._began, self._earliest)
+        else:
+            self._cursor = max(each.last for each in found)
+        return self._over

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from mailkit.errors import NoSpace, Unavailable
@@ -31,7 +31,7 @@ class Intake:
         disk: Disk,
         *,
         lifetime_seconds: int,
-        wake: Callable[[Iterable[Pair]], None],
+        wake: Callable[[Iterable[Pair], datetime], None],
     ) -> None:
         self._handovers = handovers
         self._clock = clock
@@ -66,12 +66,12 @@ class Intake:
         entries = sorted(first.values(), key=lambda e: e.queue_id)
         now = self._clock.now()
         new = await self._handovers.insert(entries, now, self._lifetime)
-        self._log_and_wake([e for e in entries if e.queue_id in new])
+        self._log_and_wake([e for e in entries if e.queue_id in new], now)
         return [SubmissionAnswer("queued", item.submission_id) for item in items]
 
-    def _log_and_wake(self, new: Sequence[QueueEntry]) -> None:
+    def _log_and_wake(self, new: Sequence[QueueEntry], now: datetime) -> None:
         metrics.ACCEPTED.inc(len(new))
-        self._wake(destinations(new))
+        self._wake(destinations(new), now)
         for e in new:
             log.info("queued", queue_id=e.queue_id, size=len(e.body), recipients=len(e.recipients))
 

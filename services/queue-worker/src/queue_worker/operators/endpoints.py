@@ -1,6 +1,7 @@
 """The operators' API: messages under way, the state of one message, and retries at once."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -21,7 +22,7 @@ WINDOW = 10_000
 SLICE = 5_000
 
 
-def router(store: Records, clock: Clock, wake: Callable[[Iterable[Pair]], None]) -> APIRouter:
+def router(store: Records, clock: Clock, wake: Callable[[Iterable[Pair], datetime], None]) -> APIRouter:
     """Return the routes under /v1/queue."""
     routes = APIRouter(prefix="/v1/queue", tags=["queue"], dependencies=OPERATORS)
 
@@ -93,8 +94,9 @@ def router(store: Records, clock: Clock, wake: Callable[[Iterable[Pair]], None])
         count, after = 0, (first, -1)
         while True:  # in slices: no statement holds more rows than this
             end = await store.retry_window(after, last, SLICE)
-            pairs = await store.retry(after, end or (last, 32767), clock.now())
-            wake(pairs)
+            now = clock.now()
+            pairs = await store.retry(after, end or (last, 32767), now)
+            wake(pairs, now)
             count += len(pairs)
             if end is None:
                 return Retried(recipients=count)

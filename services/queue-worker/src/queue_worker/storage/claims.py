@@ -15,11 +15,12 @@ queries = Queries("queue_worker.storage", "claims.sql")
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A pair of flow and domain with the earliest due time of its recipients. `is_due`: that time has come."""
+    """A pair of flow and domain with due recipients: their number, and their earliest and latest due time."""
 
     pair: Pair
     due: datetime
-    is_due: bool
+    last: datetime
+    recipients: int
 
 
 class Claims:
@@ -29,13 +30,23 @@ class Claims:
         self._pool = pool
         self._worker = worker
 
-    async def local(self, now: datetime, until: datetime, most: int) -> list[Claim]:
-        """Claim up to `most` due recipients with a local mailbox, under a lease that ends at `until`."""
-        rows = await self._pool.fetch(queries.claim_local, now, self._worker, until, most)
+    async def local(self, now: datetime, until: datetime, most: int, after: datetime) -> list[Claim]:
+        """Claim up to `most` recipients with a local mailbox that became due after `after`, under a lease that ends at `until`."""
+        rows = await self._pool.fetch(queries.claim_local, now, self._worker, until, most, after)
         return [Claim(**dict(row)) for row in rows]
 
-    async def remote(self, now: datetime, until: datetime, pairs: Sequence[Pair], most: Sequence[int]) -> list[Claim]:
-        """Claim due remote recipients, of each of `pairs` as many as `most` says, under leases that end at `until`."""
+    async def remote(
+        self,
+        now: datetime,
+        until: datetime,
+        pairs: Sequence[Pair],
+        most: Sequence[int],
+        since: Sequence[datetime],
+    ) -> list[Claim]:
+        """Claim due remote recipients under leases that end at `until`.
+
+        Of each of `pairs` as many as `most` says, among those that became due at `since` or later.
+        """
         rows = await self._pool.fetch(
             queries.claim_remote,
             now,
@@ -44,22 +55,25 @@ class Claims:
             most,
             [domain for _, domain in pairs],
             [flow for flow, _ in pairs],
+            since,
         )
         return [Claim(**dict(row)) for row in rows]
 
-    async def due(self, now: datetime, after: Pair, most: int) -> list[Due]:
-        """Return the `most` pairs of remote recipients that follow `after` by domain and flow."""
-        flow, domain = after
-        rows = await self._pool.fetch(queries.due_destinations, now, domain, flow, most)
-        return [Due((row["flow"], row["destination"]), row["due"], row["is_due"]) for row in rows]
+    async def due(self, after: datetime, now: datetime, most: int) -> list[Due]:
+        """Return the pairs of the first `most` remote recipients that became due after `after` and up to `now`.
+
+        More recipients are looked at if they became due at the same time as the last one.
+        """
+        rows = await self._pool.fetch(queries.due_destinations, now, after, most)
+        return [Due((row["flow"], row["destination"]), row["due"], row["last"], row["recipients"]) for row in rows]
 
     async def renew(self, claims: Sequence[Claim], until: datetime) -> None:
         """Extend the leases of `claims` to `until`, except those that are lost."""
         await self._pool.execute(queries.renew, *fences(claims), self._worker, until)
 
-    async def take_over(self, now: datetime) -> None:
-        """End all leases of all workers."""
-        await self._pool.execute(queries.take_over, now)
+    async def take_over(self, now: datetime, latest: datetime) -> None:
+        """End all leases of all workers; none of them ends after `latest`."""
+        await self._pool.execute(queries.take_over, now, latest)
 
     async def mark_dot(self, claims: Sequence[Claim], at_least: datetime) -> set[Claim]:
         """Commit the "dot sent" mark of those claims whose lease lasts beyond `at_least`; return them.

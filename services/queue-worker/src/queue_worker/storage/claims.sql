@@ -1,47 +1,39 @@
 -- name: claim_local
--- Claim due recipients with a local mailbox, waiting ones and those of a worker whose lease has expired.
+-- Claim recipients with a local mailbox that became due after $5, waiting ones and those of a worker whose lease has expired.
 with c as (
-    select message_id, n from queue.recipient
-     where mailbox_id is not null and due <= $1 order by due limit $4 for update skip locked
+    select message_id, n, due from queue.recipient
+     where mailbox_id is not null and due > $5 and due <= $1 order by due limit $4 for update skip locked
 ), u as (
     update queue.recipient r
        set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false
       from c where r.message_id = c.message_id and r.n = c.n
     returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.quota_limit, r.limit_version, r.attempt,
-              r.tries, r.looped
+              r.tries, r.looped, c.due
 )
 select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce
   from u join queue.message m on m.id = u.message_id
 
 -- name: due_destinations
--- Walk over the (domain, flow) pairs after ($2, $3), with one index probe each whatever their number of recipients, and
--- find those that have something due.
-with recursive d as (
-    (select destination, flow, due from queue.recipient
-      where mailbox_id is null and (destination, flow) > ($2, $3::uuid) order by destination, flow, due limit 1)
-    union all
-    select next.destination, next.flow, next.due
-      from d cross join lateral (
-        select r.destination, r.flow, r.due from queue.recipient r
-         where r.mailbox_id is null and (r.destination, r.flow) > (d.destination, d.flow)
-         order by r.destination, r.flow, r.due limit 1
-      ) next
-)
-select destination, flow, due, due <= $1 as is_due from d limit $4
+-- The pairs of domain and flow of the first $3 remote recipients that became due after $2, and of those that became due at
+-- the same time as the last of them.
+select destination, flow, min(due) as due, max(due) as last, count(*) as recipients
+  from (select destination, flow, due from queue.recipient
+         where mailbox_id is null and due > $2 and due <= $1 order by due fetch first ($3::int) rows with ties) r
+ group by destination, flow
 
 -- name: claim_remote
--- Claim due remote recipients, up to $4 for each pair of domain $5 and flow $6. `was_sent`: the last worker may have sent
+-- Claim due remote recipients, up to $4 for each pair of domain $5 and flow $6, of those due at $7 or later. `was_sent`: the last worker may have sent
 -- its final dot, and no reply was recorded. An attempt that began before the database's last start or on another timeline
 -- counts as such, since its mark may be lost (docs/decisions/0030).
 with s as materialized (
     select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ' ' || extract(epoch from pg_postmaster_start_time()) as life
 ), c as (
-    select r.message_id, r.n, r.was_sent
-      from s, unnest($5::text[], $6::uuid[], $4::int[]) as d(destination, flow, most) cross join lateral (
-        select message_id, n,
+    select r.message_id, r.n, r.due, r.was_sent
+      from s, unnest($5::text[], $6::uuid[], $4::int[], $7::timestamptz[]) as d(destination, flow, most, since) cross join lateral (
+        select message_id, n, due,
                state = 'claimed' and (dot_sent or database_life is distinct from s.life) as was_sent
           from queue.recipient
-         where mailbox_id is null and destination = d.destination and flow = d.flow and due <= $1
+         where mailbox_id is null and destination = d.destination and flow = d.flow and due >= d.since and due <= $1
          order by due limit d.most for update skip locked
       ) r
 ), u as (
@@ -50,7 +42,7 @@ with s as materialized (
            database_life = s.life
       from c, s where r.message_id = c.message_id and r.n = c.n
     returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.attempt, r.tries,
-              r.looped, r.via, c.was_sent
+              r.looped, r.via, c.due, c.was_sent
 )
 select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.eight_bit, m.smtputf8, m.bounce
   from u join queue.message m on m.id = u.message_id
@@ -66,8 +58,12 @@ with c as (
 update queue.recipient r set due = $5 from c where r.message_id = c.message_id and r.n = c.n
 
 -- name: take_over
--- The only worker of a single machine starts: claims of an earlier one are due now. The fence holds if that one still runs.
-update queue.recipient set due = $1 where state = 'claimed' and due > $1
+-- The only worker of a single machine starts: claims of an earlier one, whose leases end before $2, are due now. The fence
+-- holds if that one still runs.
+with l as (
+    update queue.recipient set due = $1 where mailbox_id is not null and due > $1 and due <= $2 and state = 'claimed'
+)
+update queue.recipient set due = $1 where mailbox_id is null and due > $1 and due <= $2 and state = 'claimed'
 
 -- name: mark_dot
 -- Set the "dot sent" mark, fenced by attempt and unexpired lease (decision 6). The dot may be sent for the rows returned.

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -119,10 +120,20 @@ recipient = Table(
     CheckConstraint("(state = 'claimed') = (worker is not null and claimed_at is not null)", name="recipient_claim"),
     CheckConstraint("(destination = '') = (mailbox_id is not null)", name="recipient_destination"),
     Index("recipient_local_due", "due", postgresql_where=text("mailbox_id is not null")),
+    Index("recipient_remote_due", "due", postgresql_where=text("mailbox_id is null")),
     Index("recipient_remote_flow", "destination", "flow", "due", postgresql_where=text("mailbox_id is null")),
     comment="Recipients under way; a row leaves for queue.finished",
 )
 
+#: What triggers on `recipient` note of each statement; a measurement makes one row of all.
+depth_change = Table(
+    "depth_change",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("local", BigInteger, nullable=False),
+    Column("remote", BigInteger, nullable=False),
+    comment="Recipients that entered or left; the sum is the depth. Rows are summed up now and then",
+)
 #: Finished recipients, for a week: what `queue show` shows of a message that has left. Partitioned by the message's
 #: time-ordered id; partitions are dropped whole.
 finished = Table(

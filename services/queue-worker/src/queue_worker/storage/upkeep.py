@@ -14,12 +14,10 @@ queries = Queries("queue_worker.storage", "upkeep.sql")
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Recipients of one kind (local, remote) in one state. `estimate`: of this kind, by the last vacuum's count."""
+    """The number of recipients of one kind (local, remote) under way, and how many of them are claimed."""
 
-    kind: str
-    state: str
     recipients: int
-    estimate: int
+    claimed: int
 
 
 class Upkeep:
@@ -33,14 +31,16 @@ class Upkeep:
         found: UUID | None = await self._pool.fetchval(queries.oldest)
         return found
 
-    async def oldest_local(self) -> datetime | None:
-        """Return the earliest due time of a recipient with a local mailbox."""
-        found: datetime | None = await self._pool.fetchval(queries.oldest_local)
+    async def oldest_local(self, after: datetime) -> datetime | None:
+        """Return the earliest due time after `after` of a recipient with a local mailbox."""
+        found: datetime | None = await self._pool.fetchval(queries.oldest_local, after)
         return found
 
-    async def depth(self, most: int) -> list[Depth]:
-        """Count recipients by kind and state, up to `most` of each kind."""
-        return [Depth(**dict(row)) for row in await self._pool.fetch(queries.depth, most)]
+    async def depth(self, now: datetime, latest: datetime, most: int) -> dict[str, Depth]:
+        """Return the depth by kind. The claimed are those whose lease ends up to `latest`, of the first `most` due then."""
+        (total,) = await self._pool.fetch(queries.depth)
+        claimed = {row["kind"]: row["recipients"] for row in await self._pool.fetch(queries.claimed, now, latest, most)}
+        return {kind: Depth(total[kind], claimed[kind]) for kind in ("local", "remote")}
 
     async def referenced(self, body_ids: Sequence[UUID]) -> set[UUID]:
         """Return those of `body_ids` that a message under way refers to."""

@@ -1,6 +1,5 @@
 """Periodic maintenance: partitions of the hand-over ids and of the history, the oldest message's id, the queue's depth."""
 
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from mailkit.ids import id_time, new_id
@@ -10,6 +9,7 @@ from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from queue_worker import metrics
 from queue_worker.delivery.filing import LocalDelivery
+from queue_worker.delivery.leases import LEASE
 from queue_worker.delivery.walk import Walk
 from queue_worker.storage.partitions import Partitions
 from queue_worker.storage.upkeep import Upkeep
@@ -22,8 +22,9 @@ HISTORY = timedelta(days=8)
 #: Days for which partitions are made in advance.
 AHEAD = 3
 MAINTAIN_SECONDS = 3600.0
-#: Most recipients of each kind that a measurement counts; above it the depth is the database's estimate.
-COUNTED = 20_000
+MEASURE_SECONDS = 10.0
+#: Most recipients of each kind that a measurement of the claimed ones looks at.
+LOOKED = 20_000
 
 
 class Maintenance:
@@ -37,6 +38,7 @@ class Maintenance:
         filer: LocalDelivery,
         walk: Walk,
         singleton: Singleton,
+        measuring: Singleton,
         lifetime: int,
     ) -> None:
         self._store = store
@@ -45,6 +47,7 @@ class Maintenance:
         self._filer = filer
         self._walk = walk
         self._singleton = singleton
+        self._measuring = measuring
         self._keep = timedelta(seconds=lifetime) + timedelta(hours=24)
 
     async def minute(self) -> None:
@@ -52,20 +55,22 @@ class Maintenance:
         self._filer.oldest = await self._store.oldest()
 
     async def measure(self) -> None:
-        """Set the metrics of the queue's depth and of the age of its oldest due recipients."""
+        """Set the metrics of the queue's depth and of the age of its oldest due recipients. One replica does it for all."""
+        with self._measuring.round():
+            if await self._measuring.mine():
+                await self._measure()
+            else:
+                for kind in metrics.KINDS:
+                    metrics.OLDEST_DUE.labels(kind).set(0)
+                    for state in ("waiting", "claimed"):
+                        metrics.DEPTH.labels(kind, state).set(0)
+
+    async def _measure(self) -> None:
         now = self._clock.now()
-        seen: Counter[tuple[str, str]] = Counter()
-        estimates: dict[str, int] = {}
-        for depth in await self._store.depth(COUNTED):
-            seen[depth.kind, depth.state] = depth.recipients
-            estimates[depth.kind] = depth.estimate
-        for kind in metrics.KINDS:
-            waiting, claimed = seen[kind, "waiting"], seen[kind, "claimed"]
-            if waiting + claimed >= COUNTED:
-                waiting = max(waiting, estimates[kind] - claimed)
-            metrics.DEPTH.labels(kind, "waiting").set(waiting)
-            metrics.DEPTH.labels(kind, "claimed").set(claimed)
-        local = await self._store.oldest_local()
+        for kind, depth in (await self._store.depth(now, now + LEASE, LOOKED)).items():
+            metrics.DEPTH.labels(kind, "waiting").set(max(depth.recipients - depth.claimed, 0))
+            metrics.DEPTH.labels(kind, "claimed").set(depth.claimed)
+        local = await self._store.oldest_local(self._filer.floor.bound)
         for kind, due in (("local", local), ("remote", self._walk.oldest_due)):
             metrics.OLDEST_DUE.labels(kind).set(max((now - due).total_seconds(), 0.0) if due is not None else 0.0)
 
@@ -90,8 +95,9 @@ class Maintenance:
             await self._partitions.empty_rest(table, now - keep)
 
     async def end(self) -> None:
-        """Release the singleton at shutdown. If the database does not answer, its lease expires."""
+        """Release the leases at shutdown. If the database does not answer, they expire."""
         try:
             await self._singleton.release()
+            await self._measuring.release()
         except Exception as error:
             report(error, "maintenance")
