@@ -118,7 +118,7 @@ async def test_the_migration_ends_what_an_interruption_left(store, old):
     await store.pool.execute(
         "update pg_index set indisvalid = false where indexrelid = 'mailstore.rendered_unfilled'::regclass"
     )
-    assert len(await upgrade(store.dsn, "mailstore", "mailstore")) == 1
+    assert await upgrade(store.dsn, "mailstore", "mailstore")
     valid = "select indisvalid and indisready from pg_index where indexrelid = 'mailstore.rendered_unfilled'::regclass"
     assert await store.pool.fetchval(valid)
 

@@ -9,7 +9,7 @@ import asyncpg
 from mailkit.postgres.pool import Connection, Queries, translated
 from mailkit.postgres.rows import Row, column
 from mailstore.model.uids import Bounds
-from mailstore.storage.new_messages import NewMessage, columns
+from mailstore.storage.new_messages import NewMessage
 
 queries = Queries("mailstore.storage", "messages.sql")
 
@@ -114,7 +114,7 @@ class Messages:
 
 async def insert(connection: Connection, messages: Sequence[NewMessage]) -> None:
     """Insert messages, of any mailboxes."""
-    await connection.execute(queries.insert_messages, *columns(messages))
+    await connection.execute(queries.insert_messages, messages)
 
 
 class References:

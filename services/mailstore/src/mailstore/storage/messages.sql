@@ -1,13 +1,6 @@
 -- name: insert_messages
 with t as (
-    select * from unnest($1::uuid[], $2::int[], $3::bigint[], $4::uuid[], $5::bytea[], $6::bigint[], $7::bigint[],
-                         $8::bigint[], $9::timestamptz[], $10::bytea[], $11::bytea[], $12::bytea[], $13::bytea[],
-                         $14::date[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::boolean[],
-                         $21::timestamptz[], $22::timestamptz[], $23::text[], $24::text[], $25::text[], $26::boolean[],
-                         $27::text[], $28::text[], $29::text[], $30::text[], $31::text[])
-        as t(mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, envelope, body,
-             bodystructure, parts, sent_day, subject, from_, to_, cc, bcc, open_end, saved_at, sent_at, message_id, references_,
-             base_subject, derived, from_mailbox, to_mailbox, cc_mailbox, from_display, to_display)
+    select * from unnest($1::mailstore.new_message[])
 ), r as (
     insert into mailstore.rendered (mailbox_id, folder_id, uid, envelope, body, bodystructure, parts, sent_day, subject,
                                     from_, to_, cc, bcc, message_id, references_, base_subject, derived, from_mailbox,

@@ -1,4 +1,4 @@
-"""New messages: their rows as the arrays that `insert_messages` takes (messages.sql)."""
+"""New messages: their rows as `insert_messages` takes them (messages.sql)."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ def moment(seconds: float) -> datetime:
     return _EPOCH + timedelta(seconds=seconds)
 
 
-#: Values in the order of the arrays of `insert_messages`.
+#: A row of the type mailstore.new_message.
 NewMessage = tuple[object, ...]
 
 
