@@ -15,7 +15,7 @@ from msgspec import inspect
 from mailkit.ids import new_id
 from mailkit.rpc.app import App
 from mailkit.testing.speed import patient
-from mailstore_api.wire import MOST_RANGES, SearchQuestion
+from mailstore_api.wire import MOST_RANGES, SearchQuestion, SortQuestion, ThreadQuestion
 
 from .test_scopes import KEY, ROWS, apps  # noqa: F401
 
@@ -23,7 +23,7 @@ PACK = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 #: Framed: a length of 4 octets, the question, octets.
 FRAMED = {"/v1/messages/append", "/v1/submissions/large", "/v1/feed"}
 #: Checked by hand below: a tree.
-TREES = {(SearchQuestion, "program")}
+TREES = {(each, "program") for each in (SearchQuestion, SortQuestion, ThreadQuestion)}
 Place = tuple[int, ...]
 
 
@@ -167,6 +167,11 @@ def test_every_question_in_messagepack_is_known(apps: dict[str, App]) -> None:  
     ids=["one set", "four sets", "keys"],
 )
 def test_a_search_program_has_bounds(apps: dict[str, App], program: list[Any]) -> None:  # noqa: F811
-    made = proven(SearchQuestion, [new_id(), 1, program, 1, b""])
-    status, _ = asyncio.run(_post(apps["mailstore"], "POST /v1/messages/search", "frontend", PACK(made)))
-    assert status == 400
+    questions = {
+        "search": proven(SearchQuestion, [new_id(), 1, program, 1, b""]),
+        "sort": proven(SortQuestion, [new_id(), 1, program, ["DATE"], 1, b""]),
+        "thread": proven(ThreadQuestion, [new_id(), 1, program, "REFERENCES", 1, b""]),
+    }
+    for name, made in questions.items():
+        status, _ = asyncio.run(_post(apps["mailstore"], f"POST /v1/messages/{name}", "frontend", PACK(made)))
+        assert status == 400, name

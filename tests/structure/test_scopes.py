@@ -82,6 +82,14 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
     ),
     "POST /v1/messages/expunge": (("frontend",), lambda box, proof: wire.ExpungeQuestion(box, 1, ID, proof=proof)),
     "POST /v1/messages/search": (("frontend",), lambda box, proof: wire.SearchQuestion(box, 1, ["ALL"], proof=proof)),
+    "POST /v1/messages/sort": (
+        ("frontend",),
+        lambda box, proof: wire.SortQuestion(box, 1, ["ALL"], ["DATE"], proof=proof),
+    ),
+    "POST /v1/messages/thread": (
+        ("frontend",),
+        lambda box, proof: wire.ThreadQuestion(box, 1, ["ALL"], "REFERENCES", proof=proof),
+    ),
     "PUT /v1/messages/append": (
         ("frontend",),
         lambda box, proof: wire.Append(box, "a", [], None, 1, 1, ID, proof=proof),

@@ -98,6 +98,12 @@ class MailstoreClient(ServiceClient):
     async def search(self, question: wire.SearchQuestion) -> wire.Found:
         return await self._ask("/v1/messages/search", question, wire.Found, timeout=60)
 
+    async def sort(self, question: wire.SortQuestion) -> wire.Found:
+        return await self._ask("/v1/messages/sort", question, wire.Found, timeout=60)
+
+    async def thread(self, question: wire.ThreadQuestion) -> wire.Threads:
+        return await self._ask("/v1/messages/thread", question, wire.Threads, timeout=60)
+
     async def append(self, head: wire.Append, message: bytes) -> wire.Appended:
         return await self.call_framed("/v1/messages/append", self._proven(head), message, wire.Appended, timeout=60)
 

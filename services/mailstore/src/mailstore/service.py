@@ -35,6 +35,7 @@ from mailstore.reading.octets import Octets
 from mailstore.reading.retrieve import Retriever
 from mailstore.reading.search import Searcher
 from mailstore.reading.sections import Sections
+from mailstore.reading.sort import Sorter
 from mailstore.reading.usage import Usage
 from mailstore.storage.backfill import Backfill
 from mailstore.storage.fetch import FetchRows
@@ -47,6 +48,7 @@ from mailstore.storage.operations import Operations
 from mailstore.storage.purge import Purges
 from mailstore.storage.retention import Retention
 from mailstore.storage.search import SearchRows
+from mailstore.storage.sort import SortRows
 from mailstore.storage.views import FolderViews
 from mailstore.upkeep.backfill import Filler
 from mailstore.upkeep.maintain import PERIOD, Maintenance
@@ -107,6 +109,7 @@ def assemble(
     maintenance = Maintenance(
         Retention(pool, lease), Filler(Backfill(pool), bodies), lease, clock, settings.queue_lifetime_seconds
     )
+    searcher = Searcher(SearchRows(sessions), session_bodies, octets)
     steps = endpoints.Steps(
         references=References(pool),
         proven=Proven(settings.proofs, clock),
@@ -118,7 +121,8 @@ def assemble(
         folders=Folders(Mailboxes(sessions), FolderViews(sessions), clock),
         fetcher=Fetcher(rows, Sections(session_bodies), octets),
         retriever=Retriever(rows, session_bodies, octets),
-        searcher=Searcher(SearchRows(sessions), session_bodies, octets),
+        searcher=searcher,
+        sorter=Sorter(SortRows(sessions), searcher),
         folder_tree=FolderTree(operations, session_bodies, clock),
         flags=FlagWriter(operations, clock),
         expunger=expunger,

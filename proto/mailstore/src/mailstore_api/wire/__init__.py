@@ -14,6 +14,8 @@ All endpoints are POST with MessagePack unless another method is given; callers 
   /v1/quota        QuotaQuestion -> QuotaAnswer                             [frontend]
   /v1/messages/fetch   FetchQuestion -> a stream of frames (below)          [frontend]
   /v1/messages/store|copy|expunge|search                                   [frontend]
+  /v1/messages/sort    SortQuestion -> Found                                [frontend]
+  /v1/messages/thread  ThreadQuestion -> Threads                            [frontend]
   /v1/messages/store-unchanged  ConditionalStore -> ConditionallyStored     [frontend]
   PUT /v1/messages/append  framed: 4 octets length, Append, the message     [frontend]
   /v1/maildrop/open|ahead|renew|close, /v1/maildrop/read (answer: the octets)       [frontend]
@@ -46,8 +48,10 @@ from mailstore_api.wire.common import (
     MOST_LEASES,
     MOST_RANGES,
     MOST_SECTIONS,
+    MOST_SORT_KEYS,
     MOST_WATCHED_A_FRAME,
     SEEN,
+    SORT_KEYS,
     SYSTEM_FLAGS,
     VERSION,
 )
@@ -108,8 +112,11 @@ from mailstore_api.wire.messages import (
     Ranges,
     SearchQuestion,
     Section,
+    SortQuestion,
     Stored,
     StoreQuestion,
+    ThreadQuestion,
+    Threads,
 )
 from mailstore_api.wire.quota import QuotaAnswer, QuotaQuestion
 
@@ -131,9 +138,11 @@ __all__ = [
     "MOST_LEASES",
     "MOST_RANGES",
     "MOST_SECTIONS",
+    "MOST_SORT_KEYS",
     "MOST_WATCHED_A_FRAME",
     "PIECE",
     "SEEN",
+    "SORT_KEYS",
     "SYSTEM_FLAGS",
     "VERSION",
     "Append",
@@ -186,9 +195,12 @@ __all__ = [
     "RoomQuestion",
     "SearchQuestion",
     "Section",
+    "SortQuestion",
     "SpecialFolder",
     "StoreQuestion",
     "Stored",
+    "ThreadQuestion",
+    "Threads",
     "WatchList",
     "WatchedMailbox",
 ]

@@ -29,3 +29,7 @@ MOST_FOLLOWED = 1000
 
 #: Separates the levels of a folder's name, which is UTF-8 text; INBOX is in capitals.
 DELIMITER = "/"
+#: Limit of the sort keys of a SORT.
+MOST_SORT_KEYS = 32
+#: Sort keys (RFC 5256 3, RFC 5957 4).
+SORT_KEYS = ("ARRIVAL", "CC", "DATE", "DISPLAYFROM", "DISPLAYTO", "FROM", "SIZE", "SUBJECT", "TO")

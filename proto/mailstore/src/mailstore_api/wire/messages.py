@@ -1,10 +1,18 @@
-"""Messages of IMAP: FETCH, STORE, COPY, MOVE, EXPUNGE, APPEND, SEARCH."""
+"""Messages of IMAP: FETCH, STORE, COPY, MOVE, EXPUNGE, APPEND, SEARCH, SORT, THREAD."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from mailkit.rpc.wire import Wire, at_most
-from mailstore_api.wire.common import MOST_COLUMNS, MOST_FIELDS, MOST_FLAGS, MOST_RANGES, MOST_SECTIONS, VERSION
+from mailstore_api.wire.common import (
+    MOST_COLUMNS,
+    MOST_FIELDS,
+    MOST_FLAGS,
+    MOST_RANGES,
+    MOST_SECTIONS,
+    MOST_SORT_KEYS,
+    VERSION,
+)
 
 #: UID sets as inclusive ranges, ascending: [[1, 5], [9, 9]].
 Ranges = Annotated[list[tuple[int, int]], at_most(MOST_RANGES)]
@@ -194,3 +202,39 @@ class Found(Wire):
     status: Literal["ok", "gone"]
     uids: bytes = b""
     modseq: int = 0
+
+
+class SortQuestion(Wire):
+    """SORT (RFC 5256, RFC 5957): a program as in SearchQuestion, and sort keys of SORT_KEYS in their order, `-` before one for REVERSE.
+
+    Answered by Found with the UIDs in this order, of equal messages in theirs. Limits as those of a search.
+    """
+
+    mailbox_id: UUID
+    folder_id: int
+    program: list[Any]
+    keys: Annotated[list[str], at_most(MOST_SORT_KEYS)]
+    version: int = VERSION
+    proof: bytes = b""
+
+
+class ThreadQuestion(Wire):
+    """THREAD (RFC 5256): a program as in SearchQuestion. Answers `limit` (429) also for too many messages."""
+
+    mailbox_id: UUID
+    folder_id: int
+    program: list[Any]
+    algorithm: Literal["ORDEREDSUBJECT", "REFERENCES"]
+    version: int = VERSION
+    proof: bytes = b""
+
+
+class Threads(Wire):
+    """The messages found as trees, in pre-order, with the `depths` (uint32) of the `uids`.
+
+    UID 0 is a parent that was not found; it has depth 0 and two children or more.
+    """
+
+    status: Literal["ok", "gone"]
+    uids: bytes = b""
+    depths: bytes = b""

@@ -24,6 +24,7 @@ from mailstore.reading.fetch import Fetcher
 from mailstore.reading.folders import Folders
 from mailstore.reading.retrieve import Retriever
 from mailstore.reading.search import Searcher
+from mailstore.reading.sort import Sorter
 from mailstore.reading.usage import Usage
 from mailstore.storage.messages import References
 from mailstore.upkeep.maintain import Maintenance
@@ -56,6 +57,7 @@ class Steps:
     fetcher: Fetcher
     retriever: Retriever
     searcher: Searcher
+    sorter: Sorter
     maildrops: Maildrops
     feed: Feed
     maintenance: Maintenance
@@ -115,6 +117,8 @@ def _add_frontend(app: App, steps: Steps) -> None:
         ("/v1/messages/copy", wire.CopyQuestion, steps.copier.copy),
         ("/v1/messages/expunge", wire.ExpungeQuestion, steps.expunger.expunge),
         ("/v1/messages/search", wire.SearchQuestion, steps.searcher.search),
+        ("/v1/messages/sort", wire.SortQuestion, steps.sorter.sort),
+        ("/v1/messages/thread", wire.ThreadQuestion, steps.sorter.thread),
         ("/v1/maildrop/open", wire.OpenMaildrop, steps.maildrops.open),
         ("/v1/maildrop/ahead", wire.ReadAhead, steps.retriever.ahead),
         ("/v1/maildrop/close", wire.CloseMaildrop, steps.maildrops.close),
@@ -140,6 +144,8 @@ _EXPENSIVE = frozenset(
         "messages/copy",
         "messages/expunge",
         "messages/search",
+        "messages/sort",
+        "messages/thread",
         "maildrop/open",
         "maildrop/ahead",
     )

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
 from uuid import UUID
 
 from bodystore import BodyStore
@@ -31,13 +32,16 @@ THREADS = 2
 Test = Callable[[Candidate, Searched], bool]
 
 
-class _Budget:
-    """Time limit of one search. `stop` ends it early, when its caller no longer waits."""
+class SearchBudget:
+    """Time limit of a search, and of what is made of its result. The end of the block ends it early, if its caller no longer waits."""
 
     def __init__(self) -> None:
         self._end = time.monotonic() + MOST_SECONDS
 
-    def stop(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._end = 0.0
 
     def left(self) -> float:
@@ -61,22 +65,36 @@ class Searcher:
         """Return the UIDs that match, ascending. Raises BadRequest for an invalid program, OverLimit and Unavailable."""
         program = checked(question.program)
         folder = question.mailbox_id, question.folder_id
-        budget = _Budget()
-        keywords = await self._rows.keywords(*folder)
-        if keywords is None:
-            return Found("gone")
-        keys = Keys(keywords)
-        try:
+        with SearchBudget() as budget:
+            keys = await self._keys(folder)
+            if keys is None:
+                return Found("gone")
             if is_exact(program):
                 found = await self._rows.matching(*folder, keys, program, budget.left)
             else:
                 found = await self._scan(keys, program, folder, budget)
             modseq = await self._rows.greatest_modseq(*folder, found, budget.left) if asks_modseq(program) else 0
             return Found("ok", pack(found), modseq)
-        finally:
-            budget.stop()
 
-    async def _scan(self, keys: Keys, program: Node, folder: tuple[UUID, int], budget: _Budget) -> list[int]:
+    async def condition(
+        self, program: list[Any], folder: tuple[UUID, int], budget: SearchBudget
+    ) -> tuple[Keys, str] | None:
+        """Return a program as SQL, with its arguments, for a statement about the messages that match; None without the folder."""
+        checked(program)
+        keys = await self._keys(folder)
+        if keys is None:
+            return None
+        if is_exact(program):
+            return keys, keys.exact(program)
+        found = await self._scan(keys, program, folder, budget)
+        exact = Keys([])
+        return exact, exact.among(found)
+
+    async def _keys(self, folder: tuple[UUID, int]) -> Keys | None:
+        keywords = await self._rows.keywords(*folder)
+        return None if keywords is None else Keys(keywords)
+
+    async def _scan(self, keys: Keys, program: Node, folder: tuple[UUID, int], budget: SearchBudget) -> list[int]:
         condition, test = keys.bound(program), _test(keys, program)
         found: list[int] = []
         loop = asyncio.get_running_loop()
@@ -114,7 +132,7 @@ def _test(keys: Keys, node: Node) -> Test:
     return lambda row, message: message.text_contains(rest[0])
 
 
-def _matching(test: Test, group: list[Candidate], bodies: dict[UUID, bytes], budget: _Budget) -> list[int]:
+def _matching(test: Test, group: list[Candidate], bodies: dict[UUID, bytes], budget: SearchBudget) -> list[int]:
     found = []
     for row in group:
         budget.left()

@@ -6,13 +6,14 @@ A statement is built for each program. Its values are arguments; its text has on
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, time
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
 
 from mailkit.errors import OverLimit
 from mailkit.postgres.pool import Queries, translated
+from mailkit.postgres.rows import Row
 from mailstore.mime.search import fold
 from mailstore.model.keywords import mask_of
 from mailstore.model.program import JOINED, Node, day, is_exact
@@ -32,6 +33,7 @@ def folded_before_0007(text: str) -> str:
 
 
 Left = Callable[[], float]
+AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 class Candidate(StoredMessage):
@@ -62,25 +64,29 @@ class Keys:
             return "true"
         if key == "UID":
             ranges = [asyncpg.Range(low, high, upper_inc=True) for low, high in rest[0] if low <= high]
-            return f"m.uid <@ {self._bind(ranges)}::int8multirange"  # normalized once, then a binary search per message
+            return f"m.uid <@ {self.bind(ranges)}::int8multirange"  # normalized once, then a binary search per message
         if key == "RECENT":
-            return f"m.uid >= {self._bind(rest[0])}::bigint"
+            return f"m.uid >= {self.bind(rest[0])}::bigint"
         if key == "MODSEQ":
             self.tables.add("message")
-            return f"m.modseq >= {self._bind(rest[0])}::bigint"
+            return f"m.modseq >= {self.bind(rest[0])}::bigint"
         if key == "FLAG":
             self.tables.add("message")
-            return f"m.flags & {self._bind(mask_of(self._keywords, rest, grow=False)[1])}::bigint <> 0"
+            return f"m.flags & {self.bind(mask_of(self._keywords, rest, grow=False)[1])}::bigint <> 0"
         if key in _DAYS:
             self.tables.add("message")
             return self._received(key, rest[0])
         if key in ("LARGER", "SMALLER"):
             self.tables.add("message")
-            return f"m.size {'>' if key == 'LARGER' else '<'} {self._bind(min(rest[0], 2**62))}::bigint"
+            return f"m.size {'>' if key == 'LARGER' else '<'} {self.bind(min(rest[0], 2**62))}::bigint"
         self.tables.add("rendered")
         if key in _TEXTS:
             return self._contains(_TEXTS[key], rest[0].replace("\0", ""))
-        return f"coalesce(r.sent_day {_DAYS[key[4:]]} {self._bind(day(rest[0]))}::date, false)"
+        return f"coalesce(r.sent_day {_DAYS[key[4:]]} {self.bind(day(rest[0]))}::date, false)"
+
+    def among(self, uids: list[int]) -> str:
+        """Return SQL that is true for the messages with these UIDs."""
+        return f"m.uid = any({self.bind(uids)}::bigint[])"
 
     def _received(self, key: str, text: str) -> str:
         """INTERNALDATE within a day, before it or not: compared as it is stored, a hundred thousand times."""
@@ -88,11 +94,11 @@ class Keys:
         assert on is not None
         start = datetime.combine(on, time.min, UTC)
         if key == "BEFORE":
-            return f"m.internaldate < {self._bind(start)}::timestamptz"
-        since = f"m.internaldate >= {self._bind(start)}::timestamptz"
+            return f"m.internaldate < {self.bind(start)}::timestamptz"
+        since = f"m.internaldate >= {self.bind(start)}::timestamptz"
         if key == "SINCE":
             return since
-        return f"({since} and m.internaldate <= {self._bind(datetime.combine(on, time.max, UTC))}::timestamptz)"
+        return f"({since} and m.internaldate <= {self.bind(datetime.combine(on, time.max, UTC))}::timestamptz)"
 
     def bound(self, node: Node) -> str:
         """Return SQL that is true wherever `node` can be, to rule out other candidates."""
@@ -110,13 +116,14 @@ class Keys:
 
     def _contains(self, text: str, key: str) -> str:
         """Return SQL that looks for `key` in a text column, also of a row that is not filled in yet (decision 0059)."""
-        found = f"position({self._bind(fold(key))}::text in {text}) > 0"
+        found = f"position({self.bind(fold(key))}::text in {text}) > 0"
         if key.isascii():
             return found
-        before = f"position({self._bind(folded_before_0007(key))}::text in {text}) > 0"
+        before = f"position({self.bind(folded_before_0007(key))}::text in {text}) > 0"
         return f"(case when r.message_id is null then {before} else {found} end)"
 
-    def _bind(self, value: Any) -> str:
+    def bind(self, value: Any) -> str:
+        """Add an argument; return its name in the statement."""
         self.arguments.append(value)
         return f"${len(self.arguments) + 2}"
 
@@ -162,8 +169,15 @@ class SearchRows:
         return await self._fetch(statement, left, mailbox_id, folder_id, *keys.arguments, after)
 
     async def _fetch(self, statement: str, left: Left, *arguments: Any) -> list[Candidate]:
-        async with translated(), self._pool.acquire() as connection:
-            try:
-                return await connection.fetch(statement, *arguments, timeout=left(), record_class=Candidate)
-            except TimeoutError:
-                raise OverLimit(TOO_LONG) from None
+        return await fetch_in_time(self._pool, statement, left, *arguments, record_class=Candidate)
+
+
+async def fetch_in_time(
+    pool: asyncpg.Pool, statement: str, left: Left, *arguments: Any, record_class: type[AnyRow]
+) -> list[AnyRow]:
+    """Return the rows of a statement that may take the seconds that are `left`. Raises OverLimit."""
+    async with translated(), pool.acquire() as connection:
+        try:
+            return await connection.fetch(statement, *arguments, timeout=left(), record_class=record_class)
+        except TimeoutError:
+            raise OverLimit(TOO_LONG) from None
