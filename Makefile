@@ -67,6 +67,10 @@ interop: setup ## Debian's own mail clients and servers against a running servic
 	scripts/install-interop
 	$(PYTEST) -q --timeout 300 tests/interop
 
+interop-web: setup ## Debian's Roundcube in headless Chromium against a running service (POSTRIDER_TEST_MESSAGES=10000: its long form)
+	scripts/install-web
+	$(PYTEST) -q --timeout 600 tests/web
+
 monitoring-test: setup ## alerts with promtool, and every dashboard's queries with Debian's Prometheus
 	scripts/install-monitoring
 	@command -v helm >/dev/null || $(BIN)/python -m tests.cluster.kit.build helm >/dev/null
