@@ -22,6 +22,7 @@ ARGUMENTS = {
     "GETQUOTA": b' ""',
     "GETQUOTAROOT": b" INBOX",
     "SETQUOTA": b' "" (STORAGE 1)',
+    "COMPRESS": b" DEFLATE x",
     "NAMESPACE": b"",
     "SELECT": b" INBOX",
     "EXAMINE": b" INBOX",

@@ -3,11 +3,14 @@
 import asyncio
 import time
 
+from mailkit.net.compression import Compression
 from mailkit.net.deadlines import Deadlines
 from mailkit.net.foreign import foreign
 
 #: Reading from the socket pauses while more octets than this are buffered, unless the reader asked for a larger piece.
 HIGH_WATER = 64 * 1024
+#: Octets that are decompressed at once, before other tasks get their turn.
+UNPACKED = 64 * 1024
 #: Buffered lines are returned for this time (seconds) before other tasks of the process get their turn.
 TURN = 0.01
 
@@ -31,18 +34,23 @@ class Reading(Deadlines):
         self._paused = False
         self._eof = False
         self._turn_ends = 0.0
+        self._compression: Compression | None = None
         self.received = 0
-        """Octets received so far."""
+        """Octets received so far, as compressed."""
 
     def data_received(self, data: bytes) -> None:
         if not self.received and foreign(data):
             return self.abort()
         self.received += len(data)
-        self._buffer += data
-        size = len(self._buffer)
-        if size >= self._need:
+        if self._compression is None:
+            self._buffer += data
+        else:
+            self._compression.feed(data)
+            self._unpack()
+        size, pending = len(self._buffer), self._compression is not None and self._compression.pending
+        if size >= self._need or pending:
             self._wake()
-        if size > max(HIGH_WATER, self._room) and not self._paused and self._transport is not None:
+        if (size > max(HIGH_WATER, self._room) or pending) and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
 
@@ -104,6 +112,19 @@ class Reading(Deadlines):
             self._consume(piece)
             count -= piece
 
+    def _unpack(self) -> bool:
+        """Decompress what fits into the buffer, at most UNPACKED octets; return whether there was any."""
+        room = min(UNPACKED, max(HIGH_WATER, self._room) + 1 - len(self._buffer))
+        if self._compression is None or room <= 0 or not self._compression.pending:
+            return False
+        try:
+            found = self._compression.unpack(room)
+        except ValueError:
+            self.abort()
+            return False
+        self._buffer += found
+        return bool(found)
+
     def _consume(self, count: int) -> None:
         if count >= len(self._buffer):
             self._buffer = bytearray()  # releases the memory: most connections are idle most of the time
@@ -111,10 +132,16 @@ class Reading(Deadlines):
             del self._buffer[:count]
 
     async def _more(self, need: int, room: int, deadline: float) -> None:
-        """Wait until `need` octets are buffered or the connection ends. Raises EOFError if it has ended before, IdleTimeout."""
+        """Wait until `need` octets are buffered, some were decompressed, or the connection ends.
+
+        Raises EOFError if it has ended before, IdleTimeout.
+        """
+        self._need, self._room = need, room
+        if self._unpack():
+            self._need = self._room = 0
+            return await asyncio.sleep(0)
         if self._eof:
             raise EOFError("the connection has ended")
-        self._need, self._room = need, room
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()

@@ -1,4 +1,4 @@
-"""A client's connection for POP3 and IMAP: bounded lines and literals, coalesced writes, STARTTLS, deadlines.
+"""A client's connection for POP3 and IMAP: bounded lines and literals, coalesced writes, STARTTLS, COMPRESS, deadlines.
 
 An `asyncio.Protocol` of its own instead of StreamReader/StreamWriter: half the memory of an idle connection, limits in
 the reader, and a STARTTLS that discards what was sent ahead in plain text (decision 10).
@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+from mailkit.net.compression import Compression
 from mailkit.net.deadlines import IdleTimeout
 from mailkit.net.reading import Reading
 from mailkit.net.tls_versions import negotiated
@@ -41,12 +42,13 @@ class Stream(Reading):
         self._lost = False
         self._out: list[bytes | memoryview] = []
         self._out_size = 0
+        self._packed = 0  # octets compressed since other tasks had their turn
         self._flushing = False
         self._full: asyncio.Future[None] | None = None  # pending while the transport's buffer is above its mark
         self._ended: asyncio.Future[None] | None = None
         self.tls = False
         self.sent = 0
-        """Octets written so far."""
+        """Octets sent so far, as compressed."""
         self.task: asyncio.Task[None] | None = None
         self.when_lost: Callable[[], object] | None = None
         """Callback, called once when the connection is lost."""
@@ -150,8 +152,12 @@ class Stream(Reading):
         out, self._out = self._out, []
         size, self._out_size = self._out_size, 0
         if out and self._transport is not None and not self._transport.is_closing():
-            self.sent += size
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+            data = out[0] if len(out) == 1 else b"".join(out)
+            if self._compression is not None:
+                self._packed += size
+                data = self._compression.pack(data)
+            self.sent += len(data)
+            self._transport.write(data)
 
     async def drain(self) -> None:
         """Wait while the client reads more slowly than we write.
@@ -170,6 +176,9 @@ class Stream(Reading):
                 raise
             finally:
                 self._draining = None
+        if self._packed >= JOINED:
+            self._packed = 0
+            await asyncio.sleep(0)
         if self._lost:
             raise ConnectionResetError("the client is gone")
 
@@ -183,7 +192,21 @@ class Stream(Reading):
             self.write(view[start : start + JOINED])
             await self.drain()
 
-    # -- TLS and the end
+    # -- compression, TLS and the end
+
+    @property
+    def compressed(self) -> bool:
+        return self._compression is not None
+
+    @property
+    def sent_ahead(self) -> bool:
+        """Whether the client has sent octets that are not read yet."""
+        return bool(self._buffer)
+
+    def compress(self) -> None:
+        """Compress both directions from here on (RFC 4978). To be called right after writing the answer to COMPRESS."""
+        self._flush()
+        self._compression = Compression()
 
     async def start_tls(self, context: ssl.SSLContext) -> str:
         """Send what was written (the answer to STARTTLS), switch to TLS and return its version (`TLSv1.3`).

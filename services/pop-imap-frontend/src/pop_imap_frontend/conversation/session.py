@@ -144,6 +144,8 @@ class Session(ABC):
         """Return why TLS cannot begin; empty if it can."""
         if self.tls:
             return "TLS is already active"
+        if self.stream.compressed:
+            return "compression is active"
         return "" if self.context.tls is not None else "TLS is not available"
 
     def may_log_in(self) -> bool:

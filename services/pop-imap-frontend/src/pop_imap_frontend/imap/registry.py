@@ -23,6 +23,7 @@ VERBS = {
     "AUTHENTICATE": ImapVerb(_BEFORE_LOGIN, account.authenticate),
     # after the login (6.3; RFC 2342, 2177, 5161, 9208)
     "ENABLE": ImapVerb(_LOGGED_IN, account.enable),
+    "COMPRESS": ImapVerb(_LOGGED_IN, account.compress),
     "NAMESPACE": ImapVerb(_LOGGED_IN, account.namespace),
     "SELECT": ImapVerb(_LOGGED_IN, partial(folders.select, read_only=False), sends_changes=False),
     "EXAMINE": ImapVerb(_LOGGED_IN, partial(folders.select, read_only=True), sends_changes=False),

@@ -108,6 +108,8 @@ class ImapSession(Session):
         name = raw.name if raw.name in self._verbs else "unknown"
         metrics.command(name, status.decode(), time.perf_counter() - started)
         self.stream.write(b"%b %b %b\r\n" % (raw.tag, status, text.encode()))
+        if raw.name == "COMPRESS" and status == b"OK":
+            self.stream.compress()
         if status == b"BAD":
             self.count_bad_command()
 
@@ -215,7 +217,7 @@ class ImapSession(Session):
 
     def capabilities(self) -> bytes:
         """Return the capabilities in the present state of the connection."""
-        return capabilities(self.context, self.state, tls=self.tls)
+        return capabilities(self.context, self.state, tls=self.tls, compressed=self.stream.compressed)
 
     def logged_in(self, answer: LoginAnswer) -> None:
         super().logged_in(answer)

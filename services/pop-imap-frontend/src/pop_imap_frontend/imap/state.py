@@ -14,8 +14,8 @@ class ImapState(Flag):
     LOGOUT = auto()
 
 
-def capabilities(context: ImapContext, state: ImapState, *, tls: bool) -> bytes:
-    """Return the capabilities of a connection in `state`, with or without TLS."""
+def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compressed: bool) -> bytes:
+    """Return the capabilities of a connection in `state`, with or without TLS and compression."""
     names = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "IDLE"]
     if state is not ImapState.NOT_AUTHENTICATED:
         names += [
@@ -37,6 +37,8 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool) -> bytes:
             "QUOTA=RES-MESSAGE",
             f"APPENDLIMIT={context.append_limit}",
         ]
+        if not compressed:
+            names.append("COMPRESS=DEFLATE")
     else:
         if not tls and context.tls is not None:
             names.append("STARTTLS")

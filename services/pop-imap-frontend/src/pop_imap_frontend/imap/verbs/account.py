@@ -57,6 +57,19 @@ async def starttls(session: ImapSession, cursor: Cursor) -> str:
     return ""  # the session sends the OK and begins TLS
 
 
+async def compress(session: ImapSession, cursor: Cursor) -> str:
+    """Check whether compression can begin (RFC 4978 3)."""
+    cursor.space()
+    if cursor.keyword("a mechanism") != "DEFLATE":
+        raise BadCommand("the only mechanism here is DEFLATE")
+    cursor.end()
+    if session.stream.compressed:
+        raise BadCommand("compression is already active")
+    if session.stream.sent_ahead:
+        raise BadCommand("nothing may follow COMPRESS before its response")
+    return "compression is active"  # the session begins it behind this response
+
+
 async def login(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
     user = cursor.login_text()
