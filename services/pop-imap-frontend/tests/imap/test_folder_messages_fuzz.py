@@ -28,12 +28,13 @@ def plain(messages: FolderMessages) -> dict[int, int]:
 class Model(RuleBasedStateMachine):
     """`model`: what `messages` must hold. `before`: earlier sequences and what each of them held."""
 
-    @initialize(size=st.sampled_from([4, 7, 16]), octet=st.sampled_from([2, 256]))
-    def begin(self, size: int, octet: int) -> None:
+    @initialize(size=st.sampled_from([4, 7, 16]), octet=st.sampled_from([2, 256]), few=st.sampled_from([3, 256]))
+    def begin(self, size: int, octet: int, few: int) -> None:
         self.patch = pytest.MonkeyPatch()
         for module in (chunk, folder_messages):
             self.patch.setattr(module, "MOST_MESSAGES", size)
         self.patch.setattr(chunk, "_OCTET", octet)  # 2: nearly every chunk has more distinct masks than an octet counts
+        self.patch.setattr(chunk, "_FEW", few)
         self.size = size
         self.model: dict[int, int] = {}
         self.messages = FolderMessages()

@@ -13,6 +13,11 @@ MOST_MESSAGES = 4096
 #: Limit of the distinct masks of a chunk whose codes are single octets.
 _OCTET = 256
 ALL = slice(None)
+#: Fewer UIDs than these are looked up by bisection, more by a pass over the chunk.
+_FEW = 256
+#: All masks of system flags, each its own code, and a chunk's masks with all other bits.
+_SYSTEM = tuple(range(32))
+_KEYWORDS = int.from_bytes((2**64 - len(_SYSTEM)).to_bytes(8, "little") * MOST_MESSAGES, "little")
 
 
 def unseen(mask: int) -> bool:
@@ -37,9 +42,11 @@ class Chunk:
     @classmethod
     def of(cls, uids: "range | array[int]", masks: "array[int]") -> "Chunk":
         """Return the chunk of ascending `uids` and the mask of each."""
-        first = masks[:1]
-        if masks == first * len(masks):
-            return cls(_packed(uids), bytes(len(masks)), (first[0],))
+        octets = masks.tobytes()
+        if (
+            not int.from_bytes(octets, "little") & _KEYWORDS
+        ):  # as in most folders: without a Python number for each message
+            return cls(_packed(uids), octets[::8], _SYSTEM)
         distinct = {mask: code for code, mask in enumerate(dict.fromkeys(masks))}
         codes = map(distinct.__getitem__, masks)
         return cls(_packed(uids), bytes(codes) if len(distinct) <= _OCTET else array("H", codes), tuple(distinct))
@@ -49,12 +56,26 @@ class Chunk:
 
     def octets(self) -> int:
         """Return about how much memory this takes."""
-        return getsizeof(self.uids) + getsizeof(self.codes) + getsizeof(self.masks) + 32 * len(self.masks)
+        masks = 0 if self.masks is _SYSTEM else getsizeof(self.masks) + 32 * len(self.masks)
+        return getsizeof(self.uids) + getsizeof(self.codes) + masks
 
     def position(self, uid: int) -> int | None:
         """Return the position of `uid` in this chunk; None if it is not here."""
         at = bisect_left(self.uids, uid)
         return at if at < len(self.uids) and self.uids[at] == uid else None
+
+    def positions(self, uids: "array[int]") -> list[int]:
+        """Return the positions of those of ascending `uids` that are here."""
+        if len(uids) < _FEW:
+            return [at for at in map(self.position, uids) if at is not None]
+        return list(compress(range(len(self)), map(set(uids).__contains__, self.uids)))
+
+    def changed(self, uids: "array[int]", masks: "array[int]") -> dict[int, int]:
+        """Return by its position the new mask of each of ascending `uids` that is here and has another one."""
+        new = dict(zip(uids, masks, strict=True))
+        masks_here, codes = self.masks, self.codes
+        here = ((at, new[self.uids[at]]) for at in self.positions(uids))
+        return {at: mask for at, mask in here if masks_here[codes[at]] != mask}
 
     def mask(self, at: int) -> int:
         return self.masks[self.codes[at]]
@@ -88,7 +109,7 @@ class Chunk:
         codes = bytearray(self.codes)
         for at, mask in changed.items():
             codes[at] = distinct[mask]
-        return Chunk(self.uids, bytes(codes), tuple(distinct))
+        return Chunk(self.uids, bytes(codes), self.masks if len(distinct) == len(self.masks) else tuple(distinct))
 
     def without(self, positions: Sequence[int]) -> "Chunk | None":
         """Return a chunk without the messages at the distinct `positions`; None if no message is left."""

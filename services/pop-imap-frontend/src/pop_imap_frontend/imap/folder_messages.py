@@ -110,14 +110,9 @@ class FolderMessages:
         chunks, changed = list(self.chunks), Changed()
         for index, low, high in self._touched(uids):
             chunk, start = chunks[index], self._starts[index]
-            new: dict[int, int] = {}
-            for uid, mask in zip(uids[low:high], masks[low:high], strict=True):
-                at = chunk.position(uid)
-                if at is not None and chunk.mask(at) != mask:
-                    new[at] = mask
-                    changed.append((start + at, uid, mask))
-            if new:
+            if new := chunk.changed(uids[low:high], masks[low:high]):
                 chunks[index] = chunk.with_masks(new)
+                changed += [(start + at, chunk.uids[at], mask) for at, mask in new.items()]
         return (FolderMessages(chunks) if changed else self), changed
 
     def without(self, uids: "array[int]") -> tuple["FolderMessages", list[int]]:
@@ -126,7 +121,7 @@ class FolderMessages:
         gone: list[int] = []
         for index, low, high in self._touched(uids):
             chunk, start = self.chunks[index], self._starts[index]
-            positions = [at for at in map(chunk.position, uids[low:high]) if at is not None]
+            positions = chunk.positions(uids[low:high])
             if positions:
                 chunks[index] = chunk.without(positions)
                 gone += [start + at for at in positions]

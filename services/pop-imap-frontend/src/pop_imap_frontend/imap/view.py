@@ -110,8 +110,10 @@ class FolderView:
 
     def flags_text(self, at: int) -> bytes:
         """Return the text between the parentheses of FLAGS."""
-        mask = self.messages.mask(at)
-        return self.names[mask | RECENT if self._recent and self.is_recent(self.messages.uid(at)) else mask]
+        return self._text(self.messages.uid(at), self.messages.mask(at))
+
+    def _text(self, uid: int, mask: int) -> bytes:
+        return self.names[mask | RECENT if self._recent and self.is_recent(uid) else mask]
 
     def rows(self, start: int, end: int) -> Iterator[tuple[range, Sequence[int], list[bytes]]]:
         """Yield sequence numbers, UIDs and texts of FLAGS of the messages from position `start` to before `end`, in parts."""
@@ -212,12 +214,12 @@ class FolderView:
             block = slice(start, start + BLOCK)
             self.messages, changed = self.messages.with_flags(uids[block], masks[block])
             given = dict(zip(uids[block], modseqs[block], strict=True)) if modseqs else {}
-            yield b"".join([self._flags_changed(at, uid, given.get(uid)) for at, uid, _ in changed])
+            yield b"".join([self._flags_changed(at, uid, flags, given.get(uid)) for at, uid, flags in changed])
         yield self._arrived(changes, uids, masks)
 
-    def _flags_changed(self, at: int, uid: int, modseq: int | None) -> bytes:
+    def _flags_changed(self, at: int, uid: int, flags: int, modseq: int | None) -> bytes:
         more = b"" if modseq is None else b" MODSEQ (%d)" % modseq
-        return b"* %d FETCH (UID %d FLAGS (%b)%b)\r\n" % (at + 1, uid, self.flags_text(at), more)
+        return b"* %d FETCH (UID %d FLAGS (%b)%b)\r\n" % (at + 1, uid, self._text(uid, flags), more)
 
     def _arrived(self, changes: Changes, uids: "array[int]", masks: "array[int]") -> bytes:
         """Add the new ones of `uids` to the view; return the responses for them."""
