@@ -63,10 +63,10 @@ async def test_a_search_by_uid_is_of_the_folder_as_it_is(imap: Imap, client: Cli
     await other.ok("UID EXPUNGE 2")
     await imap.store.append(imap.mailbox_id, b"Subject: late\r\n\r\nx\r\n")
     imap.sessions[0].changed.set()
-    assert await client.ok("SEARCH UNSEEN") == [b"* SEARCH 1 2 3 4 5"]
-    imap.sessions[0].changed.set()
+    found = await client.ok("SEARCH UNSEEN")
+    assert b"* 6 EXISTS" in found and found[-1] == b"* SEARCH 2 3 4 5 6"  # 2 is expunged, and still counts
     found = await client.ok("UID SEARCH UNSEEN 2:4")
-    assert found[0] == b"* 2 EXPUNGE" and b"* 5 EXISTS" in found[1:-1]
+    assert found[0] == b"* 2 EXPUNGE"
     assert found[-1] == b"* SEARCH 3 4"  # 2:4 as the client counted when it asked
     assert await client.ok("UID SEARCH UNSEEN") == [b"* SEARCH 3 4 5 6"]
 

@@ -105,9 +105,9 @@ async def search(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
     program = parser.parse()
     if parser.asks_modseq:
         session.use_condstore()
-        await session.send_flags()
-    if by_uid and session.changed.is_set():  # by number, expunges may not be sent before the answer (RFC 3501 7.4.1)
+    if by_uid and session.changed.is_set():
         await session.send_changes()
+    await session.send_flags()  # by number, expunges may not be sent before the answer (RFC 3501 7.4.1)
     found = await from_view(program, view, by_uid=by_uid)
     modseq = 0
     if found is None:
