@@ -118,8 +118,8 @@ class Model:
                 self.known.pop(uid, None)
                 if match[1]:
                     assert uid not in self.sequence, line
-                else:
-                    self.sequence.remove(uid)
+                else:  # one that the client has not asked for yet is among the last
+                    self.sequence.remove(uid if uid in self.sequence else 0)
 
     def _fetched(self, at: int, text: bytes) -> None:
         uid = _UID.search(text)
