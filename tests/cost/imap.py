@@ -18,6 +18,7 @@ ARGUMENTS = {
     "STARTTLS": b" x",
     "LOGIN": b" a",
     "AUTHENTICATE": b" NTLM",
+    "UNAUTHENTICATE": b" x",
     "ENABLE": b" FROB",
     "GETQUOTA": b' ""',
     "GETQUOTAROOT": b" INBOX",

@@ -157,7 +157,7 @@ class Model:
         elif pick < 0.3 and len(self.sequence) < MANY:
             await self.run(b"APPEND INBOX (%b) {7+}\r\na: b\r\n\r" % rng.choice(FLAGS).encode())
         elif pick < 0.3 or not some:
-            await self.run("STORE 1:* +FLAGS.SILENT (\\Deleted)" if self.sequence else "CHECK")
+            await self.run("STORE 1:* +FLAGS (\\Deleted)" if self.sequence else "CHECK")
         elif pick < 0.6:
             condition = f"(UNCHANGEDSINCE {rng.choice((self.highest, self.seen))}) "
             condition = condition if self.kind != "plain" and rng.random() < 0.5 else ""

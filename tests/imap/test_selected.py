@@ -80,17 +80,17 @@ async def test_ending_a_session_waits_for_its_command(imap: Imap) -> None:
     store = imap.shared["mailstore"]
     begun, may_end = asyncio.Event(), asyncio.Event()
 
-    async def slow(question: object) -> str:
+    async def slow(question: object) -> object:
         begun.set()
         await may_end.wait()
-        return str(await real(question))
+        return await real(question)
 
     store.create_folder, real = slow, store.create_folder
     client.send(b"x CREATE Late\r\n")
     await begun.wait()
     imap.sessions[0].end("the account was changed")
     may_end.set()
-    assert await client.until("x") == [b"x OK CREATE completed"]
+    assert await client.until("x") == [b"x OK [MAILBOXID (F7)] CREATE completed"]
     assert await client.response() == b"* BYE the account was changed\r\n"
 
 

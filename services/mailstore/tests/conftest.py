@@ -187,8 +187,9 @@ class Store:
     async def change(self, verb: str, mailbox_id: UUID, name: str, new_name: str = "", **more: Any) -> str:
         """create, delete, rename, subscribe, unsubscribe."""
         given: dict[str, Any] = {"operation_id": new_id(), **more}
-        call: Callable[[FolderChange], Awaitable[str]] = getattr(self.front, f"{verb}_folder")
-        return await call(FolderChange(mailbox_id, name, new_name=new_name, **given))
+        call: Callable[[FolderChange], Awaitable[Any]] = getattr(self.front, f"{verb}_folder")
+        answer = await call(FolderChange(mailbox_id, name, new_name=new_name, **given))
+        return str(getattr(answer, "status", answer))
 
     async def fetch(
         self,

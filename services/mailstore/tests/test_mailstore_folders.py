@@ -37,7 +37,8 @@ async def test_create_makes_the_levels_above(store, mailbox_id):
 
 async def test_a_special_use_belongs_to_one_folder(store, mailbox_id):
     async def create(name, use, operation_id=None):
-        return await store.front.create_special_folder(SpecialFolder(mailbox_id, name, use, operation_id or new_id()))
+        question = SpecialFolder(mailbox_id, name, use, operation_id or new_id())
+        return (await store.front.create_special_folder(question)).status
 
     assert await create("Old", "\\Archive") == "useattr"
     assert await store.change("delete", mailbox_id, "Archive") == "ok"

@@ -53,11 +53,11 @@ class MailstoreClient(ServiceClient):
     async def list_folders(self, question: wire.MailboxQuestion) -> list[wire.FolderInfo]:
         return (await self._ask("/v1/folders/list", question, wire.FolderList)).folders
 
-    async def create_folder(self, question: wire.FolderChange) -> str:
-        return (await self._ask("/v1/folders/create", question, wire.FolderChanged)).status
+    async def create_folder(self, question: wire.FolderChange) -> wire.FolderChanged:
+        return await self._ask("/v1/folders/create", question, wire.FolderChanged)
 
-    async def create_special_folder(self, question: wire.SpecialFolder) -> str:
-        return (await self._ask("/v1/folders/create-special", question, wire.FolderChanged)).status
+    async def create_special_folder(self, question: wire.SpecialFolder) -> wire.FolderChanged:
+        return await self._ask("/v1/folders/create-special", question, wire.FolderChanged)
 
     async def delete_folder(self, question: wire.FolderChange) -> str:
         return (await self._ask("/v1/folders/delete", question, wire.FolderChanged)).status

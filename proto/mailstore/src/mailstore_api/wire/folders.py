@@ -80,6 +80,8 @@ class FolderChanged(Wire):
     """
 
     status: Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren", "useattr"]
+    folder_id: int = 0
+    """Of the folder created."""
 
 
 class OpenFolder(Wire):

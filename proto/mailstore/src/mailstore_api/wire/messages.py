@@ -33,8 +33,9 @@ class Section(Wire):
 
 
 #: Columns rendered at filing (decision 7), as IMAP sends them: ENVELOPE, BODY, BODYSTRUCTURE (bytes) and, as numbers,
-#: RFC822.SIZE and INTERNALDATE (seconds since the epoch, int).
-Column = Literal["ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822.SIZE", "INTERNALDATE"]
+#: RFC822.SIZE and INTERNALDATE (seconds since the epoch, int). SAVEDATE (RFC 8514) is like INTERNALDATE, or null for messages
+#: saved before it was kept; EMAILID (RFC 8474) is text.
+Column = Literal["ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822.SIZE", "INTERNALDATE", "SAVEDATE", "EMAILID"]
 
 
 #: The largest piece of a value, and the largest section sent whole if `FetchQuestion.pieces` is set (octets).
@@ -184,6 +185,8 @@ class SearchQuestion(Wire):
     ["AND", n…] ["OR", a, b] ["NOT", n] ["ALL"] ["UID", [[lo, hi], …]] (sequence sets are translated to UIDs first)
     ["FLAG", "\\Seen" or keyword] ["MODSEQ", least] ["RECENT", recent_from] ["BEFORE"|"ON"|"SINCE"|"SENTBEFORE"|"SENTON"|"SENTSINCE",
     "2026-11-23"] ["LARGER"|"SMALLER", n] ["FROM"|"TO"|"CC"|"BCC"|"SUBJECT"|"BODY"|"TEXT", s] ["HEADER", name, s]
+
+    ["SAVEDBEFORE"|"SAVEDON"|"SAVEDSINCE", "2026-11-23"] ["EMAILID", s]
 
     All nodes together have at most MOST_RANGES UID ranges. Answers `limit` (429) for a program with too many keys that
     search bodies, for a search that takes too long, and if this mailbox has too many expensive commands running.

@@ -16,12 +16,17 @@ queries = Queries("mailstore.storage", "fetch.sql")
 #: Octets of a row's rendered columns above which it is found by `has_big` (schema.py).
 BIG = 65536
 
+#: The digits of EMAILID (RFC 8474 5.1): equal for messages of the same octets only, as far as they are copies of one.
+EMAIL_ID = "encode(uuid_send(m.body_id) || substr(sha256(m.prefix), 1, 8), 'hex')"
+
 _COLUMNS = {
     "ENVELOPE": "r.envelope",
     "BODY": "r.body",
     "BODYSTRUCTURE": "r.bodystructure",
     "RFC822.SIZE": "m.size",
     "INTERNALDATE": "floor(extract(epoch from m.internaldate))::bigint",
+    "SAVEDATE": "floor(extract(epoch from m.saved_at))::bigint",
+    "EMAILID": f"'M' || {EMAIL_ID}",
 }
 _STORED = ["m.body_id", "m.prefix", "m.size", "r.parts"]
 

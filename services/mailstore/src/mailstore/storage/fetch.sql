@@ -42,7 +42,7 @@ select exists (
 -- name: fetch_cut
 -- The first rows with the columns rendered at filing, until they weigh $6 octets; the row that reaches it is the last.
 select $columns
-  from (select m.uid, m.size, m.internaldate, r.envelope, r.body, r.bodystructure,
+  from (select m.uid, m.size, m.internaldate, m.saved_at, m.body_id, m.prefix, r.envelope, r.body, r.bodystructure,
                octet_length(r.envelope) + octet_length(r.body) + octet_length(r.bodystructure) as weight,
                sum(octet_length(r.envelope) + octet_length(r.body) + octet_length(r.bodystructure)) over (order by m.uid) as total
           from mailstore.message m

@@ -17,7 +17,7 @@ from mailkit.postgres.rows import Row
 from mailstore.mime.search import fold
 from mailstore.model.keywords import mask_of
 from mailstore.model.program import JOINED, Node, day, is_exact
-from mailstore.storage.fetch import StoredMessage
+from mailstore.storage.fetch import EMAIL_ID, StoredMessage
 
 queries = Queries("mailstore.storage", "search.sql")
 
@@ -75,7 +75,13 @@ class Keys:
             return f"m.flags & {self.bind(mask_of(self._keywords, rest, grow=False)[1])}::bigint <> 0"
         if key in _DAYS:
             self.tables.add("message")
-            return self._received(key, rest[0])
+            return self._within("m.internaldate", key, rest[0])
+        if key.removeprefix("SAVED") in _DAYS:
+            self.tables.add("message")
+            return self._within("coalesce(m.saved_at, m.internaldate)", key.removeprefix("SAVED"), rest[0])
+        if key == "EMAILID":
+            self.tables.add("message")
+            return f"('M' || {EMAIL_ID}) = {self.bind(rest[0].replace(chr(0), ''))}::text"
         if key in ("LARGER", "SMALLER"):
             self.tables.add("message")
             return f"m.size {'>' if key == 'LARGER' else '<'} {self.bind(min(rest[0], 2**62))}::bigint"
@@ -88,17 +94,17 @@ class Keys:
         """Return SQL that is true for the messages with these UIDs."""
         return f"m.uid = any({self.bind(uids)}::bigint[])"
 
-    def _received(self, key: str, text: str) -> str:
-        """INTERNALDATE within a day, before it or not: compared as it is stored, a hundred thousand times."""
+    def _within(self, column: str, key: str, text: str) -> str:
+        """A time within a day, before it or not: compared as it is stored, a hundred thousand times."""
         on = day(text)
         assert on is not None
         start = datetime.combine(on, time.min, UTC)
         if key == "BEFORE":
-            return f"m.internaldate < {self.bind(start)}::timestamptz"
-        since = f"m.internaldate >= {self.bind(start)}::timestamptz"
+            return f"{column} < {self.bind(start)}::timestamptz"
+        since = f"{column} >= {self.bind(start)}::timestamptz"
         if key == "SINCE":
             return since
-        return f"({since} and m.internaldate <= {self.bind(datetime.combine(on, time.max, UTC))}::timestamptz)"
+        return f"({since} and {column} <= {self.bind(datetime.combine(on, time.max, UTC))}::timestamptz)"
 
     def bound(self, node: Node) -> str:
         """Return SQL that is true wherever `node` can be, to rule out other candidates."""

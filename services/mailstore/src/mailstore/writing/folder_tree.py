@@ -31,7 +31,7 @@ class FolderTree:
         async def do(transaction: MailboxTransaction) -> Status:
             return await self._create(transaction, change.name)
 
-        return await self._change(change, do)
+        return await self._change(change, do, creates=True)
 
     async def create_special(self, change: SpecialFolder) -> FolderChanged:
         """Create a folder with a special use that no other folder has (RFC 6154 3)."""
@@ -42,7 +42,7 @@ class FolderTree:
                 return "useattr"
             return await self._create(transaction, change.name, special_use)
 
-        return await self._change(change, do)
+        return await self._change(change, do, creates=True)
 
     async def delete(self, change: FolderChange) -> FolderChanged:
         """Delete a folder and its messages; its children stay, below a name that cannot be selected (RFC 3501 6.3.4)."""
@@ -141,7 +141,11 @@ class FolderTree:
         return "ok"
 
     async def _change(
-        self, change: FolderChange | SpecialFolder, do: Callable[[MailboxTransaction], Awaitable[Status]]
+        self,
+        change: FolderChange | SpecialFolder,
+        do: Callable[[MailboxTransaction], Awaitable[Status]],
+        *,
+        creates: bool = False,
     ) -> FolderChanged:
         async with self._operations.operation(
             change.mailbox_id, change.operation_id, FolderChanged, self._clock.now()
@@ -150,6 +154,8 @@ class FolderTree:
                 return operation.answered
             answer = FolderChanged(await do(operation))
             if answer.status == "ok":
+                if creates:
+                    answer = FolderChanged("ok", (await operation.folders.ids())[change.name])
                 operation.notify()
                 await operation.remember(answer)
             return answer

@@ -166,6 +166,14 @@ class Session(ABC):
         """See `watch.Watched`."""
         return None
 
+    def logged_out(self) -> None:
+        """Forget the login (RFC 8437)."""
+        if self._unwatch is not None:
+            self._unwatch()
+        self._unwatch = self.login = None
+        self.proof = b""
+        self.changed.clear()
+
     @property
     def account(self) -> LoginAnswer:
         assert self.login is not None

@@ -31,7 +31,7 @@ class FetchItems:
 
     columns: list[Column] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
-    #: (label with a space, source of the value: "flags", "uid", "modseq", or ("column" or "section", index into that list))
+    #: (label with a space, source of the value: "flags", "uid", "modseq", "threadid", or ("column" or "section", index into that list))
     parts: list[tuple[bytes, str | tuple[str, int]]] = field(default_factory=list)
     marks_seen: bool = False
 
@@ -126,9 +126,9 @@ def _item(cursor: Cursor, items: FetchItems) -> None:
         section, seen = _OLD[name]
         items.marks_seen |= seen
         _add_section(items, section, name.encode() + b" ")
-    elif name in ("FLAGS", "UID", "MODSEQ"):
+    elif name in ("FLAGS", "UID", "MODSEQ", "THREADID"):
         items.add(name.encode() + b" ", name.lower())
-    elif name in ("ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822.SIZE", "INTERNALDATE"):
+    elif name in ("ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822.SIZE", "INTERNALDATE", "SAVEDATE", "EMAILID"):
         if name not in items.columns:
             items.columns.append(name)  # type: ignore[arg-type]
         items.add(name.encode() + b" ", ("column", items.columns.index(name)))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Parser of the arguments of LIST and STATUS (RFC 3501 6.3.8, 6.3.10; RFC 5258 3, 5819, 6154, 7162, 8438, 9208)."""
+"""Parser of the arguments of LIST and STATUS (RFC 3501 6.3.8, 6.3.10; RFC 5258 3, 5819, 6154, 7162, 8438, 8474, 9208)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ STATUS_ITEMS = {
     "DELETED": "deleted",
     "DELETED-STORAGE": "deleted_size",
     "HIGHESTMODSEQ": "highest_modseq",
+    "MAILBOXID": "folder_id",
     "MESSAGES": "messages",
     "RECENT": "recent",
     "SIZE": "size",

@@ -22,6 +22,7 @@ VERBS = {
     "LOGIN": ImapVerb(_BEFORE_LOGIN, account.login),
     "AUTHENTICATE": ImapVerb(_BEFORE_LOGIN, account.authenticate),
     # after the login (6.3; RFC 2342, 2177, 5161, 9208)
+    "UNAUTHENTICATE": ImapVerb(_LOGGED_IN, account.unauthenticate),
     "ENABLE": ImapVerb(_LOGGED_IN, account.enable),
     "COMPRESS": ImapVerb(_LOGGED_IN, account.compress),
     "NAMESPACE": ImapVerb(_LOGGED_IN, account.namespace),

@@ -28,6 +28,11 @@ def mailbox(name: str) -> bytes:
     return raw if _ATOM.match(raw) else quoted(raw)
 
 
+def mailbox_id(folder_id: int) -> bytes:
+    """Return MAILBOXID, which a folder keeps when it is renamed (RFC 8474 4)."""
+    return b"(F%d)" % folder_id
+
+
 #: Bit of \Recent, which belongs to a session and is not stored (RFC 3501 2.3.2).
 RECENT = 1 << 63
 

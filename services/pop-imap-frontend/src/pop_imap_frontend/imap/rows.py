@@ -1,6 +1,7 @@
 """FETCH responses (RFC 3501 7.4.2): the format of each row, and large values passed on in pieces."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 from mailkit.errors import PostriderError
@@ -27,8 +28,23 @@ def _section_value(value: Any) -> bytes:
     return b"NIL" if value is None else literal(value)
 
 
-_FROM_VIEW = {"uid": b"UID %d", "flags": b"FLAGS (%b)", "modseq": b"MODSEQ (%d)"}
-_COLUMN_RENDER: dict[str, Render] = {"RFC822.SIZE": _size, "INTERNALDATE": internal_date}
+_FROM_VIEW = {"uid": b"UID %d", "flags": b"FLAGS (%b)", "modseq": b"MODSEQ (%d)", "threadid": b"THREADID %b"}
+
+
+def _save_date(value: Any) -> bytes:
+    return b"NIL" if value is None else internal_date(value)
+
+
+def _email_id(value: Any) -> bytes:
+    return b"(%b)" % value.encode()
+
+
+_COLUMN_RENDER: dict[str, Render] = {
+    "RFC822.SIZE": _size,
+    "INTERNALDATE": internal_date,
+    "SAVEDATE": _save_date,
+    "EMAILID": _email_id,
+}
 
 
 class RowWriter:
@@ -60,6 +76,7 @@ class RowWriter:
                         "uid": uids,
                         "flags": texts,
                         "modseq": map(self._modseqs.of, uids),
+                        "threadid": repeat(b"NIL", len(uids)),
                     }
                     lines += map(row.__mod__, zip(numbers, *(values[kind] for kind in kinds), strict=True))
             yield b"".join(lines)
@@ -117,6 +134,8 @@ class RowWriter:
                     parts.append(_LARGE)
             elif kind == "uid":
                 parts.append(b"%d" % view.messages.uid(at))
+            elif kind == "threadid":  # messages are not put into threads when they come (RFC 8474 5.2)
+                parts.append(b"NIL")
             elif kind == "modseq":
                 parts.append(b"(%d)" % self._modseqs.of(view.messages.uid(at)))
             else:

@@ -17,7 +17,7 @@ _FLAG_KEYS = {
     "SEEN": "\\Seen",
 }
 _TEXT_KEYS = frozenset(("BCC", "BODY", "CC", "FROM", "SUBJECT", "TEXT", "TO"))
-_DATE_KEYS = frozenset(("BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE"))
+_DATE_KEYS = frozenset(prefix + key for prefix in ("", "SENT", "SAVED") for key in ("BEFORE", "ON", "SINCE"))
 _CHARSETS = {
     "US-ASCII": "ascii",
     "UTF-8": "utf-8",
@@ -122,7 +122,7 @@ class SearchParser:
             return ["FLAG", _FLAG_KEYS[name]]
         if name.startswith("UN") and name[2:] in _FLAG_KEYS:
             return ["NOT", ["FLAG", _FLAG_KEYS[name[2:]]]]
-        if name == "ALL":
+        if name in ("ALL", "SAVEDATESUPPORTED"):  # every folder keeps save dates (RFC 8514 4.4)
             return ["ALL"]
         if name in ("RECENT", "OLD", "NEW"):
             recent: Node = ["UID", self._view.recent_ranges()]
@@ -162,6 +162,11 @@ class SearchParser:
             return self._set(by_uid=True)
         if name == "MODSEQ":
             return self._modseq()
+        if name == "EMAILID":
+            return [name, cursor.atom("an object id").decode("ascii")]
+        if name == "THREADID":
+            cursor.atom("an object id")
+            return ["NOT", ["ALL"]]  # no message has one
         raise BadCommand(f"{name} is not a search key")
 
 

@@ -223,6 +223,12 @@ class ImapSession(Session):
         super().logged_in(answer)
         self.state = ImapState.AUTHENTICATED
 
+    def logged_out(self) -> None:
+        super().logged_out()
+        self.condstore = self.qresync = False
+        self.select(None)
+        self.state = ImapState.NOT_AUTHENTICATED
+
     async def send(self, blocks: Iterator[bytes]) -> None:
         """Write a long answer no faster than the client reads it; other sessions run between two of its `blocks`."""
         for block in blocks:

@@ -19,6 +19,7 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
     names = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "IDLE"]
     if state is not ImapState.NOT_AUTHENTICATED:
         names += [
+            "UNAUTHENTICATE",
             "ENABLE",
             "CONDSTORE",
             "QRESYNC",
@@ -32,6 +33,8 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
             "LIST-STATUS",
             "STATUS=SIZE",
             "MOVE",
+            "OBJECTID",
+            "SAVEDATE",
             "QUOTA",
             "QUOTA=RES-STORAGE",
             "QUOTA=RES-MESSAGE",

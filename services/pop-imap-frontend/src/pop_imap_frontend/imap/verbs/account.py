@@ -49,6 +49,13 @@ async def identify(session: ImapSession, cursor: Cursor) -> str:
     return "ID completed"
 
 
+async def unauthenticate(session: ImapSession, cursor: Cursor) -> str:
+    """Return to the state before the login, with nothing selected or enabled; TLS stays (RFC 8437)."""
+    cursor.end()
+    session.logged_out()
+    return "UNAUTHENTICATE completed"
+
+
 async def starttls(session: ImapSession, cursor: Cursor) -> str:
     """Check whether TLS can begin (RFC 3501 6.2.1)."""
     cursor.end()

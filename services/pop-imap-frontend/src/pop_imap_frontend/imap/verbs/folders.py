@@ -4,6 +4,7 @@ from mailkit.ids import new_id
 from mailstore_api.wire import DELIMITER, ExpungeQuestion, FolderChange, SpecialFolder
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import NONEXISTENT, BadCommand, No
+from pop_imap_frontend.imap.responses import mailbox_id
 from pop_imap_frontend.imap.resync import ask_modseqs, send_resync
 from pop_imap_frontend.imap.select_options import select_options
 from pop_imap_frontend.imap.session import ImapSession
@@ -50,6 +51,7 @@ async def select(session: ImapSession, cursor: Cursor, *, read_only: bool) -> st
     lines.append(b"* OK [PERMANENTFLAGS (%b)] kept\r\n" % permanent)
     lines.append(b"* OK [UIDVALIDITY %d] valid\r\n* OK [UIDNEXT %d] next\r\n" % (view.uidvalidity, view.uidnext))
     lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % view.modseq)
+    lines.append(b"* OK [MAILBOXID %b] kept\r\n" % mailbox_id(view.folder_id))
     session.stream.write(b"".join(lines))
     session.select(view)
     if known is not None and changes is not None:
@@ -110,9 +112,12 @@ async def create(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     if use is None:
         change = FolderChange(session.mailbox_id, name, new_id())
-        return _done("CREATE", await session.context.mailstore.create_folder(change))
-    special = SpecialFolder(session.mailbox_id, name, use, new_id())
-    return _done("CREATE", await session.context.mailstore.create_special_folder(special))
+        answer = await session.context.mailstore.create_folder(change)
+    else:
+        special = SpecialFolder(session.mailbox_id, name, use, new_id())
+        answer = await session.context.mailstore.create_special_folder(special)
+    done = _done("CREATE", answer.status)
+    return f"[MAILBOXID {mailbox_id(answer.folder_id).decode()}] {done}" if answer.folder_id else done
 
 
 def _use(cursor: Cursor) -> str | None:

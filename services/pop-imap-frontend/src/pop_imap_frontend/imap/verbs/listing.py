@@ -12,7 +12,7 @@ from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.list_options import STATUS_ITEMS, ListOptions, parse_list, status_items
 from pop_imap_frontend.imap.pattern import Pattern
 from pop_imap_frontend.imap.refusals import NONEXISTENT, No
-from pop_imap_frontend.imap.responses import mailbox
+from pop_imap_frontend.imap.responses import mailbox, mailbox_id
 from pop_imap_frontend.imap.session import ImapSession
 
 #: Names matched before the event loop runs other tasks: each has at most 400 characters and is matched with 20 patterns.
@@ -71,8 +71,11 @@ def _is_selected(folder: FolderInfo, select: set[str]) -> bool:
 
 
 def _status_line(folder: FolderInfo, items: list[str]) -> bytes:
-    text = " ".join(f"{item} {getattr(folder, STATUS_ITEMS[item])}" for item in items)
-    return b"* STATUS %b (%b)\r\n" % (mailbox(folder.name), text.encode())
+    values = []
+    for item in items:
+        value: int = getattr(folder, STATUS_ITEMS[item])
+        values.append(b"%b %b" % (item.encode(), mailbox_id(value) if item == "MAILBOXID" else b"%d" % value))
+    return b"* STATUS %b (%b)\r\n" % (mailbox(folder.name), b" ".join(values))
 
 
 async def list_(session: ImapSession, cursor: Cursor) -> str:
