@@ -82,6 +82,8 @@ class LargeFolder:
     def changing(self) -> list[Value]:
         """NOOP after one change by another session."""
         with self._session() as writer, self._session() as client:
+            writer.command(f"STORE {self.count // 2} -FLAGS.SILENT (\\Flagged)")
+            client.command("NOOP")
             sign = "+"
 
             def once() -> float:
