@@ -1,10 +1,10 @@
 """Messages that are written as they read: a word that their octets lack is in none of their texts.
 
-Decoding and folding a message takes fifty times as long as a look at its octets, and most messages lack the word.
+Decoding and folding the texts of a message takes ten times as long as a look at their octets, and most messages lack the word.
 """
 
-#: Marks of encoded texts: encoded-words (RFC 2047) and transfer encodings (RFC 2045 6), wherever they stand.
-_ENCODED = (b"\0", b"=?", b"base64", b"quoted-printable")
+from mailstore.mime.sections import TEXT, unpack
+
 #: Parameters of charsets in which ASCII octets are ASCII characters, also as the beginnings of longer names. Any other
 #: parameter, and one that is written in another way (RFC 2231), may stand for ISO-2022, UTF-7 or EBCDIC.
 _ASCII_CHARSETS = tuple(
@@ -16,19 +16,35 @@ _ASCII_CHARSETS = tuple(
 _JOINTS = frozenset(" \t\r\n:")
 
 
-def as_written(octets: bytes) -> str | None:
-    """Return the octets of a message as lower-case text, if its texts differ from them at _JOINTS only; else None."""
-    if not octets.isascii():
+def as_written(body: bytes, parts: bytes, prefix: bytes = b"") -> str | None:
+    """Return the octets of a message's headers and text parts in lower case, if its texts differ from them at _JOINTS only.
+
+    None if that is not certain. Attachments, which are not searched, are not looked at.
+    """
+    pieces = [prefix]
+    for row in unpack(parts):
+        header = body[row.header : row.header + row.header_len]
+        pieces.append(header)
+        if row.kind == TEXT:
+            if not _reads_as_ascii(header.lower()):
+                return None
+            pieces.append(body[row.body : row.body + row.body_len])
+    octets = b"\n".join(pieces)
+    if not octets.isascii() or b"=?" in octets or b"\0" in octets:  # RFC 2047; NUL is left out of texts
         return None
-    lower = octets.lower()
-    if any(mark in lower for mark in _ENCODED):
-        return None
-    at = lower.find(b"charset")
+    return octets.lower().decode("ascii")
+
+
+def _reads_as_ascii(header: bytes) -> bool:
+    """Return whether ASCII octets of the part with this lower-case header are the characters that they look like."""
+    if b"base64" in header or b"quoted-printable" in header:  # RFC 2045 6
+        return False
+    at = header.find(b"charset")
     while at >= 0:
-        if not lower.startswith(_ASCII_CHARSETS, at):
-            return None
-        at = lower.find(b"charset", at + 1)
-    return lower.decode("ascii")
+        if not header.startswith(_ASCII_CHARSETS, at):
+            return False
+        at = header.find(b"charset", at + 1)
+    return True
 
 
 def lacks(written: str, folded_key: str) -> bool:

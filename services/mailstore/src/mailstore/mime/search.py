@@ -54,7 +54,7 @@ class Searched:
 
     @cached_property
     def _written(self) -> str | None:
-        return as_written(self._prefix + self._body) if self._body else None
+        return as_written(self._body, self._parts, self._prefix) if self._parts else None
 
     def _lacks(self, folded: str) -> bool:
         """Return whether the octets alone show that the message does not contain the key."""
