@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailkit.testing.growth import MOST_GROWTH, growth
-from mailstore_api.wire import MOST_RANGES
+from mailstore_api.wire import MOST_RANGES, Changes
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.search import DEEPEST, MOST_KEYS, SearchParser
-from pop_imap_frontend.imap.view import FolderView, Spans, merged
+from pop_imap_frontend.imap.view import MOST_RECENT, FolderView, Spans, merged
 
 from .views import view_of
 
@@ -141,3 +141,16 @@ def test_more_ranges_than_one_question_takes_are_refused() -> None:
     for program in (f"NOT {first} NOT {second}", f"OR {first} {second}", f"OR SEEN {first} OR NOT {second} DRAFT"):
         with pytest.raises(No, match=r"^\[LIMIT\]"):
             SearchParser(Cursor(program.encode()), here).parse()
+
+
+def test_recent_ranges_have_a_limit() -> None:
+    """Two sessions that are told of new messages in turn: each has every second one."""
+    here = view_of([1], uidnext=2, recent_from=1)
+    for uid in range(3, 3 * MOST_RECENT, 2):
+        new = array("I", [uid - 1, uid])
+        flags = array("Q", [0, 0]).tobytes()
+        changes = Changes("ok", uid, uid + 1, uid, new.tobytes(), flags)
+        assert b"EXISTS" in b"".join(here.apply(changes))
+        assert len(here.recent_ranges()) <= MOST_RECENT
+        assert here.is_recent(uid) and not here.is_recent(uid - 1)
+    assert here.is_recent(1) and here.recent_ranges()[0][0] == 1

@@ -22,6 +22,10 @@ def modseqs_of(packed: bytes) -> "array[int]":
 
 TOO_MANY_RANGES = f"[LIMIT] a command names at most {MOST_RANGES} ranges of messages here"
 
+#: Limit of the ranges of messages that are \Recent in a session. Beyond it the two oldest become one: what is between, which
+#: another session was told of first, counts as \Recent, too (RFC 3501 2.3.2 allows it if a server cannot tell).
+MOST_RECENT = 100
+
 #: Half-open ranges of positions.
 Spans = list[tuple[int, int]]
 
@@ -230,6 +234,9 @@ class FolderView:
             if self._recent and self._recent[-1][1] + 1 >= grown[0]:  # EXAMINE claims no \\Recent: the range only grew
                 grown = self._recent.pop()[0], grown[1]
             self._recent.append(grown)
+            if len(self._recent) > MOST_RECENT:
+                (first, _), (_, last), *others = self._recent
+                self._recent = [(first, last), *others]
         self.modseq = max(self.modseq, changes.highest_modseq)
         self.uidnext = max(self.uidnext, changes.uidnext)
         return b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self), self.recent_count()) if len(self) > known else b""
