@@ -1,8 +1,10 @@
 """offlineimap, getmail and mutt against a running service: fetch, flags, delete."""
 
 import mailbox
+import urllib.request
 from pathlib import Path
 
+from mailkit.testing.speed import patient
 from tests.support.clients import imap, inbox, smtp
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
@@ -28,14 +30,24 @@ def flagged(run: Run, user: Account, key: str) -> list[int]:
         client.logout()
 
 
+def compressed(run: Run) -> float:
+    """How many sessions have begun to compress."""
+    url = run.env["POSTRIDER_FRONTEND_URL"] + "/metrics"
+    name = 'postrider_frontend_imap_commands_total{answer="OK",command="COMPRESS"}'
+    with urllib.request.urlopen(url, timeout=patient(10)) as reply:
+        lines = reply.read().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
 def test_offlineimap_fetches_flags_and_deletes(run: Run, user: Account, tmp_path: Path) -> None:
     sent = three(run, user)
+    before = compressed(run)
     config = tmp_path / "offlineimaprc"
     config.write_text(
         f"[general]\naccounts = one\nmetadata = {tmp_path}/state\nui = basic\n[Account one]\nlocalrepository = here\n"
         f"remoterepository = there\n[Repository here]\ntype = Maildir\nlocalfolders = {tmp_path}/mail\n[Repository there]\n"
         f"type = IMAP\nremotehost = localhost\nremoteport = {run.port('IMAPS')}\nremoteuser = {user.address}\n"
-        f"remotepass = {user.password}\nssl = yes\nsslcacertfile = {run.ca_file}\nauth_mechanisms = PLAIN\n"
+        f"remotepass = {user.password}\nssl = yes\nsslcacertfile = {run.ca_file}\nauth_mechanisms = PLAIN\nusecompression = yes\n"
     )
     sh("offlineimap", "-c", str(config), "-o", home=tmp_path)
     box = mailbox.Maildir(tmp_path / "mail" / "INBOX", create=False)
@@ -52,6 +64,7 @@ def test_offlineimap_fetches_flags_and_deletes(run: Run, user: Account, tmp_path
     sh("offlineimap", "-c", str(config), "-o", home=tmp_path)
     assert len(inbox(run, user)) == 2
     assert len(flagged(run, user, "FLAGGED")) == 1
+    assert compressed(run) >= before + 2
 
 
 def test_getmail_takes_and_deletes(run: Run, user: Account, tmp_path: Path) -> None:
@@ -71,10 +84,11 @@ def test_getmail_takes_and_deletes(run: Run, user: Account, tmp_path: Path) -> N
 
 def test_mutt_saves_flags_and_deletes(run: Run, user: Account, tmp_path: Path) -> None:
     sent = three(run, user)
+    before = compressed(run)
     rc = tmp_path / "muttrc"
     rc.write_text(
         f'set folder="imaps://localhost:{run.port("IMAPS")}/"\nset imap_user="{user.address}"\n'
-        f'set imap_pass="{user.password}"\nset ssl_starttls=yes\n\n'
+        f'set imap_pass="{user.password}"\nset ssl_starttls=yes\nset imap_deflate=yes\n'
         f'set certificate_file="{run.ca_file}"\nset ssl_verify_host=no\nset header_cache=""\nset spoolfile="+INBOX"\n'
         f"set delete=yes\nset quit=yes\nset confirmappend=no\nset confirmcreate=no\nset wait_key=no\nset sort=mailbox-order\n"
         f'set mbox_type=mbox\npush "<first-entry><flag-message><next-entry><copy-message>{tmp_path}/saved<enter>'
@@ -83,5 +97,6 @@ def test_mutt_saves_flags_and_deletes(run: Run, user: Account, tmp_path: Path) -
     in_terminal("mutt", "-n", "-F", str(rc), "-f", "=INBOX", home=tmp_path)
     assert len(inbox(run, user)) == 2
     assert flagged(run, user, "FLAGGED") == [1]
+    assert compressed(run) == before + 1
     saved = (tmp_path / "saved").read_bytes()
     assert sent[1].partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n").rstrip() in saved

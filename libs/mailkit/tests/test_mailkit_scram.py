@@ -149,3 +149,29 @@ def test_saslprep_of_stored_strings_is_passlibs(text):
             return None
 
     assert tried(lambda one: saslprep(one, stored=True)) == tried(passlib_saslprep)
+
+
+@given(
+    st.text(max_size=40)
+    | st.lists(st.sampled_from(["n,,", "n=", "r=", ",", "a=", "x", "=2C", "=", "m=", "\0"])).map("".join)
+)
+async def test_any_first_message_is_parsed_or_malformed(text):
+    try:
+        found, _ = await exchange(
+            text, f"c=biws,r={text.partition(',r=')[2].partition(',')[0]}%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=AAAA"
+        )
+    except Malformed:
+        return
+    assert found.user and "," not in found.nonce
+
+
+@given(
+    st.text(max_size=40)
+    | st.lists(st.sampled_from(["c=biws", WITHOUT_PROOF, ",p=", ",", "r=", "=", "AAAA"])).map("".join)
+)
+async def test_any_final_message_is_parsed_or_malformed(text):
+    try:
+        found, _ = await exchange(CLIENT_FIRST, text)
+    except Malformed:
+        return
+    assert found.client_final.startswith(WITHOUT_PROOF)

@@ -10,7 +10,10 @@ import pytest
 from msgspec import structs
 from scramp import ScramClient
 
+from auth.login import names
+from auth.login.passwords import HashQueue, Passwords
 from auth.maintenance import PERIOD, Maintenance
+from auth.service import assemble
 from auth.storage.names import SCHEMA
 from auth_api import wire
 from auth_api.logins import LoginClient
@@ -21,6 +24,7 @@ from mailkit.mail.scram import NAME, Proof
 from mailkit.postgres.singleton import Singleton
 
 PASSWORD = "correct horse"
+ASKED = wire.ScramQuestion("a@site.com", "nonce")
 ON = {"scram": True, "scram_iterations": 4096}
 
 
@@ -183,14 +187,64 @@ async def test_a_nonce_runs_out(auth):
     assert (await auth.frontend.scram_logins([question(given)]))[0].outcome == "refused"
 
 
-async def test_a_nonce_is_of_another_replica_as_good(auth, settings):
-    """What one replica offers, another one checks: nothing is kept between the two steps but the database's secret."""
+async def test_the_two_steps_of_an_exchange_may_reach_different_replicas(auth, settings):
     await auth.make("a@site.com")
-    given, _ = await proof(auth)
-    secret = await auth.pool.fetchval("select value from auth.secrets where name = 'scram'")
-    raw = base64.b64decode(given.nonce[-52:])
-    signed = b"\0".join([b"scram nonce", raw[:23], b"a@site.com", given.nonce[:-52].encode()])
-    assert hmac.digest(secret, signed, "sha256")[:16] == raw[23:]
+    queue = HashQueue(1)
+    other = assemble(settings, auth.pool, auth.questions, auth.clock, Passwords(auth.hasher), queue)
+    try:
+        given, _ = await proof(auth)
+        (answer,) = await other.logins.answer([question(given)])
+        assert answer.outcome == "ok" and answer.server_signature
+        here, there = await auth.frontend.scram_offers([ASKED]), await other.scram.offers([ASKED])
+        assert here[0].salt == there[0].salt
+    finally:
+        queue.close()
+
+
+async def test_unknown_disabled_and_wrong_cost_the_same(auth, settings, monkeypatch):
+    """The computations of the second step are counted; the first reads no row, so that there is nothing to compare."""
+    for address in ("a@site.com", "off@site.com", "new@site.com"):
+        await auth.make(address)
+    await auth.admin.disable_mailbox("off@site.com")
+    await auth.pool.execute(
+        "delete from auth.scram_verifiers where mailbox_id = (select id from auth.mailboxes where address = 'new@site.com')"
+    )
+    queue = HashQueue(1)
+    here = assemble(settings, auth.pool, auth.questions, auth.clock, Passwords(auth.hasher), queue)
+    asked = [
+        question((await proof(auth, name, password))[0])
+        for name, password in [
+            ("a@site.com", "wrong"),
+            ("off@site.com", PASSWORD),
+            ("new@site.com", PASSWORD),
+            ("nobody@site.com", PASSWORD),
+            ("nobody@nowhere.test", ""),
+        ]
+    ]
+    await here.scram.ready()
+    made, digest = [0], hmac.digest
+
+    def counted(*given):
+        made[0] += 1
+        return digest(*given)
+
+    monkeypatch.setattr(hmac, "digest", counted)
+    costs = set()
+    for one in asked:
+        before, hashes = made[0], auth.hasher.computed
+        assert [answer.outcome for answer in await here.logins.answer([one])] == ["refused"]
+        costs.add((made[0] - before, auth.hasher.computed - hashes))
+    queue.close()
+    assert len(costs) == 1 and costs.pop()[1] == 0
+
+
+def test_long_names_are_not_prepared(monkeypatch):
+    """SASLprep takes some microseconds for a character, on the event loop."""
+    prepared = []
+    monkeypatch.setattr(names, "saslprep", lambda text: prepared.append(len(text)) or text)
+    for length in (10, 254, 320, 321, 100_000):
+        assert len(names.account_name("\u00fc" * length)) <= 320
+    assert prepared == [10, 254, 320]
 
 
 async def test_p4_counts_once_for_all_mechanisms(auth):

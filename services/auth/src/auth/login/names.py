@@ -10,7 +10,7 @@ LONGEST_KEY = 320
 def account_name(login: str) -> str:
     """Return the mailbox's address for a login name (P1, prepared by RFC 4013); what is no address is returned in lower case."""
     try:
-        name = str(parse_login(saslprep(login)))
+        name = str(parse_login(saslprep(login) if len(login) <= LONGEST_KEY else login))
     except (BadAddress, ValueError):
         name = login.replace("\x00", "").strip().lower()
     return name[:LONGEST_KEY]

@@ -59,7 +59,8 @@ class Scram:
 
         `ready` has to be called before.
         """
-        good = row["state"] == "enabled" and not self.lacks(row, account)
+        lacking = self.lacks(row, account)  # first: it costs an HMAC
+        good = row["state"] == "enabled" and not lacking
         keys = ScramKeys(row["scram_stored"], row["scram_server"]) if good else self._nobody
         message = auth_message(
             login.client_first, login.nonce, self._salt(account), self._iterations, login.client_final
@@ -69,11 +70,8 @@ class Scram:
 
     def lacks(self, row: Row, account: str) -> bool:
         """Return whether the account has no verifier of its present password, made as offers have it."""
-        return not self._on or (row["scram_version"], row["scram_iterations"], row["scram_salt"]) != (
-            row["credential_version"],
-            self._iterations,
-            self._salt(account),
-        )
+        made_as = row["credential_version"], self._iterations, self._salt(account)
+        return (row["scram_version"], row["scram_iterations"], row["scram_salt"]) != made_as or not self._on
 
     async def verifier(self, account: str, password: str) -> Verifier | None:
         """Return the verifier of a password; None if none is to be kept, or SASLprep does not allow the password.
