@@ -1,10 +1,13 @@
 """A large folder by IMAP and POP3: what mail programs ask of it, each as one row."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+
+import psutil
 
 from tests.bench import mail
 from tests.bench.lines import ImapLine, Pop3Line, Refused
@@ -16,6 +19,10 @@ from tests.bench.table import Value
 RECENT_SHARE = 20
 #: EXPUNGE removes this share of the folder.
 EXPUNGED_SHARE = 5
+#: Sessions on one folder, and NOOPs beside a long answer.
+SHARING = 50
+#: Processes that serve IMAP, as `Side.processes` names them.
+IMAP_SERVERS = ("pop-imap-frontend", "dovecot")
 #: For changes to reach the other session before it is measured.
 PAUSE = 0.1
 LIMIT = 60.0
@@ -25,6 +32,7 @@ LARGE_STEPS = (
     "selecting",
     "changing",
     "flags",
+    "sharing",
     "newest",
     "searching",
     "idling",
@@ -43,6 +51,8 @@ class LargeFolder:
     pop3_login: str
     password: str
     count: int
+    opened: set[str] = field(default_factory=set)
+    """Not empty once the folder was selected."""
 
     def _session(self, *, select: bool = True) -> ImapLine:
         client = ImapLine(self.side.imap_port, self.login, self.password)
@@ -70,7 +80,9 @@ class LargeFolder:
             with self._session(select=False) as client:
                 return client.command("SELECT INBOX")[0]
 
-        found = self._repeated("SELECT in a new session", 5, once)
+        first = [] if self.opened else self._repeated("the first SELECT of all", 1, once)
+        self.opened.add(self.login)
+        found = [*first, *self._repeated("SELECT in a new session", 5, once)]
         with self._session(select=False) as writer:
 
             def after_new_mail() -> float:
@@ -104,6 +116,43 @@ class LargeFolder:
                 return seconds
 
             return self._repeated("FETCH 1:* (FLAGS)", 5, once)
+
+    def sharing(self) -> list[Value]:
+        """Many sessions of the folder: memory of each, and what one that fetches all flags costs another one's NOOP."""
+        with contextlib.ExitStack() as stack:
+            client = stack.enter_context(self._session())
+            before = self._resident()
+            for _ in range(SHARING):
+                stack.enter_context(self._session())
+            each = (self._resident() - before) / SHARING
+            other = stack.enter_context(self._session())
+            alone = sorted(other.command("NOOP")[0] for _ in range(SHARING))[SHARING // 2]
+            over = threading.Event()
+
+            def fetch() -> None:
+                while not over.is_set():
+                    client.command("FETCH 1:* (FLAGS)")
+
+            fetching = threading.Thread(target=fetch)
+            fetching.start()
+            try:
+                beside = sorted(other.command("NOOP")[0] for _ in range(SHARING))[SHARING // 2]
+            finally:
+                over.set()
+                fetching.join()
+        return [
+            Value("memory of a session on the folder", each, "KB"),
+            Value("NOOP while another session fetches all flags, more", max(0.0, beside - alone) * 1000, "ms"),
+        ]
+
+    def _resident(self) -> float:
+        """Memory of the processes that serve IMAP, in KB."""
+        total = 0.0
+        for name, process in self.side.processes():
+            if name in IMAP_SERVERS:
+                with contextlib.suppress(psutil.Error):
+                    total += process.memory_full_info().pss / 1024
+        return total
 
     def newest(self) -> list[Value]:
         """A screen of the newest messages."""

@@ -7,11 +7,11 @@ import pytest
 
 from mailkit.errors import OverLimit, Unavailable
 from mailkit.ids import new_id
-from mailkit.testing.speed import patient
+from mailkit.testing.speed import patient, until
 from mailstore import metrics
 from mailstore.reading import octets
 from mailstore.reading.octets import Octets
-from mailstore_api.wire import FetchQuestion, ReadMaildrop, SearchQuestion, Section
+from mailstore_api.wire import FetchQuestion, OpenFolder, ReadMaildrop, SearchQuestion, Section
 
 from .conftest import ALL, message
 
@@ -126,3 +126,17 @@ async def test_every_way_of_reading_a_body_is_counted(store, mailbox_id):
     async with asyncio.timeout(patient(10)):
         while budget.taken:
             await asyncio.sleep(0.01)
+
+
+async def test_folders_read_whole_are_counted_and_changes_of_known_ones_are_not(store, mailbox_id):
+    await store.deliver(mailbox_id, message(), message())
+    budget = store.parts.steps.folders._octets
+    known = await store.open(mailbox_id)
+    async with budget.of(A, budget.limit):
+        opening = asyncio.create_task(store.open(mailbox_id))
+        question = OpenFolder(mailbox_id, "INBOX", True, known_folder_id=1, known_modseq=known.highest_modseq)
+        assert (await store.front.open_folder(question)).since == known.highest_modseq
+        await until(lambda: budget._waiting == 1)
+        assert not opening.done()
+    assert (await opening).uids == known.uids
+    assert budget.taken == 0

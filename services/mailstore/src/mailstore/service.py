@@ -118,7 +118,7 @@ def assemble(
         session_usage=Usage(Mailboxes(sessions), charge),
         filer=filer,
         maintenance=maintenance,
-        folders=Folders(Mailboxes(sessions), FolderViews(sessions), clock),
+        folders=Folders(Mailboxes(sessions), FolderViews(sessions), octets, clock),
         fetcher=Fetcher(rows, Sections(session_bodies), octets),
         retriever=Retriever(rows, session_bodies, octets),
         searcher=searcher,

@@ -7,6 +7,7 @@ from uuid import UUID
 from mailkit.process.clock import Clock
 from mailstore.model.folder_names import parents
 from mailstore.model.uids import high_words, numbers, pack, pack_modseqs, split
+from mailstore.reading.octets import Octets
 from mailstore.storage.mailboxes import Mailboxes
 from mailstore.storage.views import Changed, FolderViews, Snapshot
 from mailstore_api.wire import (
@@ -22,13 +23,17 @@ from mailstore_api.wire import (
     OpenFolder,
 )
 
+#: Octets in memory for each message of a folder that is read whole: as PostgreSQL sends it, apart, and packed.
+_OCTETS_EACH = 48
+
 
 class Folders:
     """The folders of mailboxes; a mailbox is created with the default folders when it is first asked for."""
 
-    def __init__(self, mailboxes: Mailboxes, views: FolderViews, clock: Clock) -> None:
+    def __init__(self, mailboxes: Mailboxes, views: FolderViews, octets: Octets, clock: Clock) -> None:
         self._mailboxes = mailboxes
         self._views = views
+        self._octets = octets
         self._clock = clock
 
     async def list(self, question: MailboxQuestion) -> FolderList:
@@ -66,18 +71,28 @@ class Folders:
         return FolderList(sorted(folders, key=lambda folder: folder.name))
 
     async def open(self, question: OpenFolder) -> FolderSnapshot:
-        """Return a snapshot of the folder, or the changes of the one known; a read-write session claims the \\Recent messages."""
-        mailbox_id, since = question.mailbox_id, question.known_modseq
-        known = await self._known(question) if since else None
-        folder = known or await self._views.snapshot(mailbox_id, question.name)
-        if folder is None:
+        """Return a snapshot of the folder, or the changes of the one known; a read-write session claims the \\Recent messages.
+
+        Raises the errors of `Octets.of`.
+        """
+        mailbox_id, name = question.mailbox_id, question.name
+        if question.known_modseq and (known := await self._known(question)):
+            vanished = high_words(known.vanished)
+            return await self._opened(question, known, since=question.known_modseq, vanished=vanished)
+        messages = await self._views.messages(mailbox_id, name)
+        if messages is None:
             await self._mailboxes.create(mailbox_id, self._clock.now())
-            folder = await self._views.snapshot(mailbox_id, question.name)
-        if folder is None:
-            return FolderSnapshot("nonexistent")
+            messages = await self._views.messages(mailbox_id, name)
+        async with self._octets.of(mailbox_id, min(_OCTETS_EACH * (messages or 0), self._octets.limit)):
+            folder = await self._views.snapshot(mailbox_id, name)
+            return FolderSnapshot("nonexistent") if folder is None else await self._opened(question, folder)
+
+    async def _opened(
+        self, question: OpenFolder, folder: Snapshot, *, since: int = 0, vanished: bytes = b""
+    ) -> FolderSnapshot:
         recent_from = folder.recent_from
         if not question.read_only:
-            recent_from = await self._recent(mailbox_id, folder) or folder.uidnext
+            recent_from = await self._recent(question.mailbox_id, folder) or folder.uidnext
         return FolderSnapshot(
             "ok",
             folder.folder_id,
@@ -87,8 +102,8 @@ class Folders:
             recent_from,
             *folder.packed(),
             folder.keywords,
-            since=since if known else 0,
-            vanished=high_words(known.vanished) if known else b"",
+            since=since,
+            vanished=vanished,
             messages=folder.messages,
             unseen=folder.unseen,
         )

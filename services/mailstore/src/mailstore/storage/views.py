@@ -88,6 +88,12 @@ class FolderViews:
             rows = await self._pool.fetch(queries.deleted_totals, mailbox_id)
         return {row["folder_id"]: (row["messages"], row["octets"]) for row in rows}
 
+    async def messages(self, mailbox_id: UUID, name: str) -> int | None:
+        """Return the number of messages of a folder; None if it does not exist."""
+        async with translated():
+            count: int | None = await self._pool.fetchval(queries.count_messages, mailbox_id, name)
+        return count
+
     async def snapshot(self, mailbox_id: UUID, name: str) -> Snapshot | None:
         async with translated():
             return await self._pool.fetchrow(queries.snapshot, mailbox_id, name, record_class=Snapshot)

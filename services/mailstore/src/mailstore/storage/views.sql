@@ -30,6 +30,9 @@ select f.folder_id, d.messages, d.octets
         where m.mailbox_id = $1 and m.folder_id = f.folder_id and m.flags & 4 <> 0 offset 0) as d
  where f.mailbox_id = $1 and d.messages > 0
 
+-- name: count_messages
+select messages from mailstore.folder where mailbox_id = $1 and name = $2
+
 -- name: snapshot
 -- A folder by its name with its messages, in one snapshot without a lock: UIDs and MODSEQs are allocated under the lock of
 -- the folder's row, so the row and the messages agree (decision 8). A message is one number, its UID and the low 32 bits of its
