@@ -63,7 +63,14 @@ async def test_a_list_is_a_constant_number_of_statements(store):
         connection.add_query_logger(lambda record: seen.append(record.query))
 
     watched = await create_pool(store.dsn, service="watched", size=2, settings=PLANNER, init=watch)
-    filer = Filer(Filings(watched, store.parts.notifications), SameDatabase(watched), store.clock, store.disk, Charge())
+    filer = Filer(
+        Filings(watched, store.parts.notifications),
+        SameDatabase(watched),
+        store.clock,
+        store.disk,
+        Charge(),
+        store.parts.warner,
+    )
 
     async def statements(count):
         body_ids = await store.put(*(message(str(n)) for n in range(count)))
@@ -219,7 +226,14 @@ async def test_new_mailboxes_met_by_many_lists_at_once(store):
     """Lists that make overlapping new mailboxes never wait for each other in a circle."""
     mailboxes = [new_id() for _ in range(150)]
     (body_id,) = await store.put(message())
-    another = Filer(Filings(store.pool, store.parts.notifications), store.bodies, store.clock, store.disk, Charge())
+    another = Filer(
+        Filings(store.pool, store.parts.notifications),
+        store.bodies,
+        store.clock,
+        store.disk,
+        Charge(),
+        store.parts.warner,
+    )
     work = []
     for n in range(12):
         items = [store.filing(m, body_id) for m in (mailboxes if n % 2 else reversed(mailboxes))][n : n + 100]

@@ -1,5 +1,6 @@
 """Settings of mailstore."""
 
+import socket
 from functools import cached_property
 
 from pydantic import Field, SecretStr
@@ -30,6 +31,10 @@ class MailstoreSettings(BodiesSettings):
     """Octets that each message counts against the quota besides its size, for its rows (decision 0035)."""
     mailbox_messages: int = Field(default=1_000_000, ge=1)
     """Limit of the messages in a mailbox; with that number it is full."""
+    quota_warning_percent: int = Field(default=90, ge=0, le=100)
+    """Part of its quota at which a mailbox gets one message that it is almost full; 0: none (decision 57)."""
+    helo_name: str = Field(default_factory=socket.getfqdn)
+    """Our name in the address from which such messages come."""
     disk_path: str = ""
     """A folder on the disk of the database, if this service can see it."""
     disk_reserve_bytes: int = Field(default=512 * 1024 * 1024, ge=0)

@@ -60,6 +60,7 @@ from mailstore.writing.flags import FlagWriter
 from mailstore.writing.folder_tree import FolderTree
 from mailstore.writing.maildrop import Maildrops
 from mailstore.writing.purge import Purger
+from mailstore.writing.quota_warning import QuotaWarner
 
 SERVICE = SCHEMA = "mailstore"
 
@@ -75,6 +76,7 @@ class Parts:
     filer: Filer
     feed: Feed
     maintenance: Maintenance
+    warner: QuotaWarner
     usage: Usage
     purger: Purger
     steps: endpoints.Steps
@@ -96,14 +98,15 @@ def assemble(
     maintenance have `pool` and `bodies` to themselves (decision 0034). Raises ConfigError for a malformed `proof_key`.
     """
     disk = disk or Disk(settings.disk_path, settings.disk_reserve_bytes)
-    charge = Charge(settings.message_row_bytes, settings.mailbox_messages)
+    charge = Charge(settings.message_row_bytes, settings.mailbox_messages, settings.quota_warning_percent)
     sessions, session_bodies = sessions or pool, session_bodies or bodies
     octets = Octets(settings.mailstore_read_bytes)
     notifications = Notifications(settings.dsn)
     operations, rows = Operations(sessions, notifications), FetchRows(sessions)
     lease = Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD)
     usage = Usage(Mailboxes(pool), charge)
-    filer = Filer(Filings(pool, notifications), bodies, clock, disk, charge)
+    warner = QuotaWarner(Operations(pool, notifications), bodies, clock, disk, charge, settings.helo_name)
+    filer = Filer(Filings(pool, notifications), bodies, clock, disk, charge, warner)
     expunger = Expunger(operations, session_bodies, clock)
     feed = Feed(notifications, clock)
     maintenance = Maintenance(
@@ -126,13 +129,13 @@ def assemble(
         folder_tree=FolderTree(operations, session_bodies, clock),
         flags=FlagWriter(operations, clock),
         expunger=expunger,
-        copier=Copier(operations, clock, disk, charge),
-        appender=Appender(operations, session_bodies, clock, disk, charge),
+        copier=Copier(operations, clock, disk, charge, warner),
+        appender=Appender(operations, session_bodies, clock, disk, charge, warner),
         maildrops=Maildrops(operations, LeaseRows(sessions), clock, expunger),
         feed=feed,
     )
     purger = Purger(Purges(pool, notifications), bodies, clock)
-    return Parts(notifications, pool, bodies, clock, filer, feed, maintenance, usage, purger, steps)
+    return Parts(notifications, pool, bodies, clock, filer, feed, maintenance, warner, usage, purger, steps)
 
 
 def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
@@ -202,6 +205,7 @@ async def start(life: Lifecycle, pools: Pools, clock: DatabaseClock, parts: Part
     await postgres_metrics.report_bodies(life, pools.bodies)
     life.spawn(parts.feed.run())
     life.spawn(parts.maintenance.run())
+    life.spawn(parts.warner.run())
 
 
 async def drain(life: Lifecycle, http: HttpSide, parts: Parts) -> None:

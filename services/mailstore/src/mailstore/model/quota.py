@@ -13,10 +13,14 @@ class Quota(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Octets charged per message besides its size, and limit of the messages in a mailbox (decision 35)."""
+    """Octets charged per message besides its size, limit of the messages in a mailbox (decision 35), and when to warn.
+
+    The owner is warned at `warn_percent` of the quota, 0 for never, and again only after less than `warn_percent` - 10.
+    """
 
     row_bytes: int = 1024
     most_messages: int = 1_000_000
+    warn_percent: int = 0
 
 
 @dataclass(slots=True)
@@ -29,6 +33,10 @@ class Account:
     charge: Charge = Charge()
     added: int = 0
     new: int = 0
+    warned: bool = False
+    """Whether the owner was warned, and the usage has not been much less since (docs/decisions/0057)."""
+    rearmed: bool = False
+    """Whether this change found it much less, so that `warned` has ended."""
 
     @property
     def charged(self) -> int:
@@ -54,7 +62,17 @@ class Account:
         """Return whether one message of `size` octets exceeds the quota of an empty mailbox."""
         return size + self.charge.row_bytes > self.quota.limit
 
-    def take(self, size: int) -> None:
-        """Count a new message."""
+    def take(self, size: int, count: int = 1) -> None:
+        """Count `count` new messages of `size` octets together."""
+        if self.warned and not self._is_above(self.charge.warn_percent - 10):
+            self.warned, self.rearmed = False, True
         self.added += size
-        self.new += 1
+        self.new += count
+
+    @property
+    def needs_warning(self) -> bool:
+        """Whether the owner is to be warned now."""
+        return not self.warned and self.charge.warn_percent > 0 and self._is_above(self.charge.warn_percent)
+
+    def _is_above(self, percent: int) -> bool:
+        return self.quota.limit > 0 and self.charged * 100 >= self.quota.limit * percent

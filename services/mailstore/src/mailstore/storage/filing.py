@@ -70,6 +70,7 @@ class FilingTransaction:
             [each.added for _, each in accounts],
             [each.quota.limit for _, each in accounts],
             [each.quota.version for _, each in accounts],
+            [each.rearmed for _, each in accounts],
             record_class=InboxUids,
         )
 

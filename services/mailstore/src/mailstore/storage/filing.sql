@@ -2,7 +2,7 @@
 -- For filing: the mailboxes, and their INBOXes, that no other session has locked; never waits. A purged mailbox has no
 -- INBOX.
 with m as materialized (
-    select id as mailbox_id, usage, quota_limit, limit_version, purged_at,
+    select id as mailbox_id, usage, quota_limit, limit_version, quota_warned_at, purged_at,
            (select coalesce(sum(f.messages), 0) from mailstore.folder f where f.mailbox_id = m.id) as messages
       from mailstore.mailbox as m
      where id = any($1::uuid[]) order by id for update skip locked
@@ -24,14 +24,15 @@ select queue_id, mailbox_id from mailstore.filed
 
 -- name: take_uids_and_usage
 -- For filings into folder 1, $2 messages of $3 octets per mailbox: allocates UIDs and a MODSEQ, adds the usage, and keeps
--- the limit of the highest version.
+-- the limit of the highest version. $6: the owner may be warned of the quota again.
 with t as (
-    select *, 1 as folder_id from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::int[])
-        as t(mailbox_id, n, added, quota_limit, limit_version)
+    select *, 1 as folder_id from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::int[], $6::boolean[])
+        as t(mailbox_id, n, added, quota_limit, limit_version, rearmed)
 ), u as (
     update mailstore.mailbox m set usage = m.usage + t.added,
            quota_limit = case when t.limit_version > m.limit_version then t.quota_limit else m.quota_limit end,
-           limit_version = greatest(m.limit_version, t.limit_version)
+           limit_version = greatest(m.limit_version, t.limit_version),
+           quota_warned_at = case when t.rearmed then null else m.quota_warned_at end
       from t where m.id = t.mailbox_id
 )
 update mailstore.folder f set uidnext = f.uidnext + t.n, highest_modseq = f.highest_modseq + 1,

@@ -30,7 +30,9 @@ class Mailbox(Row):
 
     def account(self, charge: Charge) -> Account:
         """Return the account of the mailbox."""
-        return Account(self["usage"], self["messages"], Quota(self["quota_limit"], self["limit_version"]), charge)
+        quota = Quota(self["quota_limit"], self["limit_version"])
+        warned = self["quota_warned_at"] is not None
+        return Account(self["usage"], self["messages"], quota, charge, warned=warned)
 
 
 class LockedMailbox(Mailbox):
@@ -101,6 +103,11 @@ async def create(connection: Connection, mailbox_ids: Iterable[UUID], now: datet
     )
 
 
-async def add_usage(connection: Connection, mailbox_id: UUID, octets: int, quota: Quota) -> None:
-    """Add octets, which may be negative, and keep the quota of the higher version."""
-    await connection.execute(queries.add_usage, [mailbox_id], [octets], [quota.limit], [quota.version])
+async def add_usage(connection: Connection, mailbox_id: UUID, octets: int, quota: Quota, *, rearmed: bool) -> None:
+    """Add octets, which may be negative, and keep the quota of the higher version; `rearmed` as in Account."""
+    await connection.execute(queries.add_usage, [mailbox_id], [octets], [quota.limit], [quota.version], [rearmed])
+
+
+async def note_warning(connection: Connection, mailbox_id: UUID, now: datetime) -> None:
+    """Note that the owner was warned."""
+    await connection.execute(queries.note_warning, mailbox_id, now)

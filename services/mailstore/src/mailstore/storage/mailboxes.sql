@@ -1,6 +1,6 @@
 -- name: lock_mailboxes
 -- Always in the order of ids, so that transactions cannot deadlock.
-select id as mailbox_id, usage, quota_limit, limit_version, purged_at,
+select id as mailbox_id, usage, quota_limit, limit_version, quota_warned_at, purged_at,
        (select coalesce(sum(f.messages), 0) from mailstore.folder f where f.mailbox_id = m.id) as messages
   from mailstore.mailbox as m
  where id = any($1::uuid[]) order by id for update
@@ -22,14 +22,19 @@ select mailbox_id, n, name, special_use, $4::bigint + n
 
 -- name: usage
 -- Usage and the limit of the highest version, to answer RCPT.
-select id as mailbox_id, usage, quota_limit, limit_version, purged_at is not null as purged,
+select id as mailbox_id, usage, quota_limit, limit_version, quota_warned_at, purged_at is not null as purged,
        (select coalesce(sum(f.messages), 0) from mailstore.folder f where f.mailbox_id = m.id) as messages
   from mailstore.mailbox as m where id = any($1::uuid[])
 
 -- name: add_usage
--- Adds $2 octets, which may be negative, and keeps the limit of the highest version.
+-- Adds $2 octets, which may be negative, and keeps the limit of the highest version. $5: the owner may be warned again.
 update mailstore.mailbox m set usage = m.usage + t.added,
        quota_limit = case when t.limit_version > m.limit_version then t.quota_limit else m.quota_limit end,
-       limit_version = greatest(m.limit_version, t.limit_version)
-  from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[]) as t(mailbox_id, added, quota_limit, limit_version)
+       limit_version = greatest(m.limit_version, t.limit_version),
+       quota_warned_at = case when t.rearmed then null else m.quota_warned_at end
+  from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::boolean[])
+       as t(mailbox_id, added, quota_limit, limit_version, rearmed)
  where m.id = t.mailbox_id
+
+-- name: note_warning
+update mailstore.mailbox set quota_warned_at = $2 where id = $1

@@ -57,9 +57,13 @@ class MailboxTransaction:
         """Have the collector check bodies that lose a reference in this transaction (decision 4)."""
         await bodies.leaving(self._connection, body_ids, now)
 
-    async def add_usage(self, octets: int, quota: Quota = Quota()) -> None:
-        """Add octets to the mailbox's usage, and keep the quota of the higher version."""
-        await mailboxes.add_usage(self._connection, self._mailbox_id, octets, quota)
+    async def add_usage(self, octets: int, quota: Quota = Quota(), *, rearmed: bool = False) -> None:
+        """Add octets to the mailbox's usage, and keep the quota of the higher version; `rearmed` as in Account."""
+        await mailboxes.add_usage(self._connection, self._mailbox_id, octets, quota, rearmed=rearmed)
+
+    async def note_warning(self, now: datetime) -> None:
+        """Note that the owner was warned of the quota."""
+        await mailboxes.note_warning(self._connection, self._mailbox_id, now)
 
     def notify(self) -> None:
         """Announce the change once it is committed (docs/decisions/0055)."""

@@ -30,7 +30,8 @@ metadata = MetaData(schema=SCHEMA)
 
 
 #: `usage` in octets, exact. `quota_limit` is that of the highest `limit_version` seen (decision 5). `purged_at` makes the row
-#: a tombstone: a late delivery is answered 5.1.1.
+#: a tombstone: a late delivery is answered 5.1.1. `quota_warned_at`: the owner was warned, and is not again until the usage has
+#: been much less (docs/decisions/0057).
 mailbox = Table(
     "mailbox",
     metadata,
@@ -41,6 +42,7 @@ mailbox = Table(
     Column("next_folder_id", Integer, nullable=False, server_default=text("1")),
     Column("last_uidvalidity", BigInteger, nullable=False, server_default=text("0")),
     time("purged_at", nullable=True),
+    time("quota_warned_at", nullable=True),
     CheckConstraint("usage >= 0", name="mailbox_usage"),
 )
 

@@ -14,6 +14,7 @@ from mailstore.model.keywords import TooManyKeywords, mask_of
 from mailstore.model.quota import Charge, Quota
 from mailstore.storage.new_messages import moment, new_message
 from mailstore.storage.operations import MailboxOperation, Operations
+from mailstore.writing.quota_warning import QuotaWarner
 from mailstore.writing.rendering import render_one
 from mailstore_api.wire import SEEN, Append, Appended
 
@@ -24,12 +25,21 @@ LAST_SECOND = 253402300799
 class Appender:
     """Writer of messages that sessions append."""
 
-    def __init__(self, operations: Operations, bodies: BodyStore, clock: Clock, disk: Disk, charge: Charge) -> None:
+    def __init__(
+        self,
+        operations: Operations,
+        bodies: BodyStore,
+        clock: Clock,
+        disk: Disk,
+        charge: Charge,
+        warner: QuotaWarner,
+    ) -> None:
         self._operations = operations
         self._bodies = bodies
         self._clock = clock
         self._disk = disk
         self._charge = charge
+        self._warner = warner
 
     async def append(self, head: Append, message: bytes) -> Appended:
         """Append `message` to the folder. Raises BadRequest for a date outside 1970 to 9999, and NotFound."""
@@ -97,6 +107,8 @@ class Appender:
                 open_end=bool(message) and not message.endswith(b"\r\n"),
             )
         )
-        await operation.add_usage(len(message), account.quota)
+        account.take(len(message))
+        await operation.add_usage(len(message), account.quota, rearmed=account.rearmed)
         operation.notify()
+        self._warner.see(head.mailbox_id, account)
         return await operation.remember(Appended("ok", folder.uidvalidity, given.first_uid))

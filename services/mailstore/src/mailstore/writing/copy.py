@@ -13,6 +13,7 @@ from mailstore.model.uids import Bounds, pack, split
 from mailstore.storage.folders import Folder
 from mailstore.storage.messages import Totals
 from mailstore.storage.operations import MailboxTransaction, Operations
+from mailstore.writing.quota_warning import QuotaWarner
 from mailstore_api.wire import Copied, CopyQuestion
 
 #: Messages copied or moved by one statement.
@@ -22,11 +23,12 @@ BATCH = 1000
 class Copier:
     """COPY and MOVE within one mailbox."""
 
-    def __init__(self, operations: Operations, clock: Clock, disk: Disk, charge: Charge) -> None:
+    def __init__(self, operations: Operations, clock: Clock, disk: Disk, charge: Charge, warner: QuotaWarner) -> None:
         self._operations = operations
         self._clock = clock
         self._disk = disk
         self._charge = charge
+        self._warner = warner
 
     async def copy(self, question: CopyQuestion) -> Copied:
         """Copy or move the messages of `ranges` that exist. A full disk allows only moves (to the trash; decision 12)."""
@@ -59,7 +61,10 @@ class Copier:
                     metrics.OVER_LIMIT.labels("copy", lacks).inc()
                     return Copied("overquota")
                 # the expunge of a move subtracts its octets again
-                await operation.add_usage(totals.octets, account.quota)
+                if not question.move:
+                    account.take(totals.octets, totals.messages)
+                    self._warner.see(question.mailbox_id, account)
+                await operation.add_usage(totals.octets, account.quota, rearmed=account.rearmed)
                 now = self._clock.now()
                 answer = await copy_messages(operation, source, target, bounds, totals, now, move=question.move)
                 operation.notify()

@@ -22,6 +22,7 @@ from mailstore.model.folder_names import INBOX_ID
 from mailstore.model.quota import Account, Charge, Quota
 from mailstore.storage.filing import Filings, FilingTransaction, StillLocked
 from mailstore.storage.new_messages import moment, new_message
+from mailstore.writing.quota_warning import QuotaWarner
 from mailstore.writing.rendering import render_all
 from mailstore_api.wire import Filing, FilingAnswer
 
@@ -41,12 +42,15 @@ Statuses = list[FilingAnswer]
 class Filer:
     """Filer of lists; lists that arrive while others are being committed share a transaction."""
 
-    def __init__(self, filings: Filings, bodies: BodyStore, clock: Clock, disk: Disk, charge: Charge) -> None:
+    def __init__(
+        self, filings: Filings, bodies: BodyStore, clock: Clock, disk: Disk, charge: Charge, warner: QuotaWarner
+    ) -> None:
         self._filings = filings
         self._bodies = bodies
         self._clock = clock
         self._disk = disk
         self._charge = charge
+        self._warner = warner
         self._lists: Batcher[Sequence[Filing], Statuses] = Batcher(
             self._file_lists, most=50, most_bytes=MOST_ITEMS, size=len, flights=FLIGHTS
         )
@@ -142,6 +146,8 @@ class Filer:
                     answers.append(FilingAnswer("filed"))
             if accepted:
                 await _insert(transaction, accepted, views, accounts, self._clock.now())
+            for mailbox_id, account in accounts.items():
+                self._warner.see(mailbox_id, account)
         metrics.FILED_BYTES.inc(sum(size for _, size in accepted))
         for item, size in accepted:
             log.info("filed", queue_id=item.queue_id, mailbox_id=item.mailbox_id, size=size)
