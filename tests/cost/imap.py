@@ -52,6 +52,10 @@ ARGUMENTS = {
     "UID EXPUNGE": b" 1",
     "SEARCH": b" ALL",
     "UID SEARCH": b" ALL",
+    "SORT": b" (DATE) UTF-8 ALL",
+    "UID SORT": b" (DATE) UTF-8 ALL",
+    "THREAD": b" REFERENCES UTF-8 ALL",
+    "UID THREAD": b" REFERENCES UTF-8 ALL",
     "unknown": b"",
 }
 BEFORE_LOGIN = ("STARTTLS", "LOGIN", "AUTHENTICATE", "unknown")
@@ -203,6 +207,9 @@ _PARSED: list[tuple[str, str, Make]] = [
 #: Sized by the literal.
 _LITERALS: list[tuple[str, str, Make]] = [
     ("CREATE", "a literal of 64 KB", lambda n: b"a CREATE {%d+}\r\n" % n + b"x" * n),
+    ("SEARCH", "result options", command(b"SEARCH RETURN (", between(b"ALL", b" "), b") ALL")),
+    ("SORT", "criteria", command(b"SORT (", between(b"REVERSE SUBJECT", b" "), b") UTF-8 ALL")),
+    ("THREAD", "keys", command(b"THREAD REFERENCES UTF-8 ", to_size(b"NOT "), b"ALL")),
     ("SEARCH", "a literal of 64 KB", lambda n: b"a SEARCH TEXT {%d+}\r\n" % n + b"x" * n),
     ("SEARCH", "many literals", lambda n: b"a SEARCH " + times(b"TEXT {1+}\r\nx ", n) + b"ALL"),
     (
@@ -289,6 +296,10 @@ _FULL_FOLDER: list[tuple[str, str, Make]] = [
     ("UID FETCH", "all flags", lambda n: b"a UID FETCH 1:* (FLAGS)"),
     ("STORE", "all flags", lambda n: b"a STORE 1:* +FLAGS (\\Flagged)\r\nb STORE 1:* -FLAGS (\\Flagged)"),
     ("SEARCH", "text in all", lambda n: b"a SEARCH TEXT nowhere"),
+    ("SORT", "by subject", lambda n: b"a SORT (SUBJECT REVERSE DATE FROM) UTF-8 ALL"),
+    ("UID SORT", "by a display name, of texts in all", lambda n: b"a UID SORT (DISPLAYFROM) UTF-8 TEXT e"),
+    ("THREAD", "of all", lambda n: b"a THREAD REFERENCES UTF-8 ALL"),
+    ("UID THREAD", "by subject", lambda n: b"a UID THREAD ORDEREDSUBJECT UTF-8 ALL"),
     ("SEARCH", "addresses in all", lambda n: b"a SEARCH OR FROM nowhere OR TO nowhere SUBJECT nowhere"),
     (
         "UID SEARCH",

@@ -18,8 +18,9 @@ TWO = (
 
 
 def mask(line: str) -> str:
-    """Numbers that differ at each run, and the list of capabilities in a code, which `capability.txt` has in full."""
+    """Numbers that differ at each run, and lists in a code: of capabilities, which `capability.txt` has in full, and of charsets."""
     line = re.sub(r"\[CAPABILITY [^\]]*\]", "[CAPABILITY ...]", line)
+    line = re.sub(r"\[BADCHARSET \([^)]*\)\]", "[BADCHARSET (...)]", line)
     return re.sub(r"(UIDVALIDITY|APPENDUID|COPYUID) \d+", r"\1 N", line)
 
 

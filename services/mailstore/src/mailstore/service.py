@@ -112,7 +112,7 @@ def assemble(
     maintenance = Maintenance(
         Retention(pool, lease), Filler(Backfill(pool), bodies), lease, clock, settings.queue_lifetime_seconds
     )
-    searcher = Searcher(SearchRows(sessions), session_bodies, octets)
+    searcher = Searcher(SearchRows(sessions), session_bodies, octets, clock)
     steps = endpoints.Steps(
         references=References(pool),
         proven=Proven(settings.proofs, clock),

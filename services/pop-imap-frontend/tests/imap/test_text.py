@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pop_imap_frontend.imap.charsets import CODECS
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
-from pop_imap_frontend.imap.search import _CHARSETS
 from pop_imap_frontend.imap.utf7 import decode_utf7
 
 OCTETS = st.binary(max_size=40) | st.sampled_from(
@@ -21,7 +21,7 @@ def test_what_is_read_can_be_encoded(octets: bytes) -> None:
     literal = b"{%d}%b" % (len(octets), octets)
     quoted = b'"%b"' % octets
     for data in (literal, quoted, octets):
-        for read in (Cursor.login_text, Cursor.mailbox, *(lambda c, name=n: c.text(name) for n in _CHARSETS.values())):
+        for read in (Cursor.login_text, Cursor.mailbox, *(lambda c, name=n: c.text(name) for n in CODECS)):
             with contextlib.suppress(BadCommand, No):
                 read(Cursor(data)).encode()  # raises for a lone surrogate
     with contextlib.suppress(ValueError):

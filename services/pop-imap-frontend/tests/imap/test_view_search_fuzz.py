@@ -73,7 +73,15 @@ def folder(messages: dict[int, int]) -> FolderView:
 
 
 def search(program: list[Any], view: FolderView, *, by_uid: bool = True) -> list[int] | None:
-    return asyncio.run(from_view(program, view, by_uid=by_uid))
+    found = asyncio.run(from_view(program, view))
+    if found is None:
+        return None
+    uids, positions = found.part(0, len(found))
+    halves = [found.part(low, high) for low, high in ((0, len(found) // 2), (len(found) // 2, len(found) + 1))]
+    assert [uid for part, _ in halves for uid in part] == uids
+    assert [at for _, part in halves for at in part] == positions
+    assert len(uids) == len(positions) == len(found)
+    return uids if by_uid else [at + 1 for at in positions]
 
 
 @given(

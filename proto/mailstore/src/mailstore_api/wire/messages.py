@@ -184,7 +184,7 @@ class SearchQuestion(Wire):
 
     ["AND", n…] ["OR", a, b] ["NOT", n] ["ALL"] ["UID", [[lo, hi], …]] (sequence sets are translated to UIDs first)
     ["FLAG", "\\Seen" or keyword] ["MODSEQ", least] ["RECENT", recent_from] ["BEFORE"|"ON"|"SINCE"|"SENTBEFORE"|"SENTON"|"SENTSINCE",
-    "2026-11-23"] ["LARGER"|"SMALLER", n] ["FROM"|"TO"|"CC"|"BCC"|"SUBJECT"|"BODY"|"TEXT", s] ["HEADER", name, s]
+    "2026-11-23"] ["OLDER"|"YOUNGER", seconds] ["LARGER"|"SMALLER", n] ["FROM"|"TO"|"CC"|"BCC"|"SUBJECT"|"BODY"|"TEXT", s] ["HEADER", name, s]
 
     ["SAVEDBEFORE"|"SAVEDON"|"SAVEDSINCE", "2026-11-23"] ["EMAILID", s]
 

@@ -13,6 +13,8 @@ MOST_BODY_KEYS = 50
 
 TEXTS = frozenset({"FROM", "TO", "CC", "BCC", "SUBJECT"})
 DAYS = frozenset({"BEFORE", "ON", "SINCE"})
+#: Seconds before now (RFC 5032).
+WITHIN = frozenset({"OLDER", "YOUNGER"})
 JOINED = frozenset({"AND", "OR"})
 #: Keys that search bodies, with the number of their values.
 IN_BODY = {"BODY": 1, "TEXT": 1, "HEADER": 2}
@@ -72,6 +74,8 @@ def _good_leaf(key: str, rest: list[Any]) -> bool:
         return len(rest) == 1 and isinstance(rest[0], list) and all(map(_good_range, rest[0]))
     if key in ("LARGER", "SMALLER", "RECENT", "MODSEQ"):
         return len(rest) == 1 and type(rest[0]) is int and 0 <= rest[0] < 2**63
+    if key in WITHIN:
+        return len(rest) == 1 and type(rest[0]) is int and 0 < rest[0] < 2**32
     if key in IN_BODY or key in TEXTS or key in ("FLAG", "EMAILID"):
         return len(rest) == IN_BODY.get(key, 1) and all(isinstance(text, str) for text in rest)
     if key in DAYS or (key.startswith("SENT") and key[4:] in DAYS) or key.removeprefix("SAVED") in DAYS:

@@ -14,6 +14,7 @@ from uuid import UUID
 from bodystore import BodyStore
 from mailkit.errors import OverLimit
 from mailkit.postgres.pool import translated
+from mailkit.process.clock import Clock
 from mailstore.mime.search import Searched
 from mailstore.model.program import JOINED, Node, asks_modseq, checked, is_exact
 from mailstore.model.uids import pack
@@ -55,8 +56,9 @@ class SearchBudget:
 class Searcher:
     """SEARCH in one folder."""
 
-    def __init__(self, rows: SearchRows, bodies: BodyStore, octets: Octets) -> None:
+    def __init__(self, rows: SearchRows, bodies: BodyStore, octets: Octets, clock: Clock) -> None:
         self._rows = rows
+        self._clock = clock
         self._bodies = bodies
         self._octets = octets
         self._threads = ThreadPoolExecutor(THREADS, "search")
@@ -73,8 +75,7 @@ class Searcher:
                 found = await self._rows.matching(*folder, keys, program, budget.left)
             else:
                 found = await self._scan(keys, program, folder, budget)
-            modseq = await self._rows.greatest_modseq(*folder, found, budget.left) if asks_modseq(program) else 0
-            return Found("ok", pack(found), modseq)
+            return Found("ok", pack(found), await self.modseq(program, folder, found, budget))
 
     async def condition(
         self, program: list[Any], folder: tuple[UUID, int], budget: SearchBudget
@@ -87,12 +88,16 @@ class Searcher:
         if is_exact(program):
             return keys, keys.exact(program)
         found = await self._scan(keys, program, folder, budget)
-        exact = Keys([])
+        exact = Keys([], self._clock.now())
         return exact, exact.among(found)
+
+    async def modseq(self, program: Node, folder: tuple[UUID, int], found: list[int], budget: SearchBudget) -> int:
+        """Return the greatest MODSEQ of the messages found, if the program has a key MODSEQ; else 0 (RFC 7162 3.1.5)."""
+        return await self._rows.greatest_modseq(*folder, found, budget.left) if asks_modseq(program) else 0
 
     async def _keys(self, folder: tuple[UUID, int]) -> Keys | None:
         keywords = await self._rows.keywords(*folder)
-        return None if keywords is None else Keys(keywords)
+        return None if keywords is None else Keys(keywords, self._clock.now())
 
     async def _scan(self, keys: Keys, program: Node, folder: tuple[UUID, int], budget: SearchBudget) -> list[int]:
         condition, test = keys.bound(program), _test(keys, program)

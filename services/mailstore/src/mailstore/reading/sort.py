@@ -42,7 +42,8 @@ class Sorter:
             if found is None:
                 return Found("gone")
             computed = await self._computed(folder, budget)
-            return Found("ok", pack(await self._rows.sorted(folder, *found, question.keys, computed, budget.left)))
+            uids = await self._rows.sorted(folder, *found, question.keys, computed, budget.left)
+            return Found("ok", pack(uids), await self._searcher.modseq(question.program, folder, uids, budget))
 
     async def thread(self, question: ThreadQuestion) -> Threads:
         """Return the threads of the messages that match. Raises as `sort`, and OverLimit for more than MOST_THREADED messages."""

@@ -5,7 +5,7 @@ A statement is built for each program. Its values are arguments; its text has on
 
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from mailkit.postgres.pool import Queries, translated
 from mailkit.postgres.rows import Row
 from mailstore.mime.search import fold
 from mailstore.model.keywords import mask_of
-from mailstore.model.program import JOINED, Node, day, is_exact
+from mailstore.model.program import JOINED, WITHIN, Node, day, is_exact
 from mailstore.storage.fetch import EMAIL_ID, StoredMessage
 
 queries = Queries("mailstore.storage", "search.sql")
@@ -46,8 +46,9 @@ class Keys:
     Its arguments are those of the statement from $3 on; each is bound where its SQL is written, so none is unused.
     """
 
-    def __init__(self, keywords: list[str]) -> None:
+    def __init__(self, keywords: list[str], now: datetime) -> None:
         self._keywords = keywords
+        self._now = now
         self.arguments: list[Any] = []
         self.tables: set[str] = set()
         """Tables with the columns that were bound, except the UIDs, which both have."""
@@ -82,6 +83,9 @@ class Keys:
         if key == "EMAILID":
             self.tables.add("message")
             return f"('M' || {EMAIL_ID}) = {self.bind(rest[0].replace(chr(0), ''))}::text"
+        if key in WITHIN:
+            self.tables.add("message")
+            return self._ago(key, rest[0])
         if key in ("LARGER", "SMALLER"):
             self.tables.add("message")
             return f"m.size {'>' if key == 'LARGER' else '<'} {self.bind(min(rest[0], 2**62))}::bigint"
@@ -105,6 +109,13 @@ class Keys:
         if key == "SINCE":
             return since
         return f"({since} and {column} <= {self.bind(datetime.combine(on, time.max, UTC))}::timestamptz)"
+
+    def _ago(self, key: str, seconds: int) -> str:
+        """INTERNALDATE in whole seconds, as it is shown, up to so many seconds before now or from then on (RFC 5032 2)."""
+        then = self._now.replace(microsecond=0) - timedelta(seconds=seconds)
+        if key == "YOUNGER":
+            return f"m.internaldate >= {self.bind(then)}::timestamptz"
+        return f"m.internaldate < {self.bind(then + timedelta(seconds=1))}::timestamptz"
 
     def bound(self, node: Node) -> str:
         """Return SQL that is true wherever `node` can be, to rule out other candidates."""

@@ -7,6 +7,7 @@ from mailstore_api.wire import MOST_FIELDS, MOST_SECTIONS, Column, Section
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.responses import quoted
+from pop_imap_frontend.imap.results import Page, parse_page
 
 _MACROS = {
     "ALL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE"),
@@ -69,6 +70,8 @@ class FetchModifiers:
 
     changed_since: int | None = None
     vanished: bool = False
+    page: Page | None = None
+    """Of the messages named, only these (RFC 9394 3.3)."""
 
 
 def parse_modifiers(cursor: Cursor) -> FetchModifiers:
@@ -84,6 +87,9 @@ def parse_modifiers(cursor: Cursor) -> FetchModifiers:
             modifiers.changed_since = cursor.number("a MODSEQ")
         elif name == "VANISHED":
             modifiers.vanished = True
+        elif name == "PARTIAL" and modifiers.page is None:
+            cursor.space()
+            modifiers.page, _ = parse_page(cursor)
         else:
             raise BadCommand(f"{name} is not a modifier of FETCH")
     return modifiers

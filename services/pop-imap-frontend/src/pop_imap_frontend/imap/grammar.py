@@ -140,9 +140,11 @@ class Cursor:
     def text(self, charset: str = "utf-8") -> str:
         """Read an astring and decode it."""
         try:
-            return self.astring().decode(charset)
-        except UnicodeDecodeError:
+            text = self.astring().decode(charset)
+            text.encode()  # UTF-7 may stand for lone surrogates
+        except UnicodeError:
             raise BadCommand(f"the string is not valid {charset}") from None
+        return text
 
     def mailbox(self) -> str:
         """Read a mailbox name and return it as text, INBOX in capitals (RFC 3501 5.1). Raises No as well."""
@@ -159,6 +161,17 @@ class Cursor:
         if value > 2**63 - 1:
             raise BadCommand(f"{what} is too large")
         return value
+
+    def interval(self) -> int:
+        """Read a number of seconds (nz-number; RFC 5032)."""
+        value = self.number("a number of seconds")
+        if not 1 <= value <= _LARGEST:
+            raise BadCommand("an interval is between 1 and 4294967295 seconds")
+        return value
+
+    def set_or_saved(self) -> SequenceSet | None:
+        """Read a set, or `$` for the saved result of a search (RFC 5182): None."""
+        return None if self.accept(b"$") else self.sequence_set()
 
     def sequence_set(self) -> SequenceSet:
         ranges: SequenceSet = []

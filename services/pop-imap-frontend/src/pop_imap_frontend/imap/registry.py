@@ -4,7 +4,18 @@ from functools import partial
 
 from pop_imap_frontend.imap.session import ImapVerb
 from pop_imap_frontend.imap.state import ImapState
-from pop_imap_frontend.imap.verbs import account, append, fetch, folders, idle, listing, messages, quota, store
+from pop_imap_frontend.imap.verbs import (
+    account,
+    append,
+    fetch,
+    folders,
+    idle,
+    listing,
+    messages,
+    quota,
+    searching,
+    store,
+)
 
 _BEFORE_LOGIN = ImapState.NOT_AUTHENTICATED
 _SELECTED = ImapState.SELECTED
@@ -47,8 +58,12 @@ VERBS = {
     "UNSELECT": ImapVerb(_SELECTED, folders.unselect, sends_changes=False),
     "EXPUNGE": ImapVerb(_SELECTED, messages.expunge),
     "UID EXPUNGE": ImapVerb(_SELECTED, messages.uid_expunge),
-    "SEARCH": ImapVerb(_SELECTED, partial(messages.search, by_uid=False), sends_changes=False),
-    "UID SEARCH": ImapVerb(_SELECTED, partial(messages.search, by_uid=True)),
+    "SEARCH": ImapVerb(_SELECTED, partial(searching.search, by_uid=False), sends_changes=False),
+    "UID SEARCH": ImapVerb(_SELECTED, partial(searching.search, by_uid=True)),
+    "SORT": ImapVerb(_SELECTED, partial(searching.sort, by_uid=False), sends_changes=False),
+    "UID SORT": ImapVerb(_SELECTED, partial(searching.sort, by_uid=True)),
+    "THREAD": ImapVerb(_SELECTED, partial(searching.thread, by_uid=False), sends_changes=False),
+    "UID THREAD": ImapVerb(_SELECTED, partial(searching.thread, by_uid=True)),
     "FETCH": ImapVerb(_SELECTED, partial(fetch.fetch, by_uid=False), sends_changes=False),
     "UID FETCH": ImapVerb(_SELECTED, partial(fetch.fetch, by_uid=True)),
     "STORE": ImapVerb(_SELECTED, partial(store.store, by_uid=False), sends_changes=False),

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, Literal
 
 from mailstore_api.wire import MOST_RANGES, Ranges
+from pop_imap_frontend.imap.charsets import codec_of
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.view import TOO_MANY_RANGES, FolderView, merged
@@ -18,13 +19,6 @@ _FLAG_KEYS = {
 }
 _TEXT_KEYS = frozenset(("BCC", "BODY", "CC", "FROM", "SUBJECT", "TEXT", "TO"))
 _DATE_KEYS = frozenset(prefix + key for prefix in ("", "SENT", "SAVED") for key in ("BEFORE", "ON", "SINCE"))
-_CHARSETS = {
-    "US-ASCII": "ascii",
-    "UTF-8": "utf-8",
-    "ISO-8859-1": "latin-1",
-    "ISO-8859-15": "iso8859-15",
-    "WINDOWS-1252": "cp1252",
-}
 #: Limit of the levels of a program, its chains flattened; mailstore accepts 60.
 DEEPEST = 50
 MOST_KEYS = 1000
@@ -52,18 +46,21 @@ class SearchParser:
         """Whether there is a key MODSEQ, so that the answer has one, too (RFC 7162 3.1.5)."""
 
     def parse(self) -> Node:
-        """Parse the whole program. Raises BadCommand, and No with BADCHARSET or LIMIT."""
+        """Parse the whole program, with CHARSET if it follows. Raises BadCommand, and No with BADCHARSET or LIMIT."""
         cursor = self._cursor
         if cursor.data[cursor.pos : cursor.pos + 8].upper() == b"CHARSET ":
-            cursor.pos += 7
+            cursor.keyword()
             cursor.space()
-            name = cursor.text("ascii").upper()
-            cursor.space()
-            if name not in _CHARSETS:
-                raise No(
-                    "[BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252)] the charset is not known here"
-                )
-            self._charset = _CHARSETS[name]
+            return self.parse_in_charset()
+        return self._parse_keys()
+
+    def parse_in_charset(self) -> Node:
+        """Parse the charset, which SORT and THREAD require (RFC 5256 3), and the program."""
+        self._charset = codec_of(self._cursor.text("ascii"))
+        self._cursor.space()
+        return self._parse_keys()
+
+    def _parse_keys(self) -> Node:
         program = _with_sets_joined(self._program())
         if _ranges(program) > MOST_RANGES:
             raise No(TOO_MANY_RANGES)
@@ -105,7 +102,7 @@ class SearchParser:
                 cursor.skip_spaces()
                 stack.append(_Open("LIST"))
                 continue
-            if cursor.peek().isdigit() or cursor.peek() == b"*":
+            if cursor.peek().isdigit() or cursor.peek() in (b"*", b"$"):
                 return self._set(by_uid=False)
             name = cursor.keyword("a search key")
             if name not in ("NOT", "OR"):
@@ -115,7 +112,7 @@ class SearchParser:
 
     def _set(self, *, by_uid: bool) -> Node:
         view = self._view
-        return ["UID", view.uid_ranges(view.spans(self._cursor.sequence_set(), by_uid, must_exist=False))]
+        return ["UID", view.uid_ranges(view.spans(self._cursor.set_or_saved(), by_uid, must_exist=False))]
 
     def _named(self, name: str) -> Node:
         if name in _FLAG_KEYS:
@@ -150,6 +147,8 @@ class SearchParser:
             return [name, _iso(cursor.date())]
         if name in ("LARGER", "SMALLER"):
             return [name, cursor.number()]
+        if name in ("OLDER", "YOUNGER"):
+            return [name, cursor.interval()]
         if name == "KEYWORD":
             return ["FLAG", cursor.atom("a keyword").decode("ascii")]
         if name == "UNKEYWORD":

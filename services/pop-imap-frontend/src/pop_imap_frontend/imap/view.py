@@ -96,6 +96,8 @@ class FolderView:
         self.modseq, self.uidnext, self.names, self.messages = state
         self.condstore = self.qresync = False
         """Whether responses have MODSEQs, and VANISHED takes the place of EXPUNGE (RFC 7162)."""
+        self.saved: Ranges = []
+        """UIDs of the messages that the last SEARCH saved (RFC 5182); empty at SELECT."""
         self._recent = [(snapshot.recent_from, snapshot.uidnext - 1)] if snapshot.recent_from else []
 
     # -- numbers
@@ -130,11 +132,15 @@ class FolderView:
                 numbers = range(first + 1, first + 1 + len(codes))
                 yield numbers, chunk.uids[part], [texts[code] for code in codes]
 
-    def spans(self, numbers: SequenceSet, by_uid: bool, *, must_exist: bool = True) -> Spans:
+    def spans(self, numbers: SequenceSet | None, by_uid: bool, *, must_exist: bool = True) -> Spans:
         """Return the positions a set names, as ascending, separate spans, so that repetitions in the set cost no memory.
+
+        None is the saved result of a search, `$` (RFC 5182).
 
         Raises BadCommand for a number beyond the last message, unless `must_exist` is False: then it names nothing.
         """
+        if numbers is None:
+            return merged([(self.messages.before(low), self.messages.before(high + 1)) for low, high in self.saved])
         spans: Spans = []
         count = len(self)
         top = self.messages.last_uid() if by_uid else count

@@ -14,21 +14,53 @@ _ALL = b"\1" * MOST_MESSAGES
 Node = list[Any]
 
 
-async def from_view(program: Node, view: FolderView, *, by_uid: bool) -> list[int] | None:
-    """Return the UIDs or sequence numbers that `program` finds, ascending; None if it has a key that the view cannot answer.
+class ViewResults:
+    """Messages found in a view; their numbers are listed only where they are asked for."""
 
-    `program` is as in SearchQuestion. The event loop turns after each chunk.
+    def __init__(self) -> None:
+        self._found: list[tuple[int, Chunk, bytes]] = []
+        """The position of the first message of a chunk, the chunk, and an octet for each message, 1 if it was found."""
+        self._ends: list[int] = []
+        self._count = 0
+
+    def add(self, start: int, chunk: Chunk, octets: bytes) -> None:
+        if count := octets.count(1):
+            self._count += count
+            self._found.append((start, chunk, octets))
+            self._ends.append(self._count)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def part(self, low: int, high: int) -> tuple[list[int], list[int]]:
+        """Return the UIDs and the positions of those from index `low` to before `high`."""
+        uids: list[int] = []
+        positions: list[int] = []
+        index = bisect_right(self._ends, low)
+        before = self._ends[index - 1] if index else 0
+        skipped = low - before
+        for start, chunk, octets in self._found[index:]:
+            if len(uids) >= skipped + high - low:
+                break
+            uids += compress(chunk.uids, octets)
+            positions += compress(range(start, start + len(chunk)), octets)
+        return uids[skipped : skipped + high - low], positions[skipped : skipped + high - low]
+
+
+async def from_view(program: Node, view: FolderView) -> ViewResults | None:
+    """Return what `program` finds, ascending; None if it has a key that the view cannot answer.
+
+    `program` is as in SearchQuestion. The event loop turns after some chunks.
     """
     names = [*SYSTEM_FLAGS, *view.names.keywords]
     bits = [*SYSTEM_FLAGS.values(), *(1 << (FIRST_KEYWORD_BIT + place) for place in range(len(view.names.keywords)))]
     resolved = _resolved(program, {name.lower(): bit for name, bit in zip(names, bits, strict=True)})
     if resolved is None:
         return None
-    found: list[int] = []
+    found = ViewResults()
     at = 0
     for chunk in view.messages.chunks:
-        octets = _Search(chunk).selected(resolved).to_bytes(len(chunk), "little")
-        found += compress(chunk.uids if by_uid else range(at + 1, at + 1 + len(chunk)), octets)
+        found.add(at, chunk, _Search(chunk).selected(resolved).to_bytes(len(chunk), "little"))
         at += len(chunk)
         await asyncio.sleep(0)
     return found

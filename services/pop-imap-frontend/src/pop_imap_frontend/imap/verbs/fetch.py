@@ -6,6 +6,7 @@ from pop_imap_frontend.imap.flag_changes import FlagChange
 from pop_imap_frontend.imap.grammar import Cursor, SequenceSet
 from pop_imap_frontend.imap.modseqs import MessageModseqs
 from pop_imap_frontend.imap.refusals import BadCommand
+from pop_imap_frontend.imap.results import page_of
 from pop_imap_frontend.imap.resync import as_of, ask_modseqs, send_vanished, with_uids
 from pop_imap_frontend.imap.rows import RowWriter, send_rows
 from pop_imap_frontend.imap.session import ImapSession
@@ -14,7 +15,7 @@ from pop_imap_frontend.imap.view import Spans
 
 async def fetch(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
     cursor.space()
-    numbers = cursor.sequence_set()
+    numbers = cursor.set_or_saved()
     view = session.view
     spans = view.spans(numbers, by_uid)
     cursor.space()
@@ -22,6 +23,7 @@ async def fetch(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
     modifiers = parse_modifiers(cursor)
     cursor.end()
     _require(session, modifiers, by_uid)
+    spans = _page(spans, modifiers)
     if by_uid:
         items.want_uid()
     if items.marks_seen and not view.read_only:
@@ -47,28 +49,49 @@ async def fetch(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
 
 
 def _require(session: ImapSession, modifiers: FetchModifiers, by_uid: bool) -> None:
-    """Raise BadCommand for VANISHED where RFC 7162 3.2.6 does not allow it."""
+    """Raise BadCommand for VANISHED where RFC 7162 3.2.6 does not allow it, and for PARTIAL without UID (RFC 9394 3.3)."""
+    if modifiers.page is not None and not by_uid:
+        raise BadCommand("PARTIAL goes with UID FETCH")
     if modifiers.vanished and not (by_uid and session.qresync and modifiers.changed_since is not None):
         raise BadCommand("VANISHED goes with UID FETCH, CHANGEDSINCE and an enabled QRESYNC")
 
 
 async def _with_modseqs(
-    session: ImapSession, numbers: SequenceSet, spans: Spans, items: FetchItems, modifiers: FetchModifiers, by_uid: bool
+    session: ImapSession,
+    numbers: SequenceSet | None,
+    spans: Spans,
+    items: FetchItems,
+    modifiers: FetchModifiers,
+    by_uid: bool,
 ) -> tuple[Spans, MessageModseqs]:
     """Return the messages to send, those that changed if only these are wanted, and their MODSEQs."""
     session.use_condstore()
     await session.send_flags()
     view, since = session.view, modifiers.changed_since
     if by_uid:
-        spans = view.spans(numbers, by_uid)  # with messages that arrived meanwhile
+        spans = _page(view.spans(numbers, by_uid), modifiers)  # with messages that arrived meanwhile
     items.want_modseq()
     if since is not None and since >= view.modseq:
         return [], as_of(view, Modseqs("ok"))
     async with session.in_turn(only_reads=True):
         answer = await ask_modseqs(session, view, spans, since or 0, expunges=modifiers.vanished)
     modseqs = as_of(view, answer)
-    if modifiers.vanished:
+    if modifiers.vanished and numbers is not None:  # what was expunged is in no saved result
         await send_vanished(session, view, answer, numbers)
     if since is not None:
         spans = await with_uids(view, spans, modseqs.uids)
     return spans, modseqs
+
+
+def _page(spans: Spans, modifiers: FetchModifiers) -> Spans:
+    """The messages of `spans` that PARTIAL names; all without one."""
+    if modifiers.page is None:
+        return spans
+    low, high = page_of(modifiers.page, sum(end - start for start, end in spans))
+    found: Spans = []
+    for start, end in spans:
+        size = end - start
+        if low < size and high > 0:
+            found.append((start + max(low, 0), start + min(high, size)))
+        low, high = low - size, high - size
+    return found

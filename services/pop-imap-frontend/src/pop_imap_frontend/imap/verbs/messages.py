@@ -1,24 +1,17 @@
-"""Commands that copy, remove and find messages, by number and by UID (RFC 3501 6.4; RFC 4315, 6851, 7162)."""
-
-from collections.abc import Iterator
+"""Commands that copy and remove messages, by number and by UID (RFC 3501 6.4; RFC 4315, 6851, 7162)."""
 
 from mailkit.ids import new_id
 from mailstore_api.wire import (
     CopyQuestion,
     ExpungeQuestion,
-    SearchQuestion,
 )
 from pop_imap_frontend.imap.folder_messages import uids_of
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import GONE, NO_SPACE, Disconnect, No
 from pop_imap_frontend.imap.responses import number_set
-from pop_imap_frontend.imap.search import SearchParser
 from pop_imap_frontend.imap.session import ImapSession
 from pop_imap_frontend.imap.view import Spans
-from pop_imap_frontend.imap.view_search import from_view
 
-#: Numbers of a SEARCH response that are written between two turns of the event loop.
-_NUMBERS = 10_000
 _COPY_REFUSALS = {
     "trycreate": "[TRYCREATE] there is no such mailbox",
     "overquota": "[OVERQUOTA] the mailbox has no room for these messages",
@@ -29,7 +22,7 @@ _COPY_REFUSALS = {
 def _spans(session: ImapSession, cursor: Cursor, by_uid: bool) -> Spans:
     """Parse the first argument of a command: the messages it names."""
     cursor.space()
-    return session.view.spans(cursor.sequence_set(), by_uid)
+    return session.view.spans(cursor.set_or_saved(), by_uid)
 
 
 async def copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: bool) -> str:
@@ -96,38 +89,3 @@ async def uid_expunge(session: ImapSession, cursor: Cursor) -> str:
         await session.send(view.expunged(answer.uids))
         code = await session.highest_modseq_code() if answer.uids else ""
     return f"{code}UID EXPUNGE completed"
-
-
-async def search(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
-    cursor.space()
-    view = session.view
-    parser = SearchParser(cursor, view)
-    program = parser.parse()
-    if parser.asks_modseq:
-        session.use_condstore()
-    if by_uid and session.changed.is_set():
-        await session.send_changes()
-    await session.send_flags()  # by number, expunges may not be sent before the answer (RFC 3501 7.4.1)
-    found = await from_view(program, view, by_uid=by_uid)
-    modseq = 0
-    if found is None:
-        async with session.in_turn(only_reads=True):
-            answer = await session.context.mailstore.search(SearchQuestion(session.mailbox_id, view.folder_id, program))
-        if answer.status == "gone":
-            raise Disconnect(GONE)
-        modseq = min(answer.modseq, view.modseq)
-        found = []
-        for uid in uids_of(answer.uids):
-            at = view.messages.position(uid)
-            if at is not None:
-                found.append(uid if by_uid else at + 1)
-    await session.send(_search_response(found, modseq))
-    return "SEARCH completed"
-
-
-def _search_response(found: list[int], modseq: int) -> Iterator[bytes]:
-    """Yield the response in parts; `modseq` is 0 if it has none."""
-    yield b"* SEARCH"
-    for start in range(0, len(found), _NUMBERS):
-        yield b"".join(map(b" %d".__mod__, found[start : start + _NUMBERS]))
-    yield b" (MODSEQ %d)\r\n" % modseq if found and modseq else b"\r\n"

@@ -18,7 +18,7 @@ _MODES = {"FLAGS": "replace", "+FLAGS": "add", "-FLAGS": "remove"}
 
 async def store(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
     cursor.space()
-    spans = session.view.spans(cursor.sequence_set(), by_uid)
+    spans = session.view.spans(cursor.set_or_saved(), by_uid)
     cursor.space()
     unchanged_since = _unchanged_since(cursor)
     sign = next((s for s in (b"+", b"-") if cursor.accept(s)), b"").decode()

@@ -1,0 +1,140 @@
+"""SEARCH, SORT and THREAD, by number and by UID (RFC 3501 6.4.4, RFC 4731, RFC 5182, RFC 5256, RFC 5267 3, RFC 9394)."""
+
+from array import array
+
+from mailkit.errors import PostriderError
+from mailstore_api.wire import MOST_SORT_KEYS, SORT_KEYS, Found, SearchQuestion, SortQuestion, ThreadQuestion
+from pop_imap_frontend.imap.folder_messages import uids_of
+from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.refusals import GONE, BadCommand, Disconnect, No
+from pop_imap_frontend.imap.results import (
+    ListedResults,
+    Results,
+    ReturnOptions,
+    ends,
+    esearch,
+    listed,
+    parse_return,
+    saved,
+)
+from pop_imap_frontend.imap.search import Node, SearchParser
+from pop_imap_frontend.imap.session import ImapSession
+from pop_imap_frontend.imap.threads import threads
+from pop_imap_frontend.imap.view import FolderView
+from pop_imap_frontend.imap.view_search import from_view
+
+_ALGORITHMS = ("ORDEREDSUBJECT", "REFERENCES")
+
+
+async def search(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
+    return await _results(session, cursor, by_uid=by_uid, sort=False)
+
+
+async def sort(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
+    return await _results(session, cursor, by_uid=by_uid, sort=True)
+
+
+async def thread(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
+    cursor.space()
+    algorithm = cursor.keyword("a threading algorithm")
+    if algorithm not in _ALGORITHMS:
+        raise BadCommand(f"{algorithm} is not a threading algorithm here")
+    cursor.space()
+    view = session.view
+    parser = SearchParser(cursor, view)
+    program = parser.parse_in_charset()
+    await _prepare(session, parser, by_uid=by_uid)
+    # messages that arrived since have no number yet
+    known: Node = ["AND", ["NOT", ["RECENT", view.messages.last_uid() + 1]], program]
+    question = ThreadQuestion(session.mailbox_id, view.folder_id, known, algorithm)  # type: ignore[arg-type]
+    async with session.in_turn(only_reads=True):
+        answer = await session.context.mailstore.thread(question)
+    if answer.status == "gone":
+        raise Disconnect(GONE)
+    await session.send(threads(uids_of(answer.uids), array("I", answer.depths), view, by_uid=by_uid))
+    return "THREAD completed"
+
+
+async def _results(session: ImapSession, cursor: Cursor, *, by_uid: bool, sort: bool) -> str:
+    cursor.space()
+    options = parse_return(cursor)
+    try:
+        return await _found(session, cursor, options, by_uid=by_uid, sort=sort)
+    except (No, PostriderError):
+        if options is not None and options.saves:
+            session.view.saved = []  # RFC 5182 2.1
+        raise
+
+
+async def _found(
+    session: ImapSession, cursor: Cursor, options: ReturnOptions | None, *, by_uid: bool, sort: bool
+) -> str:
+    view = session.view
+    keys = _sort_keys(cursor) if sort else []
+    parser = SearchParser(cursor, view)
+    program = parser.parse_in_charset() if sort else parser.parse()
+    await _prepare(session, parser, by_uid=by_uid)
+    results: Results | None = None if sort else await from_view(program, view)
+    modseq = 0
+    if results is None:
+        answer = await _ask(session, view, program, keys)
+        modseq = min(answer.modseq, view.modseq)
+        results = ListedResults(uids_of(answer.uids), view)
+    name = "SORT" if sort else "SEARCH"
+    if options is None:
+        await session.send(listed(name.encode(), results, modseq, by_uid=by_uid))
+        return f"{name} completed"
+    if modseq and options.only_ends:
+        modseq = min((await _ask(session, view, _modseq_of(ends(options, results)), [])).modseq, view.modseq)
+    kept = await saved(options, results, view) if options.saves else None
+    if options.responds:
+        tag = cursor.data.partition(b" ")[0]
+        await session.send(esearch(tag, options, results, modseq, by_uid=by_uid))
+    if kept is not None:
+        view.saved = kept
+    return f"{name} completed"
+
+
+async def _prepare(session: ImapSession, parser: SearchParser, *, by_uid: bool) -> None:
+    if parser.asks_modseq:
+        session.use_condstore()
+    if by_uid and session.changed.is_set():
+        await session.send_changes()
+    await session.send_flags()  # by number, expunges may not be sent before the answer (RFC 3501 7.4.1)
+
+
+async def _ask(session: ImapSession, view: FolderView, program: Node, keys: list[str]) -> Found:
+    mailstore = session.context.mailstore
+    async with session.in_turn(only_reads=True):
+        if keys:
+            answer = await mailstore.sort(SortQuestion(session.mailbox_id, view.folder_id, program, keys))
+        else:
+            answer = await mailstore.search(SearchQuestion(session.mailbox_id, view.folder_id, program))
+    if answer.status == "gone":
+        raise Disconnect(GONE)
+    return answer
+
+
+def _modseq_of(uids: list[int]) -> Node:
+    """A program for the MODSEQ of these messages."""
+    return ["AND", ["UID", [(uid, uid) for uid in sorted(set(uids))]], ["MODSEQ", 0]]
+
+
+def _sort_keys(cursor: Cursor) -> list[str]:
+    """Parse the sort criteria and the space after them, with `-` before a key for REVERSE."""
+    keys = []
+    for _ in cursor.each("a list of sort criteria"):
+        name = cursor.keyword("a sort criterion")
+        sign = ""
+        if name == "REVERSE":
+            cursor.space()
+            name, sign = cursor.keyword("a sort criterion"), "-"
+        if name not in SORT_KEYS:
+            raise BadCommand(f"{name} is not a sort criterion")
+        keys.append(sign + name)
+    if not keys:
+        raise BadCommand("expected a sort criterion")
+    if len(keys) > MOST_SORT_KEYS:
+        raise No(f"[LIMIT] a SORT has at most {MOST_SORT_KEYS} criteria here")
+    cursor.space()
+    return keys
