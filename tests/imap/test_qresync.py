@@ -140,3 +140,23 @@ def test_the_uids_that_are_not_there_in_linear_time() -> None:
         return sum(map(len, absent(known, FolderMessages())))
 
     assert growth(lambda size: size, work, 50_000) < MOST_GROWTH
+
+
+async def test_a_new_message_that_goes_while_the_folder_is_opened(
+    imap: Imap, known: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is counted by EXISTS, so that the client has to be sent its UID, and then that it vanished."""
+    store = imap.store
+    real = store.front.modseqs
+
+    async def late(question: object) -> object:
+        await store.store(imap.mailbox_id, [(7, 7)], "add", "\\Deleted")
+        await store.expunge(imap.mailbox_id)
+        return await real(question)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store.front, "modseqs", late)
+    client = await imap.log_in()
+    await client.ok("ENABLE QRESYNC")
+    lines = await client.ok(f"SELECT INBOX (QRESYNC ({known[0]} {known[1]}))")
+    assert b"* 5 EXISTS" in lines and any(line.startswith(b"* 5 FETCH (UID 7 ") for line in lines)
+    assert b"* VANISHED 7" in await client.ok("NOOP")

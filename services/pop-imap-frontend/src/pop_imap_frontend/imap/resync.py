@@ -61,4 +61,7 @@ async def send_resync(session: ImapSession, view: FolderView, known: Resync, ans
     items.want_uid()
     items.want_flags()
     items.want_modseq()
-    await session.send(RowWriter(items, view, modseqs).from_view(await with_uids(view, spans, modseqs.uids)))
+    changed = await with_uids(view, spans, modseqs.uids)
+    # expunged after the view was read: shown like the others, so that the client knows the UIDs of all that it has not seen
+    leaving = await with_uids(view, spans, array("I", answer.vanished))
+    await session.send(RowWriter(items, view, modseqs).from_view(merged(changed + leaving)))
