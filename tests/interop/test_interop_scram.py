@@ -16,7 +16,7 @@ from .test_interop_senders import sh
 
 @pytest.fixture(scope="module")
 def scram(world: World) -> Iterator[Run]:
-    made = Run(**world.settings(), SCRAM="true", POP3_LOGIN_DELAY_SECONDS="0")
+    made = Run(**world.settings(), SCRAM="offer", POP3_LOGIN_DELAY_SECONDS="0")
     try:
         yield made.start()
     finally:

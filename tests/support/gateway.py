@@ -148,7 +148,7 @@ def context(services: Services | None = None, **settings: Any) -> SmtpContext:
         RecipientCheck(Batcher(of.recipients), Batcher(of.room)),
         ClientLimits(told, lambda: False),
         Acceptor(cast(Any, of), SystemClock(), told.helo_name),
-        LoginClient(of, with_scram=told.scram),
+        LoginClient(of, with_scram=told.scram == "offer"),
         Tarpit(told.login_delays, told.login_delays_per_network),
         BodyBudget(told.gateway_body_bytes),
         Sessions(),

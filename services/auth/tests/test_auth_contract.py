@@ -85,7 +85,7 @@ async def test_logins(asked):
     assert (again.outcome, again.retry_after) == ("too_soon", 40)
 
 
-@pytest.mark.parametrize("settings", [{"scram": True, "scram_iterations": 4096}], indirect=True)
+@pytest.mark.parametrize("settings", [{"scram": "offer", "scram_iterations": 4096}], indirect=True)
 async def test_logins_by_scram(asked):
     async def login(name: str, password: str, protocol: str = "imap") -> wire.LoginAnswer:
         client = scram.Client(name, password)

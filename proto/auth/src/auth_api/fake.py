@@ -92,7 +92,8 @@ class FakeAuth:
 
     async def scram_logins(self, items: Sequence[wire.ScramLogin]) -> list[wire.LoginAnswer]:
         self._look_away()
-        return [self.answered.setdefault(item.operation_id, self._scram_login(item)) for item in items]
+        answers = [self.answered.setdefault(item.operation_id, self._scram_login(item)) for item in items]
+        return [structs.replace(answer, delay=self.delay) for answer in answers]
 
     async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
         self._look_away()

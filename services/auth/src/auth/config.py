@@ -66,9 +66,9 @@ class AuthSettings(DatabaseSettings):
     """Length of the window in which wrong passwords are counted, from the first one."""
     login_failure_delay_seconds: float = Field(default=5, ge=0, le=10)
     """Longest delay of the answer to a login after wrong passwords; 0: no delay."""
-    scram: bool = False
-    """SCRAM-SHA-256: keep a verifier beside each password hash, which is easier to guess from than argon2id
-    (docs/decisions/0061). If false, the verifiers that were kept are removed."""
+    scram: Literal["none", "learn", "offer"] = "none"
+    """SCRAM-SHA-256 (docs/decisions/0061). `learn` and `offer`: keep a verifier beside each password hash, from which passwords are
+    easier to guess than from argon2id. `none`: remove the verifiers that were kept."""
     scram_iterations: int = Field(default=20_000, ge=LEAST_ITERATIONS, le=MOST_ITERATIONS)
     """Iterations of PBKDF2 in a verifier, each of which a client computes at each login. After a change an account has no
     verifier until its next login with the password."""

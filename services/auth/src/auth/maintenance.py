@@ -34,7 +34,7 @@ class Maintenance:
             "login_networks": NETWORK_KNOWN,
             "relay_use": RELAY_USE,
         }
-        if not keep_verifiers:  # POSTRIDER_SCRAM was on and is off
+        if not keep_verifiers:  # POSTRIDER_SCRAM may have been set before
             self._ages["scram_verifiers"] = timedelta(0)
 
     async def run(self) -> dict[str, int]:

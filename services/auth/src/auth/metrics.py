@@ -43,7 +43,7 @@ REMOVED = from_zero(
     Counter(
         "postrider_auth_maintenance_removed_total",
         "Rows removed by maintenance, by table: grants, operations, login_failures, login_networks, relay_use, "
-        "scram_verifiers (POSTRIDER_SCRAM is off)",
+        "scram_verifiers (POSTRIDER_SCRAM is none)",
         ["table"],
     ),
     ("grants", "operations", "login_failures", "login_networks", "relay_use", "scram_verifiers"),

@@ -83,7 +83,9 @@ def assemble(
         window,
         settings.login_failure_delay_seconds,
     )
-    scram = Scram(VerifierRows(pool, clock), clock, queue, on=settings.scram, iterations=settings.scram_iterations)
+    scram = Scram(
+        VerifierRows(pool, clock), clock, queue, on=settings.scram != "none", iterations=settings.scram_iterations
+    )
     return Parts(
         pool,
         queue,
@@ -118,7 +120,7 @@ def assemble(
             clock,
             window,
             Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD),
-            keep_verifiers=settings.scram,
+            keep_verifiers=settings.scram != "none",
         ),
     )
 

@@ -1,5 +1,7 @@
 """Settings of pop-imap-frontend. It holds no database credentials."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr
 
 from mailkit.process.config import CommaList, ServiceSettings
@@ -45,8 +47,8 @@ class FrontendSettings(ServiceSettings):
     """Allow POP3 logins without TLS, for old clients."""
     imap_plaintext_auth: bool = False
     """Allow IMAP logins without TLS, for old clients."""
-    scram: bool = False
-    """Offer SCRAM-SHA-256 by POP3 and IMAP; auth needs the same setting (docs/decisions/0061)."""
+    scram: Literal["none", "learn", "offer"] = "none"
+    """`offer`: offer SCRAM-SHA-256 by POP3 and IMAP. auth has to be at `learn` or `offer` before (docs/decisions/0061)."""
     pop3_idle_seconds: float = Field(default=600, gt=0)
     """POP3 autologout timer; RFC 1939 3 requires at least 10 minutes."""
     imap_idle_seconds: float = Field(default=1860, gt=0)

@@ -1,6 +1,7 @@
 """Settings of smtp-gateway. It holds no database credentials."""
 
 import socket
+from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -62,8 +63,8 @@ class GatewaySettings(ServiceSettings):
     """OPEN-SMTP (S2). If false, no address has a right to relay; AUTH still works."""
     smtp_plaintext_auth: bool = False
     """Allow AUTH without TLS, for old clients."""
-    scram: bool = False
-    """Offer SCRAM-SHA-256 with AUTH; auth needs the same setting (docs/decisions/0061)."""
+    scram: Literal["none", "learn", "offer"] = "none"
+    """`offer`: offer SCRAM-SHA-256 with AUTH. auth has to be at `learn` or `offer` before (docs/decisions/0061)."""
     smtp_strict: bool = False
     """Refuse what RFC 5321 does not allow but old clients send (docs/decisions/0032)."""
     smtp_command_seconds: float = Field(default=300, gt=0)

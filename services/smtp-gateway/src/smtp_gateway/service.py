@@ -79,7 +79,7 @@ def assemble(settings: GatewaySettings) -> Parts:
         recipients=RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), quota),
         limits=ClientLimits(settings, crowded),
         acceptor=Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
-        logins=LoginClient(auth, with_scram=settings.scram, patience=PATIENCE),
+        logins=LoginClient(auth, with_scram=settings.scram == "offer", patience=PATIENCE),
         tarpit=Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=crowded),
         bodies=BodyBudget(settings.gateway_body_bytes),
         sessions=Sessions(crowded),

@@ -221,6 +221,8 @@ class LoginService:
         for_good = delay if row["network_seen"] is None else 0.0
         counted = () if attempt.exempt else attempt.keys.of(row)
         if isinstance(login, ScramLogin):
+            if not self._scram.on:
+                return Verdict("busy", 1)
             if self._scram.signature(login, attempt.account, row):
                 return Verdict("good", delay=for_good)
             self._memory.hold(counted)

@@ -27,14 +27,14 @@ class Scram:
     """SCRAM for all replicas: nothing of an exchange is kept, so its two steps may reach different ones.
 
     A salt is an HMAC of the account's name, for accounts that do not exist too: an offer reads no row and reveals nothing.
-    A nonce carries its time and an HMAC. With `on` False no verifier is made and every proof is wrong.
+    A nonce carries its time and an HMAC. With `on` False no verifier is made and no proof is right.
     """
 
     def __init__(self, store: VerifierRows, clock: Clock, queue: HashQueue, *, on: bool, iterations: int) -> None:
         self._store = store
         self._clock = clock
         self._queue = queue
-        self._on = on
+        self.on = on
         self._iterations = iterations
         self._secret = b""
         self._nobody = ScramKeys(os.urandom(32), os.urandom(32))
@@ -71,7 +71,7 @@ class Scram:
     def lacks(self, row: Row, account: str) -> bool:
         """Return whether the account has no verifier of its present password, made as offers have it."""
         made_as = row["credential_version"], self._iterations, self._salt(account)
-        return (row["scram_version"], row["scram_iterations"], row["scram_salt"]) != made_as or not self._on
+        return (row["scram_version"], row["scram_iterations"], row["scram_salt"]) != made_as or not self.on
 
     async def verifier(self, account: str, password: str) -> Verifier | None:
         """Return the verifier of a password; None if none is to be kept, or SASLprep does not allow the password.
@@ -82,7 +82,7 @@ class Scram:
             prepared = saslprep(password, stored=True)
         except ValueError:
             return None
-        if not self._on or not prepared:
+        if not self.on or not prepared:
             return None
         await self.ready()
         salt = self._salt(account)
@@ -94,7 +94,7 @@ class Scram:
 
         An account is left out if the queue of hashes is full; its next login makes up for it.
         """
-        if not self._on or not right:
+        if not self.on or not right:
             return
         await self.ready()
         lacking = {row["id"]: (row, account, password) for row, account, password in right if self.lacks(row, account)}
