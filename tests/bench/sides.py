@@ -223,6 +223,7 @@ ssl_key = <{self.folder / "key.pem"}
 mail_location = maildir:{self.mail}/%n
 first_valid_uid = 1
 first_valid_gid = 1
+mail_max_userip_connections = 0
 passdb {{
   driver = static
   args = password=bench

@@ -9,6 +9,7 @@ from mailkit.errors import InternalError
 from mailkit.process.report import report
 from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import FolderSnapshot, OpenFolder
+from pop_imap_frontend.imap import metrics
 from pop_imap_frontend.imap.folder_messages import FolderMessages, changed_messages, masks_of, uids_of
 from pop_imap_frontend.imap.responses import FlagNames
 from pop_imap_frontend.imap.shared_folder import FolderState, SharedFolder
@@ -84,6 +85,7 @@ class SharedFolders:
         self._octets += folder.octets
         while self._octets > self._most_octets:
             self._drop(next(iter(self._folders.values())))
+        metrics.FOLDER_BYTES.set(self._octets)
 
     def _drop(self, folder: SharedFolder | None) -> None:
         """Forget `folder`, if it is here; sessions that have it selected keep it."""
