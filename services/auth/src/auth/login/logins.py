@@ -2,59 +2,26 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import Literal
 from uuid import UUID
 
 from msgspec import structs
 
 from auth import metrics
 from auth.grants import GrantPolicy
+from auth.login.attempts import Try, Verdict, change, good_answer, record
 from auth.login.names import account_name
 from auth.login.password_cache import PasswordCache
 from auth.login.passwords import HashQueue, Passwords, QueueFull
 from auth.login.scram import Scram
 from auth.login.throttle import CounterKeys, Throttle
-from auth.storage.logins import NETWORK_RENEWED, Change, LoginRows, Times, remembered_answer
+from auth.storage.logins import Change, LoginRows, Times, remembered_answer
 from auth_api.wire import Login, LoginAnswer, ScramLogin
 from mailkit.mail.address import BadAddress, Networks, client_host, client_network, peer_address
 from mailkit.postgres.rows import Row
 from mailkit.process.clock import Clock
-from mailkit.process.logs import get_logger
 from mailkit.rpc.proof import LIFE, ProofKeys
-
-log = get_logger()
-
-Found = Literal["good", "wrong", "throttled", "busy"]
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One login attempt: its names normalised, its counters, and the address that may get a grant (`holder`)."""
-
-    login: Login | ScramLogin
-    account: str
-    keys: CounterKeys
-    client: str | None
-    holder: str | None
-    exempt: bool
-    network: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The result of the check; `better` replaces an outdated hash.
-
-    `delay`: seconds by which the answer is delayed, also for a right password if the network is not the account's own
-    (docs/decisions/0049).
-    """
-
-    found: Found
-    retry_after: int = 0
-    better: str | None = None
-    delay: float = 0.0
 
 
 class LoginService:
@@ -131,7 +98,7 @@ class LoginService:
         await self._renew(tries, rows, verdicts)
         final = [answer for answer in answers if answer is not None]
         for t, answer in zip(tries, final, strict=True):
-            _tell(t, answer)
+            record(t, answer)
         return [self._prove(*each) for each in zip(tries, rows, final, strict=True)]
 
     async def _commit(
@@ -149,10 +116,10 @@ class LoginService:
                 answers[n] = LoginAnswer(
                     "throttled" if verdict.found == "throttled" else "busy", retry_after=verdict.retry_after
                 )
-            elif (change := _change(tries[n], rows[n], verdict, times.now)) is not None:
-                changes[n] = change
+            elif (changed := change(tries[n], rows[n], verdict, times.now)) is not None:
+                changes[n] = changed
             else:
-                answers[n] = _ok(rows[n], verdict.delay)
+                answers[n] = good_answer(rows[n], verdict.delay)
         if changes:
             made = await self._store.commit(list(changes.values()), times)
             for n, (answer, granted) in zip(changes, made, strict=True):
@@ -241,54 +208,3 @@ class LoginService:
         if checked.good:
             return Verdict("good", better=checked.replacement, delay=for_good)
         return Verdict("wrong", delay=delay)
-
-
-def _change(attempt: Try, row: Row, verdict: Verdict, now: datetime) -> Change | None:
-    """Return what this attempt writes; None if nothing.
-
-    A right password over SMTP, or over IMAP without a grant, writes nothing when no counter is reset and no network is added.
-    """
-    good, pop3 = verdict.found == "good", attempt.login.protocol == "pop3"
-    seen = row["network_seen"]
-    # a right password resets the counter of its network only: resetting that of all others would give them new guesses
-    reset = good and row["network_failures"] > 0
-    learns = good and attempt.network is not None and (seen is None or seen < now - NETWORK_RENEWED)
-    if good and not pop3 and not reset and not learns and attempt.holder is None:
-        return None
-    stranger = attempt.account if seen is None and not attempt.exempt else None
-    return Change(
-        attempt.login.operation_id,
-        good,
-        pop3,
-        row["id"] if good else None,
-        row["credential_version"] or 0,
-        stranger,
-        attempt.keys.network,
-        attempt.client,
-        attempt.holder if good else None,
-        reset,
-        attempt.network if learns else None,
-    )
-
-
-def _ok(row: Row, delay: float) -> LoginAnswer:
-    return LoginAnswer(
-        "ok",
-        row["id"],
-        row["box_address"],
-        row["credential_version"],
-        row["box_quota"],
-        row["box_version"],
-        delay=delay,
-    )
-
-
-def _tell(attempt: Try, answer: LoginAnswer) -> None:
-    metrics.LOGINS.labels(attempt.login.protocol, answer.outcome).inc()
-    log.info(
-        "login" if answer.outcome == "ok" else "login_refused",
-        protocol=attempt.login.protocol,
-        account=attempt.account,
-        client=attempt.login.client_address,
-        outcome=answer.outcome,
-    )

@@ -1,0 +1,96 @@
+"""One login attempt: what is known of it, the result of its check, what it writes, and its trace in log and metrics."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from auth import metrics
+from auth.login.throttle import CounterKeys
+from auth.storage.logins import NETWORK_RENEWED, Change
+from auth_api.wire import Login, LoginAnswer, ScramLogin
+from mailkit.postgres.rows import Row
+from mailkit.process.logs import get_logger
+
+log = get_logger()
+
+Found = Literal["good", "wrong", "throttled", "busy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One login attempt: its names normalised, its counters, and the address that may get a grant (`holder`)."""
+
+    login: Login | ScramLogin
+    account: str
+    keys: CounterKeys
+    client: str | None
+    holder: str | None
+    exempt: bool
+    network: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of the check; `better` replaces an outdated hash.
+
+    `delay`: seconds by which the answer is delayed, also for a right password if the network is not the account's own
+    (docs/decisions/0049).
+    """
+
+    found: Found
+    retry_after: int = 0
+    better: str | None = None
+    delay: float = 0.0
+
+
+def change(attempt: Try, row: Row, verdict: Verdict, now: datetime) -> Change | None:
+    """Return what this attempt writes; None if nothing.
+
+    A right password over SMTP, or over IMAP without a grant, writes nothing when no counter is reset and no network is added.
+    """
+    good, pop3 = verdict.found == "good", attempt.login.protocol == "pop3"
+    seen = row["network_seen"]
+    # a right password resets the counter of its network only: resetting that of all others would give them new guesses
+    reset = good and row["network_failures"] > 0
+    learns = good and attempt.network is not None and (seen is None or seen < now - NETWORK_RENEWED)
+    if good and not pop3 and not reset and not learns and attempt.holder is None:
+        return None
+    stranger = attempt.account if seen is None and not attempt.exempt else None
+    return Change(
+        attempt.login.operation_id,
+        good,
+        pop3,
+        row["id"] if good else None,
+        row["credential_version"] or 0,
+        stranger,
+        attempt.keys.network,
+        attempt.client,
+        attempt.holder if good else None,
+        reset,
+        attempt.network if learns else None,
+    )
+
+
+def good_answer(row: Row, delay: float) -> LoginAnswer:
+    """Return the answer to a right password or proof that writes nothing."""
+    return LoginAnswer(
+        "ok",
+        row["id"],
+        row["box_address"],
+        row["credential_version"],
+        row["box_quota"],
+        row["box_version"],
+        delay=delay,
+    )
+
+
+def record(attempt: Try, answer: LoginAnswer) -> None:
+    """Count and log an answer."""
+    metrics.LOGINS.labels(attempt.login.protocol, answer.outcome).inc()
+    log.info(
+        "login" if answer.outcome == "ok" else "login_refused",
+        protocol=attempt.login.protocol,
+        account=attempt.account,
+        client=attempt.login.client_address,
+        outcome=answer.outcome,
+    )
