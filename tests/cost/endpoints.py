@@ -421,8 +421,16 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("auth", "DELETE", "/v1/grants/{grant_id}", "/v1/grants/{long}", lambda n: None),
     ("queue-worker", "GET", "/v1/queue", "/v1/queue?limit=10000&recipient={long}", lambda n: None),
     ("queue-worker", "GET", "/v1/queue/{queue_id}", "/v1/queue/{long}", lambda n: None),
-    ("queue-worker", "POST", "/v1/queue/retry", "", lambda n: None),
-    ("queue-worker", "POST", "/v1/queue/{queue_id}/retry", "/v1/queue/{long}/retry", lambda n: None),
+    (
+        "queue-worker",
+        "POST",
+        "/v1/queue/actions",
+        "",
+        lambda n: {"action": "retry", "ids": [str(new_id()) for _ in range(min(n, 1000))], "reason": "x" * n},
+    ),
+    ("queue-worker", "GET", "/v1/queue/pauses", "/v1/queue/pauses?after_value={long}", lambda n: None),
+    ("queue-worker", "PUT", "/v1/queue/pauses", "", lambda n: {"kind": "destination", "value": "a." * n}),
+    ("queue-worker", "POST", "/v1/queue/pauses/end", "", lambda n: {"kind": "destination", "value": "a." * n}),
     ("mailstore", "GET", "/v1/mailboxes/{mailbox_id}", "/v1/mailboxes/{long}", lambda n: None),
     ("mailstore", "DELETE", "/v1/mailboxes/{mailbox_id}", "/v1/mailboxes/{long}", lambda n: None),
 ]

@@ -24,7 +24,7 @@ PATHS = [
     ("auth", "PUT /v1/mailboxes/a@b.test/password"),
     ("auth", "POST /v1/forwards"),
     ("auth", "POST /v1/logins"),
-    ("queue", "POST /v1/queue/retry"),
+    ("queue", "POST /v1/queue/actions"),
     ("queue", "POST /v1/submissions"),
     ("queue", "PUT /v1/submissions/large"),
     ("mailstore", "POST /v1/filings"),

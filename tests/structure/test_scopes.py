@@ -138,8 +138,10 @@ REST = {
     "queue-worker": {
         "GET /v1/queue",
         "GET /v1/queue/{queue_id}",
-        "POST /v1/queue/{queue_id}/retry",
-        "POST /v1/queue/retry",
+        "POST /v1/queue/actions",
+        "GET /v1/queue/pauses",
+        "PUT /v1/queue/pauses",
+        "POST /v1/queue/pauses/end",
     },
 }
 ROWS = {"auth": AUTH, "mailstore": MAILSTORE, "queue-worker": QUEUE}

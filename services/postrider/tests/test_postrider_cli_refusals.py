@@ -39,7 +39,7 @@ def cli(tmp_path: Path) -> Cli:
 class Answers(BaseHTTPRequestHandler):
     """A service that says one thing to everything, and remembers what it was asked."""
 
-    status, body = 200, b"[]"
+    status, body, link = 200, b"[]", ""
     asked: list[tuple[str, str, str]] = []
 
     def do_GET(self) -> None:
@@ -48,6 +48,8 @@ class Answers(BaseHTTPRequestHandler):
         self.asked.append((self.command, self.path, self.headers["authorization"]))
         self.send_response(self.status)
         self.send_header("content-length", str(len(self.body)))
+        if self.link:
+            self.send_header("link", self.link)
         self.end_headers()
         self.wfile.write(self.body)
 
@@ -210,11 +212,13 @@ def test_the_whole_queue_is_listed_page_by_page_and_replies_are_no_markup(
     cli: Cli, service: tuple[str, type[Answers]]
 ) -> None:
     url, answers = service
-    pages = {"": range(1000), f"{999:032x}": range(1000, 1002)}
+    pages = {"": range(1000), f"{999:032x}": range(0), f"{1000:032x}": range(1000, 1002)}
+    following = dict(zip(pages, list(pages)[1:], strict=False))
 
     def do_get(self: Answers) -> None:
         after = self.path.partition("after=")[2].partition("&")[0]
         self.body = json.dumps([{"id": f"{n:032x}", "reply": "550 [/x] \x1b[2J"} for n in pages[after]]).encode()
+        self.link = f'</v1/queue?after={following[after]}>; rel="next"' if after in following else ""
         Answers.do_GET(self)
 
     answers.do_GET = do_get  # type: ignore[method-assign]
@@ -222,7 +226,63 @@ def test_the_whole_queue_is_listed_page_by_page_and_replies_are_no_markup(
     assert [row["id"] for row in json.loads(done.stdout)] == [f"{n:032x}" for n in range(1002)]
     shown = cli("queue", "ls", "--limit", "1000", QUEUE_URL=url, ADMIN_TOKEN="t").stdout
     assert shown.count("550 [/x] \N{REPLACEMENT CHARACTER}[2J") == 1000 and "\x1b" not in shown
-    assert len(answers.asked) == 3
+    assert len(answers.asked) == 4, "a limit that is reached asks for no further page"
+
+
+def test_the_queue_is_printed_as_it_is_read(cli: Cli, service: tuple[str, type[Answers]]) -> None:
+    """The first page is printed before the second is there, and a reader that left ends the command."""
+    url, answers = service
+    answers.body = json.dumps([{"id": "1" * 32, "sender": "a" * 50 + "@x.test", "reply": "two\nlines"}]).encode()
+    answers.link = '</v1/queue?after=1>; rel="next"'
+    code = "import sys; from postrider.cli import main; sys.argv[1:] = ['queue', 'ls']; main()"
+    environment = {**os.environ, "POSTRIDER_QUEUE_URL": url, "POSTRIDER_ADMIN_TOKEN": "t"}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout
+        heading, first = process.stdout.readline(), process.stdout.readline()
+        assert (
+            heading.split()[:2] == ["ID", "SENDER"]
+            and first.endswith("  two lines\n")
+            and "a\N{HORIZONTAL ELLIPSIS}" in first
+        )
+        process.stdout.close()
+        assert process.wait(patient(20)) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["hold"], "name messages, or a filter"),
+        (["hold", "1" * 32, "--all"], "name messages, or a filter"),
+        (["rm", "--all"], "say --yes"),
+        (["ls", "--older", "4 hours"], "is not a time"),
+        (["ls", "--account", "anna"], "mailbox's address or id"),
+        (["pause"], "name a destination"),
+        (["resume", "--all", "--destination", "x.test"], "name a destination"),
+    ],
+)
+def test_what_the_queue_commands_refuse(
+    cli: Cli, service: tuple[str, type[Answers]], words: list[str], why: str
+) -> None:
+    url, answers = service
+    answers.body = b'{"messages": 1, "recipients": 1, "busy": 0, "next": null}'
+    done = cli("queue", *words, QUEUE_URL=url, ADMIN_TOKEN="t")
+    assert done.returncode in (1, 2) and why in done.stderr and done.stdout == ""
+
+
+def test_an_action_is_repeated_until_no_batch_follows(cli: Cli, service: tuple[str, type[Answers]]) -> None:
+    url, answers = service
+    following = iter(["1" * 32, None] * 2)
+
+    def do_post(self: Answers) -> None:
+        self.body = json.dumps({"messages": 2, "recipients": 3, "busy": 1, "next": next(following)}).encode()
+        Answers.do_GET(self)
+
+    answers.do_POST = do_post  # type: ignore[method-assign]
+    done = cli("queue", "bounce", "--sender", "a@x.test", "--yes", "--reason", "no", QUEUE_URL=url, ADMIN_TOKEN="t")
+    assert done.stdout == "recipients bounced: 6; being tried, left alone: 2\n"
+    done = cli("queue", "hold", "--all", "--dry-run", "--json", QUEUE_URL=url, ADMIN_TOKEN="t")
+    assert json.loads(done.stdout) == {"messages": 4, "recipients": 6, "busy": 2}
+    assert [path for _, path, _ in answers.asked] == ["/v1/queue/actions"] * 4
 
 
 def test_a_removal_that_another_finished_is_finished(cli: Cli, service: tuple[str, type[Answers]]) -> None:

@@ -186,6 +186,17 @@ def test_the_queue(service: Run, domain: str) -> None:
     assert "no message" in refused(service, "queue", "show", uuid.uuid4().hex)
     assert "no message" in refused(service, "queue", "retry", uuid.uuid4().hex)
     refused(service, "queue", "retry", entry["id"], "--all")
+    wait_for(lambda: service.cli("queue", "hold", "--account", sender)["recipients"])
+    assert recipient()["state"] == "held" and service.cli("queue", "hold", "--account", sender)["recipients"] == 0
+    assert "does not expire" in service.cli_process("queue", "show", entry["id"]).stdout
+    assert service.cli("queue", "release", "--all", "--dry-run") == {"messages": 1, "recipients": 1, "busy": 0}
+    made = service.cli("queue", "pause", "--destination", "Far.test", "--reason", "a test")
+    assert made["value"] == "far.test" and service.cli("queue", "pauses") == [made]
+    assert service.cli("queue", "release", entry["id"])["recipients"] == 1
+    assert "far.test is paused" in service.cli_process("queue", "show", entry["id"]).stdout
+    assert service.cli("queue", "rm", "--sender", sender, "--older", "0s", "--yes")["recipients"] == 1
+    assert recipient()["state"] == "removed"
+    assert service.cli("queue", "resume", "--destination", "far.test")["value"] == "far.test"
 
 
 def test_the_certificate_of_the_run_is_listed(service: Run) -> None:

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -23,14 +22,14 @@ from rates import Courier, Mailstore
 
 from bodystore import SameDatabase
 from mailkit.ids import new_id
-from mailkit.postgres.pool import PLANNER, create_pool
+from mailkit.postgres.pool import create_pool
 from mailkit.process.clock import SystemClock
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import configure
 from mailkit.rpc.app import HttpSide
 from mailkit.testing.postgres import databases
 from queue_worker.config import QueueSettings
-from queue_worker.service import Parts, assemble, web
+from queue_worker.service import SESSION, Parts, assemble, web
 from queue_worker_api.admin import QueueAdmin
 from queue_worker_api.wire import Submission, SubmissionRecipient
 
@@ -81,7 +80,7 @@ async def fill(pool: asyncpg.Pool, count: int, domains: int) -> None:
 
 @asynccontextmanager
 async def queue(dsn: str) -> AsyncIterator[tuple[asyncpg.Pool, Parts]]:
-    pool = await create_pool(dsn, service="bench", size=12, settings=PLANNER)
+    pool = await create_pool(dsn, service="bench", size=12, settings=SESSION)
     settings = QueueSettings(
         database_url=SecretStr(dsn), admin_token=SecretStr("admin-token"), helo_name="mx.here.test"
     )
@@ -177,6 +176,68 @@ async def snapshot(pool: asyncpg.Pool, parts: Parts) -> tuple[float, float]:
     return statistics.median(took[:tenth]), statistics.median(took[-tenth:])
 
 
+async def listed(admin: QueueAdmin, wanted: dict[str, Any]) -> tuple[int, float]:
+    """Return how many pages the list has (at most 100 are read), and the milliseconds of the longest."""
+    took = []
+    began = time.perf_counter()
+    async for _ in admin.list_queue(**wanted):
+        took.append((time.perf_counter() - began) * 1000)
+        if len(took) == 100:
+            break
+        began = time.perf_counter()
+    return len(took), sorted(took)[int(len(took) * 0.99) - 1]
+
+
+async def action(admin: QueueAdmin, name: str, given: dict[str, Any]) -> float:
+    """Return the median milliseconds of a batch; at most 50 batches are run."""
+    took = []
+    began = time.perf_counter()
+    async for _ in admin.act_on_queue(name, **given):
+        took.append((time.perf_counter() - began) * 1000)
+        if len(took) == 50:
+            break
+        began = time.perf_counter()
+    return statistics.median(took)
+
+
+async def rate(parts: Parts, until: "asyncio.Event") -> float:
+    """Relay messages of one account until told to stop; return how many a second."""
+    count, began, account = 0, time.perf_counter(), new_id()
+    while not until.is_set():
+        await deliver(parts, 2000, account, [])
+        count += 2000
+    return count / (time.perf_counter() - began)
+
+
+async def bulk(pool: asyncpg.Pool, parts: Parts, admin: QueueAdmin, put: Callable[[str, float, str], None]) -> None:
+    """Measure actions on BULK recipients, and what relaying beside them loses."""
+    keys = "select id from queue.message where client_address = '192.0.2.1' order by id limit $1"
+    await pool.execute(f"update queue.message set mail_from = 'spam@here.test' where id in ({keys})", BULK, timeout=600)
+    count = await pool.fetchval("select count(*) from queue.message where mail_from = 'spam@here.test'")
+    if not count:
+        return
+    await pool.execute(
+        "update queue.recipient set due = now() + interval '2 hours' where due < now() + interval '1 hour'", timeout=600
+    )
+    stop = asyncio.Event()
+    alone = asyncio.create_task(rate(parts, stop))
+    await asyncio.sleep(10)
+    stop.set()
+    before = await alone
+    for name in ("hold", "remove"):  # what is released is tried, and these messages have no bodies
+        stop = asyncio.Event()
+        beside = asyncio.create_task(rate(parts, stop))
+        began = time.perf_counter()
+        changed = sum(
+            [batch["recipients"] async for batch in admin.act_on_queue(name, filter={"sender": "spam@here.test"})]
+        )
+        took = time.perf_counter() - began
+        stop.set()
+        lost = (1 - await beside / before) * 100
+        put(f"{name} of {changed:,} recipients", took, "s")
+        put(f"relaying loses beside {name}", lost, "%")
+
+
 async def main(count: int, domains: int) -> None:
     configure("bench", "error")
     rows: dict[str, list[str]] = {}
@@ -212,14 +273,19 @@ async def main(count: int, domains: int) -> None:
                     "update queue.recipient set due = now() + interval '2 hours', state = 'waiting', "
                     "worker = null, claimed_at = null where due < now() + interval '10 min'"
                 )
+                await pool.execute("vacuum analyze", timeout=600)
                 put("idle Postgres", await idle(pool, parts), "% of a core")
             async with queue(dsn) as (pool, parts):
-                side = HttpSide(web(parts_settings(dsn), Lifecycle(), parts), "127.0.0.1", 0)
+                side = HttpSide(web(settings_of(dsn), Lifecycle(), parts), "127.0.0.1", 0)
                 await side.start()
                 admin = QueueAdmin(f"http://127.0.0.1:{side.port}", "admin-token", timeout=600)
                 for name, wanted in FILTERS.items():
-                    put(f"list, a page, filter {name}", await timed(partial(admin.list_queue, **wanted)), "ms")
-                put("retry of all", await timed(admin.retry_all), "ms")
+                    pages, longest = await listed(admin, wanted)
+                    put(f"list, the longest of {pages} pages, filter {name}", longest, "ms")
+                put("retry of all, each 2,000", await action(admin, "retry", {"all": True}), "ms")
+                sender = {"filter": {"sender": "s7@here.test"}}
+                put("hold of a sender among all, each batch", await action(admin, "hold", sender), "ms")
+                await bulk(pool, parts, admin, put)
                 await admin.aclose()
                 await side.stop()
     print()
@@ -227,7 +293,7 @@ async def main(count: int, domains: int) -> None:
         print(f"| {name} | {' | '.join(values)} |")
 
 
-def parts_settings(dsn: str) -> QueueSettings:
+def settings_of(dsn: str) -> QueueSettings:
     return QueueSettings(database_url=SecretStr(dsn), admin_token=SecretStr("admin-token"), helo_name="mx.here.test")
 
 

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from bodystore import SameDatabase
 from mailkit.ids import new_id
-from mailkit.postgres.pool import PLANNER, create_pool
+from mailkit.postgres.pool import create_pool
 from mailkit.process.clock import SystemClock
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import configure
@@ -28,7 +28,7 @@ from mailstore_api.wire import FilingAnswer, FilingList
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import RemoteCourier, RemoteMessage, Report
 from queue_worker.models import Outcome, Result
-from queue_worker.service import Parts, assemble, web
+from queue_worker.service import SESSION, Parts, assemble, web
 from queue_worker_api.client import QueueClient
 from queue_worker_api.wire import Submission, SubmissionRecipient
 
@@ -91,7 +91,7 @@ async def load(url: str, count: int, kind: str) -> None:
 
 
 async def measure(dsn: str, count: int, kind: str, at_once: bool) -> None:
-    pool = await create_pool(dsn, service="bench", size=12, settings=PLANNER)
+    pool = await create_pool(dsn, service="bench", size=12, settings=SESSION)
     settings = QueueSettings(
         database_url=SecretStr(dsn), token_gateway_queue=SecretStr("gateway-token"), helo_name="mx.here.test"
     )

@@ -11,8 +11,10 @@ from pydantic import SecretStr
 
 from bodystore import BodyStore, SameDatabase
 from mailkit.ids import new_id
-from mailkit.postgres.pool import PLANNER, create_pool
+from mailkit.postgres.pool import create_pool
 from mailkit.process.clock import ManualClock
+from mailkit.process.lifecycle import Lifecycle
+from mailkit.rpc.app import HttpSide
 from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
 from mailstore_api.client import MailstoreClient
@@ -20,7 +22,8 @@ from mailstore_api.fake import FakeFilings
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import RemoteCourier, RemoteMessage, Report
 from queue_worker.models import Outcome, Result
-from queue_worker.service import Parts, assemble
+from queue_worker.service import SESSION, Parts, assemble, web
+from queue_worker_api.admin import QueueAdmin
 from queue_worker_api.wire import Submission, SubmissionAnswer, SubmissionRecipient
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -120,6 +123,20 @@ class QueueWithWorkers:
             pass
         return worker
 
+    async def deferred(
+        self,
+        *recipients: SubmissionRecipient | str,
+        sender: str = "a@sender.test",
+        reply: str = "450 try later",
+        **more: Any,
+    ) -> str:
+        """Submit a message that every host puts off; its id."""
+        self.sink.says = lambda address: (Outcome.deferred, "4.2.0", reply)
+        (answer,) = await self.submit(self.message(*recipients, sender=sender, **more))
+        await self.work()
+        assert answer.queue_id
+        return answer.queue_id.hex
+
     @staticmethod
     def message(
         *recipients: SubmissionRecipient | str, body: bytes = BODY, sender: str = "a@far.test", **more: Any
@@ -165,6 +182,28 @@ def settings(database: str) -> QueueSettings:
 
 @pytest.fixture
 async def world(settings: QueueSettings) -> AsyncIterator[QueueWithWorkers]:
-    pool = await create_pool(settings.database_url.get_secret_value(), service="queue-worker", size=8, settings=PLANNER)
+    pool = await create_pool(settings.database_url.get_secret_value(), service="queue-worker", size=8, settings=SESSION)
     yield QueueWithWorkers(pool, settings, SameDatabase(pool))
     await pool.close()
+
+
+class Operator(QueueAdmin):
+    """The operators' client, with lists and batches put together."""
+
+    async def listed(self, **given: Any) -> list[dict[str, Any]]:
+        """All pages of the list."""
+        return [record async for page in self.list_queue(**given) for record in page]
+
+    async def acted(self, action: str, **given: Any) -> int:
+        """The recipients that an action changed, in all its batches."""
+        return sum([batch["recipients"] async for batch in self.act_on_queue(action, **given)])
+
+
+@pytest.fixture
+async def admin(world: QueueWithWorkers) -> AsyncIterator[Operator]:
+    side = HttpSide(web(world.settings, Lifecycle(), world.worker()), "127.0.0.1", 0)
+    await side.start()
+    client = Operator(f"http://127.0.0.1:{side.port}", "admin-token")
+    yield client
+    await client.aclose()
+    await side.stop()

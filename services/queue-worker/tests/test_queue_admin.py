@@ -9,39 +9,20 @@ import pytest
 import queue_worker_api
 from mailkit.errors import BadRequest, Forbidden, NotFound
 from mailkit.ids import new_id
-from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import HttpSide
 from mailkit.testing import hostile
 from queue_worker.models import Outcome
 from queue_worker.operators import endpoints
 from queue_worker.operators.endpoints import NAMED
-from queue_worker.service import openapi, web
+from queue_worker.service import openapi
 from queue_worker_api.admin import QueueAdmin
 
 EXPORT = Path(queue_worker_api.__file__).parents[2] / "openapi.json"
 
 
-@pytest.fixture
-async def admin(world):
-    side = HttpSide(web(world.settings, Lifecycle(), world.worker()), "127.0.0.1", 0)
-    await side.start()
-    client = QueueAdmin(f"http://127.0.0.1:{side.port}", "admin-token")
-    yield client
-    await client.aclose()
-    await side.stop()
-
-
-async def deferred(world, *recipients, sender="a@sender.test", reply="450 try later"):
-    world.sink.says = lambda address: (Outcome.deferred, "4.2.0", reply)
-    (answer,) = await world.submit(world.message(*recipients, sender=sender))
-    await world.work()
-    return answer.queue_id.hex
-
-
 async def test_the_list_says_what_waits_and_why(world, admin):
-    assert await admin.list_queue() == []
-    queue_id = await deferred(world, "b@far.test", "c@far.test")
-    (record,) = await admin.list_queue()
+    assert await admin.listed() == []
+    queue_id = await world.deferred("b@far.test", "c@far.test")
+    (record,) = await admin.listed()
     assert record == {
         "id": queue_id,
         "sender": "a@sender.test",
@@ -68,8 +49,8 @@ async def test_the_list_says_what_waits_and_why(world, admin):
 
 
 async def test_the_list_names_the_first_recipients_and_counts_the_rest(world, admin):
-    await deferred(world, *(f"{n}@far.test" for n in range(NAMED + 5)), reply="\n".join(["450-" + "x" * 800] * 3))
-    (record,) = await admin.list_queue()
+    await world.deferred(*(f"{n}@far.test" for n in range(NAMED + 5)), reply="\n".join(["450-" + "x" * 800] * 3))
+    (record,) = await admin.listed()
     assert [recipient["address"] for recipient in record["named"]] == [f"{n}@far.test" for n in range(NAMED)]
     assert (record["recipients"], record["unnamed"]) == (NAMED + 5, 5)
     assert {len(recipient["reply"]) for recipient in record["named"]} == {len(record["reply"])} == {1000}
@@ -77,7 +58,7 @@ async def test_the_list_names_the_first_recipients_and_counts_the_rest(world, ad
 
 async def test_what_is_listed_costs_a_constant_number_of_statements(world, admin, monkeypatch):
     for n in range(12):
-        await deferred(world, f"b@far{n}.test", "c@far.test")
+        await world.deferred(f"b@far{n}.test", "c@far.test")
     asked = []
     fetch = type(world.pool).fetch
 
@@ -86,20 +67,23 @@ async def test_what_is_listed_costs_a_constant_number_of_statements(world, admin
         return await fetch(self, query, *args, **more)
 
     monkeypatch.setattr(type(world.pool), "fetch", counted)
-    assert len(await admin.list_queue()) == 12 and len(asked) == 1
+    assert len(await admin.listed()) == 12 and len(asked) == 2
 
 
-async def test_a_filter_looks_at_a_long_queue_in_windows(world, admin, monkeypatch):
+async def test_a_page_looks_at_a_part_of_a_long_queue_and_leads_to_the_next(world, admin, monkeypatch):
     monkeypatch.setattr(endpoints, "WINDOW", 4)
-    ids = [await deferred(world, f"b@far{n % 5}.test") for n in range(11)]
-    assert [record["id"] for record in await admin.list_queue(domain="far4.test")] == [ids[4], ids[9]]
-    assert [record["id"] for record in await admin.list_queue(limit=6)] == ids[:6]
-    assert [record["id"] for record in await admin.list_queue(after=ids[5])] == ids[6:]
+    ids = [await world.deferred(f"b@far{n % 5}.test") for n in range(11)]
+    pages = [[record["id"] for record in page] async for page in admin.list_queue(domain="far4.test")]
+    assert pages == [[], [ids[4]], [ids[9]]]
+    assert [len(page) async for page in admin.list_queue(limit=3)] == [3, 3, 3, 2]
+    assert [record["id"] for record in await admin.listed(after=ids[5])] == ids[6:]
 
 
 async def test_lists_have_a_bound(admin):
     with pytest.raises(BadRequest):
-        await admin.list_queue(limit=1001)
+        await admin.listed(limit=1001)
+    with pytest.raises(BadRequest):
+        await admin.acted("retry", ids=[new_id().hex] * 1001)
     with pytest.raises(BadRequest):
         await admin.show_message(new_id().hex, limit=1001)
 
@@ -118,36 +102,30 @@ async def test_a_message_with_many_recipients_is_shown_in_pages(world, admin):
     assert shown == [(f"{n}@far.test", "waiting" if n % 2 else "delivered") for n in range(10)]
 
 
-async def test_trying_everything_now_goes_in_slices(world, admin, monkeypatch):
-    monkeypatch.setattr(endpoints, "SLICE", 3)
-    for n in range(4):
-        await deferred(world, f"b@far{n}.test", f"c@far{n}.test")
-    assert await admin.retry_all() == 8
-    assert {row["due"] for row in await world.rows("recipient")} == {world.clock.now()}
-
-
 async def test_the_list_is_filtered_and_comes_in_pages(world, admin):
-    one = await deferred(world, "b@far.test", sender="a@one.test")
-    two = await deferred(world, "b@far.test", "c@else.test", sender="a@two.test")
-    three = await deferred(world, "d@far.test", sender="a@two.test")
+    one = await world.deferred("b@far.test", sender="a@one.test")
+    two = await world.deferred("b@far.test", "c@else.test", sender="a@two.test")
+    three = await world.deferred("d@far.test", sender="a@two.test")
 
     async def ids(**given):
-        return [record["id"] for record in await admin.list_queue(**given)]
+        return [record["id"] for record in await admin.listed(**given)]
 
     assert await ids() == [one, two, three]
-    assert await ids(limit=2) == [one, two] and await ids(after=two) == [three]
+    assert await ids(limit=2) == [one, two, three] and await ids(after=two) == [three]
     assert await ids(sender="a@two.test") == [two, three]
     assert await ids(recipient="b@far.test") == [one, two]
     assert await ids(domain="Else.test") == [two]
+    assert await ids(reply="TRY later", older=0, newer=60) == [one, two, three]
+    assert await ids(reply="try_later") == await ids(older=60) == await ids(account=new_id().hex) == []
     assert await ids(state="waiting") == [one, two, three] and await ids(state="claimed") == []
     with pytest.raises(BadRequest):
         await ids(state="nonsense")
 
 
 async def test_a_message_shows_each_recipients_state_reply_and_history(world, admin):
-    queue_id = await deferred(world, "b@far.test", world.mailbox("c@here.test", original="info@here.test"))
+    queue_id = await world.deferred("b@far.test", world.mailbox("c@here.test", original="info@here.test"))
     world.pass_time(400)
-    await deferred(world, "z@elsewhere.test", reply="450 still not")
+    await world.deferred("z@elsewhere.test", reply="450 still not")
     shown = await admin.show_message(queue_id)
     assert (shown["id"], shown["sender"], shown["size"]) == (queue_id, "a@sender.test", 61)
     far, here = shown["recipients"]
@@ -164,34 +142,34 @@ async def test_a_message_shows_each_recipients_state_reply_and_history(world, ad
 async def test_a_message_that_left_is_still_known(world, admin):
     (answer,) = await world.submit(world.message("b@far.test"))
     await world.work()
-    assert await admin.list_queue() == []
+    assert await admin.listed() == []
     shown = await admin.show_message(answer.queue_id.hex)
     (recipient,) = shown["recipients"]
     assert (recipient["state"], recipient["reply"], recipient["remote_host"]) == ("delivered", "250 ok", "mx.far.test")
 
 
 async def test_retry_makes_it_due_now(world, admin):
-    queue_id = await deferred(world, "b@far.test", "c@far.test")
-    other = await deferred(world, "b@else.test")
-    assert await admin.retry_message(queue_id) == 2
+    queue_id = await world.deferred("b@far.test", "c@far.test")
+    other = await world.deferred("b@else.test")
+    assert await admin.acted("retry", ids=[queue_id]) == 2
     world.sink.says = lambda address: None
     await world.work()
-    assert [record["id"] for record in await admin.list_queue()] == [other]
-    assert await admin.retry_all() == 1
+    assert [record["id"] for record in await admin.listed()] == [other]
+    assert await admin.acted("retry", all=True) == 1
     await world.work()
-    assert await admin.list_queue() == []
+    assert await admin.listed() == []
 
 
 async def test_what_it_refuses(world, admin):
     with pytest.raises(NotFound, match="is under way"):
         await admin.show_message(new_id().hex)
     with pytest.raises(NotFound):
-        await admin.retry_message(new_id().hex)
+        await admin.acted("retry", ids=[new_id().hex])
     with pytest.raises(BadRequest):
         await admin.show_message("nonsense")
     gateway = QueueAdmin(admin.url, "gateway-token")
     with pytest.raises(Forbidden):
-        await gateway.list_queue()
+        await gateway.list_queue().__anext__()
     await gateway.aclose()
 
 

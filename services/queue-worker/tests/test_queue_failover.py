@@ -4,9 +4,10 @@ import asyncpg
 import pytest
 
 from bodystore import SameDatabase
-from mailkit.postgres.pool import PLANNER, create_pool
+from mailkit.postgres.pool import create_pool
 from mailkit.testing.standby import Pair, pair
 from queue_worker.delivery.leases import LEASE
+from queue_worker.service import SESSION
 
 from .conftest import QueueWithWorkers
 from .test_queue_fences import claimed_by_the_dead
@@ -19,7 +20,7 @@ def servers(postgres):
 
 
 async def world_of(servers: Pair, name: str, settings) -> QueueWithWorkers:
-    pool = await create_pool(servers.dsn(name), service="queue-worker", size=4, settings=PLANNER)
+    pool = await create_pool(servers.dsn(name), service="queue-worker", size=4, settings=SESSION)
     return QueueWithWorkers(pool, settings, SameDatabase(pool))
 
 

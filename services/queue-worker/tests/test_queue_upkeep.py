@@ -14,13 +14,13 @@ from mailkit.errors import Unavailable
 from mailkit.ids import id_floor, id_time, new_id
 from mailkit.postgres.singleton import LeaseLost, Singleton
 from queue_worker.models import EVER, Outcome
-from queue_worker.storage import claims, handovers, outcomes, partitions, records, upkeep
+from queue_worker.storage import actions, claims, handovers, outcomes, partitions, records, upkeep
 from queue_worker.storage.schema import metadata
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS
 
 STATEMENTS = [
     statement
-    for module in (handovers, claims, outcomes, upkeep, partitions, records)
+    for module in (handovers, claims, outcomes, upkeep, partitions, records, actions)
     for statement in module.queries.items()
 ]
 
@@ -263,7 +263,7 @@ async def test_what_is_due_is_found_whatever_waits_besides(world):
     now = world.clock.now()
     assert len(await world.worker().delivery._claims.due(EVER, now, 2000)) == 20
     plan = await explained(world, claims.queries.due_destinations, now, EVER, 2000)
-    scans = [node for node in nodes(plan) if "Scan" in node["Node Type"] and node.get("Index Name")]
+    scans = [node for node in nodes(plan) if node.get("Relation Name") == "recipient"]
     assert [(node["Index Name"], node["Actual Rows"]) for node in scans] == [("recipient_remote_due", 20)]
     assert not [node for node in nodes(plan) if node.get("Rows Removed by Filter")]
 
@@ -289,6 +289,7 @@ async def test_a_snapshot_does_not_make_claims_read_what_has_left(world):
     worker.delivery._claims.remote, worker.delivery._claims.due = noted_remote, noted_due
     worker.filer._claims.local = noted_local
     async with world.pool.acquire() as other, other.transaction(isolation="repeatable_read"):
+        await other.execute("set local idle_in_transaction_session_timeout = 0")
         await other.fetchval("select count(*) from queue.recipient")
         read = []
         for _ in range(4):
@@ -356,6 +357,8 @@ async def test_plans_made_while_the_queue_is_empty_are_good_when_it_is_full(worl
             plan = "\n".join(row[0] for row in await connection.fetch(f"explain (costs off) execute p_{name}{given}"))
             if name != "partitions":  # it looks at everything
                 assert not re.search(r"Join Filter|Seq Scan", plan), f"{name}\n{plan}"
+            for statement_name, index in (("claim_remote", "flow"), ("due_destinations", "due"), ("take_over", "due")):
+                assert name != statement_name or f"using recipient_remote_{index} on recipient" in plan, plan
             if name == "enqueue":  # its lists are compared by hash, not each with each
                 assert plan.count("(hashed SubPlan") == 2, plan
         await connection.execute("deallocate all")

@@ -4,6 +4,7 @@ Records are dictionaries as described in `proto/queue-worker/openapi.json`: `id`
 are those of `mailkit.rpc.client.ServiceClient.call`; their text is a sentence for the operator.
 """
 
+from collections.abc import AsyncIterator
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -11,34 +12,27 @@ from mailkit.rpc.client import ServiceClient
 
 Record = dict[str, Any]
 
+#: Rows of a full page of pauses.
+PAGE = 1000
+#: Deadline, in seconds, of one batch of an action.
+BATCH_SECONDS = 60.0
+
 
 class QueueAdmin(ServiceClient):
     """The operators' client of the queue; built from POSTRIDER_QUEUE_URL and POSTRIDER_ADMIN_TOKEN."""
 
     async def list_queue(
-        self,
-        *,
-        after: str | None = None,
-        limit: int | None = None,
-        sender: str | None = None,
-        recipient: str | None = None,
-        domain: str | None = None,
-        state: str | None = None,
-    ) -> list[Record]:
-        """Return one page of queued messages, oldest first (at most 1,000); the next page is `after` its last id.
+        self, *, after: str | None = None, limit: int | None = None, **filter: Any
+    ) -> AsyncIterator[list[Record]]:
+        """Yield the pages of queued messages, oldest first; a page has at most `limit` of them (200, 1,000 at most), and may have none.
 
-        `named`: the first recipients of each message with their states; `unnamed`: the number of further ones.
+        `filter`: sender, recipient, domain, account, state, older, newer, reply. `named`: the first recipients of each
+        message with their states; `unnamed`: the number of further ones.
         """
-        given = {
-            "after": after,
-            "limit": limit,
-            "sender": sender,
-            "recipient": recipient,
-            "domain": domain,
-            "state": state,
-        }
-        query = urlencode({name: value for name, value in given.items() if value is not None})
-        return cast(list[Record], await self.json("GET", "/v1/queue" + (f"?{query}" if query else "")))
+        path = _with("/v1/queue", after=after, limit=limit, **filter)
+        while path:
+            page, path = await self.page(path)
+            yield page
 
     async def show_message(self, queue_id: str, *, after: int | None = None, limit: int | None = None) -> Record:
         """Return a message: id, sender, size, first_seen, expires and one page of `recipients` (at most 1,000).
@@ -46,15 +40,42 @@ class QueueAdmin(ServiceClient):
         A recipient has address, original, kind, state, next_attempt, expires, tries, in_doubt, status, reply, remote_host,
         finished_at, attempts. `next`: the value of `after` for the next page. Raises NotFound.
         """
-        query = urlencode({k: v for k, v in {"after": after, "limit": limit}.items() if v is not None})
         path = f"/v1/queue/{quote(queue_id, safe='')}"
-        return cast(Record, await self.json("GET", path + (f"?{query}" if query else "")))
+        return cast(Record, await self.json("GET", _with(path, after=after, limit=limit)))
 
-    async def retry_message(self, queue_id: str) -> int:
-        """Retry one message now; return the number of recipients retried. Raises NotFound."""
-        answer = await self.json("POST", f"/v1/queue/{quote(queue_id, safe='')}/retry")
-        return int(answer["recipients"])
+    async def act_on_queue(self, action: str, **given: Any) -> AsyncIterator[Record]:
+        """Hold, release, retry, remove, bounce or expire recipients; yield the counts of each batch as it is done.
 
-    async def retry_all(self) -> int:
-        """Retry all waiting recipients now; return their number."""
-        return int((await self.json("POST", "/v1/queue/retry"))["recipients"])
+        `given`: ids, filter or all; reason, actor, dry_run. Counts: messages, recipients, and those `busy`, which are being
+        tried and are left alone. Raises NotFound.
+        """
+        after: str | None = None
+        while True:
+            content = {"action": action, "after": after, **given}
+            batch = cast(Record, await self.json("POST", "/v1/queue/actions", content, timeout=BATCH_SECONDS))
+            yield batch
+            if (after := batch["next"]) is None:
+                return
+
+    async def list_pauses(self) -> list[Record]:
+        """Return all pauses: kind (all, destination, account), value, since, reason."""
+        found: list[Record] = []
+        while True:
+            last = found[-1] if found else {"kind": None, "value": None}
+            page = await self.json("GET", _with("/v1/queue/pauses", after_kind=last["kind"], after_value=last["value"]))
+            found += page
+            if len(page) < PAGE:
+                return found
+
+    async def pause(self, kind: str, value: str | None, **more: Any) -> Record:
+        """Let mail of a destination, of an account (a mailbox's id), or all mail wait."""
+        return cast(Record, await self.json("PUT", "/v1/queue/pauses", {"kind": kind, "value": value, **more}))
+
+    async def resume(self, kind: str, value: str | None, **more: Any) -> Record:
+        """End a pause. Raises NotFound."""
+        return cast(Record, await self.json("POST", "/v1/queue/pauses/end", {"kind": kind, "value": value, **more}))
+
+
+def _with(path: str, **asked: Any) -> str:
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    return path + (f"?{query}" if query else "")

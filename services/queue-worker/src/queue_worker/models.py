@@ -12,6 +12,8 @@ NO_FLOW = UUID(int=0)
 #: Earlier and later than any due time.
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER = datetime.max.replace(tzinfo=UTC)
+#: The due time of what an operator holds.
+HELD = datetime(9999, 1, 1, tzinfo=UTC)
 #: A flow and a destination domain, "" for local mailboxes; the due mail of a pair is claimed together.
 Pair = tuple[UUID, str]
 #: A recipient: its message's id and its number there.

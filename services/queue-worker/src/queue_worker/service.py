@@ -38,6 +38,8 @@ from queue_worker.intake import submissions
 from queue_worker.intake.group_commit import Intake
 from queue_worker.models import Pair
 from queue_worker.operators import endpoints
+from queue_worker.operators.bulk import Bulk
+from queue_worker.storage.actions import Actions
 from queue_worker.storage.claims import Claims
 from queue_worker.storage.handovers import Handovers
 from queue_worker.storage.outcomes import Outcomes
@@ -48,6 +50,9 @@ from queue_worker.upkeep.collect import Collector
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, MEASURE_SECONDS, Maintenance
 
 SERVICE = "queue-worker"
+#: Settings of the sessions: what is due is read in the order of an index and no further than the limit, never collected
+#: and sorted.
+SESSION = {**PLANNER, "enable_bitmapscan": "off"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class Parts:
     intake: Intake
     collector: Collector
     maintenance: Maintenance
+    actions: Actions
+    bulk: Bulk
     wake: Callable[[Iterable[Pair], datetime], None]
     """Wakes the loops that deliver what became due for these pairs at this time."""
 
@@ -89,7 +96,7 @@ def assemble(
         return Singleton(pool, clock, worker, "queue", work, period=timedelta(seconds=seconds))
 
     lifetime = settings.queue_lifetime_seconds
-    claims, upkeep = Claims(pool, worker), Upkeep(pool)
+    claims, upkeep, actions = Claims(pool, worker), Upkeep(pool), Actions(pool, worker)
     leases = Leases(claims, clock)
     recorder = Recorder(
         Outcomes(pool, bodies, worker),
@@ -108,6 +115,7 @@ def assemble(
         leases,
         recorder,
         remote,
+        filer.floor,
         per_domain=settings.remote_concurrency,
     )
     maintain = once("maintain", MAINTAIN_SECONDS)
@@ -132,6 +140,8 @@ def assemble(
             once("measure", MEASURE_SECONDS),
             lifetime,
         ),
+        actions=actions,
+        bulk=Bulk(Records(pool), actions, recorder, leases, clock, wake),
         wake=wake,
     )
 
@@ -163,7 +173,7 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
 
     app = create_app(SERVICE, life, {"database": database}, tokens)
     submissions.add(app, parts.intake, settings.max_message_bytes)
-    app.include_router(endpoints.router(Records(parts.pool), parts.clock, parts.wake))
+    app.include_router(endpoints.router(Records(parts.pool), parts.actions, parts.bulk, parts.clock))
     return app
 
 
@@ -204,7 +214,7 @@ async def drain(
 async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     """Run the service until the process is asked to stop."""
     dsn, bodies_dsn = settings.dsn, settings.bodies_dsn
-    pool = await connect(dsn, SERVICE, settings.database_pool, PLANNER)
+    pool = await connect(dsn, SERVICE, settings.database_pool, SESSION)
     await require_current(pool, "queue_worker", "queue", "queue_worker")
     bodies_pool = pool if bodies_dsn == dsn else await connect(bodies_dsn, SERVICE, settings.database_pool, PLANNER)
     await require_current(bodies_pool, "bodystore", "bodies", "queue_worker")

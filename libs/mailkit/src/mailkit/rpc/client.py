@@ -111,6 +111,12 @@ class ServiceClient:
         raw = await self.send(method, path, data, {"content-type": "application/json"}, timeout=timeout)
         return msgspec.json.decode(raw) if raw else None
 
+    async def page(self, path: str) -> tuple[Any, str]:
+        """GET one page of a JSON list; return it and the path of the next one, "" if there is none (Link, RFC 8288)."""
+        raw, link = await self._send("GET", path, None, {}, None, LARGEST_ANSWER)
+        target, _, relation = link.partition(">")
+        return msgspec.json.decode(raw), target.removeprefix("<") if 'rel="next"' in relation else ""
+
     async def send(
         self,
         method: str,
@@ -125,7 +131,7 @@ class ServiceClient:
         started = time.perf_counter()
         outcome = "unanswered"  # also when the caller is cancelled
         try:
-            raw = await self._send(method, path, data, headers, timeout, most)
+            raw, _ = await self._send(method, path, data, headers, timeout, most)
             outcome = "ok"
             return raw
         except Unanswered:
@@ -145,14 +151,15 @@ class ServiceClient:
 
     async def _send(
         self, method: str, path: str, data: bytes | None, headers: dict[str, str], timeout: float | None, most: int
-    ) -> bytes:
+    ) -> tuple[bytes, str]:
+        """Return the octets of the answer and its Link header."""
         limit = aiohttp.ClientTimeout(total=timeout or self._timeout, sock_connect=3)
         try:
             async with self._kept().request(
                 method, self.url + path, data=data, headers=headers, timeout=limit
             ) as reply:
                 if reply.status < 400:
-                    return await _read(reply, most, path)
+                    return await _read(reply, most, path), reply.headers.get("link", "")
                 raise self._refusal(reply.status, await _read(reply, LARGEST_REFUSAL, path), path)
         except (aiohttp.ClientConnectorError, aiohttp.ServerConnectionError, aiohttp.ConnectionTimeoutError) as error:
             self.renew()

@@ -1,4 +1,4 @@
-"""Commands for the queue: list messages under way, show one, and try messages now."""
+"""Commands for the queue: list messages under way, show one, act on those that a filter matches, and pause mail."""
 
 import sys
 from typing import Annotated, Any
@@ -6,49 +6,102 @@ from uuid import UUID
 
 import typer
 
-from postrider.commands import common
+from postrider.commands import common, progress
 from postrider.commands.common import Json, fail, show, table
 
 app = typer.Typer(help="Messages under way.", no_args_is_help=True)
 
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Messages, as `queue ls` shows them.")]
+Sender = Annotated[str, typer.Option(help="Only from this address.")]
+To = Annotated[str, typer.Option(help="Only with this recipient.")]
+Domain = Annotated[str, typer.Option(help="Only with a recipient in this domain.")]
+Account = Annotated[str, typer.Option(help="Only sent by this mailbox: its address, or its id.")]
+State = Annotated[str, typer.Option(help="Only waiting, claimed (being tried) or held.")]
+Older = Annotated[str, typer.Option(help="Only accepted longer ago than this: 90s, 30m, 4h, 2d.")]
+Newer = Annotated[str, typer.Option(help="Only accepted within this time.")]
+Reply = Annotated[str, typer.Option(help="Only with this text in the last reply.")]
+All = Annotated[bool, typer.Option("--all", help="All messages.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
-#: Messages of one page of the list: a service answers that many well within the client's timeout.
-PAGE = 1000
+#: Messages of one page of the list.
+PAGE = 200
+#: Columns of the list: key, heading, width. The last one takes the rest of the line.
+COLUMNS = (
+    ("id", "ID", 32),
+    ("sender", "SENDER", 32),
+    ("recipients", "LEFT", 5),
+    ("state", "STATE", 7),
+    ("next_attempt", "NEXT TRY", 20),
+    ("reply", "LAST REPLY", 0),
+)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _filter(
+    sender: str, recipient: str, domain: str, account: str, state: str, older: str, newer: str, reply: str
+) -> dict[str, Any]:
+    given = {
+        "sender": sender,
+        "recipient": recipient,
+        "domain": domain,
+        "account": account and _account(account),
+        "state": state,
+        "older": older and _seconds(older),
+        "newer": newer and _seconds(newer),
+        "reply": reply,
+    }
+    return {name: value for name, value in given.items() if value != ""}
+
+
+def _seconds(text: str) -> int:
+    number, unit = text[:-1], text[-1:]
+    if not (number.isascii() and number.isdecimal() and len(number) < 10 and unit in _UNITS):
+        fail(f"{text!r} is not a time; write for example 90s, 30m, 4h or 2d", 2)
+    return int(number) * _UNITS[unit]
+
+
+def _account(text: str) -> str:
+    """Return the id of a mailbox named by its address or by its id."""
+    if "@" not in text:
+        return _known(text, "a mailbox's address or id")
+    return str(common.auth(lambda client: client.mailbox(text))["id"])
+
+
+def _known(text: str, what: str = "a queue id; `postrider queue ls` shows them") -> str:
+    try:
+        return UUID(text).hex
+    except ValueError:
+        fail(f"{text!r} is not {what}")
 
 
 @app.command("ls")
 def ls(
-    sender: Annotated[str, typer.Option(help="Only from this address.")] = "",
-    recipient: Annotated[str, typer.Option(help="Only with this recipient.")] = "",
-    domain: Annotated[str, typer.Option(help="Only with a recipient in this domain.")] = "",
+    sender: Sender = "",
+    recipient: To = "",
+    domain: Domain = "",
+    account: Account = "",
+    state: State = "",
+    older: Older = "",
+    newer: Newer = "",
+    reply: Reply = "",
     limit: Annotated[int, typer.Option(min=1, help="Limit on the messages shown; all if left out.")] = sys.maxsize,
     json: Json = False,
 ) -> None:
-    """List messages under way, oldest first."""
-    rows = common.queue(lambda client: _pages(client, limit, sender or None, recipient or None, domain or None))
-    columns = {"id": "ID", "sender": "SENDER", "recipients": "LEFT", "next_attempt": "NEXT TRY", "reply": "LAST REPLY"}
-    table(rows, json, columns, "the queue is empty")
+    """List messages under way, oldest first, as they are read."""
+    wanted = _filter(sender, recipient, domain, account, state, older, newer, reply)
+    common.queue(lambda client: _print_pages(client, wanted, limit, json))
 
 
-async def _pages(
-    client: Any, limit: int, sender: str | None, recipient: str | None, domain: str | None
-) -> list[common.Record]:
-    rows: list[common.Record] = []
-    while len(rows) < limit:
-        size = min(PAGE, limit - len(rows))
-        after = rows[-1]["id"] if rows else None
-        page = await client.list_queue(after=after, limit=size, sender=sender, recipient=recipient, domain=domain)
-        rows += page
-        if len(page) < size:
+async def _print_pages(client: Any, wanted: dict[str, Any], limit: int, as_json: bool) -> None:
+    lines = progress.Lines(COLUMNS, as_json, "the queue is empty")
+    left = limit
+    async for page in client.list_queue(limit=min(left, PAGE), **wanted):
+        lines.add(page[:left])
+        left -= len(page)
+        if left <= 0:
             break
-    return rows
-
-
-def _known(queue_id: str) -> str:
-    try:
-        return UUID(queue_id).hex
-    except ValueError:
-        fail(f"{queue_id!r} is not a queue id; `postrider queue ls` shows them")
+    lines.end()
 
 
 @app.command("show")
@@ -59,6 +112,16 @@ def show_message(queue_id: str, json: Json = False) -> None:
         show(record, True)
         return
     show(record, False, f"{record['id']} from <{record['sender']}>, since {record['first_seen']}")
+    for pause in record.get("pauses", ()):
+        show(
+            pause,
+            False,
+            f"not tried: {pause['kind']} {pause['value']} is paused since {pause['since']}: {pause['reason']}",
+        )
+    if any(recipient["state"] == "held" for recipient in record["recipients"]) or record.get("pauses"):
+        typer.echo(
+            f"it does not expire while it is held or paused; afterwards it is tried once more, also after {record['expires']}"
+        )
     columns = {
         "address": "RECIPIENT",
         "state": "STATE",
@@ -72,14 +135,91 @@ def show_message(queue_id: str, json: Json = False) -> None:
         typer.echo(f"these are the first {len(record['recipients'])} recipients")
 
 
-@app.command("retry")
-def retry(
-    queue_id: Annotated[str, typer.Argument()] = "",
-    every: Annotated[bool, typer.Option("--all", help="All messages.")] = False,
+def _action(name: str, action: str, done: str, text: str, *, final: bool = False, reasoned: bool = False) -> None:
+    """Define the command `name`. `final`: what it does cannot be undone, and it asks first."""
+
+    def run(
+        ids: Ids = None,
+        sender: Sender = "",
+        recipient: To = "",
+        domain: Domain = "",
+        account: Account = "",
+        state: State = "",
+        older: Older = "",
+        newer: Newer = "",
+        reply: Reply = "",
+        every: All = False,
+        dry_run: DryRun = False,
+        yes: Yes = False,
+        reason: Annotated[str, typer.Option(help="What the bounce says.", hidden=not reasoned)] = "",
+        json: Json = False,
+    ) -> None:
+        wanted = _filter(sender, recipient, domain, account, state, older, newer, reply)
+        if bool(ids) + bool(wanted) + every != 1:
+            fail("name messages, or a filter, or say --all")
+        given: dict[str, Any] = (
+            {"ids": [_known(each) for each in ids]} if ids else {"filter": wanted} if wanted else {"all": True}
+        )
+        given["actor"] = progress.actor()
+        if reason:
+            given["reason"] = reason
+        if final and not (yes or dry_run):
+            count = _act(action, {**given, "dry_run": True})
+            common.confirm(f"{name} {count['recipients']} recipients of {count['messages']} messages?", False)
+        counts = _act(action, {**given, "dry_run": dry_run})
+        busy = f"; being tried, left alone: {counts['busy']}" if counts["busy"] else ""
+        show(counts, json, f"recipients {'that would be ' * dry_run}{done}: {counts['recipients']}{busy}")
+
+    run.__doc__ = text
+    app.command(name)(run)
+
+
+def _act(action: str, given: dict[str, Any]) -> dict[str, int]:
+    return common.queue(lambda client: progress.added_up(client.act_on_queue(action, **given)))
+
+
+_action("hold", "hold", "held", "Let recipients wait until they are released. They do not expire meanwhile.")
+_action("release", "release", "released", "Try held recipients again.")
+_action("retry", "retry", "tried now", "Try waiting recipients now.")
+_action("rm", "remove", "removed", "Remove recipients; nobody is notified.", final=True)
+_action("bounce", "bounce", "bounced", "Give recipients up, with a bounce to their sender.", final=True, reasoned=True)
+_action("expire", "expire", "expired", "Give recipients up as if their lifetime were over.", final=True)
+
+Destination = Annotated[str, typer.Option(help="The domain that mail goes to.")]
+
+
+def _target(destination: str, account: str, every: bool) -> tuple[str, str | None]:
+    if bool(destination) + bool(account) + every != 1:
+        fail("name a destination, or an account, or say --all")
+    if every:
+        return "all", None
+    return ("destination", destination) if destination else ("account", _account(account))
+
+
+@app.command("pause")
+def pause(
+    destination: Destination = "",
+    account: Account = "",
+    every: All = False,
+    reason: Annotated[str, typer.Option(help="For those who ask why.")] = "not given",
     json: Json = False,
 ) -> None:
-    """Try a message's waiting recipients now, or all with --all."""
-    if bool(queue_id) == every:
-        fail("name one message, or say --all")
-    count = common.queue(lambda client: client.retry_all() if every else client.retry_message(_known(queue_id)))
-    show({"recipients": count}, json, f"recipients tried now: {count}")
+    """Try no mail of a destination or an account, or none at all, until it is resumed. It is accepted as before."""
+    kind, value = _target(destination, account, every)
+    made = common.queue(lambda client: client.pause(kind, value, reason=reason, actor=progress.actor()))
+    show(made, json, f"paused: {made['kind']} {made['value']}")
+
+
+@app.command("resume")
+def resume(destination: Destination = "", account: Account = "", every: All = False, json: Json = False) -> None:
+    """End a pause; what is due is tried within seconds."""
+    kind, value = _target(destination, account, every)
+    ended = common.queue(lambda client: client.resume(kind, value, actor=progress.actor()))
+    show(ended, json, f"resumed: {ended['kind']} {ended['value']}")
+
+
+@app.command("pauses")
+def pauses(json: Json = False) -> None:
+    """List what is paused."""
+    columns = {"kind": "KIND", "value": "VALUE", "since": "SINCE", "reason": "REASON"}
+    table(common.queue(lambda client: client.list_pauses()), json, columns, "nothing is paused")

@@ -29,11 +29,15 @@ class Floor:
         return self._bound
 
     def since(self, now: datetime) -> datetime:
-        """Return after which due time to look; EVER once in WHOLE, and after the clock was set back."""
+        """Return after which due time to look; EVER once in WHOLE, after `reset`, and after the clock was set back."""
         if not self._whole <= now < self._whole + WHOLE:
             self._whole = now
             return EVER
         return self._bound
+
+    def reset(self) -> None:
+        """Make the next look one without bound: a pause ended."""
+        self._whole = EVER
 
     def looked(self, began: datetime, left: datetime) -> None:
         """Note a look that began at `began`. `left`: the earliest due time that it left behind; NEVER if nothing is due."""

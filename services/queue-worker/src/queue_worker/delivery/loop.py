@@ -24,6 +24,7 @@ from mailkit.process.report import report as report_error
 from mailkit.rpc.batch import Pace
 from queue_worker.couriers import RemoteCourier, RemoteMessage
 from queue_worker.delivery.destinations import split
+from queue_worker.delivery.floor import Floor
 from queue_worker.delivery.in_hand import InHand
 from queue_worker.delivery.leases import LEASE, Leases
 from queue_worker.delivery.outgoing import Bodies, cleaned, messages_of, prefix_of
@@ -60,6 +61,7 @@ class Delivery:
         leases: Leases,
         recorder: Recorder,
         remote: RemoteCourier,
+        local: Floor,
         *,
         per_domain: int,
     ) -> None:
@@ -69,7 +71,7 @@ class Delivery:
         self._leases = leases
         self._remote = remote
         self._ready = Ready()
-        self.walk = Walk(claims, clock, self._ready)
+        self.walk = Walk(claims, clock, self._ready, local)
         self._slots = Slots(per_domain)
         self._due = asyncio.Event()
         self._in_hand = InHand(leases, recorder, self._due.set)

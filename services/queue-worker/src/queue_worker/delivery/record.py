@@ -19,7 +19,7 @@ from queue_worker.delivery.bounce import bounce
 from queue_worker.delivery.news import log_and_count
 from queue_worker.delivery.schedule import TURN_SECONDS, decide
 from queue_worker.intake.enqueue import destinations, entry
-from queue_worker.models import Claim, Decision, Outcome, Pair, QueueEntry, Result
+from queue_worker.models import Claim, Decision, Key, Outcome, Pair, QueueEntry, Result
 from queue_worker.storage.outcomes import Outcomes
 
 log = get_logger()
@@ -61,6 +61,18 @@ class Recorder:
         for result, error in zip(results, await send_apart(self._commit_when_there, results), strict=True):
             if error is not None:  # its lease expires, and it is tried again
                 report(error, "record", queue_id=result.claim.message_id)
+
+    async def remove(self, keys: Sequence[Key]) -> int:
+        """Remove the waiting recipients of `keys` without a bounce, for an operator; return how many there were."""
+        now = self._clock.now()
+        ids = sorted({message_id for message_id, _ in keys})
+        async with self._outcomes.transaction((), now) as transaction:
+            await transaction.lock(ids)
+            removed = await transaction.remove(keys, now)
+            await transaction.drop(ids, now)
+        for queue_id, n in removed:
+            log.info("removed", queue_id=queue_id, n=n)
+        return len(removed)
 
     async def _commit_when_there(self, results: Sequence[Result]) -> list[None]:
         """Commit `results`, retrying while the database does not answer. Raises every other error."""

@@ -13,14 +13,17 @@ WALK = 2000
 class Walk:
     """Adds the pairs with due mail to `ready`. Pairs just enqueued are added by the code that enqueues them.
 
+    Rounds pass over what is paused once; when a pause ends, this and the filing of local mail look at everything again.
     A round costs as much as recipients are due, whatever the number of others and of their domains (docs/decisions/0065).
     """
 
-    def __init__(self, claims: Claims, clock: Clock, ready: Ready) -> None:
+    def __init__(self, claims: Claims, clock: Clock, ready: Ready, local: Floor) -> None:
         self._claims = claims
+        self._local = local
         self._clock = clock
         self._ready = ready
         self._floor = Floor()
+        self._pauses = ""
         self._began = EVER
         self._cursor = EVER
         self._earliest = NEVER
@@ -32,11 +35,13 @@ class Walk:
         """Look at the next due recipients and add their pairs; True if the round is complete."""
         now = self._clock.now()
         if self._over:
+            await self._notice_resumed()
             self._began, self._cursor, self._earliest = now, self._floor.since(now), NEVER
         found = await self._claims.due(self._cursor, now, WALK)
         for each in found:
-            self._ready.add([each.pair], each.due)
-        self._earliest = min((self._earliest, *(each.due for each in found)))
+            if not each.paused:
+                self._ready.add([each.pair], each.due)
+                self._earliest = min(self._earliest, each.due)
         self._over = sum(each.recipients for each in found) < WALK
         if self._over:
             self.oldest_due = self._earliest
@@ -44,3 +49,10 @@ class Walk:
         else:
             self._cursor = max(each.last for each in found)
         return self._over
+
+    async def _notice_resumed(self) -> None:
+        pauses = await self._claims.pauses()
+        if pauses != self._pauses:
+            self._floor.reset()
+            self._local.reset()
+        self._pauses = pauses

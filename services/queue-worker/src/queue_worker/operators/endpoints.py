@@ -1,49 +1,117 @@
-"""The operators' API: messages under way, the state of one message, and retries at once."""
+"""The operators' API: messages under way, the state of one message, actions on many, and pauses."""
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Literal
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from mailkit.errors import NotFound
+from mailkit.errors import BadRequest, NotFound
 from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
 from mailkit.rpc.app import OPERATORS
-from queue_worker.models import Pair
-from queue_worker.operators.records import Attempt, MessageDetail, QueuedMessage, Recipient, Retried
+from queue_worker.operators.bulk import Bulk, matched
+from queue_worker.operators.filters import Asked, Text, asked, wanted
+from queue_worker.operators.records import (
+    Acted,
+    ActionRequest,
+    Attempt,
+    MessageDetail,
+    Pause,
+    PauseRequest,
+    QueuedMessage,
+    Recipient,
+)
+from queue_worker.storage.actions import Actions
 from queue_worker.storage.records import Filter, Records
+
+log = get_logger()
 
 #: Most recipients that the list names of a message, and most earlier attempts that are shown of a recipient.
 NAMED = 20
 ATTEMPTS = 100
-#: Most messages that one statement of the list looks at, and most recipients that one statement of a retry looks at.
-WINDOW = 10_000
-SLICE = 5_000
+#: Most recipients that one page of the list looks at, besides those of its last message.
+WINDOW = 2000
+NONE = UUID(int=0)
 
 
-def router(store: Records, clock: Clock, wake: Callable[[Iterable[Pair], datetime], None]) -> APIRouter:
+def router(store: Records, actions: Actions, bulk: Bulk, clock: Clock) -> APIRouter:
     """Return the routes under /v1/queue."""
     routes = APIRouter(prefix="/v1/queue", tags=["queue"], dependencies=OPERATORS)
 
     @routes.get("", operation_id="list_queue")
     async def list_queue(
-        after: UUID = Query(default=UUID(int=0), description="the last id of the page before"),
-        limit: int = Query(default=1000, ge=1, le=1000),
-        sender: str | None = None,
-        recipient: str | None = None,
-        domain: str | None = Query(default=None, description="of a recipient"),
-        state: Literal["waiting", "claimed"] | None = None,
+        request: Request,
+        response: Response,
+        given: Annotated[Asked, Depends(asked)],
+        after: UUID = Query(default=NONE, description="the last id of the page before"),
+        limit: int = Query(default=200, ge=1, le=1000),
     ) -> list[QueuedMessage]:
-        """List messages under way, oldest first."""
-        wanted = Filter(sender, recipient, domain and domain.lower(), state)
-        found: list[QueuedMessage] = []
-        last: UUID | None = after
-        while last is not None and len(found) < limit:  # no statement looks at more than a window of a long queue
-            end = await store.window_end(last, WINDOW)
-            found += map(QueuedMessage.of, await store.messages(last, end, limit - len(found), wanted, NAMED))
-            last = end
-        return found
+        """List messages under way, oldest first.
+
+        A page looks at some thousand recipients at most and may have fewer messages than `limit`, even none: while there
+        are more, `Link` leads to the next page.
+        """
+        chosen = wanted(given, clock.now())
+        found, last = await store.matching(after, chosen, min(WINDOW, limit) if chosen == Filter() else WINDOW)
+        ids = matched(found)
+        if len(ids) > limit:
+            ids = ids[:limit]
+            last = ids[-1]
+        if last is not None:
+            following = request.url.include_query_params(after=last.hex)
+            response.headers["link"] = f'<{following.path}?{following.query}>; rel="next"'
+        return [QueuedMessage.of(row) for row in await store.messages(ids, NAMED)] if ids else []
+
+    @routes.post("/actions", operation_id="act_on_queue")
+    async def act(request: ActionRequest) -> Acted:
+        """Change one batch of the recipients that match; repeat with `next` as `after` until it is null.
+
+        Each batch may be repeated: what has been changed already matches no more. `dry_run` counts and changes nothing.
+        """
+        if not (request.ids or request.filter or request.all):
+            raise BadRequest("name ids or a filter, or say all")
+        if request.ids and (unknown := await store.unknown(request.ids)):
+            raise NotFound(f"no message {unknown.hex} is under way or was within the last week")
+        chosen = wanted(request.filter or Asked(), clock.now(), request.ids)
+        done = await bulk.batch(
+            request.action, chosen, request.after or NONE, reason=request.reason, dry_run=request.dry_run
+        )
+        if not request.dry_run and (done.recipients or done.next is None):
+            log.info(
+                "queue_changed",
+                action=request.action,
+                actor=request.actor,
+                filter=request.filter.model_dump(exclude_none=True) if request.filter else None,
+                ids=len(request.ids or ()),
+                recipients=done.recipients,
+                busy=done.busy,
+            )
+        return Acted.of(done)
+
+    @routes.get("/pauses", operation_id="list_pauses")
+    async def pauses(
+        after_kind: Text | None = Query(default=None, description="of the last pause of the page before"),
+        after_value: Text | None = Query(default=None, description="of the same"),
+        limit: int = Query(default=1000, ge=1, le=1000),
+    ) -> list[Pause]:
+        """List what is not tried: everything, destinations, accounts."""
+        return [Pause.of(row) for row in await actions.pauses((after_kind or "", after_value or ""), limit)]
+
+    @routes.put("/pauses", operation_id="pause")
+    async def pause(request: PauseRequest) -> Pause:
+        """Try no mail of a destination, of an account, or none at all, what is accepted later included."""
+        made = await actions.pause(request.kind, request.key(), clock.now(), request.reason)
+        log.info("queue_changed", action="pause", actor=request.actor, filter={made.kind: made.value})
+        return Pause.of(made)
+
+    @routes.post("/pauses/end", operation_id="resume")
+    async def resume(request: PauseRequest) -> Pause:
+        """End a pause: what is due is tried within seconds."""
+        ended = await actions.resume(request.kind, request.key())
+        if ended is None:
+            raise NotFound("there is no such pause")
+        log.info("queue_changed", action="resume", actor=request.actor, filter={ended.kind: ended.value})
+        return Pause.of(ended)
 
     @routes.get("/{queue_id}", operation_id="show_message")
     async def show(
@@ -68,6 +136,7 @@ def router(store: Records, clock: Clock, wake: Callable[[Iterable[Pair], datetim
             recipients |= {
                 row.n: Recipient.under_way(row, message.expires, attempts.get(row.n, [])) for row in under_way
             }
+        domains = sorted({row.address.rpartition("@")[2].lower() for row in under_way})
         return MessageDetail(
             id=queue_id.hex,
             sender=known.mail_from,
@@ -76,30 +145,8 @@ def router(store: Records, clock: Clock, wake: Callable[[Iterable[Pair], datetim
             expires=message.expires if message else None,
             recipients=[recipients[n] for n in shown],
             next=shown[-1] if len(numbers) > limit else None,
+            account=message.account if message else None,
+            pauses=[Pause.of(row) for row in await actions.pauses_of(message.account, domains)] if message else [],
         )
-
-    @routes.post("/retry", operation_id="retry_all")
-    async def retry_all() -> Retried:
-        """Try all waiting recipients now."""
-        return await _retry(UUID(int=0), UUID(int=2**128 - 1))
-
-    @routes.post("/{queue_id}/retry", operation_id="retry_message")
-    async def retry(queue_id: UUID) -> Retried:
-        """Try the waiting recipients of one message now."""
-        if await store.message(queue_id) is None:
-            raise NotFound(f"no message {queue_id.hex} is under way")
-        return await _retry(queue_id, queue_id)
-
-    async def _retry(first: UUID, last: UUID) -> Retried:
-        count, after = 0, (first, -1)
-        while True:  # in slices: no statement holds more rows than this
-            end = await store.retry_window(after, last, SLICE)
-            now = clock.now()
-            pairs = await store.retry(after, end or (last, 32767), now)
-            wake(pairs, now)
-            count += len(pairs)
-            if end is None:
-                return Retried(recipients=count)
-            after = end
 
     return routes

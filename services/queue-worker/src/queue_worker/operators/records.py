@@ -1,10 +1,16 @@
 """The records of the operators' API."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
+from mailkit.errors import BadRequest
+from queue_worker.models import HELD
+from queue_worker.operators.bulk import Batch
+from queue_worker.operators.filters import Asked, Text
+from queue_worker.storage import actions as changes
 from queue_worker.storage import records as rows
 
 
@@ -15,7 +21,7 @@ class QueuedRecipient(BaseModel):
     original: str
     """What the sender wrote; another address when it was forwarded."""
     state: str
-    next_attempt: datetime
+    next_attempt: datetime | None
     reply: str
 
 
@@ -30,8 +36,9 @@ class QueuedMessage(BaseModel):
     recipients: int
     """How many are still under way."""
     state: str
-    """`claimed` while one of the recipients is being tried, else `waiting`."""
-    next_attempt: datetime
+    """`claimed` while one of the recipients is being tried, else `waiting`; `held` if all recipients are."""
+    next_attempt: datetime | None
+    """Null if all recipients are held."""
     in_doubt: int
     """Attempts that may have delivered it: the answer was lost."""
     reply: str
@@ -50,12 +57,18 @@ class QueuedMessage(BaseModel):
             first_seen=row.first_seen,
             expires=row.expires,
             recipients=row.recipients,
-            next_attempt=row.due,
+            next_attempt=None if row.due == HELD else row.due,
             in_doubt=row.in_doubt,
-            state="claimed" if "claimed" in row.states else "waiting",
+            state=next(state for state in ("claimed", "waiting", "held") if state in row.states),
             reply=row.reply or "",
             named=[
-                QueuedRecipient(address=address, original=original, state=state, next_attempt=due, reply=reply)
+                QueuedRecipient(
+                    address=address,
+                    original=original,
+                    state=state,
+                    next_attempt=None if due == HELD else due,
+                    reply=reply,
+                )
                 for address, original, state, due, reply in zip(
                     row.addresses, row.originals, row.each_state, row.each_due, row.each_reply, strict=True
                 )
@@ -80,7 +93,7 @@ class Attempt(BaseModel):
 
 
 class Recipient(BaseModel):
-    """One recipient: under way (`waiting`, `claimed`) or finished (`delivered`, `failed`, `expired`)."""
+    """One recipient: under way (`waiting`, `claimed`, `held`) or finished (`delivered`, `failed`, `expired`, `removed`)."""
 
     address: str
     original: str
@@ -98,15 +111,19 @@ class Recipient(BaseModel):
     remote_host: str | None
     finished_at: datetime | None
     attempts: list[Attempt]
+    held_at: datetime | None = None
+    """Since when an operator holds it: it does not expire, and is tried once after its release also when `expires` is past."""
 
     @classmethod
     def under_way(cls, row: rows.UnderWay, expires: datetime, attempts: list[Attempt]) -> Self:
+        held = row.held_at is not None and row.state == "waiting"
         return cls(
-            **_common(row),
-            next_attempt=row.due if row.state == "waiting" else None,
+            **_common(row) | ({"state": "held"} if held else {}),
+            next_attempt=row.due if row.state == "waiting" and not held else None,
             expires=expires,
             finished_at=None,
             attempts=attempts,
+            held_at=row.held_at if held else None,
         )
 
     @classmethod
@@ -130,8 +147,83 @@ class MessageDetail(BaseModel):
     recipients: list[Recipient]
     next: int | None
     """The value of `after` for the recipients that follow; null if there are none."""
+    account: UUID | None = None
+    """The mailbox whose login or grant sent it."""
+    pauses: list["Pause"] = []
+    """Pauses that keep it, or some of its recipients, from being tried: it does not expire while they last."""
 
 
-class Retried(BaseModel):
+class ActionRequest(BaseModel):
+    """An action on the recipients that match all of what is given; `all` stands for no filter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["hold", "release", "retry", "remove", "bounce", "expire"]
+    ids: Annotated[list[UUID], Field(max_length=1000)] | None = None
+    filter: Asked | None = None
+    all: bool = False
+    reason: Text = "An administrator of this service returned this message. (#5.7.1)"
+    """What a bounce says."""
+    actor: Text = "operator"
+    """Who asks, for the log."""
+    dry_run: bool = False
+    after: UUID | None = None
+    """`next` of the batch before."""
+
+
+class Acted(BaseModel):
+    """The result of one batch."""
+
+    messages: int
     recipients: int
-    """How many recipients are tried now."""
+    """How many recipients were changed, or with `dry_run` would be."""
+    busy: int
+    """How many more match and are being tried at the moment: they are left alone."""
+    next: str | None
+    """`after` of the batch that follows; null if this was the last."""
+
+    @classmethod
+    def of(cls, done: Batch) -> Self:
+        return cls(
+            messages=done.messages,
+            recipients=done.recipients,
+            busy=done.busy,
+            next=done.next.hex if done.next else None,
+        )
+
+
+class PauseRequest(BaseModel):
+    """A pause to begin or to end."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["all", "destination", "account"]
+    value: Text | None = None
+    """The domain or the mailbox's id; none for all."""
+    reason: Text = "not given"
+    actor: Text = "operator"
+    """Who asks, for the log."""
+
+    def key(self) -> str:
+        """Return the value as it is stored. Raises BadRequest."""
+        if (self.kind == "all") == bool(self.value):
+            raise BadRequest("a destination is a domain, an account is a mailbox's id, and all has no value")
+        if self.kind != "account":
+            return (self.value or "").lower()
+        try:
+            return str(UUID(self.value or ""))
+        except ValueError as error:
+            raise BadRequest("an account is a mailbox's id") from error
+
+
+class Pause(BaseModel):
+    """Mail that is not tried: everything, a destination's, or an account's."""
+
+    kind: str
+    value: str
+    since: datetime
+    reason: str
+
+    @classmethod
+    def of(cls, row: changes.Paused) -> Self:
+        return cls(kind=row.kind, value=row.value, since=row.since, reason=row.reason)

@@ -15,12 +15,16 @@ queries = Queries("queue_worker.storage", "claims.sql")
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A pair of flow and domain with due recipients: their number, and their earliest and latest due time."""
+    """A pair of flow and domain with due recipients: their number, and their earliest and latest due time.
+
+    `paused`: an operator lets none of them be tried.
+    """
 
     pair: Pair
     due: datetime
     last: datetime
     recipients: int
+    paused: bool
 
 
 class Claims:
@@ -65,7 +69,13 @@ class Claims:
         More recipients are looked at if they became due at the same time as the last one.
         """
         rows = await self._pool.fetch(queries.due_destinations, now, after, most)
-        return [Due((row["flow"], row["destination"]), row["due"], row["last"], row["recipients"]) for row in rows]
+        facts = ("due", "last", "recipients", "paused")
+        return [Due((row["flow"], row["destination"]), *(row[name] for name in facts)) for row in rows]
+
+    async def pauses(self) -> str:
+        """Return a word for the pauses that there are: another one when a pause began or ended."""
+        found: str = await self._pool.fetchval(queries.pauses_mark)
+        return found
 
     async def renew(self, claims: Sequence[Claim], until: datetime) -> None:
         """Extend the leases of `claims` to `until`, except those that are lost."""

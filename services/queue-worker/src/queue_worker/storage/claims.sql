@@ -1,11 +1,18 @@
 -- name: claim_local
 -- Claim recipients with a local mailbox that became due after $5, waiting ones and those of a worker whose lease has expired.
 with c as (
-    select message_id, n, due from queue.recipient
-     where mailbox_id is not null and due > $5 and due <= $1 order by due limit $4 for update skip locked
+    select message_id, n, due from queue.recipient r
+     where mailbox_id is not null and due > $5 and due <= $1
+       and (not exists (select from queue.pause)
+            or (select count(*) from queue.pause where kind = 'all')
+             + (select count(*) from queue.pause
+                 where kind = 'destination' and value = lower(substr(r.address, length(r.address) - position('@' in reverse(r.address)) + 2)))
+             + (select count(*) from queue.pause p join queue.message m on p.value = m.account::text
+                 where m.id = r.message_id and p.kind = 'account') = 0)
+     order by due limit $4 for update skip locked
 ), u as (
     update queue.recipient r
-       set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false
+       set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false, held_at = null
       from c where r.message_id = c.message_id and r.n = c.n
     returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.quota_limit, r.limit_version, r.attempt,
               r.tries, r.looped, c.due
@@ -15,11 +22,18 @@ select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce
 
 -- name: due_destinations
 -- The pairs of domain and flow of the first $3 remote recipients that became due after $2, and of those that became due at
--- the same time as the last of them.
-select destination, flow, min(due) as due, max(due) as last, count(*) as recipients
+-- the same time as the last of them. `paused`: they are not to be tried.
+select destination, flow, min(due) as due, max(due) as last, count(*) as recipients,
+       (select count(*) from queue.pause where kind = 'all') > 0
+       or (select count(*) from queue.pause where kind = 'destination' and value = r.destination) > 0
+       or (select count(*) from queue.pause where kind = 'account' and value = r.flow::text) > 0 as paused
   from (select destination, flow, due from queue.recipient
-         where mailbox_id is null and due > $2 and due <= $1 order by due fetch first ($3::int) rows with ties) r
+         where destination <> '' and due > $2 and due <= $1 order by due fetch first ($3::int) rows with ties) r
  group by destination, flow
+
+-- name: pauses_mark
+-- What the pauses are, in one word: it changes when one begins or ends.
+select coalesce(md5(string_agg(kind || ' ' || value || ' ' || since, ',' order by kind, value)), '') from queue.pause
 
 -- name: claim_remote
 -- Claim due remote recipients, up to $4 for each pair of domain $5 and flow $6, of those due at $7 or later. `was_sent`: the last worker may have sent
@@ -36,9 +50,12 @@ with s as materialized (
          where mailbox_id is null and destination = d.destination and flow = d.flow and due >= d.since and due <= $1
          order by due limit d.most for update skip locked
       ) r
+     where (select count(*) from queue.pause where kind = 'all') = 0
+       and (select count(*) from queue.pause where kind = 'destination' and value = d.destination) = 0
+       and (select count(*) from queue.pause where kind = 'account' and value = d.flow::text) = 0
 ), u as (
     update queue.recipient r
-       set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false,
+       set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false, held_at = null,
            database_life = s.life
       from c, s where r.message_id = c.message_id and r.n = c.n
     returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.attempt, r.tries,
@@ -63,7 +80,7 @@ update queue.recipient r set due = $5 from c where r.message_id = c.message_id a
 with l as (
     update queue.recipient set due = $1 where mailbox_id is not null and due > $1 and due <= $2 and state = 'claimed'
 )
-update queue.recipient set due = $1 where mailbox_id is null and due > $1 and due <= $2 and state = 'claimed'
+update queue.recipient set due = $1 where destination <> '' and due > $1 and due <= $2 and state = 'claimed'
 
 -- name: mark_dot
 -- Set the "dot sent" mark, fenced by attempt and unexpired lease (decision 6). The dot may be sent for the rows returned.

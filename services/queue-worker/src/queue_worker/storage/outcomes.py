@@ -13,7 +13,7 @@ import asyncpg
 
 from bodystore import WATCHED, BodyStore, Entering
 from mailkit.postgres.pool import Connection, Queries
-from queue_worker.models import Claim, Decision, QueueEntry
+from queue_worker.models import Claim, Decision, Key, QueueEntry
 from queue_worker.storage.claims import fences
 from queue_worker.storage.handovers import bodies_of, insert
 
@@ -111,6 +111,12 @@ class OutcomeTransaction:
     async def give_back(self, back: Sequence[Decision]) -> None:
         """Set recipients back to waiting as if they had not been claimed."""
         await self._connection.execute(queries.give_back, *_fences(back), self._worker, [d.due for d in back])
+
+    async def remove(self, keys: Sequence[Key], now: datetime) -> list[Key]:
+        """Move the waiting recipients of `keys` to the history as removed; return them."""
+        ids, numbers = [message_id for message_id, _ in keys], [n for _, n in keys]
+        rows = await self._connection.fetch(queries.remove, ids, numbers, now)
+        return [(row["message_id"], row["n"]) for row in rows]
 
     async def drop(self, ids: Sequence[UUID], now: datetime) -> None:
         """Delete those of the messages `ids` that have no recipients left, and note that their bodies lose a reference."""

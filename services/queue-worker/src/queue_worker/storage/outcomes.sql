@@ -46,6 +46,20 @@ update queue.recipient r
   from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[]) as t(message_id, n, attempt, due)
  where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
 
+-- name: remove
+-- Move the waiting recipients ($1, $2) from the queue to the history without an attempt, for an operator.
+with d as (
+    delete from queue.recipient r using unnest($1::uuid[], $2::smallint[]) as t(message_id, n)
+     where r.message_id = t.message_id and r.n = t.n and r.state = 'waiting'
+    returning r.*
+)
+insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
+                            tries, in_doubt, first_seen, finished_at)
+select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, 'removed', d.status, d.reply, d.remote_host,
+       d.tries, d.in_doubt, m.first_seen, $3
+  from d join queue.message m on m.id = d.message_id
+returning message_id, n
+
 -- name: drop_messages
 -- Delete messages without recipients; their bodies lose the queue's reference.
 delete from queue.message m

@@ -1,4 +1,4 @@
-"""What operators see of messages under way and of the history, and retries at once."""
+"""What operators see of messages under way and of the history."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -9,9 +9,13 @@ from uuid import UUID
 import asyncpg
 
 from mailkit.postgres.pool import Queries
-from queue_worker.models import Key, Pair
+from queue_worker.models import Key
 
 queries = Queries("queue_worker.storage", "records.sql")
+
+_LAST = UUID(int=2**128 - 1)
+#: Messages named by their ids that one statement looks at, whatever the number of their recipients.
+SOME = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Message:
     size: int
     first_seen: datetime
     expires: datetime
+    account: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class UnderWay(Recipient):
     """A recipient under way."""
 
     due: datetime
+    held_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +98,31 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which messages are listed; None: any. `domain` is a recipient's, in lower case."""
+    """Which recipients are meant; None: any. `domain` is in lower case; `since`, `until`: when the message was accepted."""
 
     sender: str | None = None
     recipient: str | None = None
     domain: str | None = None
+    account: UUID | None = None
     state: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    reply: str | None = None
+    ids: list[UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A recipient that a filter matches. `state`: waiting, claimed or held."""
+
+    message_id: UUID
+    n: int
+    state: str
+
+    @property
+    def key(self) -> Key:
+        """The recipient."""
+        return self.message_id, self.n
 
 
 class Records:
@@ -106,25 +131,42 @@ class Records:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def window_end(self, after: UUID, size: int) -> UUID | None:
-        """Return the last of the `size` messages after `after`; None if there are fewer."""
-        found: UUID | None = await self._pool.fetchval(queries.window_end, after, size)
-        return found
+    async def matching(self, after: UUID, wanted: Filter, size: int) -> tuple[list[Matched], UUID | None]:
+        """Look at the next `size` recipients after message `after`, and at the others of the last one's message.
 
-    async def messages(self, after: UUID, until: UUID | None, limit: int, wanted: Filter, named: int) -> list[Listed]:
-        """Return messages under way, oldest first, after `after` up to `until`, with their first `named` recipients."""
+        Return those that match, and the last message looked at, None if no more follow.
+        """
+        ids, end = wanted.ids, None
+        if ids is None:
+            end = await self._pool.fetchval(queries.window_end, after, size)
+        else:
+            left = sorted(id for id in ids if id > after)
+            ids = left[:SOME]
+            end = ids[-1] if len(left) > SOME else None
         rows = await self._pool.fetch(
-            queries.list_messages,
+            queries.matching,
             after,
-            limit,
+            end or _LAST,
+            ids,
             wanted.sender,
+            wanted.account,
+            wanted.until,
+            wanted.since,
             wanted.recipient,
             wanted.domain,
             wanted.state,
-            until,
-            named,
+            wanted.reply,
         )
-        return [_of(Listed, row) for row in rows]
+        return [Matched(*row) for row in rows], end
+
+    async def unknown(self, ids: Sequence[UUID]) -> UUID | None:
+        """Return one of `ids` that is neither under way nor in the history."""
+        found: UUID | None = await self._pool.fetchval(queries.unknown, ids)
+        return found
+
+    async def messages(self, ids: Sequence[UUID], named: int) -> list[Listed]:
+        """Return those of the messages `ids` that are under way, oldest first, with their first `named` recipients."""
+        return [_of(Listed, row) for row in await self._pool.fetch(queries.list_messages, ids, named)]
 
     async def message(self, queue_id: UUID) -> Message | None:
         """Return a message under way."""
@@ -142,16 +184,6 @@ class Records:
     async def attempts(self, queue_id: UUID, numbers: Sequence[int], most: int) -> list[Attempt]:
         """Return the last `most` earlier attempts of each of the recipients `numbers`, oldest first."""
         return [_of(Attempt, row) for row in await self._pool.fetch(queries.show_attempts, queue_id, numbers, most)]
-
-    async def retry_window(self, after: Key, last: UUID, size: int) -> Key | None:
-        """Return the last of the `size` recipients after `after` of messages up to `last`; None if there are fewer."""
-        row = await self._pool.fetchrow(queries.retry_window, *after, last, size)
-        return (row["message_id"], row["n"]) if row else None
-
-    async def retry(self, after: Key, until: Key, now: datetime) -> list[Pair]:
-        """Make the waiting recipients after `after` up to `until` due at `now`; return the pair of each."""
-        rows = await self._pool.fetch(queries.retry_now, *after, *until, now)
-        return [(row["flow"], row["destination"]) for row in rows]
 
 
 Row = TypeVar("Row", Listed, Message, UnderWay, Finished, Attempt)

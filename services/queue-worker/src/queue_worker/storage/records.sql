@@ -1,29 +1,46 @@
 -- name: window_end
--- The last of the $2 messages after $1; no row if there are fewer.
-select id from queue.message where id > $1 order by id offset $2 - 1 limit 1
+-- The message of the $2-th recipient after message $1; no row if there are fewer.
+select message_id from queue.recipient where message_id > $1 order by message_id, n offset $2 - 1 limit 1
+
+-- name: matching
+-- Recipients of the messages after $1 up to $2 that a filter matches: of the messages $3, of sender $4, of account $5, accepted
+-- at $6 or before, at $7 or later; with the address $8, in the domain $9, in state $10, with the text $11 in the last reply.
+select m.id as message_id, r.n, case when r.held_at is not null and r.state = 'waiting' then 'held' else r.state end as state
+  from queue.message m join queue.recipient r on r.message_id = m.id
+ where m.id > $1 and m.id <= $2 and ($3::uuid[] is null or m.id = any($3)) and ($4::text is null or m.mail_from = $4)
+   and ($5::uuid is null or m.account = $5) and ($6::timestamptz is null or m.first_seen <= $6)
+   and ($7::timestamptz is null or m.first_seen >= $7) and ($8::text is null or r.address = $8 or r.original = $8)
+   and ($9::text is null or r.destination = $9 or right(lower(r.address), length($9) + 1) = '@' || $9)
+   and ($10::text is null or case when r.held_at is not null and r.state = 'waiting' then 'held' else r.state end = $10)
+   and ($11::text is null or strpos(lower(r.reply), lower($11)) > 0)
+ order by m.id, r.n
+
+-- name: unknown
+-- One of the ids $1 that is neither a message under way nor in the history.
+select id from unnest($1::uuid[]) as t(id)
+ where not exists (select from queue.message m where m.id = t.id)
+   and not exists (select from queue.finished f where f.message_id = t.id)
+ limit 1
 
 -- name: list_messages
--- Operators: messages under way, oldest first, after $1 up to $7; of sender $3, with a recipient $4, for domain $5, in state
--- $6. The first $8 recipients of each are named.
+-- Messages under way of the ids $1, oldest first. The first $2 recipients of each are named.
 select m.id, m.mail_from, m.size, m.first_seen, m.expires, r.recipients, r.due, r.in_doubt, r.states, r.reply,
        f.addresses, f.originals, f.each_state, f.each_due, f.each_reply
-  from (select m.* from queue.message m
-         where m.id > $1 and ($7::uuid is null or m.id <= $7) and ($3::text is null or m.mail_from = $3)
-           and exists (select from queue.recipient x
-                        where x.message_id = m.id and ($4::text is null or x.address = $4 or x.original = $4)
-                          and ($5::text is null or x.address like '%@' || $5) and ($6::text is null or x.state = $6))
-         order by m.id limit $2) m
+  from queue.message m
        cross join lateral (
-         select count(*) as recipients, min(due) as due, sum(in_doubt) as in_doubt, array_agg(distinct state) as states,
+         select count(*) as recipients, min(due) as due, sum(in_doubt) as in_doubt,
+                array_agg(distinct case when held_at is not null and state = 'waiting' then 'held' else state end) as states,
                 left((array_agg(reply order by n) filter (where reply <> ''))[1], 1000) as reply
            from queue.recipient where message_id = m.id
        ) r
        cross join lateral (
          select array_agg(address order by n) as addresses, array_agg(original order by n) as originals,
-                array_agg(state order by n) as each_state, array_agg(due order by n) as each_due,
+                array_agg(case when held_at is not null and state = 'waiting' then 'held' else state end order by n) as each_state,
+                array_agg(due order by n) as each_due,
                 array_agg(left(reply, 1000) order by n) as each_reply
-           from (select * from queue.recipient where message_id = m.id order by n limit $8) first
+           from (select * from queue.recipient where message_id = m.id order by n limit $2) first
        ) f
+ where m.id = any($1::uuid[]) and r.recipients > 0
  order by m.id
 
 -- name: show_message
@@ -40,18 +57,3 @@ select * from queue.finished where message_id = $1 and n > $2 order by n limit $
 select a.* from unnest($2::smallint[]) as r(n) cross join lateral (
     select * from queue.attempt where message_id = $1 and n = r.n order by attempt desc limit $3
 ) a order by a.n, a.attempt
-
--- name: retry_window
--- The last of the $4 recipients after ($1, $2) of the messages up to $3; no row if there are fewer.
-select message_id, n from queue.recipient
- where (message_id, n) > ($1, $2::smallint) and message_id <= $3 order by message_id, n offset $4 - 1 limit 1
-
--- name: retry_now
--- Operators: make waiting recipients after ($1, $2) up to ($3, $4) due now. Those being claimed at the moment are skipped.
-with c as (
-    select message_id, n from queue.recipient
-     where state = 'waiting' and (message_id, n) > ($1, $2::smallint) and (message_id, n) <= ($3, $4::smallint)
-       for update skip locked
-)
-update queue.recipient r set due = least(r.due, $5) from c where r.message_id = c.message_id and r.n = c.n
-returning r.destination, r.flow

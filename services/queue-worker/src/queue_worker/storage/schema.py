@@ -115,16 +115,30 @@ recipient = Table(
         server_default=text("''"),
         comment="The address of ours whose forward or catch-all leads to it",
     ),
+    time("held_at", nullable=True, comment="Since when an operator holds it; its due time is then the year 9999"),
     PrimaryKeyConstraint("message_id", "n", name="recipient_pkey"),
     CheckConstraint("state in ('waiting', 'claimed')", name="recipient_state"),
     CheckConstraint("(state = 'claimed') = (worker is not null and claimed_at is not null)", name="recipient_claim"),
     CheckConstraint("(destination = '') = (mailbox_id is not null)", name="recipient_destination"),
     Index("recipient_local_due", "due", postgresql_where=text("mailbox_id is not null")),
-    Index("recipient_remote_due", "due", postgresql_where=text("mailbox_id is null")),
+    # its condition is another, so that no plan claims a pair's recipients by it
+    Index("recipient_remote_due", "due", postgresql_where=text("destination <> ''")),
     Index("recipient_remote_flow", "destination", "flow", "due", postgresql_where=text("mailbox_id is null")),
     comment="Recipients under way; a row leaves for queue.finished",
 )
 
+#: What operators let wait, mail that is accepted later included: claims leave it alone (docs/decisions/0066).
+pause = Table(
+    "pause",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False, comment="A domain, the id of a mailbox, or empty for all"),
+    time("since"),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("kind", "value", name="pause_pkey"),
+    CheckConstraint("kind in ('all', 'destination', 'account')", name="pause_kind"),
+    comment="Destinations and accounts whose mail is not tried; all: no mail is",
+)
 #: What triggers on `recipient` note of each statement; a measurement makes one row of all.
 depth_change = Table(
     "depth_change",
@@ -154,7 +168,7 @@ finished = Table(
     time("first_seen"),
     time("finished_at"),
     PrimaryKeyConstraint("message_id", "n", name="finished_pkey"),
-    CheckConstraint("state in ('delivered', 'failed', 'expired')", name="finished_state"),
+    CheckConstraint("state in ('delivered', 'failed', 'expired', 'removed')", name="finished_state"),
     postgresql_partition_by="RANGE (message_id)",
     comment="Where recipients that left went, for a week",
 )

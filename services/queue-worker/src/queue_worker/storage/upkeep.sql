@@ -20,7 +20,7 @@ select 'local' as kind, count(*) filter (where state = 'claimed') as recipients
   from (select state from queue.recipient where mailbox_id is not null and due > $1 and due <= $2 order by due limit $3) r
 union all
 select 'remote', count(*) filter (where state = 'claimed')
-  from (select state from queue.recipient where mailbox_id is null and due > $1 and due <= $2 order by due limit $3) r
+  from (select state from queue.recipient where destination <> '' and due > $1 and due <= $2 order by due limit $3) r
 
 -- name: oldest_local
 -- For metrics: the earliest due time after $1 of a recipient with a local mailbox. The walk finds that of the remote ones.

@@ -12,7 +12,8 @@ min_code = 2
 STATEMENTS = (
     # an invalid index that an interrupted migration left
     "drop index concurrently if exists queue.recipient_remote_due",
-    "create index concurrently recipient_remote_due on queue.recipient (due) where mailbox_id is null",
+    # not "mailbox_id is null", the condition of recipient_remote_flow: no plan may claim a pair's recipients by this index
+    "create index concurrently recipient_remote_due on queue.recipient (due) where destination <> ''",
 )
 
 

@@ -1,0 +1,133 @@
+"""One action on the recipients that a filter matches: in batches, each a transaction, each of which may be repeated."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+from uuid import UUID
+
+from mailkit.process.clock import Clock
+from mailkit.process.logs import get_logger
+from queue_worker.delivery.leases import LEASE, Leases
+from queue_worker.delivery.record import Recorder
+from queue_worker.models import Key, Outcome, Pair, Result
+from queue_worker.storage.actions import Actions
+from queue_worker.storage.records import Filter, Matched, Records
+
+log = get_logger()
+
+#: Recipients that one statement looks at, and after how many matched ones a batch ends.
+WINDOW = 2000
+BATCH = 2000
+#: Windows of a batch in which nothing matched.
+WINDOWS = 10
+#: Recipients given up in one transaction, whose bounces are in memory together.
+GIVEN_UP = 200
+#: The states that each action changes. A claimed recipient is being tried: it is left alone, and counted.
+CHANGES = {
+    "hold": {"waiting"},
+    "release": {"held"},
+    "retry": {"waiting"},
+    "remove": {"waiting", "held"},
+    "bounce": {"waiting", "held"},
+    "expire": {"waiting", "held"},
+}
+_UNTRIED = "It was not tried. (#4.4.7)"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a batch changed. `busy`: recipients that match and are being tried. `next`: the last message looked at, if more follow."""
+
+    messages: int
+    recipients: int
+    busy: int
+    next: UUID | None
+
+
+class Bulk:
+    """The actions of one worker."""
+
+    def __init__(
+        self,
+        records: Records,
+        actions: Actions,
+        recorder: Recorder,
+        leases: Leases,
+        clock: Clock,
+        wake: Callable[[Iterable[Pair], datetime], None],
+    ) -> None:
+        self._records = records
+        self._actions = actions
+        self._recorder = recorder
+        self._leases = leases
+        self._clock = clock
+        self._wake = wake
+
+    async def batch(self, action: str, wanted: Filter, after: UUID, *, reason: str, dry_run: bool) -> Batch:
+        """Look at the recipients after message `after` until enough of them match, and change those; see CHANGES."""
+        messages = recipients = busy = 0
+        last: UUID | None = after
+        for _ in range(WINDOWS):
+            if last is None or recipients >= BATCH:
+                break
+            found, last = await self._records.matching(last, wanted, WINDOW)
+            busy += sum(each.state == "claimed" for each in found)
+            some = [each for each in found if each.state in CHANGES[action]]
+            changed = len(some)
+            if some and not dry_run:
+                changed = await self._change(action, [each.key for each in some], reason)
+            recipients += changed
+            busy += len(some) - changed  # claimed meanwhile
+            messages += sum(1 for _ in groupby(some, key=attrgetter("message_id")))
+        return Batch(messages, recipients, busy, last)
+
+    async def _change(self, action: str, keys: Sequence[Key], reason: str) -> int:
+        now = self._clock.now()
+        if action == "hold":
+            return len(await self._actions.hold(keys, now))
+        if action == "remove":
+            return await self._recorder.remove(keys)
+        if action in ("release", "retry"):
+            change = self._actions.release if action == "release" else self._actions.retry
+            pairs = await change(keys, now)
+            self._wake(pairs, now)
+            return len(pairs)
+        return sum(
+            [
+                await self._give_up(keys[start : start + GIVEN_UP], None if action == "expire" else reason)
+                for start in range(0, len(keys), GIVEN_UP)
+            ]
+        )
+
+    async def _give_up(self, keys: Sequence[Key], reason: str | None) -> int:
+        """Claim recipients and record them as refused for `reason`, or without one as expired: their senders get bounces."""
+        now = self._clock.now()
+        taken = await self._actions.take(keys, now, now + LEASE)
+        claims = [each.claim for each in taken]
+        self._leases.hold(claims)
+        try:
+            if reason is not None:
+                results = [Result(claim, Outcome.failed, "5.7.1", reason) for claim in claims]
+            else:
+                results = [
+                    Result(
+                        replace(each.claim, expires=now),
+                        Outcome.deferred,
+                        each.status or "4.4.7",
+                        each.reply or _UNTRIED,
+                        each.remote_host,
+                        each.diagnostic,
+                    )
+                    for each in taken
+                ]
+            await self._recorder.record(results)
+        finally:
+            self._leases.release(claims)
+        return len(claims)
+
+
+def matched(found: Sequence[Matched]) -> list[UUID]:
+    """Return the messages of `found`, in order."""
+    return [message_id for message_id, _ in groupby(found, key=attrgetter("message_id"))]

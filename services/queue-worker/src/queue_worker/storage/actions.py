@@ -1,0 +1,89 @@
+"""Changes by operators: recipients held, released, made due and taken to be given up; pauses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from mailkit.postgres.pool import Queries
+from queue_worker.models import HELD, Claim, Key, Pair
+
+queries = Queries("queue_worker.storage", "actions.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Mail that is not tried: all of it, a destination's, or an account's. `value` is a domain or a mailbox's id."""
+
+    kind: str
+    value: str
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A recipient claimed to be given up, with what its last attempt said."""
+
+    claim: Claim
+    status: str
+    reply: str
+    remote_host: str | None
+    diagnostic: str | None
+
+
+class Actions:
+    """The statements of `actions.sql`, for one worker."""
+
+    def __init__(self, pool: asyncpg.Pool, worker: UUID) -> None:
+        self._pool = pool
+        self._worker = worker
+
+    async def hold(self, keys: Sequence[Key], now: datetime) -> list[Pair]:
+        """Hold the recipients `keys`; return the pair of each one that was not held before."""
+        return _pairs(await self._pool.fetch(queries.hold, *_columns(keys), now, HELD))
+
+    async def release(self, keys: Sequence[Key], now: datetime) -> list[Pair]:
+        """Make the held recipients of `keys` due now; return the pair of each."""
+        return _pairs(await self._pool.fetch(queries.release, *_columns(keys), now))
+
+    async def retry(self, keys: Sequence[Key], now: datetime) -> list[Pair]:
+        """Make the waiting recipients of `keys` due now; return the pair of each."""
+        return _pairs(await self._pool.fetch(queries.retry, *_columns(keys), now))
+
+    async def take(self, keys: Sequence[Key], now: datetime, until: datetime) -> list[Taken]:
+        """Claim the waiting recipients of `keys`, held ones too, until `until`."""
+        rows = await self._pool.fetch(queries.take, *_columns(keys), now, self._worker, until)
+        said = ("status", "reply", "remote_host", "diagnostic")
+        return [
+            Taken(Claim(**{k: v for k, v in row.items() if k not in said}), *(row[name] for name in said))
+            for row in rows
+        ]
+
+    async def pauses(self, after: tuple[str, str], limit: int) -> list[Paused]:
+        """Return pauses by kind and value, above `after`."""
+        return [Paused(**dict(row)) for row in await self._pool.fetch(queries.pauses, *after, limit)]
+
+    async def pause(self, kind: str, value: str, now: datetime, reason: str) -> Paused:
+        """Add a pause; a repeated one keeps its time."""
+        (row,) = await self._pool.fetch(queries.pause, kind, value, now, reason)
+        return Paused(**dict(row))
+
+    async def resume(self, kind: str, value: str) -> Paused | None:
+        """End a pause; None if there is none."""
+        row = await self._pool.fetchrow(queries.resume, kind, value)
+        return Paused(**dict(row)) if row else None
+
+    async def pauses_of(self, account: UUID | None, domains: Sequence[str]) -> list[Paused]:
+        """Return the pauses that keep a message of `account` from `domains`."""
+        return [Paused(**dict(row)) for row in await self._pool.fetch(queries.pauses_of, account, domains)]
+
+
+def _columns(keys: Sequence[Key]) -> tuple[list[UUID], list[int]]:
+    return [message_id for message_id, _ in keys], [n for _, n in keys]
+
+
+def _pairs(rows: Sequence[asyncpg.Record]) -> list[Pair]:
+    return [(row["flow"], row["destination"]) for row in rows]

@@ -1,0 +1,65 @@
+-- name: hold
+-- Hold the waiting recipients ($1, $2) since $3: due at $4, the end of time. Those being claimed at the moment are skipped.
+with c as (
+    select r.message_id, r.n from queue.recipient r
+      join unnest($1::uuid[], $2::smallint[]) as t(message_id, n) on r.message_id = t.message_id and r.n = t.n
+     where r.state = 'waiting' and r.held_at is null for update of r skip locked
+)
+update queue.recipient r set held_at = $3, due = $4 from c where r.message_id = c.message_id and r.n = c.n
+returning r.flow, r.destination
+
+-- name: release
+-- Release the held recipients ($1, $2): they are due at $3.
+with c as (
+    select r.message_id, r.n from queue.recipient r
+      join unnest($1::uuid[], $2::smallint[]) as t(message_id, n) on r.message_id = t.message_id and r.n = t.n
+     where r.state = 'waiting' and r.held_at is not null for update of r skip locked
+)
+update queue.recipient r set held_at = null, due = $3 from c where r.message_id = c.message_id and r.n = c.n
+returning r.flow, r.destination
+
+-- name: retry
+-- Make the waiting recipients ($1, $2) that are not held due at $3, unless they are due already.
+with c as (
+    select r.message_id, r.n from queue.recipient r
+      join unnest($1::uuid[], $2::smallint[]) as t(message_id, n) on r.message_id = t.message_id and r.n = t.n
+     where r.state = 'waiting' and r.held_at is null for update of r skip locked
+)
+update queue.recipient r set due = least(r.due, $3) from c where r.message_id = c.message_id and r.n = c.n
+returning r.flow, r.destination
+
+-- name: take
+-- Claim the waiting recipients ($1, $2) at $3 for worker $4 until $5, as if they were due, to give them up.
+with s as materialized (
+    select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ' ' || extract(epoch from pg_postmaster_start_time()) as life
+), c as (
+    select r.message_id, r.n from queue.recipient r
+      join unnest($1::uuid[], $2::smallint[]) as t(message_id, n) on r.message_id = t.message_id and r.n = t.n
+     where r.state = 'waiting' for update of r skip locked
+), u as (
+    update queue.recipient r
+       set state = 'claimed', attempt = r.attempt + 1, worker = $4, claimed_at = $3, due = $5, dot_sent = false, held_at = null,
+           database_life = s.life
+      from c, s where r.message_id = c.message_id and r.n = c.n
+    returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.mailbox_id, r.attempt, r.tries,
+              r.status, r.reply, r.remote_host, r.diagnostic
+)
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce
+  from u join queue.message m on m.id = u.message_id
+
+-- name: pauses
+select kind, value, since, reason from queue.pause where (kind, value) > ($1, $2) order by kind, value limit $3
+
+-- name: pause
+-- A repeated pause keeps its time.
+insert into queue.pause (kind, value, since, reason) values ($1, $2, $3, $4)
+on conflict (kind, value) do update set reason = excluded.reason returning kind, value, since, reason
+
+-- name: resume
+delete from queue.pause where kind = $1 and value = $2 returning kind, value, since, reason
+
+-- name: pauses_of
+-- Pauses that keep a message of account $1 from the domains $2.
+select kind, value, since, reason from queue.pause
+ where kind = 'all' or kind = 'account' and value = $1::uuid::text or kind = 'destination' and value = any($2::text[])
+ order by kind, value
