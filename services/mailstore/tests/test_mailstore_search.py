@@ -312,3 +312,9 @@ async def test_a_day_is_from_midnight_to_midnight(store, mailbox_id):
     for key, found in (("BEFORE", [1, 2, 3, 4]), ("ON", []), ("SINCE", [])):
         answer = await store.front.search(SearchQuestion(mailbox_id, 1, [key, "9999-12-31"]))
         assert uids(answer.uids) == found, key
+
+
+async def test_the_subject_is_searched_as_the_envelope_shows_it(store, mailbox_id):
+    """Folded and with runs of white space as one space."""
+    await store.append(mailbox_id, b"Subject: a  b\tc\r\n d\r\n\r\nx\r\n")
+    assert uids((await store.front.search(SearchQuestion(mailbox_id, 1, ["SUBJECT", "a b c d"]))).uids) == [1]

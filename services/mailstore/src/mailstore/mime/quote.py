@@ -56,6 +56,10 @@ def text(value: bytes | None) -> bytes:
         return NIL
     if _untidy(value) is None:
         return b'"%b"' % value
-    value = _unfold(value).replace(b"\0", _NUL)
-    value = _whitespace.sub(b" ", value).strip(b" ")
+    value = tidied(value).replace(b"\0", _NUL)
     return literal(value) if value else b'""'
+
+
+def tidied(value: bytes) -> bytes:
+    """Return an unstructured text unfolded and with runs of white space as one space."""
+    return _whitespace.sub(b" ", _unfold(value)).strip(b" ")

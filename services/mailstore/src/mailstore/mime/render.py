@@ -8,6 +8,7 @@ from mailstore.mime.bodystructure import envelope, structure_of
 from mailstore.mime.compared import Compared, compared_values
 from mailstore.mime.dates import parse_date
 from mailstore.mime.envelope import read_envelope
+from mailstore.mime.quote import tidied
 from mailstore.mime.sections import pack
 from mailstore.mime.structure import scan
 from mailstore.mime.words import header_text
@@ -52,8 +53,5 @@ def render(body: bytes) -> Rendered:
 
 
 def _text(values: list[bytes] | None) -> str:
-    if not values:
-        return ""
-    if len(values) == 1:
-        return header_text(values[0])
-    return "\n".join([header_text(value) for value in values[:100]])
+    """Decoded fields, with white space as the ENVELOPE shows it, since SEARCH SUBJECT compares that (RFC 3501 6.4.4)."""
+    return "\n".join([header_text(tidied(value)) for value in (values or [])[:100]])
