@@ -12,6 +12,7 @@ from tests.support.world import World
 
 from .differences import listed
 from .sessions import Dovecot, Postrider
+from .tap import Tap
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +54,11 @@ def pair(run: Run) -> Iterator[Pair]:
     yield Pair(messages, ours, theirs)
     ours.close()
     theirs.close()
+
+
+@pytest.fixture
+def tap(run: Run) -> Iterator[Tap]:
+    """A relay that notes what a client sends."""
+    made = Tap(run)
+    yield made
+    made.close()

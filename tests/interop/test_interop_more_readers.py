@@ -9,6 +9,7 @@ from tests.support.clients import imap, inbox, smtp
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
 
+from .tap import Tap
 from .terminal import in_terminal
 from .test_interop_readers import sh
 
@@ -39,14 +40,14 @@ def compressed(run: Run) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
-def test_offlineimap_fetches_flags_and_deletes(run: Run, user: Account, tmp_path: Path) -> None:
+def test_offlineimap_fetches_flags_and_deletes(run: Run, user: Account, tap: Tap, tmp_path: Path) -> None:
     sent = three(run, user)
     before = compressed(run)
     config = tmp_path / "offlineimaprc"
     config.write_text(
         f"[general]\naccounts = one\nmetadata = {tmp_path}/state\nui = basic\n[Account one]\nlocalrepository = here\n"
         f"remoterepository = there\n[Repository here]\ntype = Maildir\nlocalfolders = {tmp_path}/mail\n[Repository there]\n"
-        f"type = IMAP\nremotehost = localhost\nremoteport = {run.port('IMAPS')}\nremoteuser = {user.address}\n"
+        f"type = IMAP\nremotehost = localhost\nremoteport = {tap.port('IMAPS')}\nremoteuser = {user.address}\n"
         f"remotepass = {user.password}\nssl = yes\nsslcacertfile = {run.ca_file}\nauth_mechanisms = PLAIN\nusecompression = yes\n"
     )
     sh("offlineimap", "-c", str(config), "-o", home=tmp_path)
@@ -65,12 +66,13 @@ def test_offlineimap_fetches_flags_and_deletes(run: Run, user: Account, tmp_path
     assert len(inbox(run, user)) == 2
     assert len(flagged(run, user, "FLAGGED")) == 1
     assert compressed(run) >= before + 2
+    tap.check("offlineimap")
 
 
-def test_getmail_takes_and_deletes(run: Run, user: Account, tmp_path: Path) -> None:
+def test_getmail_takes_and_deletes(run: Run, user: Account, tap: Tap, tmp_path: Path) -> None:
     sent = three(run, user)
     (tmp_path / "getmailrc").write_text(
-        f"[retriever]\ntype = SimplePOP3SSLRetriever\nserver = localhost\nport = {run.port('POP3S')}\n"
+        f"[retriever]\ntype = SimplePOP3SSLRetriever\nserver = localhost\nport = {tap.port('POP3S')}\n"
         f"username = {user.address}\npassword = {user.password}\nca_certs = {run.ca_file}\n[destination]\n"
         f"type = MDA_external\npath = /bin/sh\narguments = ('-c', 'cat >> {tmp_path}/got')\nallow_root_commands = true\n[options]\ndelete = true\nread_all = true\ndelivered_to = false\nreceived = false\n"
     )
@@ -80,14 +82,15 @@ def test_getmail_takes_and_deletes(run: Run, user: Account, tmp_path: Path) -> N
     for one in sent:
         assert one.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n") in got
     assert inbox(run, user) == []
+    tap.check("getmail")
 
 
-def test_mutt_saves_flags_and_deletes(run: Run, user: Account, tmp_path: Path) -> None:
+def test_mutt_saves_flags_and_deletes(run: Run, user: Account, tap: Tap, tmp_path: Path) -> None:
     sent = three(run, user)
     before = compressed(run)
     rc = tmp_path / "muttrc"
     rc.write_text(
-        f'set folder="imaps://localhost:{run.port("IMAPS")}/"\nset imap_user="{user.address}"\n'
+        f'set folder="imaps://localhost:{tap.port("IMAPS")}/"\nset imap_user="{user.address}"\n'
         f'set imap_pass="{user.password}"\nset ssl_starttls=yes\nset imap_deflate=yes\n'
         f'set certificate_file="{run.ca_file}"\nset ssl_verify_host=no\nset header_cache=""\nset spoolfile="+INBOX"\n'
         f"set delete=yes\nset quit=yes\nset confirmappend=no\nset confirmcreate=no\nset wait_key=no\nset sort=mailbox-order\n"
@@ -100,3 +103,4 @@ def test_mutt_saves_flags_and_deletes(run: Run, user: Account, tmp_path: Path) -
     assert compressed(run) == before + 1
     saved = (tmp_path / "saved").read_bytes()
     assert sent[1].partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n").rstrip() in saved
+    tap.check("mutt")

@@ -14,6 +14,8 @@ from tests.support.clients import imap, inbox, smtp, tls_context
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
 
+from .tap import Tap
+
 
 def sh(*words: str, home: Path) -> subprocess.CompletedProcess[bytes]:
     done = subprocess.run(
@@ -34,11 +36,11 @@ def sent(run: Run, user: Account) -> list[bytes]:
     return made
 
 
-def test_mbsync_both_ways(run: Run, user: Account, sent: list[bytes], tmp_path: Path) -> None:
+def test_mbsync_both_ways(run: Run, user: Account, tap: Tap, sent: list[bytes], tmp_path: Path) -> None:
     (tmp_path / "mail").mkdir()
     config = tmp_path / "mbsyncrc"
     config.write_text(
-        f"IMAPStore remote\nHost localhost\nPort {run.port('IMAPS')}\nUser {user.address}\nPass {user.password}\nSSLType IMAPS\n"
+        f"IMAPStore remote\nHost localhost\nPort {tap.port('IMAPS')}\nUser {user.address}\nPass {user.password}\nSSLType IMAPS\n"
         f"CertificateFile {run.ca_file}\n\nMaildirStore local\nPath {tmp_path}/mail/\nInbox {tmp_path}/mail/INBOX\n"
         "SubFolders Verbatim\n\nChannel all\nFar :remote:\nNear :local:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n"
     )
@@ -60,12 +62,13 @@ def test_mbsync_both_ways(run: Run, user: Account, sent: list[bytes], tmp_path: 
     client = imap(run, user)
     assert [int(n) for n in client.search(None, "FLAGGED", "SEEN")[1][0].split()] != []
     client.logout()
+    tap.check("mbsync")
 
 
-def test_fetchmail_takes_and_deletes(run: Run, user: Account, sent: list[bytes], tmp_path: Path) -> None:
+def test_fetchmail_takes_and_deletes(run: Run, user: Account, tap: Tap, sent: list[bytes], tmp_path: Path) -> None:
     config = tmp_path / "fetchmailrc"
     config.write_text(
-        f"poll localhost port {run.port('POP3S')} protocol pop3 username '{user.address}' password '{user.password}' ssl "
+        f"poll localhost port {tap.port('POP3S')} protocol pop3 username '{user.address}' password '{user.password}' ssl "
         f"sslcertck sslcertfile '{run.ca_file}' mda 'cat >> {tmp_path}/got' no rewrite fetchall\n"
     )
     config.chmod(0o600)
@@ -74,10 +77,11 @@ def test_fetchmail_takes_and_deletes(run: Run, user: Account, sent: list[bytes],
     for one in sent:
         assert one.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n") in got
     assert inbox(run, user) == []
+    tap.check("fetchmail")
 
 
-async def test_aioimaplib(run: Run, user: Account, sent: list[bytes]) -> None:
-    client = aioimaplib.IMAP4_SSL("localhost", run.port("IMAPS"), ssl_context=tls_context(run))
+async def test_aioimaplib(run: Run, user: Account, tap: Tap, sent: list[bytes]) -> None:
+    client = aioimaplib.IMAP4_SSL("localhost", tap.port("IMAPS"), ssl_context=tls_context(run))
     await asyncio.wait_for(client.wait_hello_from_server(), patient(10))
     assert (await asyncio.wait_for(client.login(user.address, user.password), patient(10))).result == "OK"
     assert (await asyncio.wait_for(client.select("INBOX"), patient(10))).result == "OK"
@@ -87,3 +91,4 @@ async def test_aioimaplib(run: Run, user: Account, sent: list[bytes]) -> None:
     assert (await asyncio.wait_for(client.expunge(), patient(10))).result == "OK"
     await asyncio.wait_for(client.logout(), patient(10))
     assert len(inbox(run, user)) == 2
+    tap.check("aioimaplib")
