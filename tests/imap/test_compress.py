@@ -122,3 +122,16 @@ async def test_a_command_sent_ahead_of_the_response_is_refused(imap: Imap) -> No
 async def test_it_is_for_those_who_have_logged_in(imap: Imap) -> None:
     client = await imap.connect()
     assert await client.last("COMPRESS DEFLATE") == "BAD not allowed now: log in first"
+
+
+async def test_unauthenticate_ends_it(imap: Imap) -> None:
+    plain = await imap.log_in()
+    await plain.ok("COMPRESS DEFLATE")
+    client = Compressed(plain)
+    assert await client.last("UNAUTHENTICATE") == "OK UNAUTHENTICATE completed"
+    client.task.cancel()
+    await asyncio.wait({client.task})
+    assert await plain.ok("LOGIN user@site.example secret") == []
+    assert b"COMPRESS=DEFLATE" in (await plain.ok("CAPABILITY"))[0]
+    await plain.ok("COMPRESS DEFLATE")
+    assert await Compressed(plain).ok("SELECT INBOX")

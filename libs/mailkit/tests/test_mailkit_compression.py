@@ -40,6 +40,9 @@ def test_malformed_and_ended():
         one.unpack(10)
     two, deflate = Compression(), zlib.compressobj(9, zlib.DEFLATED, -15)
     two.feed(deflate.compress(b"last") + deflate.flush(zlib.Z_FINISH))
+    assert two.unpack(10) == b"last"
+    two.feed(b"plain")
+    assert two.rest() == b"plain"
     with pytest.raises(ValueError, match="ended"):
         two.unpack(10)
 

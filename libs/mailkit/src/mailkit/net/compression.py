@@ -34,8 +34,12 @@ class Compression:
             found = self._inflate.decompress(self._packed, most)
         except zlib.error as error:
             raise ValueError(f"not DEFLATE: {error}") from error
-        self._packed = self._inflate.unconsumed_tail
-        self._more = len(found) == most
-        if self._inflate.eof and not self._more:
+        if self._inflate.eof and not found:
             raise ValueError("the compressed data has ended")
+        self._packed = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
+        self._more = len(found) == most
         return found
+
+    def rest(self) -> bytes:
+        """Return the octets that are not decompressed yet."""
+        return self._packed

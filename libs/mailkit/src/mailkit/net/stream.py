@@ -208,6 +208,13 @@ class Stream(Reading):
         self._flush()
         self._compression = Compression()
 
+    def end_compression(self) -> None:
+        """Send and read octets as they are again (RFC 8437 4.1). To be called right after writing the answer that ends it."""
+        if self._compression is not None:
+            self._flush()
+            self._buffer += self._compression.rest()
+            self._compression = None
+
     async def start_tls(self, context: ssl.SSLContext) -> str:
         """Send what was written (the answer to STARTTLS), switch to TLS and return its version (`TLSv1.3`).
 

@@ -110,6 +110,8 @@ class ImapSession(Session):
         self.stream.write(b"%b %b %b\r\n" % (raw.tag, status, text.encode()))
         if raw.name == "COMPRESS" and status == b"OK":
             self.stream.compress()
+        elif raw.name == "UNAUTHENTICATE" and status == b"OK":
+            self.stream.end_compression()
         if status == b"BAD":
             self.count_bad_command()
 

@@ -52,7 +52,7 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
         if not compressed:
             names.append("COMPRESS=DEFLATE")
     else:
-        if not tls and context.tls is not None:
+        if not tls and not compressed and context.tls is not None:
             names.append("STARTTLS")
         if tls or context.plaintext_logins:
             names += [f"AUTH={name}" for name in context.logins.mechanisms]
