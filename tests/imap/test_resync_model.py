@@ -99,7 +99,7 @@ class Model:
 
     async def _fetch_new(self) -> None:
         if 0 in self.sequence:
-            last = max(self.sequence)
+            last = max(self.sequence[: self.sequence.index(0)], default=0)
             await self.run(f"UID FETCH {last + 1}:* (FLAGS{'' if self.kind == 'plain' else ' MODSEQ'})")
         assert 0 not in self.sequence, self.sequence
 
