@@ -18,9 +18,9 @@ from pop_imap_frontend.conversation.budget import Budget
 from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.conversation.watch import Watch
 from pop_imap_frontend.imap.context import ImapContext
+from pop_imap_frontend.imap.folder.cache import SharedFolders
 from pop_imap_frontend.imap.registry import VERBS
 from pop_imap_frontend.imap.session import ImapSession
-from pop_imap_frontend.imap.shared_folders import SharedFolders
 from services.mailstore.tests.conftest import Store
 from services.mailstore.tests.conftest import database as database
 from services.mailstore.tests.conftest import pool as pool

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pop_imap_frontend.imap.folder_messages import BLOCK
+from pop_imap_frontend.imap.folder.messages import BLOCK
 
 from .conftest import Imap
 

@@ -6,7 +6,7 @@ import pytest
 
 from mailkit.testing.growth import MOST_GROWTH, growth
 from mailstore.upkeep.maintain import TOMBSTONES
-from pop_imap_frontend.imap.folder_messages import FolderMessages
+from pop_imap_frontend.imap.folder.messages import FolderMessages
 from pop_imap_frontend.imap.modseqs import absent, known_ranges
 
 from .conftest import Client, Imap

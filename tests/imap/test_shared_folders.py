@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mailstore_api.wire import Changes, ChangesQuestion, FolderSnapshot, OpenFolder
-from pop_imap_frontend.imap.shared_folders import SharedFolders
+from pop_imap_frontend.imap.folder.cache import SharedFolders
 
 from .conftest import Client, Imap
 

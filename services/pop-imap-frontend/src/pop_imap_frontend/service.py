@@ -22,9 +22,9 @@ from pop_imap_frontend.conversation.logins import Logins
 from pop_imap_frontend.conversation.sessions import Sessions
 from pop_imap_frontend.conversation.watch import COMPARE_SECONDS, RECHECK_SECONDS, Watch
 from pop_imap_frontend.imap.context import ImapContext
+from pop_imap_frontend.imap.folder.cache import SharedFolders
 from pop_imap_frontend.imap.registry import VERBS as IMAP_VERBS
 from pop_imap_frontend.imap.session import ImapSession
-from pop_imap_frontend.imap.shared_folders import SharedFolders
 from pop_imap_frontend.pop3.context import Pop3Context
 from pop_imap_frontend.pop3.leases import RENEW_SECONDS, MaildropLeases
 from pop_imap_frontend.pop3.registry import VERBS as POP3_VERBS

@@ -9,9 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mailkit.testing.growth import MOST_GROWTH, growth
 from mailstore_api.wire import SEEN
-from pop_imap_frontend.imap import chunk, folder_messages
-from pop_imap_frontend.imap.chunk import MOST_MESSAGES, unseen
-from pop_imap_frontend.imap.folder_messages import FolderMessages
+from pop_imap_frontend.imap.folder import chunk
+from pop_imap_frontend.imap.folder import messages as folder_messages
+from pop_imap_frontend.imap.folder.chunk import MOST_MESSAGES, unseen
+from pop_imap_frontend.imap.folder.messages import FolderMessages
 
 UIDS = st.lists(st.integers(1, 120), max_size=30, unique=True).map(sorted)
 MASKS = st.one_of(st.just(0), st.integers(0, 31), st.integers(0, 2**55))

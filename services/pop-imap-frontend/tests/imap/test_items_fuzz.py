@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from mailstore_api.wire import Section
 from pop_imap_frontend.imap.fetch import parse_items
+from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.rows import RowWriter
 from pop_imap_frontend.imap.search import SearchParser
-from pop_imap_frontend.imap.view import FolderView
 
 from .views import view_of
 

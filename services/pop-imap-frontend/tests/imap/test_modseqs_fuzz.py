@@ -5,10 +5,10 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pop_imap_frontend.imap.chunk import cut
-from pop_imap_frontend.imap.folder_messages import FolderMessages
+from pop_imap_frontend.imap.folder.chunk import cut
+from pop_imap_frontend.imap.folder.messages import FolderMessages
+from pop_imap_frontend.imap.folder.spans import common, merged
 from pop_imap_frontend.imap.modseqs import MessageModseqs, absent, known_ranges, vanished
-from pop_imap_frontend.imap.view import common, merged
 
 UIDS = st.sets(st.integers(1, 40))
 SETS = st.lists(st.tuples(st.integers(1, 45) | st.none(), st.integers(1, 45) | st.none()), min_size=1, max_size=6)

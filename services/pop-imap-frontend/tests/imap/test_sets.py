@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from mailkit.testing.growth import MOST_GROWTH, growth
 from mailstore_api.wire import MOST_RANGES, Changes
+from pop_imap_frontend.imap.folder.spans import Spans, merged
+from pop_imap_frontend.imap.folder.view import MOST_RECENT, FolderView
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.search import DEEPEST, MOST_KEYS, SearchParser
-from pop_imap_frontend.imap.view import MOST_RECENT, FolderView, Spans, merged
 
 from .views import view_of
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from mailstore_api.wire import SEEN, Changes, FolderSnapshot, OpenFolder
-from pop_imap_frontend.imap.shared_folders import SharedFolders
+from pop_imap_frontend.imap.folder.cache import SharedFolders
 
 COUNT = 100_000
 SESSIONS = 50

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from mailkit.testing.growth import MOST_GROWTH, growth
 from mailstore_api.wire import MOST_RANGES, SYSTEM_FLAGS
-from pop_imap_frontend.imap import chunk, folder_messages
+from pop_imap_frontend.imap.folder import chunk
+from pop_imap_frontend.imap.folder import messages as folder_messages
+from pop_imap_frontend.imap.folder.search import from_view
+from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.responses import FlagNames
-from pop_imap_frontend.imap.view import FolderView
-from pop_imap_frontend.imap.view_search import from_view
 
 from .views import view_of
 

@@ -6,10 +6,10 @@ from typing import Any, cast
 from uuid import UUID
 
 from mailstore_api.wire import FolderSnapshot
-from pop_imap_frontend.imap.folder_messages import FolderMessages
+from pop_imap_frontend.imap.folder.messages import FolderMessages
+from pop_imap_frontend.imap.folder.shared import FolderState, SharedFolder
+from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.responses import FlagNames
-from pop_imap_frontend.imap.shared_folder import FolderState, SharedFolder
-from pop_imap_frontend.imap.view import FolderView
 
 
 def view_of(uids: Iterable[int], *, uidnext: int, recent_from: int = 0, read_only: bool = False) -> FolderView:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pop_imap_frontend.conversation.budget import Budget
 from pop_imap_frontend.conversation.context import Context
-from pop_imap_frontend.imap.shared_folders import SharedFolders
+from pop_imap_frontend.imap.folder.cache import SharedFolders
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ from array import array
 
 from mailkit.ids import new_id
 from mailstore_api.wire import MOST_FLAGS, MOST_RANGES, ConditionallyStored, ConditionalStore, Stored, StoreQuestion
+from pop_imap_frontend.imap.folder.spans import Spans
 from pop_imap_frontend.imap.refusals import GONE, MANY_KEYWORDS, Disconnect, No
 from pop_imap_frontend.imap.session import ImapSession
-from pop_imap_frontend.imap.view import Spans
 
 #: At least every MODSEQ.
 _ANY = 2**63 - 1

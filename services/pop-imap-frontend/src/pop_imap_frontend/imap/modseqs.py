@@ -5,10 +5,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 from mailstore_api.wire import Ranges
-from pop_imap_frontend.imap.folder_messages import BLOCK, FolderMessages
+from pop_imap_frontend.imap.folder.messages import BLOCK, FolderMessages
+from pop_imap_frontend.imap.folder.spans import merged
 from pop_imap_frontend.imap.grammar import SequenceSet
 from pop_imap_frontend.imap.responses import number_set
-from pop_imap_frontend.imap.view import merged
 
 #: Ranges in one VANISHED response.
 _RANGES_A_LINE = 500

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mailstore_api.wire import MOST_RANGES, Ranges
+from pop_imap_frontend.imap.folder.spans import merged
+from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
-from pop_imap_frontend.imap.view import FolderView, merged
 
 #: Numbers that are written, or saved, between two turns of the event loop.
 BLOCK = 10_000

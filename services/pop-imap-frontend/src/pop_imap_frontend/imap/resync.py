@@ -5,14 +5,15 @@ from array import array
 
 from mailstore_api.wire import MOST_RANGES, ModseqQuestion, Modseqs
 from pop_imap_frontend.imap.fetch import FetchItems
-from pop_imap_frontend.imap.folder_messages import BLOCK
+from pop_imap_frontend.imap.folder.messages import BLOCK
+from pop_imap_frontend.imap.folder.spans import Spans, common, merged
+from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.grammar import SequenceSet
 from pop_imap_frontend.imap.modseqs import MessageModseqs, absent, known_ranges, vanished
 from pop_imap_frontend.imap.refusals import GONE, Disconnect
 from pop_imap_frontend.imap.rows import RowWriter
 from pop_imap_frontend.imap.select_options import Resync
 from pop_imap_frontend.imap.session import ImapSession
-from pop_imap_frontend.imap.view import FolderView, Spans, common, merged
 
 
 async def ask_modseqs(

@@ -8,9 +8,10 @@ from mailkit.errors import PostriderError
 from mailkit.net.stream import Stream
 from mailkit.process.report import report
 from pop_imap_frontend.imap.fetch import FetchItems
+from pop_imap_frontend.imap.folder.spans import Spans, sliced
+from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.modseqs import MessageModseqs
 from pop_imap_frontend.imap.responses import internal_date, literal
-from pop_imap_frontend.imap.view import FolderView, Spans, sliced
 
 Render = Callable[[Any], bytes]
 

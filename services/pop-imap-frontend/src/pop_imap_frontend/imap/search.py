@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from mailstore_api.wire import MOST_RANGES, Ranges
 from pop_imap_frontend.imap.charsets import codec_of
+from pop_imap_frontend.imap.folder.spans import merged
+from pop_imap_frontend.imap.folder.view import TOO_MANY_RANGES, FolderView
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
-from pop_imap_frontend.imap.view import TOO_MANY_RANGES, FolderView, merged
 
 _FLAG_KEYS = {
     "ANSWERED": "\\Answered",

@@ -2,12 +2,9 @@
 
 import asyncio
 import time
-from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-
-import msgspec
 
 from auth_api.wire import LoginAnswer
 from mailkit.errors import PostriderError
@@ -16,15 +13,13 @@ from mailkit.net.listener import Peer
 from mailkit.net.reading import LineTooLong
 from mailkit.net.stream import Stream
 from mailkit.process.report import report
-from pop_imap_frontend.conversation.session import Session
 from pop_imap_frontend.imap import metrics
 from pop_imap_frontend.imap.context import ImapContext
-from pop_imap_frontend.imap.folder_messages import uids_of
+from pop_imap_frontend.imap.following import FollowingSession
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.reader import RawCommand, read_command
-from pop_imap_frontend.imap.refusals import GONE, BadCommand, Disconnect, No, refused
+from pop_imap_frontend.imap.refusals import BadCommand, Disconnect, No, refused
 from pop_imap_frontend.imap.state import ImapState, capabilities
-from pop_imap_frontend.imap.view import FolderView
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +35,14 @@ class ImapVerb:
     sends_changes: bool = True
 
 
-class ImapSession(Session):
+class ImapSession(FollowingSession):
     """The session of one client. `verbs`: every command by its name in capitals."""
 
     open_sessions = metrics.SESSIONS
-    follows_changes = True
     ends_last = False
-    context: ImapContext
 
     def __init__(self, stream: Stream, peer: Peer, context: ImapContext, verbs: Mapping[str, ImapVerb]) -> None:
         super().__init__(stream, peer, context)
-        self.state = ImapState.NOT_AUTHENTICATED
-        self.selected: FolderView | None = None
-        self.condstore = self.qresync = False
-        """Whether the client uses CONDSTORE, and QRESYNC, which includes it (RFC 7162)."""
-        self._gone: set[int] = set()  # expunged UIDs that are still in the view
         self._verbs = verbs
         self._literals = 0  # octets taken from the mailbox's budget for the present command
 
@@ -127,7 +115,7 @@ class ImapSession(Session):
                 raise BadCommand("not allowed now: log in first" if not self.login else "not allowed in this state")
             text = await verb.run(self, Cursor(raw.data, raw.start))
             if verb.sends_changes and self.selected is not None and self.changed.is_set():
-                self.ending = self.ending or await self._send_late_changes()
+                self.ending = self.ending or await self.send_late_changes()
             return b"OK", text
         except LineTooLong:
             self.ending = "the line is too long"
@@ -150,72 +138,7 @@ class ImapSession(Session):
             report(error, "a command", command=raw.name)
             return b"NO", "[SERVERBUG] internal error"
 
-    # -- changes of the selected folder. The feed is only a hint; MODSEQ decides (decision 8).
-
-    async def send_changes(self) -> None:
-        """Bring the view up to date and send the changes. Raises Disconnect if the folder is gone or changed too much."""
-        if not await self._follow():
-            raise Disconnect(GONE)
-
-    async def _send_late_changes(self) -> str | None:
-        """Send changes before the tagged response of a completed command; return why the session must end, if it must."""
-        try:
-            await self.send_changes()
-        except Disconnect as error:
-            return str(error)
-        except PostriderError as error:  # the next command asks again
-            report(error, "changes")
-        return None
-
-    async def unselect_if_gone(self) -> None:
-        """Leave the selected state if the selected folder itself is gone, whatever its name was."""
-        if self.selected is None:
-            return
-        try:
-            if not await self._follow():
-                self.select(None)
-        except PostriderError as error:
-            report(error, "changes")
-
-    async def send_flags(self) -> None:
-        """Bring the view up to date, if it may not be, but for expunged messages, which stay in it until `send_changes`.
-
-        For commands during which EXPUNGE and VANISHED responses are forbidden. Raises Disconnect if the folder is gone.
-        """
-        if self.changed.is_set() and not await self._follow(expunges=False):
-            raise Disconnect(GONE)
-
-    async def _follow(self, *, expunges: bool = True) -> bool:
-        """Bring the view up to date and send the changes; False if the folder is gone."""
-        view = self.view
-        self.changed.clear()
-        try:
-            changes = await view.folder.changes(view.modseq, take_recent=not view.read_only)
-        except PostriderError:
-            self.changed.set()
-            raise
-        if changes.status == "gone":
-            return False
-        if changes.status != "ok":
-            raise Disconnect("the selected mailbox changed too much; connect again")
-        if self._gone or not expunges:
-            self._gone.update(uids_of(changes.vanished))
-            now = array("I", sorted(self._gone) if expunges else ())
-            changes = msgspec.structs.replace(changes, vanished=now.tobytes())
-        await self.send(view.apply(changes))
-        if expunges:
-            self._gone.clear()
-        if self._gone:
-            self.changed.set()
-        else:
-            view.names, view.messages = self.context.folders.share(view.folder, view.state())
-        return True
-
     # -- used by verbs
-
-    @property
-    def followed(self) -> tuple[int, int] | None:
-        return None if self.selected is None else (self.selected.folder_id, self.selected.modseq)
 
     def capabilities(self) -> bytes:
         """Return the capabilities in the present state of the connection."""
@@ -230,65 +153,6 @@ class ImapSession(Session):
         self.condstore = self.qresync = False
         self.select(None)
         self.state = ImapState.NOT_AUTHENTICATED
-
-    async def send(self, blocks: Iterator[bytes]) -> None:
-        """Write a long answer no faster than the client reads it; other sessions run between two of its `blocks`."""
-        for block in blocks:
-            if block:
-                self.stream.write(block)
-                await self.stream.drain()
-            await asyncio.sleep(0)
-
-    def enable(self, name: str) -> bool:
-        """Enable an extension; return whether there is one of that name that was not enabled before (RFC 5161)."""
-        known = (name == "CONDSTORE" and not self.condstore) or (name == "QRESYNC" and not self.qresync)
-        if known:
-            self.condstore, self.qresync = True, self.qresync or name == "QRESYNC"
-            self._show_modseqs()
-            self.changed.set()  # what this session changed before is not in the view's MODSEQ
-        return known
-
-    def use_condstore(self) -> None:
-        """Send MODSEQs from now on, as the client has used a command of CONDSTORE (RFC 7162 3.1)."""
-        if self.enable("CONDSTORE"):
-            self.send_highest_modseq()
-
-    def send_highest_modseq(self) -> None:
-        """Send the MODSEQ of the selected folder, if there is one."""
-        if self.selected is not None:
-            self.stream.write(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % self.selected.modseq)
-
-    def _show_modseqs(self) -> None:
-        if self.selected is not None:
-            self.selected.condstore, self.selected.qresync = self.condstore, self.qresync
-
-    async def highest_modseq_code(self) -> str:
-        """Send all changes; return the response code for a tagged OK, with a space, if the client uses MODSEQs.
-
-        Without the changes the MODSEQ would let the client miss some, so it is left out if they cannot be had.
-        """
-        if not self.condstore:
-            return ""
-        self.changed.set()
-        self.ending = self.ending or await self._send_late_changes()
-        return "" if self.changed.is_set() else f"[HIGHESTMODSEQ {self.view.modseq}] "
-
-    def select(self, view: FolderView | None) -> None:
-        self.selected = view
-        self._gone.clear()
-        self._show_modseqs()
-        self.state = ImapState.AUTHENTICATED if view is None else ImapState.SELECTED
-
-    @property
-    def view(self) -> FolderView:
-        assert self.selected is not None
-        return self.selected
-
-    def writable(self) -> FolderView:
-        """Return the selected folder; raises No if it is open read-only."""
-        if self.view.read_only:
-            raise No("[READ-ONLY] the mailbox was opened with EXAMINE")
-        return self.view
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from pop_imap_frontend.imap.view import FolderView
+from pop_imap_frontend.imap.folder.view import FolderView
 
 #: Nodes written between two turns of the event loop.
 BLOCK = 2000

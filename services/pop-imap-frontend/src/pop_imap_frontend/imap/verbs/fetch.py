@@ -3,6 +3,7 @@
 from mailstore_api.wire import FetchQuestion, Modseqs
 from pop_imap_frontend.imap.fetch import FetchItems, FetchModifiers, parse_items, parse_modifiers
 from pop_imap_frontend.imap.flag_changes import FlagChange
+from pop_imap_frontend.imap.folder.spans import Spans
 from pop_imap_frontend.imap.grammar import Cursor, SequenceSet
 from pop_imap_frontend.imap.modseqs import MessageModseqs
 from pop_imap_frontend.imap.refusals import BadCommand
@@ -10,7 +11,6 @@ from pop_imap_frontend.imap.results import page_of
 from pop_imap_frontend.imap.resync import as_of, ask_modseqs, send_vanished, with_uids
 from pop_imap_frontend.imap.rows import RowWriter, send_rows
 from pop_imap_frontend.imap.session import ImapSession
-from pop_imap_frontend.imap.view import Spans
 
 
 async def fetch(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:

@@ -5,12 +5,12 @@ from mailstore_api.wire import (
     CopyQuestion,
     ExpungeQuestion,
 )
-from pop_imap_frontend.imap.folder_messages import uids_of
+from pop_imap_frontend.imap.folder.messages import uids_of
+from pop_imap_frontend.imap.folder.spans import Spans
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import GONE, NO_SPACE, Disconnect, No
 from pop_imap_frontend.imap.responses import number_set
 from pop_imap_frontend.imap.session import ImapSession
-from pop_imap_frontend.imap.view import Spans
 
 _COPY_REFUSALS = {
     "trycreate": "[TRYCREATE] there is no such mailbox",

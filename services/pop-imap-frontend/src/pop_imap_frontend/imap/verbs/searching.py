@@ -4,7 +4,9 @@ from array import array
 
 from mailkit.errors import PostriderError
 from mailstore_api.wire import MOST_SORT_KEYS, SORT_KEYS, Found, SearchQuestion, SortQuestion, ThreadQuestion
-from pop_imap_frontend.imap.folder_messages import uids_of
+from pop_imap_frontend.imap.folder.messages import uids_of
+from pop_imap_frontend.imap.folder.search import from_view
+from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import GONE, BadCommand, Disconnect, No
 from pop_imap_frontend.imap.results import (
@@ -20,8 +22,6 @@ from pop_imap_frontend.imap.results import (
 from pop_imap_frontend.imap.search import Node, SearchParser
 from pop_imap_frontend.imap.session import ImapSession
 from pop_imap_frontend.imap.threads import threads
-from pop_imap_frontend.imap.view import FolderView
-from pop_imap_frontend.imap.view_search import from_view
 
 _ALGORITHMS = ("ORDEREDSUBJECT", "REFERENCES")
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from pop_imap_frontend.imap.fetch import FetchItems
 from pop_imap_frontend.imap.flag_changes import FlagChange
-from pop_imap_frontend.imap.folder_messages import BLOCK
+from pop_imap_frontend.imap.folder.messages import BLOCK
+from pop_imap_frontend.imap.folder.spans import Spans
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.modseqs import MessageModseqs
 from pop_imap_frontend.imap.refusals import BadCommand
 from pop_imap_frontend.imap.responses import number_set
 from pop_imap_frontend.imap.rows import RowWriter
 from pop_imap_frontend.imap.session import ImapSession
-from pop_imap_frontend.imap.view import Spans
 
 _MODES = {"FLAGS": "replace", "+FLAGS": "add", "-FLAGS": "remove"}
 

@@ -6,8 +6,8 @@ from itertools import compress
 from typing import Any
 
 from mailstore_api.wire import FIRST_KEYWORD_BIT, SYSTEM_FLAGS, Ranges
-from pop_imap_frontend.imap.chunk import MOST_MESSAGES, Chunk
-from pop_imap_frontend.imap.view import FolderView
+from pop_imap_frontend.imap.folder.chunk import MOST_MESSAGES, Chunk
+from pop_imap_frontend.imap.folder.view import FolderView
 
 _ALL = b"\1" * MOST_MESSAGES
 

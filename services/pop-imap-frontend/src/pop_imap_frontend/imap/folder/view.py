@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from mailstore_api.wire import MOST_RANGES, Changes, FolderSnapshot, Ranges
-from pop_imap_frontend.imap.chunk import unseen
-from pop_imap_frontend.imap.folder_messages import BLOCK, blocks, masks_of, uids_of
+from pop_imap_frontend.imap.folder.chunk import unseen
+from pop_imap_frontend.imap.folder.messages import BLOCK, blocks, masks_of, uids_of
+from pop_imap_frontend.imap.folder.shared import FolderState, SharedFolder
+from pop_imap_frontend.imap.folder.spans import Spans, merged, runs
 from pop_imap_frontend.imap.grammar import SequenceSet
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.responses import RECENT, FlagNames, number_set
-from pop_imap_frontend.imap.shared_folder import FolderState, SharedFolder
 
 
 def modseqs_of(packed: bytes) -> "array[int]":
@@ -25,64 +26,6 @@ TOO_MANY_RANGES = f"[LIMIT] a command names at most {MOST_RANGES} ranges of mess
 #: Limit of the ranges of messages that are \Recent in a session. Beyond it the two oldest become one: what is between, which
 #: another session was told of first, counts as \Recent, too (RFC 3501 2.3.2 allows it if a server cannot tell).
 MOST_RECENT = 100
-
-#: Half-open ranges of positions.
-Spans = list[tuple[int, int]]
-
-
-def merged(spans: Spans) -> Spans:
-    """Return the same positions in ascending order and the fewest spans."""
-    found: Spans = []
-    for start, end in sorted(spans):
-        if start >= end:
-            continue
-        if found and start <= found[-1][1]:
-            if end > found[-1][1]:
-                found[-1] = found[-1][0], end
-        else:
-            found.append((start, end))
-    return found
-
-
-def common(left: Spans, right: Spans) -> Spans:
-    """Return the positions that are in both of two ascending lists."""
-    found: Spans = []
-    at = 0
-    for start, end in left:
-        while at < len(right) and right[at][1] <= start:
-            at += 1
-        other = at
-        while other < len(right) and right[other][0] < end:
-            found.append((max(start, right[other][0]), min(end, right[other][1])))
-            other += 1
-    return found
-
-
-def _runs(selected: bytes, first: int) -> Iterator[tuple[int, int]]:
-    """Yield the spans of the octets that are 1; the one at index 0 has position `first`."""
-    end = 0
-    while (start := selected.find(1, end)) >= 0:
-        end = selected.find(0, start)
-        if end < 0:
-            end = len(selected)
-        yield first + start, first + end
-
-
-def sliced(spans: Spans) -> Iterator[Spans]:
-    """Yield the same positions in lists of at most BLOCK of them, each an equal part of the work."""
-    part: Spans = []
-    room = BLOCK
-    for start, end in spans:
-        while start < end:
-            stop = min(end, start + room)
-            part.append((start, stop))
-            room -= stop - start
-            start = stop
-            if not room:
-                yield part
-                part, room = [], BLOCK
-    if part:
-        yield part
 
 
 class FolderView:
@@ -173,7 +116,7 @@ class FolderView:
         found: Spans = []
         for span in spans:
             for first, chunk, part in self.messages.pieces(*span):
-                found += _runs(chunk.select(unseen, part), first)
+                found += runs(chunk.select(unseen, part), first)
         return merged(found)
 
     def recent_ranges(self) -> Ranges:

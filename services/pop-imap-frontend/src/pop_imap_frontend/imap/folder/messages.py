@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from pop_imap_frontend.imap.chunk import MOST_MESSAGES, Chunk, cut, unseen
+from pop_imap_frontend.imap.folder.chunk import MOST_MESSAGES, Chunk, cut, unseen
 
 #: Messages of which flags are applied, and responses made, between two turns of the event loop.
 BLOCK = 1000

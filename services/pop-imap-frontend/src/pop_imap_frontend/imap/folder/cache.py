@@ -10,10 +10,10 @@ from mailkit.process.report import report
 from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import FolderSnapshot, OpenFolder
 from pop_imap_frontend.imap import metrics
-from pop_imap_frontend.imap.folder_messages import FolderMessages, changed_messages, masks_of, uids_of
+from pop_imap_frontend.imap.folder.messages import FolderMessages, changed_messages, masks_of, uids_of
+from pop_imap_frontend.imap.folder.shared import FolderState, SharedFolder
+from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.responses import FlagNames
-from pop_imap_frontend.imap.shared_folder import FolderState, SharedFolder
-from pop_imap_frontend.imap.view import FolderView
 
 #: Limit of the octets of the folders kept for later sessions.
 MOST_OCTETS = 64 * 1024 * 1024

@@ -9,7 +9,7 @@ import msgspec
 from mailkit.rpc.batch import Batcher
 from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import Changes, ChangesQuestion
-from pop_imap_frontend.imap.folder_messages import FolderMessages
+from pop_imap_frontend.imap.folder.messages import FolderMessages
 from pop_imap_frontend.imap.responses import FlagNames
 
 
