@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from auth_api.logins import LoginClient
 from mailkit.net.tarpit import Tarpit
-from mailkit.rpc.batch import Batcher
 from mailkit.testing.speed import until
 from pop_imap_frontend.conversation.logins import Logins
 
@@ -75,7 +75,8 @@ async def test_a_stop_while_auth_is_asked_leaves_nothing_to_wait_for(imap: Imap)
         await go.wait()
         return await answer(items)
 
-    imap.shared["logins"] = Logins(Batcher(slow), imap.auth.undo_checks, Tarpit(1, 1, sleep=imap.sleeps))
+    imap.auth.logins = slow  # type: ignore[method-assign]
+    imap.shared["logins"] = Logins(LoginClient(imap.auth), imap.auth.undo_checks, Tarpit(1, 1, sleep=imap.sleeps))
     client = await imap.connect()
     client.send(f"a {RIGHT}\r\n".encode())
     await asked.wait()

@@ -8,7 +8,8 @@ import pytest
 
 from mailkit.errors import Unavailable
 from mailkit.testing.speed import until
-from pop_imap_frontend.imap import flag_changes, view
+from pop_imap_frontend.imap import flag_changes
+from pop_imap_frontend.imap.folder import view
 
 from .conftest import Client, Imap
 
