@@ -11,9 +11,9 @@ TEXTS = 1000
 FROM_WORD, FROM_EVERY = "Quarles", 50
 SUBJECT_WORD, SUBJECT_EVERY = "Zanzibar", 100
 TEXT_WORD, TEXT_EVERY = "xylograph", 200
-#: Up to so many messages of 3 KB in the mean fit into a mailbox.
+#: Number of messages, of 3 KB on average, that fit into a mailbox.
 MOST_LONG = 400_000
-#: One message in so many is unseen.
+#: One in this number of messages is unseen.
 UNSEEN_EVERY = 20
 #: INTERNALDATEs are spread evenly over this time.
 FIRST_DAY, DAYS = datetime(2024, 1, 1, tzinfo=UTC), 1000

@@ -1,4 +1,4 @@
-"""COMPRESS=DEFLATE (RFC 4978): commands, literals and long answers in both directions, and input that is none."""
+"""COMPRESS=DEFLATE (RFC 4978): commands, literals and long answers in both directions, and malformed input."""
 
 import asyncio
 import zlib

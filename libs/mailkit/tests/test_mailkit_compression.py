@@ -1,4 +1,4 @@
-"""DEFLATE on a connection: bounded pieces, input that is none, and a reader that gets everything in the end."""
+"""DEFLATE on a connection: bounded pieces, malformed input, and a reader that gets everything in the end."""
 
 import os
 import zlib

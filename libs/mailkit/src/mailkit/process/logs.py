@@ -24,7 +24,7 @@ EVENTS = {
     "in_doubt": "the connection was lost behind the final dot: recipient `n` is tried again and may get two copies",
     "failed": "recipient `n` was refused for good",
     "expired": "recipient `n` was tried until the message's lifetime was over",
-    "removed": "an operator removed recipient `n`; nobody is notified",
+    "removed": "an operator removed recipient `n`; no notice is sent",
     "queue_changed": "an operator changed the queue (`action`, `actor`, `filter`, `recipients`)",
     "bounced": "a non-delivery report was queued, under its own `queue_id`",
     "bounce_failed": "recipient `n` is given up and there is no sender to report to",

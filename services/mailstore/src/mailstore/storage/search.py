@@ -111,7 +111,7 @@ class Keys:
         return f"({since} and {column} <= {self.bind(datetime.combine(on, time.max, UTC))}::timestamptz)"
 
     def _ago(self, key: str, seconds: int) -> str:
-        """INTERNALDATE in whole seconds, as it is shown, up to so many seconds before now or from then on (RFC 5032 2)."""
+        """INTERNALDATE in whole seconds, as it is shown, up to a number of seconds before now, or from then on (RFC 5032 2)."""
         then = self._now.replace(microsecond=0) - timedelta(seconds=seconds)
         if key == "YOUNGER":
             return f"m.internaldate >= {self.bind(then)}::timestamptz"

@@ -181,7 +181,7 @@ def _act(action: str, given: dict[str, Any]) -> dict[str, int]:
 _action("hold", "hold", "held", "Let recipients wait until they are released. They do not expire meanwhile.")
 _action("release", "release", "released", "Try held recipients again.")
 _action("retry", "retry", "tried now", "Try waiting recipients now.")
-_action("rm", "remove", "removed", "Remove recipients; nobody is notified.", final=True)
+_action("rm", "remove", "removed", "Remove recipients; no notice is sent.", final=True)
 _action("bounce", "bounce", "bounced", "Give recipients up, with a bounce to their sender.", final=True, reasoned=True)
 _action("expire", "expire", "expired", "Give recipients up as if their lifetime were over.", final=True)
 

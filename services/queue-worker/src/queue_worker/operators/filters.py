@@ -30,9 +30,9 @@ class Asked(BaseModel):
     """The mailbox whose login or grant sent it."""
     state: Literal["waiting", "claimed", "held"] | None = None
     older: Age | None = None
-    """Accepted at least so many seconds ago."""
+    """Accepted at least this number of seconds ago."""
     newer: Age | None = None
-    """Accepted at most so many seconds ago."""
+    """Accepted at most this number of seconds ago."""
     reply: Text | None = None
     """A text within the last reply, in any case."""
 
@@ -43,8 +43,8 @@ def asked(
     domain: Text | None = Query(default=None, description="of a recipient"),
     account: UUID | None = Query(default=None, description="the mailbox whose login or grant sent it"),
     state: Literal["waiting", "claimed", "held"] | None = None,
-    older: Age | None = Query(default=None, description="accepted at least so many seconds ago"),
-    newer: Age | None = Query(default=None, description="accepted at most so many seconds ago"),
+    older: Age | None = Query(default=None, description="accepted at least this number of seconds ago"),
+    newer: Age | None = Query(default=None, description="accepted at most this number of seconds ago"),
     reply: Text | None = Query(default=None, description="a text within the last reply"),
 ) -> Asked:
     """Return the filter of a list's query."""

@@ -8,7 +8,7 @@ from sys import getsizeof
 
 from mailstore_api.wire import SEEN
 
-#: Limit of the messages of a chunk: a change copies at most these, and a folder has one chunk for each so many messages.
+#: Limit of the messages of a chunk: a change copies at most these, and a folder has one chunk for this number of messages.
 MOST_MESSAGES = 4096
 #: Limit of the distinct masks of a chunk whose codes are single octets.
 _OCTET = 256

@@ -1,4 +1,4 @@
-"""The number of recipients under way, kept by triggers, so that nobody counts the queue (docs/decisions/0065)."""
+"""The number of recipients under way, kept by triggers, so that no replica counts them (docs/decisions/0065)."""
 
 from alembic import op
 
