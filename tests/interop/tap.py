@@ -51,6 +51,7 @@ class Tap:
         """Check that the program's row of docs/clients.md names what it sent, and no more."""
         for relay in self._relays:
             relay.join(patient(10))
+            assert not relay.is_alive(), f"{program} did not close its connection"
         row = re.search(rf"^\| {re.escape(program)} \| [^|]+ \| [^|]+ \| ([^|]+) \|", PAGE.read_text(), re.M)
         assert row, f"{program} has no row in docs/clients.md; it sent {sorted(self.used)}"
         named = set(row[1].replace(",", " ").split())
