@@ -14,10 +14,10 @@ from starlette.responses import Response
 
 from mailkit.errors import TooLarge, Unauthorised
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import OPERATORS, HttpSide, add_endpoint, create_app
+from mailkit.rpc.app import OPERATORS, add_endpoint, create_app
 from mailkit.rpc.authority import LARGEST_FORM, LINGER_SECONDS, Tokens
 from mailkit.rpc.client import ServiceClient
-from mailkit.rpc.http_server import LARGEST_HEAD
+from mailkit.rpc.http_server import LARGEST_HEAD, HttpSide
 from mailkit.testing.speed import patient
 
 MOST = 100_000
@@ -128,7 +128,7 @@ async def test_a_body_above_the_paths_own_limit_is_413(
 async def test_both_ends_of_a_call_have_keepalives(side: HttpSide) -> None:
     client = ServiceClient(f"http://127.0.0.1:{side.port}", "g")
     assert await client.call("/v1/list", Item(b"four"), int) == 4
-    (kept,) = client._kept().connector._conns.values()  # type: ignore[union-attr]
+    (kept,) = client._connections.session().connector._conns.values()  # type: ignore[union-attr]
     (served,) = side._servers[0].server_state.connections
     for sock in (kept[0][0].transport.get_extra_info("socket"), served.transport.get_extra_info("socket")):  # type: ignore[union-attr]
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1

@@ -9,9 +9,10 @@ from pydantic import SecretStr
 
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc import disconnect as callers
-from mailkit.rpc.app import HttpSide, add_endpoint, create_app
+from mailkit.rpc.app import add_endpoint, create_app
 from mailkit.rpc.authority import Tokens
 from mailkit.rpc.client import ServiceClient
+from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.wire import Wire
 from mailkit.testing.speed import patient
 

@@ -3,7 +3,8 @@
 import asyncio
 
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import HttpSide, create_app
+from mailkit.rpc.app import create_app
+from mailkit.rpc.http_server import HttpSide
 from mailkit.testing.speed import patient
 
 ASK = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"

@@ -10,10 +10,11 @@ from pydantic import SecretStr
 
 from mailkit.errors import BadRequest, InternalError, PostriderError, Unavailable, Unproven
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import HttpSide, add_endpoint, create_app
+from mailkit.rpc.app import add_endpoint, create_app
 from mailkit.rpc.authority import Tokens
 from mailkit.rpc.batch import send_apart
 from mailkit.rpc.client import ServiceClient, encoder
+from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.refusals import OUTCOMES
 from mailkit.rpc.wire import Wire
 

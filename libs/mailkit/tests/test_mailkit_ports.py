@@ -11,7 +11,8 @@ from mailkit.net.connections import Connections, Limits
 from mailkit.net.listener import Peer, Refusals
 from mailkit.net.ports import Public, direct_port, open_ports
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import HttpSide, create_app
+from mailkit.rpc.app import create_app
+from mailkit.rpc.http_server import HttpSide
 from mailkit.testing.speed import patient
 
 REFUSALS = Refusals(b"many\r\n", b"header\r\n")

@@ -20,7 +20,7 @@ from mailkit.ids import new_id
 from mailkit.postgres.pool import PLANNER
 from mailkit.process.clock import ManualClock
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import HttpSide
+from mailkit.rpc.http_server import HttpSide
 from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
 

@@ -25,7 +25,7 @@ from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.process.clock import SystemClock
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import configure
-from mailkit.rpc.app import HttpSide
+from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.proof import ProofKeys
 from mailkit.testing.postgres import databases
 from mailstore.config import MailstoreSettings

@@ -19,7 +19,7 @@ from mailkit.process.clock import ManualClock
 from mailkit.process.disk import Disk
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import configure
-from mailkit.rpc.app import HttpSide
+from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.proof import LIFE
 from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres

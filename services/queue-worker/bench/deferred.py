@@ -26,7 +26,7 @@ from mailkit.postgres.pool import create_pool
 from mailkit.process.clock import SystemClock
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import configure
-from mailkit.rpc.app import HttpSide
+from mailkit.rpc.http_server import HttpSide
 from mailkit.testing.postgres import databases
 from queue_worker.config import QueueSettings
 from queue_worker.service import SESSION, Parts, assemble, web

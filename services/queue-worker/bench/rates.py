@@ -22,7 +22,7 @@ from mailkit.postgres.pool import create_pool
 from mailkit.process.clock import SystemClock
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import configure
-from mailkit.rpc.app import HttpSide
+from mailkit.rpc.http_server import HttpSide
 from mailkit.testing.postgres import databases
 from mailstore_api.wire import FilingAnswer, FilingList
 from queue_worker.config import QueueSettings

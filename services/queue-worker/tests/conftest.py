@@ -14,7 +14,7 @@ from mailkit.ids import new_id
 from mailkit.postgres.pool import create_pool
 from mailkit.process.clock import ManualClock
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import HttpSide
+from mailkit.rpc.http_server import HttpSide
 from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
 from mailstore_api.client import MailstoreClient

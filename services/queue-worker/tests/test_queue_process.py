@@ -16,8 +16,9 @@ from pydantic import SecretStr
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import HttpSide, add_endpoint, create_app
+from mailkit.rpc.app import add_endpoint, create_app
 from mailkit.rpc.authority import Tokens
+from mailkit.rpc.http_server import HttpSide
 from mailkit.testing.parent import end_with_parent
 from mailkit.testing.speed import patient
 from mailstore_api.wire import FilingAnswer, FilingAnswers, FilingList

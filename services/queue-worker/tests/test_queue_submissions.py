@@ -9,7 +9,7 @@ from bodystore import OtherDatabase
 from mailkit.errors import BadRequest, Forbidden, TooLarge, Unauthorised, Unavailable
 from mailkit.ids import new_id
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import HttpSide
+from mailkit.rpc.http_server import HttpSide
 from queue_worker.models import Outcome
 from queue_worker.service import web
 from queue_worker_api.client import QueueClient

@@ -38,8 +38,9 @@ from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock, SystemClock
 from mailkit.process.command import Program
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import OPERATORS, App, HttpSide, create_app
+from mailkit.rpc.app import OPERATORS, App, create_app
 from mailkit.rpc.authority import Tokens
+from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.proof import SHORTEST_KEY
 
 SERVICE = "auth"

@@ -20,8 +20,9 @@ from mailkit.process.clock import Clock, SystemClock
 from mailkit.process.command import Program
 from mailkit.process.disk import Disk
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import App, HttpSide, create_app
+from mailkit.rpc.app import App, create_app
 from mailkit.rpc.authority import Tokens
+from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.proof import SHORTEST_KEY
 from mailstore.config import MailstoreSettings
 from mailstore.feed import Feed

@@ -14,7 +14,8 @@ from mailkit.net.tls import CertificateStore
 from mailkit.net.tls_versions import MAILBOX_LISTENERS, tls_minimums
 from mailkit.process.command import Program
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import App, HttpSide, create_app
+from mailkit.rpc.app import App, create_app
+from mailkit.rpc.http_server import HttpSide
 from mailstore_api.client import MailstoreClient
 from pop_imap_frontend.config import FrontendSettings
 from pop_imap_frontend.conversation.budget import Budget

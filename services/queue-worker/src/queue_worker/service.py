@@ -24,8 +24,9 @@ from mailkit.process.clock import Clock
 from mailkit.process.command import Program
 from mailkit.process.disk import Disk
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import App, HttpSide, create_app
+from mailkit.rpc.app import App, create_app
 from mailkit.rpc.authority import Tokens
+from mailkit.rpc.http_server import HttpSide
 from mailstore_api.client import MailstoreClient
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import CourierSettings, RemoteCourier

@@ -18,8 +18,9 @@ from mailkit.process.clock import SystemClock
 from mailkit.process.command import Program
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import get_logger
-from mailkit.rpc.app import App, HttpSide, create_app
+from mailkit.rpc.app import App, create_app
 from mailkit.rpc.batch import Batcher
+from mailkit.rpc.http_server import HttpSide
 from mailstore_api.client import MailstoreClient
 from queue_worker_api.client import QueueClient
 from smtp_gateway.accept import Acceptor

@@ -1,9 +1,6 @@
 """Calls from one service to another: MessagePack over persistent HTTP connections, which distinguishes kinds of failure (decision 3)."""
 
-import asyncio
-import socket
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, TypeVar
@@ -14,8 +11,8 @@ from prometheus_client import Histogram
 from pydantic import SecretStr
 
 from mailkit.errors import BadRequest, InternalError, PostriderError, Unanswered, Unavailable
-from mailkit.net.keepalive import keep_alive
 from mailkit.process.config import secret_list
+from mailkit.rpc.connections import Connections
 from mailkit.rpc.refusals import OUTCOMES, outcome_of, refusal
 
 T = TypeVar("T")
@@ -25,9 +22,6 @@ T = TypeVar("T")
 LARGEST_ANSWER = 16 * 1024 * 1024
 LARGEST_REFUSAL = 64 * 1024
 LARGEST_FRAME = 2 * 1024 * 1024
-
-#: Persistent connections are replaced after this many seconds, so that a rollout or scale-out is noticed (decision 13).
-RENEW_SECONDS = 30.0
 
 UPSTREAM_SECONDS = Histogram(
     "postrider_upstream_seconds",
@@ -69,13 +63,9 @@ class ServiceClient:
 
     def __init__(self, url: str, token: SecretStr | str, *, timeout: float = 8.0, connections: int = 8) -> None:
         self.url = url.rstrip("/")
-        self._token = b"".join(secret_list(token)[:1]).decode()
         self._timeout = timeout
-        self._connections = connections
-        self._session: aiohttp.ClientSession | None = None
-        self._born = 0.0
-        self._streams: Counter[aiohttp.ClientSession] = Counter()
-        self._retired: dict[asyncio.Task[None], aiohttp.ClientSession] = {}
+        secret = b"".join(secret_list(token)[:1]).decode()
+        self._connections = Connections(secret, connections, linger=max(timeout, 60))
         self._seconds: dict[tuple[str, str], Histogram] = {}
 
     async def call(
@@ -155,21 +145,21 @@ class ServiceClient:
         """Return the octets of the answer and its Link header."""
         limit = aiohttp.ClientTimeout(total=timeout or self._timeout, sock_connect=3)
         try:
-            async with self._kept().request(
+            async with self._connections.session().request(
                 method, self.url + path, data=data, headers=headers, timeout=limit
             ) as reply:
                 if reply.status < 400:
                     return await _read(reply, most, path), reply.headers.get("link", "")
                 raise self._refusal(reply.status, await _read(reply, LARGEST_REFUSAL, path), path)
         except (aiohttp.ClientConnectorError, aiohttp.ServerConnectionError, aiohttp.ConnectionTimeoutError) as error:
-            self.renew()
+            self._connections.renew()
             if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ServerTimeoutError) and not isinstance(
                 error, aiohttp.ConnectionTimeoutError
             ):
                 raise Unanswered(f"{path} did not answer") from error
             raise Unavailable(f"{self.url} cannot be reached") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self.renew()
+            self._connections.renew()
             raise Unanswered(f"{path} did not answer ({type(error).__name__})") from error
 
     async def frames(
@@ -199,7 +189,7 @@ class ServiceClient:
                     yield bytes(buffer[4:end])
                     del buffer[:end]
         if buffer:
-            self.renew()
+            self._connections.renew()
             raise Unanswered(f"{path} broke off")
 
     async def pieces(
@@ -207,70 +197,29 @@ class ServiceClient:
     ) -> AsyncGenerator[bytes, None]:
         """Yield the octets of a stream as they arrive; leaving it early closes it. Raises the errors of `frames`."""
         limit = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=sock_read)
-        session = self._kept()
-        self._streams[session] += 1
         try:
-            async with session.request(method, self.url + path, data=data, timeout=limit) as reply:
-                if reply.status >= 400:
-                    raise self._refusal(reply.status, await _read(reply, LARGEST_REFUSAL, path), path)
-                async for chunk in reply.content.iter_any():
-                    yield chunk
+            with self._connections.streaming() as session:
+                async with session.request(method, self.url + path, data=data, timeout=limit) as reply:
+                    if reply.status >= 400:
+                        raise self._refusal(reply.status, await _read(reply, LARGEST_REFUSAL, path), path)
+                    async for chunk in reply.content.iter_any():
+                        yield chunk
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            self.renew()
+            self._connections.renew()
             raise Unavailable(f"{self.url} cannot be reached") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self.renew()
+            self._connections.renew()
             raise Unanswered(f"{path} broke off ({type(error).__name__})") from error
-        finally:
-            self._streams[session] -= 1
-            self._streams += Counter()  # keeps only those with streams
 
     def _refusal(self, status: int, raw: bytes, path: str) -> PostriderError:
         """Return the error that an answer stands for; after a 503 the connections are renewed."""
         if status == 503:
-            self.renew()
+            self._connections.renew()
         return refusal(status, raw, path)
-
-    def renew(self) -> None:
-        """Use new connections from now on; requests under way finish on the old ones."""
-        old, self._session = self._session, None
-        if old is not None:
-            task = asyncio.get_running_loop().create_task(self._retire(old))
-            self._retired[task] = old
-            task.add_done_callback(lambda task: self._retired.pop(task, None))
-
-    async def _retire(self, session: aiohttp.ClientSession) -> None:
-        try:
-            await asyncio.sleep(max(self._timeout, 60))
-            while self._streams[session]:
-                await asyncio.sleep(5)
-        finally:
-            await session.close()
-
-    def _kept(self) -> aiohttp.ClientSession:
-        if self._session is not None and time.monotonic() - self._born > RENEW_SECONDS:
-            self.renew()
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60, socket_factory=_socket),
-                headers={"authorization": f"Bearer {self._token}"},
-                auto_decompress=False,
-                trust_env=False,
-            )
-            self._born = time.monotonic()
-        return self._session
 
     async def aclose(self) -> None:
         """Close all connections."""
-        retired = dict(self._retired)
-        for task in retired:
-            task.cancel()
-        await asyncio.gather(*retired, return_exceptions=True)
-        for old in retired.values():
-            await old.close()  # a task cancelled before its first step has closed nothing
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._connections.aclose()
 
 
 async def _read(reply: aiohttp.ClientResponse, most: int, path: str) -> bytes:
@@ -289,11 +238,3 @@ async def _read(reply: aiohttp.ClientResponse, most: int, path: str) -> bytes:
 
 def _too_large(path: str, most: int) -> InternalError:
     return InternalError(f"{path} answered more than {most} octets")
-
-
-def _socket(found: aiohttp.AddrInfoType) -> socket.socket:
-    """Create a socket for this address, with keepalives: a node that vanishes is noticed within a minute."""
-    family, kind, protocol, _, _ = found
-    made = socket.socket(family, kind, protocol)
-    keep_alive(made)
-    return made
