@@ -57,8 +57,8 @@ def test_a_token_is_replaced_without_a_gap():
     """What a caller sends is the first of its list; any of the list is accepted."""
 
     def sent(setting: str) -> bytes:
-        token = ServiceClient("http://127.0.0.1:1", SecretStr(setting))._token
-        return f"Bearer {token}".encode()
+        client = ServiceClient("http://127.0.0.1:1", SecretStr(setting))
+        return client._connections._headers["authorization"].encode()
 
     steps = ["old", "old, new", "new,old", "new"]
     for before, after in itertools.pairwise(steps):

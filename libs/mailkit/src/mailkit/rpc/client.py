@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from mailkit.errors import BadRequest, InternalError, PostriderError, Unanswered, Unavailable
 from mailkit.process.config import secret_list
-from mailkit.rpc.connections import Connections
 from mailkit.rpc.refusals import OUTCOMES, outcome_of, refusal
+from mailkit.rpc.renewal import RenewedConnections
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class ServiceClient:
         self.url = url.rstrip("/")
         self._timeout = timeout
         secret = b"".join(secret_list(token)[:1]).decode()
-        self._connections = Connections(secret, connections, linger=max(timeout, 60))
+        self._connections = RenewedConnections(secret, connections, linger=max(timeout, 60))
         self._seconds: dict[tuple[str, str], Histogram] = {}
 
     async def call(

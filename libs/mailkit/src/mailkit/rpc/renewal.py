@@ -15,11 +15,11 @@ from mailkit.net.keepalive import keep_alive
 RENEW_SECONDS = 30.0
 
 
-class Connections:
+class RenewedConnections:
     """At most `most` connections at a time; those that were replaced are closed `linger` seconds later, after their streams."""
 
     def __init__(self, token: str, most: int, linger: float) -> None:
-        self._token = token
+        self._headers = {"authorization": f"Bearer {token}"}
         self._most = most
         self._linger = linger
         self._session: aiohttp.ClientSession | None = None
@@ -34,7 +34,7 @@ class Connections:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._most, keepalive_timeout=60, socket_factory=_socket),
-                headers={"authorization": f"Bearer {self._token}"},
+                headers=self._headers,
                 auto_decompress=False,
                 trust_env=False,
             )
