@@ -7,7 +7,7 @@ JOBS ?= 2
 # What mypy reads: the product, and the helpers of the tests.
 TYPED := libs/*/src services/*/src proto/*/src tests/support tests/cost tests/bench tests/monitoring tests/cluster
 
-.PHONY: help setup run test check types format bench bench-large bench-queue cost faults fuzz imap-model interop chart-test lock sbom openapi check-openapi clean
+.PHONY: help setup run test check types format bench bench-large bench-queue cost faults fuzz imap-model interop conformance chart-test lock sbom openapi check-openapi clean
 .PHONY: monitoring-test pictures images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
@@ -66,6 +66,9 @@ fuzz: setup ## the parsers, for longer
 interop: setup ## Debian's own mail clients and servers against a running service
 	scripts/install-interop
 	$(PYTEST) -q --timeout 300 tests/interop
+
+conformance: setup ## the published test suites of mail authentication (CONFORMANCE_DIR, default ../shared/vectors)
+	@$(PYTEST) -q tests/conformance || [ $$? = 5 ] # 5: none of the suites is there, as the lines above say
 
 interop-web: setup ## Debian's Roundcube in headless Chromium against a running service (POSTRIDER_TEST_MESSAGES=10000: its long form)
 	scripts/install-web
