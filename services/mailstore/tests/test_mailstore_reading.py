@@ -13,7 +13,7 @@ from mailkit.testing.speed import patient
 from mailstore.handlers.turns import AT_ONCE
 from mailstore.reading import fetch
 from mailstore.reading.octets import Octets
-from mailstore_api.wire import PIECE, FetchQuestion, ReadMaildrop, SearchQuestion, Section
+from mailstore_api.wire import LAZY_PREVIEW, PIECE, PREVIEW, FetchQuestion, ReadMaildrop, SearchQuestion, Section
 
 from .conftest import ALL, PREFIX, message, uids
 
@@ -277,3 +277,18 @@ async def test_a_message_larger_than_all_octets_is_still_searched(store, mailbox
     await store.deliver(mailbox_id, message(size=900_000))
     store.parts.steps.searcher._octets = Octets(100_000)
     assert uids((await store.front.search(SearchQuestion(mailbox_id, 1, ["TEXT", "xxxx"]))).uids) == [1]
+
+
+async def test_a_preview_is_lazy_where_its_text_is_not_in_the_first_chunk(store, mailbox_id):
+    large = b"Content-Type: application/x\r\nContent-Transfer-Encoding: binary\r\n\r\n" + random.Random(4).randbytes(
+        300_000
+    )
+    head = b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=bbb\r\n\r\n--bbb\r\n"
+    far = (
+        head + large + b"\r\n--bbb\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nd\xc3\xa9j\xc3\xa0\r\n--bbb--\r\n"
+    )
+    await store.deliver(mailbox_id, message(text="near"), far, head + large + b"\r\n--bbb--\r\n")
+    rows = await store.fetch(mailbox_id, sections=[Section(text=PREVIEW), Section(text=LAZY_PREVIEW)])
+    assert [row[1:] for row in rows] == [[b"near", b"near"], ["déjà".encode(), None], [b"", b""]]
+    rows = await store.fetch(mailbox_id, sections=[Section(text="HEADER"), Section(text="TEXT"), Section(text=PREVIEW)])
+    assert [row[3] for row in rows] == [b"near", "déjà".encode(), b""]

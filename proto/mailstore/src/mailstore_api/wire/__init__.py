@@ -97,7 +97,9 @@ from mailstore_api.wire.maildrop import (
     RenewMaildrops,
 )
 from mailstore_api.wire.messages import (
+    LAZY_PREVIEW,
     PIECE,
+    PREVIEW,
     Append,
     Appended,
     Column,
@@ -127,6 +129,7 @@ __all__ = [
     "DRAFT",
     "FIRST_KEYWORD_BIT",
     "FLAGGED",
+    "LAZY_PREVIEW",
     "LEASES_AT_ONCE",
     "MOST_BODIES",
     "MOST_COLUMNS",
@@ -141,6 +144,7 @@ __all__ = [
     "MOST_SORT_KEYS",
     "MOST_WATCHED_A_FRAME",
     "PIECE",
+    "PREVIEW",
     "SEEN",
     "SORT_KEYS",
     "SYSTEM_FLAGS",

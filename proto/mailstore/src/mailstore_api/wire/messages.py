@@ -18,11 +18,16 @@ from mailstore_api.wire.common import (
 Ranges = Annotated[list[tuple[int, int]], at_most(MOST_RANGES)]
 
 
+#: The preview of a message (RFC 8970), in UTF-8; with LAZY_PREVIEW none if it is not at hand.
+PREVIEW = "PREVIEW"
+LAZY_PREVIEW = "PREVIEW.LAZY"
+
+
 class Section(Wire):
     """BODY[part.text]<offset.count>.
 
-    `part` "" for the message; `text` one of "", HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT, MIME. `count` -1: to the
-    end.
+    `part` "" for the message; `text` one of "", HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT, MIME, and PREVIEW and
+    LAZY_PREVIEW for the message's preview. `count` -1: to the end.
     """
 
     part: str = ""

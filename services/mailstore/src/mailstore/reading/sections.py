@@ -1,5 +1,6 @@
-"""Sections of messages (RFC 3501 6.4.5), for which only the chunks that hold them are read (decision 4)."""
+"""Sections of messages (RFC 3501 6.4.5), for which only the chunks that hold them are read (decision 4), and previews."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,8 +9,9 @@ from bodystore import CHUNK, BodyGone, BodyStore
 from mailkit.process.logs import get_logger
 from mailstore import metrics
 from mailstore.mime import header_fields, section
+from mailstore.mime.preview import CONTENT, HEADER, octets, preview, text_parts
 from mailstore.storage.fetch import StoredMessage
-from mailstore_api.wire import PIECE, Section
+from mailstore_api.wire import LAZY_PREVIEW, PIECE, PREVIEW, Section
 
 log = get_logger()
 
@@ -66,7 +68,10 @@ class Sections:
             return most, lambda size: 0
         heads = all(map(_is_head, wanted))
         largest = PIECE if pieces else LARGEST
-        values = [min(each.count, largest) if each.count >= 0 else largest for each in wanted]
+        values = [
+            CONTENT + HEADER if _is_preview(each) else min(each.count, largest) if each.count >= 0 else largest
+            for each in wanted
+        ]
 
         def weigh(size: int) -> int:
             return min(size, CHUNK if heads else WHOLE) + sum([min(size, value) for value in values])
@@ -86,6 +91,8 @@ class Sections:
 
     async def _one(self, row: StoredMessage, bodies: dict[UUID, bytes], wanted: Section, pieces: bool) -> Value:
         try:
+            if _is_preview(wanted):
+                return await self._preview(row, bodies, only_near=wanted.text == LAZY_PREVIEW)
             return await self._cut(row, bodies, wanted, pieces)
         except BodyGone as error:
             # one lost body must not make the other messages unreadable
@@ -116,6 +123,18 @@ class Sections:
             return Large(self._bodies, row.body_id, head, start + skip, take)
         return head + await self._span(row.body_id, body, start + skip, take)
 
+    async def _preview(self, row: StoredMessage, bodies: dict[UUID, bytes], *, only_near: bool) -> bytes | None:
+        """Return the preview; None with `only_near` if its text is not in the first chunk of the body (RFC 8970 4.1)."""
+        await asyncio.sleep(0)  # decoding takes up to a millisecond
+        for part in text_parts(row.parts):
+            start, length = octets(part)
+            if only_near and start + length > CHUNK:
+                return None
+            text = preview(part, await self._span(row.body_id, bodies.get(row.body_id), start, length))
+            if text:
+                return text.encode()
+        return b""
+
     async def _span(self, body_id: UUID, body: bytes | None, start: int, length: int) -> bytes:
         """Octets of a body, from the part in memory or from the database. Raises BodyGone."""
         if body is not None and start + length <= len(body):
@@ -124,7 +143,11 @@ class Sections:
 
 
 def _is_head(wanted: Section) -> bool:
-    return not wanted.part and wanted.text.startswith("HEADER")
+    return not wanted.part and (wanted.text.startswith("HEADER") or _is_preview(wanted))
+
+
+def _is_preview(wanted: Section) -> bool:
+    return wanted.text in (PREVIEW, LAZY_PREVIEW)
 
 
 def _piece(data: bytes, wanted: Section) -> bytes:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from mailstore_api.wire import MOST_FIELDS, MOST_SECTIONS, Column, Section
+from mailstore_api.wire import LAZY_PREVIEW, MOST_FIELDS, MOST_SECTIONS, PREVIEW, Column, Section
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.responses import quoted
@@ -17,6 +17,8 @@ _MACROS = {
 _NAME = re.compile(rb"[A-Za-z0-9.]+")
 _PART = re.compile(rb"[1-9]\d{0,5}(?:\.[1-9]\d{0,5}){0,50}")
 _PARTIAL = re.compile(rb"<(\d{1,10})\.(\d{1,10})>")
+#: Modifier of PREVIEW (RFC 8970 6); another list in parentheses has modifiers of FETCH.
+_LAZY = re.compile(rb" +\( *LAZY *\)", re.I)
 _WHOLE = Section()
 #: The RFC822 items: the section each is equal to, and whether it sets \Seen.
 _OLD = {
@@ -132,6 +134,10 @@ def _item(cursor: Cursor, items: FetchItems) -> None:
         section, seen = _OLD[name]
         items.marks_seen |= seen
         _add_section(items, section, name.encode() + b" ")
+    elif name == "PREVIEW":
+        lazy = _LAZY.match(cursor.data, cursor.pos)
+        cursor.pos = lazy.end() if lazy else cursor.pos
+        _add_section(items, Section(text=LAZY_PREVIEW if lazy else PREVIEW), b"PREVIEW ")
     elif name in ("FLAGS", "UID", "MODSEQ", "THREADID"):
         items.add(name.encode() + b" ", name.lower())
     elif name in ("ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822.SIZE", "INTERNALDATE", "SAVEDATE", "EMAILID"):

@@ -7,11 +7,12 @@ from typing import Any
 from mailkit.errors import PostriderError
 from mailkit.net.stream import Stream
 from mailkit.process.report import report
+from mailstore_api.wire import LAZY_PREVIEW, PREVIEW
 from pop_imap_frontend.imap.fetch import FetchItems
 from pop_imap_frontend.imap.folder.spans import Spans, sliced
 from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.modseqs import MessageModseqs
-from pop_imap_frontend.imap.responses import internal_date, literal
+from pop_imap_frontend.imap.responses import internal_date, literal, quoted
 
 Render = Callable[[Any], bytes]
 
@@ -29,6 +30,15 @@ def _section_value(value: Any) -> bytes:
     return b"NIL" if value is None else literal(value)
 
 
+def _preview(value: Any) -> bytes:
+    return quoted(value or b"")
+
+
+def _lazy_preview(value: Any) -> bytes:
+    return b"NIL" if value is None else quoted(value)
+
+
+_SECTION_RENDER: dict[str, Render] = {PREVIEW: _preview, LAZY_PREVIEW: _lazy_preview}
 _FROM_VIEW = {"uid": b"UID %d", "flags": b"FLAGS (%b)", "modseq": b"MODSEQ (%d)", "threadid": b"THREADID %b"}
 
 
@@ -63,7 +73,8 @@ class RowWriter:
             elif source[0] == "column":
                 self._plan.append((label, "value", 1 + source[1], _COLUMN_RENDER.get(items.columns[source[1]])))
             else:
-                self._plan.append((label, "value", self._first_section + source[1], _section_value))
+                render = _SECTION_RENDER.get(items.sections[source[1]].text, _section_value)
+                self._plan.append((label, "value", self._first_section + source[1], render))
 
     def from_view(self, spans: Spans) -> Iterator[bytes]:
         """Yield responses with FLAGS, UID and MODSEQ only, which need no rows from mailstore, in blocks."""

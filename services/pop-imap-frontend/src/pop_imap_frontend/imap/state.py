@@ -44,6 +44,7 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
             "THREAD=REFERENCES",
             "OBJECTID",
             "SAVEDATE",
+            "PREVIEW",
             "QUOTA",
             "QUOTA=RES-STORAGE",
             "QUOTA=RES-MESSAGE",
