@@ -318,6 +318,21 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
     (
         "mailstore",
         "frontend",
+        "PUT",
+        "/v1/messages/append-list",
+        100,
+        _framed(
+            lambda b, n: (
+                mailstore.AppendList(
+                    b.mailbox_id(b.taker), NAME, [mailstore.AppendedMessage(1000)] * n, QUOTA, 1, new_id()
+                ),
+                b"a: b\r\n\r\n".ljust(1000, b"x") * n,
+            )
+        ),
+    ),
+    (
+        "mailstore",
+        "frontend",
         "POST",
         "/v1/maildrop/open",
         1,

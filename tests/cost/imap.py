@@ -50,6 +50,8 @@ ARGUMENTS = {
     "UID MOVE": b" 1 x",
     "EXPUNGE": b"",
     "UID EXPUNGE": b" 1",
+    "REPLACE": b" 1 x {1+}\r\nx",
+    "UID REPLACE": b" 1 x {1+}\r\nx",
     "SEARCH": b" ALL",
     "UID SEARCH": b" ALL",
     "SORT": b" (DATE) UTF-8 ALL",
@@ -202,6 +204,7 @@ _PARSED: list[tuple[str, str, Make]] = [
     ("SEARCH", "a long text", command(b"SEARCH TEXT ", to_size(b"he"))),
     ("SEARCH", "sets", command(b"SEARCH ", between(b"UID 1:*", b" "))),
     ("SEARCH", "numbers", command(b"SEARCH ", between(b"1:*", b" "))),
+    ("APPEND", "messages", command(b"APPEND INBOX", to_size(b" {1+}\r\nx"))),
     ("APPEND", "flags", command(b"APPEND INBOX (", between(b"\\Seen", b" "), b") {1+}\r\nx")),
 ]
 

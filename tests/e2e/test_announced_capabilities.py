@@ -132,6 +132,8 @@ IMAP_AFTER_LOGIN = {
     "QUOTA=RES-MESSAGE": ["GETQUOTAROOT INBOX", "STATUS INBOX (DELETED)"],
     "COMPRESS=DEFLATE": ["COMPRESS DEFLATE"],
     "MOVE": ["SELECT INBOX", "MOVE 1 Sent", "UID MOVE 1 Sent"],
+    "MULTIAPPEND": ["APPEND Drafts {3+}\r\nabc (\\Seen) {3+}\r\nabc"],
+    "REPLACE": ["SELECT Drafts", "REPLACE * Drafts {3+}\r\nabc", "UID REPLACE 1 Drafts {3+}\r\nabc"],
     "APPENDLIMIT": ["APPEND INBOX {3+}\r\nabc"],
 }
 

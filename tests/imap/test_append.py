@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailkit.testing.growth import MOST_GROWTH, growth
-from pop_imap_frontend.imap.verbs.append import _with_crlf
+from pop_imap_frontend.imap.new_messages import with_crlf
 
 from .conftest import Client, Imap
 
@@ -39,14 +39,14 @@ async def test_a_message_that_outgrows_the_limit_is_refused_for_good(imap: Imap)
 
 @given(st.text("\r\na", max_size=12).map(str.encode))
 def test_hypothesis_line_ends(raw: bytes) -> None:
-    made = _with_crlf(raw)
+    made = with_crlf(raw)
     assert made.count(b"\n") == made.count(b"\r") == made.count(b"\r\n")
     # a reader of any of the three line ends sees the same lines
     assert made.split(b"\r\n") == raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
 
 
 def test_line_ends_in_linear_time() -> None:
-    assert growth(lambda size: b"\n" * size, _with_crlf, 100_000) < MOST_GROWTH
+    assert growth(lambda size: b"\n" * size, with_crlf, 100_000) < MOST_GROWTH
 
 
 async def dates(client: Client, number: int) -> tuple[datetime, list[int]]:

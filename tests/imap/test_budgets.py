@@ -79,17 +79,6 @@ async def test_literals_are_counted_together(imap: Imap) -> None:
     await third.ok(b"APPEND INBOX {500000+}\r\n" + b"x" * 500_000)
 
 
-async def test_append_takes_one_message(imap: Imap) -> None:
-    client = await imap.log_in()
-    await client.ok(b"APPEND {5+}\r\nINBOX {3+}\r\nabc")
-    assert await client.last(b"APPEND {5+}\r\nINBOX {3+}\r\nabc {3+}\r\nabc") == (
-        "BAD an APPEND has one message, and one literal for its name"
-    )
-    two = b"{1000000+}\r\n" + b"x" * 1_000_000
-    assert (await client.last(b"APPEND " + two + b" " + two)).startswith("BAD an APPEND has one message")
-    await client.ok("NOOP")
-
-
 @pytest.mark.parametrize(
     ("error", "answer"),
     [

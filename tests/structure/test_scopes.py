@@ -94,6 +94,10 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
         ("frontend",),
         lambda box, proof: wire.Append(box, "a", [], None, 1, 1, ID, proof=proof),
     ),
+    "PUT /v1/messages/append-list": (
+        ("frontend",),
+        lambda box, proof: wire.AppendList(box, "a", [wire.AppendedMessage(0)], 1, 1, ID, proof=proof),
+    ),
     "POST /v1/maildrop/open": (("frontend",), lambda box, proof: wire.OpenMaildrop(box, ID, proof=proof)),
     "POST /v1/maildrop/read": (("frontend",), lambda box, proof: wire.ReadMaildrop(box, 1, 1, proof=proof)),
     "POST /v1/maildrop/ahead": (("frontend",), lambda box, proof: wire.ReadAhead(box, 1, b"\1\0\0\0", proof=proof)),

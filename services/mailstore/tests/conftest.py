@@ -31,6 +31,8 @@ from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import (
     Append,
     Appended,
+    AppendedMessage,
+    AppendList,
     Copied,
     CopyQuestion,
     Expunged,
@@ -161,6 +163,15 @@ class Store:
             **more,
         }
         return await self.front.append(Append(mailbox_id, name, list(flags), **given), data)
+
+    async def append_all(
+        self, mailbox_id: UUID, messages: Sequence[bytes], name: str = "INBOX", **more: Any
+    ) -> Appended:
+        """One AppendList; `flags` are those of each message."""
+        flags = list(more.pop("flags", ()))
+        given: dict[str, Any] = {"quota_limit": ROOM, "limit_version": 1, "operation_id": new_id(), **more}
+        items = [AppendedMessage(len(each), flags) for each in messages]
+        return await self.front.append_list(AppendList(mailbox_id, name, items, **given), b"".join(messages))
 
     async def store(
         self, mailbox_id: UUID, ranges: list[tuple[int, int]], mode: str, *flags: str, folder_id: int = 1, **more: Any

@@ -131,7 +131,7 @@ def assemble(
         flags=FlagWriter(operations, clock),
         expunger=expunger,
         copier=Copier(operations, clock, disk, charge, warner),
-        appender=Appender(operations, session_bodies, clock, disk, charge, warner),
+        appender=Appender(operations, session_bodies, clock, disk, charge, warner, expunger),
         maildrops=Maildrops(operations, LeaseRows(sessions), clock, expunger),
         feed=feed,
     )

@@ -18,6 +18,7 @@ All endpoints are POST with MessagePack unless another method is given; callers 
   /v1/messages/thread  ThreadQuestion -> Threads                            [frontend]
   /v1/messages/store-unchanged  ConditionalStore -> ConditionallyStored     [frontend]
   PUT /v1/messages/append  framed: 4 octets length, Append, the message     [frontend]
+  PUT /v1/messages/append-list  framed: 4 octets length, AppendList, the messages; Appended  [frontend]
   /v1/maildrop/open|ahead|renew|close, /v1/maildrop/read (answer: the octets)       [frontend]
   /v1/feed        a stream of frames both ways, without end: WatchList -> FeedNews  [frontend]
 
@@ -38,6 +39,7 @@ from mailstore_api.wire.common import (
     FIRST_KEYWORD_BIT,
     FLAGGED,
     LEASES_AT_ONCE,
+    MOST_APPENDED,
     MOST_BODIES,
     MOST_COLUMNS,
     MOST_FIELDS,
@@ -102,6 +104,8 @@ from mailstore_api.wire.messages import (
     PREVIEW,
     Append,
     Appended,
+    AppendedMessage,
+    AppendList,
     Column,
     ConditionallyStored,
     ConditionalStore,
@@ -131,6 +135,7 @@ __all__ = [
     "FLAGGED",
     "LAZY_PREVIEW",
     "LEASES_AT_ONCE",
+    "MOST_APPENDED",
     "MOST_BODIES",
     "MOST_COLUMNS",
     "MOST_FIELDS",
@@ -150,7 +155,9 @@ __all__ = [
     "SYSTEM_FLAGS",
     "VERSION",
     "Append",
+    "AppendList",
     "Appended",
+    "AppendedMessage",
     "Changes",
     "ChangesQuestion",
     "CloseMaildrop",

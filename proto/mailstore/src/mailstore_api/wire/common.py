@@ -20,6 +20,8 @@ MOST_COLUMNS = 20
 MOST_SECTIONS = 100
 MOST_FIELDS = 1000
 MOST_FLAGS = 1000
+#: Limit of the messages of one AppendList.
+MOST_APPENDED = 100
 
 #: Limit of the mailboxes in one frame of a WatchList.
 MOST_WATCHED_A_FRAME = 1000

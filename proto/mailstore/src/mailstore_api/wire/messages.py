@@ -5,6 +5,7 @@ from uuid import UUID
 
 from mailkit.rpc.wire import Wire, at_most
 from mailstore_api.wire.common import (
+    MOST_APPENDED,
     MOST_COLUMNS,
     MOST_FIELDS,
     MOST_FLAGS,
@@ -178,8 +179,38 @@ class Append(Wire):
     proof: bytes = b""
 
 
+class AppendedMessage(Wire):
+    """One message of an AppendList: its size in octets, its flags, and its date; None: now."""
+
+    size: int
+    flags: Annotated[list[str], at_most(MOST_FLAGS)] = []
+    internal_date: float | None = None
+
+
+class AppendList(Wire):
+    """Head of an APPEND of several messages, all or none (RFC 3502); their octets follow, one behind the other.
+
+    `replaces`: folder id and UID of a message that is removed with it (REPLACE, RFC 8508); its octets do not count.
+    """
+
+    mailbox_id: UUID
+    name: str
+    messages: Annotated[list[AppendedMessage], at_most(MOST_APPENDED)]
+    quota_limit: int
+    limit_version: int
+    operation_id: UUID
+    replaces: tuple[int, int] | None = None
+    version: int = VERSION
+    proof: bytes = b""
+
+
 class Appended(Wire):
-    status: Literal["ok", "trycreate", "overquota", "limit", "no_space"]
+    """APPENDUID (UIDPLUS): the UID of the message, or of the first of several, which the others follow.
+
+    Of an AppendList that replaces a message also: `gone`, if its folder was deleted, and `expunged`, if it is no longer there.
+    """
+
+    status: Literal["ok", "trycreate", "overquota", "limit", "no_space", "gone", "expunged"]
     uidvalidity: int = 0
     uid: int = 0
 

@@ -39,7 +39,7 @@ from mailstore_api import wire
 
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 _streamed = {kind: msgspec.msgpack.Decoder(kind) for kind in (wire.ReadMaildrop, wire.FetchQuestion)}
-_append = msgspec.msgpack.Decoder(wire.Append)
+_framed = {kind: msgspec.msgpack.Decoder(kind) for kind in (wire.Append, wire.AppendList)}
 
 
 @dataclass(frozen=True)
@@ -195,20 +195,27 @@ def _add_streams(app: App, steps: Steps, most_bytes: int) -> None:
     async def fetch(request: Request) -> Response:
         return await streamed(request, wire.FetchQuestion, steps.fetcher.fetch, "application/octet-stream")
 
-    async def append(request: Request) -> Response:
+    async def framed(request: Request, kind: type[Any], step: Callable[[Any, bytes], Awaitable[Any]]) -> Response:
         raw = await request.body()
         size = int.from_bytes(raw[:4], "big")
-        head = decoded(_append, raw[4 : 4 + size], wire.Append)
+        head = decoded(_framed[kind], raw[4 : 4 + size], kind)
         steps.proven.require(head)
 
-        put = _in_turn(steps.turns, lambda head: steps.appender.append(head, raw[4 + size :]))
+        put = _in_turn(steps.turns, lambda head: step(head, raw[4 + size :]))
         answer = await while_caller_waits(request.receive, put(head))
         return Response(_encode(answer), media_type=MSGPACK)
+
+    async def append(request: Request) -> Response:
+        return await framed(request, wire.Append, steps.appender.append)
+
+    async def append_list(request: Request) -> Response:
+        return await framed(request, wire.AppendList, steps.appender.append_list)
 
     for path, question, method, answer, most in (
         ("/v1/maildrop/read", wire.ReadMaildrop, "POST", read, LARGEST_LIST),
         ("/v1/messages/fetch", wire.FetchQuestion, "POST", fetch, LARGEST_LIST),
         ("/v1/messages/append", wire.Append, "PUT", append, most_bytes + 1024 * 1024),
+        ("/v1/messages/append-list", wire.AppendList, "PUT", append_list, most_bytes + 1024 * 1024),
     ):
         app.questions[path] = question
         app.authority.allow(path, "frontend", most=most)

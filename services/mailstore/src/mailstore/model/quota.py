@@ -69,6 +69,11 @@ class Account:
         self.added += size
         self.new += count
 
+    def release(self, size: int, count: int = 1) -> None:
+        """Count out `count` messages of `size` octets together, which this change removes."""
+        self.added -= size
+        self.new -= count
+
     @property
     def needs_warning(self) -> bool:
         """Whether the owner is to be warned now."""

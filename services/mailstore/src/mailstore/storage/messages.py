@@ -45,8 +45,8 @@ class Messages:
         self._connection = connection
         self._mailbox_id = mailbox_id
 
-    async def insert(self, message: NewMessage) -> None:
-        await insert(self._connection, [message])
+    async def insert(self, messages: Sequence[NewMessage]) -> None:
+        await insert(self._connection, messages)
 
     async def store(
         self, folder_id: int, bounds: Bounds, keep: int, add: int, unchanged_since: int = ANY_MODSEQ

@@ -107,7 +107,7 @@ class QuotaWarner:
             row = new_message(
                 mailbox_id, INBOX_ID, given.first_uid, body_id, b"", len(message), 0, given.modseq, now, view, now
             )
-            await operation.messages.insert(row)
+            await operation.messages.insert([row])
             await operation.add_usage(len(message))
             await operation.note_warning(now)
             operation.notify()

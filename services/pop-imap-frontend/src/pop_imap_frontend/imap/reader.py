@@ -1,8 +1,8 @@
 """Reader of one command from the client: a line and the literals in it, within limits, before it is parsed.
 
 RFC 3501 4.3 and 7.5 (synchronising literals), RFC 7888 (LITERAL+). Only what the limits allow is held in memory: 64 KB
-per line, 4 KB per literal before login and 64 KB after, one message per APPEND only, and for all literals of a mailbox
-together the limit of its budget.
+per line, 4 KB per literal before login and 64 KB after, the messages of an APPEND or REPLACE, which have together at most the
+octets of the largest one, and for all literals of a mailbox together the limit of its budget.
 """
 
 import re
@@ -13,6 +13,8 @@ from mailkit.errors import OverLimit
 from mailkit.net.pieces import Pieces
 from mailkit.net.reading import LineTooLong
 from mailkit.net.stream import Stream
+from mailstore_api.wire import MOST_APPENDED
+from pop_imap_frontend.imap.new_messages import too_many_octets
 from pop_imap_frontend.imap.refusals import BadCommand, Disconnect, No
 
 LINE = 64 * 1024
@@ -26,8 +28,8 @@ _NAME = re.compile(rb" +((?:UID +)?[A-Za-z]{1,20})", re.I)
 _LITERAL_END = re.compile(rb"~?\{(\d{1,10})(\+?)\}\Z")
 
 
-#: The mailbox name and the message.
-_LITERALS_OF_APPEND = 2
+#: Limit of the literals of a command that appends: its messages, and the mailbox name.
+_APPENDS = {"APPEND": MOST_APPENDED + 1, "REPLACE": 2, "UID REPLACE": 2}
 
 
 @dataclass(slots=True)
@@ -102,11 +104,15 @@ def _refuse(
     size: int, literals: int, number: int, name: str, total: int, logged_in: bool, append_limit: int
 ) -> Exception | None:
     """Why a literal of `size` octets is refused, or None; it is the command's `number`th, `literals` is the size of all so far."""
-    if name == "APPEND" and logged_in:
+    if name in _APPENDS and logged_in:
         if size > append_limit:
             return No(f"[TOOBIG] a message has at most {append_limit} octets here")
-        if number > _LITERALS_OF_APPEND or literals > append_limit + LITERAL:
-            return BadCommand("an APPEND has one message, and one literal for its name")
+        if number > _APPENDS[name]:
+            return No(f"[LIMIT] {name} takes at most {_APPENDS[name]} literals here")
+        if literals > append_limit + LITERAL:
+            return No(too_many_octets(append_limit))
+        if total - (literals - size) > LINE:
+            return BadCommand("the command is too long")
         return None
     if size + total > (LITERAL if logged_in else LITERAL_BEFORE_LOGIN) + LINE or size > LITERAL:
         return BadCommand("the literal is too large")

@@ -52,7 +52,7 @@ VERBS = {
     "SETQUOTA": ImapVerb(_LOGGED_IN, quota.setquota),
     "APPEND": ImapVerb(_LOGGED_IN, append.append),
     "IDLE": ImapVerb(_LOGGED_IN, idle.idle, sends_changes=False),
-    # in a selected folder (6.4; RFC 3691, 4315, 6851)
+    # in a selected folder (6.4; RFC 3691, 4315, 6851, 8508)
     "CHECK": ImapVerb(_SELECTED, folders.check, sends_changes=False),
     "CLOSE": ImapVerb(_SELECTED, folders.close, sends_changes=False),
     "UNSELECT": ImapVerb(_SELECTED, folders.unselect, sends_changes=False),
@@ -72,4 +72,6 @@ VERBS = {
     "UID COPY": ImapVerb(_SELECTED, partial(messages.copy, by_uid=True, move=False)),
     "MOVE": ImapVerb(_SELECTED, partial(messages.copy, by_uid=False, move=True)),
     "UID MOVE": ImapVerb(_SELECTED, partial(messages.copy, by_uid=True, move=True)),
+    "REPLACE": ImapVerb(_SELECTED, partial(append.replace, by_uid=False)),
+    "UID REPLACE": ImapVerb(_SELECTED, partial(append.replace, by_uid=True)),
 }

@@ -26,6 +26,8 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
             "NAMESPACE",
             "CHILDREN",
             "UIDPLUS",
+            "MULTIAPPEND",
+            "REPLACE",
             "UNSELECT",
             "SPECIAL-USE",
             "CREATE-SPECIAL-USE",
