@@ -66,6 +66,15 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
     "POST /v1/folders/open": (("frontend",), lambda box, proof: wire.OpenFolder(box, "a", True, proof=proof)),
     "POST /v1/folders/changes": (("frontend",), lambda box, proof: wire.ChangesQuestion(box, 1, 0, proof=proof)),
     "POST /v1/folders/modseqs": (("frontend",), lambda box, proof: wire.ModseqQuestion(box, 1, 0, proof=proof)),
+    "POST /v1/metadata/read": (
+        ("frontend",),
+        lambda box, proof: wire.MetadataQuestion(box, "INBOX", ["/private/a"], proof=proof),
+    ),
+    "POST /v1/metadata/state": (("frontend",), lambda box, proof: wire.MetadataStateQuestion(box, proof=proof)),
+    "POST /v1/metadata/change": (
+        ("frontend",),
+        lambda box, proof: wire.MetadataChange(box, "INBOX", [wire.Annotation("/private/a", b"")], ID, proof=proof),
+    ),
     "POST /v1/quota": (("frontend",), lambda box, proof: wire.QuotaQuestion(box, 1, 1, proof=proof)),
     "POST /v1/messages/fetch": (("frontend",), lambda box, proof: wire.FetchQuestion(box, 1, [(1, 1)], proof=proof)),
     "POST /v1/messages/store": (

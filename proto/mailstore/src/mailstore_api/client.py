@@ -71,6 +71,15 @@ class MailstoreClient(ServiceClient):
     async def unsubscribe_folder(self, question: wire.FolderChange) -> str:
         return (await self._ask("/v1/folders/unsubscribe", question, wire.FolderChanged)).status
 
+    async def metadata(self, question: wire.MetadataQuestion) -> wire.FoundMetadata:
+        return await self._ask("/v1/metadata/read", question, wire.FoundMetadata)
+
+    async def metadata_state(self, question: wire.MetadataStateQuestion) -> wire.MetadataState:
+        return await self._ask("/v1/metadata/state", question, wire.MetadataState)
+
+    async def change_metadata(self, question: wire.MetadataChange) -> str:
+        return (await self._ask("/v1/metadata/change", question, wire.ChangedMetadata)).status
+
     async def quota(self, question: wire.QuotaQuestion) -> wire.QuotaAnswer:
         return await self._ask("/v1/quota", question, wire.QuotaAnswer)
 

@@ -32,12 +32,14 @@ from mailstore.handlers.turns import Turns
 from mailstore.model.quota import Charge
 from mailstore.reading.fetch import Fetcher
 from mailstore.reading.folders import Folders
+from mailstore.reading.metadata import MetadataReader
 from mailstore.reading.octets import Octets
 from mailstore.reading.retrieve import Retriever
 from mailstore.reading.search import Searcher
 from mailstore.reading.sections import Sections
 from mailstore.reading.sort import Sorter
 from mailstore.reading.usage import Usage
+from mailstore.storage.annotations import Annotations
 from mailstore.storage.backfill import Backfill
 from mailstore.storage.fetch import FetchRows
 from mailstore.storage.filing import Filings
@@ -60,6 +62,7 @@ from mailstore.writing.filing import Filer
 from mailstore.writing.flags import FlagWriter
 from mailstore.writing.folder_tree import FolderTree
 from mailstore.writing.maildrop import Maildrops
+from mailstore.writing.metadata import MetadataWriter
 from mailstore.writing.purge import Purger
 from mailstore.writing.quota_warning import QuotaWarner
 
@@ -128,6 +131,8 @@ def assemble(
         searcher=searcher,
         sorter=Sorter(SortRows(sessions), searcher),
         folder_tree=FolderTree(operations, session_bodies, clock),
+        metadata_reader=MetadataReader(Annotations(sessions), octets),
+        metadata_writer=MetadataWriter(operations, clock),
         flags=FlagWriter(operations, clock),
         expunger=expunger,
         copier=Copier(operations, clock, disk, charge, warner),

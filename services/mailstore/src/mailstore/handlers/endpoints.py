@@ -22,6 +22,7 @@ from mailstore.handlers.proven import Proven
 from mailstore.handlers.turns import Turns
 from mailstore.reading.fetch import Fetcher
 from mailstore.reading.folders import Folders
+from mailstore.reading.metadata import MetadataReader
 from mailstore.reading.retrieve import Retriever
 from mailstore.reading.search import Searcher
 from mailstore.reading.sort import Sorter
@@ -35,6 +36,7 @@ from mailstore.writing.filing import Filer
 from mailstore.writing.flags import FlagWriter
 from mailstore.writing.folder_tree import FolderTree
 from mailstore.writing.maildrop import Maildrops
+from mailstore.writing.metadata import MetadataWriter
 from mailstore_api import wire
 
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
@@ -50,6 +52,8 @@ class Steps:
     filer: Filer
     folders: Folders
     folder_tree: FolderTree
+    metadata_reader: MetadataReader
+    metadata_writer: MetadataWriter
     flags: FlagWriter
     expunger: Expunger
     copier: Copier
@@ -110,6 +114,9 @@ def _add_frontend(app: App, steps: Steps) -> None:
         ("/v1/folders/unsubscribe", wire.FolderChange, steps.folder_tree.unsubscribe),
         ("/v1/folders/open", wire.OpenFolder, steps.folders.open),
         ("/v1/folders/modseqs", wire.ModseqQuestion, steps.folders.modseqs),
+        ("/v1/metadata/read", wire.MetadataQuestion, steps.metadata_reader.read),
+        ("/v1/metadata/state", wire.MetadataStateQuestion, steps.metadata_reader.state),
+        ("/v1/metadata/change", wire.MetadataChange, steps.metadata_writer.change),
         ("/v1/quota", wire.QuotaQuestion, steps.session_usage.quota),
         ("/v1/folders/changes", wire.ChangesQuestion, steps.folders.changes),
         ("/v1/messages/store", wire.StoreQuestion, steps.flags.store),

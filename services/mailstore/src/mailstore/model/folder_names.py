@@ -15,7 +15,7 @@ FOLDERS = {
 }
 #: The special uses by their names in lower case. \All and \Flagged would be views of other folders' messages.
 SPECIAL_USES = {use.lower(): use for use in FOLDERS.values() if use}
-INBOX_ID = 1
+INBOX, INBOX_ID = "INBOX", 1
 #: Limits of a name: characters, and levels.
 LONGEST_NAME = 400
 DEEPEST = 20

@@ -24,7 +24,7 @@ class PurgeSlice(MailboxTransaction):
         return [row["body_id"] for row in rows]
 
     async def remove_rest(self) -> None:
-        """Remove the folders, subscriptions, tombstones of messages, answers and the lease."""
+        """Remove the folders, subscriptions, annotations, tombstones of messages, answers and the lease."""
         await self._connection.execute(queries.purge_rest, self._mailbox_id)
 
 

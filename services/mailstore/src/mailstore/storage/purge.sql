@@ -20,6 +20,7 @@ select body_id from d
 -- name: purge_rest
 with f as (delete from mailstore.folder where mailbox_id = $1),
      s as (delete from mailstore.subscription where mailbox_id = $1),
+     a as (delete from mailstore.annotation where mailbox_id = $1),
      e as (delete from mailstore.expunged where mailbox_id = $1),
      o as (delete from mailstore.operation where mailbox_id = $1)
 delete from mailstore.maildrop_lease where mailbox_id = $1

@@ -43,6 +43,7 @@ mailbox = Table(
     Column("last_uidvalidity", BigInteger, nullable=False, server_default=text("0")),
     time("purged_at", nullable=True),
     time("quota_warned_at", nullable=True),
+    Column("metadata_version", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("usage >= 0", name="mailbox_usage"),
 )
 
@@ -76,6 +77,19 @@ subscription = Table(
     Column("mailbox_id", Uuid, nullable=False),
     Column("name", Text, nullable=False),
     PrimaryKeyConstraint("mailbox_id", "name", name="subscription_pkey"),
+)
+
+#: Annotations of a folder, and under folder id 0 of the account (RFC 5464). `version`: the mailbox's `metadata_version` at which
+#: the entry was set, by which sessions find what changed (docs/decisions/0067).
+annotation = Table(
+    "annotation",
+    metadata,
+    Column("mailbox_id", Uuid, nullable=False),
+    Column("folder_id", Integer, nullable=False),
+    Column("entry", Text, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    PrimaryKeyConstraint("mailbox_id", "folder_id", "entry", name="annotation_pkey"),
 )
 
 #: Narrow, since flags change; the constant columns of a message are in `rendered`. `sent_at`: Date in UTC, null if there is

@@ -9,7 +9,14 @@ from mailstore.model.folder_names import INBOX_ID, SPECIAL_USES, below, good_nam
 from mailstore.model.uids import LAST_UID
 from mailstore.storage.operations import MailboxTransaction, Operations
 from mailstore.writing.copy import copy_messages
-from mailstore_api.wire import DELIMITER, FolderChange, FolderChanged, SpecialFolder
+from mailstore_api.wire import (
+    DELIMITER,
+    MOST_ANNOTATION_OCTETS,
+    MOST_ANNOTATIONS,
+    FolderChange,
+    FolderChanged,
+    SpecialFolder,
+)
 
 MOST_FOLDERS = 1000
 MOST_SUBSCRIPTIONS = 2000
@@ -55,6 +62,7 @@ class FolderTree:
             if folder.folder_id == INBOX_ID:
                 return "cannot"
             body_ids = await transaction.folders.drop(folder.folder_id)
+            await transaction.annotations.drop(folder.folder_id)
             await transaction.release_bodies(self._bodies, body_ids, self._clock.now())
             return "ok"
 
@@ -89,12 +97,20 @@ class FolderTree:
         return await self._change(change, do)
 
     async def _rename_inbox(self, transaction: MailboxTransaction, new: str) -> Status:
+        sizes = await transaction.annotations.sizes()
+        copied = [each for each in sizes if each.folder_id == INBOX_ID]
+        if len(sizes) + len(copied) > MOST_ANNOTATIONS:
+            return "limit"
+        if sum(each.octets for each in [*sizes, *copied]) > MOST_ANNOTATION_OCTETS:
+            return "limit"
         made = await self._make(transaction, new)
         if made != "ok":
             return made
         inbox = await transaction.folders.lock(INBOX_ID)
         target = await transaction.folders.lock_named(new)
         assert inbox is not None and target is not None
+        if copied:  # INBOX keeps its own (RFC 5464 4.1)
+            await transaction.annotations.copy(INBOX_ID, target.folder_id)
         everything = [1], [LAST_UID]
         totals = await transaction.messages.totals(INBOX_ID, everything)
         if totals.messages:

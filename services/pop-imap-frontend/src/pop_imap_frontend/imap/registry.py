@@ -12,6 +12,7 @@ from pop_imap_frontend.imap.verbs import (
     idle,
     listing,
     messages,
+    metadata,
     quota,
     searching,
     store,
@@ -32,7 +33,7 @@ VERBS = {
     "STARTTLS": ImapVerb(_BEFORE_LOGIN, account.starttls),
     "LOGIN": ImapVerb(_BEFORE_LOGIN, account.login),
     "AUTHENTICATE": ImapVerb(_BEFORE_LOGIN, account.authenticate),
-    # after the login (6.3; RFC 2342, 2177, 5161, 9208)
+    # after the login (6.3; RFC 2342, 2177, 5161, 5464, 9208)
     "UNAUTHENTICATE": ImapVerb(_LOGGED_IN, account.unauthenticate),
     "ENABLE": ImapVerb(_LOGGED_IN, account.enable),
     "COMPRESS": ImapVerb(_LOGGED_IN, account.compress),
@@ -47,6 +48,8 @@ VERBS = {
     "LIST": ImapVerb(_LOGGED_IN, listing.list_),
     "LSUB": ImapVerb(_LOGGED_IN, listing.lsub),
     "STATUS": ImapVerb(_LOGGED_IN, listing.status),
+    "GETMETADATA": ImapVerb(_LOGGED_IN, metadata.getmetadata),
+    "SETMETADATA": ImapVerb(_LOGGED_IN, metadata.setmetadata),
     "GETQUOTA": ImapVerb(_LOGGED_IN, quota.getquota),
     "GETQUOTAROOT": ImapVerb(_LOGGED_IN, quota.getquotaroot),
     "SETQUOTA": ImapVerb(_LOGGED_IN, quota.setquota),

@@ -22,6 +22,11 @@ def literal(data: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(data), data)
 
 
+def literal8(data: bytes) -> bytes:
+    """Return a literal of octets that may include NUL (literal8, RFC 5464 5)."""
+    return b"~" + literal(data)
+
+
 def mailbox(name: str) -> bytes:
     """Return a mailbox name as an astring in modified UTF-7."""
     raw = encode_utf7(name)

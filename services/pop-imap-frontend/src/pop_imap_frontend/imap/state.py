@@ -47,6 +47,7 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
             "OBJECTID",
             "SAVEDATE",
             "PREVIEW",
+            "METADATA",
             "QUOTA",
             "QUOTA=RES-STORAGE",
             "QUOTA=RES-MESSAGE",
