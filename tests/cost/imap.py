@@ -209,6 +209,7 @@ _PARSED: list[tuple[str, str, Make]] = [
     ("SEARCH", "a long text", command(b"SEARCH TEXT ", to_size(b"he"))),
     ("SEARCH", "sets", command(b"SEARCH ", between(b"UID 1:*", b" "))),
     ("SEARCH", "numbers", command(b"SEARCH ", between(b"1:*", b" "))),
+    ("FETCH", "BINARY", command(b"FETCH 1 (", between(b"BINARY.PEEK[1]<1.1>", b" "), b")")),
     ("APPEND", "messages", command(b"APPEND INBOX", to_size(b" {1+}\r\nx"))),
     ("APPEND", "flags", command(b"APPEND INBOX (", between(b"\\Seen", b" "), b") {1+}\r\nx")),
 ]

@@ -99,6 +99,8 @@ from mailstore_api.wire.maildrop import (
     RenewMaildrops,
 )
 from mailstore_api.wire.messages import (
+    BINARY,
+    BINARY_SIZE,
     LAZY_PREVIEW,
     PIECE,
     PREVIEW,
@@ -143,6 +145,8 @@ from mailstore_api.wire.quota import QuotaAnswer, QuotaQuestion
 
 __all__ = [
     "ANSWERED",
+    "BINARY",
+    "BINARY_SIZE",
     "DELETED",
     "DELIMITER",
     "DRAFT",

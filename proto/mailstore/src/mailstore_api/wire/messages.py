@@ -22,13 +22,16 @@ Ranges = Annotated[list[tuple[int, int]], at_most(MOST_RANGES)]
 #: The preview of a message (RFC 8970), in UTF-8; with LAZY_PREVIEW none if it is not at hand.
 PREVIEW = "PREVIEW"
 LAZY_PREVIEW = "PREVIEW.LAZY"
+#: A part without its transfer encoding (RFC 3516), and the size of it as digits; false if its encoding is not known.
+BINARY = "BINARY"
+BINARY_SIZE = "BINARY.SIZE"
 
 
 class Section(Wire):
     """BODY[part.text]<offset.count>.
 
     `part` "" for the message; `text` one of "", HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT, MIME, and PREVIEW and
-    LAZY_PREVIEW for the message's preview. `count` -1: to the end.
+    LAZY_PREVIEW for the message's preview, BINARY and BINARY_SIZE for a part. `count` -1: to the end.
     """
 
     part: str = ""

@@ -10,14 +10,18 @@ import msgspec
 from mailkit.postgres.pool import translated
 from mailstore import metrics
 from mailstore.model.uids import split
+from mailstore.reading.decoded import SPAN, DecodedPart
 from mailstore.reading.octets import Octets
-from mailstore.reading.sections import SPAN, Large, Sections
+from mailstore.reading.sections import Large, Sections
 from mailstore.storage.fetch import BIG, FetchRows, MessageRow, Selection
 from mailstore_api.wire import FetchQuestion, Ranges
 
 #: Limit of the rows in a frame, and its approximate size in octets.
 SLICE = 1000
 FRAME_BYTES = 1024 * 1024
+
+#: Sections that are sent in pieces.
+LARGE = (Large, DecodedPart)
 
 _encode = msgspec.msgpack.Encoder().encode
 R = TypeVar("R", bound=MessageRow)
@@ -138,7 +142,7 @@ def _held(answers: Sequence[Any]) -> int:
         for value in row:
             if isinstance(value, bytes):
                 total += len(value)
-            elif type(value) is Large:
+            elif isinstance(value, LARGE):
                 large = SPAN
     return total + large
 
@@ -176,10 +180,10 @@ async def _frames(rows: Sequence[Any]) -> AsyncIterator[bytes]:
     """Yield frames of rows; after a row with large sections, their pieces (`FetchQuestion.pieces`)."""
     start = 0
     for at, row in enumerate(rows):
-        large = [value for value in row if type(value) is Large]
+        large = [value for value in row if isinstance(value, LARGE)]
         if not large:
             continue
-        shown = tuple(value.size if type(value) is Large else value for value in row)
+        shown = tuple(value.size if isinstance(value, LARGE) else value for value in row)
         for answer in _cut([*rows[start:at], shown]):
             yield _frame(answer)
         for value in large:

@@ -7,8 +7,9 @@ from contextlib import aclosing
 from bodystore import BodyStore
 from mailkit.errors import BadRequest, NotFound
 from mailkit.postgres.pool import translated
+from mailstore.reading.decoded import SPAN
 from mailstore.reading.octets import Octets
-from mailstore.reading.sections import SPAN, Large
+from mailstore.reading.sections import Large
 from mailstore.reading.top import Top
 from mailstore.storage.fetch import FetchRows
 from mailstore_api.wire import MessagesAhead, ReadAhead, ReadMaildrop

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from bodystore import CHUNK, BodyGone, BodyStore
@@ -10,8 +11,11 @@ from mailkit.process.logs import get_logger
 from mailstore import metrics
 from mailstore.mime import header_fields, section
 from mailstore.mime.preview import CONTENT, HEADER, octets, preview, text_parts
+from mailstore.mime.sections import MESSAGE, MULTIPART, unpack
+from mailstore.mime.transfer import decoder, encoding_of
+from mailstore.reading.decoded import SPAN, DecodedPart, Encoded
 from mailstore.storage.fetch import StoredMessage
-from mailstore_api.wire import LAZY_PREVIEW, PIECE, PREVIEW, Section
+from mailstore_api.wire import BINARY, BINARY_SIZE, LAZY_PREVIEW, PIECE, PREVIEW, Section
 
 log = get_logger()
 
@@ -21,8 +25,8 @@ WHOLE = 512 * 1024
 LARGEST = 16 * 1024 * 1024
 #: Headers are read from first chunks; limit of the octets of these in memory together.
 HEADS = 8 * 1024 * 1024
-#: Octets of a large body read at a time.
-SPAN = 2 * CHUNK
+#: Octets of a part's header that are looked at for its encoding.
+PART_HEADER = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class Large:
                 yield data[cut : cut + PIECE]
 
 
-Value = bytes | Large | None
+#: None: no such part; False: it has an encoding that is not known (RFC 3516 4.3).
+Value = bytes | Large | DecodedPart | bool | None
 
 
 class Sections:
@@ -93,6 +98,8 @@ class Sections:
         try:
             if _is_preview(wanted):
                 return await self._preview(row, bodies, only_near=wanted.text == LAZY_PREVIEW)
+            if wanted.text in (BINARY, BINARY_SIZE):
+                return await self._binary(row, bodies, wanted, pieces)
             return await self._cut(row, bodies, wanted, pieces)
         except BodyGone as error:
             # one lost body must not make the other messages unreadable
@@ -123,6 +130,30 @@ class Sections:
             return Large(self._bodies, row.body_id, head, start + skip, take)
         return head + await self._span(row.body_id, body, start + skip, take)
 
+    async def _binary(self, row: StoredMessage, bodies: dict[UUID, bytes], wanted: Section, pieces: bool) -> Value:
+        """Return a part without its encoding, or its size as digits. What is composite, or the whole message, has none."""
+        is_size = wanted.text == BINARY_SIZE
+        found = section(row.parts, wanted.part)
+        header = section(row.parts, f"{wanted.part}.MIME") if wanted.part else None
+        if found is None:
+            return b"0" if is_size else None
+        ((start, length),) = found.ranges
+        encoding = None
+        read = partial(self._span, row.body_id, bodies.get(row.body_id))
+        if header is not None and not _is_composite(row.parts, start):
+            ((at, size),) = header.ranges
+            encoding = encoding_of(await read(at, min(size, PART_HEADER)), of_message=header.prefix)
+        if encoding is None:
+            if is_size:
+                return b"%d" % (length + (len(row.prefix) if found.prefix else 0))
+            return await self._cut(row, bodies, Section(wanted.part, "", [], wanted.offset, wanted.count), pieces)
+        if decoder(encoding) is None:
+            return False
+        part = Encoded(read, start, length, encoding)
+        if is_size:
+            return b"%d" % await part.size()
+        return await part.cut(wanted.offset, wanted.count, PIECE if pieces else LARGEST)
+
     async def _preview(self, row: StoredMessage, bodies: dict[UUID, bytes], *, only_near: bool) -> bytes | None:
         """Return the preview; None with `only_near` if its text is not in the first chunk of the body (RFC 8970 4.1)."""
         await asyncio.sleep(0)  # decoding takes up to a millisecond
@@ -144,6 +175,11 @@ class Sections:
 
 def _is_head(wanted: Section) -> bool:
     return not wanted.part and (wanted.text.startswith("HEADER") or _is_preview(wanted))
+
+
+def _is_composite(parts: bytes, start: int) -> bool:
+    """Whether the content at `start` is that of a multipart or message, which has no encoding (RFC 2045 6.4)."""
+    return any(row.body == start and row.kind in (MULTIPART, MESSAGE) for row in unpack(parts))
 
 
 def _is_preview(wanted: Section) -> bool:

@@ -1,9 +1,9 @@
-"""Parser of FETCH items and modifiers (RFC 3501 6.4.5); `rows` writes responses."""
+"""Parser of FETCH items and modifiers (RFC 3501 6.4.5, RFC 3516 4); `rows` writes responses."""
 
 import re
 from dataclasses import dataclass, field
 
-from mailstore_api.wire import LAZY_PREVIEW, MOST_FIELDS, MOST_SECTIONS, PREVIEW, Column, Section
+from mailstore_api.wire import BINARY, BINARY_SIZE, LAZY_PREVIEW, MOST_FIELDS, MOST_SECTIONS, PREVIEW, Column, Section
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.responses import quoted
@@ -20,6 +20,8 @@ _PARTIAL = re.compile(rb"<(\d{1,10})\.(\d{1,10})>")
 #: Modifier of PREVIEW (RFC 8970 6); another list in parentheses has modifiers of FETCH.
 _LAZY = re.compile(rb" +\( *LAZY *\)", re.I)
 _WHOLE = Section()
+#: Limit of the BINARY items of one part.
+MOST_BINARY = 4
 #: The RFC822 items: the section each is equal to, and whether it sets \Seen.
 _OLD = {
     "RFC822": (_WHOLE, True),
@@ -134,6 +136,16 @@ def _item(cursor: Cursor, items: FetchItems) -> None:
         section, seen = _OLD[name]
         items.marks_seen |= seen
         _add_section(items, section, name.encode() + b" ")
+    elif name in ("BINARY", "BINARY.PEEK"):
+        part = _binary_part(cursor)
+        items.marks_seen |= name == "BINARY"
+        offset, count, origin = _partial(cursor)
+        _add_section(items, Section(part, BINARY, [], offset, count), b"BINARY[%b]%b " % (part.encode(), origin))
+        _limit_binary(items, part)
+    elif name == "BINARY.SIZE":
+        part = _binary_part(cursor)
+        _add_section(items, Section(part, BINARY_SIZE), b"BINARY.SIZE[%b] " % part.encode())
+        _limit_binary(items, part)
     elif name == "PREVIEW":
         lazy = _LAZY.match(cursor.data, cursor.pos)
         cursor.pos = lazy.end() if lazy else cursor.pos
@@ -179,13 +191,35 @@ def _section(cursor: Cursor) -> tuple[Section, bytes]:
             fields = _fields(cursor)
     cursor.literal(b"]")
     label = _relabel(cursor.data[start : cursor.pos], text, part, fields)
+    offset, count, origin = _partial(cursor)
+    return Section(part, text, fields, offset, count), label + origin
+
+
+def _partial(cursor: Cursor) -> tuple[int, int, bytes]:
+    """Parse `<offset.count>` if it follows: both, count -1 without it, and what the response has of it."""
     partial = _PARTIAL.match(cursor.data, cursor.pos)
     if not partial:
-        return Section(part, text, fields), label
+        return 0, -1, b""
     cursor.pos = partial.end()
     if int(partial[2]) == 0:
         raise BadCommand("a partial FETCH asks for at least one octet")
-    return Section(part, text, fields, int(partial[1]), int(partial[2])), label + b"<%d>" % int(partial[1])
+    return int(partial[1]), int(partial[2]), b"<%d>" % int(partial[1])
+
+
+def _binary_part(cursor: Cursor) -> str:
+    """Parse `[part]` (RFC 3516 7): a part number, or nothing for the whole message."""
+    cursor.literal(b"[")
+    match = _PART.match(cursor.data, cursor.pos)
+    part = match[0].decode() if match else ""
+    cursor.pos += len(part)
+    cursor.literal(b"]")
+    return part
+
+
+def _limit_binary(items: FetchItems, part: str) -> None:
+    """Refuse many items of one part, since a part is decoded from its beginning for each of them."""
+    if sum(1 for each in items.sections if each.part == part and each.text in (BINARY, BINARY_SIZE)) > MOST_BINARY:
+        raise No(f"[LIMIT] a FETCH names a part at most {MOST_BINARY} times with BINARY here")
 
 
 def _fields(cursor: Cursor) -> list[str]:

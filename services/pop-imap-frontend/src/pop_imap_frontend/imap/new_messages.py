@@ -1,6 +1,6 @@
 """Parser of the messages of APPEND and REPLACE: flags, date and octets of each.
 
-RFC 3501 6.3.11, RFC 3502 (MULTIAPPEND), RFC 4466 2.5, RFC 8508 5 (REPLACE).
+RFC 3501 6.3.11, RFC 3502 (MULTIAPPEND), RFC 3516 4.4 (BINARY), RFC 4466 2.5, RFC 8508 5 (REPLACE).
 """
 
 from dataclasses import dataclass
@@ -56,9 +56,12 @@ def _message(cursor: Cursor, limit: int) -> NewMessage:
         cursor.space()
     if not cursor.is_string() or cursor.peek() == b'"':
         raise BadCommand("expected the message as a literal")
+    is_binary = cursor.peek() == b"~"
     octets = cursor.string()
     if not octets:
         raise No("a message of no octets cancels the command")  # RFC 3502 6.3.11
+    if is_binary and (b"\0" in octets or with_crlf(octets) != octets):
+        raise No("[UNKNOWN-CTE] messages here have lines that end with CRLF, and no NUL octets")  # RFC 3516 4.4
     if b"\0" in octets:
         raise BadCommand("a message holds no NUL octets")
     octets = with_crlf(octets)

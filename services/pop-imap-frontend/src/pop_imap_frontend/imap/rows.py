@@ -7,7 +7,7 @@ from typing import Any
 from mailkit.errors import PostriderError
 from mailkit.net.stream import Stream
 from mailkit.process.report import report
-from mailstore_api.wire import LAZY_PREVIEW, PREVIEW
+from mailstore_api.wire import BINARY, BINARY_SIZE, LAZY_PREVIEW, PREVIEW
 from pop_imap_frontend.imap.fetch import FetchItems
 from pop_imap_frontend.imap.folder.spans import Spans, sliced
 from pop_imap_frontend.imap.folder.view import FolderView
@@ -38,7 +38,21 @@ def _lazy_preview(value: Any) -> bytes:
     return b"NIL" if value is None else quoted(value)
 
 
-_SECTION_RENDER: dict[str, Render] = {PREVIEW: _preview, LAZY_PREVIEW: _lazy_preview}
+def _binary(value: Any) -> bytes:
+    """A literal8, which may hold NUL octets (RFC 3516 4.2)."""
+    return b"NIL" if value is None else b"~" + _section_value(value)
+
+
+def _binary_size(value: Any) -> bytes:
+    return bytes(value or b"0")  # a lost body has no size
+
+
+_SECTION_RENDER: dict[str, Render] = {
+    PREVIEW: _preview,
+    LAZY_PREVIEW: _lazy_preview,
+    BINARY: _binary,
+    BINARY_SIZE: _binary_size,
+}
 _FROM_VIEW = {"uid": b"UID %d", "flags": b"FLAGS (%b)", "modseq": b"MODSEQ (%d)", "threadid": b"THREADID %b"}
 
 
@@ -65,6 +79,9 @@ class RowWriter:
         self._view = view
         self._modseqs = modseqs or MessageModseqs(b"", b"", view.modseq)
         self._first_section = 1 + len(items.columns)
+        self._has_binary = any(section.text in (BINARY, BINARY_SIZE) for section in items.sections)
+        self.unknown_encoding = False
+        """Whether a message was left out, because a part of it cannot be decoded."""
         self._plan: list[tuple[bytes, str, int, Render | None]] = []
         for index, (label, source) in enumerate(items.parts):
             label = label if index == 0 else b" " + label
@@ -97,6 +114,8 @@ class RowWriter:
         """Return responses for a slice of mailstore's rows; rows of messages not in the view are skipped."""
         view = self._view
         lines = []
+        if self._has_binary:
+            rows = [row for row in rows if not self._is_unknown(row)]
         if len(self._plan) == 1 and self._plan[0][1] == "value" and self._plan[0][3] is None:
             label, _, index, _ = self._plan[0]
             for row in rows:
@@ -117,8 +136,14 @@ class RowWriter:
     def large(self, row: list[Any]) -> tuple[list[bytes], list[int]]:
         """Return the texts around the large values of a row's response and the sizes of these; no texts if not in the view."""
         sizes = [value for value in row[self._first_section :] if type(value) is int]
-        at = self._view.messages.position(row[0])
+        at = None if self._is_unknown(row) else self._view.messages.position(row[0])
         return ([] if at is None else self._texts(at, row)), sizes
+
+    def _is_unknown(self, row: list[Any]) -> bool:
+        """Whether a part of the message cannot be decoded (RFC 3516 4.3)."""
+        unknown = self._has_binary and any(value is False for value in row[self._first_section :])
+        self.unknown_encoding |= unknown
+        return unknown
 
     def _texts(self, at: int, row: list[Any]) -> list[bytes]:
         texts = []

@@ -28,6 +28,7 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
             "UIDPLUS",
             "MULTIAPPEND",
             "REPLACE",
+            "BINARY",
             "UNSELECT",
             "SPECIAL-USE",
             "CREATE-SPECIAL-USE",

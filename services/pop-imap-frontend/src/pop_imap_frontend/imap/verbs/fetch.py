@@ -6,7 +6,7 @@ from pop_imap_frontend.imap.flag_changes import FlagChange
 from pop_imap_frontend.imap.folder.spans import Spans
 from pop_imap_frontend.imap.grammar import Cursor, SequenceSet
 from pop_imap_frontend.imap.modseqs import MessageModseqs
-from pop_imap_frontend.imap.refusals import BadCommand
+from pop_imap_frontend.imap.refusals import BadCommand, No
 from pop_imap_frontend.imap.results import page_of
 from pop_imap_frontend.imap.resync import as_of, ask_modseqs, send_vanished, with_uids
 from pop_imap_frontend.imap.rows import RowWriter, send_rows
@@ -45,6 +45,8 @@ async def fetch(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
         )
         async with session.in_turn(only_reads=True):
             await send_rows(session.stream, writer, session.context.mailstore.fetch_pieces(question))
+        if writer.unknown_encoding:
+            raise No("[UNKNOWN-CTE] a part of a message has an encoding that is not known here")
     return "FETCH completed"
 
 
