@@ -66,3 +66,8 @@ def ascii_domain(text: str) -> str | None:
         except (idna.IDNAError, UnicodeError):
             return None
     return query_name(text.lower())
+
+
+def is_within(name: str, domain: str) -> bool:
+    """Return whether `name` is `domain` or below it; both in lower case."""
+    return name == domain or name.endswith("." + domain)

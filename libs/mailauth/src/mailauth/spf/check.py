@@ -5,9 +5,9 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Literal
 
-from mailauth.dns import Dns, DnsTrouble, ascii_domain, names, texts
+from mailauth.dns import Dns, DnsTrouble, ascii_domain, is_within, names, texts
 from mailauth.spf import macros, record
-from mailauth.spf.lookups import Lookups, TooMany, is_within
+from mailauth.spf.lookups import Lookups, TooMany
 from mailauth.spf.macros import BadRecord, IPAddress, MacroString, NoValue, Values
 from mailauth.spf.record import Directive, SpfRecord
 

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Sequence
 
-from mailauth.dns import Answer, Dns, DnsTrouble, Kind, names, query_name
+from mailauth.dns import Answer, Dns, DnsTrouble, Kind, is_within, names, query_name
 from mailauth.spf.macros import IPAddress
 
 #: Terms that ask the DNS, answers without a record, and names of one MX or PTR answer that are looked up.
@@ -80,11 +80,6 @@ class Lookups:
         found = await self.validated_names()
         below = (each for each in found if is_within(each, domain))
         return domain if domain in found else next(below, found[0] if found else "unknown")
-
-
-def is_within(name: str, domain: str) -> bool:
-    """Return whether `name` is `domain` or below it; both in lower case."""
-    return name == domain or name.endswith("." + domain)
 
 
 def _address(text: str) -> IPAddress | None:
