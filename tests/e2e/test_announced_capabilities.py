@@ -95,6 +95,7 @@ IMAP_AFTER_LOGIN = {
         "SEARCH EMAILID M1 THREADID T1",
     ],
     "SAVEDATE": ["SELECT Sent", "FETCH 1 (SAVEDATE)", "SEARCH SAVEDSINCE 1-Jan-2026 SAVEDATESUPPORTED"],
+    "INPROGRESS": ["SELECT Sent", "SEARCH TEXT x"],
     "METADATA": ['SETMETADATA Sent (/private/comment "x")', "GETMETADATA Sent (/private/comment)"],
     "PREVIEW": ["SELECT Sent", "FETCH 1 (PREVIEW)", "FETCH 1 (PREVIEW (LAZY))"],
     "QRESYNC": [

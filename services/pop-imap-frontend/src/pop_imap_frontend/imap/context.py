@@ -21,3 +21,5 @@ class ImapContext(Context):
     """Limit of the octets of literals in memory per mailbox."""
     keepalive_seconds: float = 120.0
     """Interval of `* OK Still here` during IDLE."""
+    progress_seconds: float = 10.0
+    """Interval of INPROGRESS during a long command (RFC 9585)."""

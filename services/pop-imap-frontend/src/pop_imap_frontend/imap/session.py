@@ -45,6 +45,7 @@ class ImapSession(FollowingSession):
         super().__init__(stream, peer, context)
         self._verbs = verbs
         self._literals = 0  # octets taken from the mailbox's budget for the present command
+        self._tag = b"*"  # of the present command
 
     @property
     def over(self) -> bool:
@@ -85,6 +86,7 @@ class ImapSession(FollowingSession):
 
     async def _answer(self, raw: RawCommand) -> None:
         started = time.perf_counter()
+        self._tag = raw.tag
         self._busy = True  # the command gets its tagged response before a BYE
         try:
             status, text = await self._carry_out(raw)
@@ -184,6 +186,26 @@ class ImapSession(FollowingSession):
                 yield
             finally:
                 self.context.commands.give_back(self.mailbox_id, taken)
+
+    @asynccontextmanager
+    async def in_progress(self) -> AsyncIterator[None]:
+        """Say every `progress_seconds` that the command is being carried out; it sends nothing itself meanwhile (RFC 9585).
+
+        How far it is, is not known here: one call to mailstore is the whole command.
+        """
+        loop, seconds = asyncio.get_running_loop(), self.context.progress_seconds
+        timer: asyncio.TimerHandle
+
+        def say() -> None:
+            nonlocal timer
+            self.stream.write(b'* OK [INPROGRESS ("%b" NIL NIL)] still working\r\n' % self._tag)
+            timer = loop.call_later(seconds, say)
+
+        timer = loop.call_later(seconds, say)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @contextmanager
     def only_for_client(self) -> Iterator[None]:

@@ -49,6 +49,7 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
             "SAVEDATE",
             "PREVIEW",
             "METADATA",
+            "INPROGRESS",
             "QUOTA",
             "QUOTA=RES-STORAGE",
             "QUOTA=RES-MESSAGE",

@@ -45,7 +45,7 @@ async def copy(session: ImapSession, cursor: Cursor, *, by_uid: bool, move: bool
         account.limit_version,
         new_id(),
     )
-    async with session.in_turn(only_reads=False):
+    async with session.in_progress(), session.in_turn(only_reads=False):
         answer = await session.context.mailstore.copy(question)
     if answer.status == "gone":
         raise Disconnect(GONE)

@@ -47,7 +47,7 @@ async def thread(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
     # messages that arrived since have no number yet
     known: Node = ["AND", ["NOT", ["RECENT", view.messages.last_uid() + 1]], program]
     question = ThreadQuestion(session.mailbox_id, view.folder_id, known, algorithm)  # type: ignore[arg-type]
-    async with session.in_turn(only_reads=True):
+    async with session.in_progress(), session.in_turn(only_reads=True):
         answer = await session.context.mailstore.thread(question)
     if answer.status == "gone":
         raise Disconnect(GONE)
@@ -105,7 +105,7 @@ async def _prepare(session: ImapSession, parser: SearchParser, *, by_uid: bool) 
 
 async def _ask(session: ImapSession, view: FolderView, program: Node, keys: list[str]) -> Found:
     mailstore = session.context.mailstore
-    async with session.in_turn(only_reads=True):
+    async with session.in_progress(), session.in_turn(only_reads=True):
         if keys:
             answer = await mailstore.sort(SortQuestion(session.mailbox_id, view.folder_id, program, keys))
         else:
