@@ -1,11 +1,13 @@
 """What SEARCH, SORT and THREAD compare of a message without reading it: decoded texts, the sent date, the sort keys."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from mailstore.mime.dates import as_utc, parse_date
 from mailstore.mime.envelope import EnvelopeValues, read_envelope
+from mailstore.mime.quote import NUL
 from mailstore.mime.sort_keys import SortKeys, sort_keys
 from mailstore.mime.words import header_text
 
@@ -28,17 +30,22 @@ def compared(envelope: bytes) -> Compared:
     """Return what an ENVELOPE says: all but further Subject fields and the References."""
     read = read_envelope(envelope)
     sent = parse_date(read.date) if read.date else None
-    return compared_values(read, sent, header_text(read.subject or b""), None)
+    return compared_values(read, sent, [header_text(read.subject or b"")], None)
 
 
-def compared_values(read: EnvelopeValues, sent: datetime | None, subject: str, references: bytes | None) -> Compared:
-    """Return the values of a message with these Date, Subject and References fields."""
+def compared_values(
+    read: EnvelopeValues, sent: datetime | None, subjects: Sequence[str], references: bytes | None
+) -> Compared:
+    """Return the values of a message with these Date, decoded Subject (one at least) and References fields."""
+    subject = subjects[-1]
+    if read.subject and NUL in read.subject:  # texts lack what the ENVELOPE shows for it
+        subject = header_text(read.subject)
     return Compared(
         sent_at=None if sent is None else as_utc(sent),
-        subject=subject,
+        subject="\n".join(subjects),
         from_=read.from_.text,
         to=read.to.text,
         cc=read.cc.text,
         bcc=read.bcc.text,
-        keys=sort_keys(read, references),
+        keys=sort_keys(read, subject, references),
     )

@@ -12,8 +12,8 @@ MAX_SEARCHED = 64 * 1024
 #: The next string: NIL, quoted, or the head of a literal.
 _string = re.compile(rb'[( )]*(?:(NIL)|"([^"\\]*+(?:\\.[^"\\]*+)*+)"|\{(\d+)\}\r\n)').match
 _escaped = re.compile(rb"\\(.)")
-#: One address of a list in the usual form: name, mailbox and host, quoted without escapes.
-_plain = re.compile(rb'\((?:NIL|"([^"\\]*+)") NIL "([^"\\]*+)" "([^"\\]*+)"\)').match
+#: One address of a list in the usual form: name, mailbox and host, quoted without escapes, so ASCII (quote.py).
+_plain = re.compile(rb'\((?:NIL|"([^"\\]{0,998}+)") NIL "([^"\\]{1,998}+)" "([^"\\]{1,998}+)"\)').match
 
 
 class EnvelopeAddresses(NamedTuple):
@@ -81,20 +81,20 @@ def _addresses(envelope: bytes, pos: int) -> tuple[EnvelopeAddresses, int]:
     lines: list[str] = []
     first: tuple[str, str] | None = None
     while envelope.startswith(b"(", pos):
-        mailbox: bytes | None
-        if plain := _plain(envelope, pos):
+        if (plain := _plain(envelope, pos)) and b"=?" not in plain[0]:
             pos = plain.end()
-            raw, mailbox, host = plain.groups()
+            name, local, host = [(value or b"").decode("ascii") for value in plain.groups()]
+            where = f"{local}@{host}"
         else:
             raw, pos = _value(envelope, pos)
             _, pos = _value(envelope, pos)
             mailbox, pos = _value(envelope, pos)
-            host, pos = _value(envelope, pos)
+            domain, pos = _value(envelope, pos)
             pos += 1
-        name = header_text(raw) if raw else ""
-        where = header_text((mailbox or b"") + b"@" + host if host else mailbox or b"")
+            name, local = header_text(raw or b""), header_text(mailbox or b"")
+            where = header_text((mailbox or b"") + b"@" + domain) if domain else local
         if name or where:
             lines.append(f"{name} <{where}>" if name else where)
         if first is None:
-            first = header_text(mailbox or b""), name or where
+            first = local, name or where
     return EnvelopeAddresses("\n".join(lines)[:MAX_SEARCHED], *first or ("", "")), pos + 1

@@ -16,7 +16,7 @@ _whitespace = re.compile(rb"[ \t]+")
 #: With more escapes than this, a literal is shorter.
 _MAX_ESCAPES = 4
 #: U+FFFD replaces NUL, which no IMAP string may contain (RFC 3501 9, CHAR8).
-_NUL = "\ufffd".encode()
+NUL = "\ufffd".encode()
 
 
 def literal(value: bytes) -> bytes:
@@ -30,7 +30,7 @@ def nstring(value: bytes | None) -> bytes:
         return NIL
     if _special(value) is None:
         return b'"%b"' % value
-    value = value.replace(b"\0", _NUL)
+    value = value.replace(b"\0", NUL)
     if not value.isascii() or b"\n" in value or b"\r" in value:
         return literal(value)
     if value.count(b'"') + value.count(b"\\") > _MAX_ESCAPES:
@@ -56,7 +56,7 @@ def text(value: bytes | None) -> bytes:
         return NIL
     if _untidy(value) is None:
         return b'"%b"' % value
-    value = tidied(value).replace(b"\0", _NUL)
+    value = tidied(value).replace(b"\0", NUL)
     return literal(value) if value else b'""'
 
 

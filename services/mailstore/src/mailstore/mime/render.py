@@ -13,6 +13,9 @@ from mailstore.mime.sections import pack
 from mailstore.mime.structure import scan
 from mailstore.mime.words import header_text
 
+#: The last Subject fields that SEARCH compares.
+MAX_SUBJECTS = 100
+
 
 class Rendered(msgspec.Struct, frozen=True):
     """Values computed from the body alone, the same on every machine and at any time."""
@@ -47,11 +50,14 @@ def render(body: bytes) -> Rendered:
         root.body,
         None if sent is None else sent.date(),
         compared_values(
-            read_envelope(shown), sent, _text(fields.get(b"subject")), references[-1] if references else None
+            read_envelope(shown),
+            sent,
+            _subjects(fields.get(b"subject")),
+            references[-1] if references else None,
         ),
     )
 
 
-def _text(values: list[bytes] | None) -> str:
+def _subjects(values: list[bytes] | None) -> list[str]:
     """Decoded fields, with white space as the ENVELOPE shows it, since SEARCH SUBJECT compares that (RFC 3501 6.4.4)."""
-    return "\n".join([header_text(tidied(value)) for value in (values or [])[:100]])
+    return [header_text(tidied(value)) for value in values[-MAX_SUBJECTS:]] if values else [""]

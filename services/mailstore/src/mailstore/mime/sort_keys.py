@@ -6,7 +6,6 @@ from mailstore.mime.casemap import casemap
 from mailstore.mime.envelope import EnvelopeValues
 from mailstore.mime.message_ids import message_ids, references
 from mailstore.mime.subject import base_subject
-from mailstore.mime.words import header_text
 
 #: Limit of the characters of a key that is a text; messages that differ only after them are sorted as equal ones.
 MAX_KEY = 255
@@ -31,14 +30,14 @@ class SortKeys(msgspec.Struct, frozen=True):
     to_display: str
 
 
-def sort_keys(envelope: EnvelopeValues, refers: bytes | None) -> SortKeys:
-    """Return the keys of a message; `refers` is the value of its References field."""
-    subject, derived = base_subject(header_text(envelope.subject or b""))
+def sort_keys(envelope: EnvelopeValues, subject: str, refers: bytes | None) -> SortKeys:
+    """Return the keys of a message with this decoded Subject; `refers` is the value of its References field."""
+    base, derived = base_subject(subject)
     ids = message_ids(envelope.message_id, 1) if envelope.message_id else []
     return SortKeys(
         ids[0] if ids else "",
-        "\n".join(references(refers, envelope.in_reply_to)),
-        subject[:MAX_KEY],
+        "\n".join(references(refers, envelope.in_reply_to)) if refers or envelope.in_reply_to else "",
+        base[:MAX_KEY],
         derived,
         _key(envelope.from_.mailbox),
         _key(envelope.to.mailbox),
@@ -49,4 +48,4 @@ def sort_keys(envelope: EnvelopeValues, refers: bytes | None) -> SortKeys:
 
 
 def _key(text: str) -> str:
-    return casemap(text[:MAX_KEY])[:MAX_KEY]
+    return casemap(text[:MAX_KEY])[:MAX_KEY] if text else ""

@@ -10,6 +10,8 @@ _blobs = re.compile(r"(?:\[[^\[\]]*+\] *+)*+")
 _last_blob = re.compile(r"\[[^\[\]]*+\] *+\Z")
 #: subj-refwd.
 _refwd = re.compile(r"(?:RE|FWD?) *+(?:\[[^\[\]]*+\] *+)?:")
+#: What every subj-leader, subj-blob and subj-trailer has one of, beside white space.
+_added = frozenset(":[)")
 _FORWARDED, _FORWARD = "(FWD)", "[FWD:"
 
 
@@ -19,6 +21,8 @@ def base_subject(subject: str) -> tuple[str, bool]:
     Time is linear: each step begins where the last one ended.
     """
     text = _white.sub(" ", casemap(subject))
+    if _added.isdisjoint(text):
+        return text.strip(" "), False
     start, end, derived = 0, len(text), False
     while True:
         end, forwarded = _without_trailers(text, start, end)

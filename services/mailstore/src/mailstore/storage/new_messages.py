@@ -83,4 +83,7 @@ def columns(rows: Sequence[NewMessage]) -> list[list[object]]:
 
 def _text(value: str) -> str:
     """`value` as SEARCH compares it, cut at the length of the longest field; Postgres accepts neither NUL nor lone surrogates."""
-    return fold(value)[: 4 * MAX_TEXT].replace("\0", "").encode("utf-8", "replace").decode()
+    if not value:
+        return ""
+    text = fold(value)[: 4 * MAX_TEXT].replace("\0", "")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
