@@ -137,6 +137,7 @@ IMAP_AFTER_LOGIN = {
     "MULTIAPPEND": ["APPEND Drafts {3+}\r\nabc (\\Seen) {3+}\r\nabc"],
     "REPLACE": ["SELECT Drafts", "REPLACE * Drafts {3+}\r\nabc", "UID REPLACE 1 Drafts {3+}\r\nabc"],
     "BINARY": ["SELECT INBOX", "FETCH 1 (BINARY.SIZE[1] BINARY.PEEK[1]<0.9>)", "APPEND Drafts ~{3+}\r\nabc"],
+    "UTF8=ACCEPT": ["ENABLE UTF8=ACCEPT", 'CREATE "Entwürfe"', 'SELECT "Entwürfe"', 'SEARCH SUBJECT "ü"'],
     "APPENDLIMIT": ["APPEND INBOX {3+}\r\nabc"],
 }
 

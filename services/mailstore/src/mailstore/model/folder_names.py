@@ -19,6 +19,8 @@ INBOX, INBOX_ID = "INBOX", 1
 #: Limits of a name: characters, and levels.
 LONGEST_NAME = 400
 DEEPEST = 20
+#: Control characters, line and paragraph separators (RFC 9755 3), and surrogates.
+_FORBIDDEN = frozenset((*range(32), *range(127, 160), 0x2028, 0x2029, *range(0xD800, 0xE000)))
 
 
 def parents(name: str) -> list[str]:
@@ -43,6 +45,6 @@ def good_name(name: str) -> bool:
         0 < len(name) <= LONGEST_NAME
         and len(levels) <= DEEPEST
         and all(level and level == level.strip() and level not in (".", "..") for level in levels)
-        and not any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in name)
+        and not any(ord(c) in _FORBIDDEN for c in name)
         and (levels[0].upper() != "INBOX" or levels[0] == "INBOX")
     )

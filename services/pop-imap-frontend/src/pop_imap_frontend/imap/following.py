@@ -17,8 +17,11 @@ from pop_imap_frontend.conversation.session import Session
 from pop_imap_frontend.imap.context import ImapContext
 from pop_imap_frontend.imap.folder.messages import uids_of
 from pop_imap_frontend.imap.folder.view import FolderView
-from pop_imap_frontend.imap.refusals import GONE, Disconnect, No
+from pop_imap_frontend.imap.refusals import GONE, BadCommand, Disconnect, No
 from pop_imap_frontend.imap.state import ImapState
+
+#: Names of ENABLE with which a client reads UTF-8.
+WITH_UTF8 = ("UTF8=ACCEPT",)
 
 
 class FollowingSession(Session):
@@ -33,6 +36,8 @@ class FollowingSession(Session):
         self.selected: FolderView | None = None
         self.condstore = self.qresync = False
         """Whether the client uses CONDSTORE, and QRESYNC, which includes it (RFC 7162)."""
+        self.enabled: set[str] = set()
+        """Those of WITH_UTF8 that the client has enabled."""
         self._gone: set[int] = set()  # expunged UIDs that are still in the view
 
     def select(self, view: FolderView | None) -> None:
@@ -40,6 +45,11 @@ class FollowingSession(Session):
         self._gone.clear()
         self._show_modseqs()
         self.state = ImapState.AUTHENTICATED if view is None else ImapState.SELECTED
+
+    @property
+    def utf8(self) -> bool:
+        """Whether mailbox names are UTF-8, and quoted strings may have it (RFC 9755 3)."""
+        return bool(self.enabled)
 
     @property
     def view(self) -> FolderView:
@@ -128,7 +138,16 @@ class FollowingSession(Session):
     # -- MODSEQs
 
     def enable(self, name: str) -> bool:
-        """Enable an extension; return whether there is one of that name that was not enabled before (RFC 5161)."""
+        """Enable an extension; return whether there is one of that name that was not enabled before (RFC 5161).
+
+        Raises BadCommand for one of WITH_UTF8 in the selected state, whose names the client has read in modified UTF-7 (RFC 9755 3).
+        """
+        if name in WITH_UTF8:
+            if self.selected is not None:
+                raise BadCommand(f"{name} is enabled before a mailbox is selected")
+            is_new = name not in self.enabled
+            self.enabled.add(name)
+            return is_new
         known = (name == "CONDSTORE" and not self.condstore) or (name == "QRESYNC" and not self.qresync)
         if known:
             self.condstore, self.qresync = True, self.qresync or name == "QRESYNC"

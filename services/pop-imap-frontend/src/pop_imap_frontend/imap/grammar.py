@@ -34,11 +34,15 @@ _LARGEST = 2**32 - 1
 
 
 class Cursor:
-    """Parser of one command, from left to right. Every method that reads raises BadCommand with what was expected."""
+    """Parser of one command, from left to right. Every method that reads raises BadCommand with what was expected.
 
-    def __init__(self, data: bytes, pos: int = 0) -> None:
+    `utf8`: the client has enabled UTF-8, so that mailbox names are UTF-8 and quoted strings may be (RFC 9755 3).
+    """
+
+    def __init__(self, data: bytes, pos: int = 0, *, utf8: bool = False) -> None:
         self.data = data
         self.pos = pos
+        self.utf8 = utf8
 
     def peek(self) -> bytes:
         """Return the next octet, or b"" at the end."""
@@ -116,6 +120,8 @@ class Cursor:
         """Read a quoted string or a literal."""
         if self.peek() == b'"':
             text = self._match(_QUOTED, "a quoted string")[1]
+            if self.utf8 and not text.isascii():
+                _decoded(text)
             return _UNQUOTE.sub(rb"\1", text) if b"\\" in text else text
         size = int(self._match(_LITERAL, "a string")[1])
         value = self.data[self.pos : self.pos + size]
@@ -148,13 +154,16 @@ class Cursor:
 
     def mailbox(self) -> str:
         """Read a mailbox name and return it as text, INBOX in capitals (RFC 3501 5.1). Raises No as well."""
-        return mailbox_name(self.astring())
+        return self._mailbox_name(self.astring())
 
     def list_mailbox(self) -> str:
         """Read a pattern of LIST: a mailbox name in which `%` and `*` need no quotes."""
         if self.is_string():
-            return mailbox_name(self.string())
-        return mailbox_name(self._match(_LIST_MAILBOX, "a mailbox pattern")[0])
+            return self._mailbox_name(self.string())
+        return self._mailbox_name(self._match(_LIST_MAILBOX, "a mailbox pattern")[0])
+
+    def _mailbox_name(self, raw: bytes) -> str:
+        return _in_capitals(_decoded(raw)) if self.utf8 else mailbox_name(raw)
 
     def number(self, what: str = "a number") -> int:
         value = int(self._match(_NUMBER, what)[0])
@@ -255,5 +264,18 @@ def mailbox_name(raw: bytes) -> str:
         name = decode_utf7(raw)
     except ValueError:
         raise No("[CANNOT] the mailbox name is not valid modified UTF-7") from None
+    return _in_capitals(name)
+
+
+def _decoded(raw: bytes) -> str:
+    """Decode UTF-8. Raises BadCommand (RFC 9755 3)."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise BadCommand("the string is not valid utf-8") from None
+
+
+def _in_capitals(name: str) -> str:
+    """The name with INBOX in capitals."""
     head, slash, rest = name.partition("/")
     return "INBOX" + slash + rest if head.upper() == "INBOX" else name

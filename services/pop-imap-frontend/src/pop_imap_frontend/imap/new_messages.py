@@ -54,10 +54,14 @@ def _message(cursor: Cursor, limit: int) -> NewMessage:
     if cursor.peek() == b'"':
         date = cursor.date_time()
         cursor.space()
+    is_utf8 = cursor.utf8 and cursor.data[cursor.pos : cursor.pos + 6].upper() == b"UTF8 ("
+    cursor.pos += 6 if is_utf8 else 0
     if not cursor.is_string() or cursor.peek() == b'"':
         raise BadCommand("expected the message as a literal")
     is_binary = cursor.peek() == b"~"
     octets = cursor.string()
+    if is_utf8:  # RFC 6855 4; RFC 9755 has no need of it
+        cursor.literal(b")")
     if not octets:
         raise No("a message of no octets cancels the command")  # RFC 3502 6.3.11
     if is_binary and (b"\0" in octets or with_crlf(octets) != octets):

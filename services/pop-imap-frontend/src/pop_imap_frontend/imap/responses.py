@@ -11,6 +11,11 @@ _ATOM = re.compile(rb"[A-Za-z0-9.!#$&'+,/:;<=>?@^_`|~-]+\Z")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+def quoted_utf8(text: str) -> bytes:
+    """Return `text` as a quoted string in UTF-8 (RFC 9755 3); it has neither line ends nor NUL."""
+    return b'"' + text.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
 def quoted(text: bytes) -> bytes:
     """Return `text` as a quoted string if it can be one, else as a literal."""
     if len(text) < 1000 and not re.search(rb"[\x00\r\n\x80-\xff]", text):
@@ -27,9 +32,11 @@ def literal8(data: bytes) -> bytes:
     return b"~" + literal(data)
 
 
-def mailbox(name: str) -> bytes:
-    """Return a mailbox name as an astring in modified UTF-7."""
-    raw = encode_utf7(name)
+def mailbox(name: str, *, utf8: bool) -> bytes:
+    """Return a mailbox name as an astring, in UTF-8 if the client has enabled it (RFC 9755 3), else in modified UTF-7."""
+    if utf8 and not name.isascii():
+        return quoted_utf8(name)
+    raw = name.encode() if utf8 else encode_utf7(name)
     return raw if _ATOM.match(raw) else quoted(raw)
 
 

@@ -46,10 +46,10 @@ class SearchParser:
         self.asks_modseq = False
         """Whether there is a key MODSEQ, so that the answer has one, too (RFC 7162 3.1.5)."""
 
-    def parse(self) -> Node:
+    def parse(self, *, with_charset: bool = True) -> Node:
         """Parse the whole program, with CHARSET if it follows. Raises BadCommand, and No with BADCHARSET or LIMIT."""
         cursor = self._cursor
-        if cursor.data[cursor.pos : cursor.pos + 8].upper() == b"CHARSET ":
+        if with_charset and cursor.data[cursor.pos : cursor.pos + 8].upper() == b"CHARSET ":
             cursor.keyword()
             cursor.space()
             return self.parse_in_charset()

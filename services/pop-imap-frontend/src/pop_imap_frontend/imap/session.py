@@ -19,6 +19,7 @@ from pop_imap_frontend.imap.following import FollowingSession
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.reader import RawCommand, read_command
 from pop_imap_frontend.imap.refusals import BadCommand, Disconnect, No, refused
+from pop_imap_frontend.imap.responses import mailbox
 from pop_imap_frontend.imap.state import ImapState, capabilities
 
 
@@ -115,7 +116,7 @@ class ImapSession(FollowingSession):
                 raise BadCommand("unknown command")
             if self.state not in verb.allowed_in:
                 raise BadCommand("not allowed now: log in first" if not self.login else "not allowed in this state")
-            text = await verb.run(self, Cursor(raw.data, raw.start))
+            text = await verb.run(self, Cursor(raw.data, raw.start, utf8=self.utf8))
             if verb.sends_changes and self.selected is not None and self.changed.is_set():
                 self.ending = self.ending or await self.send_late_changes()
             return b"OK", text
@@ -153,8 +154,13 @@ class ImapSession(FollowingSession):
     def logged_out(self) -> None:
         super().logged_out()
         self.condstore = self.qresync = False
+        self.enabled.clear()
         self.select(None)
         self.state = ImapState.NOT_AUTHENTICATED
+
+    def mailbox(self, name: str) -> bytes:
+        """Return a mailbox name as this client reads it."""
+        return mailbox(name, utf8=self.utf8)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

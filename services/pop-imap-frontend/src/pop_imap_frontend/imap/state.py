@@ -29,6 +29,7 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
             "MULTIAPPEND",
             "REPLACE",
             "BINARY",
+            "UTF8=ACCEPT",
             "UNSELECT",
             "SPECIAL-USE",
             "CREATE-SPECIAL-USE",

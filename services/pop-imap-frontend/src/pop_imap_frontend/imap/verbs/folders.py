@@ -1,5 +1,7 @@
 """Commands that open and change folders (RFC 3501 6.3; UNSELECT: RFC 3691); `listing` has those that list them."""
 
+from unicodedata import is_normalized
+
 from mailkit.ids import new_id
 from mailstore_api.wire import DELIMITER, ExpungeQuestion, FolderChange, SpecialFolder
 from pop_imap_frontend.imap.grammar import Cursor
@@ -104,7 +106,7 @@ def _one_name(cursor: Cursor) -> str:
 async def create(session: ImapSession, cursor: Cursor) -> str:
     """Create a mailbox, with `(USE (\\Archive))` one of that special use (RFC 6154 3)."""
     cursor.space()
-    name = cursor.mailbox().removesuffix(DELIMITER)
+    name = _new_name(cursor)
     use = None
     if not cursor.at_end():
         cursor.space()
@@ -118,6 +120,14 @@ async def create(session: ImapSession, cursor: Cursor) -> str:
         answer = await session.context.mailstore.create_special_folder(special)
     done = _done("CREATE", answer.status)
     return f"[MAILBOXID {mailbox_id(answer.folder_id).decode()}] {done}" if answer.folder_id else done
+
+
+def _new_name(cursor: Cursor) -> str:
+    """Parse the name of a mailbox to be; a client that has enabled UTF-8 gives it as Net-Unicode (RFC 9755 3, RFC 5198 2)."""
+    name = cursor.mailbox().removesuffix(DELIMITER)
+    if cursor.utf8 and not is_normalized("NFC", name):
+        raise No("[CANNOT] a new name is in Unicode Normalization Form C")
+    return name
 
 
 def _use(cursor: Cursor) -> str | None:
@@ -147,9 +157,9 @@ async def rename(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
     name = cursor.mailbox()
     cursor.space()
-    new_name = cursor.mailbox()
+    new_name = _new_name(cursor)
     cursor.end()
-    change = FolderChange(session.mailbox_id, name, new_id(), new_name.removesuffix(DELIMITER))
+    change = FolderChange(session.mailbox_id, name, new_id(), new_name)
     return _done("RENAME", await session.context.mailstore.rename_folder(change))
 
 

@@ -12,7 +12,7 @@ from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.list_options import STATUS_ITEMS, ListOptions, parse_list, status_items
 from pop_imap_frontend.imap.pattern import Pattern
 from pop_imap_frontend.imap.refusals import NONEXISTENT, No
-from pop_imap_frontend.imap.responses import mailbox, mailbox_id
+from pop_imap_frontend.imap.responses import mailbox_id
 from pop_imap_frontend.imap.session import ImapSession
 
 #: Names matched before the event loop runs other tasks: each has at most 400 characters and is matched with 20 patterns.
@@ -44,8 +44,8 @@ def _above(name: str) -> list[str]:
     return [name[:at] for at, char in enumerate(name) if char == DELIMITER]
 
 
-def _line(verb: bytes, name: str, attributes: list[str], extra: bytes = b"") -> bytes:
-    return b'* %b (%b) "/" %b%b\r\n' % (verb, " ".join(attributes).encode(), mailbox(name), extra)
+def _line(session: ImapSession, verb: bytes, name: str, attributes: list[str], extra: bytes = b"") -> bytes:
+    return b'* %b (%b) "/" %b%b\r\n' % (verb, " ".join(attributes).encode(), session.mailbox(name), extra)
 
 
 def _attributes(folder: FolderInfo, options: ListOptions, parents: set[str]) -> list[str]:
@@ -70,12 +70,12 @@ def _is_selected(folder: FolderInfo, select: set[str]) -> bool:
     )
 
 
-def _status_line(folder: FolderInfo, items: list[str]) -> bytes:
+def _status_line(session: ImapSession, folder: FolderInfo, items: list[str]) -> bytes:
     values = []
     for item in items:
         value: int = getattr(folder, STATUS_ITEMS[item])
         values.append(b"%b %b" % (item.encode(), mailbox_id(value) if item == "MAILBOXID" else b"%d" % value))
-    return b"* STATUS %b (%b)\r\n" % (mailbox(folder.name), b" ".join(values))
+    return b"* STATUS %b (%b)\r\n" % (session.mailbox(folder.name), b" ".join(values))
 
 
 async def list_(session: ImapSession, cursor: Cursor) -> str:
@@ -96,9 +96,9 @@ async def list_(session: ImapSession, cursor: Cursor) -> str:
         if not (selected or above) or not any(pattern.matches(folder.name) for pattern in options.patterns):
             continue
         attributes = _attributes(folder, options, parents)
-        session.stream.write(_line(b"LIST", folder.name, attributes, child_info if above else b""))
+        session.stream.write(_line(session, b"LIST", folder.name, attributes, child_info if above else b""))
         if options.status and folder.selectable and folder.exists:
-            session.stream.write(_status_line(folder, options.status))
+            session.stream.write(_status_line(session, folder, options.status))
     return "LIST completed"
 
 
@@ -122,7 +122,9 @@ async def lsub(session: ImapSession, cursor: Cursor) -> str:
                 found[name] = []
             else:
                 found.setdefault(name[:end], ["\\Noselect"])
-    session.stream.write(b"".join(_line(b"LSUB", name, attributes) for name, attributes in sorted(found.items())))
+    session.stream.write(
+        b"".join(_line(session, b"LSUB", name, attributes) for name, attributes in sorted(found.items()))
+    )
     return "LSUB completed"
 
 
@@ -135,5 +137,5 @@ async def status(session: ImapSession, cursor: Cursor) -> str:
     folder = next((f for f in await _folders(session, items) if f.name == name and f.exists and f.selectable), None)
     if folder is None:
         raise No(NONEXISTENT)
-    session.stream.write(_status_line(folder, items))
+    session.stream.write(_status_line(session, folder, items))
     return "STATUS completed"

@@ -13,7 +13,7 @@ from mailstore_api.wire import (
 )
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import NONEXISTENT, BadCommand, No
-from pop_imap_frontend.imap.responses import literal8, mailbox, quoted
+from pop_imap_frontend.imap.responses import literal8, quoted
 from pop_imap_frontend.imap.session import ImapSession
 
 _ENTRY = re.compile(r"/(?:private|shared)(?:/[^\x00-\x1f\x7f-\U0010ffff*%/]+)*")
@@ -58,7 +58,7 @@ async def getmetadata(session: ImapSession, cursor: Cursor) -> str:
         values |= {entry: None for entry in entries if entry not in values}
     if values:
         pairs = b" ".join([b"%b %b" % (quoted(entry.encode()), _value(value)) for entry, value in values.items()])
-        session.stream.write(b"* METADATA %b (%b)\r\n" % (mailbox(name), pairs))
+        session.stream.write(b"* METADATA %b (%b)\r\n" % (session.mailbox(name), pairs))
     code = f"[METADATA LONGENTRIES {found.longest}] " if found.longest else ""
     return f"{code}GETMETADATA completed"
 

@@ -3,7 +3,6 @@
 from mailstore_api.wire import QuotaQuestion
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import No
-from pop_imap_frontend.imap.responses import mailbox
 from pop_imap_frontend.imap.session import ImapSession
 
 #: Octets of the unit of STORAGE (RFC 9208 5.1).
@@ -36,7 +35,7 @@ async def getquotaroot(session: ImapSession, cursor: Cursor) -> str:
     cursor.space()
     name = cursor.mailbox()
     cursor.end()
-    session.stream.write(b'* QUOTAROOT %b ""\r\n' % mailbox(name))
+    session.stream.write(b'* QUOTAROOT %b ""\r\n' % session.mailbox(name))
     await _send_quota(session)
     return "GETQUOTAROOT completed"
 

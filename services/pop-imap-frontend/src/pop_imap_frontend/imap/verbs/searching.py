@@ -72,7 +72,7 @@ async def _found(
     view = session.view
     keys = _sort_keys(cursor) if sort else []
     parser = SearchParser(cursor, view)
-    program = parser.parse_in_charset() if sort else parser.parse()
+    program = parser.parse_in_charset() if sort else parser.parse(with_charset=not session.utf8)  # RFC 9755 3
     await _prepare(session, parser, by_uid=by_uid)
     results: Results | None = None if sort else await from_view(program, view)
     modseq = 0
