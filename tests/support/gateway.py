@@ -35,6 +35,7 @@ from mailstore_api.wire import RoomQuestion
 from queue_worker_api.wire import Submission, SubmissionAnswer
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
+from smtp_gateway.journal import Journal
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
@@ -141,18 +142,20 @@ def context(services: Services | None = None, **settings: Any) -> SmtpContext:
     """What a session needs; `settings` beside the defaults."""
     of = services or Services()
     given: dict[str, Any] = {"helo_name": "here.test", "smtp_plaintext_auth": True} | settings
+    journal = Journal()
     told = GatewaySettings(**given)
     return SmtpContext(
         told,
         SenderCheck(Batcher(of.senders), cast(Any, of)),
         RecipientCheck(Batcher(of.recipients), Batcher(of.room)),
         ClientLimits(told, lambda: False),
-        Acceptor(cast(Any, of), SystemClock(), told.helo_name),
+        Acceptor(cast(Any, of), SystemClock(), told.helo_name, journal),
         LoginClient(of, with_scram=told.scram == "offer"),
         Tarpit(told.login_delays, told.login_delays_per_network),
         BodyBudget(told.gateway_body_bytes),
         Sessions(),
         None,
+        journal,
     )
 
 

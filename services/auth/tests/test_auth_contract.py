@@ -140,12 +140,14 @@ async def test_grants_and_senders(asked):
     await asked.login("a@site.com")
     asked.pass_time(1)
     await asked.login("c@other.org")
-    assert (await mail("")).relay == wire.RelayRight("grant", c, "c@other.org")
-    assert (await mail("x@site.com", "::ffff:192.0.2.7")).relay == wire.RelayRight("grant", a, "a@site.com")
+    latest, own = (await mail("")).relay, (await mail("x@site.com", "::ffff:192.0.2.7")).relay
+    assert latest == wire.RelayRight("grant", c, "c@other.org", latest.granted_at)
+    assert own == wire.RelayRight("grant", a, "a@site.com", own.granted_at)
+    assert latest.granted_at == pytest.approx(own.granted_at + 1, abs=0.9), "the time of the login that gave the grant"
     assert (await mail("", login=a)).relay == wire.RelayRight("auth", a, "a@site.com")
     assert (await mail("", login=asked.ids["b@site.com"], client=None)).relay is None
     asked.pass_time(3599)
-    assert (await mail("x@site.com")).relay == wire.RelayRight("grant", c, "c@other.org")
+    assert (await mail("x@site.com")).relay == latest
     asked.pass_time(1)
     assert (await mail("")).relay is None
 

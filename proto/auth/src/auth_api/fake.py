@@ -141,10 +141,10 @@ class FakeAuth:
         ]
         if not live:
             return None
-        _, box = max(
+        granted, box = max(
             live, key=lambda g: (g[1].address == key, g[1].address.endswith(f"@{domain}") and bool(domain), g[0])
         )
-        return wire.RelayRight("grant", box.id, box.address)
+        return wire.RelayRight("grant", box.id, box.address, granted.timestamp())
 
     def _recipient(self, item: wire.RecipientQuestion) -> wire.RecipientAnswer:
         text = item.address.strip()

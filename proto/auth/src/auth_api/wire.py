@@ -22,11 +22,15 @@ BARE_POSTMASTER = "postmaster"
 
 
 class RelayRight(Wire):
-    """Why a client may relay, SMTP AUTH (S3) or an OPEN-SMTP grant (S2), and the account that is charged."""
+    """Why a client may relay, SMTP AUTH (S3) or an OPEN-SMTP grant (S2), and the account that is charged.
+
+    `granted_at`: when the login that gave the grant was, in seconds since the epoch; 0 with SMTP AUTH.
+    """
 
     how: Literal["auth", "grant"]
     mailbox_id: UUID
     address: str
+    granted_at: float = 0.0
 
 
 class SenderQuestion(Wire):

@@ -37,6 +37,21 @@ class SubmissionRecipient(Wire):
         return self.address if self.mailbox_id else self.via
 
 
+class Origin(Wire):
+    """From where a message or a refusal comes: the listener, the TLS version and cipher ("" without), the client's HELO.
+
+    `by`: the right that the client used, SMTP AUTH or an OPEN-SMTP grant; `account`: the address of the mailbox whose it is;
+    `granted_at`: when its login gave the grant, in seconds since the epoch, 0 if there is none.
+    """
+
+    listener: str = ""
+    tls: str = ""
+    helo: str = ""
+    by: Literal["auth", "grant", "none"] = "none"
+    account: str = ""
+    granted_at: float = 0.0
+
+
 class Submission(Wire):
     """One accepted message. `submission_id` is the id of the hand-over: repeated with the same id it is the same message.
 

@@ -12,15 +12,13 @@ from mailkit.ids import new_id
 from mailkit.mail.header import Header
 from mailkit.mail.reply import Reply
 from mailkit.process.clock import Clock
-from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailkit.rpc.batch import Batcher
 from queue_worker_api.client import QueueClient
-from queue_worker_api.wire import LARGE_BODY, LIST_BYTES, LIST_ITEMS, Submission, SubmissionAnswer
+from queue_worker_api.wire import LARGE_BODY, LIST_BYTES, LIST_ITEMS, Origin, Submission, SubmissionAnswer
 from smtp_gateway import metrics, replies, trace
+from smtp_gateway.journal import Journal
 from smtp_gateway.transaction import Transaction
-
-log = get_logger()
 
 Send = Callable[[Sequence[Submission]], Awaitable[Sequence[SubmissionAnswer]]]
 
@@ -31,10 +29,11 @@ REPEAT_SECONDS = 60.0
 class Acceptor:
     """Hands messages over to the queue in lists; a large message alone."""
 
-    def __init__(self, queue: QueueClient, clock: Clock, helo_name: str) -> None:
+    def __init__(self, queue: QueueClient, clock: Clock, helo_name: str, journal: Journal) -> None:
         self._queue = queue
         self._clock = clock
         self._helo_name = helo_name
+        self._journal = journal
         self._batch: Batcher[Submission, SubmissionAnswer] = Batcher(
             self._send, most=LIST_ITEMS, most_bytes=LIST_BYTES, size=lambda item: len(item.body)
         )
@@ -46,12 +45,13 @@ class Acceptor:
         header: Header,
         clause: str,
         client_address: str | None,
+        origin: Origin,
         *,
         complete: bool,
     ) -> Reply:
         """Hand the message over and return the reply to the final dot.
 
-        `header`: the body's. `clause`: the from-clause of Received (`trace.from_clause`). `complete`: the message is a
+        `header`: the body's. `clause`: the from-clause of Received (`trace.from_clause`). `origin`: for the journal. `complete`: the message is a
         submission, to which a missing Date or Message-ID is added (RFC 6409 8).
         """
         started = time.perf_counter()
@@ -82,14 +82,17 @@ class Acceptor:
             return replies.NO_ROOM
         if answer.status != "queued" or answer.queue_id is None:
             return replies.TRY_LATER
-        log.info(
-            "accepted",
-            queue_id=answer.queue_id,
-            size=len(submission.body),
-            recipients=len(submission.recipients),
-            client=client_address,
+        reply = replies.queued(answer.queue_id.hex)
+        self._journal.accepted(
+            answer.queue_id,
+            client_address,
+            origin,
+            submission.mail_from,
+            transaction.recipients,
+            len(submission.body),
+            reply,
         )
-        return replies.queued(answer.queue_id.hex)
+        return reply
 
     async def idle(self) -> None:
         """Wait until no hand-over is under way."""

@@ -119,6 +119,28 @@ def reason(reply: Reply) -> str:
     return "sender_domain" if reply.status == "5.1.8" else _REASON_OF.get(reply, "other")
 
 
+#: The row of docs/contract.md that a refusal applies; any other has its reason.
+_RULES = {
+    NOT_RELAYED: "S10",
+    BADMAILFROM: "S12",
+    NO_MAILBOX: "S14",
+    DNS_TROUBLE: "S16",
+    TOO_BIG: "S7",
+    MAILBOX_FULL: "P2",
+    NEVER_FITS: "P2",
+    NEEDS_LOGIN: "S3",
+    NEEDS_TLS: "S3",
+    LOGIN_REFUSED: "S3",
+}
+#: The row by which a message is accepted: of a client with a login, with a grant, and of any client for our mailboxes.
+RULE_OF_RIGHT = {"auth": "S3", "grant": "S2", "none": "S1"}
+
+
+def rule(reply: Reply) -> str:
+    """Return the contract's row that a refusal applies, or else its reason."""
+    return "S16" if reply.status == "5.1.8" else _RULES.get(reply) or reason(reply)
+
+
 def unknown_sender_domain(written: str) -> Reply:
     """Return the reply of S16, with the address as written by the client."""
     return Reply(550, "5.1.8", f"Non-existing DNS_MX: MAIL FROM:<{written}>")

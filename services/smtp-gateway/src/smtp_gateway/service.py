@@ -25,6 +25,7 @@ from mailstore_api.client import MailstoreClient
 from queue_worker_api.client import QueueClient
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
+from smtp_gateway.journal import COUNTED_SECONDS, Journal
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.grants import WithoutGrants
 from smtp_gateway.policy.recipient import RecipientCheck
@@ -74,17 +75,19 @@ def assemble(settings: GatewaySettings) -> Parts:
     def crowded() -> bool:
         return connections.crowded
 
+    journal = Journal()
     context = SmtpContext(
         settings=settings,
         senders=SenderCheck(Batcher(auth.senders, patience=PATIENCE), resolver),
         recipients=RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), quota),
         limits=ClientLimits(settings, crowded),
-        acceptor=Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name),
+        acceptor=Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name, journal),
         logins=LoginClient(auth, with_scram=settings.scram == "offer", patience=PATIENCE),
         tarpit=Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=crowded),
         bodies=BodyBudget(settings.gateway_body_bytes),
         sessions=Sessions(crowded),
         tls=certificates.server_context if certificates else None,
+        journal=journal,
     )
     without = WithoutGrants(auth)
     direct = replace(
@@ -122,6 +125,7 @@ async def start(life: Lifecycle, settings: GatewaySettings, parts: Parts) -> Seq
         direct_offset=settings.direct_port_offset,
     )
     life.every(RELIEF_SECONDS, lambda: sessions.relieve(settings.smtp_crowded_seconds))
+    life.every(COUNTED_SECONDS, parts.context.journal.count)
     life.every(RECHECK_SECONDS, lambda: sessions.recheck(parts.auth))
     if parts.certificates is not None:
         life.every(30, parts.certificates.measure)
@@ -141,6 +145,7 @@ async def drain(settings: GatewaySettings, parts: Parts, http: HttpSide, listene
         await asyncio.wait_for(parts.context.acceptor.idle(), 2)
     except TimeoutError:
         log.warning("service_away", work="hand-over at the end")
+    await parts.context.journal.count()
     await http.stop()
     for client in (parts.auth, parts.mailstore, parts.queue):
         await client.aclose()

@@ -49,7 +49,7 @@ def main(program: Program[Any]) -> None:
 
 async def _serve(program: Program[Any], life: Lifecycle, settings: Any) -> None:
     """Run the service, from the set-up of its log to its last line."""
-    logs.configure(program.service, settings.log_level)
+    logs.configure(program.service, settings.log_level, settings.log_address_key.get_secret_value())
     await program.serve(life, settings)
     logs.get_logger().info("stopped")
 

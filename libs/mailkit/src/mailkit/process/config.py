@@ -69,6 +69,7 @@ KNOWN_NAMES = frozenset(
         "CLOCK_OFFSET_SECONDS",
         "SINGLE_MACHINE",
         "LOG_LEVEL",
+        "LOG_ADDRESS_KEY",
         "DRAIN_DELAY_SECONDS",
         "GRACE_SECONDS",
         "DISK_RESERVE_BYTES",
@@ -169,6 +170,8 @@ class ServiceSettings(BaseSettings):
     metrics_port: int = Field(default=0, ge=0, le=65535)
     """Port that answers `/metrics` and nothing else; 0: the HTTP side's own port answers it."""
     log_level: str = "info"
+    log_address_key: SecretStr = SecretStr("")
+    """If set, log lines have keyed hashes (HMAC-SHA-256) in place of mail addresses: the same one for the same address."""
     admin_token: SecretStr = SecretStr("")
     """Bearer token of operators and the command line; empty: the admin API refuses all requests. Like every token a comma
     list: the first is sent, each is accepted."""

@@ -1,6 +1,8 @@
 """JSON log lines with a fixed vocabulary: one queue id greps a message's whole journey across services."""
 
+import hmac
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -16,8 +18,9 @@ EVENTS = {
     "login": "a password was right; also a login that came too soon (`outcome`)",
     "login_refused": "a password was wrong, or there were too many tries (`outcome`)",
     "grant_revoked": "an operator ended the right of an address to relay",
-    "rejected": "what a client sent was refused (`command`, `about`, `reply`), or what a front end asked for (`work`); nothing was queued by it",
-    "accepted": "250 was the answer to the final dot: the message is ours, under its `queue_id`",
+    "rejected": "what a client sent was refused (`command`, `rule`, `reply`; fields as of `accepted`), or what a front end asked for (`work`); nothing was queued by it",
+    "rejected_more": "refusals of a flood that have no line of their own, counted by rule (`rules`)",
+    "accepted": "250 was the answer to the final dot: the message is ours, under its `queue_id`. `by`: the right to relay, of `account`; `rule`: the contract's row",
     "queued": "the message is on disk, before the 250",
     "delivered": "the other host, or mailstore, took the message for recipient `n`",
     "deferred": "an attempt for recipient `n` failed for now; the next one is `due`",
@@ -45,13 +48,44 @@ EVENTS = {
     "bug": "a defect of ours, with its traceback: report it",
 }
 
+#: A word of a line; one with an @ in it may be a mail address.
+_WORD = re.compile(r"[^\s<>,;:\"()]++")
+
 
 def _render(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> bytes:
     return orjson.dumps(event, default=str)
 
 
-def configure(service: str, level: str = "info") -> None:
-    """Set up the logging of the process: JSON lines on standard error, each with the service's name."""
+class Hidden:
+    """Puts a keyed hash in the place of each mail address in a line, the same one for the same address."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {name: self._hide(value) for name, value in event.items()}
+
+    def _hide(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return _WORD.sub(self._hash, value) if "@" in value else value
+        if isinstance(value, list | tuple):
+            return [self._hide(each) for each in value]
+        if isinstance(value, dict):
+            return {name: self._hide(each) for name, each in value.items()}
+        return value
+
+    def _hash(self, found: re.Match[str]) -> str:
+        if "@" not in found[0].strip("@"):
+            return found[0]
+        digest = hmac.digest(self._key, found[0].lower().encode("utf-8", "replace"), "sha256")
+        return f"address-{digest.hex()[:16]}"
+
+
+def configure(service: str, level: str = "info", address_key: str = "") -> None:
+    """Set up the logging of the process: JSON lines on standard error, each with the service's name.
+
+    `address_key`: if given, the key of the hashes that stand for mail addresses.
+    """
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     structlog.configure(
         processors=[
@@ -59,6 +93,7 @@ def configure(service: str, level: str = "info") -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            *([Hidden(address_key.encode())] if address_key else []),
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),

@@ -28,7 +28,8 @@ class Senders:
         ]
         answers = []
         for sender, row in zip(senders, await self._directory.senders(rows, self._clock.now()), strict=True):
-            right = RelayRight(row["how"], row["mailbox_id"], row["address"]) if row["how"] else None
+            granted = row["granted_at"].timestamp() if row["granted_at"] else 0.0
+            right = RelayRight(row["how"], row["mailbox_id"], row["address"], granted) if row["how"] else None
             found = "badmailfrom" if row["bad"] else right.how if right else "no_right"
             metrics.SENDERS.labels(found).inc()
             answers.append(

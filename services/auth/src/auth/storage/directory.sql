@@ -8,25 +8,26 @@ select q.n,
        d.id is not null as local,
        case when login.id is not null then 'auth' when r.id is not null then 'grant' end as how,
        coalesce(login.id, r.id) as mailbox_id, coalesce(login.address, r.address) as address,
-       coalesce(login.domain, r.domain) as domain
+       coalesce(login.domain, r.domain) as domain,
+       coalesce(own.granted_at, near.granted_at, latest.granted_at) as granted_at
   from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::uuid[]) as q (n, sender, domain, client, login)
   left join auth.domains d on d.name = q.domain
   left join auth.mailboxes login on login.id = q.login and login.state = 'enabled'
   left join lateral (
-       select g.mailbox_id
+       select g.mailbox_id, g.granted_at
          from auth.mailboxes m join auth.grants g on g.address = q.client and g.mailbox_id = m.id
         where login.id is null and m.address = q.sender and m.state = 'enabled'
           and g.expires_at + interval '0' > $6  -- no index over times: it has all grants of the address
         limit 1) own on true
   left join lateral (
-       select g.mailbox_id
+       select g.mailbox_id, g.granted_at
          from auth.grants g join auth.mailboxes m on m.id = g.mailbox_id and m.state = 'enabled'
         where login.id is null and own.mailbox_id is null
           and g.address = q.client and g.domain = q.domain and g.expires_at > $6
         order by g.expires_at desc
         limit 1) near on true
   left join lateral (
-       select g.mailbox_id
+       select g.mailbox_id, g.granted_at
          from auth.grants g join auth.mailboxes m on m.id = g.mailbox_id and m.state = 'enabled'
         where login.id is null and own.mailbox_id is null and near.mailbox_id is null
           and g.address = q.client and g.expires_at > $6

@@ -9,6 +9,7 @@ from auth_api.logins import LoginClient
 from mailkit.net.tarpit import Tarpit
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
+from smtp_gateway.journal import Journal
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
@@ -32,4 +33,5 @@ class SmtpContext:
     sessions: Sessions
     tls: Callable[[str], ssl.SSLContext] | None
     """Returns the context of a listener; None: no TLS."""
+    journal: Journal
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -8,22 +8,18 @@ from mailkit.errors import is_final
 from mailkit.mail.reply import Reply
 from mailkit.net.listener import Peer
 from mailkit.net.tls_versions import negotiated
-from mailkit.process.logs import get_logger
 from mailkit.process.report import report
+from queue_worker_api.wire import Origin
 from smtp_gateway import metrics, replies
 from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.protocol import SmtpProtocol
 from smtp_gateway.smtp.receiving import Receiving
 from smtp_gateway.transaction import Transaction
 
-log = get_logger()
-
 #: Longest command line without its ending (octets).
 LONGEST_COMMAND = 4096
 #: Verbs whose argument is the client's name, which need not be valid UTF-8.
 _NAMING = frozenset(("EHLO", "HELO"))
-#: Longest part of a command's argument in a log line (characters).
-MOST_LOGGED = 320
 
 Verb = Callable[["SmtpSession", str], Awaitable[None]]
 """The function of a verb; it gets the session and the argument, "" if there is none, and replies."""
@@ -159,6 +155,7 @@ class SmtpSession(SmtpProtocol):
             return await self.say(replies.CANNOT, "any")
         metrics.REFUSED.labels("any", "451").inc()
         metrics.REJECTED.labels("away").inc()
+        self._note(replies.TRY_LATER, "any", "", self.transaction)
         self.writer.write(replies.TRY_LATER.render())
         await self.writer.drain()
         return None
@@ -174,25 +171,19 @@ class SmtpSession(SmtpProtocol):
         """Return True if AUTH is available: under TLS, or without it if the operator allows that."""
         return self.tls or self.context.settings.smtp_plaintext_auth
 
-    async def say(self, reply: Reply, command: str = "", *, about: str = "", junk: bool = False) -> None:
+    async def say(
+        self, reply: Reply, command: str = "", *, about: str = "", of: Transaction | None = None, junk: bool = False
+    ) -> None:
         """Send one reply.
 
         Replies 5xx and useless commands (`junk`) are counted: above a limit their replies are delayed, and too many end the
-        connection. Replies 4xx and 5xx are logged with `about`: the command's argument, or the message's sender.
+        connection. Replies 4xx and 5xx are logged, with `about`, the command's argument, and the transaction `of` which they
+        are, by default the present one.
         """
         if reply.code >= 400:
             metrics.REFUSED.labels(command, str(reply.code)).inc()
             metrics.REJECTED.labels(replies.reason(reply)).inc()
-            log.info(
-                "rejected",
-                client=self.peer.address,
-                helo=self.helo,
-                command=command,
-                about=about[:MOST_LOGGED],
-                mail_from=self.transaction.mail_from,
-                account=self.login and self.login.address,
-                reply=str(reply),
-            )
+            self._note(reply, command, about, self.transaction if of is None else of)
         if reply.code >= 500 or junk:
             seconds = self.conduct.error() if reply.code >= 500 else self.conduct.junk()
             if seconds:
@@ -208,6 +199,11 @@ class SmtpSession(SmtpProtocol):
         else:
             await self.writer.drain()
 
+    def _note(self, refusal: Reply, command: str, argument: str, of: Transaction) -> None:
+        self.context.journal.refused(
+            self.peer.address, self.origin(of), of.mail_from, of.recipients, command, argument, refusal
+        )
+
     async def challenge(self, text: bytes) -> bytes:
         """Send a 334 (RFC 4954 4) with `text`, in base64, and return the client's line. Raises ConnectionResetError if it left."""
         self.writer.write(b"334 " + text + b"\r\n")
@@ -222,6 +218,15 @@ class SmtpSession(SmtpProtocol):
         self.busy = True
         self.writer.write(replies.START_DATA.render())
         await self.receive(receiving, self.context.settings.smtp_data_seconds)
+
+    def origin(self, transaction: Transaction) -> Origin:
+        """Return what the journal and the queue note of the client: listener, TLS, name, and its right to relay."""
+        right = transaction.relay
+        if right is not None:
+            return Origin(self.peer.listener, self.cipher(), self.helo, right.how, right.address, right.granted_at)
+        if self.login is not None:
+            return Origin(self.peer.listener, self.cipher(), self.helo, "auth", self.login.address or "")
+        return Origin(self.peer.listener, self.cipher(), self.helo)
 
     def cipher(self) -> str:
         """Return the negotiated TLS version and cipher; "" without TLS, or if they are unknown."""

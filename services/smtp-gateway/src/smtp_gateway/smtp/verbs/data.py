@@ -37,7 +37,7 @@ async def data(session: SmtpSession, argument: str) -> None:
     finally:
         receiving.give_back()
         session.busy = False
-    await session.say(reply, "DATA", about=transaction.mail_from or "")
+    await session.say(reply, "DATA", of=transaction)
     session.drain_if_due()
     return None
 
@@ -57,18 +57,19 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
         return refusal
     if transaction.sender_local:
         transaction.sender_target = await _sender_target(session, transaction.mail_from or "")
+    origin = session.origin(transaction)
     clause = from_clause(
         session.helo,
         session.peer.address,
         extended=session.extended,
         tls=session.tls,
-        cipher=session.cipher(),
+        cipher=origin.tls,
         login=session.login is not None,
     )
     # shielded: a message read to its end is handed over even if the client disconnects (decision 2)
     work = asyncio.ensure_future(
         context.acceptor.accept(
-            transaction, body, header, clause, session.peer.address, complete=transaction.relay is not None
+            transaction, body, header, clause, session.peer.address, origin, complete=transaction.relay is not None
         )
     )
     reply = await asyncio.shield(work)

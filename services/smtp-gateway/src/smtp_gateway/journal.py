@@ -1,0 +1,114 @@
+"""One log line for each accepted and each refused transaction; floods of refusals are counted (docs/decisions/0070)."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from mailkit.mail.address import client_network
+from mailkit.mail.reply import Reply
+from mailkit.net.levels import Levels
+from mailkit.process.logs import get_logger
+from queue_worker_api.wire import Origin
+from smtp_gateway import replies
+
+log = get_logger()
+
+#: Longest part of a command's argument in a log line (characters), and most recipients that it names.
+MOST_LOGGED = 320
+MOST_NAMED = 20
+#: Refusals of one client network (/24, IPv6 /64) that are logged at once, and per second after that.
+NETWORK_BURST, NETWORK_PER_SECOND = 100, 1.0
+#: The same for all clients together.
+BURST, PER_SECOND = 2000, 50.0
+#: Seconds between two lines that count the others.
+COUNTED_SECONDS = 10.0
+_ALL = ""
+_COMMANDS = {"MAIL", "RCPT"}
+
+
+class Journal:
+    """What one process has logged lately. `clock`: monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._networks = Levels(NETWORK_PER_SECOND, clock=clock)
+        self._all = Levels(PER_SECOND, most=1, clock=clock)
+        self._unlogged: Counter[str] = Counter()
+
+    def accepted(
+        self,
+        queue_id: UUID,
+        client: str | None,
+        origin: Origin,
+        mail_from: str,
+        recipients: Sequence[str],
+        size: int,
+        reply: Reply,
+    ) -> None:
+        """Log a transaction that was answered 250."""
+        log.info(
+            "accepted",
+            queue_id=queue_id,
+            client=client,
+            listener=origin.listener,
+            tls=origin.tls,
+            helo=origin.helo,
+            **{"from": mail_from},
+            to=recipients[:MOST_NAMED],
+            recipients=len(recipients),
+            size=size,
+            by=origin.by,
+            account=origin.account,
+            rule=replies.RULE_OF_RIGHT[origin.by],
+            reply=str(reply),
+        )
+
+    def refused(
+        self,
+        client: str | None,
+        origin: Origin,
+        mail_from: str | None,
+        recipients: Sequence[str],
+        command: str,
+        argument: str,
+        reply: Reply,
+    ) -> None:
+        """Log a reply 4xx or 5xx, unless its client's network, or all together, were refused very often lately.
+
+        `argument`: the command's. `recipients`: those accepted before, of which RCPT's own is not one.
+        """
+        rule = replies.rule(reply)
+        network = client_network(client) if client is not None else _ALL
+        if self._networks.level(network) >= NETWORK_BURST or self._all.level(_ALL) >= BURST:
+            self._unlogged[rule] += 1
+            return
+        self._networks.add(network)
+        self._all.add(_ALL)
+        named = _path(argument) if command in _COMMANDS else ""
+        log.info(
+            "rejected",
+            client=client,
+            listener=origin.listener,
+            tls=origin.tls,
+            helo=origin.helo,
+            **{"from": named if command == "MAIL" else mail_from},
+            to=[named] if command == "RCPT" else recipients[:MOST_NAMED],
+            recipients=len(recipients),
+            by=origin.by,
+            account=origin.account,
+            command=command,
+            rule=rule,
+            reply=str(reply),
+        )
+
+    async def count(self) -> None:
+        """Log how many refusals have not been logged since the last time, by rule."""
+        if self._unlogged:
+            counts, self._unlogged = dict(self._unlogged), Counter()
+            log.info("rejected_more", rules=counts, refusals=sum(counts.values()))
+
+
+def _path(argument: str) -> str:
+    """Return the address in the argument of MAIL or RCPT as far as it can be told, without checking its syntax."""
+    before, bracket, rest = argument[:MOST_LOGGED].partition("<")
+    return rest.partition(">")[0] if bracket else before.partition(":")[2].strip()
