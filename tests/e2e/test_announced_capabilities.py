@@ -96,6 +96,7 @@ IMAP_AFTER_LOGIN = {
     ],
     "SAVEDATE": ["SELECT Sent", "FETCH 1 (SAVEDATE)", "SEARCH SAVEDSINCE 1-Jan-2026 SAVEDATESUPPORTED"],
     "INPROGRESS": ["SELECT Sent", "SEARCH TEXT x"],
+    "NOTIFY": ["NOTIFY SET STATUS (personal (MessageNew MessageExpunge MailboxName))", "NOTIFY NONE"],
     "METADATA": ['SETMETADATA Sent (/private/comment "x")', "GETMETADATA Sent (/private/comment)"],
     "PREVIEW": ["SELECT Sent", "FETCH 1 (PREVIEW)", "FETCH 1 (PREVIEW (LAZY))"],
     "QRESYNC": [

@@ -54,6 +54,11 @@ class Reading(Deadlines):
             self._paused = True
             self._transport.pause_reading()
 
+    async def arrival(self) -> None:
+        """Wait until there is something to read, or the connection has ended. Raises IdleTimeout."""
+        if not self._buffer and not self._eof:
+            await self._more(1, 1, self._by(0))
+
     async def readline(self, limit: int) -> bytes:
         """Return the next line without its line ending, at most `limit` octets.
 

@@ -23,3 +23,5 @@ class ImapContext(Context):
     """Interval of `* OK Still here` during IDLE."""
     progress_seconds: float = 10.0
     """Interval of INPROGRESS during a long command (RFC 9585)."""
+    notify_seconds: float = 1.0
+    """Shortest time between two comparisons of all mailboxes for one session (RFC 5465)."""

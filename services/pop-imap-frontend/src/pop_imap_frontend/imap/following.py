@@ -13,15 +13,22 @@ from mailkit.errors import PostriderError
 from mailkit.net.listener import Peer
 from mailkit.net.stream import Stream
 from mailkit.process.report import report
+from mailstore_api.wire import Changes, FetchQuestion
 from pop_imap_frontend.conversation.session import Session
 from pop_imap_frontend.imap.context import ImapContext
+from pop_imap_frontend.imap.fetch import FetchItems
 from pop_imap_frontend.imap.folder.messages import uids_of
 from pop_imap_frontend.imap.folder.view import FolderView
+from pop_imap_frontend.imap.modseqs import MessageModseqs
+from pop_imap_frontend.imap.notifier import Notifier
 from pop_imap_frontend.imap.refusals import GONE, BadCommand, Disconnect, No
+from pop_imap_frontend.imap.rows import RowWriter, send_rows
 from pop_imap_frontend.imap.state import ImapState
 
 #: Names of ENABLE with which a client reads UTF-8.
 WITH_UTF8 = ("UTF8=ACCEPT",)
+#: Limit of the new messages of which a notification sends items; more are too much (RFC 5465 5.8).
+MOST_SENT = 1000
 
 
 class FollowingSession(Session):
@@ -38,6 +45,8 @@ class FollowingSession(Session):
         """Whether the client uses CONDSTORE, and QRESYNC, which includes it (RFC 7162)."""
         self.enabled: set[str] = set()
         """Those of WITH_UTF8 that the client has enabled."""
+        self.notifier: Notifier | None = None
+        """What the client wants to know of at any time; None until it uses NOTIFY, and then its notifications are as before it."""
         self._gone: set[int] = set()  # expunged UIDs that are still in the view
 
     def select(self, view: FolderView | None) -> None:
@@ -104,7 +113,10 @@ class FollowingSession(Session):
     async def _follow(self, *, expunges: bool = True) -> bool:
         """Bring the view up to date and send the changes; False if the folder is gone."""
         view = self.view
-        self.changed.clear()
+        self.take_hint()
+        wanted = None if self.notifier is None else self.notifier.selected
+        if self.notifier is not None and wanted is None:
+            return True  # the client wants no events of messages (RFC 5465 3.1)
         try:
             changes = await view.folder.changes(view.modseq, take_recent=not view.read_only)
         except PostriderError:
@@ -118,14 +130,49 @@ class FollowingSession(Session):
             self._gone.update(uids_of(changes.vanished))
             now = array("I", sorted(self._gone) if expunges else ())
             changes = msgspec.structs.replace(changes, vanished=now.tobytes())
-        await self.send(view.apply(changes))
+        last = view.messages.last_uid()
+        await self.send(view.apply(changes, with_flags=wanted is None or "FlagChange" in wanted.events))
         if expunges:
             self._gone.clear()
-        if self._gone:
-            self.changed.set()
-        else:
+        if not self._gone:
             view.names, view.messages = self.context.folders.share(view.folder, view.state())
+        elif self.notifier is None:
+            self.changed.set()
+        if wanted is not None and wanted.items is not None:
+            await self._send_new(wanted.items, changes, last)
         return True
+
+    def take_hint(self) -> None:
+        """Clear `changed` before mailstore is asked."""
+        self.changed.clear()
+        if self.notifier is not None:
+            self.notifier.due = self.notifier.watches_others
+
+    async def _send_new(self, items: FetchItems, changes: Changes, last: int) -> None:
+        """Send `items` of the messages that arrived after the UID `last` (RFC 5465 5.2)."""
+        view = self.view
+        new = array("I", [uid for uid in uids_of(changes.uids) if uid > last])
+        if not new:
+            return
+        if len(new) > MOST_SENT:
+            return self.overflow()
+        spans = view.spans_of(new)
+        writer = RowWriter(items, view, MessageModseqs(changes.uids, changes.modseqs, view.modseq))
+        if items.asks_mailstore:
+            ranges = view.uid_ranges(spans)
+            question = FetchQuestion(
+                self.mailbox_id, view.folder_id, ranges, items.columns, items.sections, pieces=True
+            )
+            await send_rows(self.stream, writer, self.context.mailstore.fetch_pieces(question))
+        else:
+            await self.send(writer.from_view(spans))
+
+    def overflow(self) -> None:
+        """Give the notifications up and say so (RFC 5465 5.8)."""
+        self.notifier = Notifier([])
+        self.stream.write(
+            b"* OK [NOTIFICATIONOVERFLOW] too much is new; select the mailbox again or use NOTIFY again\r\n"
+        )
 
     async def send(self, blocks: Iterator[bytes]) -> None:
         """Write a long answer no faster than the client reads it; other sessions run between two of its `blocks`."""

@@ -13,6 +13,7 @@ from pop_imap_frontend.imap.verbs import (
     listing,
     messages,
     metadata,
+    notify,
     quota,
     searching,
     store,
@@ -33,7 +34,7 @@ VERBS = {
     "STARTTLS": ImapVerb(_BEFORE_LOGIN, account.starttls),
     "LOGIN": ImapVerb(_BEFORE_LOGIN, account.login),
     "AUTHENTICATE": ImapVerb(_BEFORE_LOGIN, account.authenticate),
-    # after the login (6.3; RFC 2342, 2177, 5161, 5464, 9208)
+    # after the login (6.3; RFC 2342, 2177, 5161, 5464, 5465, 9208)
     "UNAUTHENTICATE": ImapVerb(_LOGGED_IN, account.unauthenticate),
     "ENABLE": ImapVerb(_LOGGED_IN, account.enable),
     "COMPRESS": ImapVerb(_LOGGED_IN, account.compress),
@@ -48,6 +49,7 @@ VERBS = {
     "LIST": ImapVerb(_LOGGED_IN, listing.list_),
     "LSUB": ImapVerb(_LOGGED_IN, listing.lsub),
     "STATUS": ImapVerb(_LOGGED_IN, listing.status),
+    "NOTIFY": ImapVerb(_LOGGED_IN, notify.notify, sends_changes=False),
     "GETMETADATA": ImapVerb(_LOGGED_IN, metadata.getmetadata),
     "SETMETADATA": ImapVerb(_LOGGED_IN, metadata.setmetadata),
     "GETQUOTA": ImapVerb(_LOGGED_IN, quota.getquota),

@@ -15,8 +15,8 @@ from mailkit.net.stream import Stream
 from mailkit.process.report import report
 from pop_imap_frontend.imap import metrics
 from pop_imap_frontend.imap.context import ImapContext
-from pop_imap_frontend.imap.following import FollowingSession
 from pop_imap_frontend.imap.grammar import Cursor
+from pop_imap_frontend.imap.notifying import NotifyingSession
 from pop_imap_frontend.imap.reader import RawCommand, read_command
 from pop_imap_frontend.imap.refusals import BadCommand, Disconnect, No, refused
 from pop_imap_frontend.imap.responses import mailbox
@@ -36,7 +36,7 @@ class ImapVerb:
     sends_changes: bool = True
 
 
-class ImapSession(FollowingSession):
+class ImapSession(NotifyingSession):
     """The session of one client. `verbs`: every command by its name in capitals."""
 
     open_sessions = metrics.SESSIONS
@@ -66,7 +66,9 @@ class ImapSession(FollowingSession):
 
     async def exchange(self) -> None:
         try:
-            await self._answer(await self._read())
+            await self.until_command()
+            if self.ending is None:
+                await self._answer(await self._read())
         except Disconnect as error:
             self.bye(str(error))
         finally:
@@ -88,6 +90,8 @@ class ImapSession(FollowingSession):
     async def _answer(self, raw: RawCommand) -> None:
         started = time.perf_counter()
         self._tag = raw.tag
+        if self._gone:
+            self.changed.set()  # their EXPUNGE responses are due
         self._busy = True  # the command gets its tagged response before a BYE
         try:
             status, text = await self._carry_out(raw)
@@ -155,6 +159,7 @@ class ImapSession(FollowingSession):
         super().logged_out()
         self.condstore = self.qresync = False
         self.enabled.clear()
+        self.notifier = None
         self.select(None)
         self.state = ImapState.NOT_AUTHENTICATED
 

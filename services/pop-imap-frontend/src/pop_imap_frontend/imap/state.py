@@ -51,6 +51,7 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
             "PREVIEW",
             "METADATA",
             "INPROGRESS",
+            "NOTIFY",
             "QUOTA",
             "QUOTA=RES-STORAGE",
             "QUOTA=RES-MESSAGE",

@@ -154,10 +154,10 @@ class FolderView:
         """Return the state that this session knows."""
         return FolderState(self.modseq, self.uidnext, self.names, self.messages)
 
-    def apply(self, changes: Changes) -> Iterator[bytes]:
+    def apply(self, changes: Changes, *, with_flags: bool = True) -> Iterator[bytes]:
         """Apply `changes` to the view, a block at a time, and yield the untagged responses of each: the loop may turn between.
 
-        The view knows the MODSEQ of `changes` only after the last block.
+        The view knows the MODSEQ of `changes` only after the last block. `with_flags` False: changed flags have no responses.
         """
         yield from self.expunged(changes.vanished)
         yield self._renamed(changes.keywords)
@@ -166,6 +166,8 @@ class FolderView:
         for start in range(0, len(uids), BLOCK):
             block = slice(start, start + BLOCK)
             self.messages, changed = self.messages.with_flags(uids[block], masks[block])
+            if not with_flags:
+                continue
             given = dict(zip(uids[block], modseqs[block], strict=True)) if modseqs else {}
             yield b"".join([self._flags_changed(at, uid, flags, given.get(uid)) for at, uid, flags in changed])
         yield self._arrived(changes, uids, masks)

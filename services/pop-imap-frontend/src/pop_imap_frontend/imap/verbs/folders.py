@@ -37,7 +37,7 @@ async def select(session: ImapSession, cursor: Cursor, *, read_only: bool) -> st
     _closed(session)  # a failed SELECT leaves nothing selected (RFC 3501 6.3.1)
     if options.condstore:
         session.enable("CONDSTORE")
-    session.changed.clear()
+    session.take_hint()
     view = await session.context.folders.open(session.mailbox_id, name, read_only=read_only)
     if view is None:
         raise No(NONEXISTENT)

@@ -38,16 +38,10 @@ async def _change_or_done(session: ImapSession, done: "asyncio.Future[Any]") -> 
 
     After `keepalive_seconds` of silence send a response, so that NAT devices keep the connection and a lost client is noticed.
     """
-    change: asyncio.Future[Any] = asyncio.ensure_future(session.changed.wait())
-    try:
-        await asyncio.wait(
-            (done, change), timeout=session.context.keepalive_seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-    finally:
-        change.cancel()
+    await session.hint_or(done, session.context.keepalive_seconds)
     if done.done():
         return
-    if session.changed.is_set():
+    if session.changed.is_set() or (session.notifier is not None and session.notifier.due):
         await _send(session, done)
     else:
         session.stream.write(b"* OK Still here\r\n")
@@ -55,11 +49,8 @@ async def _change_or_done(session: ImapSession, done: "asyncio.Future[Any]") -> 
 
 
 async def _send(session: ImapSession, done: "asyncio.Future[bytes]") -> None:
-    if session.selected is None:
-        session.changed.clear()
-        return
     try:
-        await session.send_changes()
+        await session.send_notifications(expunges=True)
         await session.stream.drain()
     except PostriderError:
         await asyncio.wait({done}, timeout=_AGAIN)

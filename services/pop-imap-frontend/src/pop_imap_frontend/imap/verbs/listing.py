@@ -7,12 +7,12 @@ SPECIAL-USE, RFC 3348 CHILDREN).
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from mailstore_api.wire import DELIMITER, FolderInfo, MailboxQuestion
+from mailstore_api.wire import FolderInfo, MailboxQuestion
+from pop_imap_frontend.imap.folder_lines import above, attributes, list_line, status_line
 from pop_imap_frontend.imap.grammar import Cursor
-from pop_imap_frontend.imap.list_options import STATUS_ITEMS, ListOptions, parse_list, status_items
+from pop_imap_frontend.imap.list_options import parse_list, status_items
 from pop_imap_frontend.imap.pattern import Pattern
 from pop_imap_frontend.imap.refusals import NONEXISTENT, No
-from pop_imap_frontend.imap.responses import mailbox_id
 from pop_imap_frontend.imap.session import ImapSession
 
 #: Names matched before the event loop runs other tasks: each has at most 400 characters and is matched with 20 patterns.
@@ -39,28 +39,6 @@ async def _in_turns(folders: list[FolderInfo]) -> AsyncIterator[FolderInfo]:
         yield folder
 
 
-def _above(name: str) -> list[str]:
-    """Names of the levels above a name."""
-    return [name[:at] for at, char in enumerate(name) if char == DELIMITER]
-
-
-def _line(session: ImapSession, verb: bytes, name: str, attributes: list[str], extra: bytes = b"") -> bytes:
-    return b'* %b (%b) "/" %b%b\r\n' % (verb, " ".join(attributes).encode(), session.mailbox(name), extra)
-
-
-def _attributes(folder: FolderInfo, options: ListOptions, parents: set[str]) -> list[str]:
-    found = ["\\HasChildren" if folder.name in parents else "\\HasNoChildren"]
-    if not folder.exists:
-        found.append("\\NonExistent")
-    elif not folder.selectable:
-        found.append("\\Noselect")
-    if folder.special_use:
-        found.append(folder.special_use)
-    if folder.subscribed and "SUBSCRIBED" in options.select | options.returned:
-        found.append("\\Subscribed")
-    return found
-
-
 def _is_selected(folder: FolderInfo, select: set[str]) -> bool:
     """Whether the selection options match (RFC 5258 3.1); without any, every folder that exists does."""
     if "SUBSCRIBED" not in select and not folder.exists:
@@ -70,14 +48,6 @@ def _is_selected(folder: FolderInfo, select: set[str]) -> bool:
     )
 
 
-def _status_line(session: ImapSession, folder: FolderInfo, items: list[str]) -> bytes:
-    values = []
-    for item in items:
-        value: int = getattr(folder, STATUS_ITEMS[item])
-        values.append(b"%b %b" % (item.encode(), mailbox_id(value) if item == "MAILBOXID" else b"%d" % value))
-    return b"* STATUS %b (%b)\r\n" % (session.mailbox(folder.name), b" ".join(values))
-
-
 async def list_(session: ImapSession, cursor: Cursor) -> str:
     """List names with what is asked of each; STATUS costs no further request, as mailstore's list has the numbers."""
     options = parse_list(cursor)
@@ -85,20 +55,20 @@ async def list_(session: ImapSession, cursor: Cursor) -> str:
         session.stream.write(b'* LIST (\\Noselect) "/" ""\r\n')
         return "LIST completed"
     folders = await _folders(session, options.status)
-    parents = {level for folder in folders if folder.exists for level in _above(folder.name)}
+    parents = {level for folder in folders if folder.exists for level in above(folder.name)}
     above_selected: set[str] = set()
     if "RECURSIVEMATCH" in options.select:
-        above_selected = {level for f in folders if _is_selected(f, options.select) for level in _above(f.name)}
+        above_selected = {level for f in folders if _is_selected(f, options.select) for level in above(f.name)}
     criteria = [f'"{name}"' for name in ("SUBSCRIBED", "SPECIAL-USE") if name in options.select]
     child_info = f' ("CHILDINFO" ({" ".join(criteria)}))'.encode()
     async for folder in _in_turns(folders):
-        selected, above = _is_selected(folder, options.select), folder.name in above_selected
-        if not (selected or above) or not any(pattern.matches(folder.name) for pattern in options.patterns):
+        selected, is_above = _is_selected(folder, options.select), folder.name in above_selected
+        if not (selected or is_above) or not any(pattern.matches(folder.name) for pattern in options.patterns):
             continue
-        attributes = _attributes(folder, options, parents)
-        session.stream.write(_line(session, b"LIST", folder.name, attributes, child_info if above else b""))
+        given = attributes(folder, parents, subscribed="SUBSCRIBED" in options.select | options.returned)
+        session.stream.write(list_line(b"LIST", session.mailbox(folder.name), given, child_info if is_above else b""))
         if options.status and folder.selectable and folder.exists:
-            session.stream.write(_status_line(session, folder, options.status))
+            session.stream.write(status_line(session.mailbox(folder.name), folder, options.status))
     return "LIST completed"
 
 
@@ -123,7 +93,7 @@ async def lsub(session: ImapSession, cursor: Cursor) -> str:
             else:
                 found.setdefault(name[:end], ["\\Noselect"])
     session.stream.write(
-        b"".join(_line(session, b"LSUB", name, attributes) for name, attributes in sorted(found.items()))
+        b"".join(list_line(b"LSUB", session.mailbox(name), given) for name, given in sorted(found.items()))
     )
     return "LSUB completed"
 
@@ -137,5 +107,5 @@ async def status(session: ImapSession, cursor: Cursor) -> str:
     folder = next((f for f in await _folders(session, items) if f.name == name and f.exists and f.selectable), None)
     if folder is None:
         raise No(NONEXISTENT)
-    session.stream.write(_status_line(session, folder, items))
+    session.stream.write(status_line(session.mailbox(folder.name), folder, items))
     return "STATUS completed"
