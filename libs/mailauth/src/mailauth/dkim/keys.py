@@ -18,7 +18,7 @@ PublicKey = rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 #: Bits of an RSA key that may verify (RFC 8301 3.2; larger ones than anybody signs with cost time) and sign.
-LEAST_BITS, MOST_BITS, LEAST_BITS_TO_SIGN = 1024, 8192, 2048
+LEAST_BITS, MOST_BITS, LEAST_BITS_TO_SIGN, MOST_BITS_TO_SIGN = 1024, 8192, 2048, 4096
 #: Octets of a key record that are read, and bits of an RSA key's public exponent.
 MOST_OCTETS, MOST_EXPONENT_BITS = 16 * 1024, 64
 
@@ -107,8 +107,8 @@ def load(pem: bytes) -> PrivateKey:
         raise ValueError("the private key cannot be read") from None
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key
-    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < LEAST_BITS_TO_SIGN:
-        raise ValueError(f"a private key is Ed25519, or RSA of at least {LEAST_BITS_TO_SIGN} bits")
+    if not isinstance(key, rsa.RSAPrivateKey) or not LEAST_BITS_TO_SIGN <= key.key_size <= MOST_BITS_TO_SIGN:
+        raise ValueError(f"a private key is Ed25519, or RSA of {LEAST_BITS_TO_SIGN} to {MOST_BITS_TO_SIGN} bits")
     return key
 
 
