@@ -36,11 +36,14 @@ class Unsigned:
     """A signature field without its signature. `digest`: SHA-256 of the header, 32 octets, which the key's holder signs."""
 
     digest: bytes
-    _field: bytes
+    _before: bytes
+    _after: bytes = b""
+    _fold: bool = True
 
     def field(self, signature: bytes) -> bytes:
         """Return the whole field with its line ending, to be put in front of the header."""
-        return self._field + folded(base64.b64encode(signature)) + b"\r\n"
+        value = base64.b64encode(signature)
+        return self._before + (folded(value) if self._fold else value) + self._after + b"\r\n"
 
 
 def body_hash(body: Iterable[bytes]) -> bytes:

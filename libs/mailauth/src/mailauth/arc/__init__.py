@@ -1,0 +1,1 @@
+"""ARC: what hosts on the way found, sealed one after another (RFC 8617)."""
