@@ -9,11 +9,11 @@ from mailkit.errors import OverLimit, Unavailable
 from mailkit.ids import new_id
 from mailkit.testing.speed import patient, until
 from mailstore import metrics
-from mailstore.reading import octets
+from mailstore.reading import folders, octets
 from mailstore.reading.octets import Octets
-from mailstore_api.wire import FetchQuestion, OpenFolder, ReadMaildrop, SearchQuestion, Section
+from mailstore_api.wire import ChangesQuestion, FetchQuestion, OpenFolder, ReadMaildrop, SearchQuestion, Section
 
-from .conftest import ALL, message
+from .conftest import ALL, message, uids
 
 A, B, C = (new_id() for _ in range(3))
 
@@ -128,7 +128,7 @@ async def test_every_way_of_reading_a_body_is_counted(store, mailbox_id):
             await asyncio.sleep(0.01)
 
 
-async def test_folders_read_whole_are_counted_and_changes_of_known_ones_are_not(store, mailbox_id):
+async def test_folders_read_whole_are_counted_and_few_changes_of_known_ones_are_not(store, mailbox_id):
     await store.deliver(mailbox_id, message(), message())
     budget = store.parts.steps.folders._octets
     known = await store.open(mailbox_id)
@@ -139,4 +139,25 @@ async def test_folders_read_whole_are_counted_and_changes_of_known_ones_are_not(
         await until(lambda: budget._waiting == 1)
         assert not opening.done()
     assert (await opening).uids == known.uids
+    assert budget.taken == 0
+
+
+@pytest.mark.parametrize("expunged", [False, True], ids=["changed", "expunged"])
+async def test_many_changes_are_counted_before_they_are_read(store, mailbox_id, monkeypatch, expunged):
+    monkeypatch.setattr(folders, "FEW_CHANGES", 3)
+    await store.deliver(mailbox_id, *[message()] * 5)
+    budget = store.parts.steps.folders._octets
+    since = (await store.open(mailbox_id)).highest_modseq
+    await store.store(mailbox_id, [(1, 2)], "add", "\\Deleted")
+    async with budget.of(A, budget.limit):
+        assert uids((await store.front.changes(ChangesQuestion(mailbox_id, 1, since))).uids) == [1, 2]
+        await store.store(mailbox_id, [(1, 5)], "add", "\\Deleted", "\\Seen")
+        if expunged:
+            await store.expunge(mailbox_id, [(1, 4)])
+        asking = asyncio.create_task(store.front.changes(ChangesQuestion(mailbox_id, 1, since)))
+        await until(lambda: budget._waiting == 1)
+        assert not asking.done()
+    answer = await asking
+    assert uids(answer.uids) == ([5] if expunged else [1, 2, 3, 4, 5])
+    assert uids(answer.vanished) == ([1, 2, 3, 4] if expunged else [])
     assert budget.taken == 0

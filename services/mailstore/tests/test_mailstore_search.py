@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from datetime import UTC, datetime
+from array import array
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -14,8 +15,9 @@ from mailkit.testing.speed import patient
 from mailstore.handlers import turns
 from mailstore.mime import render
 from mailstore.mime import search as keys
+from mailstore.reading import folders
 from mailstore.service import assemble
-from mailstore_api.wire import MailboxQuestion, SearchQuestion
+from mailstore_api.wire import DaysQuestion, MailboxQuestion, SearchQuestion
 
 from .conftest import PREFIX, message, uids
 
@@ -242,6 +244,26 @@ async def test_the_date_that_is_shown_is_the_one_that_is_searched(store, mailbox
     assert shown == int(late)
     for program, found in ((["ON", "2026-02-27"], [1]), (["SINCE", "2026-02-28"], []), (["BEFORE", "2026-02-28"], [1])):
         assert uids((await store.front.search(SearchQuestion(mailbox_id, 1, program))).uids) == found
+
+
+async def test_days_are_those_that_are_searched_and_come_in_parts(store, mailbox_id, monkeypatch):
+    monkeypatch.setattr(folders, "MOST_DAYS", 2)
+    await store.deliver(mailbox_id, *MESSAGES[:1] * 3)
+    times = ["1969-12-31 23:59:59.7+00", "1970-01-01 00:00+00", "2026-03-01 00:30+02"]
+    await store.pool.executemany(
+        "update mailstore.message set internaldate = $1::text::timestamptz where mailbox_id = $2 and uid = $3",
+        [(time, mailbox_id, uid) for uid, time in enumerate(times, 1)],
+    )
+    found = []
+    for after, more in ((0, True), (2, False)):
+        answer = await store.front.days(DaysQuestion(mailbox_id, 1, after))
+        assert (answer.status, answer.more) == ("ok", more)
+        found += zip(uids(answer.uids), array("i", answer.days), strict=True)
+    for uid, number in found:
+        program = ["ON", (date(1970, 1, 1) + timedelta(days=number)).isoformat()]
+        assert uids((await store.front.search(SearchQuestion(mailbox_id, 1, program))).uids) == [uid]
+    assert [uid for uid, _ in found] == [1, 2, 3]
+    assert (await store.front.days(DaysQuestion(mailbox_id, 99, 0))).status == "gone"
 
 
 ADDRESSES = {

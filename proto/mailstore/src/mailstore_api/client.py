@@ -92,6 +92,9 @@ class MailstoreClient(ServiceClient):
     async def modseqs(self, question: wire.ModseqQuestion) -> wire.Modseqs:
         return await self._ask("/v1/folders/modseqs", question, wire.Modseqs)
 
+    async def days(self, question: wire.DaysQuestion) -> wire.Days:
+        return await self._ask("/v1/folders/days", question, wire.Days)
+
     async def store_unchanged(self, question: wire.ConditionalStore) -> wire.ConditionallyStored:
         return await self._ask("/v1/messages/store-unchanged", question, wire.ConditionallyStored)
 

@@ -1,12 +1,14 @@
 """What sessions of one folder cost: one sequence of its messages, whatever their number."""
 
+import asyncio
 import tracemalloc
 from array import array
 from typing import Any, cast
 from uuid import UUID
 
-from mailstore_api.wire import SEEN, Changes, FolderSnapshot, OpenFolder
+from mailstore_api.wire import SEEN, Changes, Days, DaysQuestion, FolderSnapshot, OpenFolder
 from pop_imap_frontend.imap.folder.cache import SharedFolders
+from pop_imap_frontend.imap.folder.messages import FolderMessages
 
 COUNT = 100_000
 SESSIONS = 50
@@ -20,6 +22,8 @@ class Mailstore:
     def __init__(self) -> None:
         self.modseq = 1
         self.whole = 0
+        self.asked: list[int] = []
+        self.expunged = 2 * COUNT
 
     async def open_folder(self, question: OpenFolder) -> FolderSnapshot:
         head = FolderSnapshot("ok", 1, 1, 2 * COUNT, self.modseq)
@@ -28,6 +32,13 @@ class Mailstore:
         self.whole += 1
         uids = array("I", range(1, 2 * COUNT, 2))
         return FolderSnapshot(*_fields(head)[:6], uids.tobytes(), bytes(8 * COUNT), [])
+
+    async def days(self, question: DaysQuestion) -> Days:
+        """Messages come on one day each, in answers of half the folder; those from UID `expunged` on are gone."""
+        self.asked.append(question.after)
+        uids = array("I", range((question.after + 1) // 2 * 2 + 1, self.expunged, 2)[: COUNT // 2])
+        more = len(uids) == COUNT // 2
+        return Days("ok", uids.tobytes(), array("i", uids).tobytes(), more)
 
     def changed(self, uid: int) -> Changes:
         self.modseq += 1
@@ -74,3 +85,34 @@ async def test_a_session_that_is_behind_costs_the_chunks_that_changed() -> None:
         ahead.names, ahead.messages = folders.share(ahead.folder, ahead.state())
     shared = set(map(id, behind.messages.chunks)) & set(map(id, ahead.messages.chunks))
     assert len(shared) == len(behind.messages.chunks) - 1
+
+
+async def test_days_are_read_once_and_counted() -> None:
+    mailstore = Mailstore()
+    folders = SharedFolders(cast(Any, mailstore))
+    view = await folders.open(UUID(int=1), "INBOX", read_only=False)
+    assert view is not None
+    before = view.folder.octets
+    first, second = await asyncio.gather(*(folders.days(view.folder, view.messages) for _ in range(2)))
+    assert first is second is not None and len(first) == COUNT
+    assert mailstore.asked == [0, COUNT - 1, 2 * COUNT - 1]  # at the end of a full answer there may be more
+    assert view.folder.octets - before > 8 * COUNT
+    few = FolderMessages().with_new(array("I", [1, 3]), array("Q", [0, 0]))
+    mailstore.expunged = 4
+    again = await folders.days(view.folder, few)
+    assert (
+        again is not None and again is not first and len(again) == 2
+    )  # the days of expunged messages are not kept for ever
+    assert view.folder.octets - before < COUNT
+
+
+async def test_days_of_messages_expunged_meanwhile_are_asked_for_once() -> None:
+    mailstore = Mailstore()
+    folders = SharedFolders(cast(Any, mailstore))
+    view = await folders.open(UUID(int=1), "INBOX", read_only=False)
+    mailstore.expunged = COUNT // 2
+    assert view is not None
+    for _ in range(2):
+        days = await folders.days(view.folder, view.messages)
+        assert days is not None and len(days) == COUNT // 4
+    assert mailstore.asked == [0]

@@ -11,6 +11,7 @@ All endpoints are POST with MessagePack unless another method is given; callers 
   /v1/folders/changes  ChangesQuestion -> Changes                          [frontend]
   /v1/folders/changed  FollowedFolders -> FoldersChanged                   [frontend]
   /v1/folders/modseqs  ModseqQuestion -> Modseqs                           [frontend]
+  /v1/folders/days  DaysQuestion -> Days                                   [frontend]
   /v1/quota        QuotaQuestion -> QuotaAnswer                             [frontend]
   /v1/messages/fetch   FetchQuestion -> a stream of frames (below)          [frontend]
   /v1/messages/store|copy|expunge|search                                   [frontend]
@@ -72,6 +73,8 @@ from mailstore_api.wire.filing import (
 from mailstore_api.wire.folders import (
     Changes,
     ChangesQuestion,
+    Days,
+    DaysQuestion,
     FolderChange,
     FolderChanged,
     FolderInfo,
@@ -194,6 +197,8 @@ __all__ = [
     "ConditionallyStored",
     "Copied",
     "CopyQuestion",
+    "Days",
+    "DaysQuestion",
     "ExpungeQuestion",
     "Expunged",
     "FeedNews",

@@ -184,6 +184,25 @@ class Modseqs(Wire):
     complete: bool = True
 
 
+class DaysQuestion(Wire):
+    """Question for the INTERNALDATE of the messages with UIDs above `after`, of so many as one answer has."""
+
+    mailbox_id: UUID
+    folder_id: int
+    after: int
+    version: int = VERSION
+    proof: bytes = b""
+
+
+class Days(Wire):
+    """`uids`, ascending, and the day of each in UTC: `days`, an array of int32, since 1970-01-01. `more`: there are others."""
+
+    status: Literal["ok", "gone"]
+    uids: bytes = b""
+    days: bytes = b""
+    more: bool = False
+
+
 class FollowedFolder(Wire):
     """A folder that sessions of a front end have selected, all of whose changes up to a MODSEQ they know."""
 

@@ -42,6 +42,11 @@ def high_words(sent: bytes | None) -> bytes:
     return _words(sent)[1::3].tobytes()
 
 
+def low_halves(sent: bytes | None) -> bytes:
+    """Return the low 32 bits of each number of a `bigint[]` in PostgreSQL's binary form, as little-endian int32."""
+    return _words(sent)[2::3].tobytes()
+
+
 def low_words(low: bytes | None, high: bytes | None) -> bytes:
     """Return the low 32 bits of each number of `low` as little-endian uint64, whose high ones are those of `high`, if any."""
     return _joined(_words(low)[2::3], None if high is None else _words(high)[2::3])

@@ -1,7 +1,8 @@
 """Folders as sessions read them: list, open, and changes (RFC 3501 6.3). Reading takes no locks."""
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from mailkit.process.clock import Clock
@@ -13,6 +14,8 @@ from mailstore.storage.views import Changed, FolderViews, Snapshot
 from mailstore_api.wire import (
     Changes,
     ChangesQuestion,
+    Days,
+    DaysQuestion,
     FolderInfo,
     FolderList,
     FolderSnapshot,
@@ -25,6 +28,10 @@ from mailstore_api.wire import (
 
 #: Octets in memory for each message of a folder that is read whole: as PostgreSQL sends it, apart, and packed.
 _OCTETS_EACH = 48
+#: Changes that are read without being counted in memory.
+FEW_CHANGES = 1000
+#: Messages of which one answer says the day.
+MOST_DAYS = 50_000
 
 
 class Folders:
@@ -76,9 +83,11 @@ class Folders:
         Raises the errors of `Octets.of`.
         """
         mailbox_id, name = question.mailbox_id, question.name
-        if question.known_modseq and (known := await self._known(question)):
-            vanished = high_words(known.vanished)
-            return await self._opened(question, known, since=question.known_modseq, vanished=vanished)
+        if question.known_modseq:
+            async with self._changes(mailbox_id, question.known_folder_id, question.known_modseq) as known:
+                if known is not None and _is_known(question, known):
+                    vanished = high_words(known.vanished)
+                    return await self._opened(question, known, since=question.known_modseq, vanished=vanished)
         messages = await self._views.messages(mailbox_id, name)
         if messages is None:
             await self._mailboxes.create(mailbox_id, self._clock.now())
@@ -108,17 +117,23 @@ class Folders:
             unseen=folder.unseen,
         )
 
-    async def _known(self, question: OpenFolder) -> Changed | None:
-        """The changes of the folder that the asker knows; None if it has another name now, or they cannot be said."""
-        since = question.known_modseq
-        folder = await self._views.changes(question.mailbox_id, question.known_folder_id, since)
-        if folder is None or folder.name != question.name:
-            return None
-        return folder if folder.forgotten_modseq <= since <= folder.highest_modseq else None
+    @asynccontextmanager
+    async def _changes(self, mailbox_id: UUID, folder_id: int, since: int) -> AsyncIterator[Changed | None]:
+        """The changes after a MODSEQ as one consistent snapshot; more than a few are counted in memory before they are read."""
+        folder = await self._views.changes(mailbox_id, folder_id, since, FEW_CHANGES)
+        if folder is None or not folder.cut:
+            yield folder
+            return
+        number = await self._views.count_changes(mailbox_id, folder_id, since)
+        async with self._octets.of(mailbox_id, min(_OCTETS_EACH * number, self._octets.limit)):
+            yield await self._views.changes(mailbox_id, folder_id, since, None)
 
     async def changes(self, question: ChangesQuestion) -> Changes:
-        """Return the changes after MODSEQ `since`, as one consistent snapshot."""
-        folder = await self._views.changes(question.mailbox_id, question.folder_id, question.since)
+        """Return the changes after MODSEQ `since`, as one consistent snapshot. Raises the errors of `Octets.of`."""
+        async with self._changes(question.mailbox_id, question.folder_id, question.since) as folder:
+            return await self._change_answer(question, folder)
+
+    async def _change_answer(self, question: ChangesQuestion, folder: Changed | None) -> Changes:
         if folder is None:
             return Changes("gone")
         if question.since < folder.forgotten_modseq:
@@ -161,6 +176,13 @@ class Folders:
             question.since >= folder.forgotten_modseq,
         )
 
+    async def days(self, question: DaysQuestion) -> Days:
+        """Return the days of INTERNALDATE of messages, MOST_DAYS at most. Raises the errors of `Octets.of`."""
+        mailbox_id = question.mailbox_id
+        async with self._octets.of(mailbox_id, min(_OCTETS_EACH * MOST_DAYS, self._octets.limit)):
+            found = await self._views.days(mailbox_id, question.folder_id, question.after, MOST_DAYS)
+            return Days("gone") if found is None else Days("ok", *found.packed(), found.messages == MOST_DAYS)
+
     async def _recent(self, mailbox_id: UUID, folder: Snapshot) -> int:
         """The first UID that is \\Recent for this session alone; 0 if there is none or another session claimed them.
 
@@ -170,3 +192,8 @@ class Folders:
         if first >= end:
             return 0
         return first if await self._views.take_recent(mailbox_id, folder.folder_id, first, end) else 0
+
+
+def _is_known(question: OpenFolder, folder: Changed) -> bool:
+    """Whether the folder has the name that is opened, and its changes since the asker knew it can be said."""
+    return folder.name == question.name and folder.forgotten_modseq <= question.known_modseq <= folder.highest_modseq

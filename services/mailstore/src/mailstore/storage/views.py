@@ -7,7 +7,7 @@ import asyncpg
 
 from mailkit.postgres.pool import Queries, translated
 from mailkit.postgres.rows import Row, column
-from mailstore.model.uids import Bounds, high_words, low_words
+from mailstore.model.uids import Bounds, high_words, low_halves, low_words
 
 queries = Queries("mailstore.storage", "views.sql")
 
@@ -50,10 +50,11 @@ class Snapshot(Row):
 
 
 class Changed(Snapshot):
-    """A folder's row with the messages that changed, and their MODSEQs; `vanished`: UIDs."""
+    """A folder's row with the messages that changed, and their MODSEQs; `vanished`: UIDs. `cut`: these are not all."""
 
     modseqs: bytes | None = column("modseqs")
     vanished: bytes | None = column("vanished")
+    cut: bool = column("cut")
 
 
 class FolderModseqs(Row):
@@ -64,6 +65,17 @@ class FolderModseqs(Row):
     uids: Sequence[int] | None = column("uids")
     modseqs: Sequence[int] | None = column("modseqs")
     vanished: Sequence[int] | None = column("vanished")
+
+
+class MessageDays(Row):
+    """Messages of a folder with the days of their INTERNALDATE."""
+
+    messages: int = column("messages")
+    low: bytes | None = column("low")
+
+    def packed(self) -> tuple[bytes, bytes]:
+        """Return the UIDs and the days of the messages, packed."""
+        return high_words(self.low), low_halves(self.low)
 
 
 class FolderViews:
@@ -98,10 +110,16 @@ class FolderViews:
         async with translated():
             return await self._pool.fetchrow(queries.snapshot, mailbox_id, name, record_class=Snapshot)
 
-    async def changes(self, mailbox_id: UUID, folder_id: int, since: int) -> Changed | None:
-        """Return the messages that changed after the MODSEQ `since`."""
+    async def changes(self, mailbox_id: UUID, folder_id: int, since: int, most: int | None) -> Changed | None:
+        """Return the messages that changed after the MODSEQ `since`, and those expunged, up to `most` of each; None: all."""
         async with translated():
-            return await self._pool.fetchrow(queries.changes, mailbox_id, folder_id, since, record_class=Changed)
+            return await self._pool.fetchrow(queries.changes, mailbox_id, folder_id, since, most, record_class=Changed)
+
+    async def count_changes(self, mailbox_id: UUID, folder_id: int, since: int) -> int:
+        """Return how many messages changed or were expunged after the MODSEQ `since`."""
+        async with translated():
+            count: int = await self._pool.fetchval(queries.count_changes, mailbox_id, folder_id, since)
+        return count
 
     async def highest_modseqs(self, folders: Sequence[tuple[UUID, int]]) -> list[int | None]:
         """Return HIGHESTMODSEQ of each folder; None for one that is gone."""
@@ -121,6 +139,11 @@ class FolderViews:
             return await self._pool.fetchrow(
                 statement, mailbox_id, folder_id, since, vanished, *more, record_class=FolderModseqs
             )
+
+    async def days(self, mailbox_id: UUID, folder_id: int, after: int, most: int) -> MessageDays | None:
+        """Return the first `most` messages with UIDs above `after`; None if there is no such folder."""
+        async with translated():
+            return await self._pool.fetchrow(queries.days, mailbox_id, folder_id, after, most, record_class=MessageDays)
 
     async def take_recent(self, mailbox_id: UUID, folder_id: int, first: int, end: int) -> bool:
         """Claim the messages from `first` to before `end` as \\Recent ones; False if another session did."""

@@ -47,22 +47,28 @@ select f.*, m.low, m.high
  where f.mailbox_id = $1 and f.name = $2
 
 -- name: changes
--- The same for the changes after MODSEQ $3 of a folder by its id.
-select f.*, m.low, m.high, m.modseqs, e.uids as vanished
+-- The same for the changes after MODSEQ $3 of a folder by its id. `cut`: there are $4 or more of a kind, and not all were read;
+-- with null all are.
+select f.*, m.low, m.high, m.modseqs, e.uids as vanished, coalesce(m.number >= $4 or e.number >= $4, false) as cut
   from mailstore.folder f
   left join lateral (
        select array_send(array_agg((uid << 32) | (flags & 4294967295) order by uid)) as low,
               array_send(array_agg(flags >> 32 order by uid) filter (where cardinality(f.keywords) > 24)) as high,
-              array_send(array_agg(modseq order by uid)) as modseqs
+              array_send(array_agg(modseq order by uid)) as modseqs, count(*) as number
          from (select uid, flags, modseq from mailstore.message m
                 where m.mailbox_id = $1 and m.folder_id = $2 and m.modseq > $3 and f.highest_modseq > $3
-                order by m.modseq offset 0) as m) m on true
+                order by m.modseq limit $4) as m) m on true
   left join lateral (
-       select array_send(array_agg(uid << 32 order by uid)) as uids
+       select array_send(array_agg(uid << 32 order by uid)) as uids, count(*) as number
          from (select uid from mailstore.expunged e
                 where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3 and f.highest_modseq > $3
-                order by e.modseq offset 0) as e) e on true
+                order by e.modseq limit $4) as e) e on true
  where f.mailbox_id = $1 and f.folder_id = $2
+
+-- name: count_changes
+-- The number of the changes after MODSEQ $3.
+select (select count(*) from mailstore.message m where m.mailbox_id = $1 and m.folder_id = $2 and m.modseq > $3)
+     + (select count(*) from mailstore.expunged e where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3)
 
 -- name: highest_modseqs
 -- Of the folders that exist, with the place of each in the arrays.
@@ -103,6 +109,17 @@ select f.highest_modseq, f.forgotten_modseq, m.uids, m.modseqs, e.uids as vanish
          from (select uid from mailstore.expunged e
                 where e.mailbox_id = $1 and e.folder_id = $2 and e.modseq > $3 and f.highest_modseq > $3 and $4
                 order by e.modseq offset 0) as e) e on true
+ where f.mailbox_id = $1 and f.folder_id = $2
+
+-- name: days
+-- The first $4 messages with UIDs above $3, as numbers like those of `snapshot`: the UID and the day of INTERNALDATE in UTC.
+select f.folder_id, m.low, m.messages
+  from mailstore.folder f
+  left join lateral (
+       select count(*) as messages, array_send(array_agg((uid << 32)
+              | (((internaldate at time zone 'UTC')::date - date '1970-01-01')::bigint & 4294967295) order by uid)) as low
+         from (select uid, internaldate from mailstore.message m
+                where m.mailbox_id = $1 and m.folder_id = $2 and m.uid > $3 order by m.uid limit $4) as m) m on true
  where f.mailbox_id = $1 and f.folder_id = $2
 
 -- name: take_recent

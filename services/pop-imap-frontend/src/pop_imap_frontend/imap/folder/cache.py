@@ -5,11 +5,12 @@ from collections import OrderedDict
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from mailkit.errors import InternalError
+from mailkit.errors import InternalError, NotFound
 from mailkit.process.report import report
 from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import FolderSnapshot, OpenFolder
 from pop_imap_frontend.imap import metrics
+from pop_imap_frontend.imap.folder.days import FolderDays
 from pop_imap_frontend.imap.folder.messages import FolderMessages, changed_messages, masks_of, uids_of
 from pop_imap_frontend.imap.folder.shared import FolderState, SharedFolder
 from pop_imap_frontend.imap.folder.view import FolderView
@@ -77,11 +78,21 @@ class SharedFolders:
             newest = folder.share(state)
         return newest.names, newest.messages
 
+    async def days(self, folder: SharedFolder, messages: FolderMessages) -> FolderDays | None:
+        """Return the days of `messages`; None if the folder is gone, or from a mailstore that does not say them."""
+        try:
+            days = await folder.days(messages)
+        except NotFound:
+            return None
+        if self._folders.get(folder.key) is folder:
+            self._keep(folder)
+        return days
+
     def _keep(self, folder: SharedFolder) -> None:
         """Note `folder` as the one opened last, with its present size, and drop those that have no room beside it."""
         self._drop(self._folders.get(folder.key))
         self._folders[folder.key] = folder
-        folder.octets = _OCTETS_EACH + folder.state.messages.octets()
+        folder.octets = _OCTETS_EACH + folder.state_octets()
         self._octets += folder.octets
         while self._octets > self._most_octets:
             self._drop(next(iter(self._folders.values())))

@@ -1,4 +1,4 @@
-"""SEARCH by flags and sets alone, which the view of the folder answers without mailstore (RFC 3501 6.4.4)."""
+"""SEARCH by flags, sets and INTERNALDATE alone, which is answered by what is known of the folder (RFC 3501 6.4.4)."""
 
 import asyncio
 from bisect import bisect_left, bisect_right
@@ -7,9 +7,14 @@ from typing import Any
 
 from mailstore_api.wire import FIRST_KEYWORD_BIT, SYSTEM_FLAGS, Ranges
 from pop_imap_frontend.imap.folder.chunk import MOST_MESSAGES, Chunk
+from pop_imap_frontend.imap.folder.days import FolderDays, days_of
 from pop_imap_frontend.imap.folder.view import FolderView
 
 _ALL = b"\1" * MOST_MESSAGES
+#: Limit of the keys on INTERNALDATE that are answered here: each looks at the messages of a chunk one by one.
+MOST_DAY_KEYS = 10
+_JOINED = ("AND", "OR", "NOT")
+_DAY_KEYS = ("BEFORE", "ON", "SINCE")
 
 Node = list[Any]
 
@@ -47,20 +52,25 @@ class ViewResults:
         return uids[skipped : skipped + high - low], positions[skipped : skipped + high - low]
 
 
-async def from_view(program: Node, view: FolderView) -> ViewResults | None:
-    """Return what `program` finds, ascending; None if it has a key that the view cannot answer.
-
-    `program` is as in SearchQuestion. The event loop turns after some chunks.
-    """
+def resolved(program: Node, view: FolderView) -> Node | None:
+    """Return `program`, which is as in SearchQuestion, for `from_view`; None if it has a key that the view cannot answer."""
     names = [*SYSTEM_FLAGS, *view.names.keywords]
     bits = [*SYSTEM_FLAGS.values(), *(1 << (FIRST_KEYWORD_BIT + place) for place in range(len(view.names.keywords)))]
-    resolved = _resolved(program, {name.lower(): bit for name, bit in zip(names, bits, strict=True)})
-    if resolved is None:
-        return None
+    node = _resolved(program, {name.lower(): bit for name, bit in zip(names, bits, strict=True)})
+    return None if node is None or day_keys(node) > MOST_DAY_KEYS else node
+
+
+def day_keys(node: Node) -> int:
+    """Return the number of keys on INTERNALDATE of a resolved program."""
+    return sum(map(day_keys, node[1:])) if node[0] in _JOINED else int(node[0] == "DAYS")
+
+
+async def from_view(node: Node, view: FolderView, days: FolderDays) -> ViewResults:
+    """Return what a resolved program finds, ascending. The event loop turns after some chunks."""
     found = ViewResults()
     at = 0
     for chunk in view.messages.chunks:
-        found.add(at, chunk, _Search(chunk).selected(resolved).to_bytes(len(chunk), "little"))
+        found.add(at, chunk, _Search(chunk, days).selected(node).to_bytes(len(chunk), "little"))
         at += len(chunk)
         await asyncio.sleep(0)
     return found
@@ -71,7 +81,9 @@ def _resolved(node: Node, bits: dict[str, int]) -> Node | None:
     name = node[0]
     if name == "FLAG":
         return [name, bits.get(node[1].lower(), 0)]
-    if name in ("AND", "OR", "NOT"):
+    if name in _DAY_KEYS:
+        return ["DAYS", *days_of(name, node[1])]
+    if name in _JOINED:
         parts = [_resolved(part, bits) for part in node[1:]]
         return None if None in parts else [name, *parts]
     return node if name in ("ALL", "UID") else None
@@ -80,8 +92,9 @@ def _resolved(node: Node, bits: dict[str, int]) -> Node | None:
 class _Search:
     """A search of one chunk. A set of messages is a number with an octet for each message, 1 if it is in the set."""
 
-    def __init__(self, chunk: Chunk) -> None:
+    def __init__(self, chunk: Chunk, days: FolderDays) -> None:
         self._chunk = chunk
+        self._days = days
         self._all = int.from_bytes(_ALL[: len(chunk)], "little")
         self._flags: dict[int, int] = {}
 
@@ -102,6 +115,8 @@ class _Search:
             return found
         if name == "FLAG":
             return self._with(node[1])
+        if name == "DAYS":
+            return int.from_bytes(self._days.select(self._chunk.uids, *node[1:]), "little")
         return self._all if name == "ALL" else self._in(node[1])
 
     def _with(self, bit: int) -> int:

@@ -1,5 +1,6 @@
 """A folder as this process knows it: its newest state, and questions about its changes that its sessions ask as one."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -8,7 +9,9 @@ import msgspec
 
 from mailkit.rpc.batch import Batcher
 from mailstore_api.client import MailstoreClient
-from mailstore_api.wire import Changes, ChangesQuestion
+from mailstore_api.wire import Changes, ChangesQuestion, DaysQuestion
+from pop_imap_frontend.imap.folder.chunk import MOST_MESSAGES
+from pop_imap_frontend.imap.folder.days import FolderDays
 from pop_imap_frontend.imap.folder.messages import FolderMessages
 from pop_imap_frontend.imap.responses import FlagNames
 
@@ -37,6 +40,8 @@ class SharedFolder:
         self._mailstore = mailstore
         self._mailbox_id = mailbox_id
         self._questions = Batcher(self._ask)
+        self._days = FolderDays()
+        self._reading_days = asyncio.Lock()
 
     async def changes(self, since: int, *, take_recent: bool) -> Changes:
         """Ask for the changes after MODSEQ `since`; they may include earlier ones. `take_recent`: claim the \\Recent messages.
@@ -63,6 +68,25 @@ class SharedFolder:
         return await self._mailstore.changes(
             ChangesQuestion(self._mailbox_id, self.folder_id, since, take_recent=take_recent)
         )
+
+    async def days(self, messages: FolderMessages) -> FolderDays | None:
+        """Return the days of `messages`, reading those not known yet; None if the folder is gone."""
+        last_uid = messages.last_uid()
+        async with self._reading_days:
+            if len(self._days) > 2 * len(messages) + MOST_MESSAGES:  # most of them were expunged
+                self._days = FolderDays()
+            days, more = self._days, self._days.last_uid < last_uid
+            while more:
+                answer = await self._mailstore.days(DaysQuestion(self._mailbox_id, self.folder_id, days.last_uid))
+                if answer.status == "gone":
+                    return None
+                more = answer.more
+                days.add(answer.uids, answer.days, 0 if more else last_uid)
+        return days
+
+    def state_octets(self) -> int:
+        """Return about how much memory the newest state takes, with the days."""
+        return self.state.messages.octets() + self._days.octets()
 
     def share(self, state: FolderState) -> FolderState:
         """Return the newest state for a session that is at `state`, or `state` itself if another session is ahead of it."""

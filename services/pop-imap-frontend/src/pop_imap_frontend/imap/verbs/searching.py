@@ -4,8 +4,9 @@ from array import array
 
 from mailkit.errors import PostriderError
 from mailstore_api.wire import MOST_SORT_KEYS, SORT_KEYS, Found, SearchQuestion, SortQuestion, ThreadQuestion
+from pop_imap_frontend.imap.folder.days import FolderDays
 from pop_imap_frontend.imap.folder.messages import uids_of
-from pop_imap_frontend.imap.folder.search import from_view
+from pop_imap_frontend.imap.folder.search import day_keys, from_view, resolved
 from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import GONE, BadCommand, Disconnect, No
@@ -74,7 +75,7 @@ async def _found(
     parser = SearchParser(cursor, view)
     program = parser.parse_in_charset() if sort else parser.parse(with_charset=not session.utf8)  # RFC 9755 3
     await _prepare(session, parser, by_uid=by_uid)
-    results: Results | None = None if sort else await from_view(program, view)
+    results: Results | None = None if sort else await _from_view(session, program)
     modseq = 0
     if results is None:
         answer = await _ask(session, view, program, keys)
@@ -93,6 +94,19 @@ async def _found(
     if kept is not None:
         view.saved = kept
     return f"{name} completed"
+
+
+async def _from_view(session: ImapSession, program: Node) -> Results | None:
+    """What the view and the days of INTERNALDATE answer; None if they cannot."""
+    view = session.view
+    node = resolved(program, view)
+    if node is None:
+        return None
+    days: FolderDays | None = FolderDays()
+    if day_keys(node):
+        async with session.in_progress(), session.in_turn(only_reads=True):
+            days = await session.context.folders.days(view.folder, view.messages)
+    return None if days is None else await from_view(node, view, days)
 
 
 async def _prepare(session: ImapSession, parser: SearchParser, *, by_uid: bool) -> None:
