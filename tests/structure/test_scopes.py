@@ -151,6 +151,7 @@ REST = {
     "mailstore": {"GET /v1/mailboxes/{mailbox_id}", "DELETE /v1/mailboxes/{mailbox_id}"},
     "queue-worker": {
         "GET /v1/queue",
+        "GET /v1/trace",
         "GET /v1/queue/{queue_id}",
         "POST /v1/queue/actions",
         "GET /v1/queue/pauses",

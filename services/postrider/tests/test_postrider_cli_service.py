@@ -165,6 +165,13 @@ def test_the_queue(service: Run, domain: str) -> None:
         client.login(sender, "first password")
         client.sendmail(sender, ["x@far.test"], f"From: {sender}\r\nSubject: waits\r\n\r\nHello.\r\n")
     (entry,) = wait_for(lambda: service.cli("queue", "ls", "--sender", sender))
+    (told,) = service.cli("trace", "--account", sender, "--since", "1h")
+    assert (told["id"], told["account_address"], told["by"]) == (entry["id"], sender, "auth")
+    received = f"Received: from x ([192.0.2.1])\n\tby mx (Postrider)\n\tid {entry['id']}; today"
+    line = service.cli_process("trace", "--who", received).stdout
+    assert line.startswith(f"{entry['id']}: {sender} by SMTP AUTH, from 127.0.0.1") and line.count("\n") == 1
+    assert "recipient 0 <x@far.test>" in service.cli_process("trace", entry["id"]).stdout
+    assert "no queue id" in refused(service, "trace", "--who", "nothing of ours")
     assert service.cli("queue", "ls", "--domain", "else.test") == []
     assert len(service.cli("queue", "ls", "--limit", "1")) == 1
 

@@ -14,13 +14,13 @@ from mailkit.errors import Unavailable
 from mailkit.ids import id_floor, id_time, new_id
 from mailkit.postgres.singleton import LeaseLost, Singleton
 from queue_worker.models import EVER, Outcome
-from queue_worker.storage import actions, claims, handovers, outcomes, partitions, records, upkeep
+from queue_worker.storage import actions, claims, handovers, outcomes, partitions, records, trace, upkeep
 from queue_worker.storage.schema import metadata
-from queue_worker.upkeep.maintain import MAINTAIN_SECONDS
+from queue_worker.upkeep.maintain import AHEAD, MAINTAIN_SECONDS
 
 STATEMENTS = [
     statement
-    for module in (handovers, claims, outcomes, upkeep, partitions, records, actions)
+    for module in (handovers, claims, outcomes, upkeep, partitions, records, actions, trace)
     for statement in module.queries.items()
 ]
 
@@ -148,10 +148,10 @@ async def test_partitions_are_made_ahead_and_dropped_behind(world):
     worker = world.worker()
     await worker.maintenance.hour()
     today = datetime.fromtimestamp(id_time(new_id()), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    old = today - timedelta(days=3)
+    old = today - timedelta(days=world.settings.history_days + 2)
     for table in ("submission", "finished", "attempt"):
         names = {row["relname"] for row in await world.pool.fetch(partitions.queries.partitions, f"queue.{table}")}
-        assert names == {f"{table}_rest"} | {f"{table}_{today + timedelta(days=n):%Y%m%d}" for n in (1, 2, 3)}
+        assert names == {f"{table}_rest"} | {f"{table}_{today + timedelta(days=n):%Y%m%d}" for n in range(1, AHEAD + 1)}
         await worker.maintenance._partitions.make(table, old)
     item = world.message(world.mailbox("b@here.test"))
     await world.submit(item, worker=worker)
@@ -162,10 +162,11 @@ async def test_partitions_are_made_ahead_and_dropped_behind(world):
     )
     await worker.maintenance.hour()
     names = {row["relname"] for row in await world.pool.fetch(partitions.queries.partitions, "queue.submission")}
-    assert f"submission_{old:%Y%m%d}" not in names, "older than the lifetime and a day"
+    assert f"submission_{old:%Y%m%d}" not in names, "older than the history is kept"
     assert [row["id"] for row in await world.rows("submission")] == [item.submission_id]
     names = {row["relname"] for row in await world.pool.fetch(partitions.queries.partitions, "queue.finished")}
-    assert f"finished_{old:%Y%m%d}" in names, "the history lasts a week"
+    assert f"finished_{old:%Y%m%d}" not in names
+    assert f"finished_{today + timedelta(days=AHEAD):%Y%m%d}" in names
 
 
 async def test_a_partition_that_cannot_be_made_does_not_stop_the_rest(world):
@@ -174,7 +175,7 @@ async def test_a_partition_that_cannot_be_made_does_not_stop_the_rest(world):
     await world.pool.execute("insert into queue.submission values ($1, $1)", id_floor(tomorrow.timestamp()))
     await world.worker().maintenance.hour()
     assert len(await world.pool.fetch(partitions.queries.partitions, "queue.submission")) >= 3
-    assert len(await world.pool.fetch(partitions.queries.partitions, "queue.attempt")) == 4
+    assert len(await world.pool.fetch(partitions.queries.partitions, "queue.attempt")) == AHEAD + 1
 
 
 async def test_the_oldest_message_under_way_goes_with_the_filings(world):

@@ -4,7 +4,7 @@ Records are dictionaries as described in `proto/queue-worker/openapi.json`: `id`
 are those of `mailkit.rpc.client.ServiceClient.call`; their text is a sentence for the operator.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -57,6 +57,19 @@ class QueueAdmin(ServiceClient):
             if (after := batch["next"]) is None:
                 return
 
+    async def trace(
+        self, *, id: Sequence[str] = (), limit: int | None = None, **wanted: Any
+    ) -> AsyncIterator[list[Record]]:
+        """Yield pages of traced messages, the latest first; a page may have none.
+
+        `wanted`: account (a mailbox's id), message_id, address, client, host, newer and older (seconds). A record has id, at,
+        sender, by, account, account_address, client_address and `events`, in order.
+        """
+        path = _with("/v1/trace", id=list(id) or None, limit=limit, **wanted)
+        while path:
+            page, path = await self.page(path)
+            yield page
+
     async def list_pauses(self) -> list[Record]:
         """Return all pauses: kind (all, destination, account), value, since, reason."""
         found: list[Record] = []
@@ -77,5 +90,5 @@ class QueueAdmin(ServiceClient):
 
 
 def _with(path: str, **asked: Any) -> str:
-    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    query = urlencode({name: value for name, value in asked.items() if value is not None}, doseq=True)
     return path + (f"?{query}" if query else "")

@@ -69,6 +69,8 @@ class Submission(Wire):
     smtputf8: bool = False
     sender_target: SubmissionRecipient | None = None
     """Where a bounce to a local sender goes, since the queue makes no look-ups in auth (decision 5); None: by MX."""
+    origin: Origin = Origin()
+    """From where it came, for the trace."""
 
 
 class SubmissionList(Wire):

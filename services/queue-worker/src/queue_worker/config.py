@@ -22,6 +22,8 @@ class QueueSettings(BodiesSettings):
     """Token with which this service calls mailstore."""
     queue_lifetime_seconds: int = Field(default=86400, ge=1)
     """S8: how long delivery is tried."""
+    history_days: int = Field(default=8, ge=2, le=366)
+    """How long finished mail, its attempts and who sent it are kept for the trace, in days from its acceptance."""
     retry_first_seconds: int = Field(default=400, ge=1)
     """Delay before the first remote retry (decision 6)."""
     max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from queue_worker_api.wire import Origin
+
 #: The flow of messages that no client sent: our own bounces, and rows from before flows were distinguished.
 NO_FLOW = UUID(int=0)
 #: Earlier and later than any due time.
@@ -52,6 +54,10 @@ class QueueEntry(msgspec.Struct, frozen=True):
     sender_limit: int
     sender_limit_version: int
     recipients: tuple[NewRecipient, ...]
+    origin: Origin = Origin()
+    header_id: str | None = None
+    """Message-ID of the header, for the trace."""
+    bounce_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

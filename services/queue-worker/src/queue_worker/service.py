@@ -38,7 +38,7 @@ from queue_worker.delivery.record import Recorder
 from queue_worker.intake import submissions
 from queue_worker.intake.group_commit import Intake
 from queue_worker.models import Pair
-from queue_worker.operators import endpoints
+from queue_worker.operators import endpoints, trace
 from queue_worker.operators.bulk import Bulk
 from queue_worker.storage.actions import Actions
 from queue_worker.storage.claims import Claims
@@ -46,6 +46,7 @@ from queue_worker.storage.handovers import Handovers
 from queue_worker.storage.outcomes import Outcomes
 from queue_worker.storage.partitions import Partitions
 from queue_worker.storage.records import Records
+from queue_worker.storage.trace import Traces
 from queue_worker.storage.upkeep import Upkeep
 from queue_worker.upkeep.collect import Collector
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, MEASURE_SECONDS, Maintenance
@@ -140,6 +141,7 @@ def assemble(
             maintain,
             once("measure", MEASURE_SECONDS),
             lifetime,
+            settings.history_days,
         ),
         actions=actions,
         bulk=Bulk(Records(pool), actions, recorder, leases, clock, wake),
@@ -174,6 +176,7 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
 
     app = create_app(SERVICE, life, {"database": database}, tokens)
     submissions.add(app, parts.intake, settings.max_message_bytes)
+    app.include_router(trace.router(Traces(parts.pool)))
     app.include_router(endpoints.router(Records(parts.pool), parts.actions, parts.bulk, parts.clock))
     return app
 

@@ -51,7 +51,7 @@ class Acceptor:
     ) -> Reply:
         """Hand the message over and return the reply to the final dot.
 
-        `header`: the body's. `clause`: the from-clause of Received (`trace.from_clause`). `origin`: for the journal. `complete`: the message is a
+        `header`: the body's. `clause`: the from-clause of Received (`trace.from_clause`). `origin`: for the journal and the queue. `complete`: the message is a
         submission, to which a missing Date or Message-ID is added (RFC 6409 8).
         """
         started = time.perf_counter()
@@ -66,6 +66,7 @@ class Acceptor:
             transaction.eight_bit or not body.isascii(),
             transaction.smtputf8,
             transaction.sender_target,
+            origin,
         )
         try:
             if len(submission.body) > LARGE_BODY:

@@ -135,6 +135,7 @@ KNOWN_NAMES = frozenset(
         "LOGIN_FAILURES_PER_ADDRESS",
         "LOGIN_FAILURE_WINDOW_SECONDS",
         "HASH_QUEUE",
+        "HISTORY_DAYS",
         "BODY_COLLECT_SECONDS",
     ]
 )

@@ -45,30 +45,30 @@ def _filter(
         "sender": sender,
         "recipient": recipient,
         "domain": domain,
-        "account": account and _account(account),
+        "account": account and account_id(account),
         "state": state,
-        "older": older and _seconds(older),
-        "newer": newer and _seconds(newer),
+        "older": older and seconds(older),
+        "newer": newer and seconds(newer),
         "reply": reply,
     }
     return {name: value for name, value in given.items() if value != ""}
 
 
-def _seconds(text: str) -> int:
+def seconds(text: str) -> int:
     number, unit = text[:-1], text[-1:]
     if not (number.isascii() and number.isdecimal() and len(number) < 10 and unit in _UNITS):
         fail(f"{text!r} is not a time; write for example 90s, 30m, 4h or 2d", 2)
     return int(number) * _UNITS[unit]
 
 
-def _account(text: str) -> str:
+def account_id(text: str) -> str:
     """Return the id of a mailbox named by its address or by its id."""
     if "@" not in text:
-        return _known(text, "a mailbox's address or id")
+        return known(text, "a mailbox's address or id")
     return str(common.auth(lambda client: client.mailbox(text))["id"])
 
 
-def _known(text: str, what: str = "a queue id; `postrider queue ls` shows them") -> str:
+def known(text: str, what: str = "a queue id; `postrider queue ls` shows them") -> str:
     try:
         return UUID(text).hex
     except ValueError:
@@ -107,7 +107,7 @@ async def _print_pages(client: Any, wanted: dict[str, Any], limit: int, as_json:
 @app.command("show")
 def show_message(queue_id: str, json: Json = False) -> None:
     """Show the state of a message and its recipients, also for a week after it is finished."""
-    record = common.queue(lambda client: client.show_message(_known(queue_id)))
+    record = common.queue(lambda client: client.show_message(known(queue_id)))
     if json:
         show(record, True)
         return
@@ -158,7 +158,7 @@ def _action(name: str, action: str, done: str, text: str, *, final: bool = False
         if bool(ids) + bool(wanted) + every != 1:
             fail("name messages, or a filter, or say --all")
         given: dict[str, Any] = (
-            {"ids": [_known(each) for each in ids]} if ids else {"filter": wanted} if wanted else {"all": True}
+            {"ids": [known(each) for each in ids]} if ids else {"filter": wanted} if wanted else {"all": True}
         )
         given["actor"] = progress.actor()
         if reason:
@@ -193,7 +193,7 @@ def _target(destination: str, account: str, every: bool) -> tuple[str, str | Non
         fail("name a destination, or an account, or say --all")
     if every:
         return "all", None
-    return ("destination", destination) if destination else ("account", _account(account))
+    return ("destination", destination) if destination else ("account", account_id(account))
 
 
 @app.command("pause")

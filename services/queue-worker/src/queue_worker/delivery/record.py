@@ -147,7 +147,7 @@ class Recorder:
         bodies = await self._bodies.read_many([original.body_id for original in originals])
         return {
             o.id: entry(
-                bounce(o, bodies.get(o.body_id, b""), failed[o.id], self._helo_name, now, new_id()), bounce=True
+                bounce(o, bodies.get(o.body_id, b""), failed[o.id], self._helo_name, now, new_id()), bounce_of=o.id
             )
             for o in originals
         }

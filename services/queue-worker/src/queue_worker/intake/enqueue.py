@@ -9,10 +9,14 @@ from queue_worker.intake.flows import flow_of
 from queue_worker.models import NO_FLOW, NewRecipient, Pair, QueueEntry
 from queue_worker_api.wire import Submission
 
+#: Octets of a message in which its Message-ID is looked for, and the longest one stored (RFC 5322 2.1.1).
+HEAD, MOST_ID = 8192, 250
 
-def entry(submission: Submission, *, bounce: bool = False) -> QueueEntry:
-    """Return the entry for `submission`, with its flow and a new id for its body."""
+
+def entry(submission: Submission, *, bounce_of: UUID | None = None) -> QueueEntry:
+    """Return the entry for `submission`, with its flow and a new id for its body. `bounce_of`: it is our bounce of that message."""
     s, sender = submission, submission.sender_target
+    bounce = bounce_of is not None
     flow = NO_FLOW if bounce else flow_of(s.account, s.client_address, s.mail_from)
     return QueueEntry(
         s.submission_id,
@@ -28,7 +32,16 @@ def entry(submission: Submission, *, bounce: bool = False) -> QueueEntry:
         sender.quota_limit if sender else 0,
         sender.limit_version if sender else 0,
         _recipients(s, flow),
+        s.origin,
+        _header_id(s.body),
+        bounce_of,
     )
+
+
+def _header_id(body: bytes) -> str | None:
+    """Return the Message-ID within the first octets of a message, where senders and the gateway write it."""
+    value = next(Header(header_of(body, HEAD)).values(b"message-id"), None)
+    return value[:MOST_ID].decode("utf-8", "replace").replace("\0", "").strip("<>") or None if value else None
 
 
 def _recipients(submission: Submission, flow: UUID) -> tuple[NewRecipient, ...]:

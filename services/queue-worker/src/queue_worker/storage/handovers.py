@@ -1,7 +1,7 @@
 """New messages with their recipients and bodies."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -49,7 +49,8 @@ async def insert(
 
 
 def _message(entry: QueueEntry) -> tuple[object, ...]:
-    """Return `entry` as a row of the type queue.new_message."""
+    """Return `entry` as a row of the type queue.new_message_2."""
+    came = entry.origin
     return (
         entry.queue_id,
         entry.mail_from,
@@ -63,4 +64,12 @@ def _message(entry: QueueEntry) -> tuple[object, ...]:
         entry.sender_mailbox,
         entry.sender_limit,
         entry.sender_limit_version,
+        came.listener or None,
+        came.tls or None,
+        came.helo or None,
+        came.by,
+        came.account or None,
+        datetime.fromtimestamp(came.granted_at, UTC) if came.granted_at else None,
+        entry.header_id,
+        entry.bounce_of,
     )

@@ -3,9 +3,13 @@
 -- Returns the new ids. One statement, because a round trip costs more than the rows. `is true` leads to a hashed subplan
 -- instead of a join, which would be quadratic here (`mailkit.postgres.pool.PLANNER`).
 with t as (
-    select * from unnest($1::queue.new_message[])
+    select * from unnest($1::queue.new_message_2[])
 ), s as (
-    insert into queue.submission (id, queue_id) select id, id from t
+    insert into queue.submission (id, queue_id, at, mail_from, size, account, client_address, listener, tls, helo, by,
+                                  account_address, granted_at, header_id, bounce_of)
+    select id, id, $3, mail_from, size, account, client_address, listener, tls, helo, by, account_address, granted_at,
+           header_id, bounce_of
+      from t
     on conflict (id) do nothing
     returning id
 ), m as (

@@ -191,12 +191,26 @@ attempt = Table(
     comment="Earlier attempts, for a week",
 )
 
-#: Hand-over ids (decision 3), partitioned by the time-ordered id itself, so that they stay unique across midnight.
+#: Hand-over ids (decision 3), partitioned by the time-ordered id itself, so that they stay unique across midnight, with what
+#: the trace tells of the message (docs/decisions/0071). The indexes on account and header_id are those of each partition.
 submission = Table(
     "submission",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("queue_id", Uuid, nullable=False),
+    time("at", nullable=True, comment="When it was accepted; null: by code before 0011"),
+    Column("mail_from", Text),
+    Column("size", BigInteger),
+    Column("account", Uuid),
+    Column("client_address", Text),
+    Column("listener", Text),
+    Column("tls", Text),
+    Column("helo", Text),
+    Column("by", Text, comment="The right to relay: auth, grant or none"),
+    Column("account_address", Text),
+    time("granted_at", nullable=True, comment="When the login was that gave the grant"),
+    Column("header_id", Text, comment="Message-ID of its header"),
+    Column("bounce_of", Uuid, comment="The message whose non-delivery it reports"),
     postgresql_partition_by="RANGE (id)",
     comment="Hand-over ids by their own time: a repeated hand-over is the same message",
 )

@@ -16,11 +16,8 @@ from queue_worker.storage.upkeep import Upkeep
 
 log = get_logger()
 
-#: How long the history is kept: a week from a message's acceptance, and one day more for a message that took its whole
-#: lifetime.
-HISTORY = timedelta(days=8)
 #: Days for which partitions are made in advance.
-AHEAD = 3
+AHEAD = 7
 MAINTAIN_SECONDS = 3600.0
 MEASURE_SECONDS = 10.0
 #: Most recipients of each kind that a measurement of the claimed ones looks at.
@@ -40,6 +37,7 @@ class Maintenance:
         singleton: Singleton,
         measuring: Singleton,
         lifetime: int,
+        history_days: int,
     ) -> None:
         self._store = store
         self._partitions = partitions
@@ -48,7 +46,8 @@ class Maintenance:
         self._walk = walk
         self._singleton = singleton
         self._measuring = measuring
-        self._keep = timedelta(seconds=lifetime) + timedelta(hours=24)
+        # a hand-over may be repeated, and a message tried, for so long at least
+        self._keep = max(timedelta(days=history_days), timedelta(seconds=lifetime) + timedelta(hours=24))
 
     async def minute(self) -> None:
         """Read the id of the oldest message under way, which the filer sends to mailstore (decision 3)."""
@@ -85,14 +84,14 @@ class Maintenance:
     async def _renew_partitions(self) -> None:
         now = datetime.fromtimestamp(id_time(new_id()), UTC)  # not `self._clock`: the ids do not have a test's offset
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        for table, keep in (("submission", self._keep), ("finished", HISTORY), ("attempt", HISTORY)):
+        for table in ("submission", "finished", "attempt"):
             if not await self._singleton.mine():
                 return
             for ahead in range(1, AHEAD + 1):
                 await self._partitions.make(table, today + timedelta(days=ahead))
-            for day in await self._partitions.older(table, now - keep):
+            for day in await self._partitions.older(table, now - self._keep):
                 await self._partitions.drop(table, day)
-            await self._partitions.empty_rest(table, now - keep)
+            await self._partitions.empty_rest(table, now - self._keep)
 
     async def end(self) -> None:
         """Release the leases at shutdown. If the database does not answer, they expire."""

@@ -1,0 +1,144 @@
+"""GET /v1/trace: who sent a message, how it came, what happened to it since, and why (docs/decisions/0071)."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+
+from mailkit.ids import id_floor
+from mailkit.rpc.app import OPERATORS
+from queue_worker.operators.filters import Text
+from queue_worker.storage import trace as rows
+from queue_worker.storage.trace import Traces, Wanted
+
+#: Messages that one page looks at without an index.
+WINDOW = 5000
+#: Recipients of a message whose events are shown; `postrider queue show` pages through all.
+NAMED = 20
+_LAST = UUID(int=2**128 - 1)
+
+
+class TraceEvent(BaseModel):
+    """One event of a message."""
+
+    at: datetime | None
+    """When; of a waiting recipient, when it is tried next."""
+    event: str
+    """`accepted`; an attempt `deferred` or `in_doubt`; `delivered`, `failed`, `expired` or `removed`; `waiting`, `claimed` or `held` now."""
+    n: int | None = None
+    """The number of the recipient."""
+    recipient: str | None = None
+    status: str | None = None
+    reply: str | None = None
+    remote_host: str | None = None
+
+    @classmethod
+    def of(cls, row: rows.Event) -> Self:
+        return cls(
+            at=row.at,
+            event=row.event,
+            n=row.n,
+            recipient=row.recipient,
+            status=row.status or None,
+            reply=row.reply or None,
+            remote_host=row.remote_host,
+        )
+
+
+class Trace(BaseModel):
+    """One message: who sent it and how it came, and its events in order."""
+
+    id: str
+    at: datetime | None
+    sender: str | None
+    size: int | None
+    by: str | None
+    """The right to relay: `auth` (SMTP AUTH), `grant` (OPEN-SMTP) or `none` (mail for our mailboxes)."""
+    account: UUID | None
+    """The mailbox whose login or grant it was; null if none was used."""
+    account_address: str | None
+    granted_at: datetime | None
+    """When the login was that gave the grant."""
+    client_address: str | None
+    listener: str | None
+    tls: str | None
+    helo: str | None
+    message_id: str | None
+    bounce_of: str | None
+    """The message whose non-delivery it reports; it is then our own."""
+    events: list[TraceEvent]
+
+    @classmethod
+    def of(cls, row: rows.Accepted, events: list[rows.Event]) -> Self:
+        ordered = sorted(events, key=lambda e: (e.event in NOW, e.at.timestamp() if e.at else 0.0, e.n))
+        names = (
+            "at",
+            "size",
+            "by",
+            "account",
+            "account_address",
+            "granted_at",
+            "client_address",
+            "listener",
+            "tls",
+            "helo",
+        )
+        return cls(
+            id=row.id.hex,
+            sender=row.mail_from,
+            message_id=row.header_id,
+            bounce_of=row.bounce_of.hex if row.bounce_of else None,
+            events=[TraceEvent(at=row.at, event="accepted"), *map(TraceEvent.of, ordered)],
+            **{name: getattr(row, name) for name in names},
+        )
+
+
+#: Events that say where a recipient is now.
+NOW = ("waiting", "claimed", "held")
+
+
+def router(store: Traces) -> APIRouter:
+    """Return the route /v1/trace."""
+    routes = APIRouter(tags=["trace"], dependencies=OPERATORS)
+
+    @routes.get("/v1/trace", operation_id="trace")
+    async def trace(
+        request: Request,
+        response: Response,
+        id: Annotated[list[UUID] | None, Query(max_length=20, description="queue ids")] = None,
+        account: UUID | None = Query(default=None, description="the mailbox whose login or grant sent it"),
+        message_id: Text | None = Query(default=None, description="Message-ID of its header, without < and >"),
+        address: Text | None = Query(default=None, description="the sender's, or a recipient's"),
+        client: Text | None = Query(default=None, description="the client's IP address"),
+        host: Text | None = Query(default=None, description="the remote host that it was sent to"),
+        newer: int | None = Query(default=None, ge=0, le=10**9, description="accepted within so many seconds"),
+        older: int | None = Query(default=None, ge=0, le=10**9, description="accepted longer ago than so many seconds"),
+        before: UUID | None = Query(default=None, description="the last id of the page before"),
+        limit: int = Query(default=100, ge=1, le=500),
+    ) -> list[Trace]:
+        """Trace messages, the latest first, for as long as the history is kept.
+
+        By account or Message-ID an index finds them; a page by anything else looks at some thousand messages and may be
+        empty: while there are more, `Link` leads to the next page.
+        """
+        last = None
+        if id:
+            ids = id
+        else:
+            now = datetime.now(UTC).timestamp()  # not the clock: the ids do not have a test's offset
+            low = id_floor(now - newer) if newer is not None else UUID(int=0)
+            high = id_floor(now - older) if older is not None else _LAST
+            wanted = Wanted(account, message_id, address.lower() if address else None, client, host)
+            ids, last = await store.matching(low, min(high, before or high), wanted, WINDOW, limit)
+        if last is not None:
+            following = request.url.include_query_params(before=last.hex)
+            response.headers["link"] = f'<{following.path}?{following.query}>; rel="next"'
+        found = await store.accepted(ids)
+        events: dict[UUID, list[rows.Event]] = {row.id: [] for row in found}
+        for event in await store.events(list(events), NAMED):
+            events[event.message_id].append(event)
+        return [Trace.of(row, events[row.id]) for row in found]
+
+    return routes

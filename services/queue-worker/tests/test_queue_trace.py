@@ -1,0 +1,106 @@
+"""The trace: who sent a message, how it came, each attempt and its end, from the transactions that changed its state."""
+
+from typing import Any
+
+from queue_worker.models import Outcome
+from queue_worker.operators import trace
+from queue_worker_api.admin import QueueAdmin
+from queue_worker_api.wire import Origin
+
+ANNA = "0198f0c0-0000-7000-8000-00000000000a"
+CAME = Origin("submission", "TLSv1.3 with cipher AES", "client.test", "grant", "anna@here.test", 1_772_362_800.0)
+HEADER = b"Message-ID: <one@client.test>\r\nSubject: hello\r\n\r\nHello.\r\n"
+
+
+async def traced(admin: QueueAdmin, **wanted: Any) -> list[dict[str, Any]]:
+    return [record async for page in admin.trace(**wanted) for record in page]
+
+
+def told(record: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    return [(e["event"], e["n"], e["reply"]) for e in record["events"]]
+
+
+async def test_the_story_of_a_message_from_its_client_to_its_bounce(world, admin):
+    queue_id = await world.deferred(
+        "b@far.test",
+        "c@far.test",
+        sender="anna@here.test",
+        body=HEADER,
+        origin=CAME,
+        account=ANNA,
+        client_address="192.0.2.1",
+    )
+    (record,) = await traced(admin, id=[queue_id])
+    assert told(record) == [
+        ("accepted", None, None),
+        ("deferred", 0, "450 try later"),
+        ("deferred", 1, "450 try later"),
+        ("waiting", 0, "450 try later"),
+        ("waiting", 1, "450 try later"),
+    ]
+    world.sink.says = lambda address: (Outcome.failed, "5.1.1", "550 no such user") if address[0] == "b" else None
+    world.pass_time(1000)
+    await world.work()
+    (record,) = await traced(admin, id=[queue_id])
+    assert told(record)[1:] == [
+        ("deferred", 0, "450 try later"),
+        ("deferred", 1, "450 try later"),
+        ("failed", 0, "550 no such user"),
+        ("delivered", 1, "250 ok"),
+    ]
+    assert await world.rows("message") == [] or len(await world.rows("message")) == 1, (
+        "it has left; its bounce may wait"
+    )
+    assert record | {"events": []} == {
+        "id": queue_id,
+        "at": "2026-03-01T12:00:00Z",
+        "sender": "anna@here.test",
+        "size": len(HEADER),
+        "by": "grant",
+        "account": ANNA,
+        "account_address": "anna@here.test",
+        "granted_at": "2026-03-01T11:00:00Z",
+        "client_address": "192.0.2.1",
+        "listener": "submission",
+        "tls": "TLSv1.3 with cipher AES",
+        "helo": "client.test",
+        "message_id": "one@client.test",
+        "bounce_of": None,
+        "events": [],
+    }
+    bounce, original = await traced(admin, address="anna@here.test")
+    assert (bounce["bounce_of"], original["id"]) == (queue_id, queue_id)
+
+
+async def test_messages_are_found_by_account_message_id_address_client_and_host(world, admin, monkeypatch):
+    monkeypatch.setattr(trace, "WINDOW", 2)  # by anything but account and Message-ID, page by page
+    await world.worker().maintenance.hour()
+    more = {"body": HEADER, "account": ANNA, "client_address": "192.0.2.1"}
+    one = await world.deferred("b@far.test", sender="anna@here.test", origin=CAME, **more)
+    others = [await world.deferred(f"{n}@other.test", client_address="192.0.2.2") for n in range(4)]
+    for wanted in (
+        {"account": ANNA},
+        {"message_id": "one@client.test"},
+        {"address": "B@far.test"},
+        {"address": "anna@here.test"},
+        {"client": "192.0.2.1"},
+        {"account": ANNA, "address": "b@far.test", "client": "192.0.2.1", "host": "mx.far.test"},
+    ):
+        assert [record["id"] for record in await traced(admin, **wanted)] == [one], wanted
+    assert await traced(admin, account=ANNA, address="x@far.test") == []
+    assert [r["id"] for r in await traced(admin, client="192.0.2.2", limit=1)] == others[::-1]
+    assert len(await traced(admin, host="mx.far.test")) == 5
+    assert await traced(admin, newer=0) == []
+    assert len(await traced(admin, newer=86_400)) == 5
+    rows = await world.pool.fetch(
+        "select queue_id, event from queue.mail_trace where event = 'accepted' order by queue_id"
+    )
+    assert [row["queue_id"].hex for row in rows] == [one, *others]
+
+
+async def test_what_code_before_the_trace_accepted_is_shown_without_a_sender(world, admin):
+    (answer,) = await world.submit(world.message("b@far.test"))
+    await world.pool.execute("update queue.submission set at = null, mail_from = null, by = null")
+    (record,) = await traced(admin, id=[answer.queue_id.hex])
+    assert (record["at"], record["sender"], record["by"]) == (None, None, None)
+    assert [event["event"] for event in record["events"]] == ["accepted", "waiting"]
