@@ -35,6 +35,7 @@ LARGE_STEPS = (
     "sharing",
     "newest",
     "searching",
+    "sorting",
     "idling",
     "popping",
     "expunging",
@@ -189,6 +190,32 @@ class LargeFolder:
                 try:
                     found += self._repeated(f"UID SEARCH {words.split()[0]}", times, once)
                 except Refused as error:  # reading every text takes longer than a search may on a busy machine
+                    print(f"  {self.side.name} {error}", flush=True)
+        return found
+
+    def sorting(self) -> list[Value]:
+        """SORT, THREAD, and a page of either (PARTIAL); a server without one of them has no row of it."""
+        least = 2 * self.count
+        cases = {
+            "UID SORT (REVERSE ARRIVAL)": ("UID SORT (REVERSE ARRIVAL) UTF-8 ALL", 3, least),
+            "UID SORT (FROM DATE)": ("UID SORT (FROM DATE) UTF-8 ALL", 3, least),
+            "UID THREAD REFERENCES": ("UID THREAD REFERENCES UTF-8 ALL", 3, least),
+            "UID SEARCH, a page": ("UID SEARCH RETURN (PARTIAL -1:-50) ALL", 11, 0),
+            "UID SORT (DATE), a page": ("UID SORT RETURN (PARTIAL -1:-50) (DATE) UTF-8 ALL", 3, 0),
+            "UID FETCH, a page": ("UID FETCH 1:* (FLAGS) (PARTIAL -1:-50)", 11, 0),
+        }
+        found = []
+        with self._session() as client:
+            for what, (words, times, octets) in cases.items():
+
+                def once(words: str = words, octets: int = octets) -> float:
+                    seconds, got, _ = client.command(words)
+                    _require(got > octets, f"{words}: only {got} octets")
+                    return seconds
+
+                try:
+                    found += self._repeated(what, times, once)
+                except Refused as error:
                     print(f"  {self.side.name} {error}", flush=True)
         return found
 

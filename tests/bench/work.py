@@ -116,5 +116,13 @@ class Work:
     def folder(self) -> list[Value]:
         """The rows of `make bench-large` in a smaller folder, except those that change it most."""
         large = self.large
-        steps = (large.listing, large.selecting, large.changing, large.newest, large.searching, large.idling)
+        steps = (
+            large.listing,
+            large.selecting,
+            large.changing,
+            large.newest,
+            large.searching,
+            large.sorting,
+            large.idling,
+        )
         return [value for step in steps for value in step()]
