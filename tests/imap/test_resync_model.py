@@ -1,4 +1,4 @@
-"""Four clients change a folder at random and open it again by what they know: each then has what a fresh client gets (RFC 7162).
+"""Five clients, one with NOTIFY, change a folder at random and open it again by what they know: each then has what a fresh client gets (RFC 7162).
 
 `make imap-model` walks 100,000 steps.
 """
@@ -40,10 +40,10 @@ def numbers(text: bytes) -> list[int]:
 
 
 class Model:
-    """One client: what it knows of INBOX. `kind` is plain, condstore or qresync."""
+    """One client: what it knows of INBOX. `kind` is plain, condstore or qresync; `notifies`: it uses NOTIFY (RFC 5465)."""
 
-    def __init__(self, imap: Imap, kind: str) -> None:
-        self.imap, self.kind = imap, kind
+    def __init__(self, imap: Imap, kind: str, *, notifies: bool = False) -> None:
+        self.imap, self.kind, self.notifies = imap, kind, notifies
         self.client: Client | None = None
         self.known: Known = {}
         self.sequence: list[int] = []
@@ -81,6 +81,9 @@ class Model:
         self.sequence = [*sorted(known), *[0] * (count - len(known))]
         await self._fetch_new()
         self.highest = max(int(match[1]) for line in lines if (match := _HIGHEST.search(line)))
+        if self.notifies:
+            items = "MessageNew (UID FLAGS MODSEQ) MessageExpunge FlagChange"
+            await self.run(f"NOTIFY SET (selected-delayed ({items})) (personal (MailboxName))")
 
     async def run(self, command: str | bytes) -> bytes:
         """Send a command and apply all responses; return the tagged one."""
@@ -207,6 +210,7 @@ async def test_a_resynchronised_view_is_a_fresh_one(imap: Imap) -> None:
     rng = random.Random(SEED)
     observer = await imap.log_in()
     models = [Model(imap, kind) for kind in ("qresync", "qresync", "condstore", "plain")]
+    models.append(Model(imap, "condstore", notifies=True))
     for model in models:
         await model.open(rng)
     for at in range(STEPS):
@@ -220,6 +224,8 @@ async def test_a_resynchronised_view_is_a_fresh_one(imap: Imap) -> None:
             await imap.store.parts.maintenance.round()
             for model in models:
                 await model.open(rng)
+        if rng.random() < 0.5:
+            imap.watch._mark_all()  # as the feed does
         opened = len(chosen) == 1 and steps[0] == chosen[0].open
         for model in chosen:
             if not opened:  # then it has to be right without asking again

@@ -53,6 +53,8 @@ class FrontendSettings(ServiceSettings):
     """POP3 autologout timer; RFC 1939 3 requires at least 10 minutes."""
     imap_idle_seconds: float = Field(default=1860, gt=0)
     """IMAP autologout timer; RFC 3501 5.4 requires at least 30 minutes."""
+    imap_unauthenticate: bool = True
+    """Offer UNAUTHENTICATE by IMAP. RFC 8437 8 requires a way to turn it off, for proxies that check clients at their login."""
     imap_keepalive_seconds: float = Field(default=120, gt=0)
     """Interval of `* OK Still here` during IDLE, so that NAT devices keep the connection."""
     imap_commands_per_mailbox: int = Field(default=10, ge=1)

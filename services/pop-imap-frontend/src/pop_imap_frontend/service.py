@@ -82,6 +82,7 @@ def assemble(settings: FrontendSettings) -> Parts:
             folders=SharedFolders(mailstore),
             commands=Budget("commands", settings.imap_commands_per_mailbox),
             literals=Budget("literals", settings.imap_literal_bytes_per_mailbox),
+            unauthenticate=settings.imap_unauthenticate,
             keepalive_seconds=settings.imap_keepalive_seconds,
         ),
         Pop3Context(

@@ -19,6 +19,8 @@ class ImapContext(Context):
     """Limit of concurrent FETCH, SEARCH, COPY, MOVE and APPEND commands per mailbox."""
     literals: Budget
     """Limit of the octets of literals in memory per mailbox."""
+    unauthenticate: bool = True
+    """Whether UNAUTHENTICATE is offered (RFC 8437)."""
     keepalive_seconds: float = 120.0
     """Interval of `* OK Still here` during IDLE."""
     progress_seconds: float = 10.0

@@ -19,7 +19,6 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
     names = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "IDLE"]
     if state is not ImapState.NOT_AUTHENTICATED:
         names += [
-            "UNAUTHENTICATE",
             "ENABLE",
             "CONDSTORE",
             "QRESYNC",
@@ -57,6 +56,8 @@ def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compresse
             "QUOTA=RES-MESSAGE",
             f"APPENDLIMIT={context.append_limit}",
         ]
+        if context.unauthenticate:
+            names.append("UNAUTHENTICATE")
         if not compressed:
             names.append("COMPRESS=DEFLATE")
     else:

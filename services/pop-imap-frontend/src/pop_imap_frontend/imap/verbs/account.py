@@ -51,6 +51,8 @@ async def identify(session: ImapSession, cursor: Cursor) -> str:
 
 async def unauthenticate(session: ImapSession, cursor: Cursor) -> str:
     """Return to the state before the login, with nothing selected or enabled; TLS stays (RFC 8437)."""
+    if not session.context.unauthenticate:
+        raise BadCommand("unknown command")
     cursor.end()
     session.logged_out()
     return "UNAUTHENTICATE completed"
