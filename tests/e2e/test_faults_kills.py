@@ -121,6 +121,17 @@ def _ids(messages: list[bytes]) -> list[str]:
     return [match[1].decode() for raw in messages if (match := _MID.search(raw))]
 
 
+def _untraced(run: Run, load: Load) -> list[str]:
+    """The messages answered 250 whose trace has not both their acceptance, with the client, and their delivery."""
+    ids = [queue_id for _, queue_id in load.acknowledged.values()]
+    whole = set()
+    for start in range(0, len(ids), 20):
+        for found in run.api("GET", "queue", "/v1/trace?" + "&".join(f"id={each}" for each in ids[start : start + 20])):
+            if found["client_address"] and {"accepted", "delivered"} <= {event["event"] for event in found["events"]}:
+                whole.add(found["id"])
+    return [each for each in ids if each not in whole]
+
+
 def _judge(run: Run, load: Load, local: Counter[str], far: Counter[str], address: str) -> None:
     missing = [
         (mid, queue_id)
@@ -143,4 +154,5 @@ def _judge(run: Run, load: Load, local: Counter[str], far: Counter[str], address
     )
     assert not missing
     assert not twice_local
+    assert _untraced(run, load) == []
     assert len([mid for mid in twice_far if mid in load.acknowledged]) == len(explained)
