@@ -64,6 +64,7 @@ def account(run: Run) -> Account:
 #: LOGIN is refused with NO where it is disabled.
 IMAP_BEFORE_LOGIN = {
     "IMAP4rev1": ["CAPABILITY", "NOOP"],
+    "IMAP4rev2": ["CAPABILITY"],
     "LITERAL+": ["LOGIN {4+}\r\nnone {4+}\r\nnone"],
     "SASL-IR": ["AUTHENTICATE PLAIN $"],
     "ID": ['ID ("name" "test")', "ID NIL"],
@@ -75,6 +76,13 @@ IMAP_BEFORE_LOGIN = {
 }
 IMAP_AFTER_LOGIN = {
     "IMAP4rev1": ["SELECT INBOX", "FETCH 1 (FLAGS BODYSTRUCTURE)", "SEARCH ALL", "STATUS INBOX (MESSAGES)"],
+    "IMAP4rev2": [
+        "ENABLE IMAP4rev2",
+        "SELECT INBOX",
+        "FETCH 1 (FLAGS BODYSTRUCTURE BINARY.SIZE[1])",
+        "SEARCH CHARSET UTF-8 ALL",
+        "STATUS INBOX (MESSAGES DELETED SIZE)",
+    ],
     "LITERAL+": ["CREATE {4+}\r\nLitP"],
     "SASL-IR": [],
     "ID": ["ID NIL"],

@@ -94,3 +94,11 @@ async def test_messages_of_an_append_are_limited_together(imap: Imap) -> None:
     flags = b" (" + b"a " * 30_000 + b"a)" + small
     assert await client.last(b"APPEND INBOX" + flags * 2) == "BAD the command is too long"
     assert len((await client.ok("UID SEARCH ALL"))[0].split()) == 2 + MOST_APPENDED
+
+
+async def test_a_client_that_wants_no_notifications_is_sent_its_own_expunge(imap: Imap) -> None:
+    """RFC 5465 3.1 leaves out what others do, not the answer to a command."""
+    await imap.store.append(imap.mailbox_id, BODY)
+    client = await imap.select()
+    await client.ok("NOTIFY NONE")
+    assert b"* 1 EXPUNGE" in await client.ok(b"REPLACE 1 Drafts {3+}\r\nabc")

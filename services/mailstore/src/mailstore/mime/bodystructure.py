@@ -81,7 +81,8 @@ def body_structure(data: bytes, part: Part) -> tuple[bytes, bytes]:
     if part.kind == OPAQUE:
         head = b'"application" "octet-stream" %b' % _params(part.params)
     elif part.kind == MESSAGE:
-        head = b'"message" "rfc822" %b' % _params(part.params)
+        subtype = b"global" if part.subtype.lower() == b"global" else b"rfc822"
+        head = b'"message" "%b" %b' % (subtype, _params(part.params))
     elif part.type is None:
         head = b'"text" "plain" (%b)' % _DEFAULT_CHARSET
     else:

@@ -119,6 +119,6 @@ def _kind(part: Part) -> int:
     if kind == b"multipart":
         part.digest = part.subtype.lower() == b"digest"
         return MULTIPART
-    if kind == b"message" and part.subtype.lower() == b"rfc822":
+    if kind == b"message" and part.subtype.lower() in (b"rfc822", b"global"):  # RFC 6532 3.7, RFC 9051 7.5.2
         return MESSAGE
     return LEAF

@@ -11,7 +11,7 @@ from mailkit.process.logs import get_logger
 from mailstore import metrics
 from mailstore.mime import header_fields, section
 from mailstore.mime.preview import CONTENT, HEADER, octets, preview, text_parts
-from mailstore.mime.sections import MESSAGE, MULTIPART, unpack
+from mailstore.mime.sections import MULTIPART, unpack
 from mailstore.mime.transfer import decoder, encoding_of
 from mailstore.reading.decoded import SPAN, DecodedPart, Encoded
 from mailstore.storage.fetch import StoredMessage
@@ -131,7 +131,7 @@ class Sections:
         return head + await self._span(row.body_id, body, start + skip, take)
 
     async def _binary(self, row: StoredMessage, bodies: dict[UUID, bytes], wanted: Section, pieces: bool) -> Value:
-        """Return a part without its encoding, or its size as digits. What is composite, or the whole message, has none."""
+        """Return a part without its encoding, or its size as digits. Multiparts and the whole message have none."""
         is_size = wanted.text == BINARY_SIZE
         found = section(row.parts, wanted.part)
         header = section(row.parts, f"{wanted.part}.MIME") if wanted.part else None
@@ -140,7 +140,7 @@ class Sections:
         ((start, length),) = found.ranges
         encoding = None
         read = partial(self._span, row.body_id, bodies.get(row.body_id))
-        if header is not None and not _is_composite(row.parts, start):
+        if header is not None and not _is_multipart(row.parts, start):
             ((at, size),) = header.ranges
             encoding = encoding_of(await read(at, min(size, PART_HEADER)), of_message=header.prefix)
         if encoding is None:
@@ -177,9 +177,9 @@ def _is_head(wanted: Section) -> bool:
     return not wanted.part and (wanted.text.startswith("HEADER") or _is_preview(wanted))
 
 
-def _is_composite(parts: bytes, start: int) -> bool:
-    """Whether the content at `start` is that of a multipart or message, which has no encoding (RFC 2045 6.4)."""
-    return any(row.body == start and row.kind in (MULTIPART, MESSAGE) for row in unpack(parts))
+def _is_multipart(parts: bytes, start: int) -> bool:
+    """Whether the content at `start` is that of a multipart, which has no encoding (RFC 2045 6.4)."""
+    return any(row.body == start and row.kind == MULTIPART for row in unpack(parts))
 
 
 def _is_preview(wanted: Section) -> bool:

@@ -26,7 +26,7 @@ from pop_imap_frontend.imap.rows import RowWriter, send_rows
 from pop_imap_frontend.imap.state import ImapState
 
 #: Names of ENABLE with which a client reads UTF-8.
-WITH_UTF8 = ("UTF8=ACCEPT",)
+WITH_UTF8 = ("UTF8=ACCEPT", "IMAP4REV2")
 #: Limit of the new messages of which a notification sends items; more are too much (RFC 5465 5.8).
 MOST_SENT = 1000
 
@@ -59,6 +59,11 @@ class FollowingSession(Session):
     def utf8(self) -> bool:
         """Whether mailbox names are UTF-8, and quoted strings may have it (RFC 9755 3)."""
         return bool(self.enabled)
+
+    @property
+    def rev2(self) -> bool:
+        """Whether the client speaks IMAP4rev2 (RFC 9051), which has no \\Recent, and UTF-8 always."""
+        return "IMAP4REV2" in self.enabled
 
     @property
     def view(self) -> FolderView:
@@ -118,7 +123,7 @@ class FollowingSession(Session):
         if self.notifier is not None and wanted is None:
             return True  # the client wants no events of messages (RFC 5465 3.1)
         try:
-            changes = await view.folder.changes(view.modseq, take_recent=not view.read_only)
+            changes = await view.folder.changes(view.modseq, take_recent=not (view.read_only or self.rev2))
         except PostriderError:
             self.changed.set()
             raise

@@ -16,7 +16,7 @@ class ImapState(Flag):
 
 def capabilities(context: ImapContext, state: ImapState, *, tls: bool, compressed: bool) -> bytes:
     """Return the capabilities of a connection in `state`, with or without TLS and compression."""
-    names = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "IDLE"]
+    names = ["IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "IDLE"]
     if state is not ImapState.NOT_AUTHENTICATED:
         names += [
             "ENABLE",

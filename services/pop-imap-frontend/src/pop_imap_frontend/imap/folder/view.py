@@ -41,6 +41,7 @@ class FolderView:
         """Whether responses have MODSEQs, and VANISHED takes the place of EXPUNGE (RFC 7162)."""
         self.saved: Ranges = []
         """UIDs of the messages that the last SEARCH saved (RFC 5182); empty at SELECT."""
+        self._shows_recent = True
         self._recent = [(snapshot.recent_from, snapshot.uidnext - 1)] if snapshot.recent_from else []
 
     # -- numbers
@@ -56,6 +57,11 @@ class FolderView:
 
     def _recent_spans(self) -> Spans:
         return [(self.messages.before(low), self.messages.before(high + 1)) for low, high in self._recent]
+
+    def leave_out_recent(self) -> None:
+        """Treat no message as \\Recent, and send no RECENT responses (RFC 9051 has neither)."""
+        self._shows_recent = False
+        self._recent = []
 
     def flags_text(self, at: int) -> bytes:
         """Return the text between the parentheses of FLAGS."""
@@ -180,7 +186,7 @@ class FolderView:
         """Add the new ones of `uids` to the view; return the responses for them."""
         known = len(self)
         self.messages = self.messages.with_new(uids, masks)
-        if changes.recent_from and changes.recent_from < changes.uidnext:
+        if self._shows_recent and changes.recent_from and changes.recent_from < changes.uidnext:
             grown = (changes.recent_from, changes.uidnext - 1)
             if self._recent and self._recent[-1][1] + 1 >= grown[0]:  # EXAMINE claims no \\Recent: the range only grew
                 grown = self._recent.pop()[0], grown[1]
@@ -190,7 +196,12 @@ class FolderView:
                 self._recent = [(first, last), *others]
         self.modseq = max(self.modseq, changes.highest_modseq)
         self.uidnext = max(self.uidnext, changes.uidnext)
-        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self), self.recent_count()) if len(self) > known else b""
+        return self.counts() if len(self) > known else b""
+
+    def counts(self) -> bytes:
+        """Return the responses EXISTS and RECENT."""
+        exists = b"* %d EXISTS\r\n" % len(self)
+        return exists + b"* %d RECENT\r\n" % self.recent_count() if self._shows_recent else exists
 
     def _renamed(self, keywords: list[str]) -> bytes:
         """Take over the folder's keywords; return the response for them if they are new."""

@@ -150,7 +150,8 @@ async def enable(session: ImapSession, cursor: Cursor) -> str:
         names.append(cursor.keyword("a capability"))
     had_modseqs = session.condstore
     enabled = [name for name in dict.fromkeys(names) if session.enable(name)]
-    session.stream.write("".join(["* ENABLED", *(f" {name}" for name in enabled), "\r\n"]).encode())
+    shown = ["IMAP4rev2" if name == "IMAP4REV2" else name for name in enabled]
+    session.stream.write(f"{' '.join(['* ENABLED', *shown])}\r\n".encode())
     if session.condstore and not had_modseqs:
         session.send_highest_modseq()
     return "ENABLE completed"

@@ -1,5 +1,7 @@
 """APPEND (RFC 3501 6.3.11, RFC 3502) and REPLACE (RFC 8508), with APPENDUID (UIDPLUS, RFC 4315 3)."""
 
+from array import array
+
 from mailkit.ids import new_id
 from mailstore_api.wire import Append, Appended, AppendList
 from pop_imap_frontend.imap.grammar import Cursor
@@ -43,6 +45,7 @@ async def replace(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
         raise No(_REFUSALS["expunged"])
     answer = await _appended(session, name, messages, (view.folder_id, old[0]))
     session.stream.write(f"* OK {_appenduid(answer, 1)} replacement appended\r\n".encode())  # RFC 8508 4.3
+    await session.send(view.expunged(array("I", old[:1]).tobytes()))
     return f"{await session.highest_modseq_code()}REPLACE completed"
 
 

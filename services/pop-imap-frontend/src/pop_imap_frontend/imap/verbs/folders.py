@@ -41,19 +41,23 @@ async def select(session: ImapSession, cursor: Cursor, *, read_only: bool) -> st
     view = await session.context.folders.open(session.mailbox_id, name, read_only=read_only)
     if view is None:
         raise No(NONEXISTENT)
-    lines = [view.flags_line(), b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(view), view.recent_count())]
+    if session.rev2:
+        view.leave_out_recent()
+    lines = [view.flags_line(), view.counts()]
     known = options.resync if options.resync and options.resync.uidvalidity == view.uidvalidity else None
     changes = None
     if known is not None and known.modseq < view.modseq:
         changes = await ask_modseqs(session, view, [(0, len(view))], known.modseq, expunges=True)
     unseen = view.messages.first_unseen()
-    if unseen is not None:
+    if unseen is not None and not session.rev2:
         lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % (unseen + 1))
     permanent = b"" if read_only else view.names.all_names() + b" \\*"
     lines.append(b"* OK [PERMANENTFLAGS (%b)] kept\r\n" % permanent)
     lines.append(b"* OK [UIDVALIDITY %d] valid\r\n* OK [UIDNEXT %d] next\r\n" % (view.uidvalidity, view.uidnext))
     lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % view.modseq)
     lines.append(b"* OK [MAILBOXID %b] kept\r\n" % mailbox_id(view.folder_id))
+    if session.rev2:
+        lines.append(b'* LIST () "/" %b\r\n' % session.mailbox(name))  # RFC 9051 6.3.2
     session.stream.write(b"".join(lines))
     session.select(view)
     if known is not None and changes is not None:

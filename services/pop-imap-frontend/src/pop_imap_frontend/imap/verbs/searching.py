@@ -59,6 +59,8 @@ async def thread(session: ImapSession, cursor: Cursor, *, by_uid: bool) -> str:
 async def _results(session: ImapSession, cursor: Cursor, *, by_uid: bool, sort: bool) -> str:
     cursor.space()
     options = parse_return(cursor)
+    if session.rev2 and not sort:
+        options = options or ReturnOptions(frozenset(("ALL",)))  # RFC 9051 6.4.4
     try:
         return await _found(session, cursor, options, by_uid=by_uid, sort=sort)
     except (No, PostriderError):
@@ -73,7 +75,9 @@ async def _found(
     view = session.view
     keys = _sort_keys(cursor) if sort else []
     parser = SearchParser(cursor, view)
-    program = parser.parse_in_charset() if sort else parser.parse(with_charset=not session.utf8)  # RFC 9755 3
+    program = (
+        parser.parse_in_charset() if sort else parser.parse(with_charset=session.rev2 or not session.utf8)
+    )  # RFC 9755 3
     await _prepare(session, parser, by_uid=by_uid)
     results: Results | None = None if sort else await _from_view(session, program)
     modseq = 0
