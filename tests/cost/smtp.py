@@ -12,6 +12,7 @@ VERBS = {
     "MAIL": b"MAIL FROM:<a@far.example>",
     "RCPT": b"RCPT TO:<a@far.example>",
     "DATA": b"DATA x",
+    "BDAT": b"BDAT 0",
     "RSET": b"RSET",
     "NOOP": b"NOOP",
     "QUIT": b"QUIT x",
@@ -208,6 +209,26 @@ def _two_octets(bench: Bench, n: int) -> bytes:
     return message(lambda size: b"a: b\r\n\r\n" + times(b"xx", size), segment=2)(bench, n)
 
 
+def _chunks(bench: Bench, n: int) -> bytes:
+    """A message in chunks of one octet, pipelined, which end the connection as too many useless commands do."""
+    with bench.smtp() as talk:
+        talk.exchange(_MAIL, b"\r\n")
+        talk.exchange(b"RCPT TO:<%b>\r\n" % bench.taker.address.encode(), b"\r\n")
+        return talk.exchange(times(b"BDAT 1\r\nx", n) + b"QUIT\r\n", None)
+
+
+def _chunk(bench: Bench, n: int) -> bytes:
+    """One chunk of short lines, in one piece."""
+    with bench.smtp() as talk:
+        talk.exchange(_MAIL, b"\r\n")
+        talk.exchange(b"RCPT TO:<%b>\r\n" % bench.taker.address.encode(), b"\r\n")
+        text = b"a: b\r\n\r\n" + times(b".\r\n", n)
+        answer = talk.exchange(b"BDAT %d LAST\r\n%b" % (len(text), text), b"\r\n")
+        talk.exchange(b"QUIT\r\n", None)
+    bench.wait_queue_empty()
+    return answer
+
+
 def _recipients(bench: Bench, n: int) -> bytes:
     """One MAIL, n RCPT to mailboxes that are not there, from one network."""
     with bench.smtp() as talk:
@@ -224,5 +245,7 @@ CASES: list[Case] = [
     *(Case(f"DATA, {what}", ("smtp DATA",), MB, message(make), 32 * KB) for what, make in _MESSAGES),
     Case("SMTP STARTTLS, 64 KB that are no handshake", ("smtp STARTTLS",), 64 * KB, _handshake, 8 * KB),
     Case("DATA, 512 KB in segments of two octets", ("smtp DATA",), MB // 2, _two_octets, 16 * KB),
+    Case("BDAT, 8 KB of chunks of one octet", ("smtp BDAT",), 8 * KB, _chunks, KB),
+    Case("BDAT, one chunk of lines of a dot", ("smtp BDAT",), MB, _chunk, 32 * KB),
     Case("RCPT, 1,000 recipients that are not there", ("smtp RCPT",), 1000, _recipients, 50),
 ]

@@ -273,6 +273,8 @@ SMTP = {
     "8BITMIME": ["MAIL FROM:<> BODY=8BITMIME"],
     "SMTPUTF8": ["MAIL FROM:<zoë@far.example> SMTPUTF8"],
     "ENHANCEDSTATUSCODES": ["NOOP"],
+    "CHUNKING": ["BDAT x"],  # 521: no size
+    "LIMITS": ["NOOP"],
     "STARTTLS": ["STARTTLS"],
     "AUTH": ["AUTH PLAIN $", "AUTH LOGIN ~"],
     "HELP": ["HELP"],

@@ -10,7 +10,7 @@ BYE = Reply(221, "2.0.0", "Bye")
 START_TLS = Reply(220, "2.0.0", "Ready to start TLS")
 LOGGED_IN = Reply(235, "2.7.0", "Authentication successful")
 CANNOT_VRFY = Reply(252, "2.5.0", "Cannot VRFY user, but will accept the message and attempt delivery")
-HELP = Reply(214, "2.0.0", "HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS AUTH")
+HELP = Reply(214, "2.0.0", "HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS AUTH BDAT")
 
 CANNOT = Reply(554, "5.5.0", "This cannot be taken as it is")
 TOO_LONG_COMMAND = Reply(500, "5.5.2", "Command line too long")
@@ -21,6 +21,7 @@ NO_ARGUMENT = Reply(501, "5.5.4", "This command takes no argument")
 HELO_SYNTAX = Reply(501, "5.5.4", "Syntax: EHLO hostname")
 MAIL_SYNTAX = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address>")
 RCPT_SYNTAX = Reply(501, "5.5.4", "Syntax: RCPT TO:<address>")
+BDAT_SYNTAX = Reply(521, "5.5.4", "Syntax: BDAT octets [LAST]")
 BAD_PARAMETER = Reply(501, "5.5.4", "Syntax error in a parameter")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognized")
 BAD_SENDER = Reply(501, "5.1.7", "That is not a mail address")
@@ -30,6 +31,7 @@ HELO_FIRST = Reply(503, "5.5.1", "Say EHLO first")
 NESTED_MAIL = Reply(503, "5.5.1", "Nested MAIL command")
 MAIL_FIRST = Reply(503, "5.5.1", "MAIL first")
 RCPT_FIRST = Reply(503, "5.5.1", "RCPT first")
+CHUNKS_BEGAN = Reply(503, "5.5.1", "The message is being sent in chunks, go on with BDAT")
 ALREADY_TLS = Reply(503, "5.5.1", "TLS is already active")
 ALREADY_LOGGED_IN = Reply(503, "5.5.1", "Already authenticated")
 NO_TLS_HERE = Reply(502, "5.5.1", "STARTTLS is not available")
@@ -89,6 +91,7 @@ _REASONS = {
         HELO_SYNTAX,
         MAIL_SYNTAX,
         RCPT_SYNTAX,
+        BDAT_SYNTAX,
         BAD_PARAMETER,
         UNKNOWN_PARAMETER,
         BAD_SENDER,
@@ -98,6 +101,7 @@ _REASONS = {
         NESTED_MAIL,
         MAIL_FIRST,
         RCPT_FIRST,
+        CHUNKS_BEGAN,
         ALREADY_TLS,
         ALREADY_LOGGED_IN,
         NO_TLS_HERE,
@@ -144,6 +148,11 @@ def rule(reply: Reply) -> str:
 def unknown_sender_domain(written: str) -> Reply:
     """Return the reply of S16, with the address as written by the client."""
     return Reply(550, "5.1.8", f"Non-existing DNS_MX: MAIL FROM:<{written}>")
+
+
+def chunk_taken(size: int) -> Reply:
+    """Return the reply to a chunk that is not the last one (RFC 3030 2)."""
+    return Reply(250, "2.0.0", f"{size} octets received")
 
 
 def queued(queue_id: str) -> Reply:

@@ -19,7 +19,7 @@ _BARE_MAIL = re.compile(r'FROM:[ \t]*([^\s<>"]+)(?:[ \t]+(\S.*))?\Z', re.I | re.
 _BARE_RCPT = re.compile(r'TO:[ \t]*([^\s<>"]+)(?:[ \t]+(\S.*))?\Z', re.I | re.S)
 _ROUTE = re.compile(r"@[^:@]*(?:,@[^:@]*)*:")
 _CONTROL = re.compile(r"[\0-\x1f\x7f]")
-_NUMBER = re.compile(r"\d{1,20}\Z")
+_NUMBER = re.compile(r"[0-9]{1,20}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,14 @@ def _path(match: re.Match[str] | None, strict: bool) -> Path | None:
     if strict and len(address.rpartition("@")[0].encode()) > _LONGEST_LOCAL:
         return None
     return Path(address, parameters)
+
+
+def chunk_of(argument: str) -> tuple[int, bool] | None:
+    """Parse the argument of BDAT (RFC 3030 2): (octets, whether it is the last chunk); None if malformed."""
+    number, *rest = argument.split(" ", 1)
+    if not _NUMBER.match(number) or (rest and rest[0].strip().upper() != "LAST"):
+        return None
+    return int(number), bool(rest)
 
 
 def size_of(value: str | None) -> int | None:

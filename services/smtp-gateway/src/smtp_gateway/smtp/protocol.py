@@ -8,17 +8,26 @@ loop, verbs, replies and envelope are not used: each is replaced above this file
 import asyncio
 import ssl
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from aiosmtpd.smtp import SMTP
 
 from mailkit.net.foreign import foreign
-from smtp_gateway.smtp.receiving import Receiving
 
 #: Longest line that is read as a whole (octets); a longer one is read in pieces.
 LINE_LIMIT = 8192
 #: Least time between two resets of the idle timer by message data (seconds).
 _RESET_SECONDS = 1.0
+
+
+class Receiver(Protocol):
+    """What reads message data: `feed` returns the octets behind its end, at which `done` is set; `drop` ends it early."""
+
+    done: asyncio.Future[None]
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def drop(self) -> None: ...
 
 
 class _NoHooks:
@@ -47,7 +56,7 @@ class SmtpProtocol(SMTP):
         self.waiting_since: float | None = None
         """Start of the client's silence (event loop time); None while no input is awaited."""
         self._began = False
-        self._receiving: Receiving | None = None
+        self._receiving: Receiver | None = None
         self._data_timer: asyncio.TimerHandle | None = None
         self._reset_at = 0.0
 
@@ -117,8 +126,8 @@ class SmtpProtocol(SMTP):
         finally:
             self.waiting_since = None
 
-    async def receive(self, receiving: Receiving, seconds: float) -> None:
-        """Read message data up to the final dot, for at most `seconds`; octets that follow it are the next commands."""
+    async def receive(self, receiving: Receiver, seconds: float) -> None:
+        """Read message data up to its end, for at most `seconds`; octets that follow it are the next commands."""
         self._receiving = receiving
         self._data_timer = self.loop.call_later(seconds, self._timeout_cb)
         buffered = self._reader._buffer

@@ -11,6 +11,7 @@ from mailkit.net.tls_versions import negotiated
 from mailkit.process.report import report
 from queue_worker_api.wire import Origin
 from smtp_gateway import metrics, replies
+from smtp_gateway.smtp.chunks import Chunks
 from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.protocol import SmtpProtocol
 from smtp_gateway.smtp.receiving import Receiving
@@ -39,6 +40,7 @@ class SmtpSession(SmtpProtocol):
         self.helo = ""
         self.extended = False
         self.transaction = Transaction()
+        self.chunks: Chunks | None = None
         self.conduct = context.limits.conduct(peer.address)
         self.busy = False
         self._gauge = metrics.SESSIONS.labels(peer.listener)
@@ -57,6 +59,7 @@ class SmtpSession(SmtpProtocol):
         if self in self.context.sessions.open:
             self.context.sessions.open.discard(self)
             self._gauge.dec()
+        self.forget_transaction()
         super().connection_lost(error)
 
     def end(self, reply: Reply) -> None:
@@ -164,8 +167,15 @@ class SmtpSession(SmtpProtocol):
 
     def greeted(self, name: str, *, extended: bool) -> None:
         """Keep the client's name of EHLO (`extended`) or HELO; both end a transaction (RFC 5321 4.1.4)."""
-        self.transaction = Transaction()
+        self.forget_transaction()
         self.helo, self.extended = name, extended
+
+    def forget_transaction(self) -> None:
+        """Begin a new transaction; what chunks (RFC 3030) of the present one hold is released."""
+        self.transaction = Transaction()
+        if self.chunks is not None:
+            self.chunks.drop()
+            self.chunks = None
 
     def may_log_in(self) -> bool:
         """Return True if AUTH is available: under TLS, or without it if the operator allows that."""
@@ -227,6 +237,12 @@ class SmtpSession(SmtpProtocol):
         if self.login is not None:
             return Origin(self.peer.listener, self.cipher(), self.helo, "auth", self.login.address or "")
         return Origin(self.peer.listener, self.cipher(), self.helo)
+
+    async def read_chunk(self, chunks: Chunks, size: int) -> None:
+        """Read a chunk of `size` octets."""
+        chunks.begin(size)
+        if size:
+            await self.receive(chunks, self.context.settings.smtp_data_seconds)
 
     def cipher(self) -> str:
         """Return the negotiated TLS version and cipher; "" without TLS, or if they are unknown."""

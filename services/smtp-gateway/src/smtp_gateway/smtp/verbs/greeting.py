@@ -5,7 +5,6 @@ from mailkit.net.tls_versions import negotiated, warn_of_old
 from smtp_gateway import replies
 from smtp_gateway.smtp.paths import client_name
 from smtp_gateway.smtp.session import SmtpSession
-from smtp_gateway.transaction import Transaction
 
 
 async def ehlo(session: SmtpSession, argument: str) -> None:
@@ -21,6 +20,8 @@ async def ehlo(session: SmtpSession, argument: str) -> None:
         "8BITMIME",
         "SMTPUTF8",
         "ENHANCEDSTATUSCODES",
+        "CHUNKING",
+        f"LIMITS RCPTMAX={settings.recipients_per_message}",  # RFC 9422; transactions of a connection have no limit
     ]
     if not session.tls and session.context.tls is not None:
         lines.append("STARTTLS")
@@ -50,6 +51,6 @@ async def starttls(session: SmtpSession, argument: str) -> None:
     session.tls = True
     warn_of_old(negotiated(session.transport), session.peer.listener, session.peer.address)
     session.helo, session.extended, session.login = "", False, None
-    session.transaction = Transaction()
+    session.forget_transaction()
     session.reset_timer()
     return session.drain_if_due()

@@ -20,6 +20,8 @@ async def _rcpt(session: SmtpSession, argument: str) -> Reply:
     transaction, settings = session.transaction, session.context.settings
     if transaction.mail_from is None:
         return replies.MAIL_FIRST
+    if session.chunks is not None:
+        return replies.CHUNKS_BEGAN
     path = parse_rcpt(argument, strict=settings.smtp_strict)
     if path is None or not path.address:
         return replies.RCPT_SYNTAX

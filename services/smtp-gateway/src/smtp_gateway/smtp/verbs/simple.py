@@ -2,13 +2,12 @@
 
 from smtp_gateway import replies
 from smtp_gateway.smtp.session import SmtpSession
-from smtp_gateway.transaction import Transaction
 
 
 async def rset(session: SmtpSession, argument: str) -> None:
     if argument:
         return await session.say(replies.NO_ARGUMENT, "RSET")
-    session.transaction = Transaction()
+    session.forget_transaction()
     await session.say(replies.OK, junk=True)
     return session.drain_if_due()
 

@@ -1,0 +1,71 @@
+"""What follows the last octet of a message, after DATA and BDAT alike: its content is checked and it is handed over."""
+
+import asyncio
+import time
+
+from auth_api.wire import RecipientQuestion
+from mailkit.mail.header import Header, header_of
+from mailkit.mail.reply import Reply
+from queue_worker_api.wire import SubmissionRecipient
+from smtp_gateway import metrics, replies
+from smtp_gateway.policy import content
+from smtp_gateway.smtp.session import SmtpSession
+from smtp_gateway.trace import from_clause
+from smtp_gateway.transaction import Transaction
+
+
+async def finish(session: SmtpSession, found: bytes | Reply) -> Reply:
+    """End the transaction with the message `found`, or the reply that refuses it; return the reply."""
+    started = time.perf_counter()
+    transaction = session.transaction
+    session.transaction = Transaction()
+    reply = found if isinstance(found, Reply) else await _take(session, transaction, found)
+    metrics.DATA_END_SECONDS.observe(time.perf_counter() - started)
+    return reply
+
+
+async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> Reply:
+    """Check the content and hand the message over; return the reply to the final dot."""
+    context, settings = session.context, session.context.settings
+    body = content.repaired(
+        body, nul=settings.smtp_strip_nul, bare_lf=settings.smtp_repair_bare_lf and transaction.relay is not None
+    )
+    if len(body) > settings.max_message_bytes:  # the repair adds octets
+        return replies.TOO_BIG
+    returning = {target.loop_address.lower() for target in transaction.targets.values()}
+    header = Header(header_of(body, settings.max_header_bytes))
+    refusal = content.refusal(body, header, returning)
+    if refusal is not None:
+        return refusal
+    if transaction.sender_local:
+        transaction.sender_target = await _sender_target(session, transaction.mail_from or "")
+    origin = session.origin(transaction)
+    clause = from_clause(
+        session.helo,
+        session.peer.address,
+        extended=session.extended,
+        tls=session.tls,
+        cipher=origin.tls,
+        login=session.login is not None,
+    )
+    # shielded: a message read to its end is handed over even if the client disconnects (decision 2)
+    work = asyncio.ensure_future(
+        context.acceptor.accept(
+            transaction, body, header, clause, session.peer.address, origin, complete=transaction.relay is not None
+        )
+    )
+    reply = await asyncio.shield(work)
+    if reply.code == 250:
+        session.conduct.accepted()
+        metrics.ACCEPTED.labels(session.peer.listener).inc()
+        metrics.TRANSACTIONS.labels(transaction.relay.how if transaction.relay else "none").inc()
+    return reply
+
+
+async def _sender_target(session: SmtpSession, sender: str) -> SubmissionRecipient | None:
+    """Return the target of a bounce to a local sender, if any: the queue makes no look-ups later (decision 5)."""
+    targets = await session.context.recipients.targets(RecipientQuestion(sender, "", None, None))
+    if not targets:
+        return None
+    first = next((t for t in targets if t.mailbox_id), targets[0])
+    return SubmissionRecipient(first.address, sender, first.mailbox_id, first.quota_limit, first.limit_version)
