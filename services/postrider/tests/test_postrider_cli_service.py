@@ -85,6 +85,17 @@ def test_a_mailbox_from_its_first_to_its_last_day(service: Run, domain: str) -> 
     assert not logs_in("first password")
     assert service.cli("mailbox", "disable", address)["state"] == "disabled"
     wait_for(lambda: not logs_in(" spaces stay "), 5)
+    held = {"kind": "disabled", "value": made["id"]}
+    (pause,) = service.cli("queue", "pauses")
+    assert pause.items() >= held.items() and pause["reason"] == "the mailbox is disabled"
+    service.cli("mailbox", "enable", address)
+    assert service.cli("queue", "pauses") == []
+    service.cli("mailbox", "enable", address)
+    service.cli("mailbox", "disable", address)
+    assert service.cli("queue", "resume", "--account", made["id"]).items() >= held.items()
+    assert "no such pause" in refused(service, "queue", "resume", "--account", made["id"])
+    service.cli("mailbox", "disable", "--no-hold-queue", address)
+    assert service.cli("queue", "pauses") == []
     service.cli("mailbox", "enable", address)
     wait_for(lambda: logs_in(" spaces stay "), 5)
 

@@ -147,13 +147,22 @@ async def test_a_paused_destination_waits_whatever_is_accepted_later(world, admi
     assert "d@far.test" in before and len(after) == 1
 
 
-async def test_a_paused_account_waits_for_mailboxes_of_ours_too(world, admin):
+@pytest.mark.parametrize("kind", ["account", "disabled"])
+async def test_a_paused_account_waits_for_mailboxes_of_ours_too(world, admin, kind):
     account, here = new_id(), world.mailbox("b@here.test")
     mine = world.message("b@far.test", here, account=account)
-    before, after = await paused(
-        world, admin, "account", account.hex, mine, world.message("c@far.test", account=new_id())
-    )
+    before, after = await paused(world, admin, kind, account.hex, mine, world.message("c@far.test", account=new_id()))
     assert before == {"c@far.test"} and len(after) == 2
+
+
+async def test_an_operators_pause_of_an_account_outlives_the_one_of_its_disabled_mailbox(world, admin):
+    account = new_id()
+    queue_id = await world.deferred("b@far.test", account=account)
+    await admin.pause("account", account.hex, reason="a spam run")
+    await admin.pause("disabled", account.hex)
+    await admin.resume("disabled", account.hex)
+    shown = await admin.show_message(queue_id)
+    assert [(p["kind"], p["reason"]) for p in shown["pauses"]] == [("account", "a spam run")]
 
 
 async def test_everything_is_paused(world, admin):
@@ -179,7 +188,7 @@ async def test_pauses_are_shown_where_they_apply(world, admin):
     await admin.resume("destination", "else.test")
     with pytest.raises(NotFound):
         await admin.resume("destination", "else.test")
-    for kind, value in (("all", "x"), ("destination", None), ("account", "anna@here.test")):
+    for kind, value in (("all", "x"), ("destination", None), ("account", "anna@here.test"), ("disabled", "x")):
         with pytest.raises(BadRequest):
             await admin.pause(kind, value)
 

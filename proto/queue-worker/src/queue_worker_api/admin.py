@@ -71,7 +71,7 @@ class QueueAdmin(ServiceClient):
             yield page
 
     async def list_pauses(self) -> list[Record]:
-        """Return all pauses: kind (all, destination, account), value, since, reason."""
+        """Return all pauses: kind (all, destination, account, disabled), value, since, reason."""
         found: list[Record] = []
         while True:
             last = found[-1] if found else {"kind": None, "value": None}
@@ -81,7 +81,7 @@ class QueueAdmin(ServiceClient):
                 return found
 
     async def pause(self, kind: str, value: str | None, **more: Any) -> Record:
-        """Let mail of a destination, of an account (a mailbox's id), or all mail wait."""
+        """Let mail of a destination, of an account or a disabled one (a mailbox's id), or all mail wait."""
         return cast(Record, await self.json("PUT", "/v1/queue/pauses", {"kind": kind, "value": value, **more}))
 
     async def resume(self, kind: str, value: str | None, **more: Any) -> Record:

@@ -97,12 +97,12 @@ def call(client_type: Any, name: str, work: Callable[[Any], Awaitable[T]]) -> T:
         fail(f"{url} does not answer as a Postrider service does ({type(error).__name__})")
 
 
-async def gone(deletion: Awaitable[None]) -> None:
-    """Await `deletion`; accept that another command, or an earlier try whose answer was lost, has already done it."""
+async def gone(deletion: Awaitable[T]) -> T | None:
+    """Await `deletion`; None if another command, or an earlier try whose answer was lost, has already done it."""
     try:
-        await deletion
+        return await deletion
     except NotFound:
-        pass
+        return None
 
 
 def auth(work: Callable[[Any], Awaitable[T]]) -> T:

@@ -12,10 +12,12 @@ from postrider.commands.common import (
     gone,
     mailstore,
     parse_size,
+    queue,
     read_password,
     show,
     table,
 )
+from postrider.commands.progress import actor
 
 app = typer.Typer(help="Mailboxes: addresses that can log in.", no_args_is_help=True)
 
@@ -100,12 +102,27 @@ def quota(address: str, size: str, json: Json = False) -> None:
 
 
 @app.command("disable")
-def disable(address: str, json: Json = False) -> None:
-    """Forbid logins and relaying; mail is still accepted."""
-    show(auth(lambda client: client.disable_mailbox(address)), json, f"{address} is disabled")
+def disable(
+    address: str,
+    hold_queue: Annotated[
+        bool,
+        typer.Option("--hold-queue/--no-hold-queue", help="Let what it has in the queue wait until it is enabled."),
+    ] = True,
+    json: Json = False,
+) -> None:
+    """Forbid logins and relaying, and hold what the mailbox sent and is still queued; mail to it is still accepted."""
+    if hold_queue:
+        endpoint("QUEUE")  # checked before the first step, not between two
+    record = auth(lambda client: client.disable_mailbox(address))
+    if hold_queue:
+        queue(lambda client: client.pause("disabled", record["id"], reason="the mailbox is disabled", actor=actor()))
+    show(record, json, f"{address} is disabled" + ", and its mail in the queue is held" * hold_queue)
 
 
 @app.command("enable")
 def enable(address: str, json: Json = False) -> None:
-    """Enable a mailbox again after `disable`."""
-    show(auth(lambda client: client.enable_mailbox(address)), json, f"{address} is enabled")
+    """Enable a mailbox again after `disable`; its mail in the queue is tried within seconds."""
+    endpoint("QUEUE")
+    record = auth(lambda client: client.enable_mailbox(address))
+    queue(lambda client: gone(client.resume("disabled", record["id"], actor=actor())))
+    show(record, json, f"{address} is enabled")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import typer
 
+from mailkit.errors import NotFound
 from postrider.commands import common, progress
 from postrider.commands.common import Json, fail, show, table
 
@@ -212,10 +213,19 @@ def pause(
 
 @app.command("resume")
 def resume(destination: Destination = "", account: Account = "", every: All = False, json: Json = False) -> None:
-    """End a pause; what is due is tried within seconds."""
+    """End a pause; what is due is tried within seconds. Of an account, also that of its disabled mailbox."""
     kind, value = _target(destination, account, every)
-    ended = common.queue(lambda client: client.resume(kind, value, actor=progress.actor()))
+    ended = common.queue(lambda client: _end(client, kind, value))
     show(ended, json, f"resumed: {ended['kind']} {ended['value']}")
+
+
+async def _end(client: Any, kind: str, value: str | None) -> dict[str, Any]:
+    kinds = ("disabled", "account") if kind == "account" else (kind,)
+    ended = [await common.gone(client.resume(each, value, actor=progress.actor())) for each in kinds]
+    found: dict[str, Any] | None = next((each for each in reversed(ended) if each is not None), None)
+    if found is None:
+        raise NotFound("there is no such pause")
+    return found
 
 
 @app.command("pauses")

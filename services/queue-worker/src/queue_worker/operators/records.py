@@ -197,7 +197,8 @@ class PauseRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["all", "destination", "account"]
+    kind: Literal["all", "destination", "account", "disabled"]
+    """`disabled`: an account's, because its mailbox is disabled; an operator's own pause of the account is apart from it."""
     value: Text | None = None
     """The domain or the mailbox's id; none for all."""
     reason: Text = "not given"
@@ -208,7 +209,7 @@ class PauseRequest(BaseModel):
         """Return the value as it is stored. Raises BadRequest."""
         if (self.kind == "all") == bool(self.value):
             raise BadRequest("a destination is a domain, an account is a mailbox's id, and all has no value")
-        if self.kind != "account":
+        if self.kind not in ("account", "disabled"):
             return (self.value or "").lower()
         try:
             return str(UUID(self.value or ""))

@@ -61,5 +61,5 @@ delete from queue.pause where kind = $1 and value = $2 returning kind, value, si
 -- name: pauses_of
 -- Pauses that keep a message of account $1 from the domains $2.
 select kind, value, since, reason from queue.pause
- where kind = 'all' or kind = 'account' and value = $1::uuid::text or kind = 'destination' and value = any($2::text[])
+ where kind = 'all' or kind in ('account', 'disabled') and value = $1::uuid::text or kind = 'destination' and value = any($2::text[])
  order by kind, value

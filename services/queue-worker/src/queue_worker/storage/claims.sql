@@ -8,7 +8,7 @@ with c as (
              + (select count(*) from queue.pause
                  where kind = 'destination' and value = lower(substr(r.address, length(r.address) - position('@' in reverse(r.address)) + 2)))
              + (select count(*) from queue.pause p join queue.message m on p.value = m.account::text
-                 where m.id = r.message_id and p.kind = 'account') = 0)
+                 where m.id = r.message_id and p.kind in ('account', 'disabled')) = 0)
      order by due limit $4 for update skip locked
 ), u as (
     update queue.recipient r
@@ -26,7 +26,7 @@ select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce
 select destination, flow, min(due) as due, max(due) as last, count(*) as recipients,
        (select count(*) from queue.pause where kind = 'all') > 0
        or (select count(*) from queue.pause where kind = 'destination' and value = r.destination) > 0
-       or (select count(*) from queue.pause where kind = 'account' and value = r.flow::text) > 0 as paused
+       or (select count(*) from queue.pause where kind in ('account', 'disabled') and value = r.flow::text) > 0 as paused
   from (select destination, flow, due from queue.recipient
          where destination <> '' and due > $2 and due <= $1 order by due fetch first ($3::int) rows with ties) r
  group by destination, flow
@@ -52,7 +52,7 @@ with s as materialized (
       ) r
      where (select count(*) from queue.pause where kind = 'all') = 0
        and (select count(*) from queue.pause where kind = 'destination' and value = d.destination) = 0
-       and (select count(*) from queue.pause where kind = 'account' and value = d.flow::text) = 0
+       and (select count(*) from queue.pause where kind in ('account', 'disabled') and value = d.flow::text) = 0
 ), u as (
     update queue.recipient r
        set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false, held_at = null,

@@ -136,8 +136,8 @@ pause = Table(
     time("since"),
     Column("reason", Text, nullable=False),
     PrimaryKeyConstraint("kind", "value", name="pause_pkey"),
-    CheckConstraint("kind in ('all', 'destination', 'account')", name="pause_kind"),
-    comment="Destinations and accounts whose mail is not tried; all: no mail is",
+    CheckConstraint("kind in ('all', 'destination', 'account', 'disabled')", name="pause_kind"),
+    comment="Destinations and accounts whose mail is not tried; disabled: of a disabled mailbox; all: no mail is",
 )
 #: What triggers on `recipient` note of each statement; a measurement makes one row of all.
 depth_change = Table(
