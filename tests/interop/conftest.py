@@ -1,6 +1,7 @@
 """One running service for the interop tests, with two mailboxes."""
 
 from collections.abc import Iterator
+from itertools import count, islice
 from typing import NamedTuple
 
 import pytest
@@ -46,8 +47,9 @@ class Pair(NamedTuple):
 @pytest.fixture(scope="session")
 def pair(run: Run) -> Iterator[Pair]:
     """Two thousand messages, made by hand and generated, and those of docs/dovecot.md."""
-    made = [stored(message) for message in corpus() if message] + [generate(seed) for seed in range(300)]
-    made += [generated(number) for number in range(2000 - len(made))]
+    # a message of no octets cancels APPEND (RFC 3502 6.3.11)
+    made = [message for message in [*map(stored, corpus()), *map(generate, range(300))] if message]
+    made += islice(filter(None, map(generated, count())), 2000 - len(made))
     messages = made + [row.message for row in listed()]
     theirs = Dovecot(messages)
     ours = Postrider(run, run.mailbox(run.domain()), messages)

@@ -50,8 +50,8 @@ class Session:
         """Return the untagged answers to one command, which has to succeed."""
         self.writer.write(b"t " + text + b"\r\n")
         self.writer.flush()
-        answer, _, tagged = self._answer().rpartition(b"t OK")
-        assert tagged, (text, answer)
+        answer, success, tagged = self._answer().rpartition(b"t OK")
+        assert success, (text, tagged)
         return answer
 
     def fetch(self, number: int, items: bytes) -> dict[bytes, bytes]:
