@@ -203,6 +203,14 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
         "mailstore",
         "frontend",
         "POST",
+        "/v1/folders/days",
+        1,
+        lambda b, n: mailstore.DaysQuestion(b.mailbox_id(b.full), 1, 0),
+    ),
+    (
+        "mailstore",
+        "frontend",
+        "POST",
         "/v1/messages/store-unchanged",
         10_000,
         lambda b, n: mailstore.ConditionalStore(b.mailbox_id(b.full), 1, _ranges(n), "add", ["\\Seen"], 1, new_id()),
@@ -465,6 +473,7 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("auth", "DELETE", "/v1/grants/{grant_id}", "/v1/grants/{long}", lambda n: None),
     ("queue-worker", "GET", "/v1/queue", "/v1/queue?limit=10000&recipient={long}", lambda n: None),
     ("queue-worker", "GET", "/v1/queue/{queue_id}", "/v1/queue/{long}", lambda n: None),
+    ("queue-worker", "GET", "/v1/trace", "/v1/trace?limit=1000&address={long}", lambda n: None),
     (
         "queue-worker",
         "POST",
