@@ -275,6 +275,7 @@ SMTP = {
     "ENHANCEDSTATUSCODES": ["NOOP"],
     "CHUNKING": ["BDAT x"],  # 521: no size
     "LIMITS": ["NOOP"],
+    "DSN": ["MAIL FROM:<> RET=HDRS ENVID=x"],
     "STARTTLS": ["STARTTLS"],
     "AUTH": ["AUTH PLAIN $", "AUTH LOGIN ~"],
     "HELP": ["HELP"],

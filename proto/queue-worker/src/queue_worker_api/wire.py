@@ -30,6 +30,10 @@ class SubmissionRecipient(Wire):
     quota_limit: int = 0
     limit_version: int = 0
     via: str = ""
+    notify: str = ""
+    """NOTIFY as the client gave it, in capitals (RFC 3461 4.1); "" if it gave none."""
+    orcpt: str = ""
+    """ORCPT as the client gave it, in xtext (RFC 3461 4.2); "" if it gave none."""
 
     @property
     def loop_address(self) -> str:
@@ -71,6 +75,10 @@ class Submission(Wire):
     """Where a bounce to a local sender goes, since the queue makes no look-ups in auth (decision 5); None: by MX."""
     origin: Origin = Origin()
     """From where it came, for the trace."""
+    ret: str = ""
+    """RET: FULL or HDRS (RFC 3461 4.3); "" if the client gave none."""
+    envid: str = ""
+    """ENVID in xtext (RFC 3461 4.4); "" if the client gave none."""
 
 
 class SubmissionList(Wire):

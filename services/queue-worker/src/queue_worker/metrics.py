@@ -23,7 +23,9 @@ ENDED = from_zero(
     KINDS,
     ENDS,
 )
-BOUNCED = Counter("postrider_queue_bounced_total", "Bounces queued")
+BOUNCED = Counter(
+    "postrider_queue_bounced_total", "Bounces, and reports of deliveries that senders asked for (RFC 3461), queued"
+)
 BOUNCE_FAILED = Counter(
     "postrider_queue_bounce_failed_total", "Bounces that could not be delivered; they are never bounced"
 )

@@ -58,6 +58,17 @@ class QueueEntry(msgspec.Struct, frozen=True):
     header_id: str | None = None
     """Message-ID of the header, for the trace."""
     bounce_of: UUID | None = None
+    asked: tuple["DsnRequest", ...] = ()
+    """What the client asked for each recipient, in order; empty if it asked nothing (RFC 3461)."""
+
+
+class DsnRequest(msgspec.Struct, frozen=True):
+    """What a client asked about notifications of one recipient (RFC 3461 4), each "" if it did not."""
+
+    notify: str
+    orcpt: str
+    ret: str
+    envid: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +108,11 @@ class Claim:
     """The attempt before this one may have sent its final dot, and no reply was recorded."""
     due: datetime = EVER
     """When the recipient had become due."""
+    notify: str = ""
+    orcpt: str = ""
+    ret: str = ""
+    envid: str = ""
+    """The client's wishes about notifications (`DsnRequest`)."""
 
     @property
     def key(self) -> Key:
@@ -148,6 +164,8 @@ class Result:
     tls: str | None = None
     reached: bool = True
     """Whether a host of the domain answered."""
+    passed: bool = False
+    """Whether the host took over what the client asked about notifications (RFC 3461 5.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +194,18 @@ class Decision:
 
     @property
     def bounces(self) -> bool:
-        """Whether the recipient is given up and there is a sender to notify."""
-        return self.gives_up and "@" in self.claim.mail_from
+        """Whether the recipient is given up and there is a sender to notify, who did not ask for no such notice (RFC 3461 4.1)."""
+        return self.gives_up and "@" in self.claim.mail_from and self._wanted("FAILURE", default=True)
+
+    @property
+    def notifies(self) -> bool:
+        """Whether the sender is notified: of a failure, or as asked of a delivery that no other host reports (RFC 3461 5.2.2)."""
+        if self.outcome is not Outcome.delivered:
+            return self.bounces
+        return not self.result.passed and "@" in self.claim.mail_from and self._wanted("SUCCESS", default=False)
+
+    def _wanted(self, event: str, *, default: bool) -> bool:
+        return event in self.claim.notify.split(",") if self.claim.notify else default
 
 
 #: The reason given with 5.4.6.

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -27,6 +28,22 @@ async def test_a_delivery_says_what_the_host_said(outside, far):
     assert (result.outcome, result.status, result.remote_host) == (Outcome.delivered, "2.6.0", "mx10.far.test")
     assert result.diagnostic == result.text == "250-2.6.0 queued 250 2.6.0 as 17"
     assert result.tls is None
+
+
+@pytest.mark.parametrize("offered", [True, False])
+async def test_what_the_sender_asked_about_notifications_is_passed_on_where_it_is_understood(outside, far, offered):
+    far.behaviour.extensions = ["PIPELINING", *["DSN"] * offered]
+    message = outside.message("b@far.test", "c@far.test")
+    asked = {"ret": "HDRS", "envid": "x+2By", "notify": "SUCCESS,DELAY", "orcpt": "rfc822;d@else.test"}
+    recipients = [replace(message.recipients[0], **asked), replace(message.recipients[1], ret="HDRS", envid="x+2By")]
+    results = await outside.deliver(replace(message, recipients=recipients))
+    assert {(o.outcome, o.passed) for o in results.values()} == {(Outcome.delivered, offered)}
+    more = (" RET=HDRS ENVID=x+2By", " NOTIFY=SUCCESS,DELAY ORCPT=rfc822;d@else.test") if offered else ("", "")
+    assert far.commands[1:4] == [
+        "MAIL FROM:<a@here.test>" + more[0],
+        "RCPT TO:<b@far.test>" + more[1],
+        "RCPT TO:<c@far.test>",
+    ]
 
 
 async def test_ten_megabytes(outside, far):

@@ -67,6 +67,8 @@ class Acceptor:
             transaction.smtputf8,
             transaction.sender_target,
             origin,
+            transaction.ret,
+            transaction.envid,
         )
         try:
             if len(submission.body) > LARGE_BODY:

@@ -16,6 +16,9 @@ class Transaction:
     declared_size: int = 0
     eight_bit: bool = False
     smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""
+    """RET and ENVID (RFC 3461), "" if not given."""
     sender_local: bool = False
     relay: RelayRight | None = None
     sender_target: SubmissionRecipient | None = None
@@ -24,11 +27,18 @@ class Transaction:
     targets: dict[UUID | str, SubmissionRecipient] = field(default_factory=dict)
     """Final targets of the recipients; one that is reached twice gets one copy."""
 
-    def add(self, written: str, targets: Sequence[Target], most: int) -> bool:
+    def add(self, written: str, targets: Sequence[Target], most: int, notify: str = "", orcpt: str = "") -> bool:
         """Add a recipient and its targets; False, with nothing added, if there would be more than `most` targets."""
         new = {
             key: SubmissionRecipient(
-                target.address, written, target.mailbox_id, target.quota_limit, target.limit_version, target.via
+                target.address,
+                written,
+                target.mailbox_id,
+                target.quota_limit,
+                target.limit_version,
+                target.via,
+                notify,
+                orcpt,
             )
             for target in targets
             if (key := target.mailbox_id or target.address.lower()) not in self.targets

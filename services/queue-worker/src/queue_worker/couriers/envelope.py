@@ -30,6 +30,12 @@ def path(address: str) -> str:
     return '"' + _SPECIAL.sub(r"\\\1", local) + '"@' + domain
 
 
+def asked(recipient: Claim) -> str:
+    """Return NOTIFY and ORCPT as they came, to be passed on to a host that offers DSN (RFC 3461 5.2.1)."""
+    text = f" NOTIFY={recipient.notify}" if recipient.notify else ""
+    return f"{text} ORCPT={recipient.orcpt}" if recipient.orcpt and recipient.orcpt.isascii() else text
+
+
 class Envelope:
     """`message` for those `recipients` that can be named to a host with these `extensions`; the others are `unable`.
 
@@ -47,7 +53,7 @@ class Envelope:
         self.rcpts: list[str] = []
         self.unable: list[tuple[Claim, str]] = []
         """Recipients and the reason: "utf8" (RFC 6531 3.4: the host cannot take the address) or "path" (it is malformed)."""
-        utf8 = "SMTPUTF8" in extensions
+        utf8, dsn = "SMTPUTF8" in extensions, "DSN" in extensions
         try:
             sender = path(message.mail_from)
         except BadPath:
@@ -59,7 +65,7 @@ class Envelope:
                 self.unable.append((recipient, "utf8"))
                 continue
             try:
-                self.rcpts.append(f"RCPT TO:<{path(recipient.address)}>")
+                self.rcpts.append(f"RCPT TO:<{path(recipient.address)}>{asked(recipient) if dsn else ''}")
             except BadPath:
                 self.unable.append((recipient, "path"))
                 continue
@@ -71,6 +77,10 @@ class Envelope:
             self.mail += " BODY=8BITMIME"  # not offered: eight bits are sent all the same, as qmail does
         if utf8 and (message.smtputf8 or not (sender.isascii() and all(r.address.isascii() for r in self.recipients))):
             self.mail += " SMTPUTF8"
+
+        if dsn and self.recipients:  # the same for all recipients of a message
+            first = self.recipients[0]
+            self.mail += f" RET={first.ret}" * bool(first.ret) + f" ENVID={first.envid}" * bool(first.envid)
 
     @property
     def replies(self) -> int:

@@ -216,7 +216,8 @@ class Transfer:
             ledger.report(message, [trouble.in_doubt(r, talk.host, str(error)) for r in accepted])
             raise Broken(None, trouble.lost(talk.host, str(error))) from None
         talk.needs_rset = False
-        ledger.report(message, [trouble.of_dot(r, talk.host, reply, talk.tls) for r in accepted])
+        passed = "DSN" in talk.extensions
+        ledger.report(message, [trouble.of_dot(r, talk.host, reply, talk.tls, passed) for r in accepted])
         if 300 <= reply.code < 400:
             raise Broken(None, trouble.refused_session(talk.host, ".", reply))
         return following

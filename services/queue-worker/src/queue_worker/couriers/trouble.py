@@ -123,10 +123,10 @@ def too_many(reply: RemoteReply) -> bool:
     return status != "5.3.4" if reply.code == 552 else status[1:4] != ".3."
 
 
-def of_dot(recipient: Claim, host: str, reply: RemoteReply, tls: str | None) -> Result:
-    """Return the result of a reply to the final dot. A 3xx is not valid there: whether the host has the mail is unknown."""
+def of_dot(recipient: Claim, host: str, reply: RemoteReply, tls: str | None, passed: bool = False) -> Result:
+    """Return the result of a reply to the final dot. `passed`: see Result. A 3xx is not valid there: whether the host has the mail is unknown."""
     if 200 <= reply.code < 300:
-        return Result(recipient, Outcome.delivered, reply.status, reply.text, host, reply.text, tls)
+        return Result(recipient, Outcome.delivered, reply.status, reply.text, host, reply.text, tls, passed=passed)
     if reply.code < 400:
         return in_doubt(recipient, host, f"it said {reply.text!r}")
     return of_recipient(recipient, host, ".", reply, tls)

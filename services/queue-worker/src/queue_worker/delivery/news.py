@@ -29,7 +29,7 @@ def log_and_count(decisions: Sequence[Decision], bounces: Sequence[QueueEntry], 
             log.info(outcome.value, queue_id=claim.message_id, n=claim.n, due=decision.due, text=result.text)
         else:
             log.info(outcome.value, queue_id=claim.message_id, n=claim.n, status=result.status, text=decision.text)
-            if not decision.bounces:  # a failed bounce, or no sender to notify: never bounced
+            if "@" not in claim.mail_from:  # a failed bounce, or no sender to notify: never bounced
                 metrics.BOUNCE_FAILED.inc()
                 log.warning("bounce_failed", queue_id=claim.message_id, n=claim.n, status=result.status)
     for labels, count in ended.items():

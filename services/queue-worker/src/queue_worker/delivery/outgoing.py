@@ -66,4 +66,5 @@ def cleaned(result: Result) -> Result:
         result.diagnostic and clean(result.diagnostic),
         result.tls,
         result.reached,
+        result.passed,
     )

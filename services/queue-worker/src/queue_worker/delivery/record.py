@@ -117,7 +117,7 @@ class Recorder:
             if done:
                 await transaction.lock(ids)
                 written = await transaction.finish(done, now)
-                lost = {d.claim.message_id for d in done if d.bounces and d.claim not in written}
+                lost = {d.claim.message_id for d in done if d.notifies and d.claim not in written}
                 # only some recipients of these messages passed the fence, and their bounces would name the others too
                 entries = [e for message_id, e in bounces.items() if message_id not in lost]
                 if len(entries) < len(bounces):
@@ -136,10 +136,10 @@ class Recorder:
     async def _bounces(
         self, done: list[Decision], now: datetime, only: set[UUID] | None = None
     ) -> dict[UUID, QueueEntry]:
-        """Make one bounce per message for all its recipients given up now, by the message's id. `only`: for these messages."""
+        """Make one notice per message for all its recipients that are finished now, by the message's id. `only`: for these messages."""
         failed: dict[UUID, list[tuple[Result, str]]] = {}
         for d in done:
-            if d.bounces and (only is None or d.claim.message_id in only):
+            if d.notifies and (only is None or d.claim.message_id in only):
                 failed.setdefault(d.claim.message_id, []).append((d.result, d.text))
         if not failed:
             return {}

@@ -6,7 +6,7 @@ from uuid import UUID
 from mailkit.ids import new_id
 from mailkit.mail.header import Header, header_of
 from queue_worker.intake.flows import flow_of
-from queue_worker.models import NO_FLOW, NewRecipient, Pair, QueueEntry
+from queue_worker.models import NO_FLOW, DsnRequest, NewRecipient, Pair, QueueEntry
 from queue_worker_api.wire import Submission
 
 #: Octets of a message in which its Message-ID is looked for, and the longest one stored (RFC 5322 2.1.1).
@@ -35,6 +35,7 @@ def entry(submission: Submission, *, bounce_of: UUID | None = None) -> QueueEntr
         s.origin,
         _header_id(s.body),
         bounce_of,
+        _asked(s),
     )
 
 
@@ -62,6 +63,13 @@ def _recipients(submission: Submission, flow: UUID) -> tuple[NewRecipient, ...]:
         )
         for n, r in enumerate(recipients)
     )
+
+
+def _asked(submission: Submission) -> tuple[DsnRequest, ...]:
+    s = submission
+    if not (s.ret or s.envid or any(r.notify or r.orcpt for r in s.recipients)):
+        return ()
+    return tuple(DsnRequest(r.notify, r.orcpt, s.ret, s.envid) for r in s.recipients)
 
 
 def destination(address: str) -> str:

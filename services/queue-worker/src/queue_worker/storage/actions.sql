@@ -44,8 +44,10 @@ with s as materialized (
     returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.mailbox_id, r.attempt, r.tries,
               r.status, r.reply, r.remote_host, r.diagnostic
 )
-select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce,
+       coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid
   from u join queue.message m on m.id = u.message_id
+  left join queue.asked a on a.message_id = u.message_id and a.n = u.n
 
 -- name: pauses
 select kind, value, since, reason from queue.pause where (kind, value) > ($1, $2) order by kind, value limit $3

@@ -17,8 +17,10 @@ with c as (
     returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.quota_limit, r.limit_version, r.attempt,
               r.tries, r.looped, c.due
 )
-select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce,
+       coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid
   from u join queue.message m on m.id = u.message_id
+  left join queue.asked a on a.message_id = u.message_id and a.n = u.n
 
 -- name: due_destinations
 -- The pairs of domain and flow of the first $3 remote recipients that became due after $2, and of those that became due at
@@ -61,8 +63,10 @@ with s as materialized (
     returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.attempt, r.tries,
               r.looped, r.via, c.due, c.was_sent
 )
-select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.eight_bit, m.smtputf8, m.bounce
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.eight_bit, m.smtputf8, m.bounce,
+       coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid
   from u join queue.message m on m.id = u.message_id
+  left join queue.asked a on a.message_id = u.message_id and a.n = u.n
 
 -- name: renew
 -- Extend the leases of these attempts, except those that were taken over and those being written at the moment.

@@ -1,6 +1,7 @@
 """New messages with their recipients and bodies."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -44,8 +45,13 @@ async def insert(
     messages = [_message(entry) for entry in entries]
     recipients = [(e.queue_id, *msgspec.structs.astuple(r)) for e in entries for r in e.recipients]
     bodies, expires = bodies_of(entries), now + lifetime
-    rows = await entering.insert(connection, bodies, now, queries.enqueue, messages, recipients, now, expires)
-    return {row["id"] for row in rows}
+    asked = [(e.queue_id, n, *msgspec.structs.astuple(a)) for e in entries for n, a in enumerate(e.asked)]
+    async with connection.transaction() if asked else nullcontext():
+        rows = await entering.insert(connection, bodies, now, queries.enqueue, messages, recipients, now, expires)
+        new = {row["id"] for row in rows}
+        if asked := [row for row in asked if row[0] in new]:
+            await connection.execute(queries.note_asked, *zip(*asked, strict=True))
+    return new
 
 
 def _message(entry: QueueEntry) -> tuple[object, ...]:

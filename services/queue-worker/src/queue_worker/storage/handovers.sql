@@ -26,3 +26,8 @@ with t as (
       from unnest($2::queue.new_recipient[]) where (message_id in (select id from s)) is true
 )
 select id from s
+
+-- name: note_asked
+-- Insert what clients asked about notifications of recipients; few ask.
+insert into queue.asked (message_id, n, notify, orcpt, ret, envid)
+select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[])

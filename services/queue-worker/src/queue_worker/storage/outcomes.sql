@@ -61,10 +61,15 @@ select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, 'rem
 returning message_id, n
 
 -- name: drop_messages
--- Delete messages without recipients; their bodies lose the queue's reference.
-delete from queue.message m
- where m.id = any($1::uuid[]) and not exists (select from queue.recipient r where r.message_id = m.id)
-returning m.body_id, m.first_seen
+-- Delete messages without recipients, and what was asked about them; their bodies lose the queue's reference.
+with d as (
+    delete from queue.message m
+     where m.id = any($1::uuid[]) and not exists (select from queue.recipient r where r.message_id = m.id)
+    returning m.id, m.body_id, m.first_seen
+), a as (
+    delete from queue.asked a using d where a.message_id = d.id
+)
+select body_id, first_seen from d
 
 -- name: bounce_facts
 -- What a bounce needs of the message.

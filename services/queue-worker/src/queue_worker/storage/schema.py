@@ -127,6 +127,20 @@ recipient = Table(
     comment="Recipients under way; a row leaves for queue.finished",
 )
 
+#: What clients asked about notifications (RFC 3461): a row for each recipient of a message that came with such parameters.
+asked = Table(
+    "asked",
+    metadata,
+    Column("message_id", Uuid, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    Column("notify", Text, nullable=False),
+    Column("orcpt", Text, nullable=False),
+    Column("ret", Text, nullable=False),
+    Column("envid", Text, nullable=False),
+    PrimaryKeyConstraint("message_id", "n", name="asked_pkey"),
+    comment="Notifications that clients asked for (RFC 3461); rows leave with the message",
+)
+
 #: What operators let wait, mail that is accepted later included: claims leave it alone (docs/decisions/0066).
 pause = Table(
     "pause",

@@ -56,6 +56,8 @@ def _path(match: re.Match[str] | None, strict: bool) -> Path | None:
     parameters: dict[str, str | None] = {}
     for word in (match[2] or "").split():
         name, equals, value = word.partition("=")
+        if name.upper() in parameters:
+            return None
         parameters[name.upper()] = value if equals else None
     route = _ROUTE.match(match[1])
     address = match[1][route.end() :] if route else match[1]

@@ -21,6 +21,7 @@ async def ehlo(session: SmtpSession, argument: str) -> None:
         "SMTPUTF8",
         "ENHANCEDSTATUSCODES",
         "CHUNKING",
+        "DSN",
         f"LIMITS RCPTMAX={settings.recipients_per_message}",  # RFC 9422; transactions of a connection have no limit
     ]
     if not session.tls and session.context.tls is not None:

@@ -4,6 +4,7 @@ import time
 
 from mailkit.mail.reply import Reply
 from smtp_gateway import metrics, replies
+from smtp_gateway.smtp import dsn
 from smtp_gateway.smtp.paths import Path, parse_mail, size_of
 from smtp_gateway.smtp.session import SmtpSession
 from smtp_gateway.transaction import Transaction
@@ -52,7 +53,7 @@ async def _mail(session: SmtpSession, argument: str) -> Reply:
 
 
 def _parameters(path: Path, transaction: Transaction, largest: int) -> Reply | None:
-    """Set what the parameters declare (RFC 1870, RFC 6152, RFC 6531); return the reply that refuses one."""
+    """Set what the parameters declare (RFC 1870, RFC 3461, RFC 6152, RFC 6531); return the reply that refuses one."""
     for name, value in path.parameters.items():
         if name == "SIZE":
             size = size_of(value)
@@ -67,6 +68,14 @@ def _parameters(path: Path, transaction: Transaction, largest: int) -> Reply | N
             transaction.eight_bit = (value or "").upper() == "8BITMIME"
         elif name == "SMTPUTF8" and value is None:
             transaction.smtputf8 = True
+        elif name == "RET":
+            if (value or "").upper() not in dsn.RETS:
+                return replies.BAD_PARAMETER
+            transaction.ret = (value or "").upper()
+        elif name == "ENVID":
+            if not dsn.is_envid(value or ""):
+                return replies.BAD_PARAMETER
+            transaction.envid = value or ""
         elif name != "AUTH":  # RFC 4954 5: AUTH= is accepted and ignored
             return replies.UNKNOWN_PARAMETER
     if not path.address.isascii() and not transaction.smtputf8:

@@ -5,6 +5,7 @@ import time
 from auth_api.wire import RecipientQuestion
 from mailkit.mail.reply import Reply
 from smtp_gateway import metrics, replies
+from smtp_gateway.smtp import dsn
 from smtp_gateway.smtp.paths import parse_rcpt
 from smtp_gateway.smtp.session import SmtpSession
 
@@ -25,8 +26,14 @@ async def _rcpt(session: SmtpSession, argument: str) -> Reply:
     path = parse_rcpt(argument, strict=settings.smtp_strict)
     if path is None or not path.address:
         return replies.RCPT_SYNTAX
-    if path.parameters:
+    if path.parameters.keys() - {"NOTIFY", "ORCPT"}:
         return replies.UNKNOWN_PARAMETER
+    notify, orcpt = (path.parameters.get(name, "") or "" for name in ("NOTIFY", "ORCPT"))
+    notify = notify.upper()
+    if ("NOTIFY" in path.parameters and not dsn.is_notify(notify)) or (
+        "ORCPT" in path.parameters and not dsn.is_orcpt(orcpt)
+    ):
+        return replies.BAD_PARAMETER
     if not path.address.isascii() and not transaction.smtputf8:
         return replies.NEEDS_SMTPUTF8
     if len(transaction.recipients) >= settings.recipients_per_message:
@@ -37,6 +44,8 @@ async def _rcpt(session: SmtpSession, argument: str) -> Reply:
     refusal, targets = await session.context.recipients.check(question, transaction.declared_size)
     if refusal is not None:
         return refusal
-    if not transaction.add(path.address, targets, settings.targets_per_message):
+    if transaction.relay is None:
+        notify = dsn.without_success(notify)
+    if not transaction.add(path.address, targets, settings.targets_per_message, notify, orcpt):
         return replies.TOO_MANY_RECIPIENTS
     return replies.RECIPIENT_OK
