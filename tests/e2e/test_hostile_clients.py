@@ -161,7 +161,7 @@ COMMANDS = (
     b" ",
     b"\x00",
     b"QUIT x",
-    b"BDAT 5",
+    b"BDAT 0 LAST",
     b"rcpt to:<%s>",
     b"TURN",
 )
