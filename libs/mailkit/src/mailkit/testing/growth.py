@@ -17,7 +17,7 @@ Input = TypeVar("Input")
 
 #: Limit of the factor. Linear work doubles; the rest is for sorting and caches (up to 2.7 was seen beside other work). Work of
 #: the order n**1.5 grows by 2.83, quadratic work fourfold.
-MOST_GROWTH = 3.3
+MOST_GROWTH = 2.8
 LEAST_ROUNDS, MOST_ROUNDS = 3, 60
 #: Seconds of processor time after which no further round is begun.
 MOST_SECONDS = 5.0

@@ -84,10 +84,13 @@ class Notifications:
             changed(None)
             while not connection.is_closed():
                 await self._send(connection)
+                # not wait_for, which before Python 3.12 loses a cancellation that comes with the result
                 try:
-                    await asyncio.wait_for(self._waiting.wait(), _CHECK_SECONDS)
+                    async with asyncio.timeout(_CHECK_SECONDS):
+                        await self._waiting.wait()
                 except TimeoutError:
-                    await asyncio.wait_for(connection.fetchval("select 1"), _ANSWER_SECONDS)
+                    async with asyncio.timeout(_ANSWER_SECONDS):
+                        await connection.fetchval("select 1")
         finally:
             connection.terminate()
 
@@ -99,7 +102,8 @@ class Notifications:
         self._ids, self._everything = set(), False
         self._waiting.clear()
         try:
-            await asyncio.wait_for(connection.execute(queries.notify, _payloads(ids, everything)), _ANSWER_SECONDS)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await connection.execute(queries.notify, _payloads(ids, everything))
         except BaseException:
             self._everything |= everything
             self._waiting.set()
