@@ -76,7 +76,8 @@ class Subscriber:
         """Yield frames without end; an empty one is the heartbeat."""
         while True:
             try:
-                await asyncio.wait_for(self._news.wait(), HEARTBEAT_SECONDS)
+                async with asyncio.timeout(HEARTBEAT_SECONDS):  # wait_for loses a cancellation before Python 3.12
+                    await self._news.wait()
             except TimeoutError:
                 pass
             self._news.clear()

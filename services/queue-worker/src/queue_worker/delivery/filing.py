@@ -90,7 +90,8 @@ class LocalDelivery:
 
     async def _wait(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._due.wait(), seconds)
+            async with asyncio.timeout(seconds):  # wait_for loses a cancellation before Python 3.12
+                await self._due.wait()
         except TimeoutError:
             pass
 

@@ -120,7 +120,8 @@ class Delivery:
 
     async def _wait(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._due.wait(), max(seconds, 0))
+            async with asyncio.timeout(max(seconds, 0)):  # wait_for loses a cancellation before Python 3.12
+                await self._due.wait()
         except TimeoutError:
             pass
 
