@@ -199,6 +199,24 @@ async def test_the_last_changes_are_announced_at_the_end(store, mailbox_id):
         await until(lambda: payloads[1:] == [mailbox_id.hex])
 
 
+@pytest.mark.parametrize("turns", range(5))
+async def test_it_ends_when_cancelled_just_as_there_is_something_to_announce(store, turns):
+    """asyncio.wait_for loses such a cancellation before Python 3.12."""
+    notifications = Notifications(store.dsn)
+    running = asyncio.create_task(notifications.run(lambda ids: None))
+    await until(lambda: notifications._sent.is_set())
+    async with asyncio.timeout(patient(20)):
+        while not notifications._waiting._waiters:
+            await asyncio.sleep(0.005)
+    notifications.announce([new_id()])
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=patient(2))
+    running.cancel()
+    assert done
+
+
 async def test_the_end_does_not_wait_for_a_database_that_is_away(notifications, monkeypatch):
     monkeypatch.setattr("mailstore.storage.notifications._FLUSH_SECONDS", 0)
     notifications.announce([new_id()])
