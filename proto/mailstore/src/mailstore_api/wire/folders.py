@@ -185,7 +185,7 @@ class Modseqs(Wire):
 
 
 class DaysQuestion(Wire):
-    """Question for the INTERNALDATE of the messages with UIDs above `after`, of so many as one answer has."""
+    """Question for the INTERNALDATE of messages with UIDs above `after`; an answer has a limited number of them."""
 
     mailbox_id: UUID
     folder_id: int
