@@ -114,7 +114,9 @@ def router(store: Traces) -> APIRouter:
         client: Text | None = Query(default=None, description="the client's IP address"),
         host: Text | None = Query(default=None, description="the remote host that it was sent to"),
         newer: int | None = Query(default=None, ge=0, le=10**9, description="accepted within this number of seconds"),
-        older: int | None = Query(default=None, ge=0, le=10**9, description="accepted longer ago than this number of seconds"),
+        older: int | None = Query(
+            default=None, ge=0, le=10**9, description="accepted longer ago than this number of seconds"
+        ),
         before: UUID | None = Query(default=None, description="the last id of the page before"),
         limit: int = Query(default=100, ge=1, le=500),
     ) -> list[Trace]:
