@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -31,12 +30,10 @@ from auth.storage.verifiers import VerifierRows
 from mailkit.ids import new_id
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
-from mailkit.postgres.command import Owned, schema_verbs
 from mailkit.postgres.pool import PLANNER, close, connect
 from mailkit.postgres.revisions import require_current
 from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock, SystemClock
-from mailkit.process.command import Program
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import OPERATORS, App, create_app
 from mailkit.rpc.authority import Tokens
@@ -155,11 +152,6 @@ def shares(connections: int) -> tuple[int, int]:
     return max(1, connections - questions), questions
 
 
-def schemas(settings: AuthSettings) -> Sequence[Owned]:
-    """Return the schema that this service migrates."""
-    return [Owned(settings.dsn, "auth", SCHEMA)]
-
-
 async def start(life: Lifecycle, parts: Parts, clock: DatabaseClock) -> None:
     """Start the background work."""
     life.every(60, clock.sync)
@@ -201,6 +193,3 @@ def openapi() -> str:
     settings, absent = AuthSettings(proof_key=SecretStr("0" * SHORTEST_KEY)), cast(Any, None)
     parts = assemble(settings, absent, absent, SystemClock(), Passwords(), HashQueue(1))
     return json.dumps(web(settings, Lifecycle(), parts).openapi(), indent=2, sort_keys=True) + "\n"
-
-
-PROGRAM = Program(SERVICE, "auth", AuthSettings, serve, schema_verbs("auth", schemas, "auth"), openapi)

@@ -1,7 +1,20 @@
 """`python -m mailstore [serve|migrate|wait-schema|openapi]`."""
 
-from mailkit.process.command import main
-from mailstore.service import PROGRAM
+from collections.abc import Sequence
+
+from mailkit.postgres.command import Owned, schema_verbs
+from mailkit.process.command import Program, main
+from mailstore.config import MailstoreSettings
+
+
+def schemas(settings: MailstoreSettings) -> Sequence[Owned]:
+    """Return the schemas to migrate: `bodies`, then `mailstore`."""
+    return [Owned(settings.bodies_dsn, "bodystore", "bodies"), Owned(settings.dsn, "mailstore", "mailstore")]
+
 
 if __name__ == "__main__":
-    main(PROGRAM)
+    main(
+        Program(
+            "mailstore", "mailstore", MailstoreSettings, schema_verbs("mailstore", schemas, "mailstore"), has_api=True
+        )
+    )

@@ -1,7 +1,6 @@
 """The service from its settings to its end: pools, parts, endpoints, background work, drain."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,12 +11,10 @@ from bodystore import BodyStore, body_store
 from mailkit.ids import new_id
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
-from mailkit.postgres.command import Owned, schema_verbs
 from mailkit.postgres.pool import PLANNER, close, connect
 from mailkit.postgres.revisions import require_current
 from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock, SystemClock
-from mailkit.process.command import Program
 from mailkit.process.disk import Disk
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import App, create_app
@@ -173,11 +170,6 @@ def shares(connections: int) -> tuple[int, int]:
     return filing, connections - filing
 
 
-def schemas(settings: MailstoreSettings) -> Sequence[Owned]:
-    """Return the schemas to migrate: `bodies`, then `mailstore`."""
-    return [Owned(settings.bodies_dsn, "bodystore", "bodies"), Owned(settings.dsn, "mailstore", "mailstore")]
-
-
 @dataclass(frozen=True)
 class Pools:
     """Connections to the databases of the messages and of their bodies, which may be the same one."""
@@ -250,8 +242,3 @@ def openapi() -> str:
     settings, absent = MailstoreSettings(proof_key=SecretStr("0" * SHORTEST_KEY)), cast(Any, None)
     parts = assemble(settings, absent, absent, SystemClock())
     return json.dumps(web(settings, Lifecycle(), parts).openapi(), indent=1, sort_keys=True)
-
-
-PROGRAM = Program(
-    SERVICE, "mailstore", MailstoreSettings, serve, schema_verbs("mailstore", schemas, "mailstore"), openapi
-)

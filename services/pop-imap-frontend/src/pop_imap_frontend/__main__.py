@@ -1,7 +1,7 @@
 """`python -m pop_imap_frontend [serve]`."""
 
-from mailkit.process.command import main
-from pop_imap_frontend.service import PROGRAM
+from mailkit.process.command import Program, main
+from pop_imap_frontend.config import FrontendSettings
 
 if __name__ == "__main__":
-    main(PROGRAM)
+    main(Program("pop-imap-frontend", "pop_imap_frontend", FrontendSettings))

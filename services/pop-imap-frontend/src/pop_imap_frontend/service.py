@@ -12,7 +12,6 @@ from mailkit.net.ports import Public, open_ports
 from mailkit.net.tarpit import Tarpit
 from mailkit.net.tls import CertificateStore
 from mailkit.net.tls_versions import MAILBOX_LISTENERS, tls_minimums
-from mailkit.process.command import Program
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import App, create_app
 from mailkit.rpc.http_server import HttpSide
@@ -162,6 +161,3 @@ async def serve(life: Lifecycle, settings: FrontendSettings) -> None:
     listeners = await start(life, settings, parts)
     await life.run_until_stopped(http.port, settings.drain_delay_seconds)
     await drain(life, settings, parts, http, listeners)
-
-
-PROGRAM = Program(SERVICE, "pop_imap_frontend", FrontendSettings, serve)

@@ -16,12 +16,10 @@ from mailkit.ids import new_id
 from mailkit.mail.address import BadAddress
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
-from mailkit.postgres.command import Owned, schema_verbs
 from mailkit.postgres.pool import PLANNER, close, connect
 from mailkit.postgres.revisions import require_current
 from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock
-from mailkit.process.command import Program
 from mailkit.process.disk import Disk
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import App, create_app
@@ -181,11 +179,6 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
     return app
 
 
-def schemas(settings: QueueSettings) -> Sequence[Owned]:
-    """Return the schemas that this service migrates: `bodies`, then `queue`."""
-    return [Owned(settings.bodies_dsn, "bodystore", "bodies"), Owned(settings.dsn, "queue_worker", "queue")]
-
-
 async def start(
     life: Lifecycle, settings: QueueSettings, parts: Parts, clock: DatabaseClock
 ) -> list[asyncio.Task[None]]:
@@ -240,8 +233,3 @@ def openapi() -> str:
     settings, absent = QueueSettings(), cast(Any, None)
     parts = assemble(settings, absent, absent, absent, new_id(), absent, absent)
     return json.dumps(web(settings, Lifecycle(), parts).openapi(), indent=1, sort_keys=True)
-
-
-PROGRAM = Program(
-    SERVICE, "queue_worker", QueueSettings, serve, schema_verbs("queue_worker", schemas, "queue"), openapi
-)

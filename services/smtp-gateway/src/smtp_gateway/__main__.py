@@ -1,7 +1,7 @@
 """`python -m smtp_gateway [serve]`."""
 
-from mailkit.process.command import main
-from smtp_gateway.service import PROGRAM
+from mailkit.process.command import Program, main
+from smtp_gateway.config import GatewaySettings
 
 if __name__ == "__main__":
-    main(PROGRAM)
+    main(Program("smtp-gateway", "smtp_gateway", GatewaySettings))

@@ -15,7 +15,6 @@ from mailkit.net.tarpit import Tarpit
 from mailkit.net.tls import CertificateStore
 from mailkit.net.tls_versions import SMTP_LISTENERS, tls_minimums
 from mailkit.process.clock import SystemClock
-from mailkit.process.command import Program
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import get_logger
 from mailkit.rpc.app import App, create_app
@@ -159,6 +158,3 @@ async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     listeners = await start(life, settings, parts)
     await life.run_until_stopped(http.port, settings.drain_delay_seconds)
     await drain(settings, parts, http, listeners)
-
-
-PROGRAM = Program(SERVICE, "smtp_gateway", GatewaySettings, serve)

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
+
 from mailkit.errors import ConfigError
-from mailkit.postgres import revisions
-from mailkit.postgres.pool import connect
+from mailkit.postgres import revisions, roles
+from mailkit.postgres.pool import DATABASE_ERRORS, connect
 
 #: Seconds between two checks of `wait-schema`.
 LOOK_SECONDS = 1.0
@@ -44,12 +46,11 @@ def schema_verbs(
 
 async def _migrate(service: str, settings: Any, owned: Sequence[Owned], role: str) -> None:
     """Upgrade the schemas to the revisions of this code, and the database role; a newer schema is left unchanged."""
-    from mailkit.postgres import migrate, roles  # noqa: PLC0415 - alembic costs 0.4 s, which serving need not pay
-
-    for dsn in {each.dsn for each in owned}:
-        pool = await connect(dsn, service, 1)
-        await pool.close()
     for each in owned:
+        if await _is_newest(service, each):
+            continue
+        from mailkit.postgres import migrate  # noqa: PLC0415 - alembic costs 0.4 s, which few starts need to pay
+
         for step in await migrate.upgrade(each.dsn, each.package, each.schema):
             print(f"{service}: {each.schema}: {step}", flush=True)
     if settings.database_roles:
@@ -58,6 +59,20 @@ async def _migrate(service: str, settings: Any, owned: Sequence[Owned], role: st
             names = [each.schema for each in owned if each.dsn == dsn]
             await roles.ensure_role(dsn, role, password, names)
             print(f"{service}: role postrider_{role}: {', '.join(names)}", flush=True)
+
+
+async def _is_newest(service: str, owned: Owned) -> bool:
+    """Return whether the schema is at the revision of this code, so that there is no step to run."""
+    pool = await connect(owned.dsn, service, 1)
+    try:
+        state = await revisions.read_state(pool, owned.schema)
+    except asyncpg.InsufficientPrivilegeError:
+        return False  # `upgrade` names the right that is missing
+    except DATABASE_ERRORS as error:
+        raise ConfigError(f"the database went away ({type(error).__name__})") from error
+    finally:
+        await pool.close()
+    return state.version == revisions.code_of(owned.package).number
 
 
 async def _wait_schema(service: str, package: str, limit: float, schemas: Callable[[], Sequence[Owned]]) -> None:
