@@ -175,6 +175,18 @@ CASES = {
         {'postrider_frontend_logins_total{protocol="imap",outcome="busy"}': "0+1x60"},
         value="1",
     ),
+    "PostriderManyRefusals": Case(
+        {f'{_REJECTED}{{reason="no_relay"}}': "0+600x60", f'{_ACCEPTED}{{listener="smtp"}}': "0+30x60"},
+        {f'{_REJECTED}{{reason="no_relay"}}': "0+600x60", f'{_ACCEPTED}{{listener="smtp"}}': "0+90x60"},
+        {f'{_REJECTED}{{reason="no_relay"}}': "0+60x60", f'{_ACCEPTED}{{listener="smtp"}}': "0x60"},
+        labels=[{"reason": "no_relay"}],
+        value="10",
+    ),
+    "PostriderTraceLag": Case(
+        {'postrider_gateway_trace_lag_seconds{instance="a"}': "0x5 900x60"},
+        {'postrider_gateway_trace_lag_seconds{instance="a"}': "0x5 900x10 0x60"},
+        value="900",
+    ),
     "PostriderPasswordGuessing": Case(
         {'postrider_auth_logins_total{protocol="smtp",outcome="refused"}': "0+600x60"},
         {

@@ -120,6 +120,7 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
 QUEUE: dict[str, tuple[tuple[str, ...], Any]] = {
     "POST /v1/submissions": (("gateway",), None),
     "PUT /v1/submissions/large": (("gateway",), None),
+    "POST /v1/refusals": (("gateway",), None),
 }
 #: The operators' endpoints: all for admin alone.
 REST = {
@@ -152,6 +153,7 @@ REST = {
     "queue-worker": {
         "GET /v1/queue",
         "GET /v1/trace",
+        "GET /v1/trace/refusals",
         "GET /v1/queue/{queue_id}",
         "POST /v1/queue/actions",
         "GET /v1/queue/pauses",

@@ -39,6 +39,7 @@ from smtp_gateway.journal import Journal
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
+from smtp_gateway.refusals import RefusalTrace
 from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.registry import VERBS
@@ -138,11 +139,11 @@ class Services:
         return (await self.submit([structs.replace(item, body=body)], timeout))[0]
 
 
-def context(services: Services | None = None, **settings: Any) -> SmtpContext:
+def context(services: Services | None = None, refusals: RefusalTrace | None = None, **settings: Any) -> SmtpContext:
     """What a session needs; `settings` beside the defaults."""
     of = services or Services()
     given: dict[str, Any] = {"helo_name": "here.test", "smtp_plaintext_auth": True} | settings
-    journal = Journal()
+    journal = Journal(refusals or RefusalTrace())
     told = GatewaySettings(**given)
     return SmtpContext(
         told,

@@ -172,17 +172,26 @@ def test_grants(service: Run, domain: str) -> None:
 def test_the_queue(service: Run, domain: str) -> None:
     sender = mailbox(service, f"anna@{domain}")["address"]
     context = ssl.create_default_context(cafile=service.ca_file)
+    with smtplib.SMTP("localhost", service.port("SMTP"), timeout=patient(20)) as stranger:
+        stranger.ehlo()
+        stranger.mail("")
+        assert stranger.rcpt("y@far.test")[0] == 550
     with smtplib.SMTP_SSL("localhost", service.port("SMTPS"), context=context, timeout=patient(20)) as client:
         client.login(sender, "first password")
         client.sendmail(sender, ["x@far.test"], f"From: {sender}\r\nSubject: waits\r\n\r\nHello.\r\n")
     (entry,) = wait_for(lambda: service.cli("queue", "ls", "--sender", sender))
-    (told,) = service.cli("trace", "--account", sender, "--since", "1h")
+    told = next(r for r in service.cli("trace", "--account", sender, "--since", "1h") if r["kind"] == "message")
     assert (told["id"], told["account_address"], told["by"]) == (entry["id"], sender, "auth")
     received = f"Received: from x ([192.0.2.1])\n\tby mx (Postrider)\n\tid {entry['id']}; today"
     line = service.cli_process("trace", "--who", received).stdout
     assert line.startswith(f"{entry['id']}: {sender} by SMTP AUTH, from 127.0.0.1") and line.count("\n") == 1
     assert "recipient 0 <x@far.test>" in service.cli_process("trace", entry["id"]).stdout
     assert "no queue id" in refused(service, "trace", "--who", "nothing of ours")
+    (found,) = wait_for(lambda: [r for r in service.cli("trace", "--rule", "S10") if r["recipients"] == ["y@far.test"]])
+    assert (found["kind"], found["sender"], found["reply"][:9]) == ("refusal", "", "550 5.7.1")
+    assert [r["kind"] for r in service.cli("trace", "--address", "y@far.test")] == ["refusal"]
+    assert "refused by S10 (" in service.cli_process("trace", "--client", "127.0.0.1").stdout
+    assert sender in [r["account_address"] for r in service.cli("trace", "--rule", "S3") if r["kind"] == "message"]
     assert service.cli("queue", "ls", "--domain", "else.test") == []
     assert len(service.cli("queue", "ls", "--limit", "1")) == 1
 

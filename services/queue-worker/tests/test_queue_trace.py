@@ -1,11 +1,14 @@
 """The trace: who sent a message, how it came, each attempt and its end, from the transactions that changed its state."""
 
 from typing import Any
+from uuid import UUID
 
+from mailkit.ids import new_id
 from queue_worker.models import Outcome
-from queue_worker.operators import trace
+from queue_worker.operators import refusals, trace
 from queue_worker_api.admin import QueueAdmin
-from queue_worker_api.wire import Origin
+from queue_worker_api.client import QueueClient
+from queue_worker_api.wire import Origin, Refusal
 
 ANNA = "0198f0c0-0000-7000-8000-00000000000a"
 CAME = Origin("submission", "TLSv1.3 with cipher AES", "client.test", "grant", "anna@here.test", 1_772_362_800.0)
@@ -84,6 +87,8 @@ async def test_messages_are_found_by_account_message_id_address_client_and_host(
         {"address": "B@far.test"},
         {"address": "anna@here.test"},
         {"client": "192.0.2.1"},
+        {"by": "grant"},
+        {"account": ANNA, "by": "grant", "newer": 10**9},
         {"account": ANNA, "address": "b@far.test", "client": "192.0.2.1", "host": "mx.far.test"},
     ):
         assert [record["id"] for record in await traced(admin, **wanted)] == [one], wanted
@@ -104,3 +109,49 @@ async def test_what_code_before_the_trace_accepted_is_shown_without_a_sender(wor
     (record,) = await traced(admin, id=[answer.queue_id.hex])
     assert (record["at"], record["sender"], record["by"]) == (None, None, None)
     assert [event["event"] for event in record["events"]] == ["accepted", "waiting"]
+
+
+async def refused(admin: QueueAdmin, **wanted: Any) -> list[dict[str, Any]]:
+    return [record async for page in admin.refusals(**wanted) for record in page]
+
+
+async def test_refusals_are_recorded_once_and_found_by_what_is_known_of_them(world, admin, monkeypatch):
+    monkeypatch.setattr(refusals, "WINDOW", 2)
+    await world.worker().maintenance.hour()
+    one = Refusal(
+        new_id(),
+        "S10",
+        "550 5.7.1 Sorry\0",
+        "RCPT",
+        "192.0.2.1",
+        CAME,
+        UUID(ANNA),
+        "Anna@here.test",
+        ["Victim@far.test", 'a,"{b}@far.test'],
+        1,
+        1234,
+    )
+    others = [Refusal(new_id(), "S14", "550 5.1.1 no", "RCPT", f"192.0.2.{n}", Origin("smtp")) for n in range(2, 6)]
+    more = Refusal(new_id(), "S12", times=70)
+    gateway = QueueClient(admin.url, "gateway-token")
+    for _ in range(2):
+        await gateway.record_refusals([one, *others, more])
+    await gateway.aclose()
+    assert [(r["rule"], r["times"]) for r in await refused(admin)] == [("S12", 70), *[("S14", 1)] * 4, ("S10", 1)]
+    for wanted in (
+        {"account": ANNA},
+        {"address": "anna@here.test"},
+        {"address": "victim@FAR.test"},
+        {"address": 'a,"{b}@far.test'},
+        {"client": "192.0.2.1"},
+        {"rule": "S10"},
+        {"account": ANNA, "rule": "S10", "client": "192.0.2.1", "newer": 3600},
+    ):
+        assert [UUID(r["id"]) for r in await refused(admin, **wanted)] == [one.id], wanted
+    assert await refused(admin, account=ANNA, rule="S14") == await refused(admin, older=3600) == []
+    (record,) = await refused(admin, rule="S10")
+    assert record["reply"] == "550 5.7.1 Sorry "
+    assert (record["sender"], record["recipients"][0], record["size"]) == ("Anna@here.test", "Victim@far.test", 1234)
+    assert (record["helo"], record["by"], record["account_address"]) == ("client.test", "grant", "anna@here.test")
+    seen = await world.pool.fetchval("select count(*) from queue.mail_refusals where rule = 'S14'")
+    assert seen == 4

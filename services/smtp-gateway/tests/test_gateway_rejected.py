@@ -1,21 +1,40 @@
 """Each accepted and each refused transaction is one line of the log, which says who, what, by which rule, and the answer."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
 from structlog.testing import LogCapture
 
+from mailkit.errors import BadRequest, Unavailable
+from mailkit.ids import new_id
 from mailkit.mail.reply import Reply
-from queue_worker_api.wire import Origin
+from queue_worker_api.wire import MOST_REFUSALS, Origin, Refusal
 from smtp_gateway import journal, replies
 from smtp_gateway.journal import MOST_LOGGED, NETWORK_BURST, Journal
 from smtp_gateway.metrics import REASONS
-from tests.support.gateway import Dialogue, Services, context
+from smtp_gateway.refusals import MOST_WAITING, RefusalTrace
+from smtp_gateway.transaction import Transaction
+from tests.support.gateway import ACCOUNT, Dialogue, Services, context
 
 CONTRACT = Path(__file__).parents[3] / "docs/contract.md"
+
+
+class Recording:
+    """The queue, as far as it records refusals."""
+
+    def __init__(self) -> None:
+        self.got: list[Refusal] = []
+        self.error: Exception | None = None
+
+    async def record_refusals(self, items: Sequence[Refusal], timeout: float) -> None:
+        if self.error is not None:
+            raise self.error
+        assert len(items) <= MOST_REFUSALS
+        self.got += items
 
 
 @pytest.fixture
@@ -46,6 +65,7 @@ async def test_a_refusal_is_one_line_with_its_rule(lines: list[Any]) -> None:
         "from": "a@far.test",
         "to": ["x@far.test"],
         "recipients": 0,
+        "size": 0,
         "by": "none",
         "account": "",
         "command": "RCPT",
@@ -73,10 +93,12 @@ async def test_an_accepted_transaction_is_one_line(lines: list[Any]) -> None:
 
 async def test_a_flood_is_counted_by_rule_and_other_networks_are_still_logged(lines: list[Any]) -> None:
     now = 0.0
-    notes = Journal(lambda: now)
+    queue = Recording()
+    trace = RefusalTrace(cast(Any, queue))
+    notes = Journal(trace, lambda: now)
 
     def refuse(client: str, reply: Reply) -> None:
-        notes.refused(client, Origin(), "a@far.test", [], "RCPT", "TO:<x@far.test>", reply)
+        notes.refused(client, Origin(), None, Transaction("a@far.test"), "RCPT", "TO:<x@far.test>", reply)
 
     for n in range(NETWORK_BURST + 50):
         refuse(f"192.0.2.{n}", replies.NOT_RELAYED)
@@ -90,6 +112,43 @@ async def test_a_flood_is_counted_by_rule_and_other_networks_are_still_logged(li
     assert lines[-1] == {"event": "rejected_more", "log_level": "info", "rules": {"S10": 50}, "refusals": 50}
     await notes.count()
     assert len(lines) == NETWORK_BURST + 3
+    await trace.send()
+    assert len(queue.got) == NETWORK_BURST + 2 + 1
+    assert (queue.got[-1].rule, queue.got[-1].times, queue.got[-1].client_address) == ("S10", 50, None)
+
+
+async def test_refusals_are_traced_with_their_transaction() -> None:
+    queue, services = Recording(), Services()
+    services.relay = True
+    trace = RefusalTrace(cast(Any, queue))
+    talk = Dialogue(context(services, trace))
+    await talk.say(b"EHLO client.test\r\nMAIL FROM:<u@here.test>\r\nRCPT TO:<x@far.test>\r\nDATA\r\n", replies=5)
+    said = await talk.say(b"Subject: x\r\n\r\nbare\nline\r\n.\r\n")
+    await trace.send()
+    (refusal,) = queue.got
+    assert (refusal.rule, refusal.reply) == ("content", said.decode().strip())
+    assert (refusal.command, refusal.mail_from, refusal.recipients) == ("DATA", "u@here.test", ["x@far.test"])
+    assert (refusal.account, refusal.origin.account, refusal.origin.by) == (ACCOUNT, "u@here.test", "grant")
+    assert (refusal.client_address, refusal.origin.helo, refusal.size) == ("192.0.2.1", "client.test", 25)
+
+
+async def test_a_queue_that_is_away_costs_bounded_memory_and_no_refusal_is_lost_before_that() -> None:
+    queue = Recording()
+    trace = RefusalTrace(cast(Any, queue))
+    queue.error = Unavailable("away")
+    for _ in range(MOST_WAITING + 7):
+        trace.add(Refusal(new_id(), "S10"))
+    await trace.send()
+    assert len(trace._waiting) == MOST_WAITING
+    queue.error = None
+    await trace.send()
+    trace.sum_up()
+    await trace.send()
+    assert [(item.rule, item.times) for item in queue.got] == [("S10", 1)] * MOST_WAITING + [("S10", 7)]
+    queue.error = BadRequest("an older release")
+    trace.add(Refusal(new_id(), "S14"))
+    await trace.send()
+    assert not trace._waiting, "what is refused is not sent for ever"
 
 
 def test_every_refusal_has_a_rule_of_the_contract_or_a_reason() -> None:

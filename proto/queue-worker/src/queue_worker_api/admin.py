@@ -70,6 +70,17 @@ class QueueAdmin(ServiceClient):
             page, path = await self.page(path)
             yield page
 
+    async def refusals(self, *, limit: int | None = None, **wanted: Any) -> AsyncIterator[list[Record]]:
+        """Yield pages of what was refused, the latest first; a page may have none.
+
+        `wanted`: address, client, account (a mailbox's id), rule, newer and older (seconds). A record has id, at, client_address,
+        listener, tls, helo, by, account, account_address, sender, recipients, size, command, rule, reply, times.
+        """
+        path = _with("/v1/trace/refusals", limit=limit, **wanted)
+        while path:
+            page, path = await self.page(path)
+            yield page
+
     async def list_pauses(self) -> list[Record]:
         """Return all pauses: kind (all, destination, account, disabled), value, since, reason."""
         found: list[Record] = []

@@ -30,3 +30,7 @@ class QueueClient(ServiceClient):
     ) -> wire.SubmissionAnswer:
         """Hand over one message whose body is over LARGE_BODY; `head.body` is empty."""
         return await self.call_framed("/v1/submissions/large", head, body, wire.SubmissionAnswer, timeout=timeout)
+
+    async def record_refusals(self, items: Sequence[wire.Refusal], *, timeout: float | None = None) -> None:
+        """Record what was refused (at most MOST_REFUSALS); a list that was not answered may be sent again."""
+        await self.call("/v1/refusals", wire.RefusalList(list(items)), wire.RefusalsRecorded, timeout=timeout)

@@ -1,7 +1,8 @@
 """Messages to and from the queue's endpoints. Fields are only added at the end, with defaults.
 
 Endpoints: POST /v1/submissions (a list, at most 100 items and 8 MB of bodies); PUT /v1/submissions/large (one, framed:
-4 bytes length, Submission with an empty body, then the body's bytes) for bodies over LARGE_BODY. Caller: gateway.
+4 bytes length, Submission with an empty body, then the body's bytes) for bodies over LARGE_BODY; POST /v1/refusals (a list of what
+was refused, for the trace). Caller: gateway.
 """
 
 from typing import Annotated, Literal
@@ -12,6 +13,9 @@ from mailkit.rpc.wire import Wire, at_most
 VERSION = 1
 LARGE_BODY = 256 * 1024
 LIST_ITEMS = 100
+#: Most refusals in one list, and most recipients that one names.
+MOST_REFUSALS = 500
+MOST_NAMED = 20
 #: Limit of recipients of one message; the gateway accepts TARGETS_PER_MESSAGE, at most 32,767.
 MOST_RECIPIENTS = 40_000
 LIST_BYTES = 8 * 1024 * 1024
@@ -98,4 +102,36 @@ class SubmissionAnswer(Wire):
 
 class SubmissionAnswers(Wire):
     items: list[SubmissionAnswer]
+    version: int = VERSION
+
+
+class Refusal(Wire):
+    """One refused command with its transaction, for the trace; or, with `times` over 1, that many that were not recorded singly.
+
+    `id`: made by the gateway at that time, so that a repeated list records nothing twice. `size`: of the message in octets as far
+    as it is known, else as declared. `rule`: the row of docs/contract.md, or the reason of `postrider_gateway_rejected_total`.
+    """
+
+    id: UUID
+    rule: str
+    reply: str = ""
+    command: str = ""
+    client_address: str | None = None
+    origin: Origin = Origin()
+    account: UUID | None = None
+    mail_from: str | None = None
+    recipients: Annotated[list[str], at_most(MOST_NAMED)] = []
+    recipient_count: int = 0
+    size: int = 0
+    times: int = 1
+
+
+class RefusalList(Wire):
+    items: Annotated[list[Refusal], at_most(MOST_REFUSALS)]
+    version: int = VERSION
+
+
+class RefusalsRecorded(Wire):
+    """All of the list are recorded."""
+
     version: int = VERSION

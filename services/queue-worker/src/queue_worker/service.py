@@ -33,10 +33,11 @@ from queue_worker.delivery.filing import LocalDelivery
 from queue_worker.delivery.leases import RENEW_SECONDS, Leases
 from queue_worker.delivery.loop import Delivery
 from queue_worker.delivery.record import Recorder
-from queue_worker.intake import submissions
+from queue_worker.intake import refusals, submissions
 from queue_worker.intake.group_commit import Intake
 from queue_worker.models import Pair
 from queue_worker.operators import endpoints, trace
+from queue_worker.operators import refusals as refusal_records
 from queue_worker.operators.bulk import Bulk
 from queue_worker.storage.actions import Actions
 from queue_worker.storage.claims import Claims
@@ -44,6 +45,7 @@ from queue_worker.storage.handovers import Handovers
 from queue_worker.storage.outcomes import Outcomes
 from queue_worker.storage.partitions import Partitions
 from queue_worker.storage.records import Records
+from queue_worker.storage.refusals import RefusalRows
 from queue_worker.storage.trace import Traces
 from queue_worker.storage.upkeep import Upkeep
 from queue_worker.upkeep.collect import Collector
@@ -174,7 +176,9 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
 
     app = create_app(SERVICE, life, {"database": database}, tokens)
     submissions.add(app, parts.intake, settings.max_message_bytes)
+    refusals.add(app, RefusalRows(parts.pool))
     app.include_router(trace.router(Traces(parts.pool)))
+    app.include_router(refusal_records.router(RefusalRows(parts.pool)))
     app.include_router(endpoints.router(Records(parts.pool), parts.actions, parts.bulk, parts.clock))
     return app
 

@@ -1,22 +1,24 @@
-"""One log line for each accepted and each refused transaction; floods of refusals are counted (docs/decisions/0070)."""
+"""One log line for each accepted and each refused transaction; refused ones are traced, and floods counted (docs/decisions/0069, 0070)."""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from mailkit.ids import new_id
 from mailkit.mail.address import client_network
 from mailkit.mail.reply import Reply
 from mailkit.net.levels import Levels
 from mailkit.process.logs import get_logger
-from queue_worker_api.wire import Origin
+from queue_worker_api.wire import MOST_NAMED, Origin, Refusal
 from smtp_gateway import replies
+from smtp_gateway.refusals import RefusalTrace
+from smtp_gateway.transaction import Transaction
 
 log = get_logger()
 
-#: Longest part of a command's argument in a log line (characters), and most recipients that it names.
+#: Longest part of a command's argument in a log line (characters).
 MOST_LOGGED = 320
-MOST_NAMED = 20
 #: Refusals of one client network (/24, IPv6 /64) that are logged at once, and per second after that.
 NETWORK_BURST, NETWORK_PER_SECOND = 100, 1.0
 #: The same for all clients together.
@@ -28,9 +30,10 @@ _COMMANDS = {"MAIL", "RCPT"}
 
 
 class Journal:
-    """What one process has logged lately. `clock`: monotonic seconds."""
+    """What one process has logged lately. `trace` gets the refusals, too. `clock`: monotonic seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, trace: RefusalTrace, clock: Callable[[], float] = time.monotonic) -> None:
+        self._trace = trace
         self._networks = Levels(NETWORK_PER_SECOND, clock=clock)
         self._all = Levels(PER_SECOND, most=1, clock=clock)
         self._unlogged: Counter[str] = Counter()
@@ -67,15 +70,15 @@ class Journal:
         self,
         client: str | None,
         origin: Origin,
-        mail_from: str | None,
-        recipients: Sequence[str],
+        account: UUID | None,
+        of: Transaction,
         command: str,
         argument: str,
         reply: Reply,
     ) -> None:
-        """Log a reply 4xx or 5xx, unless its client's network, or all together, were refused very often lately.
+        """Log and trace a reply 4xx or 5xx, unless its client's network, or all together, were refused very often lately.
 
-        `argument`: the command's. `recipients`: those accepted before, of which RCPT's own is not one.
+        `account`: the mailbox whose login or grant is used. `argument`: the command's; RCPT's is not yet one of the recipients `of` the transaction.
         """
         rule = replies.rule(reply)
         network = client_network(client) if client is not None else _ALL
@@ -85,27 +88,48 @@ class Journal:
         self._networks.add(network)
         self._all.add(_ALL)
         named = _path(argument) if command in _COMMANDS else ""
+        mail_from = named if command == "MAIL" else of.mail_from
+        recipients = [named] if command == "RCPT" else of.recipients[:MOST_NAMED]
         log.info(
             "rejected",
             client=client,
             listener=origin.listener,
             tls=origin.tls,
             helo=origin.helo,
-            **{"from": named if command == "MAIL" else mail_from},
-            to=[named] if command == "RCPT" else recipients[:MOST_NAMED],
-            recipients=len(recipients),
+            **{"from": mail_from},
+            to=recipients,
+            recipients=len(of.recipients),
+            size=of.size,
             by=origin.by,
             account=origin.account,
             command=command,
             rule=rule,
             reply=str(reply),
         )
+        self._trace.add(
+            Refusal(
+                new_id(),
+                rule,
+                str(reply),
+                command,
+                client,
+                origin,
+                account,
+                mail_from,
+                recipients,
+                len(of.recipients),
+                of.size,
+            )
+        )
 
     async def count(self) -> None:
-        """Log how many refusals have not been logged since the last time, by rule."""
+        """Log and trace how many refusals have not been recorded since the last time, by rule."""
         if self._unlogged:
             counts, self._unlogged = dict(self._unlogged), Counter()
             log.info("rejected_more", rules=counts, refusals=sum(counts.values()))
+            for rule, times in counts.items():
+                self._trace.count(rule, times)
+        self._trace.sum_up()
 
 
 def _path(argument: str) -> str:

@@ -76,3 +76,9 @@ MAIL_SECONDS, RCPT_SECONDS, DATA_END_SECONDS, AUTH_SECONDS = (
 HANDOVER = Histogram("postrider_gateway_handover_seconds", "From the final dot to the queue's answer", buckets=_SECONDS)
 BATCH = Histogram("postrider_gateway_batch_messages", "Messages per hand-over", buckets=(1, 2, 5, 10, 20, 50, 100))
 HELD = Gauge("postrider_gateway_body_bytes", "Bodies held in memory")
+UNTRACED = Counter(
+    "postrider_gateway_refusals_untraced_total", "Refusals that the trace has as a number by rule only: floods"
+)
+TRACE_LAG = Gauge(
+    "postrider_gateway_trace_lag_seconds", "Age of the oldest refusal that queue-worker has not recorded for the trace"
+)

@@ -29,6 +29,7 @@ from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.grants import WithoutGrants
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
+from smtp_gateway.refusals import SEND_SECONDS, RefusalTrace
 from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.registry import VERBS
@@ -52,6 +53,9 @@ class Parts:
     auth: AuthClient
     mailstore: MailstoreClient
     queue: QueueClient
+    recording: QueueClient
+    """The client that records refusals."""
+    refusals: RefusalTrace
     certificates: CertificateStore | None
     connections: Connections
     context: SmtpContext
@@ -63,6 +67,7 @@ def assemble(settings: GatewaySettings) -> Parts:
     auth = AuthClient(settings.auth_url, settings.token_gateway_auth, timeout=8)
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_gateway_mailstore, timeout=8)
     queue = QueueClient(settings.queue_url, settings.token_gateway_queue, timeout=20)
+    recording = QueueClient(settings.queue_url, settings.token_gateway_queue, connections=1)
     minimums = tls_minimums(settings.tls_minimum, SMTP_LISTENERS)
     certificates = CertificateStore(settings.certificates, minimums) if settings.certificates else None
     exempt = Networks(settings.limit_exempt_networks)
@@ -74,7 +79,8 @@ def assemble(settings: GatewaySettings) -> Parts:
     def crowded() -> bool:
         return connections.crowded
 
-    journal = Journal()
+    refusals = RefusalTrace(recording)
+    journal = Journal(refusals)
     context = SmtpContext(
         settings=settings,
         senders=SenderCheck(Batcher(auth.senders, patience=PATIENCE), resolver),
@@ -94,7 +100,8 @@ def assemble(settings: GatewaySettings) -> Parts:
         senders=SenderCheck(Batcher(without.senders, patience=PATIENCE), resolver),
         recipients=RecipientCheck(Batcher(without.recipients, patience=PATIENCE), quota),
     )
-    return Parts(auth, mailstore, queue, certificates, connections, context if settings.open_smtp else direct, direct)
+    of_proxies = context if settings.open_smtp else direct
+    return Parts(auth, mailstore, queue, recording, refusals, certificates, connections, of_proxies, direct)
 
 
 def web(life: Lifecycle) -> App:
@@ -125,6 +132,7 @@ async def start(life: Lifecycle, settings: GatewaySettings, parts: Parts) -> Seq
     )
     life.every(RELIEF_SECONDS, lambda: sessions.relieve(settings.smtp_crowded_seconds))
     life.every(COUNTED_SECONDS, parts.context.journal.count)
+    life.every(SEND_SECONDS, parts.refusals.send)
     life.every(RECHECK_SECONDS, lambda: sessions.recheck(parts.auth))
     if parts.certificates is not None:
         life.every(30, parts.certificates.measure)
@@ -145,8 +153,9 @@ async def drain(settings: GatewaySettings, parts: Parts, http: HttpSide, listene
     except TimeoutError:
         log.warning("service_away", work="hand-over at the end")
     await parts.context.journal.count()
+    await parts.refusals.send()
     await http.stop()
-    for client in (parts.auth, parts.mailstore, parts.queue):
+    for client in (parts.auth, parts.mailstore, parts.queue, parts.recording):
         await client.aclose()
 
 

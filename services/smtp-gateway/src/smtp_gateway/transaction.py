@@ -14,6 +14,8 @@ class Transaction:
 
     mail_from: str | None = None
     declared_size: int = 0
+    received_size: int = 0
+    """Octets of the message, once it was read."""
     eight_bit: bool = False
     smtputf8: bool = False
     ret: str = ""
@@ -26,6 +28,11 @@ class Transaction:
     """Addresses of the accepted RCPT commands, as written by the client."""
     targets: dict[UUID | str, SubmissionRecipient] = field(default_factory=dict)
     """Final targets of the recipients; one that is reached twice gets one copy."""
+
+    @property
+    def size(self) -> int:
+        """Octets of the message as far as it is known, else as declared."""
+        return self.received_size or self.declared_size
 
     def add(self, written: str, targets: Sequence[Target], most: int, notify: str = "", orcpt: str = "") -> bool:
         """Add a recipient and its targets; False, with nothing added, if there would be more than `most` targets."""

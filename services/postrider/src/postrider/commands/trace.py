@@ -1,20 +1,50 @@
-"""`postrider trace`: who sent a message, how it came, and what happened to it, also long after it was delivered."""
+"""`postrider trace`: who sent a message, how it came, what was refused, and what happened since, from the services that know it."""
 
 import re
 import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
 
-from postrider.commands import common, queue
-from postrider.commands.common import Json, fail, printable, show
+from postrider.commands import common, queue, trace_lines
+from postrider.commands.common import Json, Record, fail, printable, show
 
 #: Most of a pasted text that is read (characters), and most queue ids that are looked for in it.
 MOST_PASTED = 1_000_000
 MOST_IDS = 20
 #: A queue id: UUID version 7 in hexadecimal digits, as Received, the 250 and bounces have it.
 _ID = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}(?![0-9A-Za-z])")
-_RIGHTS = {"auth": "SMTP AUTH", "grant": "OPEN-SMTP"}
+#: The rules by which messages are accepted, and the right to relay that each means.
+_RIGHT_OF_RULE = {"S1": "none", "S2": "grant", "S3": "auth"}
+#: `--follow`: seconds between two looks, and how far back each goes if `--since` does not say.
+FOLLOW_SECONDS = 2.0
+FOLLOW_SINCE = "10m"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for: queue ids, or filters as the options name them; "" for none."""
+
+    ids: list[str] = field(default_factory=list)
+    message_id: str = ""
+    address: str = ""
+    account: str = ""
+    client: str = ""
+    host: str = ""
+    rule: str = ""
+    newer: int | str = ""
+    older: int | str = ""
+
+    def filters(self, *names: str) -> Record:
+        """Return those of the filters `names` that are given, with the bounds of time."""
+        return {name: getattr(self, name) for name in (*names, "newer", "older") if getattr(self, name) != ""}
+
+    def asks_for(self, *others: str) -> bool:
+        """Return True if one of the filters `others` is given."""
+        return any(getattr(self, name) != "" for name in others)
 
 
 def trace(
@@ -29,45 +59,92 @@ def trace(
     address: Annotated[str, typer.Option(help="Only from or to this address.")] = "",
     account: Annotated[str, typer.Option(help="Only sent by this mailbox: its address, or its id.")] = "",
     client: Annotated[str, typer.Option(help="Only from this client's IP address.")] = "",
-    host: Annotated[str, typer.Option(help="Only sent to this remote host.")] = "",
-    since: Annotated[str, typer.Option(help="Only accepted within this time: 90s, 30m, 4h, 2d.")] = "",
-    until: Annotated[str, typer.Option(help="Only accepted longer ago than this.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Messages shown.")] = 100,
+    host: Annotated[str, typer.Option("--remote", "--host", help="Only sent to this remote host.")] = "",
+    rule: Annotated[
+        str, typer.Option(help="Only accepted or refused by this rule of the contract: S10, content.")
+    ] = "",
+    since: Annotated[str, typer.Option(help="Only within this time: 90s, 30m, 4h, 2d.")] = "",
+    until: Annotated[str, typer.Option(help="Only longer ago than this.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Messages and refusals shown.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens; Ctrl-C ends it.")] = False,
     json: Json = False,
 ) -> None:
-    """Show who sent messages, how they came and what happened to them, the latest first; for a week after they are finished."""
-    filters = {
-        "message_id": message_id.strip("<>"),
-        "address": address,
-        "account": account and queue.account_id(account),
-        "client": client,
-        "host": host,
-        "newer": since and queue.seconds(since),
-        "older": until and queue.seconds(until),
-    }
-    wanted = {name: value for name, value in filters.items() if value != ""}
-    ids = _ids(who) if who else [queue.known(queue_id)] if queue_id else []
-    if bool(ids) + bool(wanted) != 1:
+    """Show who sent messages, what was refused, and what happened to both, the latest first; for a week or as set."""
+    if follow and not since and not (queue_id or who):
+        since = FOLLOW_SINCE
+    asked = Search(
+        _ids(who) if who else [queue.known(queue_id)] if queue_id else [],
+        message_id.strip("<>"),
+        address,
+        account and queue.account_id(account),
+        client,
+        host,
+        rule,
+        since and queue.seconds(since),
+        until and queue.seconds(until),
+    )
+    if bool(asked.ids) + bool(
+        asked.filters("message_id", "address", "account", "client", "host", "rule")
+    ) != 1 and not (since or until):
         fail("name a message, or give --who or a filter; `--help` shows how", 2)
-    found = common.queue(lambda queue_client: _read(queue_client, ids, wanted, limit))
-    if ids and not found:
+    if follow:
+        _follow(asked, limit, json)
+        return
+    found = _find(asked, limit)
+    if asked.ids and not found:
         fail("no such message was accepted within the time that the history is kept")
     if json:
         show(found, True)
         return
     for record in found:
-        print("\n".join(printable(line) for line in ([_who(record)] if who else _story(record))))
+        lines = [trace_lines.who(record)] if who else trace_lines.story(record)
+        print("\n".join(printable(line) for line in lines))
     if not found:
         print("nothing was found")
 
 
-async def _read(client: Any, ids: list[str], wanted: dict[str, Any], limit: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    async for page in client.trace(id=ids, limit=min(limit, 500), **wanted):
-        found += page
+def _find(asked: Search, limit: int) -> list[Record]:
+    """Return what the owners know, the latest first, at most `limit` records."""
+    found = common.queue(lambda client: _of_queue(client, asked, limit))
+    return sorted(found, key=trace_lines.moment, reverse=True)[:limit]
+
+
+async def _of_queue(client: Any, asked: Search, limit: int) -> list[Record]:
+    found: list[Record] = []
+    page = min(limit, 500)
+    right = _RIGHT_OF_RULE.get(asked.rule)
+    if not asked.rule or right:
+        wanted = asked.filters("message_id", "address", "account", "client", "host") | ({"by": right} if right else {})
+        messages = client.trace(id=asked.ids, limit=page, **wanted)
+        found += await _first(messages, limit, "message")
+    if not asked.ids and not asked.asks_for("message_id", "host"):
+        wanted = asked.filters("address", "account", "client", "rule")
+        found += await _first(client.refusals(limit=page, **wanted), limit, "refusal")
+    return found
+
+
+async def _first(pages: AsyncIterator[list[Record]], limit: int, kind: str) -> list[Record]:
+    found: list[Record] = []
+    async for page in pages:
+        found += [{"kind": kind, **record} for record in page]
         if len(found) >= limit:
             break
     return found[:limit]
+
+
+def _follow(asked: Search, limit: int, json: bool) -> None:
+    """Print what happens, in order, until the command is ended; each look finds `limit` records at most."""
+    seen: set[str] = set()
+    try:
+        while True:
+            events = sorted(event for record in _find(asked, limit) for event in trace_lines.events(record))
+            for _, line, value in events:
+                if line not in seen:
+                    print(common.printable(line) if not json else value, flush=True)
+            seen = {line for _, line, _ in events}
+            time.sleep(FOLLOW_SECONDS)
+    except KeyboardInterrupt:
+        return
 
 
 def _ids(text: str) -> list[str]:
@@ -77,34 +154,3 @@ def _ids(text: str) -> list[str]:
     if not ids:
         fail("there is no queue id in this text: 32 hexadecimal digits behind `id` in Received, or behind `queued as`")
     return ids[:MOST_IDS]
-
-
-def _who(record: dict[str, Any]) -> str:
-    """Return one line that says who sent a message."""
-    if record["bounce_of"]:
-        return f"{record['id']}: our own report that {record['bounce_of']} was not delivered"
-    right = _RIGHTS.get(record["by"] or "")
-    who = f"{record['account_address']} by {right}" if right else "a client without login or grant"
-    if record["granted_at"]:
-        who += f" (login at {record['granted_at']})"
-    return (
-        f"{record['id']}: {who}, from {record['client_address']}, as <{record['sender'] or ''}>, at {record['at']}"
-        f" ({record['listener']}, {record['tls'] or 'no TLS'}, {record['helo']})"
-    )
-
-
-def _story(record: dict[str, Any]) -> list[str]:
-    lines = [_who(record)]
-    if record["message_id"]:
-        lines.append(f"    Message-ID <{record['message_id']}>, {record['size']} octets")
-    for event in record["events"][1:]:
-        at = f"next try {event['at']}" if event["event"] == "waiting" else event["at"] or ""
-        parts = [
-            str(at),
-            event["event"],
-            f"recipient {event['n']}" + (f" <{event['recipient']}>" if event["recipient"] else ""),
-            f"at {event['remote_host']}" if event["remote_host"] else "",
-            " ".join((event["reply"] or "").split()),
-        ]
-        lines.append("    " + "  ".join(part for part in parts if part))
-    return lines

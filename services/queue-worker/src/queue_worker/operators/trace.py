@@ -1,7 +1,7 @@
 """GET /v1/trace: who sent a message, how it came, what happened to it since, and why (docs/decisions/0071)."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -17,7 +17,7 @@ from queue_worker.storage.trace import Traces, Wanted
 WINDOW = 5000
 #: Recipients of a message whose events are shown; `postrider queue show` pages through all.
 NAMED = 20
-_LAST = UUID(int=2**128 - 1)
+LAST = UUID(int=2**128 - 1)
 
 
 class TraceEvent(BaseModel):
@@ -113,6 +113,7 @@ def router(store: Traces) -> APIRouter:
         address: Text | None = Query(default=None, description="the sender's, or a recipient's"),
         client: Text | None = Query(default=None, description="the client's IP address"),
         host: Text | None = Query(default=None, description="the remote host that it was sent to"),
+        by: Literal["auth", "grant", "none"] | None = Query(default=None, description="the right to relay: S3, S2, S1"),
         newer: int | None = Query(default=None, ge=0, le=10**9, description="accepted within this number of seconds"),
         older: int | None = Query(
             default=None, ge=0, le=10**9, description="accepted longer ago than this number of seconds"
@@ -131,8 +132,8 @@ def router(store: Traces) -> APIRouter:
         else:
             now = datetime.now(UTC).timestamp()  # not the clock: the ids do not have a test's offset
             low = id_floor(now - newer) if newer is not None else UUID(int=0)
-            high = id_floor(now - older) if older is not None else _LAST
-            wanted = Wanted(account, message_id, address.lower() if address else None, client, host)
+            high = id_floor(now - older) if older is not None else LAST
+            wanted = Wanted(account, message_id, address.lower() if address else None, client, host, by)
             ids, last = await store.matching(low, min(high, before or high), wanted, WINDOW, limit)
         if last is not None:
             following = request.url.include_query_params(before=last.hex)

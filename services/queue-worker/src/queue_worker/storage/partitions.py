@@ -34,8 +34,8 @@ class Partitions:
 
     async def empty_rest(self, table: str, before: datetime) -> None:
         """Delete the rows older than `before` from the default partition."""
-        key = "id" if table == "submission" else "message_id"
-        statement = f"delete from queue.{table}_rest where {key} < $1"  # noqa: S608 - two tables of ours
+        key = "id" if table in ("submission", "refusal") else "message_id"
+        statement = f"delete from queue.{table}_rest where {key} < $1"  # noqa: S608 - tables of ours
         await self._tolerant(self._step(statement, id_floor(before.timestamp())))
 
     async def older(self, table: str, before: datetime) -> list[date]:

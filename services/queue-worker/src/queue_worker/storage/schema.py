@@ -1,6 +1,7 @@
 """The tables of schema `queue`, defined once; the revisions in `migrations/` build them."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -227,6 +228,42 @@ submission = Table(
     Column("bounce_of", Uuid, comment="The message whose non-delivery it reports"),
     postgresql_partition_by="RANGE (id)",
     comment="Hand-over ids by their own time: a repeated hand-over is the same message",
+)
+
+#: What smtp-gateway refused, partitioned by the time-ordered id that it made (docs/decisions/0069).
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    time("at"),
+    Column("client_address", Text),
+    Column("listener", Text, nullable=False),
+    Column("tls", Text),
+    Column("helo", Text),
+    Column("by", Text, nullable=False),
+    Column("account", Uuid),
+    Column("account_address", Text),
+    Column("mail_from", Text),
+    Column("recipients", ARRAY(Text), nullable=False),
+    Column("recipient_count", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("command", Text, nullable=False),
+    Column(
+        "rule",
+        Text,
+        nullable=False,
+        comment="Row of the contract, or the reason that postrider_gateway_rejected_total counts",
+    ),
+    Column("reply", Text, nullable=False),
+    Column(
+        "times",
+        Integer,
+        nullable=False,
+        comment="Over 1: that many refusals by the rule, which were not recorded singly",
+    ),
+    Index("refusal_account", "account", "id", postgresql_where=text("account is not null")),
+    postgresql_partition_by="RANGE (id)",
+    comment="What smtp-gateway refused, by the time in the id",
 )
 
 #: Work that one replica does for all: its holder and the end of the lease; `fence` grows with each new holder.

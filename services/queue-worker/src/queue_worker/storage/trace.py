@@ -55,6 +55,7 @@ class Wanted:
     address: str | None = None
     client: str | None = None
     host: str | None = None
+    by: str | None = None
 
 
 class Traces:
@@ -80,16 +81,16 @@ class Traces:
             return await self._those(ids, w), start
         start = await self._pool.fetchval(queries.window_start, low, high, window)
         floor = UUID(int=start.int - 1) if start else low
-        rows = await self._pool.fetch(queries.within, floor, high, w.address, w.client, w.host, limit, None)
+        rows = await self._pool.fetch(queries.within, floor, high, w.address, w.client, w.host, limit, None, w.by)
         ids = [row["id"] for row in rows]
         return ids, ids[-1] if len(ids) == limit else start
 
     async def _those(self, ids: Sequence[UUID], w: Wanted) -> list[UUID]:
         """Return those of `ids`, the latest first, that match the conditions without an index of their own."""
-        if not ids or w.address is w.client is w.host is None:
+        if not ids or w.address is w.client is w.host is w.by is None:
             return list(ids)
         low, high = UUID(int=ids[-1].int - 1), UUID(int=ids[0].int + 1)
-        rows = await self._pool.fetch(queries.within, low, high, w.address, w.client, w.host, len(ids), ids)
+        rows = await self._pool.fetch(queries.within, low, high, w.address, w.client, w.host, len(ids), ids, w.by)
         return [row["id"] for row in rows]
 
     async def accepted(self, ids: Sequence[UUID]) -> list[Accepted]:

@@ -3,10 +3,11 @@
 select id from queue.submission where id > $1 and id < $2 order by id desc offset $3 - 1 limit 1
 
 -- name: within
--- Messages between $1 and $2, the latest first, of the sender $3 or with the recipient $3, from client $4, tried at host $5; only those
--- of the ids $7, if given. `count`, not `exists`, which would be planned as a scan of the whole table.
+-- Messages between $1 and $2, the latest first, of the sender $3 or with the recipient $3, from client $4, tried at host $5, by right $8;
+-- only those of the ids $7, if given. `count`, not `exists`, which would be planned as a scan of the whole table.
 select s.id from queue.submission s
  where s.id > $1 and s.id < $2 and ($7::uuid[] is null or s.id = any($7)) and ($4::text is null or s.client_address = $4)
+   and ($8::text is null or s.by = $8)
    and ($3::text is null or lower(s.mail_from) = $3
         or (select count(*) from queue.recipient r where r.message_id = s.id and $3 in (lower(r.address), lower(r.original))) > 0
         or (select count(*) from queue.finished f where f.message_id = s.id and $3 in (lower(f.address), lower(f.original))) > 0)

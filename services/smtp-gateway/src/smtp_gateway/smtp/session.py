@@ -210,9 +210,8 @@ class SmtpSession(SmtpProtocol):
             await self.writer.drain()
 
     def _note(self, refusal: Reply, command: str, argument: str, of: Transaction) -> None:
-        self.context.journal.refused(
-            self.peer.address, self.origin(of), of.mail_from, of.recipients, command, argument, refusal
-        )
+        account = of.relay.mailbox_id if of.relay else self.login.mailbox_id if self.login else None
+        self.context.journal.refused(self.peer.address, self.origin(of), account, of, command, argument, refusal)
 
     async def challenge(self, text: bytes) -> bytes:
         """Send a 334 (RFC 4954 4) with `text`, in base64, and return the client's line. Raises ConnectionResetError if it left."""

@@ -19,6 +19,8 @@ async def finish(session: SmtpSession, found: bytes | Reply) -> Reply:
     started = time.perf_counter()
     transaction = session.transaction
     session.transaction = Transaction()
+    if isinstance(found, bytes):
+        transaction.received_size = len(found)
     reply = found if isinstance(found, Reply) else await _take(session, transaction, found)
     metrics.DATA_END_SECONDS.observe(time.perf_counter() - started)
     return reply

@@ -1,0 +1,85 @@
+"""Records of the trace as lines for people: who, what, when, and why."""
+
+import json
+from collections.abc import Iterator
+
+from postrider.commands.common import Record
+
+_RIGHTS = {"auth": "SMTP AUTH", "grant": "OPEN-SMTP"}
+#: Rules of docs/contract.md in a few words.
+WHY = {
+    "S1": "to mailboxes of ours from anywhere",
+    "S2": "the client's address had a grant",
+    "S3": "the client authenticated by SMTP AUTH, or should have",
+    "S7": "larger than the limit",
+    "S10": "neither a mailbox of ours nor a right to relay",
+    "S12": "the sender is in badmailfrom",
+    "S14": "no such mailbox",
+    "S16": "the sender's domain has no mail server, or cannot be looked up",
+    "P2": "the mailbox is full",
+}
+
+
+def moment(record: Record) -> str:
+    """Return when it was, in a form that sorts."""
+    return str(record["at"] or "")
+
+
+def who(record: Record) -> str:
+    """Return one line that says who sent a message, or whose a refusal is."""
+    if record.get("bounce_of"):
+        return f"{record['id']}: our own report that {record['bounce_of']} was not delivered"
+    right = _RIGHTS.get(record["by"] or "")
+    sent = f"{record['account_address']} by {right}" if right else "a client without login or grant"
+    if record.get("granted_at"):
+        sent += f" (login at {record['granted_at']})"
+    return (
+        f"{record['id']}: {sent}, from {record['client_address']}, as <{record['sender'] or ''}>, at {record['at']}"
+        f" ({record['listener']}, {record['tls'] or 'no TLS'}, {record['helo']})"
+    )
+
+
+def story(record: Record) -> list[str]:
+    """Return the lines of a record in order."""
+    if record["kind"] == "refusal":
+        return _refusal(record)
+    lines = [who(record)]
+    if record["message_id"]:
+        lines.append(f"    Message-ID <{record['message_id']}>, {record['size']} octets")
+    return lines + [f"    {_event(event)}" for event in record["events"][1:]]
+
+
+def events(record: Record) -> Iterator[tuple[str, str, str]]:
+    """Yield what happened, each as its time, a line that is complete in itself, and a JSON value."""
+    if record["kind"] == "refusal":
+        yield moment(record), "  ".join(_refusal(record)), json.dumps(record)
+        return
+    head = {name: value for name, value in record.items() if name != "events"}
+    yield moment(record), who(record), json.dumps(head)
+    for event in record["events"][1:]:
+        value = {"kind": "event", "id": record["id"], **event}
+        yield moment(event), f"{record['id']}: {_event(event)}", json.dumps(value)
+
+
+def _refusal(record: Record) -> list[str]:
+    rule = record["rule"]
+    why = f"{rule} ({WHY[rule]})" if rule in WHY else rule
+    if record["times"] > 1:
+        return [f"{record['at']}: {record['times']} more refusals by {why}, not recorded singly"]
+    of = f" to {', '.join(f'<{address}>' for address in record['recipients'])}" if record["recipients"] else ""
+    return [
+        f"refused {who(record)}{of}",
+        f"    {record['command']} refused by {why}: {' '.join(record['reply'].split())}",
+    ]
+
+
+def _event(event: Record) -> str:
+    at = f"next try {event['at']}" if event["event"] == "waiting" else event["at"] or ""
+    parts = [
+        str(at),
+        event["event"],
+        f"recipient {event['n']}" + (f" <{event['recipient']}>" if event["recipient"] else ""),
+        f"at {event['remote_host']}" if event["remote_host"] else "",
+        " ".join((event["reply"] or "").split()),
+    ]
+    return "  ".join(part for part in parts if part)

@@ -1,0 +1,15 @@
+"""The endpoint by which smtp-gateway records what it refused, for the trace (docs/decisions/0069)."""
+
+from mailkit.rpc.app import App, add_endpoint
+from queue_worker.storage.refusals import RefusalRows
+from queue_worker_api.wire import RefusalList, RefusalsRecorded
+
+
+def add(app: App, refusals: RefusalRows) -> None:
+    """Mount the endpoint on `app`."""
+
+    async def record(question: RefusalList) -> RefusalsRecorded:
+        await refusals.record(question.items)
+        return RefusalsRecorded()
+
+    add_endpoint(app, "/v1/refusals", RefusalList, record, "gateway")
