@@ -32,6 +32,8 @@ from mailstore.config import MailstoreSettings
 from mailstore_api import wire
 from queue_worker import service as queue
 from queue_worker.config import QueueSettings
+from smtp_gateway import service as gateway
+from smtp_gateway.config import GatewaySettings
 
 TOKENS = ("admin", "gateway", "queue", "frontend")
 ABSENT = cast(Any, None)
@@ -43,6 +45,7 @@ ID = new_id()
 AUTH: dict[str, tuple[tuple[str, ...], Any]] = {
     "POST /v1/senders": (("gateway",), None),
     "POST /v1/recipients": (("gateway",), None),
+    "POST /v1/uncharged-recipients": (("gateway",), None),
     "POST /v1/logins": (("gateway", "frontend"), None),
     "POST /v1/scram-offers": (("gateway", "frontend"), None),
     "POST /v1/scram-logins": (("gateway", "frontend"), None),
@@ -154,6 +157,7 @@ REST = {
         "GET /v1/queue",
         "GET /v1/trace",
         "GET /v1/trace/refusals",
+        "POST /v1/simulate",
         "GET /v1/queue/{queue_id}",
         "POST /v1/queue/actions",
         "GET /v1/queue/pauses",
@@ -289,6 +293,22 @@ async def test_a_token_opens_what_its_row_says_and_nothing_else(apps: dict[str, 
     for endpoint in REST[service]:
         for token in (*TOKENS, "guessed", "", None):
             assert await opened(apps[service], endpoint, token, b"{}") == (token == "admin"), (endpoint, token)
+
+
+async def test_simulations_have_a_token_of_their_own() -> None:
+    """smtp-gateway faces the Internet: it does not hold the operators' token, and this one opens nothing else."""
+    tokens = {name: SecretStr(name) for name in TOKENS}
+    settings = GatewaySettings(
+        token_gateway_auth=tokens["gateway"],
+        token_gateway_mailstore=tokens["gateway"],
+        token_gateway_queue=tokens["gateway"],
+        token_simulate_gateway=SecretStr("simulate"),
+    )
+    app = gateway.web(settings, Lifecycle(), ABSENT)
+    assert endpoints(app) == {"POST /v1/simulate"}
+    for token in (*TOKENS, "simulate", "guessed", "", None):
+        assert await opened(app, "POST /v1/simulate", token, b"{}") == (token == "simulate"), token
+    assert not await opened(gateway.web(GatewaySettings(), Lifecycle(), ABSENT), "POST /v1/simulate", "", b"{}")
 
 
 def test_everything_that_names_a_mailbox_to_the_front_end_carries_a_proof() -> None:

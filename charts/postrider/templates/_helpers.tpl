@@ -24,7 +24,7 @@ smtp-gateway:
   values: smtpGateway
   port: 8004
   asks: [auth, mailstore, queue-worker]
-  tokens: [TOKEN_GATEWAY_AUTH, TOKEN_GATEWAY_MAILSTORE, TOKEN_GATEWAY_QUEUE]
+  tokens: [TOKEN_GATEWAY_AUTH, TOKEN_GATEWAY_MAILSTORE, TOKEN_GATEWAY_QUEUE, TOKEN_SIMULATE_GATEWAY]
   mail: {smtp: 25, smtps: 465, submission: 587}
 pop-imap-frontend:
   values: popImapFrontend

@@ -255,6 +255,24 @@ async def test_what_a_forward_leads_to_counts_for_whoever_has_an_account(auth):
     assert (stranger.verdict, stranger.account, len(stranger.targets)) == ("accepted", None, 7)
 
 
+@pytest.mark.parametrize("settings", [{"recipients_per_hour": 2}], indirect=True)
+async def test_an_uncharged_question_sees_the_hour_and_adds_nothing_to_it(auth):
+    box = await auth.make("a@site.com")
+
+    async def simulated(address: str) -> str:
+        question = wire.RecipientQuestion(address, "a@site.com", None, box)
+        return str((await auth.gateway.uncharged_recipients([question]))[0].verdict)
+
+    assert [await simulated("u@far.test") for _ in range(4)] == ["accepted"] * 4
+    assert [(await auth.rcpt("u@far.test", login=box)).verdict for _ in range(3)] == [
+        "accepted",
+        "accepted",
+        "too_many",
+    ]
+    assert await simulated("u@far.test") == "too_many"
+    assert await simulated("a@site.com") == "accepted"
+
+
 async def test_a_list_of_a_hundred_costs_a_constant_number_of_statements(auth):
     box = await auth.make("a@site.com")
     for n in range(50):

@@ -192,6 +192,15 @@ def test_the_queue(service: Run, domain: str) -> None:
     assert [r["kind"] for r in service.cli("trace", "--address", "y@far.test")] == ["refusal"]
     assert "refused by S10 (" in service.cli_process("trace", "--client", "127.0.0.1").stdout
     assert sender in [r["account_address"] for r in service.cli("trace", "--rule", "S3") if r["kind"] == "message"]
+    asked = ("simulate", "--client", "192.0.2.7", "--from", sender, "--rcpt", "x@far.test")
+    done = service.cli_process(*asked)
+    assert done.returncode == 1 and "refused by S10" in done.stdout and "< 550 5.7.1 Sorry, that domain" in done.stdout
+    told = service.cli(*asked, "--auth", sender)
+    assert (told["accepted"], told["routes"][0]["status"]) == (True, "4.4.3")
+    assert (
+        f"far.test, port {service.env.get('POSTRIDER_REMOTE_SMTP_PORT', 25)}"
+        in service.cli_process(*asked, "--grant", sender).stdout
+    )
     assert service.cli("queue", "ls", "--domain", "else.test") == []
     assert len(service.cli("queue", "ls", "--limit", "1")) == 1
 

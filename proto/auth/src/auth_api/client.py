@@ -20,6 +20,11 @@ class AuthClient(ServiceClient):
         """Return one answer per RCPT command, in order."""
         return (await self.call("/v1/recipients", wire.RecipientList(list(items)), wire.RecipientAnswers)).items
 
+    async def uncharged_recipients(self, items: Sequence[wire.RecipientQuestion]) -> list[wire.RecipientAnswer]:
+        """Return the answers of `recipients` without charging them to an account: for simulations."""
+        asked = wire.RecipientList(list(items))
+        return (await self.call("/v1/uncharged-recipients", asked, wire.RecipientAnswers)).items
+
     async def logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
         """Return one answer per login, in order; a repeated `operation_id` gets its first answer again."""
         return (await self.call("/v1/logins", wire.LoginList(list(items)), wire.LoginAnswers)).items

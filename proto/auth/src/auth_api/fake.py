@@ -81,6 +81,9 @@ class FakeAuth:
         self._look_away()
         return [self._recipient(item) for item in items]
 
+    async def uncharged_recipients(self, items: Sequence[wire.RecipientQuestion]) -> list[wire.RecipientAnswer]:
+        return await self.recipients(items)
+
     async def logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
         self._look_away()
         answers = [self.answered.setdefault(item.operation_id, self._login(item)) for item in items]

@@ -1,6 +1,6 @@
 """Messages to and from auth's list endpoints (decision 3). Fields are only added at the end, with defaults.
 
-Endpoints: POST /v1/senders, /v1/recipients, /v1/logins, /v1/scram-offers, /v1/scram-logins, /v1/undo-checks, /v1/sessions.
+Endpoints: POST /v1/senders, /v1/recipients, /v1/uncharged-recipients, /v1/logins, /v1/scram-offers, /v1/scram-logins, /v1/undo-checks, /v1/sessions.
 Callers: gateway (all but undo-checks; sessions for SMTP's long connections too), frontend (logins of both kinds, undo-checks,
 sessions). The gateway's logins are by smtp, the
 front end's by pop3 and imap: a list with another protocol is refused (docs/decisions/0040).

@@ -81,6 +81,15 @@ class QueueAdmin(ServiceClient):
             page, path = await self.page(path)
             yield page
 
+    async def simulate(self, account: str | None, recipients: Sequence[Record]) -> list[Record]:
+        """Return where a message would go and when it would be tried: one route for each destination.
+
+        `recipients`: address and mailbox (an id, None for one elsewhere). A route has kind, destination, recipients, hosts,
+        port, tls, outcome, status, reply, pauses, attempts and expires.
+        """
+        content = {"account": account, "recipients": list(recipients)}
+        return cast(list[Record], await self.json("POST", "/v1/simulate", content, timeout=BATCH_SECONDS))
+
     async def list_pauses(self) -> list[Record]:
         """Return all pauses: kind (all, destination, account, disabled), value, since, reason."""
         found: list[Record] = []

@@ -36,7 +36,7 @@ from queue_worker.delivery.record import Recorder
 from queue_worker.intake import refusals, submissions
 from queue_worker.intake.group_commit import Intake
 from queue_worker.models import Pair
-from queue_worker.operators import endpoints, trace
+from queue_worker.operators import endpoints, simulate, trace
 from queue_worker.operators import refusals as refusal_records
 from queue_worker.operators.bulk import Bulk
 from queue_worker.storage.actions import Actions
@@ -64,6 +64,7 @@ class Parts:
     pool: asyncpg.Pool
     clock: Clock
     mailstore: MailstoreClient
+    remote: RemoteCourier
     leases: Leases
     recorder: Recorder
     filer: LocalDelivery
@@ -126,6 +127,7 @@ def assemble(
         pool,
         clock,
         mailstore,
+        remote,
         leases,
         recorder,
         filer,
@@ -179,6 +181,8 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
     refusals.add(app, RefusalRows(parts.pool))
     app.include_router(trace.router(Traces(parts.pool)))
     app.include_router(refusal_records.router(RefusalRows(parts.pool)))
+    lifetime, retry_first = settings.queue_lifetime_seconds, settings.retry_first_seconds
+    app.include_router(simulate.router(parts.remote, parts.actions, parts.clock, lifetime, retry_first))
     app.include_router(endpoints.router(Records(parts.pool), parts.actions, parts.bulk, parts.clock))
     return app
 

@@ -29,6 +29,8 @@ class GatewaySettings(ServiceSettings):
     token_gateway_mailstore: SecretStr = SecretStr("")
     queue_url: str = "http://127.0.0.1:8002"
     token_gateway_queue: SecretStr = SecretStr("")
+    token_simulate_gateway: SecretStr = SecretStr("")
+    """Token with which operators simulate messages (`postrider simulate`); it opens nothing else."""
     max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     """The largest accepted message, in octets (S7)."""
     max_header_bytes: int = Field(default=1024 * 1024, ge=16 * 1024, le=15 * 1024 * 1024)

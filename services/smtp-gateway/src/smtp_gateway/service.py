@@ -18,10 +18,12 @@ from mailkit.process.clock import SystemClock
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import get_logger
 from mailkit.rpc.app import App, create_app
+from mailkit.rpc.authority import LARGEST_FORM, Tokens
 from mailkit.rpc.batch import Batcher
 from mailkit.rpc.http_server import HttpSide
 from mailstore_api.client import MailstoreClient
 from queue_worker_api.client import QueueClient
+from smtp_gateway import simulation
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.journal import COUNTED_SECONDS, Journal
@@ -30,6 +32,7 @@ from smtp_gateway.policy.grants import WithoutGrants
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
 from smtp_gateway.refusals import SEND_SECONDS, RefusalTrace
+from smtp_gateway.simulation import Simulator
 from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.registry import VERBS
@@ -60,6 +63,7 @@ class Parts:
     connections: Connections
     context: SmtpContext
     direct: SmtpContext
+    simulator: Simulator
 
 
 def assemble(settings: GatewaySettings) -> Parts:
@@ -101,12 +105,16 @@ def assemble(settings: GatewaySettings) -> Parts:
         recipients=RecipientCheck(Batcher(without.recipients, patience=PATIENCE), quota),
     )
     of_proxies = context if settings.open_smtp else direct
-    return Parts(auth, mailstore, queue, recording, refusals, certificates, connections, of_proxies, direct)
+    simulator = Simulator(context, auth, mailstore.room, resolver, connections, patience=PATIENCE)
+    return Parts(auth, mailstore, queue, recording, refusals, certificates, connections, of_proxies, direct, simulator)
 
 
-def web(life: Lifecycle) -> App:
-    """Return the HTTP application: health and metrics."""
-    return create_app(SERVICE, life)
+def web(settings: GatewaySettings, life: Lifecycle, simulator: Simulator) -> App:
+    """Return the HTTP application: health, metrics, and simulations, which have a token of their own."""
+    app = create_app(SERVICE, life, None, Tokens({"simulate": settings.token_simulate_gateway}))
+    app.authority.allow("/v1/simulate", "simulate", most=LARGEST_FORM)
+    app.include_router(simulation.router(simulator))
+    return app
 
 
 async def start(life: Lifecycle, settings: GatewaySettings, parts: Parts) -> Sequence[Listener]:
@@ -162,7 +170,7 @@ async def drain(settings: GatewaySettings, parts: Parts, http: HttpSide, listene
 async def serve(life: Lifecycle, settings: GatewaySettings) -> None:
     """Run the service until the process is asked to stop."""
     parts = assemble(settings)
-    http = HttpSide(web(life), settings.http_host, settings.http_port, settings.metrics_port)
+    http = HttpSide(web(settings, life, parts.simulator), settings.http_host, settings.http_port, settings.metrics_port)
     await http.start()
     listeners = await start(life, settings, parts)
     await life.run_until_stopped(http.port, settings.drain_delay_seconds)

@@ -39,13 +39,11 @@ class Connections:
 
     def take(self, address: str | None) -> str | None:
         """Count a new connection of `address`; if it exceeds a limit, it is not counted and the reason is returned."""
-        if self.open >= self.limits.connections:
-            return "too_many"
+        reason = self.excess(address)
+        if reason is not None:
+            return reason
         if address is not None:
             client = client_host(address)
-            reason = self._excess(client)
-            if reason is not None and address not in self.limits.exempt:
-                return reason
             if self.limits.per_minute:
                 self._lately.add(client)
             self._by_client[client] += 1
@@ -53,8 +51,13 @@ class Connections:
         self._idle.clear()
         return None
 
-    def _excess(self, client: str) -> str | None:
-        """Return the limit that a further connection of `client` would exceed; None if there is none."""
+    def excess(self, address: str | None) -> str | None:
+        """Return the limit that a further connection of `address` would exceed; None if there is none."""
+        if self.open >= self.limits.connections:
+            return "too_many"
+        if address is None or address in self.limits.exempt:
+            return None
+        client = client_host(address)
         if self._by_client[client] >= self.limits.per_address:
             return "too_many_from_one"
         if self.limits.per_minute and self._lately.level(client) + 1 > self.limits.per_minute:

@@ -38,8 +38,8 @@ class Recipients:
         self._forwarded_per_hour = forwarded_per_hour
         self._exempt = exempt or Networks()
 
-    async def answer(self, items: Sequence[RecipientQuestion]) -> list[RecipientAnswer]:
-        """Return one answer per question, in order. Raises Unavailable."""
+    async def answer(self, items: Sequence[RecipientQuestion], *, charge: bool = True) -> list[RecipientAnswer]:
+        """Return one answer per question, in order. `charge` False: look at the hours, and count nothing. Raises Unavailable."""
         postmaster = await self._postmaster() if any(_is_bare(item.address) for item in items) else None
         parsed = [postmaster if _is_bare(item.address) else _parse(item.address) for item in items]
         expansion = Expansion()
@@ -49,7 +49,7 @@ class Recipients:
         unpaid: dict[int, tuple[UUID, int]] = {}
         if leaving:
             weights = [_remote(answers[n]) or 1 for n in leaving]
-            relayed = await self._relay([items[n] for n in leaving], weights)
+            relayed = await self._relay([items[n] for n in leaving], weights, charge)
             for n, (verdict, account) in zip(leaving, relayed, strict=True):
                 recipient, local = parsed[n], answers[n]
                 assert recipient is not None
@@ -58,10 +58,10 @@ class Recipients:
                     continue
                 found = local.targets if local is not None else [Target(recipient.address)]
                 answers[n] = RecipientAnswer(verdict, found if verdict == "accepted" else [], account)
-        for n in await self._over_the_domains_hour(unpaid):
+        for n in await self._over_the_domains_hour(unpaid, charge):
             answers[n] = RecipientAnswer("too_many", [])
         final = [answer for answer in answers if answer is not None]
-        for answer in final:
+        for answer in final if charge else ():
             metrics.RECIPIENTS.labels(answer.verdict).inc()
         return final
 
@@ -71,7 +71,7 @@ class Recipients:
         return _parse(f"{BARE_POSTMASTER}@{domain}") if domain else None
 
     async def _relay(
-        self, items: Sequence[RecipientQuestion], weights: Sequence[int]
+        self, items: Sequence[RecipientQuestion], weights: Sequence[int], charge: bool
     ) -> list[tuple[Verdict, UUID | None]]:
         """Return (verdict, account) of remote recipients.
 
@@ -95,7 +95,7 @@ class Recipients:
         for account, weight in zip(capped, weights, strict=True):
             if account is not None:
                 counts[account] += weight
-        room = await self._charge(counts, now, self._per_hour)
+        room = await self._charge(counts, now, self._per_hour, charge)
         answers: list[tuple[Verdict, UUID | None]] = []
         for account, charged, weight in zip(accounts, capped, weights, strict=True):
             if account is None:
@@ -107,14 +107,14 @@ class Recipients:
                 answers.append(("accepted" if room[charged] >= 0 else "too_many", account))
         return answers
 
-    async def _over_the_domains_hour(self, unpaid: Mapping[int, tuple[UUID, int]]) -> list[int]:
+    async def _over_the_domains_hour(self, unpaid: Mapping[int, tuple[UUID, int]], charge: bool) -> list[int]:
         """Charge forwards of mail from clients without a right to the forwarding domains; return those over the limit."""
         if not unpaid or not self._forwarded_per_hour:
             return []
         counts: Counter[UUID] = Counter()
         for domain, weight in unpaid.values():
             counts[domain] += weight
-        room = await self._charge(counts, self._clock.now(), self._forwarded_per_hour)
+        room = await self._charge(counts, self._clock.now(), self._forwarded_per_hour, charge)
         over = []
         for n, (domain, weight) in unpaid.items():
             room[domain] -= weight
@@ -122,12 +122,12 @@ class Recipients:
                 over.append(n)
         return over
 
-    async def _charge(self, counts: Counter[UUID], now: datetime, per_hour: int) -> dict[UUID, int]:
+    async def _charge(self, counts: Counter[UUID], now: datetime, per_hour: int, charge: bool) -> dict[UUID, int]:
         """Charge recipients; return how many of this list each account or domain may have, within its `per_hour`."""
         if not counts:
             return {}
         hour = now.replace(minute=0, second=0, microsecond=0)
-        sums = await self._directory.charge(dict(sorted(counts.items())), hour)
+        sums = await self._directory.charge(dict(sorted(counts.items())), hour, count=charge)
         return {account: per_hour - (sums[account] - count) for account, count in counts.items()}
 
     def _is_exempt(self, client: str | None) -> bool:

@@ -1,6 +1,7 @@
 """The list endpoints (MessagePack) of the services that ask auth."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from auth.directory.recipients import Recipients
@@ -43,6 +44,8 @@ def add_endpoints(
 
     endpoint("/v1/senders", wire.SenderList, wire.SenderAnswers, senders.answer, "gateway")
     endpoint("/v1/recipients", wire.RecipientList, wire.RecipientAnswers, recipients.answer, "gateway")
+    uncharged = partial(recipients.answer, charge=False)
+    endpoint("/v1/uncharged-recipients", wire.RecipientList, wire.RecipientAnswers, uncharged, "gateway")
     endpoint("/v1/logins", wire.LoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
     endpoint("/v1/scram-offers", wire.ScramQuestionList, wire.ScramOffers, scram.offers, "gateway", "frontend")
     endpoint("/v1/scram-logins", wire.ScramLoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")

@@ -91,10 +91,11 @@ class Directory:
         self._foreign |= {domain: now + FOREIGN_SECONDS for _, domain in asked if domain not in ours}
         return {asked[row["n"]][0]: _entry(asked[row["n"]][0], row) for row in rows}
 
-    async def charge(self, counts: Mapping[UUID, int], hour: datetime) -> dict[UUID, int]:
-        """Charge relayed recipients to their accounts; return each account's new sum for this hour."""
+    async def charge(self, counts: Mapping[UUID, int], hour: datetime, *, count: bool = True) -> dict[UUID, int]:
+        """Charge relayed recipients to their accounts; return each account's new sum for this hour. `count` False: only look."""
+        statement = queries.charge if count else queries.charged
         async with translated():
-            rows = await self._pool.fetch(queries.charge, list(counts), list(counts.values()), hour, timeout=PATIENCE)
+            rows = await self._pool.fetch(statement, list(counts), list(counts.values()), hour, timeout=PATIENCE)
         return {row["mailbox_id"]: row["used"] for row in rows}
 
     async def sessions(self, items: Sequence[tuple[UUID, int]]) -> list[bool]:

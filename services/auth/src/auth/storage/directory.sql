@@ -58,6 +58,12 @@ select q.mailbox_id, $3, q.used
     on conflict (mailbox_id, hour) do update set used = u.used + excluded.used
 returning mailbox_id, used
 
+-- name: charged
+-- The sums that `charge` would return.
+select q.mailbox_id, coalesce(u.used, 0) + q.used as used
+  from unnest($1::uuid[], $2::bigint[]) as q (mailbox_id, used)
+  left join auth.relay_use u on u.mailbox_id = q.mailbox_id and u.hour = $3
+
 -- name: sessions
 -- Which of these sessions' logins are still valid (decision 15).
 select m.id is not null as good

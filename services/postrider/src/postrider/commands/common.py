@@ -25,7 +25,7 @@ QUOTA_MOST = 2 << 30
 
 #: The settings in `postrider.env` by which a running service is reached. They are used together or not at all: mixed with
 #: those of another one, a mailbox would be disabled in one and purged in the other, and a token sent to the wrong one.
-_ENDPOINTS = ("AUTH_URL", "QUEUE_URL", "MAILSTORE_URL", "ADMIN_TOKEN")
+_ENDPOINTS = ("AUTH_URL", "QUEUE_URL", "MAILSTORE_URL", "GATEWAY_URL", "ADMIN_TOKEN", "TOKEN_SIMULATE_GATEWAY")
 
 
 def settings() -> dict[str, str]:
@@ -49,14 +49,14 @@ def settings() -> dict[str, str]:
     return found | own
 
 
-def endpoint(name: str) -> tuple[str, str]:
-    """Return (URL, admin token) of AUTH, QUEUE or MAILSTORE. Ends the command if one is missing."""
+def endpoint(name: str, authority: str = "ADMIN_TOKEN") -> tuple[str, str]:
+    """Return (URL, token) of AUTH, QUEUE, MAILSTORE or GATEWAY; `authority` is the name of the token. Ends the command if one is missing."""
     known = settings()
-    url, token = known.get(f"{name}_URL"), known.get("ADMIN_TOKEN")
+    url, token = known.get(f"{name}_URL"), known.get(authority)
     if url and token:
         return url, token
     missing = " and ".join(
-        f"POSTRIDER_{part}" for part, value in ((f"{name}_URL", url), ("ADMIN_TOKEN", token)) if not value
+        f"POSTRIDER_{part}" for part, value in ((f"{name}_URL", url), (authority, token)) if not value
     )
     fail(f"no running service is known here: start one with `make run`, or set {missing}", EX_CONFIG)
 
@@ -72,14 +72,14 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def call(client_type: Any, name: str, work: Callable[[Any], Awaitable[T]]) -> T:
+def call(client_type: Any, name: str, work: Callable[[Any], Awaitable[T]], *, authority: str = "ADMIN_TOKEN") -> T:
     """Run `work` with a client of the service `name`; a refusal ends the command with one sentence and status 1."""
     from msgspec import MsgspecError  # noqa: PLC0415 - `--help` needs no codec
 
-    url, token = endpoint(name)
+    url, secret = endpoint(name, authority)
 
     async def run() -> T:
-        client = client_type(url, token)
+        client = client_type(url, secret)
         try:
             return await work(client)
         finally:
@@ -88,7 +88,7 @@ def call(client_type: Any, name: str, work: Callable[[Any], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run())
     except Unauthorised:
-        fail(f"{url} refuses this token; set POSTRIDER_ADMIN_TOKEN to the one it was started with")
+        fail(f"{url} refuses this token; set POSTRIDER_{authority} to the one it was started with")
     except Unavailable as error:
         fail(f"{error}; is the service running, and is POSTRIDER_{name}_URL ({url}) right?")
     except PostriderError as error:
@@ -121,6 +121,12 @@ def queue(work: Callable[[Any], Awaitable[T]]) -> T:
     from queue_worker_api.admin import QueueAdmin  # noqa: PLC0415
 
     return call(QueueAdmin, "QUEUE", work)
+
+
+def gateway(work: Callable[[Any], Awaitable[T]]) -> T:
+    from postrider.gateway import GatewaySimulator  # noqa: PLC0415
+
+    return call(GatewaySimulator, "GATEWAY", work, authority="TOKEN_SIMULATE_GATEWAY")
 
 
 def show(value: Any, as_json: bool, sentence: str = "") -> None:

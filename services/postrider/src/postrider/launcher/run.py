@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -112,7 +113,7 @@ async def _work(plan: Plan, console: Console, running: _Running) -> None:
             running.services[-1].start(read_end)
         await wait_ready(running.services, {name: plan.url(name) for name in SERVICES}, say)
     users = await make_demo(plan, secrets["ADMIN_TOKEN"])
-    env_file = state.write_env(plan, _env_values(plan, secrets["ADMIN_TOKEN"], ca_file, users))
+    env_file = state.write_env(plan, _env_values(plan, secrets, ca_file, users))
     show(console, plan, users, ca_file, env_file)
     while True:
         for service in running.services:
@@ -134,14 +135,15 @@ async def _start_again(postgres: EmbeddedPostgres, console: Console) -> None:
     raise ConfigError(sentence)
 
 
-def _env_values(plan: Plan, admin_token: str, ca_file: Path, users: list[tuple[str, str]]) -> dict[str, str]:
+def _env_values(plan: Plan, secrets: Mapping[str, str], ca_file: Path, users: list[tuple[str, str]]) -> dict[str, str]:
     """Return the lines of `postrider.env` as docs/contract.md lists them."""
     values = {f"{name}_PORT": str(plan.ports[name]) for name in MAIL_PORTS}
     values |= {f"{prefix}_URL": plan.url(name) for name, (_, _, prefix) in SERVICES.items()}
     return values | {
         "CA_FILE": str(ca_file),
         "HOST": HOST,
-        "ADMIN_TOKEN": admin_token,
+        "ADMIN_TOKEN": secrets["ADMIN_TOKEN"],
+        "TOKEN_SIMULATE_GATEWAY": secrets["TOKEN_SIMULATE_GATEWAY"],
         "CLI": str(Path(sys.executable).parent / "postrider"),
         "LAUNCHER_PID": str(os.getpid()),
         "DEMO_DOMAIN": plan.demo_domain,

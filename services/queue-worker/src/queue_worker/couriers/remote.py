@@ -58,6 +58,15 @@ class RemoteCourier:
             del self._groups[group]
         return None
 
+    @property
+    def port(self) -> int:
+        """The port of remote hosts."""
+        return self._settings.port
+
+    async def hosts(self, domain: str) -> list[HostAddress]:
+        """Return the addresses that an attempt on `domain` would try, in this order. Raises NoTarget."""
+        return await self._targets.of(domain)
+
     async def stop(self, grace: float) -> None:
         """Stop all groups (decision 13).
 

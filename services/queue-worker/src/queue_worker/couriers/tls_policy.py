@@ -6,6 +6,9 @@ import ssl
 #: OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT; the module names it from Python 3.12 on.
 _LEGACY_SERVER_CONNECT = 0x4
 
+#: The policy in words, for operators.
+OPPORTUNISTIC = "opportunistic: STARTTLS where the host offers it (S6), no plain text if it then fails (S11); names and chains are not verified"
+
 
 @functools.cache
 def opportunistic() -> ssl.SSLContext:

@@ -125,11 +125,12 @@ class ClientLimits:
         return Conduct(self._allowance, self._networks, address, self._exempt, self._crowded)
 
     def may_send(self, address: str | None) -> bool:
-        """Count a message of a client without a right to relay; False if it exceeds the limit per minute."""
+        """Return False if one more message of a client without a right to relay would exceed the limit per minute."""
         if not self._most_messages or address is None or self._exempt(address):
             return True
-        client = client_host(address)
-        if self._messages.level(client) + 1 > self._most_messages:
-            return False
-        self._messages.add(client)
-        return True
+        return self._messages.level(client_host(address)) + 1 <= self._most_messages
+
+    def sent(self, address: str | None) -> None:
+        """Count a message of a client without a right to relay."""
+        if self._most_messages and address is not None and not self._exempt(address):
+            self._messages.add(client_host(address))

@@ -7,7 +7,10 @@ from mailkit.rpc.batch import Batcher
 from mailstore_api.wire import RoomQuestion
 from smtp_gateway import replies
 from smtp_gateway.policy.answer_cache import AnswerCache
+from smtp_gateway.policy.consulted import Note, unrecorded
 
+#: Most targets that are noted of a recipient.
+MOST_NOTED = 20
 _VERDICTS = {
     "no_mailbox": replies.NO_MAILBOX,
     "not_relayed": replies.NOT_RELAYED,
@@ -28,7 +31,9 @@ class RecipientCheck:
         # a local answer does not depend on the client; a remote one does, and is charged: it is never cached
         self._ask = AnswerCache(ask, key=lambda question: question.address, keeps=_is_local)
 
-    async def check(self, question: RecipientQuestion, size: int) -> tuple[Reply | None, list[Target]]:
+    async def check(
+        self, question: RecipientQuestion, size: int, consulted: Note = unrecorded
+    ) -> tuple[Reply | None, list[Target]]:
         """Return (refusal or None, final targets). `size`: as declared in MAIL, 0 if unknown. Raises Unavailable."""
         if question.address.lower() != BARE_POSTMASTER:
             try:
@@ -36,13 +41,22 @@ class RecipientCheck:
             except BadAddress:
                 return replies.BAD_RECIPIENT, []
         answer = await self._ask.ask(question)
-        if answer.verdict != "accepted":
+        accepted = answer.verdict == "accepted"
+        consulted(
+            "S14" if answer.verdict == "no_mailbox" else "S10",
+            not accepted,
+            verdict=answer.verdict,
+            account=answer.account,
+            targets=[target.address for target in answer.targets[:MOST_NOTED]],
+        )
+        if not accepted:
             return _VERDICTS[answer.verdict], []
         # one full mailbox must not stop a forward to several: the quota is checked again at filing (P2, S8)
         if len(answer.targets) == 1 and (mailbox := answer.targets[0]).mailbox_id is not None:
             verdict = await self._quota.ask(
                 RoomQuestion(mailbox.mailbox_id, max(size, 1), mailbox.quota_limit, mailbox.limit_version)
             )
+            consulted("P2", verdict != "room", quota=mailbox.quota_limit, size=size, room=verdict)
             if verdict != "room":
                 return _QUOTA[verdict], []
         return None, answer.targets

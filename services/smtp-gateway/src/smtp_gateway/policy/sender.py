@@ -9,6 +9,7 @@ from mailkit.net.dns import Existence, Resolver
 from mailkit.rpc.batch import Batcher
 from smtp_gateway import replies
 from smtp_gateway.policy.answer_cache import AnswerCache
+from smtp_gateway.policy.consulted import Note, unrecorded
 
 
 class SenderCheck:
@@ -25,12 +26,19 @@ class SenderCheck:
         """Return auth's answer about a sender. Raises Unavailable."""
         return await self._ask.ask(SenderQuestion(normalised(address), client_address, login))
 
-    async def refusal(self, written: str, answer: SenderAnswer) -> Reply | None:
+    async def refusal(self, written: str, answer: SenderAnswer, consulted: Note = unrecorded) -> Reply | None:
         """Return the reply that refuses this sender; None if it is accepted."""
+        consulted("S12", answer.badmailfrom, sender=written)
         if answer.badmailfrom:
             return replies.BADMAILFROM
+        consulted("sender_identity", not answer.identity_allowed, sender=written)
         if not answer.identity_allowed:
             return replies.NOT_YOUR_SENDER
+        refusal = await self._domain_refusal(written, answer)
+        consulted("S16", refusal is not None, sender=written, local=answer.domain_local)
+        return refusal
+
+    async def _domain_refusal(self, written: str, answer: SenderAnswer) -> Reply | None:
         if not written or answer.domain_local:
             return None
         if written != written.strip():  # a trailing space is the usual cause of S16

@@ -11,6 +11,7 @@ from mailkit.net.tls_versions import negotiated
 from mailkit.process.report import report
 from queue_worker_api.wire import Origin
 from smtp_gateway import metrics, replies
+from smtp_gateway.policy.consulted import Note, unrecorded
 from smtp_gateway.smtp.chunks import Chunks
 from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.protocol import SmtpProtocol
@@ -41,6 +42,7 @@ class SmtpSession(SmtpProtocol):
         self.extended = False
         self.transaction = Transaction()
         self.chunks: Chunks | None = None
+        self.consulted: Note = unrecorded
         self.conduct = context.limits.conduct(peer.address)
         self.busy = False
         self._gauge = metrics.SESSIONS.labels(peer.listener)
@@ -176,10 +178,6 @@ class SmtpSession(SmtpProtocol):
         if self.chunks is not None:
             self.chunks.drop()
             self.chunks = None
-
-    def may_log_in(self) -> bool:
-        """Return True if AUTH is available: under TLS, or without it if the operator allows that."""
-        return self.tls or self.context.settings.smtp_plaintext_auth
 
     async def say(
         self, reply: Reply, command: str = "", *, about: str = "", of: Transaction | None = None, junk: bool = False

@@ -9,6 +9,7 @@ from mailkit.mail.reply import Reply
 from queue_worker_api.wire import SubmissionRecipient
 from smtp_gateway import metrics, replies
 from smtp_gateway.policy import content
+from smtp_gateway.smtp.client import Client
 from smtp_gateway.smtp.session import SmtpSession
 from smtp_gateway.trace import from_clause
 from smtp_gateway.transaction import Transaction
@@ -28,17 +29,11 @@ async def finish(session: SmtpSession, found: bytes | Reply) -> Reply:
 
 async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> Reply:
     """Check the content and hand the message over; return the reply to the final dot."""
-    context, settings = session.context, session.context.settings
-    body = content.repaired(
-        body, nul=settings.smtp_strip_nul, bare_lf=settings.smtp_repair_bare_lf and transaction.relay is not None
-    )
-    if len(body) > settings.max_message_bytes:  # the repair adds octets
-        return replies.TOO_BIG
-    returning = {target.loop_address.lower() for target in transaction.targets.values()}
-    header = Header(header_of(body, settings.max_header_bytes))
-    refusal = content.refusal(body, header, returning)
-    if refusal is not None:
-        return refusal
+    context = session.context
+    judged = judge(session, transaction, body)
+    if isinstance(judged, Reply):
+        return judged
+    body, header = judged
     if transaction.sender_local:
         transaction.sender_target = await _sender_target(session, transaction.mail_from or "")
     origin = session.origin(transaction)
@@ -62,6 +57,23 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
         metrics.ACCEPTED.labels(session.peer.listener).inc()
         metrics.TRANSACTIONS.labels(transaction.relay.how if transaction.relay else "none").inc()
     return reply
+
+
+def judge(client: Client, transaction: Transaction, body: bytes) -> tuple[bytes, Header] | Reply:
+    """Return the message as it is handed over and its header, or the reply that refuses its content."""
+    settings = client.context.settings
+    body = content.repaired(
+        body, nul=settings.smtp_strip_nul, bare_lf=settings.smtp_repair_bare_lf and transaction.relay is not None
+    )
+    too_big = len(body) > settings.max_message_bytes  # the repair adds octets
+    client.consulted("S7", too_big, size=len(body), most=settings.max_message_bytes)
+    if too_big:
+        return replies.TOO_BIG
+    returning = {target.loop_address.lower() for target in transaction.targets.values()}
+    header = Header(header_of(body, settings.max_header_bytes))
+    refusal = content.refusal(body, header, returning)
+    client.consulted("content", refusal is not None, header=len(header.raw), received=header.count(b"received"))
+    return refusal or (body, header)
 
 
 async def _sender_target(session: SmtpSession, sender: str) -> SubmissionRecipient | None:

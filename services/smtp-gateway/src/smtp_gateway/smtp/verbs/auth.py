@@ -8,6 +8,7 @@ from mailkit.mail.reply import Reply
 from mailkit.mail.sasl import Cancelled, Exchange, Malformed
 from mailkit.mail.scram import conclude
 from smtp_gateway import metrics, replies
+from smtp_gateway.smtp.client import Client, may_log_in
 from smtp_gateway.smtp.session import SmtpSession
 
 MOST_FAILURES = 5
@@ -29,14 +30,8 @@ async def auth(session: SmtpSession, argument: str) -> None:
 
 async def _auth(session: SmtpSession, argument: str) -> Reply:
     """Run AUTH and return the reply. A successful login is kept in the session, for this connection only (S3)."""
-    if not session.helo or (session.context.settings.smtp_strict and not session.extended):
-        return replies.HELO_FIRST
-    if session.login is not None:
-        return replies.ALREADY_LOGGED_IN
-    if session.transaction.mail_from is not None:
-        return replies.AUTH_DURING_MAIL
-    if not session.may_log_in():
-        return replies.NEEDS_TLS
+    if (misplaced := refusal(session)) is not None:
+        return misplaced
     name, _, initial = argument.partition(" ")
     mechanism = session.context.logins.mechanisms.get(name.upper())
     if mechanism is None:
@@ -55,6 +50,19 @@ async def _auth(session: SmtpSession, argument: str) -> Reply:
     if answer.outcome == "ok":
         session.login = answer
     return _OUTCOMES[answer.outcome]
+
+
+def refusal(client: Client) -> Reply | None:
+    """Return the reply to AUTH if this client may not use it now."""
+    if not client.helo or (client.context.settings.smtp_strict and not client.extended):
+        return replies.HELO_FIRST
+    if client.login is not None:
+        return replies.ALREADY_LOGGED_IN
+    if client.transaction.mail_from is not None:
+        return replies.AUTH_DURING_MAIL
+    allowed = may_log_in(client)
+    client.consulted("S3", not allowed, tls=client.tls, plaintext=client.context.settings.smtp_plaintext_auth)
+    return None if allowed else replies.NEEDS_TLS
 
 
 async def _ask(session: SmtpSession, given: Given) -> LoginAnswer:

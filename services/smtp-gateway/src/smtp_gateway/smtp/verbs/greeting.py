@@ -3,18 +3,25 @@
 from mailkit.mail.reply import Reply
 from mailkit.net.tls_versions import negotiated, warn_of_old
 from smtp_gateway import replies
+from smtp_gateway.smtp.client import Client, may_log_in
 from smtp_gateway.smtp.paths import client_name
 from smtp_gateway.smtp.session import SmtpSession
 
 
 async def ehlo(session: SmtpSession, argument: str) -> None:
-    settings = session.context.settings
-    name = client_name(argument, strict=settings.smtp_strict)
+    name = client_name(argument, strict=session.context.settings.smtp_strict)
     if name is None:
         return await session.say(replies.HELO_SYNTAX, "EHLO")
     session.greeted(name, extended=True)
+    await session.say(extensions(session, session.hostname), junk=True)
+    return session.drain_if_due()
+
+
+def extensions(client: Client, hostname: str) -> Reply:
+    """Return the reply to EHLO: our name, and what this client is offered."""
+    settings = client.context.settings
     lines = [
-        session.hostname,
+        hostname,
         "PIPELINING",
         f"SIZE {settings.max_message_bytes}",
         "8BITMIME",
@@ -24,12 +31,11 @@ async def ehlo(session: SmtpSession, argument: str) -> None:
         "DSN",
         f"LIMITS RCPTMAX={settings.recipients_per_message}",  # RFC 9422; transactions of a connection have no limit
     ]
-    if not session.tls and session.context.tls is not None:
+    if not client.tls and client.context.tls is not None:
         lines.append("STARTTLS")
-    if session.may_log_in() and session.login is None:
-        lines.append(" ".join(["AUTH", *session.context.logins.mechanisms]))
-    await session.say(Reply(250, "", "\n".join(lines)), junk=True)
-    return session.drain_if_due()
+    if may_log_in(client) and client.login is None:
+        lines.append(" ".join(["AUTH", *client.context.logins.mechanisms]))
+    return Reply(250, "", "\n".join(lines))
 
 
 async def helo(session: SmtpSession, argument: str) -> None:

@@ -5,6 +5,7 @@ import time
 from mailkit.mail.reply import Reply
 from smtp_gateway import metrics, replies
 from smtp_gateway.smtp import dsn
+from smtp_gateway.smtp.client import Client
 from smtp_gateway.smtp.paths import Path, parse_mail, size_of
 from smtp_gateway.smtp.session import SmtpSession
 from smtp_gateway.transaction import Transaction
@@ -16,7 +17,9 @@ async def mail(session: SmtpSession, argument: str) -> None:
     session.busy = True
     started = time.perf_counter()
     try:
-        reply = await _mail(session, argument)
+        reply = await decide(session, argument)
+        if reply.code == 250 and session.transaction.relay is None:
+            session.context.limits.sent(session.peer.address)
         metrics.MAIL_SECONDS.observe(time.perf_counter() - started)
         await session.say(reply, "MAIL", about=argument)
     finally:
@@ -24,31 +27,39 @@ async def mail(session: SmtpSession, argument: str) -> None:
         session.drain_if_due()
 
 
-async def _mail(session: SmtpSession, argument: str) -> Reply:
-    context, client = session.context, session.peer.address
-    if not session.helo:
+async def decide(client: Client, argument: str) -> Reply:
+    """Return the reply to MAIL; a sender that is accepted begins the client's transaction."""
+    context, address, consulted = client.context, client.peer.address, client.consulted
+    if not client.helo:
         return replies.HELO_FIRST
-    if session.transaction.mail_from is not None:
+    if client.transaction.mail_from is not None:
         return replies.NESTED_MAIL
     path = parse_mail(argument, strict=context.settings.smtp_strict)
     if path is None:
         return replies.MAIL_SYNTAX
     transaction = Transaction()
     refusal = _parameters(path, transaction, context.settings.max_message_bytes)
+    consulted("S7", refusal is replies.TOO_BIG, size=transaction.declared_size, most=context.settings.max_message_bytes)
     if refusal is not None:
         return refusal
-    answer = await context.senders.answer(path.address, client, session.login.mailbox_id if session.login else None)
-    if session.peer.listener != "smtp" and answer.relay is None:
+    answer = await context.senders.answer(path.address, address, client.login.mailbox_id if client.login else None)
+    right = answer.relay
+    needs = client.peer.listener != "smtp" and right is None
+    consulted("right", needs, by=right.how if right else "none", account=right.address if right else None)
+    if needs:
         return replies.NEEDS_LOGIN
-    refusal = await context.senders.refusal(path.address, answer)
+    refusal = await context.senders.refusal(path.address, answer, consulted)
     if refusal is not None:
         return refusal
-    if answer.relay is None and not context.limits.may_send(client):
-        return replies.TOO_MANY_MESSAGES
+    if answer.relay is None:
+        allowed = context.limits.may_send(address)
+        consulted("throttled", not allowed, messages_per_minute=context.settings.messages_per_minute)
+        if not allowed:
+            return replies.TOO_MANY_MESSAGES
     transaction.mail_from = path.address.strip()
     transaction.relay = answer.relay
     transaction.sender_local = answer.domain_local and bool(path.address)
-    session.transaction = transaction
+    client.transaction = transaction
     return replies.SENDER_OK
 
 

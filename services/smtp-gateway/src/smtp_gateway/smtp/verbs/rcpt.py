@@ -6,22 +6,24 @@ from auth_api.wire import RecipientQuestion
 from mailkit.mail.reply import Reply
 from smtp_gateway import metrics, replies
 from smtp_gateway.smtp import dsn
+from smtp_gateway.smtp.client import Client
 from smtp_gateway.smtp.paths import parse_rcpt
 from smtp_gateway.smtp.session import SmtpSession
 
 
 async def rcpt(session: SmtpSession, argument: str) -> None:
     started = time.perf_counter()
-    reply = await _rcpt(session, argument)
+    reply = await decide(session, argument)
     metrics.RCPT_SECONDS.observe(time.perf_counter() - started)
     await session.say(reply, "RCPT", about=argument)
 
 
-async def _rcpt(session: SmtpSession, argument: str) -> Reply:
-    transaction, settings = session.transaction, session.context.settings
+async def decide(client: Client, argument: str) -> Reply:
+    """Return the reply to RCPT; a recipient that is accepted is added to the client's transaction."""
+    transaction, settings = client.transaction, client.context.settings
     if transaction.mail_from is None:
         return replies.MAIL_FIRST
-    if session.chunks is not None:
+    if client.chunks is not None:
         return replies.CHUNKS_BEGAN
     path = parse_rcpt(argument, strict=settings.smtp_strict)
     if path is None or not path.address:
@@ -39,9 +41,9 @@ async def _rcpt(session: SmtpSession, argument: str) -> Reply:
     if len(transaction.recipients) >= settings.recipients_per_message:
         return replies.TOO_MANY_RECIPIENTS
     question = RecipientQuestion(
-        path.address, transaction.mail_from, session.peer.address, session.login.mailbox_id if session.login else None
+        path.address, transaction.mail_from, client.peer.address, client.login.mailbox_id if client.login else None
     )
-    refusal, targets = await session.context.recipients.check(question, transaction.declared_size)
+    refusal, targets = await client.context.recipients.check(question, transaction.declared_size, client.consulted)
     if refusal is not None:
         return refusal
     if transaction.relay is None:

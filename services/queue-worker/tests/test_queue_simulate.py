@@ -1,0 +1,65 @@
+"""Simulated routes: the hosts of live look-ups, the retry plan of live mail, pauses; nothing is stored."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from mailkit.errors import BadRequest
+from mailkit.ids import new_id
+from queue_worker.couriers.targets import HostAddress, NoTarget
+from queue_worker.models import Outcome
+from queue_worker.operators.simulate import MOST_ATTEMPTS, plan
+
+HOSTS = [HostAddress("mx1.far.test", "192.0.2.1"), HostAddress("mx2.far.test", "2001:db8::1")]
+
+
+async def hosts(domain: str) -> list[HostAddress]:
+    if domain == "none.test":
+        raise NoTarget(Outcome.failed, "5.1.2", "Sorry, I couldn't find any host named none.test. (#5.1.2)")
+    return HOSTS
+
+
+async def test_routes_with_their_hosts_policy_pauses_and_times(world, admin, monkeypatch):
+    monkeypatch.setattr(world.sink, "hosts", hosts)
+    monkeypatch.setattr(type(world.sink), "port", 25)
+    account = str(new_id())
+    await admin.pause("destination", "far.test", reason="they asked")
+    far, none, local = await admin.simulate(
+        account,
+        [
+            {"address": "b@Far.test", "mailbox": None},
+            {"address": "x@none.test", "mailbox": None},
+            {"address": "u@here.test", "mailbox": str(new_id())},
+            {"address": "c@far.test", "mailbox": None},
+        ],
+    )
+    assert (far["kind"], far["destination"], far["recipients"]) == ("remote", "far.test", ["b@Far.test", "c@far.test"])
+    assert [(host["host"], host["address"]) for host in far["hosts"]] == [(h.host, h.address) for h in HOSTS]
+    assert (far["port"], far["tls"].partition(":")[0], far["outcome"]) == (25, "opportunistic", None)
+    assert [(pause["kind"], pause["reason"]) for pause in far["pauses"]] == [("destination", "they asked")]
+    assert (none["outcome"], none["status"], len(none["attempts"])) == ("failed", "5.1.2", 1)
+    assert (local["kind"], local["hosts"], local["tls"], local["pauses"]) == ("local", [], None, [])
+    assert await world.rows("message") == []
+    with pytest.raises(BadRequest):
+        await admin.simulate(None, [])
+
+
+async def test_the_plan_is_that_of_a_message_that_is_deferred(world, admin, monkeypatch):
+    monkeypatch.setattr(world.sink, "hosts", hosts)
+    monkeypatch.setattr(type(world.sink), "port", 25)
+    (route,) = await admin.simulate(None, [{"address": "b@far.test"}])
+    planned = [datetime.fromisoformat(at) for at in route["attempts"]]
+    queue_id = await world.deferred("b@far.test")
+    real = [world.clock.now()]
+    for _ in range(3):
+        (recipient,) = (await admin.show_message(queue_id))["recipients"]
+        real.append(datetime.fromisoformat(recipient["next_attempt"]))
+        world.pass_time((real[-1] - world.clock.now()).total_seconds())
+        await world.work()
+    assert planned[:4] == real
+    assert planned[-1] == datetime.fromisoformat(route["expires"])
+
+
+def test_a_plan_is_bounded():
+    now = datetime(2026, 3, 1)
+    assert len(plan(now, now + timedelta(days=400), 1)) == MOST_ATTEMPTS
