@@ -152,7 +152,7 @@ REST = {
         "DELETE /v1/grants",
         "DELETE /v1/grants/{grant_id}",
     },
-    "mailstore": {"GET /v1/mailboxes/{mailbox_id}", "DELETE /v1/mailboxes/{mailbox_id}"},
+    "mailstore": {"GET /v1/mailboxes/{mailbox_id}", "DELETE /v1/mailboxes/{mailbox_id}", "GET /v1/trace"},
     "queue-worker": {
         "GET /v1/queue",
         "GET /v1/trace",

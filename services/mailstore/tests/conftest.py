@@ -254,6 +254,7 @@ def settings(database: str) -> MailstoreSettings:
         token_frontend_mailstore=SecretStr("frontend-token"),
         max_message_bytes=1024 * 1024,
         message_row_bytes=0,
+        history_days=2,
         proof_key=SecretStr("k" * 32),
     )
 

@@ -1,10 +1,15 @@
 """Client of the operators' JSON API of mailstore."""
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from mailkit.rpc.client import ServiceClient
 
 Record = dict[str, Any]
+
+#: Messages of one question about the trace.
+MOST_TRACED = 100
 
 
 class MailstoreAdmin(ServiceClient):
@@ -19,3 +24,18 @@ class MailstoreAdmin(ServiceClient):
         """Remove a mailbox and its contents permanently; return the number of messages removed. May be repeated."""
         answer = await self.json("DELETE", f"/v1/mailboxes/{mailbox_id}", timeout=300)
         return int(answer["removed"])
+
+    async def trace(self, queue_ids: Sequence[str]) -> list[Record]:
+        """Return what happened to messages in mailboxes, in order: queue_id, mailbox_id, at, event, folder, protocol."""
+        found: list[Record] = []
+        for start in range(0, len(queue_ids), MOST_TRACED):
+            query = urlencode({"id": list(queue_ids[start : start + MOST_TRACED])}, doseq=True)
+            found += await self.json("GET", f"/v1/trace?{query}")
+        return found
+
+    async def mailbox_trace(self, mailbox_id: str, **bounds: int) -> AsyncIterator[list[Record]]:
+        """Yield pages of what happened in a mailbox, the latest first. `bounds`: newer and older (seconds), limit."""
+        path = f"/v1/trace?{urlencode({'mailbox': mailbox_id, **bounds})}"
+        while path:
+            page, path = await self.page(path)
+            yield page

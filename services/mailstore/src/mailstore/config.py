@@ -27,6 +27,8 @@ class MailstoreSettings(BodiesSettings):
     """Limit of message octets in memory for readers in this process; more reads wait at most 20 s (docs/decisions/0047)."""
     queue_lifetime_seconds: int = Field(default=86400, ge=1)
     """Queue lifetime (S8); hand-over ids are kept for this time and a day more."""
+    history_days: int = Field(default=8, ge=2, le=366)
+    """How long the trace of messages is kept, in days; queue-worker's and auth's too."""
     message_row_bytes: int = Field(default=1024, ge=0, le=1024 * 1024)
     """Octets that each message counts against the quota besides its size, for its rows (decision 0035)."""
     mailbox_messages: int = Field(default=1_000_000, ge=1)

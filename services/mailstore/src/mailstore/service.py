@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 
 import asyncpg
@@ -23,11 +24,12 @@ from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.proof import SHORTEST_KEY
 from mailstore.config import MailstoreSettings
 from mailstore.feed import Feed
-from mailstore.handlers import admin, endpoints
+from mailstore.handlers import admin, endpoints, trace
 from mailstore.handlers.proven import Proven
 from mailstore.handlers.turns import Turns
 from mailstore.model.quota import Charge
 from mailstore.reading.fetch import Fetcher
+from mailstore.reading.first_fetch import STORE_SECONDS, FirstFetches
 from mailstore.reading.folders import Folders
 from mailstore.reading.metadata import MetadataReader
 from mailstore.reading.octets import Octets
@@ -49,6 +51,7 @@ from mailstore.storage.purge import Purges
 from mailstore.storage.retention import Retention
 from mailstore.storage.search import SearchRows
 from mailstore.storage.sort import SortRows
+from mailstore.storage.trace import MailboxTraces
 from mailstore.storage.views import FolderViews
 from mailstore.upkeep.backfill import Filler
 from mailstore.upkeep.maintain import PERIOD, Maintenance
@@ -80,6 +83,8 @@ class Parts:
     warner: QuotaWarner
     usage: Usage
     purger: Purger
+    traces: MailboxTraces
+    fetches: FirstFetches
     steps: endpoints.Steps
 
 
@@ -111,8 +116,15 @@ def assemble(
     expunger = Expunger(operations, session_bodies, clock)
     feed = Feed(notifications, clock)
     maintenance = Maintenance(
-        Retention(pool, lease), Filler(Backfill(pool), bodies), lease, clock, settings.queue_lifetime_seconds
+        Retention(pool, lease),
+        Filler(Backfill(pool), bodies),
+        lease,
+        clock,
+        settings.queue_lifetime_seconds,
+        settings.history_days,
     )
+    traces = MailboxTraces(pool)
+    fetches = FirstFetches(traces, clock, timedelta(days=settings.history_days))
     searcher = Searcher(SearchRows(sessions), session_bodies, octets, clock)
     steps = endpoints.Steps(
         references=References(pool),
@@ -123,8 +135,8 @@ def assemble(
         filer=filer,
         maintenance=maintenance,
         folders=Folders(Mailboxes(sessions), FolderViews(sessions), octets, clock),
-        fetcher=Fetcher(rows, Sections(session_bodies), octets),
-        retriever=Retriever(rows, session_bodies, octets),
+        fetcher=Fetcher(rows, Sections(session_bodies), octets, fetches),
+        retriever=Retriever(rows, session_bodies, octets, fetches),
         searcher=searcher,
         sorter=Sorter(SortRows(sessions), searcher),
         folder_tree=FolderTree(operations, session_bodies, clock),
@@ -138,7 +150,9 @@ def assemble(
         feed=feed,
     )
     purger = Purger(Purges(pool, notifications), bodies, clock)
-    return Parts(notifications, pool, bodies, clock, filer, feed, maintenance, warner, usage, purger, steps)
+    return Parts(
+        notifications, pool, bodies, clock, filer, feed, maintenance, warner, usage, purger, traces, fetches, steps
+    )
 
 
 def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
@@ -158,6 +172,7 @@ def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
     app = create_app(SERVICE, life, {"database": database}, tokens)
     endpoints.add(app, parts.steps, life, settings.max_message_bytes)
     app.include_router(admin.router(parts.usage, parts.purger))
+    app.include_router(trace.router(parts.traces))
     return app
 
 
@@ -204,6 +219,7 @@ async def start(life: Lifecycle, pools: Pools, clock: DatabaseClock, parts: Part
     life.spawn(parts.feed.run())
     life.spawn(parts.maintenance.run())
     life.spawn(parts.warner.run())
+    life.every(STORE_SECONDS, parts.fetches.store)
 
 
 async def drain(life: Lifecycle, http: HttpSide, parts: Parts) -> None:
@@ -211,6 +227,7 @@ async def drain(life: Lifecycle, http: HttpSide, parts: Parts) -> None:
     parts.feed.end()
     await http.stop()
     await parts.notifications.flush()
+    await parts.fetches.store()
     await life.cancel()
     await parts.maintenance.end()
 

@@ -11,8 +11,9 @@ from mailkit.postgres.pool import translated
 from mailstore import metrics
 from mailstore.model.uids import split
 from mailstore.reading.decoded import SPAN, DecodedPart
+from mailstore.reading.first_fetch import FirstFetches
 from mailstore.reading.octets import Octets
-from mailstore.reading.sections import Large, Sections
+from mailstore.reading.sections import Large, Sections, is_content
 from mailstore.storage.fetch import BIG, FetchRows, MessageRow, Selection
 from mailstore_api.wire import FetchQuestion, Ranges
 
@@ -30,10 +31,11 @@ R = TypeVar("R", bound=MessageRow)
 class Fetcher:
     """Reader of a folder's rows."""
 
-    def __init__(self, rows: FetchRows, sections: Sections, octets: Octets) -> None:
+    def __init__(self, rows: FetchRows, sections: Sections, octets: Octets, fetches: FirstFetches) -> None:
         self._rows = rows
         self._sections = sections
         self._octets = octets
+        self._fetches = fetches
 
     async def fetch(self, question: FetchQuestion) -> AsyncGenerator[bytes, None]:
         """Yield encoded frames of rows [uid, *columns, *sections].
@@ -99,6 +101,8 @@ class Fetcher:
                     answers: Sequence[Any] = rows
                     if question.sections:
                         values = await self._sections.read(rows, question.sections, pieces=question.pieces)
+                        if is_content(question.sections):
+                            self._fetches.note(question.mailbox_id, [row.body_id for row in rows], "imap")
                         answers = [(*tuple(row)[:columns], *value) for row, value in zip(rows, values, strict=True)]
                     share.keep(_held(answers))
                     async for frame in _frames(answers):

@@ -8,6 +8,7 @@ from bodystore import BodyStore
 from mailkit.errors import BadRequest, NotFound
 from mailkit.postgres.pool import translated
 from mailstore.reading.decoded import SPAN
+from mailstore.reading.first_fetch import FirstFetches
 from mailstore.reading.octets import Octets
 from mailstore.reading.sections import Large
 from mailstore.reading.top import Top
@@ -21,10 +22,11 @@ AHEAD = 256 * 1024
 class Retriever:
     """Reader of whole messages."""
 
-    def __init__(self, rows: FetchRows, bodies: BodyStore, octets: Octets) -> None:
+    def __init__(self, rows: FetchRows, bodies: BodyStore, octets: Octets, fetches: FirstFetches) -> None:
         self._rows = rows
         self._bodies = bodies
         self._octets = octets
+        self._fetches = fetches
 
     async def ahead(self, question: ReadAhead) -> MessagesAhead:
         """Return whole messages of at most AHEAD octets together, None for the others. Raises BadRequest and Unavailable."""
@@ -39,6 +41,7 @@ class Retriever:
                 if total <= AHEAD:
                     taken[row.uid] = row
             bodies = await self._bodies.read_many([row.body_id for row in taken.values()])
+        self._fetches.note(question.mailbox_id, [row.body_id for row in taken.values()], "pop3")
         whole = {uid: row.prefix + bodies[row.body_id] for uid, row in taken.items() if row.body_id in bodies}
         return MessagesAhead([whole.get(uid) for uid in uids])
 
@@ -51,6 +54,7 @@ class Retriever:
             row = await self._rows.message(question.mailbox_id, question.folder_id, question.uid)
             if row is None:
                 raise NotFound("the message is gone")
+            self._fetches.note(question.mailbox_id, [row.body_id], "pop3")
             whole = Large(self._bodies, row.body_id, row.prefix, 0, row.size - len(row.prefix))
             async with self._octets.of(question.mailbox_id, SPAN), aclosing(whole.pieces()) as pieces:
                 top = None if question.lines < 0 else Top(question.lines)

@@ -173,6 +173,11 @@ class Sections:
         return await self._bodies.read_span(body_id, start, length)
 
 
+def is_content(wanted: Sequence[Section]) -> bool:
+    """Return True if a section is more than a header or a preview: the message is being read."""
+    return not all(map(_is_head, wanted))
+
+
 def _is_head(wanted: Section) -> bool:
     return not wanted.part and (wanted.text.startswith("HEADER") or _is_preview(wanted))
 

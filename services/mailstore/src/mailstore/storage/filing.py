@@ -58,7 +58,8 @@ class FilingTransaction:
 
     async def filed(self, hand_overs: Sequence[HandOver]) -> set[HandOver]:
         """Return those that are filed already."""
-        rows = await self._connection.fetch(queries.known_filed, *_columns(hand_overs))
+        ids = [queue_id for queue_id, _ in hand_overs]
+        rows = await self._connection.fetch(queries.known_filed, *_columns(hand_overs), min(ids), max(ids))
         return {(row["queue_id"], row["mailbox_id"]) for row in rows}
 
     async def allocate(self, accounts: Sequence[tuple[UUID, Account]]) -> list[InboxUids]:
@@ -74,10 +75,12 @@ class FilingTransaction:
             record_class=InboxUids,
         )
 
-    async def insert(self, messages: Sequence[NewMessage], hand_overs: Sequence[HandOver]) -> None:
-        """Insert messages and the hand-overs that they were."""
+    async def insert(
+        self, messages: Sequence[NewMessage], hand_overs: Sequence[HandOver], body_ids: Sequence[UUID], now: datetime
+    ) -> None:
+        """Insert messages and the hand-overs that they were, with their bodies."""
         await insert(self._connection, messages)
-        await self._connection.execute(queries.insert_filed, *_columns(hand_overs))
+        await self._connection.execute(queries.insert_filed, *_columns(hand_overs), body_ids, now)
 
     def notify(self, mailbox_ids: Iterable[UUID]) -> None:
         """Announce the changes once they are committed (docs/decisions/0055)."""

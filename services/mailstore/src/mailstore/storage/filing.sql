@@ -19,8 +19,9 @@ select * from m where purged_at is not null or mailbox_id in (select mailbox_id 
 select folder_id from mailstore.folder where mailbox_id = any($1::uuid[]) and folder_id = 1 order by mailbox_id for update
 
 -- name: known_filed
+-- The bounds $3 and $4 leave out the partitions of other days.
 select queue_id, mailbox_id from mailstore.filed
- where (queue_id, mailbox_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+ where (queue_id, mailbox_id) in (select * from unnest($1::uuid[], $2::uuid[])) and queue_id between $3 and $4
 
 -- name: take_uids_and_usage
 -- For filings into folder 1, $2 messages of $3 octets per mailbox: allocates UIDs and a MODSEQ, adds the usage, and keeps
@@ -41,4 +42,4 @@ update mailstore.folder f set uidnext = f.uidnext + t.n, highest_modseq = f.high
 returning f.mailbox_id, f.uidnext - t.n as first_uid, f.highest_modseq as modseq
 
 -- name: insert_filed
-insert into mailstore.filed (queue_id, mailbox_id) select * from unnest($1::uuid[], $2::uuid[])
+insert into mailstore.filed (queue_id, mailbox_id, body_id, at) select *, $4 from unnest($1::uuid[], $2::uuid[], $3::uuid[])

@@ -18,6 +18,8 @@ class Folder(Row):
     uidvalidity: int = column("uidvalidity")
     highest_modseq: int = column("highest_modseq")
     keywords: list[str] = column("keywords")
+    name: str = column("name")
+    special_use: str = column("special_use")
 
 
 class NewUids(Row):

@@ -100,11 +100,15 @@ class Messages:
         modseq: int,
         masks: list[int],
         now: datetime,
-    ) -> None:
-        """Copy messages from folder `source` to `target` under new UIDs, with these masks and the save date `now`."""
-        await self._connection.execute(
+    ) -> list[UUID]:
+        """Copy messages from folder `source` to `target` under new UIDs, with these masks and the save date `now`.
+
+        Return the ids of their bodies.
+        """
+        rows = await self._connection.fetch(
             queries.copy_messages, self._mailbox_id, source, target, uids, new_uids, modseq, masks, now
         )
+        return [row["body_id"] for row in rows]
 
     async def expunge(self, folder_id: int, uids: list[int], modseq: int, now: datetime) -> list[UUID]:
         """Remove messages, leave tombstones and subtract the usage; return the body ids of those that were there."""

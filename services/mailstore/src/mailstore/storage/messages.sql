@@ -87,6 +87,7 @@ insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size
 select m.mailbox_id, $3, t.new, m.body_id, m.prefix, m.size, t.mask, $6, m.internaldate, m.open_end, $8, m.sent_at
   from t cross join lateral (
        select * from mailstore.message m where m.mailbox_id = $1 and m.folder_id = $2 and m.uid = t.old offset 0) as m
+returning body_id
 
 -- name: deleted_uids
 -- Uses an index of such messages (schema.py).

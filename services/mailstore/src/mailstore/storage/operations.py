@@ -25,6 +25,7 @@ from mailkit.postgres.pool import Connection, Queries, translated
 from mailstore.model.quota import Quota
 from mailstore.storage import mailboxes
 from mailstore.storage.annotations import AnnotationRows
+from mailstore.storage.events import EventRows
 from mailstore.storage.folders import Folder, FolderRows
 from mailstore.storage.mailboxes import LockedMailbox
 from mailstore.storage.maildrop import Maildrop
@@ -47,6 +48,7 @@ class MailboxTransaction:
         self.changed: set[UUID] = set()
         """The mailbox, if its change is to be announced."""
         self.folders = FolderRows(connection, mailbox_id)
+        self.events = EventRows(connection, mailbox_id)
         self.annotations = AnnotationRows(connection, mailbox_id)
         self.messages = Messages(connection, mailbox_id)
         self.maildrop = Maildrop(connection, mailbox_id)

@@ -11,6 +11,10 @@ from mailkit.postgres.singleton import Singleton
 queries = Queries("mailstore.storage", "retention.sql")
 
 
+#: Tables with a partition for each day, and the time-ordered ids by which they are divided.
+PARTITIONED = {"filed": "queue_id", "fetched": "body_id", "event": "id"}
+
+
 class Retention:
     """The statements of `retention.sql`, the only ones that read all mailboxes. Its changes raise LeaseLost without the lease."""
 
@@ -35,28 +39,29 @@ class Retention:
                 await connection.execute(queries.forget_tombstones, *keys, [row["uid"] for row in old])
         return len(old)
 
-    async def make_partition(self, day: date, low: UUID, high: UUID) -> bool:
-        """Create the partition of hand-overs from queue id `low` to before `high`; False if there are such rows already."""
+    async def make_partition(self, table: str, day: date, low: UUID, high: UUID) -> bool:
+        """Create the partition of `table` from id `low` to before `high`; False if there are such rows already."""
         try:
             async with self._lease.step() as connection:
-                await _alter(connection, queries.make_filed_partition, day, low, high)
+                await _alter(connection, queries.make_partition, table, day, low, high)
         except asyncpg.CheckViolationError:
             return False
         return True
 
-    async def partitions(self) -> list[tuple[str, UUID | None]]:
+    async def partitions(self, table: str) -> list[tuple[str, UUID | None]]:
         """Return each partition's name and its upper bound, which the default one does not have."""
-        rows = await self._pool.fetch(queries.filed_partitions)
+        rows = await self._pool.fetch(queries.partitions, f"mailstore.{table}")
         return [(row["name"], None if row["bound"] is None else UUID(row["bound"])) for row in rows]
 
-    async def drop_partition(self, day: date) -> None:
+    async def drop_partition(self, table: str, day: date) -> None:
         async with self._lease.step() as connection:
-            await _alter(connection, queries.drop_filed_partition, day)
+            await _alter(connection, queries.drop_partition, table, day)
 
-    async def forget_filed_rest(self, limit: UUID) -> None:
-        """Remove hand-overs with queue ids below `limit` from the default partition."""
+    async def forget_rest(self, table: str, limit: UUID) -> None:
+        """Remove rows with ids below `limit` from the default partition of `table`."""
+        statement = f"delete from mailstore.{table}_rest where {PARTITIONED[table]} < $1"  # noqa: S608 - tables of ours
         async with self._lease.step() as connection:
-            await connection.execute(queries.forget_filed_rest, limit)
+            await connection.execute(statement, limit)
 
 
 async def _alter(connection: Connection, statement: str, *arguments: object) -> None:

@@ -22,17 +22,14 @@ with d as (
 update mailstore.folder f set forgotten_modseq = greatest(f.forgotten_modseq, g.modseq)
   from g where f.mailbox_id = g.mailbox_id and f.folder_id = g.folder_id
 
--- name: filed_partitions
+-- name: partitions
 -- Each partition with its upper bound, an id; the default one has none.
 select c.relname as name, substring(pg_get_expr(c.relpartbound, c.oid) from 'TO \(''([0-9a-f-]+)''\)') as bound
   from pg_inherits i join pg_class c on c.oid = i.inhrelid
- where i.inhparent = 'mailstore.filed'::regclass
+ where i.inhparent = $1::text::regclass
 
--- name: forget_filed_rest
-delete from mailstore.filed_rest where queue_id < $1
+-- name: make_partition
+select mailstore.make_partition($1, $2, $3, $4)
 
--- name: make_filed_partition
-select mailstore.make_filed_partition($1, $2, $3)
-
--- name: drop_filed_partition
-select mailstore.drop_filed_partition($1)
+-- name: drop_partition
+select mailstore.drop_partition($1, $2)

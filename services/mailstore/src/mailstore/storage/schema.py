@@ -166,14 +166,45 @@ expunged = Table(
     Index("expunged_at", "at"),
 )
 
-#: Completed hand-overs (decision 3), partitioned by the time-ordered queue id.
+#: Completed hand-overs (decision 3), partitioned by the time-ordered queue id; `at` and `body_id` are null for those of releases before 0011.
 filed = Table(
     "filed",
     metadata,
     Column("queue_id", Uuid, nullable=False),
     Column("mailbox_id", Uuid, nullable=False),
+    time("at", nullable=True),
+    Column("body_id", Uuid),
     PrimaryKeyConstraint("queue_id", "mailbox_id", name="filed_pkey"),
     postgresql_partition_by="RANGE (queue_id)",
+)
+
+#: The first fetch of each message, partitioned by the time in the body's id, which is that of the acceptance (docs/decisions/0081).
+fetched = Table(
+    "fetched",
+    metadata,
+    Column("body_id", Uuid, nullable=False),
+    Column("mailbox_id", Uuid, nullable=False),
+    time("at"),
+    Column("protocol", Text, nullable=False),
+    PrimaryKeyConstraint("body_id", "mailbox_id", name="fetched_pkey"),
+    postgresql_partition_by="RANGE (body_id)",
+)
+
+#: Moves to Junk or Trash, and deletions: a row for up to 100 messages that changed together; `folder` is where they came to, or
+#: from which they were deleted. `purged`: all `messages` of the mailbox, without their bodies.
+event = Table(
+    "event",
+    metadata,
+    Column("id", Uuid, nullable=False),
+    Column("mailbox_id", Uuid, nullable=False),
+    time("at"),
+    Column("kind", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("bodies", ARRAY(Uuid), nullable=False),
+    Index("event_mailbox", "mailbox_id", "id"),
+    postgresql_partition_by="RANGE (id)",
 )
 
 maildrop_lease = Table(

@@ -1,4 +1,4 @@
-"""Retention: operations for 10 minutes, tombstones for a week, hand-over ids while a message that old can be in a queue."""
+"""Retention: operations for 10 minutes, tombstones for a week, the trace for its days, and hand-over ids while a message that old can be in a queue."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from mailkit.postgres.singleton import LeaseLost, Singleton
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
-from mailstore.storage.retention import Retention
+from mailstore.storage.retention import PARTITIONED, Retention
 from mailstore.upkeep.backfill import Filler
 
 log = get_logger()
@@ -17,6 +17,8 @@ log = get_logger()
 PERIOD = timedelta(minutes=5)
 OPERATIONS = timedelta(minutes=10)
 TOMBSTONES = timedelta(days=7)
+#: Days for which partitions are made in advance.
+AHEAD = 7
 #: Limit of the rows removed by one transaction.
 SLICE = 5000
 #: Limit of the slices of a back-fill in one round.
@@ -26,12 +28,15 @@ MOST_SLICES = 1000
 class Maintenance:
     """Maintenance, done by one replica at a time under a fenced lease that every step renews."""
 
-    def __init__(self, retention: Retention, filler: Filler, lease: Singleton, clock: Clock, lifetime: int) -> None:
+    def __init__(
+        self, retention: Retention, filler: Filler, lease: Singleton, clock: Clock, lifetime: int, history_days: int
+    ) -> None:
         self._retention = retention
         self._filler = filler
         self._lease = lease
         self._clock = clock
-        self._keep = timedelta(seconds=lifetime) + timedelta(hours=24)
+        self._history = timedelta(days=history_days)
+        self._keep = max(self._history, timedelta(seconds=lifetime) + timedelta(hours=24))
         self.oldest_queue_id: UUID | None = None
         """The oldest queue id not yet done, from the last filing list; None until one arrives."""
 
@@ -75,22 +80,28 @@ class Maintenance:
         return await self._retention.forget_tombstones(self._clock.now() - TOMBSTONES, SLICE)
 
     async def _make_partitions(self) -> None:
-        """Create partitions of hand-overs for today and the next two days; rows already in the default one stay there."""
+        """Create partitions for today and the next week; rows already in the default one stay there."""
         today = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-        for ahead in (0, 1, 2):
-            day = today + timedelta(days=ahead)
-            low, high = id_floor(day.timestamp()), id_floor((day + timedelta(days=1)).timestamp())
-            if not await self._retention.make_partition(day.date(), low, high):
-                log.info("maintenance", step="partition", day=f"{day:%Y-%m-%d}", error="rows came before it")
+        for table in PARTITIONED:
+            for ahead in range(AHEAD + 1):
+                day = today + timedelta(days=ahead)
+                low, high = id_floor(day.timestamp()), id_floor((day + timedelta(days=1)).timestamp())
+                if not await self._retention.make_partition(table, day.date(), low, high):
+                    log.info("maintenance", step="partition", day=f"{day:%Y-%m-%d}", error="rows came before it")
 
     async def _drop_partitions(self) -> None:
-        """Remove hand-over ids older than the queue's lifetime and a day, and than the oldest queue id not yet done."""
-        if self.oldest_queue_id is None:
-            return
-        limit = min(id_floor((self._clock.now() - self._keep).timestamp()), self.oldest_queue_id)
-        for name, bound in await self._retention.partitions():
+        """Remove the trace older than its days, and hand-over ids only if older than the oldest queue id not yet done."""
+        now = self._clock.now()
+        for table in ("fetched", "event"):
+            await self._drop(table, id_floor((now - self._history).timestamp()))
+        if self.oldest_queue_id is not None:
+            await self._drop("filed", min(id_floor((now - self._keep).timestamp()), self.oldest_queue_id))
+
+    async def _drop(self, table: str, limit: UUID) -> None:
+        """Remove the partitions of `table` that end before the id `limit`, and such rows of the default one."""
+        for name, bound in await self._retention.partitions(table):
             if bound is not None and bound <= limit:
                 day = datetime.strptime(name.rpartition("_")[2], "%Y%m%d").date()
-                await self._retention.drop_partition(day)
+                await self._retention.drop_partition(table, day)
                 log.info("maintenance", step="partition", dropped=name)
-        await self._retention.forget_filed_rest(limit)
+        await self._retention.forget_rest(table, limit)

@@ -147,7 +147,9 @@ class Appender:
         account.take(size, len(new))
         await operation.add_usage(size, account.quota, rearmed=account.rearmed)
         if head.replaces is not None:
-            await self._expunger.remove(operation, head.replaces[0], [head.replaces[1]])
+            replaced = await operation.folders.lock(head.replaces[0])
+            assert replaced is not None
+            await self._expunger.remove(operation, replaced, [head.replaces[1]], "imap")
         operation.notify()
         self._warner.see(head.mailbox_id, account)
         return await operation.remember(Appended("ok", target.uidvalidity, uids.first_uid))

@@ -18,6 +18,8 @@ from mailstore_api.wire import Copied, CopyQuestion
 
 #: Messages copied or moved by one statement.
 BATCH = 1000
+#: Special uses of folders whose new messages are events of the trace (docs/decisions/0081).
+TRACED = ("\\Junk", "\\Trash")
 
 
 class Copier:
@@ -103,7 +105,9 @@ async def copy_messages(
         first = given.first_uid + len(uids)
         _, masks = carry(source.keywords, keywords, old_masks)
         new = list(range(first, first + len(old)))
-        await messages.copy(source.folder_id, target.folder_id, old, new, given.modseq, masks, now)
+        body_ids = await messages.copy(source.folder_id, target.folder_id, old, new, given.modseq, masks, now)
+        if target.special_use in TRACED:
+            await transaction.events.add("moved" if move else "copied", target.name, "imap", body_ids, now)
         if move:
             await messages.expunge(source.folder_id, old, left, now)
         uids.extend(old)

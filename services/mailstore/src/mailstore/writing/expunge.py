@@ -4,6 +4,7 @@ from bodystore import BodyStore
 from mailkit.process.clock import Clock
 from mailstore import metrics
 from mailstore.model.uids import pack, split
+from mailstore.storage.folders import Folder
 from mailstore.storage.operations import MailboxTransaction, Operations
 from mailstore_api.wire import DELETED, Expunged, ExpungeQuestion
 
@@ -28,7 +29,8 @@ class Expunger:
         ) as operation:
             if operation.answered is not None:
                 return operation.answered
-            if await operation.folders.lock(folder_id) is None:
+            folder = await operation.folders.lock(folder_id)
+            if folder is None:
                 return Expunged("gone")
             if bounds is None:
                 uids, masks = await operation.messages.deleted(folder_id)
@@ -37,17 +39,21 @@ class Expunger:
             deleted = [uid for uid, mask in zip(uids, masks, strict=True) if mask & DELETED]
             if not deleted:
                 return Expunged("ok")
-            _, modseq = await self.remove(operation, folder_id, deleted)
+            _, modseq = await self.remove(operation, folder, deleted, "imap")
             return await operation.remember(Expunged("ok", pack(deleted), modseq))
 
-    async def remove(self, transaction: MailboxTransaction, folder_id: int, uids: list[int]) -> tuple[int, int]:
+    async def remove(
+        self, transaction: MailboxTransaction, folder: Folder, uids: list[int], protocol: str
+    ) -> tuple[int, int]:
         """Remove messages of a folder that the transaction has locked; return their number and the MODSEQ."""
+        folder_id = folder.folder_id
         now = self._clock.now()
         modseq = await transaction.folders.new_modseq(folder_id)
         count = 0
         for start in range(0, len(uids), BATCH):
             body_ids = await transaction.messages.expunge(folder_id, uids[start : start + BATCH], modseq, now)
             await transaction.release_bodies(self._bodies, body_ids, now)
+            await transaction.events.add("deleted", folder.name, protocol, body_ids, now)
             count += len(body_ids)
         transaction.notify()
         metrics.CHANGES.labels("expunged").inc(count)

@@ -201,7 +201,8 @@ async def _insert(
                 now,
             )
         )
-    await transaction.insert(new, [(item.queue_id, item.mailbox_id) for item, _ in accepted])
+    hand_overs = [(item.queue_id, item.mailbox_id) for item, _ in accepted]
+    await transaction.insert(new, hand_overs, [item.body_id for item, _ in accepted], now)
     transaction.notify(ids)
 
 

@@ -63,7 +63,9 @@ class FolderTree:
                 return "cannot"
             body_ids = await transaction.folders.drop(folder.folder_id)
             await transaction.annotations.drop(folder.folder_id)
-            await transaction.release_bodies(self._bodies, body_ids, self._clock.now())
+            now = self._clock.now()
+            await transaction.release_bodies(self._bodies, body_ids, now)
+            await transaction.events.add("deleted", folder.name, "imap", body_ids, now)
             return "ok"
 
         return await self._change(change, do)

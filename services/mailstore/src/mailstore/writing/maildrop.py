@@ -57,6 +57,7 @@ class Maildrops:
                 return await operation.remember(ClosedMaildrop("lost"))
             if not uids:
                 return ClosedMaildrop("ok")
-            await operation.folders.lock(INBOX_ID)
-            removed, _ = await self._expunger.remove(operation, INBOX_ID, uids)
+            inbox = await operation.folders.lock(INBOX_ID)
+            assert inbox is not None
+            removed, _ = await self._expunger.remove(operation, inbox, uids, "pop3")
             return await operation.remember(ClosedMaildrop("ok", removed))

@@ -29,6 +29,7 @@ class Purger:
                 await slice_.release_bodies(self._bodies, body_ids, self._clock.now())
                 if not body_ids:
                     await slice_.remove_rest()
+                    await slice_.events.add_count("purged", "operator", removed, self._clock.now())
                     slice_.notify()
                     return removed
             removed += len(body_ids)
