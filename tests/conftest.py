@@ -1,11 +1,16 @@
 """Fixtures of the tests that use several services."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support import release
-from tests.support.run import Run
+from tests.support.run import Run, first_state
+from tests.support.template import Template
 from tests.support.world import World
 
 
@@ -15,6 +20,25 @@ def world() -> Iterator[World]:
     found = release.given()
     with release.world_of(found) if found else World() as outside:
         yield outside
+
+
+def _template(session: int) -> Path:
+    """The folder of the template of the test session with that process id: not pytest's, which only its owner may enter."""
+    return Path(tempfile.gettempdir()) / f"postrider-template-{session}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def template() -> Iterator[None]:
+    """Let each run begin with a database that is made once for all test workers."""
+    session = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    Run.shared = Template(_template(session), first_state)
+    yield
+    Run.shared = None
+
+
+def pytest_unconfigure() -> None:
+    """Remove the template when the test session ends. A worker has none of its own."""
+    shutil.rmtree(_template(os.getpid()), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,9 @@ from tests.support.run import Run, wait_for
 
 @pytest.fixture
 def own(world) -> Run:  # type: ignore[no-untyped-def]
-    return Run(**world.settings())
+    run = Run(**world.settings())
+    run.template = None
+    return run
 
 
 def launch(run: Run, **more: str) -> subprocess.CompletedProcess[str]:

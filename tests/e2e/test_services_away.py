@@ -1,6 +1,7 @@
 """A service that is away is a temporary failure within 10 s, never an open relay, and over when it is back."""
 
 import imaplib
+import poplib
 import signal
 import smtplib
 import time
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from mailkit.testing.speed import allowed
-from tests.support.clients import STRANGER, imap, inbox, refusal, smtp
+from tests.support.clients import STRANGER, Pop3, imap, inbox, pop3, refusal, smtp, tls_context
 from tests.support.mail import message
 from tests.support.run import Run, wait_for
 from tests.support.world import World
@@ -64,3 +65,44 @@ def test_the_queue_is_killed_and_comes_back(own: Run) -> None:
 
     wait_for(sent, 30)
     assert len(wait_for(lambda: inbox(own, user))) >= 1
+
+
+def test_mailstore_stands_still(own: Run) -> None:
+    user = own.mailbox(own.domain())
+    reader = imap(own, user)
+    store = own.service("mailstore")
+    store.send_signal(signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"):
+            status, data = reader.status("INBOX", "(MESSAGES)")
+            raise imaplib.IMAP4.error(f"{status} {data!r}")
+        assert time.monotonic() - started < allowed(10)
+        started = time.monotonic()
+        maildrop = Pop3(own)
+        maildrop.host = "localhost"
+        maildrop.stls(tls_context(own))
+        maildrop.user(user.login)
+        with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\]"):
+            maildrop.pass_(user.password)
+        assert time.monotonic() - started < allowed(10)
+        maildrop.close()
+        with smtp(own, STRANGER) as client:
+            client.mail("")
+            started = time.monotonic()
+            assert client.rcpt(user.address)[0] == 451
+            assert time.monotonic() - started < allowed(10)
+    finally:
+        store.send_signal(signal.SIGCONT)
+
+    def sent() -> bool:
+        try:
+            with smtp(own, STRANGER) as client:
+                client.sendmail("", [user.address], message("a@far.example", user.address))
+        except (smtplib.SMTPException, OSError):
+            return False
+        return True
+
+    wait_for(sent, 15)
+    assert wait_for(lambda: inbox(own, user), 20)
+    pop3(own, user).quit()  # the login that came to nothing did not begin P4's minute

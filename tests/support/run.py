@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -23,6 +23,7 @@ import psutil
 from mailkit.testing.parent import end_with_parent
 from mailkit.testing.speed import patient
 from tests.support.commands import commands
+from tests.support.template import Template
 
 T = TypeVar("T")
 ENV_FILE = "postrider.env"
@@ -48,9 +49,9 @@ def wait_for(what: Callable[[], T | None], seconds: float = 20.0, why: str = "")
 def free_offset() -> int:
     """A port offset whose ports are all free now; two test workers look in different places."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    base = 10000 + worker * 12000
+    base = 10000 + worker * 8000
     for offset in itertools.count(base + secrets.randbelow(80) * 100, 100):
-        if offset > base + 20000:
+        if offset > base + 16000:
             raise RuntimeError("no free ports")
         with contextlib.ExitStack() as held:
             try:
@@ -84,11 +85,16 @@ class Account:
 class Run:
     """A running service. `start`, `stop`, `restart(NAME=value)` (settings without prefix), `cli(...)`.
 
-    `python`: the interpreter that has Postrider installed; another clone's runs that clone's code.
+    `python`: the interpreter that has Postrider installed; another clone's runs that clone's code. `template`: the state
+    it begins with; None: with an empty folder, as an operator's first start.
     """
+
+    #: The template of a test session (tests/conftest.py); measurements have none.
+    shared: ClassVar[Template | None] = None
 
     def __init__(self, state: Path | None = None, *, python: str = sys.executable, **settings: Any) -> None:
         self.python = python
+        self.template = None if state else self.shared
         self.state = state or Path(tempfile.mkdtemp(prefix="postrider-run-"))
         self.state.chmod(0o755)
         self.offset = free_offset()
@@ -122,6 +128,9 @@ class Run:
 
     def start(self) -> "Run":
         """Start and wait until `postrider.env` says that everything answers."""
+        if self.template is not None:
+            self.template.copy_to(self.state)
+            self.template = None
         process = self.launch()
         file = self.state / ENV_FILE
         end = time.monotonic() + patient(START_SECONDS)
@@ -289,5 +298,15 @@ def running(**settings: Any) -> Iterator[Run]:
     try:
         run.start()
         yield run
+    finally:
+        run.close()
+
+
+def first_state(folder: Path) -> None:
+    """Make the state folder of a run that was started once and stopped."""
+    run = Run(folder)
+    try:
+        run.start()
+        run.stop()
     finally:
         run.close()
