@@ -48,7 +48,7 @@ bench-large: setup ## what readers wait for in a folder of 100,000 messages, bes
 	$(BIN)/python -m tests.bench --large $(or $(MESSAGES),100000) $(if $(BASE),--base $(BASE))
 
 bench-queue: setup ## what a million deferred recipients cost, beside an empty queue (RECIPIENTS=, DOMAINS=)
-	$(BIN)/python services/queue-worker/bench/deferred.py $(or $(RECIPIENTS),1000000) $(or $(DOMAINS),50000)
+	$(BIN)/python -m tests.bench.queue $(or $(RECIPIENTS),1000000) $(or $(DOMAINS),50000)
 
 cost: setup ## what the worst input costs everybody else (WRITE=1: into docs/reliability.md, ONLY=name)
 	$(BIN)/python -m tests.cost $(if $(WRITE),--write) $(if $(ONLY),--only "$(ONLY)")

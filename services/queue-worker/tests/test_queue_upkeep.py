@@ -18,11 +18,11 @@ from queue_worker.storage import actions, claims, handovers, outcomes, partition
 from queue_worker.storage.schema import metadata
 from queue_worker.upkeep.maintain import AHEAD, MAINTAIN_SECONDS
 
-STATEMENTS = [
-    statement
+STATEMENTS = {
+    name: statement
     for module in (handovers, claims, outcomes, upkeep, partitions, records, actions, trace)
-    for statement in module.queries.items()
-]
+    for name, statement in module.queries.items()
+}.items()
 
 
 async def bodies(world):

@@ -36,18 +36,21 @@ CONNECTIONS.labels("idle").set_function(lambda: sum(pool.get_idle_size() for poo
 LIMIT.set_function(lambda: sum(pool.get_max_size() for pool in _pools))
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.M)
+_INCLUDED = re.compile(r"\{(\w+)\}")
 
 
 class Queries:
     """Named SQL from files beside the module that runs it: `-- name: claim_due`, a sentence, the statement.
 
-    Each query is an attribute.
+    Each query is an attribute. `{claim_due}` within a later one stands for that query.
     """
 
     def __init__(self, package: str, *files: str) -> None:
         text = "\n".join(resources.files(package).joinpath(file).read_text() for file in files)
         parts = _NAME.split(text)
-        self._sql = {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+        self._sql: dict[str, str] = {}
+        for name, body in zip(parts[1::2], parts[2::2], strict=True):
+            self._sql[name] = _INCLUDED.sub(lambda found: self._sql[found[1]], body.strip())
 
     def __getattr__(self, name: str) -> str:
         try:

@@ -21,8 +21,12 @@ from queue_worker.delivery.schedule import TURN_SECONDS, decide
 from queue_worker.intake.enqueue import destinations, entry
 from queue_worker.models import Claim, Decision, Key, Outcome, Pair, QueueEntry, Result
 from queue_worker.storage.outcomes import Outcomes
+from queue_worker.storage.records import Window
 
 log = get_logger()
+
+#: Lines of the log after which other work has its turn.
+BREATH = 100
 
 
 class Recorder:
@@ -62,17 +66,17 @@ class Recorder:
             if error is not None:  # its lease expires, and it is tried again
                 report(error, "record", queue_id=result.claim.message_id)
 
-    async def remove(self, keys: Sequence[Key]) -> int:
-        """Remove the waiting recipients of `keys` without a bounce, for an operator; return how many there were."""
+    async def remove(self, window: Window) -> tuple[int, list[Key]]:
+        """Remove waiting recipients without a bounce, for an operator; return how many match, and those removed."""
         now = self._clock.now()
-        ids = sorted({message_id for message_id, _ in keys})
         async with self._outcomes.transaction((), now) as transaction:
-            await transaction.lock(ids)
-            removed = await transaction.remove(keys, now)
-            await transaction.drop(ids, now)
-        for queue_id, n in removed:
+            found, removed = await transaction.remove(window, now)
+            await transaction.drop(list(dict.fromkeys(message_id for message_id, _ in removed)), now)
+        for count, (queue_id, n) in enumerate(removed):
+            if count % BREATH == 0:
+                await asyncio.sleep(0)
             log.info("removed", queue_id=queue_id, n=n)
-        return len(removed)
+        return found, removed
 
     async def _commit_when_there(self, results: Sequence[Result]) -> list[None]:
         """Commit `results`, retrying while the database does not answer. Raises every other error."""

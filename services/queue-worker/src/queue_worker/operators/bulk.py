@@ -1,5 +1,7 @@
 """One action on the recipients that a filter matches: in batches, each a transaction, each of which may be repeated."""
 
+import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,8 +14,8 @@ from mailkit.process.logs import get_logger
 from queue_worker.delivery.leases import LEASE, Leases
 from queue_worker.delivery.record import Recorder
 from queue_worker.models import Key, Outcome, Pair, Result
-from queue_worker.storage.actions import Actions
-from queue_worker.storage.records import Filter, Matched, Records
+from queue_worker.storage.actions import Actions, Effect
+from queue_worker.storage.records import Filter, Matched, Records, Window
 
 log = get_logger()
 
@@ -22,6 +24,8 @@ WINDOW = 2000
 BATCH = 2000
 #: Windows of a batch in which nothing matched.
 WINDOWS = 10
+#: Seconds without work after each second of a change, in which mail has the database and this process for itself.
+REST = 0.25
 #: Recipients given up in one transaction, whose bounces are in memory together.
 GIVEN_UP = 200
 #: The states that each action changes. A claimed recipient is being tried: it is left alone, and counted.
@@ -72,34 +76,44 @@ class Bulk:
         for _ in range(WINDOWS):
             if last is None or recipients >= BATCH:
                 break
-            found, last = await self._records.matching(last, wanted, WINDOW)
-            busy += sum(each.state == "claimed" for each in found)
-            some = [each for each in found if each.state in CHANGES[action]]
-            changed = len(some)
-            if some and not dry_run:
-                changed = await self._change(action, [each.key for each in some], reason)
-            recipients += changed
-            busy += len(some) - changed  # claimed meanwhile
-            messages += sum(1 for _ in groupby(some, key=attrgetter("message_id")))
+            began = time.monotonic()
+            window = await self._records.window(last, wanted, WINDOW)
+            if dry_run:
+                found = await self._records.matching(window)
+                some = [each for each in found if each.state in CHANGES[action]]
+                done = Effect(
+                    len(some) + sum(each.state == "claimed" for each in found), len(some), _messages(some), []
+                )
+            else:
+                done = await self._change(action, window, reason)
+            messages += done.messages
+            recipients += done.recipients
+            busy += done.found - done.recipients
+            last = window.end
+            if last is not None and done.recipients and not dry_run:
+                await asyncio.sleep((time.monotonic() - began) * REST)
         return Batch(messages, recipients, busy, last)
 
-    async def _change(self, action: str, keys: Sequence[Key], reason: str) -> int:
+    async def _change(self, action: str, window: Window, reason: str) -> Effect:
         now = self._clock.now()
         if action == "hold":
-            return len(await self._actions.hold(keys, now))
-        if action == "remove":
-            return await self._recorder.remove(keys)
+            return await self._actions.hold(window, now)
         if action in ("release", "retry"):
             change = self._actions.release if action == "release" else self._actions.retry
-            pairs = await change(keys, now)
-            self._wake(pairs, now)
-            return len(pairs)
-        return sum(
-            [
-                await self._give_up(keys[start : start + GIVEN_UP], None if action == "expire" else reason)
-                for start in range(0, len(keys), GIVEN_UP)
-            ]
-        )
+            done = await change(window, now)
+            self._wake(done.pairs, now)
+            return done
+        if action == "remove":
+            matching, removed = await self._recorder.remove(window)
+            return Effect(matching, len(removed), len({message_id for message_id, _ in removed}), [])
+        found = await self._records.matching(window)
+        some = [each for each in found if each.state in CHANGES[action]]
+        keys = [each.key for each in some]
+        given_up = [
+            await self._give_up(keys[start : start + GIVEN_UP], None if action == "expire" else reason)
+            for start in range(0, len(keys), GIVEN_UP)
+        ]
+        return Effect(len(found), sum(given_up), _messages(some), [])
 
     async def _give_up(self, keys: Sequence[Key], reason: str | None) -> int:
         """Claim recipients and record them as refused for `reason`, or without one as expired: their senders get bounces."""
@@ -131,3 +145,7 @@ class Bulk:
 def matched(found: Sequence[Matched]) -> list[UUID]:
     """Return the messages of `found`, in order."""
     return [message_id for message_id, _ in groupby(found, key=attrgetter("message_id"))]
+
+
+def _messages(found: Sequence[Matched]) -> int:
+    return len(matched(found))

@@ -52,8 +52,8 @@ def router(store: Records, actions: Actions, bulk: Bulk, clock: Clock) -> APIRou
         are more, `Link` leads to the next page.
         """
         chosen = wanted(given, clock.now())
-        found, last = await store.matching(after, chosen, min(WINDOW, limit) if chosen == Filter() else WINDOW)
-        ids = matched(found)
+        window = await store.window(after, chosen, min(WINDOW, limit) if chosen == Filter() else WINDOW)
+        ids, last = matched(await store.matching(window)), window.end
         if len(ids) > limit:
             ids = ids[:limit]
             last = ids[-1]

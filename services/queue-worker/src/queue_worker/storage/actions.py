@@ -9,8 +9,9 @@ import asyncpg
 
 from mailkit.postgres.pool import Queries
 from queue_worker.models import HELD, Claim, Key, Pair
+from queue_worker.storage.records import Window
 
-queries = Queries("queue_worker.storage", "actions.sql")
+queries = Queries("queue_worker.storage", "records.sql", "actions.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,16 @@ class Taken:
     diagnostic: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a change did. `found`: recipients that match and that it changes or that are being tried; those changed, and their messages."""
+
+    found: int
+    recipients: int
+    messages: int
+    pairs: list[Pair]
+
+
 class Actions:
     """The statements of `actions.sql`, for one worker."""
 
@@ -41,17 +52,22 @@ class Actions:
         self._pool = pool
         self._worker = worker
 
-    async def hold(self, keys: Sequence[Key], now: datetime) -> list[Pair]:
-        """Hold the recipients `keys`; return the pair of each one that was not held before."""
-        return _pairs(await self._pool.fetch(queries.hold, *_columns(keys), now, HELD))
+    async def hold(self, window: Window, now: datetime) -> Effect:
+        """Hold waiting recipients that are not held."""
+        return await self._change(window, "waiting", now, HELD)
 
-    async def release(self, keys: Sequence[Key], now: datetime) -> list[Pair]:
-        """Make the held recipients of `keys` due now; return the pair of each."""
-        return _pairs(await self._pool.fetch(queries.release, *_columns(keys), now))
+    async def release(self, window: Window, now: datetime) -> Effect:
+        """Make held recipients due now."""
+        return await self._change(window, "held", None, now)
 
-    async def retry(self, keys: Sequence[Key], now: datetime) -> list[Pair]:
-        """Make the waiting recipients of `keys` due now; return the pair of each."""
-        return _pairs(await self._pool.fetch(queries.retry, *_columns(keys), now))
+    async def retry(self, window: Window, now: datetime) -> Effect:
+        """Make waiting recipients that are not held due now."""
+        return await self._change(window, "waiting", None, now)
+
+    async def _change(self, window: Window, state: str, held: datetime | None, due: datetime) -> Effect:
+        (row,) = await self._pool.fetch(queries.change, *window.arguments, state, held, due)
+        pairs = list(zip(row["flows"] or (), row["destinations"] or (), strict=True))
+        return Effect(row["found"], row["recipients"], row["messages"], pairs)
 
     async def take(self, keys: Sequence[Key], now: datetime, until: datetime) -> list[Taken]:
         """Claim the waiting recipients of `keys`, held ones too, until `until`."""
@@ -83,7 +99,3 @@ class Actions:
 
 def _columns(keys: Sequence[Key]) -> tuple[list[UUID], list[int]]:
     return [message_id for message_id, _ in keys], [n for _, n in keys]
-
-
-def _pairs(rows: Sequence[asyncpg.Record]) -> list[Pair]:
-    return [(row["flow"], row["destination"]) for row in rows]

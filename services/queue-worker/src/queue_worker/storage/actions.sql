@@ -1,32 +1,20 @@
--- name: hold
--- Hold the waiting recipients ($1, $2) since $3: due at $4, the end of time. Those being claimed at the moment are skipped.
-with c as (
-    select r.message_id, r.n from queue.recipient r
-      join unnest($1::uuid[], $2::smallint[]) as t(message_id, n) on r.message_id = t.message_id and r.n = t.n
-     where r.state = 'waiting' and r.held_at is null for update of r skip locked
+-- name: change
+-- Of the recipients that `matching` finds, change those in state $12: held since $13 and due at $14; not held, if $13 is null, and
+-- due at $14 unless they are due before. Those that are being claimed or changed at the moment are skipped.
+with m as materialized (
+{matching}
+), c as materialized (
+    select r.ctid as place from m join queue.recipient r on r.ctid = m.place
+     where m.state = $12 and r.state = 'waiting' and (r.held_at is not null) = ($12 = 'held') for update of r skip locked
+), u as (
+    update queue.recipient r
+       set held_at = $13, due = case when $13::timestamptz is null then least(r.due, $14) else $14 end
+      from c where r.ctid = c.place
+    returning r.message_id, r.flow, r.destination
 )
-update queue.recipient r set held_at = $3, due = $4 from c where r.message_id = c.message_id and r.n = c.n
-returning r.flow, r.destination
-
--- name: release
--- Release the held recipients ($1, $2): they are due at $3.
-with c as (
-    select r.message_id, r.n from queue.recipient r
-      join unnest($1::uuid[], $2::smallint[]) as t(message_id, n) on r.message_id = t.message_id and r.n = t.n
-     where r.state = 'waiting' and r.held_at is not null for update of r skip locked
-)
-update queue.recipient r set held_at = null, due = $3 from c where r.message_id = c.message_id and r.n = c.n
-returning r.flow, r.destination
-
--- name: retry
--- Make the waiting recipients ($1, $2) that are not held due at $3, unless they are due already.
-with c as (
-    select r.message_id, r.n from queue.recipient r
-      join unnest($1::uuid[], $2::smallint[]) as t(message_id, n) on r.message_id = t.message_id and r.n = t.n
-     where r.state = 'waiting' and r.held_at is null for update of r skip locked
-)
-update queue.recipient r set due = least(r.due, $3) from c where r.message_id = c.message_id and r.n = c.n
-returning r.flow, r.destination
+select (select count(*) from m where state in ('claimed', $12)) as found, (select count(*) from u) as recipients,
+       (select count(distinct message_id) from u) as messages, array_agg(flow) as flows, array_agg(destination) as destinations
+  from (select distinct flow, destination from u) p
 
 -- name: take
 -- Claim the waiting recipients ($1, $2) at $3 for worker $4 until $5, as if they were due, to give them up.

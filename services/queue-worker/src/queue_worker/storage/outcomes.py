@@ -16,8 +16,9 @@ from mailkit.postgres.pool import Connection, Queries
 from queue_worker.models import Claim, Decision, Key, QueueEntry
 from queue_worker.storage.claims import fences
 from queue_worker.storage.handovers import bodies_of, insert
+from queue_worker.storage.records import Window
 
-queries = Queries("queue_worker.storage", "outcomes.sql")
+queries = Queries("queue_worker.storage", "records.sql", "outcomes.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,10 @@ class OutcomeTransaction:
         """Set recipients back to waiting as if they had not been claimed."""
         await self._connection.execute(queries.give_back, *_fences(back), self._worker, [d.due for d in back])
 
-    async def remove(self, keys: Sequence[Key], now: datetime) -> list[Key]:
-        """Move the waiting recipients of `keys` to the history as removed; return them."""
-        ids, numbers = [message_id for message_id, _ in keys], [n for _, n in keys]
-        rows = await self._connection.fetch(queries.remove, ids, numbers, now)
-        return [(row["message_id"], row["n"]) for row in rows]
+    async def remove(self, window: Window, now: datetime) -> tuple[int, list[Key]]:
+        """Move waiting recipients to the history as removed; return how many match, and those removed."""
+        (row,) = await self._connection.fetch(queries.remove, *window.arguments, now)
+        return row["found"], list(zip(row["ids"] or (), row["numbers"] or (), strict=True))
 
     async def drop(self, ids: Sequence[UUID], now: datetime) -> None:
         """Delete those of the messages `ids` that have no recipients left, and note that their bodies lose a reference."""

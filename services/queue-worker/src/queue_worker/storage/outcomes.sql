@@ -47,18 +47,24 @@ update queue.recipient r
  where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
 
 -- name: remove
--- Move the waiting recipients ($1, $2) from the queue to the history without an attempt, for an operator.
-with d as (
-    delete from queue.recipient r using unnest($1::uuid[], $2::smallint[]) as t(message_id, n)
-     where r.message_id = t.message_id and r.n = t.n and r.state = 'waiting'
+-- Move the waiting and held recipients that `matching` finds to the history, at $12, without an attempt. The lock of their messages
+-- is that of `lock_messages`.
+with m as materialized (
+{matching}
+), l as materialized (
+    select id from queue.message where id = any(array(select distinct message_id from m where state <> 'claimed')) order by id for update
+), d as (
+    delete from queue.recipient r using m
+     where (select count(*) from l) > 0 and r.ctid = m.place and m.state <> 'claimed' and r.state = 'waiting'
     returning r.*
+), f as (
+    insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
+                                tries, in_doubt, first_seen, finished_at)
+    select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, 'removed', d.status, d.reply, d.remote_host,
+           d.tries, d.in_doubt, m.first_seen, $12
+      from d join queue.message m on m.id = d.message_id
 )
-insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
-                            tries, in_doubt, first_seen, finished_at)
-select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, 'removed', d.status, d.reply, d.remote_host,
-       d.tries, d.in_doubt, m.first_seen, $3
-  from d join queue.message m on m.id = d.message_id
-returning message_id, n
+select (select count(*) from m) as found, array_agg(message_id) as ids, array_agg(n) as numbers from d
 
 -- name: drop_messages
 -- Delete messages without recipients, and what was asked about them; their bodies lose the queue's reference.

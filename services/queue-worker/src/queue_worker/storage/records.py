@@ -125,39 +125,52 @@ class Matched:
         return self.message_id, self.n
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the queue that one statement looks at: the messages after `after` up to `end` (None: no more follow), or `ids`."""
+
+    after: UUID
+    end: UUID | None
+    ids: list[UUID] | None
+    wanted: Filter
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """The arguments of the query `matching`."""
+        w = self.wanted
+        return (
+            self.after,
+            self.end or _LAST,
+            self.ids,
+            w.sender,
+            w.account,
+            w.until,
+            w.since,
+            w.recipient,
+            w.domain,
+            w.state,
+            w.reply,
+        )
+
+
 class Records:
     """The statements of `records.sql`."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def matching(self, after: UUID, wanted: Filter, size: int) -> tuple[list[Matched], UUID | None]:
-        """Look at the next `size` recipients after message `after`, and at the others of the last one's message.
+    async def window(self, after: UUID, wanted: Filter, size: int) -> Window:
+        """Return the next `size` recipients after message `after`, with the others of the last one's message."""
+        if wanted.ids is None:
+            return Window(after, await self._pool.fetchval(queries.window_end, after, size), None, wanted)
+        left = sorted(id for id in wanted.ids if id > after)
+        ids = left[:SOME]
+        return Window(after, ids[-1] if len(left) > SOME else None, ids, wanted)
 
-        Return those that match, and the last message looked at, None if no more follow.
-        """
-        ids, end = wanted.ids, None
-        if ids is None:
-            end = await self._pool.fetchval(queries.window_end, after, size)
-        else:
-            left = sorted(id for id in ids if id > after)
-            ids = left[:SOME]
-            end = ids[-1] if len(left) > SOME else None
-        rows = await self._pool.fetch(
-            queries.matching,
-            after,
-            end or _LAST,
-            ids,
-            wanted.sender,
-            wanted.account,
-            wanted.until,
-            wanted.since,
-            wanted.recipient,
-            wanted.domain,
-            wanted.state,
-            wanted.reply,
-        )
-        return [Matched(*row) for row in rows], end
+    async def matching(self, window: Window) -> list[Matched]:
+        """Return the recipients of `window` that match."""
+        rows = await self._pool.fetch(queries.matching, *window.arguments)
+        return [Matched(row["message_id"], row["n"], row["state"]) for row in rows]
 
     async def unknown(self, ids: Sequence[UUID]) -> UUID | None:
         """Return one of `ids` that is neither under way nor in the history."""

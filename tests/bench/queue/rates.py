@@ -1,6 +1,6 @@
 """What the queue itself can do, the services it calls answering at once: accepted, filed and relayed messages per second.
 
-`python services/queue-worker/bench/rates.py [MESSAGES]` on a Postgres of its own. Accepting is driven by a process of its
+`python -m tests.bench.queue.rates [MESSAGES]` on a Postgres of its own. Accepting is driven by a process of its
 own through the real endpoint, in lists of 20 from 6 connections; bodies are 4 KB. `at once` does both sides together.
 """
 
@@ -10,7 +10,6 @@ import os
 import random
 import sys
 import time
-from collections.abc import Sequence
 from typing import Any, cast
 
 import uvloop
@@ -24,39 +23,13 @@ from mailkit.process.lifecycle import Lifecycle
 from mailkit.process.logs import configure
 from mailkit.rpc.http_server import HttpSide
 from mailkit.testing.postgres import databases
-from mailstore_api.wire import FilingAnswer, FilingList
 from queue_worker.config import QueueSettings
-from queue_worker.couriers import RemoteCourier, RemoteMessage, Report
-from queue_worker.models import Outcome, Result
 from queue_worker.service import SESSION, Parts, assemble, web
 from queue_worker_api.client import QueueClient
 from queue_worker_api.wire import Submission, SubmissionRecipient
+from tests.bench.queue.answering import Courier, Mailstore
 
 LIST, CONNECTIONS = 20, 6
-
-
-class Mailstore:
-    """Files at once."""
-
-    async def file(self, question: FilingList, *, timeout: float | None = None) -> list[FilingAnswer]:
-        await asyncio.sleep(0.003)
-        return [FilingAnswer("filed")] * len(question.items)
-
-
-class Courier(RemoteCourier):
-    """Delivers at once; reads the body and waits for the mark as the real one does."""
-
-    def __init__(self) -> None:
-        return
-
-    async def deliver(self, domain: str, messages: Sequence[RemoteMessage], report: Report) -> None:
-        for message in messages:
-            await message.load_body()
-            if await message.before_dot():
-                report([Result(r, Outcome.delivered, "2.0.0", "250 ok", "mx", "250 ok") for r in message.recipients])
-
-    async def stop(self, grace: float) -> None:
-        return
 
 
 async def load(url: str, count: int, kind: str) -> None:
@@ -101,7 +74,9 @@ async def measure(dsn: str, count: int, kind: str, at_once: bool) -> None:
     loops = _begin(parts) if at_once else []
     began, used = time.perf_counter(), time.process_time()
     url = f"http://127.0.0.1:{side.port}"
-    loader = await asyncio.create_subprocess_exec(sys.executable, __file__, "load", str(count), url, kind)
+    loader = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.queue.rates", "load", str(count), url, kind
+    )
     await loader.wait()
     if not at_once:
         began, used = time.perf_counter(), time.process_time()

@@ -1,4 +1,4 @@
-"""Messages per second of the remote courier alone, against Postfix's smtp-sink: `python courier.py host:port [connections]`.
+"""Messages per second of the remote courier alone, against Postfix's smtp-sink: `python -m tests.bench.queue.courier host:port [connections]`.
 
 Start the sink with `smtp-sink -c 127.0.0.9:2526 1000`. The mark before the dot is answered at once; the database's part
 is measured by rates.py.
