@@ -96,7 +96,9 @@ def main() -> int:
             + (f"of readers of {words.large:,} messages" if words.large else described(sizes))
             + f"; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version}"
         )
-        starts: dict[str, Callable[[], AbstractContextManager[Side]]] = {"Postrider": postrider}
+        starts: dict[str, Callable[[], AbstractContextManager[Side]]] = {
+            "Postrider": partial(postrider, text_index=bool(words.large and not words.base))
+        }
         if words.base:
             starts["base"] = partial(postrider, str(words.base / ".venv/bin/python"), "other")
         elif why := installed():

@@ -79,6 +79,16 @@ async def fill_postrider(dsn: str, mailbox_id: UUID, count: int) -> None:
         await connection.close()
 
 
+async def indexed(dsn: str) -> int:
+    """Return the number of messages in the text index."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        count: int = await connection.fetchval("select count(*) from mailstore.text_signature")
+        return count
+    finally:
+        await connection.close()
+
+
 async def _copy(connection: asyncpg.Connection, table: str) -> str:
     """Return the statement that copies rows, whatever other columns the table has."""
     columns = [

@@ -53,7 +53,7 @@ class LargeFolder:
     password: str
     count: int
     opened: set[str] = field(default_factory=set)
-    """Not empty once the folder was selected."""
+    """What was done once: the folder selected, its texts searched."""
 
     def _session(self, *, select: bool = True) -> ImapLine:
         client = ImapLine(self.side.imap_port, self.login, self.password)
@@ -81,7 +81,7 @@ class LargeFolder:
             with self._session(select=False) as client:
                 return client.command("SELECT INBOX")[0]
 
-        first = [] if self.opened else self._repeated("the first SELECT of all", 1, once)
+        first = [] if self.login in self.opened else self._repeated("the first SELECT of all", 1, once)
         self.opened.add(self.login)
         found = [*first, *self._repeated("SELECT in a new session", 5, once)]
         with self._session(select=False) as writer:
@@ -172,9 +172,9 @@ class LargeFolder:
             f"BEFORE {early:%d-%b-%Y}": (share, 11),
             f"FROM {mail.FROM_WORD}": (mail.matching(mail.FROM_EVERY, self.count), 5),
             f"SUBJECT {mail.SUBJECT_WORD}": (mail.matching(mail.SUBJECT_EVERY, self.count), 5),
-            f"TEXT {mail.TEXT_WORD}": (mail.matching(mail.TEXT_EVERY, self.count), 1),
+            f"TEXT {mail.TEXT_WORD}": (mail.matching(mail.TEXT_EVERY, self.count), 3),
         }
-        found = []
+        found: list[Value] = []
         with self._session() as client:
             client.command("UID SEARCH ALL")
 
@@ -187,10 +187,18 @@ class LargeFolder:
                     )
                     return seconds
 
-                try:
-                    found += self._repeated(f"UID SEARCH {words.split()[0]}", times, once)
-                except Refused as error:  # reading every text takes longer than a search may on a busy machine
-                    print(f"  {self.side.name} {error}", flush=True)
+                key = words.split()[0]
+                rows = {f"UID SEARCH {key}": times}
+                if key == "TEXT" and key not in self.opened:
+                    self.opened.add(key)
+                    rows = {"UID SEARCH TEXT, the first": 1, **rows}
+                for what, number in rows.items():
+                    try:
+                        found += self._repeated(what, number, once)
+                    except Refused as error:  # reading every text takes longer than a search may on a busy machine
+                        print(f"  {self.side.name} {error}", flush=True)
+                    if what.endswith("first"):
+                        self.side.index_texts(self.count)
         return found
 
     def sorting(self) -> list[Value]:

@@ -15,7 +15,7 @@ from typing import Protocol
 import psutil
 import trustme
 
-from tests.bench.fill import fill_maildir, fill_postrider
+from tests.bench.fill import fill_maildir, fill_postrider, indexed
 from tests.bench.mail import texts
 from tests.bench.senders import deliver, tool
 from tests.bench.sinks import CountingSink
@@ -49,6 +49,9 @@ class Side(Protocol):
     def filled(self, name: str, count: int) -> tuple[str, str, str, str]:
         """The same with `count` messages of `mail` in its INBOX."""
 
+    def index_texts(self, count: int) -> None:
+        """Wait until the texts of `count` messages are in the index of texts, if the service has one."""
+
     def queue_empty(self) -> bool:
         """Whether everything accepted is filed or relayed."""
 
@@ -59,8 +62,8 @@ class Side(Protocol):
 class Postrider:
     """A whole run of this repository."""
 
-    def __init__(self, run: Run, sink: CountingSink, name: str) -> None:
-        self.run, self.sink, self.name = run, sink, name
+    def __init__(self, run: Run, sink: CountingSink, name: str, *, text_index: bool) -> None:
+        self.run, self.sink, self.name, self.text_index = run, sink, name, text_index
         self.smtp_port, self.imap_port, self.pop3_port = run.port("SMTP"), run.port("IMAP"), run.port("POP3")
         self.domain = run.domain()
         user = run.mailbox(self.domain)
@@ -81,6 +84,10 @@ class Postrider:
         asyncio.run(fill_postrider(self.run.dsn, self.run.mailbox_id(account), count))
         return account.address, account.address, account.login, account.password
 
+    def index_texts(self, count: int) -> None:
+        if self.text_index:
+            wait_for(lambda: asyncio.run(indexed(self.run.dsn)) >= count, 1200, "the texts are indexed")
+
     def queue_empty(self) -> bool:
         return bool(self.run.api("GET", "queue", "/v1/queue?limit=1") == [])
 
@@ -95,7 +102,7 @@ class Postrider:
 
 
 @contextlib.contextmanager
-def postrider(python: str = sys.executable, name: str = "postrider") -> Iterator[Side]:
+def postrider(python: str = sys.executable, name: str = "postrider", *, text_index: bool = False) -> Iterator[Side]:
     """A started run with a fast host at far.example; `python`: the interpreter of the clone that is measured."""
     with World() as world, CountingSink(world.address(), world.smtp_port) as sink:
         world.dns.set("mx.far.example", A=[sink.address])
@@ -107,10 +114,11 @@ def postrider(python: str = sys.executable, name: str = "postrider") -> Iterator
             POP3_LOGIN_DELAY_SECONDS="0",
             RECIPIENTS_PER_HOUR="0",
             MAILBOX_MESSAGES="2000000",
+            **({"TEXT_INDEX": "true"} if text_index else {}),
         )
         try:
             run.start()
-            yield Postrider(run, sink, name)
+            yield Postrider(run, sink, name, text_index=text_index)
         finally:
             run.close()
             shutil.rmtree(run.state, ignore_errors=True)
@@ -290,6 +298,9 @@ service pop3-login {{
     def filled(self, name: str, count: int) -> tuple[str, str, str, str]:
         fill_maildir(self.mail / name, texts(count), count, NOBODY)
         return self.reader(name)
+
+    def index_texts(self, count: int) -> None:
+        """Debian's Dovecot has none."""
 
     def queue_empty(self) -> bool:
         """No file in the queues whose messages are under way."""

@@ -231,5 +231,14 @@ async def test_a_purged_mailbox_has_nothing_and_gets_nothing(store, mailbox_id):
             await call
     (body_id,) = await store.put(message())
     assert await store.file(store.filing(mailbox_id, body_id)) == ["gone"]
-    for table in ("message", "rendered", "folder", "subscription", "expunged", "operation", "maildrop_lease"):
+    for table in (
+        "message",
+        "rendered",
+        "folder",
+        "subscription",
+        "expunged",
+        "operation",
+        "maildrop_lease",
+        "text_signature",
+    ):
         assert await store.pool.fetchval(f"select count(*) from mailstore.{table}") == 0, table

@@ -116,7 +116,7 @@ async def test_trees_of_keys(ready):
 
 async def test_scans_go_on_over_batches(store, mailbox_id, ready, monkeypatch):
     monkeypatch.setattr("mailstore.reading.search.BATCH", 1)
-    monkeypatch.setattr("mailstore.reading.search.BATCH_BYTES", 10)
+    monkeypatch.setattr("mailstore.reading.octets.GROUP_BYTES", 10)
     assert await ready(["OR", ["BODY", "paid"], ["AND", ["FROM", "anna"], ["BODY", "pay"]]]) == {2, 3}
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from mailkit.postgres.pool import Queries
 from mailstore.storage.schema import metadata
+from mailstore.storage.search import SIGNATURE
 from mailstore.storage.sort import RENDERED
 
 STORAGE = resources.files("mailstore.storage")
@@ -21,6 +22,7 @@ UPKEEP = {"backfill.sql", "retention.sql"}
 STATEMENTS = [(file, *named) for file in FILES for named in Queries("mailstore.storage", file).items()]
 #: What the modules insert, as an example.
 INSERTED = {"$columns": "m.uid", "$values": "", "$condition": "r.subject <> ''", "$after": "$3", "$limit": "200"}
+INSERTED |= {"$unsigned": "s.uid is null", "$signature": SIGNATURE}
 INSERTED |= {"$joined": RENDERED, "$order": "", "$sent": ""}
 TABLE = re.compile(r"\bmailstore\.(\w+)")
 #: Asked about bodies of any mailbox, by the collector alone (decision 4).

@@ -25,6 +25,8 @@ class MailstoreSettings(BodiesSettings):
     """Largest message in octets (S7), also for APPEND."""
     mailstore_read_bytes: int = Field(default=128 * 1024 * 1024, ge=16 * 1024 * 1024)
     """Limit of message octets in memory for readers in this process; more reads wait at most 20 s (docs/decisions/0047)."""
+    text_index: bool = False
+    """Index the texts of folders in which BODY, TEXT or HEADER was searched, about 600 octets a message (docs/decisions/0078)."""
     queue_lifetime_seconds: int = Field(default=86400, ge=1)
     """Queue lifetime (S8); hand-over ids are kept for this time and a day more."""
     history_days: int = Field(default=8, ge=2, le=366)

@@ -52,6 +52,7 @@ READ_WAITS = from_zero(
     ),
     ("waited", "refused"),
 )
+SIGNED = Counter("postrider_mailstore_text_indexed_total", "Messages added to the text index (TEXT_INDEX)")
 LOST = Counter("postrider_mailstore_lost_bodies_total", "Messages read whose body is not there: look into the log")
 FEEDS = Gauge("postrider_mailstore_feeds_open", "Front ends that listen to the change feed")
 NEWS = Counter("postrider_mailstore_news_total", "Announcements of changed mailboxes")

@@ -37,6 +37,7 @@ from mailstore.reading.retrieve import Retriever
 from mailstore.reading.search import Searcher
 from mailstore.reading.sections import Sections
 from mailstore.reading.sort import Sorter
+from mailstore.reading.text_index import TextIndex
 from mailstore.reading.usage import Usage
 from mailstore.storage.annotations import Annotations
 from mailstore.storage.backfill import Backfill
@@ -50,6 +51,7 @@ from mailstore.storage.operations import Operations
 from mailstore.storage.purge import Purges
 from mailstore.storage.retention import Retention
 from mailstore.storage.search import SearchRows
+from mailstore.storage.signatures import SignatureRows
 from mailstore.storage.sort import SortRows
 from mailstore.storage.trace import MailboxTraces
 from mailstore.storage.views import FolderViews
@@ -85,6 +87,7 @@ class Parts:
     purger: Purger
     traces: MailboxTraces
     fetches: FirstFetches
+    index: TextIndex | None
     steps: endpoints.Steps
 
 
@@ -125,7 +128,8 @@ def assemble(
     )
     traces = MailboxTraces(pool)
     fetches = FirstFetches(traces, clock, timedelta(days=settings.history_days))
-    searcher = Searcher(SearchRows(sessions), session_bodies, octets, clock)
+    index = TextIndex(SignatureRows(sessions), session_bodies, octets) if settings.text_index else None
+    searcher = Searcher(SearchRows(sessions), session_bodies, octets, clock, index)
     steps = endpoints.Steps(
         references=References(pool),
         proven=Proven(settings.proofs, clock),
@@ -151,7 +155,20 @@ def assemble(
     )
     purger = Purger(Purges(pool, notifications), bodies, clock)
     return Parts(
-        notifications, pool, bodies, clock, filer, feed, maintenance, warner, usage, purger, traces, fetches, steps
+        notifications,
+        pool,
+        bodies,
+        clock,
+        filer,
+        feed,
+        maintenance,
+        warner,
+        usage,
+        purger,
+        traces,
+        fetches,
+        index,
+        steps,
     )
 
 
@@ -220,6 +237,8 @@ async def start(life: Lifecycle, pools: Pools, clock: DatabaseClock, parts: Part
     life.spawn(parts.maintenance.run())
     life.spawn(parts.warner.run())
     life.every(STORE_SECONDS, parts.fetches.store)
+    if parts.index is not None:
+        life.spawn(parts.index.run())
 
 
 async def drain(life: Lifecycle, http: HttpSide, parts: Parts) -> None:

@@ -69,6 +69,11 @@ class Searched:
     def _added(self) -> list[str]:
         return [fold(f"{name}: {value}") for name, value in header_lines(self._prefix)]
 
+    def all_texts(self) -> list[str]:
+        """Return every folded text in which a key may be found, and maybe some of them twice."""
+        values = [fold(header_text(value_of(raw))) for fields in self._fields.values() for raw in fields]
+        return [*self._added, *self._texts, *values]
+
     def header_contains(self, field: str, key: str) -> bool:
         """Evaluate HEADER <field> <key>: a field of that name contains the key, or, for an empty key, exists."""
         name = field.encode("utf-8", "replace").strip().rstrip(b":").lower()

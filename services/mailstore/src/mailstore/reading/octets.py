@@ -2,19 +2,25 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
 from mailkit.errors import OverLimit, Unavailable
 from mailstore import metrics
+from mailstore.storage.fetch import StoredMessage
 
 #: A mailbox that already has octets in memory gets more only up to 1/SHARE of the limit.
 SHARE = 8
 #: Limits of the reads that wait in one replica, and of their wait (seconds).
 MOST_WAITING = 2000
 PATIENCE = 20.0
+#: Limit of the octets of bodies that are read together.
+GROUP_BYTES = 8 * 1024 * 1024
+
+R = TypeVar("R", bound=StoredMessage)
 
 
 @dataclass(slots=True)
@@ -131,3 +137,16 @@ class Octets:
 def _refused() -> Unavailable:
     metrics.READ_WAITS.labels("refused").inc()
     return Unavailable("too much is being read just now, try again")
+
+
+def grouped(rows: Sequence[R]) -> list[list[R]]:
+    """Divide messages into groups whose octets are within GROUP_BYTES together (a single one may be larger)."""
+    groups: list[list[R]] = []
+    size = GROUP_BYTES
+    for row in rows:
+        if size + row.size > GROUP_BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(row)
+        size += row.size
+    return groups

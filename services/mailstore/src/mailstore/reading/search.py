@@ -18,13 +18,13 @@ from mailkit.process.clock import Clock
 from mailstore.mime.search import Searched
 from mailstore.model.program import JOINED, Node, asks_modseq, checked, is_exact
 from mailstore.model.uids import pack
-from mailstore.reading.octets import Octets
+from mailstore.reading.octets import Octets, grouped
+from mailstore.reading.text_index import TextIndex
 from mailstore.storage.search import TOO_LONG, Candidate, Keys, SearchRows
 from mailstore_api.wire import Found, SearchQuestion
 
-#: Candidates read by one statement, and limit of the octets of bodies in memory together.
+#: Candidates read by one statement.
 BATCH = 500
-BATCH_BYTES = 8 * 1024 * 1024
 #: Time limit of a search (seconds), checked between messages.
 MOST_SECONDS = 20.0
 #: Threads for searches only; filing renders large messages in the default executor.
@@ -56,8 +56,11 @@ class SearchBudget:
 class Searcher:
     """SEARCH in one folder."""
 
-    def __init__(self, rows: SearchRows, bodies: BodyStore, octets: Octets, clock: Clock) -> None:
+    def __init__(
+        self, rows: SearchRows, bodies: BodyStore, octets: Octets, clock: Clock, index: TextIndex | None = None
+    ) -> None:
         self._rows = rows
+        self._index = index
         self._clock = clock
         self._bodies = bodies
         self._octets = octets
@@ -97,7 +100,7 @@ class Searcher:
 
     async def _keys(self, folder: tuple[UUID, int]) -> Keys | None:
         keywords = await self._rows.keywords(*folder)
-        return None if keywords is None else Keys(keywords, self._clock.now())
+        return None if keywords is None else Keys(keywords, self._clock.now(), signed=self._index is not None)
 
     async def _scan(self, keys: Keys, program: Node, folder: tuple[UUID, int], budget: SearchBudget) -> list[int]:
         condition, test = keys.bound(program), _test(keys, program)
@@ -106,8 +109,10 @@ class Searcher:
         after = 0
         while True:
             rows = await self._rows.candidates(*folder, keys, condition, after, BATCH, budget.left)
-            for group in _groups(rows):
-                size = sum(row.size for row in group)  # above BATCH_BYTES only for a single message
+            if self._index is not None and (first := next((row.uid for row in rows if row.unsigned), None)) is not None:
+                self._index.want(folder, first)
+            for group in grouped(rows):
+                size = sum(row.size for row in group)  # above GROUP_BYTES only for a single message
                 async with translated(), self._octets.of(folder[0], min(size, self._octets.limit)):
                     bodies = await self._bodies.read_many([row.body_id for row in group])
                     found += await loop.run_in_executor(self._threads, _matching, test, group, bodies, budget)
@@ -144,16 +149,3 @@ def _matching(test: Test, group: list[Candidate], bodies: dict[UUID, bytes], bud
         if test(row, Searched(bodies.get(row.body_id, b""), row.parts, row.prefix)):
             found.append(row.uid)
     return found
-
-
-def _groups(rows: list[Candidate]) -> list[list[Candidate]]:
-    """Divide candidates into groups whose bodies are within BATCH_BYTES together (a single one may be larger)."""
-    groups: list[list[Candidate]] = []
-    size = BATCH_BYTES
-    for row in rows:
-        if size + row.size > BATCH_BYTES:
-            groups.append([])
-            size = 0
-        groups[-1].append(row)
-        size += row.size
-    return groups

@@ -66,6 +66,7 @@ class FolderRows:
         """Delete a folder with its messages and tombstones; return the messages' body ids. Subtracts the usage."""
         rows = await self._connection.fetch(queries.take_folder_messages, self._mailbox_id, folder_id)
         await self._connection.execute(queries.drop_folder, self._mailbox_id, folder_id)
+        await self._connection.execute(queries.drop_folder_signatures, self._mailbox_id, folder_id)
         await self._connection.execute(queries.drop_folder_tombstones, self._mailbox_id, folder_id)
         return [row["body_id"] for row in rows]
 

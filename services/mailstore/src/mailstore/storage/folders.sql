@@ -40,6 +40,10 @@ select body_id from d
 -- name: drop_folder
 delete from mailstore.folder where mailbox_id = $1 and folder_id = $2
 
+-- name: drop_folder_signatures
+-- After the messages are gone (signatures.sql).
+delete from mailstore.text_signature where mailbox_id = $1 and folder_id = $2
+
 -- name: drop_folder_tombstones
 delete from mailstore.expunged where mailbox_id = $1 and folder_id = $2
 

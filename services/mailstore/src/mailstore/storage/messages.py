@@ -113,6 +113,7 @@ class Messages:
     async def expunge(self, folder_id: int, uids: list[int], modseq: int, now: datetime) -> list[UUID]:
         """Remove messages, leave tombstones and subtract the usage; return the body ids of those that were there."""
         rows = await self._connection.fetch(queries.expunge, self._mailbox_id, folder_id, uids, modseq, now)
+        await self._connection.execute(queries.drop_signatures, self._mailbox_id, folder_id, uids)
         return [row["body_id"] for row in rows]
 
 

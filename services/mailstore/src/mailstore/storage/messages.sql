@@ -81,6 +81,12 @@ with t as (
       from t cross join lateral (
            select * from mailstore.rendered r
             where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = t.old offset 0) as r
+), s as (
+    insert into mailstore.text_signature (mailbox_id, folder_id, uid, signature)
+    select s.mailbox_id, $3, t.new, s.signature
+      from t cross join lateral (
+           select * from mailstore.text_signature s
+            where s.mailbox_id = $1 and s.folder_id = $2 and s.uid = t.old offset 0) as s
 )
 insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end,
                                saved_at, sent_at)
@@ -113,6 +119,10 @@ with d as (
     update mailstore.mailbox set usage = usage - (select coalesce(sum(size), 0) from d) where id = $1
 )
 select uid, body_id from d order by uid
+
+-- name: drop_signatures
+-- After the messages are gone (signatures.sql).
+delete from mailstore.text_signature where mailbox_id = $1 and folder_id = $2 and uid = any($3::bigint[])
 
 -- name: references
 select distinct body_id from mailstore.message where body_id = any($1::uuid[])

@@ -21,10 +21,11 @@ class PurgeSlice(MailboxTransaction):
     async def take_messages(self, most: int) -> list[UUID]:
         """Remove at most `most` messages; return their body ids."""
         rows = await self._connection.fetch(queries.purge_slice, self._mailbox_id, most)
+        await self._connection.execute(queries.purge_signatures, self._mailbox_id, most)
         return [row["body_id"] for row in rows]
 
     async def remove_rest(self) -> None:
-        """Remove the folders, subscriptions, annotations, tombstones of messages, answers and the lease."""
+        """Remove the folders, subscriptions, annotations, tombstones of messages, answers, the lease, the rest of the text index."""
         await self._connection.execute(queries.purge_rest, self._mailbox_id)
 
 

@@ -17,8 +17,17 @@ with v as materialized (
 )
 select body_id from d
 
+-- name: purge_signatures
+-- After as many messages are gone (signatures.sql).
+with v as materialized (
+    select mailbox_id, folder_id, uid from mailstore.text_signature where mailbox_id = $1 limit $2
+)
+delete from mailstore.text_signature s using v
+ where s.mailbox_id = v.mailbox_id and s.folder_id = v.folder_id and s.uid = v.uid
+
 -- name: purge_rest
-with f as (delete from mailstore.folder where mailbox_id = $1),
+with t as (delete from mailstore.text_signature where mailbox_id = $1),
+     f as (delete from mailstore.folder where mailbox_id = $1),
      s as (delete from mailstore.subscription where mailbox_id = $1),
      a as (delete from mailstore.annotation where mailbox_id = $1),
      e as (delete from mailstore.expunged where mailbox_id = $1),

@@ -153,6 +153,17 @@ rendered = Table(
     ),
 )
 
+#: The text index (mime/signature.py, docs/decisions/0078). A null `signature`: the text is too long, and is searched itself.
+text_signature = Table(
+    "text_signature",
+    metadata,
+    Column("mailbox_id", Uuid, nullable=False),
+    Column("folder_id", Integer, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("signature", LargeBinary),
+    PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="text_signature_pkey"),
+)
+
 expunged = Table(
     "expunged",
     metadata,

@@ -13,10 +13,11 @@ import asyncpg
 
 from mailkit.errors import OverLimit
 from mailkit.postgres.pool import Queries, translated
-from mailkit.postgres.rows import Row
+from mailkit.postgres.rows import Row, column
 from mailstore.mime.search import fold
+from mailstore.mime.signature import asked
 from mailstore.model.keywords import mask_of
-from mailstore.model.program import JOINED, WITHIN, Node, day, is_exact
+from mailstore.model.program import IN_BODY, JOINED, WITHIN, Node, day, is_exact
 from mailstore.storage.fetch import EMAIL_ID, StoredMessage
 
 queries = Queries("mailstore.storage", "search.sql")
@@ -32,12 +33,20 @@ def folded_before_0007(text: str) -> str:
     return unicodedata.normalize("NFC", text.casefold())
 
 
+SIGNATURE = """
+  left join lateral (
+       select * from mailstore.text_signature s
+        where s.mailbox_id = $1 and s.folder_id = $2 and s.uid = m.uid offset 0) as s on true"""
+
 Left = Callable[[], float]
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 class Candidate(StoredMessage):
     """A message that may match, with the values of keys on columns by the names that `Keys.value` gave."""
+
+    unsigned: bool = column("unsigned")
+    """Whether it is not in the text index, though it could be."""
 
 
 class Keys:
@@ -46,9 +55,11 @@ class Keys:
     Its arguments are those of the statement from $3 on; each is bound where its SQL is written, so none is unused.
     """
 
-    def __init__(self, keywords: list[str], now: datetime) -> None:
+    def __init__(self, keywords: list[str], now: datetime, *, signed: bool = False) -> None:
         self._keywords = keywords
         self._now = now
+        self.signed = signed
+        """Whether the text index rules messages out (decision 78)."""
         self.arguments: list[Any] = []
         self.tables: set[str] = set()
         """Tables with the columns that were bound, except the UIDs, which both have."""
@@ -123,6 +134,9 @@ class Keys:
             return self.exact(node)
         if node[0] in JOINED:
             return "(" + f" {node[0].lower()} ".join(self.bound(part) for part in node[1:]) + ")"
+        if self.signed and node[0] in IN_BODY and (hashes := asked(node[-1])):
+            bits = [f"get_bit(s.signature, {self.bind(each)}::int % (8 * length(s.signature))) = 1" for each in hashes]
+            return f"(s.signature is null or {' and '.join(bits)})"
         return "true"
 
     def value(self, node: Node) -> str:
@@ -179,6 +193,8 @@ class SearchRows:
         """Return the first messages above the UID `after` that fulfil the condition. Raises OverLimit."""
         statement = (
             queries.candidates.replace("$values", "".join(keys.values))
+            .replace("$unsigned", "s.uid is null" if keys.signed else "false")
+            .replace("$signature", SIGNATURE if keys.signed else "")
             .replace("$condition", condition)
             .replace("$after", f"${len(keys.arguments) + 3}")
             .replace("$limit", str(most))

@@ -25,8 +25,8 @@ select max(modseq) as modseq from mailstore.message where mailbox_id = $1 and fo
 
 -- name: candidates
 -- For a program that also searches bodies: messages above a UID that the condition does not rule out, with the place of
--- their octets and the values of the keys on columns.
-select m.uid, m.body_id, m.prefix, m.size, r.parts$values
+-- their octets and the values of the keys on columns. The text index is joined where there is one (search.py).
+select m.uid, m.body_id, m.prefix, m.size, r.parts, $unsigned as unsigned$values
   from mailstore.message m cross join lateral (
-       select * from mailstore.rendered r where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = m.uid offset 0) as r
+       select * from mailstore.rendered r where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = m.uid offset 0) as r$signature
  where m.mailbox_id = $1 and m.folder_id = $2 and $condition and m.uid > $after::bigint order by m.uid limit $limit
