@@ -85,7 +85,7 @@ class ImapSession(NotifyingSession):
     async def _take_literal(self, size: int) -> None:
         """Take a literal's octets from the mailbox's budget until the command is answered. Raises OverLimit."""
         with self.only_for_client():
-            self._literals += await self.context.literals.take(self.mailbox_id, size)
+            self._literals += await self.context.literals.take(self.mailbox_id, size, held=self._literals)
 
     async def _answer(self, raw: RawCommand) -> None:
         started = time.perf_counter()
