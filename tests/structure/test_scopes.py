@@ -158,6 +158,8 @@ REST = {
         "GET /v1/trace",
         "GET /v1/trace/refusals",
         "POST /v1/simulate",
+        "GET /v1/suppressions",
+        "DELETE /v1/suppressions",
         "GET /v1/queue/{queue_id}",
         "POST /v1/queue/actions",
         "GET /v1/queue/pauses",

@@ -81,13 +81,27 @@ class QueueAdmin(ServiceClient):
             page, path = await self.page(path)
             yield page
 
-    async def simulate(self, account: str | None, recipients: Sequence[Record]) -> list[Record]:
+    async def list_suppressions(self, *, address: str | None = None) -> AsyncIterator[list[Record]]:
+        """Yield pages of addresses to which mail is not tried: address, account, bounces, status, reply, since, expires."""
+        path = _with("/v1/suppressions", address=address, limit=PAGE)
+        while path:
+            page, path = await self.page(path)
+            yield page
+
+    async def delete_suppression(self, address: str, *, account: str | None = None) -> int:
+        """Let mail to `address` be tried again, of one account or of all; return the entries removed. Raises NotFound."""
+        answer = await self.json("DELETE", _with("/v1/suppressions", address=address, account=account))
+        return int(answer["removed"])
+
+    async def simulate(
+        self, account: str | None, recipients: Sequence[Record], *, client: str | None = None, sender: str = ""
+    ) -> list[Record]:
         """Return where a message would go and when it would be tried: one route for each destination.
 
         `recipients`: address and mailbox (an id, None for one elsewhere). A route has kind, destination, recipients, hosts,
-        port, tls, outcome, status, reply, pauses, attempts and expires.
+        port, tls, outcome, status, reply, pauses, suppressed, attempts and expires.
         """
-        content = {"account": account, "recipients": list(recipients)}
+        content = {"account": account, "client": client, "sender": sender, "recipients": list(recipients)}
         return cast(list[Record], await self.json("POST", "/v1/simulate", content, timeout=BATCH_SECONDS))
 
     async def list_pauses(self) -> list[Record]:

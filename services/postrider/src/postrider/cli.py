@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from postrider.commands import certificates, domains, mailboxes, queue, routing, simulate, trace
+from postrider.commands import certificates, domains, mailboxes, queue, routing, simulate, suppressions, trace
 from postrider.commands.common import fail
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(domains.catchall, name="catchall")
 app.add_typer(routing.badmailfrom, name="badmailfrom")
 app.add_typer(routing.grant, name="grant")
 app.add_typer(queue.app, name="queue")
+app.add_typer(suppressions.app, name="suppression")
 app.add_typer(certificates.app, name="certificate")
 app.command("trace")(trace.trace)
 app.command("simulate")(simulate.simulate)

@@ -26,6 +26,10 @@ class QueueSettings(BodiesSettings):
     """How long finished mail, its attempts and who sent it are kept for the trace, in days from its acceptance."""
     retry_first_seconds: int = Field(default=400, ge=1)
     """Delay before the first remote retry (decision 6)."""
+    suppress_after: int = Field(default=0, ge=0, le=1000)
+    """Hard bounces of an address after which an account's mail to it is returned at once; 0: never (docs/decisions/0086)."""
+    suppress_days: int = Field(default=30, ge=1, le=366)
+    """How long hard bounces of an address are remembered after the last one."""
     max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     """S7."""
     helo_name: str = Field(default_factory=socket.getfqdn)

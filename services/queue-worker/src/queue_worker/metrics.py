@@ -7,6 +7,21 @@ from queue_worker.models import RECORDED
 
 KINDS = ("local", "remote")
 ENDS = tuple(outcome.value for outcome in RECORDED)
+BOUNCE_CLASSES = (
+    "unknown_user",
+    "unknown_domain",
+    "address",
+    "mailbox_full",
+    "mailbox",
+    "too_large",
+    "loop",
+    "network",
+    "content",
+    "tls",
+    "policy",
+    "suppressed",
+    "other",
+)
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400)
 
 ACCEPTED = Counter("postrider_queue_accepted_total", "Messages committed at hand-over")
@@ -22,6 +37,16 @@ ENDED = from_zero(
     ),
     KINDS,
     ENDS,
+)
+UNDELIVERED = from_zero(
+    Counter(
+        "postrider_queue_undelivered_total",
+        "Recipients given up (failed or expired) by class of the reason: unknown_user, unknown_domain (no such domain, no usable "
+        "mail host), address (anything else about it), mailbox_full, mailbox (disabled and the like), too_large, loop, network (no "
+        "connection, no answer), content, tls, policy (refused by a rule of the host), suppressed (not tried, decision 86), other",
+        ["class"],
+    ),
+    BOUNCE_CLASSES,
 )
 BOUNCED = Counter(
     "postrider_queue_bounced_total", "Bounces, and reports of deliveries that senders asked for (RFC 3461), queued"

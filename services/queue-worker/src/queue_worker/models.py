@@ -210,6 +210,8 @@ class Decision:
 
 #: The reason given with 5.4.6.
 LOOP = "This message is looping: it already has my Delivered-To line. (#5.4.6)"
+#: Begins the reason given for an address that is not tried, because it bounced hard (docs/decisions/0086).
+SUPPRESSED = "Sorry, mail from you to this address is no longer tried. (#5.7.1)"
 #: Appended to the reason when the message's lifetime is over (S9).
 TOO_LONG = " I'm not going to try again; this message has been in the queue too long."
 #: Most lines kept of a reply, and most characters of each (RFC 5322 2.1.1: a line of a bounce has at most 998 octets).

@@ -33,10 +33,11 @@ from queue_worker.delivery.filing import LocalDelivery
 from queue_worker.delivery.leases import RENEW_SECONDS, Leases
 from queue_worker.delivery.loop import Delivery
 from queue_worker.delivery.record import Recorder
+from queue_worker.delivery.suppression import Suppression
 from queue_worker.intake import refusals, submissions
 from queue_worker.intake.group_commit import Intake
 from queue_worker.models import Pair
-from queue_worker.operators import endpoints, simulate, trace
+from queue_worker.operators import endpoints, simulate, suppressed, trace
 from queue_worker.operators import refusals as refusal_records
 from queue_worker.operators.bulk import Bulk
 from queue_worker.storage.actions import Actions
@@ -46,6 +47,7 @@ from queue_worker.storage.outcomes import Outcomes
 from queue_worker.storage.partitions import Partitions
 from queue_worker.storage.records import Records
 from queue_worker.storage.refusals import RefusalRows
+from queue_worker.storage.suppressions import Suppressions
 from queue_worker.storage.trace import Traces
 from queue_worker.storage.upkeep import Upkeep
 from queue_worker.upkeep.collect import Collector
@@ -67,6 +69,7 @@ class Parts:
     remote: RemoteCourier
     leases: Leases
     recorder: Recorder
+    suppression: Suppression
     filer: LocalDelivery
     delivery: Delivery
     intake: Intake
@@ -101,10 +104,13 @@ def assemble(
     lifetime = settings.queue_lifetime_seconds
     claims, upkeep, actions = Claims(pool, worker), Upkeep(pool), Actions(pool, worker)
     leases = Leases(claims, clock)
+    suppressions = Suppressions(pool)
+    suppression = Suppression(suppressions, settings.suppress_after, timedelta(days=settings.suppress_days))
     recorder = Recorder(
         Outcomes(pool, bodies, worker),
         bodies,
         clock,
+        suppression,
         helo_name=settings.helo_name,
         lifetime=lifetime,
         retry_first=settings.retry_first_seconds,
@@ -118,6 +124,7 @@ def assemble(
         leases,
         recorder,
         remote,
+        suppression,
         filer.floor,
         per_domain=settings.remote_concurrency,
     )
@@ -130,8 +137,8 @@ def assemble(
         remote,
         leases,
         recorder,
-        filer,
-        delivery,
+        filer=filer,
+        delivery=delivery,
         intake=Intake(Handovers(pool, bodies), clock, disk, lifetime_seconds=lifetime, wake=wake),
         collector=Collector(upkeep, bodies, mailstore, clock, once("collect", settings.body_collect_seconds)),
         maintenance=Maintenance(
@@ -144,7 +151,9 @@ def assemble(
             once("measure", MEASURE_SECONDS),
             lifetime,
             settings.history_days,
+            suppressions,
         ),
+        suppression=suppression,
         actions=actions,
         bulk=Bulk(Records(pool), actions, recorder, leases, clock, wake),
         wake=wake,
@@ -182,7 +191,10 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
     app.include_router(trace.router(Traces(parts.pool)))
     app.include_router(refusal_records.router(RefusalRows(parts.pool)))
     lifetime, retry_first = settings.queue_lifetime_seconds, settings.retry_first_seconds
-    app.include_router(simulate.router(parts.remote, parts.actions, parts.clock, lifetime, retry_first))
+    app.include_router(suppressed.router(parts.suppression, parts.clock))
+    app.include_router(
+        simulate.router(parts.remote, parts.actions, parts.suppression, parts.clock, lifetime, retry_first)
+    )
     app.include_router(endpoints.router(Records(parts.pool), parts.actions, parts.bulk, parts.clock))
     return app
 

@@ -28,6 +28,7 @@ EVENTS = {
     "failed": "recipient `n` was refused for good",
     "expired": "recipient `n` was tried until the message's lifetime was over",
     "removed": "an operator removed recipient `n`; no notice is sent",
+    "suppression_removed": "an operator let mail to an address be tried again (`to`, `account`, `count`)",
     "queue_changed": "an operator changed the queue (`action`, `actor`, `filter`, `recipients`)",
     "bounced": "a non-delivery report was queued, under its own `queue_id`",
     "bounce_failed": "recipient `n` is given up and there is no sender to report to",

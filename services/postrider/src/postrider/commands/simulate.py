@@ -54,7 +54,11 @@ def simulate(
     }
     found = common.gateway(lambda gateway: gateway.simulate(case))
     targets = [{"address": each["address"], "mailbox": each["mailbox"]} for each in found["destinations"]]
-    found["routes"] = common.queue(lambda client: client.simulate(found["account"], targets)) if targets else []
+    found["routes"] = (
+        common.queue(lambda to: to.simulate(found["account"], targets, client=client, sender=str(case["mail_from"])))
+        if targets
+        else []
+    )
     if json:
         show(found, True)
     else:
@@ -96,6 +100,7 @@ def _route(route: dict[str, Any]) -> list[str]:
     if route["outcome"]:
         lines.append(f"    {route['outcome']} {route['status']} {route['reply']}")
     lines += [f"    waits: {pause['kind']} {pause['value']} is paused ({pause['reason']})" for pause in route["pauses"]]
+    lines += [f"    {address}: returned at once, it bounced before" for address in route["suppressed"]]
     more = " ..." if len(route["attempts"]) > SHOWN else ""
     lines.append(f"    tried at {', '.join(route['attempts'][:SHOWN])}{more}; returned at {route['expires']}")
     return lines

@@ -3,7 +3,8 @@
 1. `Walk` and every hand-over add the pairs of flow and domain that have due mail to `Ready`.
 2. Pairs are taken in turn, as far as their flow's share and their domain's slots allow (docs/decisions/0036).
 3. Their due recipients are claimed in one statement, under a lease that `Leases` renews (decision 6).
-4. A recipient that an earlier attempt may have reached is in doubt, and one with our Delivered-To is a loop: recorded at once.
+4. A recipient that an earlier attempt may have reached is in doubt, and one with our Delivered-To is a loop, and one to a
+   suppressed address is given up: recorded at once.
 5. The rest is grouped by message and divided among conversations, each with a slot.
 6. The courier speaks SMTP; before each final dot `Leases.mark_dot` commits the "dot sent" mark.
 7. The courier reports one result for each recipient; `Recorder` commits it: delivered, deferred, or given up with its bounce.
@@ -32,6 +33,7 @@ from queue_worker.delivery.ready import Ready
 from queue_worker.delivery.record import Recorder
 from queue_worker.delivery.schedule import TURN_SECONDS
 from queue_worker.delivery.slots import Slot, Slots
+from queue_worker.delivery.suppression import Suppression
 from queue_worker.delivery.walk import Walk
 from queue_worker.models import EVER, LOOP, Claim, Outcome, Pair, Result
 from queue_worker.storage.claims import Claims
@@ -61,6 +63,7 @@ class Delivery:
         leases: Leases,
         recorder: Recorder,
         remote: RemoteCourier,
+        suppression: Suppression,
         local: Floor,
         *,
         per_domain: int,
@@ -70,6 +73,7 @@ class Delivery:
         self._clock = clock
         self._leases = leases
         self._remote = remote
+        self._suppression = suppression
         self._ready = Ready()
         self.walk = Walk(claims, clock, self._ready, local)
         self._slots = Slots(per_domain)
@@ -150,6 +154,7 @@ class Delivery:
         now = self._clock.now()
         try:
             claims = await self._claims.remote(now, now + LEASE, taken, most, since)
+            suppressed = await self._suppression.refused([c for c in claims if not (c.was_sent or c.looped)], now)
         except BaseException:
             for pair, limit, start in zip(taken, most, since, strict=True):
                 self._in_hand.unclaimed(pair[0], limit)
@@ -164,11 +169,13 @@ class Delivery:
             self._in_hand.unclaimed(pair[0], limit - found[pair])
             if found[pair] >= limit:
                 self._ready.add([pair], latest[pair])  # what is left became due no earlier
-        self._divide(claims, slots)
+        self._divide(claims, suppressed, slots)
         return len(claims)
 
-    def _divide(self, claims: list[Claim], slots: dict[str, Slot]) -> None:
-        """Record the recipients that are in doubt or a loop, and begin conversations for the rest."""
+    def _divide(self, claims: list[Claim], suppressed: dict[Claim, Result], slots: dict[str, Slot]) -> None:
+        """Record the recipients that are in doubt, a loop or `suppressed`, and begin conversations for the rest."""
+        if suppressed:
+            self._in_hand.record(list(suppressed.values()))
         doubtful = [claim for claim in claims if claim.was_sent]
         if doubtful:
             self._in_hand.record([Result(claim, Outcome.in_doubt, "4.4.2", _DOUBT) for claim in doubtful])
@@ -177,7 +184,7 @@ class Delivery:
             self._in_hand.record([Result(claim, Outcome.failed, "5.4.6", LOOP) for claim in looped])
         by_domain: dict[str, list[Claim]] = {}
         for claim in claims:
-            if not (claim.was_sent or claim.looped):
+            if not (claim.was_sent or claim.looped or claim in suppressed):
                 by_domain.setdefault(claim.destination, []).append(claim)
         for domain, slot in slots.items():
             self._begin(slot, messages_of(by_domain.get(domain, [])))

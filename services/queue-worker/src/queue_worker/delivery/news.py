@@ -6,6 +6,7 @@ from datetime import datetime
 
 from mailkit.process.logs import get_logger
 from queue_worker import metrics
+from queue_worker.delivery.classes import class_of
 from queue_worker.models import Decision, Outcome, QueueEntry
 
 log = get_logger()
@@ -28,6 +29,7 @@ def log_and_count(decisions: Sequence[Decision], bounces: Sequence[QueueEntry], 
                 metrics.IN_DOUBT.inc()
             log.info(outcome.value, queue_id=claim.message_id, n=claim.n, due=decision.due, text=result.text)
         else:
+            metrics.UNDELIVERED.labels(class_of(result)).inc()
             log.info(outcome.value, queue_id=claim.message_id, n=claim.n, status=result.status, text=decision.text)
             if "@" not in claim.mail_from:  # a failed bounce, or no sender to notify: never bounced
                 metrics.BOUNCE_FAILED.inc()

@@ -18,6 +18,7 @@ from mailkit.rpc.batch import Batcher, send_apart
 from queue_worker.delivery.bounce import bounce
 from queue_worker.delivery.news import log_and_count
 from queue_worker.delivery.schedule import TURN_SECONDS, decide
+from queue_worker.delivery.suppression import Suppression
 from queue_worker.intake.enqueue import destinations, entry
 from queue_worker.models import Claim, Decision, Key, Outcome, Pair, QueueEntry, Result
 from queue_worker.storage.outcomes import Outcomes
@@ -37,6 +38,7 @@ class Recorder:
         outcomes: Outcomes,
         bodies: BodyStore,
         clock: Clock,
+        suppression: Suppression,
         *,
         helo_name: str,
         lifetime: int,
@@ -46,6 +48,7 @@ class Recorder:
         self._outcomes = outcomes
         self._bodies = bodies
         self._clock = clock
+        self._suppression = suppression
         self._helo_name = helo_name
         self._lifetime = timedelta(seconds=lifetime)
         self._retry_first = retry_first
@@ -129,6 +132,8 @@ class Recorder:
                     entries += again.values()
                     await transaction.add(again.values(), now)
                 await transaction.insert(entries, now, self._lifetime)
+            if bounced := self._suppression.bounced(d for d in done if d.claim in written):
+                await transaction.note_bounced(bounced, now, self._suppression.life)
             if later:
                 written |= await transaction.defer(later, now)
             if back:

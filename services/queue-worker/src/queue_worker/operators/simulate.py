@@ -13,7 +13,9 @@ from queue_worker.couriers import RemoteCourier
 from queue_worker.couriers.targets import NoTarget
 from queue_worker.couriers.tls_policy import OPPORTUNISTIC
 from queue_worker.delivery.schedule import LOCAL_PAUSES, next_attempt
+from queue_worker.delivery.suppression import Suppression
 from queue_worker.intake.enqueue import destination
+from queue_worker.intake.flows import flow_of
 from queue_worker.operators.filters import Text
 from queue_worker.operators.records import Pause
 from queue_worker.storage.actions import Actions
@@ -35,6 +37,9 @@ class RouteRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account: UUID | None = None
+    client: Text | None = None
+    """The client's IP address."""
+    sender: str = Field(default="", max_length=1000)
     recipients: Annotated[list[RouteRecipient], Field(min_length=1, max_length=1000)]
 
 
@@ -61,12 +66,21 @@ class Route(BaseModel):
     status: str | None
     reply: str | None
     pauses: list[Pause]
+    suppressed: list[str]
+    """Recipients that are returned at once, because they bounced hard (docs/decisions/0086)."""
     attempts: list[datetime]
     """Of a message accepted now; after the last one it is returned (S8)."""
     expires: datetime
 
 
-def router(remote: RemoteCourier, actions: Actions, clock: Clock, lifetime: int, retry_first: int) -> APIRouter:
+def router(
+    remote: RemoteCourier,
+    actions: Actions,
+    suppression: Suppression,
+    clock: Clock,
+    lifetime: int,
+    retry_first: int,
+) -> APIRouter:
     """Return the route. `lifetime`: of a message (S8), `retry_first`: the delay of the first retry, in seconds."""
     routes = APIRouter(tags=["queue"], dependencies=OPERATORS)
 
@@ -78,11 +92,13 @@ def router(remote: RemoteCourier, actions: Actions, clock: Clock, lifetime: int,
         groups: dict[str, list[str]] = {}
         for each in request.recipients:
             groups.setdefault("" if each.mailbox else destination(each.address), []).append(each.address)
+        flow = flow_of(request.account, request.client, request.sender)
         return [
             await _route(
                 domain,
                 addresses,
                 remote,
+                await suppression.among(flow, addresses, now) if domain else [],
                 [Pause.of(row) for row in await actions.pauses_of(request.account, [domain])],
                 plan(now, expires, retry_first) if domain else filings(now, expires),
                 expires,
@@ -97,6 +113,7 @@ async def _route(
     domain: str,
     addresses: list[str],
     remote: RemoteCourier,
+    suppressed: list[str],
     pauses: list[Pause],
     attempts: list[datetime],
     expires: datetime,
@@ -120,6 +137,7 @@ async def _route(
         status=problem.status if problem else None,
         reply=problem.text if problem else None,
         pauses=pauses,
+        suppressed=suppressed,
         attempts=attempts[:1] if final else attempts,
         expires=expires,
     )

@@ -17,6 +17,7 @@ from queue_worker.models import Claim, Decision, Key, QueueEntry
 from queue_worker.storage.claims import fences
 from queue_worker.storage.handovers import bodies_of, insert
 from queue_worker.storage.records import Window
+from queue_worker.storage.suppressions import Bounced, note
 
 queries = Queries("queue_worker.storage", "records.sql", "outcomes.sql")
 
@@ -108,6 +109,10 @@ class OutcomeTransaction:
             now,
         )
         return _passed(later, rows)
+
+    async def note_bounced(self, bounced: Sequence[Bounced], now: datetime, life: timedelta) -> None:
+        """Count hard bounces of addresses for `life`."""
+        await note(self._connection, bounced, now, life)
 
     async def give_back(self, back: Sequence[Decision]) -> None:
         """Set recipients back to waiting as if they had not been claimed."""

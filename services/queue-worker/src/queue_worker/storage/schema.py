@@ -154,6 +154,21 @@ pause = Table(
     CheckConstraint("kind in ('all', 'destination', 'account', 'disabled')", name="pause_kind"),
     comment="Destinations and accounts whose mail is not tried; disabled: of a disabled mailbox; all: no mail is",
 )
+#: Addresses that bounced hard (docs/decisions/0086); written only if POSTRIDER_SUPPRESS_AFTER is set.
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("flow", Uuid, nullable=False, comment="The account, or made of the client without one"),
+    Column("bounces", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reply", Text, nullable=False),
+    time("since"),
+    time("expires"),
+    PrimaryKeyConstraint("address", "flow", name="suppression_pkey"),
+    Index("suppression_expires", "expires"),
+    comment="Addresses that remote hosts refused for good, by the flow whose mail it was",
+)
 #: What triggers on `recipient` note of each statement; a measurement makes one row of all.
 depth_change = Table(
     "depth_change",

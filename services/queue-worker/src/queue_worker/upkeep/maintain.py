@@ -12,6 +12,7 @@ from queue_worker.delivery.filing import LocalDelivery
 from queue_worker.delivery.leases import LEASE
 from queue_worker.delivery.walk import Walk
 from queue_worker.storage.partitions import Partitions
+from queue_worker.storage.suppressions import Suppressions
 from queue_worker.storage.upkeep import Upkeep
 
 log = get_logger()
@@ -38,8 +39,10 @@ class Maintenance:
         measuring: Singleton,
         lifetime: int,
         history_days: int,
+        suppressions: Suppressions,
     ) -> None:
         self._store = store
+        self._suppressions = suppressions
         self._partitions = partitions
         self._clock = clock
         self._filer = filer
@@ -74,10 +77,12 @@ class Maintenance:
             metrics.OLDEST_DUE.labels(kind).set(max((now - due).total_seconds(), 0.0) if due is not None else 0.0)
 
     async def hour(self) -> None:
-        """Make partitions in advance and drop old ones, by the time in the ids themselves. One replica does it for all."""
+        """Make partitions in advance, drop old ones by the time in the ids, and forget old bounces. One replica does it for all."""
         try:
             with self._singleton.round():
                 await self._renew_partitions()
+                if await self._singleton.mine():
+                    await self._suppressions.forget(self._clock.now())
         except LeaseLost:
             log.info("maintenance", error="another replica does it")
 
