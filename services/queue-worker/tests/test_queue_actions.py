@@ -5,7 +5,7 @@ import pytest
 from mailkit.errors import BadRequest, NotFound
 from mailkit.ids import new_id
 from queue_worker.models import Outcome
-from queue_worker.operators import bulk
+from queue_worker.operators import bulk, top
 
 DAY = 86_400
 
@@ -114,6 +114,25 @@ async def test_an_action_names_what_it_means(admin):
                 await admin.acted("hold", **given)
     with pytest.raises(NotFound):
         await admin.acted("remove", ids=[new_id().hex])
+
+
+async def test_what_most_of_the_queue_has_in_common_is_counted_part_by_part(world, admin, monkeypatch):
+    account = new_id()
+    await world.deferred("b@Far.test", "c@else.test", sender="a@one.test", account=account)
+    await world.deferred("d@far.test", sender="a@two.test", reply="451 busy")
+    await admin.acted("hold", filter={"domain": "else.test"})
+
+    async def counted(by, **filter):
+        parts = [part async for part in admin.top(by, **filter)]
+        return [{g["key"]: (g["recipients"], g["waiting"], g["held"]) for g in part} for part in parts]
+
+    assert await counted("domain") == [{"far.test": (2, 2, 0), "else.test": (1, 0, 1)}]
+    assert await counted("sender", domain="far.test") == [{"a@one.test": (1, 1, 0), "a@two.test": (1, 1, 0)}]
+    assert await counted("reply") == [{"450 try later": (2, 1, 1), "451 busy": (1, 1, 0)}]
+    monkeypatch.setattr(top, "PART", 1)
+    assert await counted("account") == [{str(account): (2, 1, 1)}, {"": (1, 1, 0)}, {}]
+    with pytest.raises(BadRequest):
+        await counted("size")
 
 
 async def paused(world, admin, kind, value, *messages):

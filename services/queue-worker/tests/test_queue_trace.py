@@ -34,6 +34,7 @@ async def test_the_story_of_a_message_from_its_client_to_its_bounce(world, admin
         client_address="192.0.2.1",
     )
     (record,) = await traced(admin, id=[queue_id])
+    assert (await admin.show_message(queue_id))["trace"] == record
     assert told(record) == [
         ("accepted", None, None),
         ("deferred", 0, "450 try later"),

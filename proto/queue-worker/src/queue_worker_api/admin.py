@@ -37,11 +37,23 @@ class QueueAdmin(ServiceClient):
     async def show_message(self, queue_id: str, *, after: int | None = None, limit: int | None = None) -> Record:
         """Return a message: id, sender, size, first_seen, expires and one page of `recipients` (at most 1,000).
 
-        A recipient has address, original, kind, state, next_attempt, expires, tries, in_doubt, status, reply, remote_host,
+        `trace` says who sent it and what happened, as `trace` below. A recipient has address, original, kind, state, next_attempt, expires, tries, in_doubt, status, reply, remote_host,
         finished_at, attempts. `next`: the value of `after` for the next page. Raises NotFound.
         """
         path = f"/v1/queue/{quote(queue_id, safe='')}"
         return cast(Record, await self.json("GET", _with(path, after=after, limit=limit)))
+
+    async def top(self, by: str = "domain", **filter: Any) -> AsyncIterator[list[Record]]:
+        """Yield the counts of each part of the queue by domain, sender, account or reply; those of one key are to be added.
+
+        A record has key, recipients, waiting, claimed, held, oldest. `filter`: as of `list_queue`.
+        """
+        after: str | None = None
+        while True:
+            part = cast(Record, await self.json("GET", _with("/v1/queue/top", by=by, after=after, **filter)))
+            yield part["groups"]
+            if (after := part["next"]) is None:
+                return
 
     async def act_on_queue(self, action: str, **given: Any) -> AsyncIterator[Record]:
         """Hold, release, retry, remove, bounce or expire recipients; yield the counts of each batch as it is done.

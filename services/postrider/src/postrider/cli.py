@@ -5,7 +5,17 @@ import sys
 
 import typer
 
-from postrider.commands import certificates, domains, mailboxes, queue, routing, simulate, suppressions, trace
+from postrider.commands import (
+    certificates,
+    domains,
+    mailboxes,
+    pauses,
+    queue,
+    routing,
+    simulate,
+    suppressions,
+    trace,
+)
 from postrider.commands.common import fail
 
 app = typer.Typer(
@@ -23,6 +33,8 @@ app.add_typer(domains.catchall, name="catchall")
 app.add_typer(routing.badmailfrom, name="badmailfrom")
 app.add_typer(routing.grant, name="grant")
 app.add_typer(queue.app, name="queue")
+for _name, _command in pauses.COMMANDS.items():
+    queue.app.command(_name)(_command)
 app.add_typer(suppressions.app, name="suppression")
 app.add_typer(certificates.app, name="certificate")
 app.command("trace")(trace.trace)

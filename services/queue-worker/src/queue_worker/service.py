@@ -37,7 +37,7 @@ from queue_worker.delivery.suppression import Suppression
 from queue_worker.intake import refusals, submissions
 from queue_worker.intake.group_commit import Intake
 from queue_worker.models import Pair
-from queue_worker.operators import endpoints, simulate, suppressed, trace
+from queue_worker.operators import endpoints, simulate, suppressed, top, trace
 from queue_worker.operators import refusals as refusal_records
 from queue_worker.operators.bulk import Bulk
 from queue_worker.storage.actions import Actions
@@ -188,14 +188,16 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
     app = create_app(SERVICE, life, {"database": database}, tokens)
     submissions.add(app, parts.intake, settings.max_message_bytes)
     refusals.add(app, RefusalRows(parts.pool))
-    app.include_router(trace.router(Traces(parts.pool)))
+    records, traces = Records(parts.pool), Traces(parts.pool)
+    app.include_router(trace.router(traces))
+    app.include_router(top.router(records, parts.clock))
     app.include_router(refusal_records.router(RefusalRows(parts.pool)))
     lifetime, retry_first = settings.queue_lifetime_seconds, settings.retry_first_seconds
     app.include_router(suppressed.router(parts.suppression, parts.clock))
     app.include_router(
         simulate.router(parts.remote, parts.actions, parts.suppression, parts.clock, lifetime, retry_first)
     )
-    app.include_router(endpoints.router(Records(parts.pool), parts.actions, parts.bulk, parts.clock))
+    app.include_router(endpoints.router(records, traces, parts.actions, parts.bulk, parts.clock))
     return app
 
 

@@ -13,6 +13,8 @@ from postrider.commands.common import Record, printable
 
 #: Seconds after which progress is shown.
 PATIENCE = 1.0
+#: Characters of a progress bar.
+BAR = 40
 
 
 class Lines:
@@ -57,24 +59,30 @@ class Lines:
         return "-" if value is None else printable(" ".join(str(value).split()))
 
 
-async def added_up(batches: AsyncIterator[Record]) -> dict[str, int]:
-    """Return the sums of the counts of `batches`; show them on a terminal while they last longer than PATIENCE."""
-    total: Counter[str] = Counter()
+async def added_up(batches: AsyncIterator[Record], total: int = 0) -> dict[str, int]:
+    """Return the sums of the counts of `batches`; on a terminal, show how far they are while they last longer than PATIENCE.
+
+    `total`: the recipients that there are to be; 0 if it is unknown.
+    """
+    done: Counter[str] = Counter()
     began = time.monotonic()
     shown = False
     async for batch in batches:
-        total.update({name: count for name, count in batch.items() if isinstance(count, int)})
+        done.update({name: count for name, count in batch.items() if isinstance(count, int)})
         if sys.stderr.isatty() and time.monotonic() - began > PATIENCE:
             shown = True
-            print(
-                f"\r{total['recipients']:,} recipients of {total['messages']:,} messages",
-                end="",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"\r{bar(done['recipients'], total)}", end="", file=sys.stderr, flush=True)
     if shown:
         print(file=sys.stderr)
-    return {name: total[name] for name in ("messages", "recipients", "busy")}
+    return {name: done[name] for name in ("messages", "recipients", "busy")}
+
+
+def bar(done: int, total: int) -> str:
+    """Return a line that shows `done` of `total` recipients; without a bar if the total is unknown."""
+    if not total:
+        return f"{done:,} recipients"
+    filled = min(BAR * done // total, BAR)
+    return f"[{'#' * filled}{'.' * (BAR - filled)}] {done:,} of {total:,} recipients"
 
 
 def actor() -> str:

@@ -6,8 +6,7 @@ from uuid import UUID
 
 import typer
 
-from mailkit.errors import NotFound
-from postrider.commands import common, progress
+from postrider.commands import common, progress, top_groups, trace_lines
 from postrider.commands.common import Json, fail, show, table
 
 app = typer.Typer(help="Messages under way.", no_args_is_help=True)
@@ -112,16 +111,21 @@ def show_message(queue_id: str, json: Json = False) -> None:
     if json:
         show(record, True)
         return
-    show(record, False, f"{record['id']} from <{record['sender']}>, since {record['first_seen']}")
+    trace = record.get("trace")
+    show(record, False, trace_lines.who(trace) if trace else f"{record['id']} from <{record['sender']}>")
     for pause in record.get("pauses", ()):
         show(
             pause,
             False,
             f"not tried: {pause['kind']} {pause['value']} is paused since {pause['since']}: {pause['reason']}",
         )
-    if any(recipient["state"] == "held" for recipient in record["recipients"]) or record.get("pauses"):
-        typer.echo(
-            f"it does not expire while it is held or paused; afterwards it is tried once more, also after {record['expires']}"
+    held = [recipient["held_at"] for recipient in record["recipients"] if recipient["state"] == "held"]
+    if held or record.get("pauses"):
+        since = f"held since {min(held)}: " if held else ""
+        show(
+            record,
+            False,
+            f"{since}it neither expires nor bounces while it is held or paused; afterwards it is tried once more, also after {record['expires']}",
         )
     columns = {
         "address": "RECIPIENT",
@@ -134,6 +138,34 @@ def show_message(queue_id: str, json: Json = False) -> None:
     table(record["recipients"], False, columns, "it has no recipients")
     if record.get("next") is not None:
         typer.echo(f"these are the first {len(record['recipients'])} recipients")
+    if trace:
+        for line in trace_lines.story({"kind": "message", **trace})[1:]:
+            show(trace, False, line)
+
+
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="Groups shown.")]
+
+
+@app.command("top")
+def top(
+    by: Annotated[str, typer.Option(help="What to count by: domain, sender, account or reply.")] = "domain",
+    sender: Sender = "",
+    recipient: To = "",
+    domain: Domain = "",
+    account: Account = "",
+    state: State = "",
+    older: Older = "",
+    newer: Newer = "",
+    reply: Reply = "",
+    limit: Limit = 20,
+    every: Annotated[float, typer.Option(min=0.5, help="Seconds between two counts.")] = 5.0,
+    once: Annotated[bool, typer.Option("--once", help="Count once.")] = False,
+    json: Json = False,
+) -> None:
+    """Show what most of the queue has in common, counted anew until Ctrl-C; once with --json or without a terminal."""
+    wanted = _filter(sender, recipient, domain, account, state, older, newer, reply)
+    live = not (once or json) and sys.stdout.isatty()
+    common.queue(lambda client: top_groups.watch(client, by, wanted, limit, every if live else 0, json))
 
 
 def _action(name: str, action: str, done: str, text: str, *, final: bool = False, reasoned: bool = False) -> None:
@@ -164,10 +196,13 @@ def _action(name: str, action: str, done: str, text: str, *, final: bool = False
         given["actor"] = progress.actor()
         if reason:
             given["reason"] = reason
-        if final and not (yes or dry_run):
+        asks, total = final and not yes, 0
+        if not dry_run and (asks or sys.stderr.isatty()):
             count = _act(action, {**given, "dry_run": True})
-            common.confirm(f"{name} {count['recipients']} recipients of {count['messages']} messages?", False)
-        counts = _act(action, {**given, "dry_run": dry_run})
+            total = count["recipients"]
+            if asks:
+                common.confirm(f"{name} {total} recipients of {count['messages']} messages?", False)
+        counts = _act(action, {**given, "dry_run": dry_run}, total)
         busy = f"; being tried, left alone: {counts['busy']}" if counts["busy"] else ""
         show(counts, json, f"recipients {'that would be ' * dry_run}{done}: {counts['recipients']}{busy}")
 
@@ -175,8 +210,8 @@ def _action(name: str, action: str, done: str, text: str, *, final: bool = False
     app.command(name)(run)
 
 
-def _act(action: str, given: dict[str, Any]) -> dict[str, int]:
-    return common.queue(lambda client: progress.added_up(client.act_on_queue(action, **given)))
+def _act(action: str, given: dict[str, Any], total: int = 0) -> dict[str, int]:
+    return common.queue(lambda client: progress.added_up(client.act_on_queue(action, **given), total))
 
 
 _action("hold", "hold", "held", "Let recipients wait until they are released. They do not expire meanwhile.")
@@ -185,51 +220,3 @@ _action("retry", "retry", "tried now", "Try waiting recipients now.")
 _action("rm", "remove", "removed", "Remove recipients; no notice is sent.", final=True)
 _action("bounce", "bounce", "bounced", "Give recipients up, with a bounce to their sender.", final=True, reasoned=True)
 _action("expire", "expire", "expired", "Give recipients up as if their lifetime were over.", final=True)
-
-Destination = Annotated[str, typer.Option(help="The domain that mail goes to.")]
-
-
-def _target(destination: str, account: str, every: bool) -> tuple[str, str | None]:
-    if bool(destination) + bool(account) + every != 1:
-        fail("name a destination, or an account, or say --all")
-    if every:
-        return "all", None
-    return ("destination", destination) if destination else ("account", account_id(account))
-
-
-@app.command("pause")
-def pause(
-    destination: Destination = "",
-    account: Account = "",
-    every: All = False,
-    reason: Annotated[str, typer.Option(help="For those who ask why.")] = "not given",
-    json: Json = False,
-) -> None:
-    """Try no mail of a destination or an account, or none at all, until it is resumed. It is accepted as before."""
-    kind, value = _target(destination, account, every)
-    made = common.queue(lambda client: client.pause(kind, value, reason=reason, actor=progress.actor()))
-    show(made, json, f"paused: {made['kind']} {made['value']}")
-
-
-@app.command("resume")
-def resume(destination: Destination = "", account: Account = "", every: All = False, json: Json = False) -> None:
-    """End a pause; what is due is tried within seconds. Of an account, also that of its disabled mailbox."""
-    kind, value = _target(destination, account, every)
-    ended = common.queue(lambda client: _end(client, kind, value))
-    show(ended, json, f"resumed: {ended['kind']} {ended['value']}")
-
-
-async def _end(client: Any, kind: str, value: str | None) -> dict[str, Any]:
-    kinds = ("disabled", "account") if kind == "account" else (kind,)
-    ended = [await common.gone(client.resume(each, value, actor=progress.actor())) for each in kinds]
-    found: dict[str, Any] | None = next((each for each in reversed(ended) if each is not None), None)
-    if found is None:
-        raise NotFound("there is no such pause")
-    return found
-
-
-@app.command("pauses")
-def pauses(json: Json = False) -> None:
-    """List what is paused."""
-    columns = {"kind": "KIND", "value": "VALUE", "since": "SINCE", "reason": "REASON"}
-    table(common.queue(lambda client: client.list_pauses()), json, columns, "nothing is paused")

@@ -21,8 +21,10 @@ from queue_worker.operators.records import (
     QueuedMessage,
     Recipient,
 )
+from queue_worker.operators.trace import traced
 from queue_worker.storage.actions import Actions
 from queue_worker.storage.records import Filter, Records
+from queue_worker.storage.trace import Traces
 
 log = get_logger()
 
@@ -34,7 +36,7 @@ WINDOW = 2000
 NONE = UUID(int=0)
 
 
-def router(store: Records, actions: Actions, bulk: Bulk, clock: Clock) -> APIRouter:
+def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, clock: Clock) -> APIRouter:
     """Return the routes under /v1/queue."""
     routes = APIRouter(prefix="/v1/queue", tags=["queue"], dependencies=OPERATORS)
 
@@ -119,7 +121,7 @@ def router(store: Records, actions: Actions, bulk: Bulk, clock: Clock) -> APIRou
         after: int = Query(default=-1, ge=-1, le=32767, description="`next` of the page before"),
         limit: int = Query(default=1000, ge=1, le=1000, description="recipients at most"),
     ) -> MessageDetail:
-        """Show the state of one message, also for a week after it left the queue."""
+        """Show the state of one message, who sent it and what happened to it, also for a week after it left the queue."""
         message = await store.message(queue_id)
         under_way = await store.under_way(queue_id, after, limit + 1)
         finished = await store.finished(queue_id, after, limit + 1)
@@ -136,6 +138,7 @@ def router(store: Records, actions: Actions, bulk: Bulk, clock: Clock) -> APIRou
             recipients |= {
                 row.n: Recipient.under_way(row, message.expires, attempts.get(row.n, [])) for row in under_way
             }
+        trace = await traced(traces, [queue_id])
         domains = sorted({row.address.rpartition("@")[2].lower() for row in under_way})
         return MessageDetail(
             id=queue_id.hex,
@@ -147,6 +150,7 @@ def router(store: Records, actions: Actions, bulk: Bulk, clock: Clock) -> APIRou
             next=shown[-1] if len(numbers) > limit else None,
             account=message.account if message else None,
             pauses=[Pause.of(row) for row in await actions.pauses_of(message.account, domains)] if message else [],
+            trace=trace[0] if trace else None,
         )
 
     return routes

@@ -10,6 +10,7 @@ from mailkit.errors import BadRequest
 from queue_worker.models import HELD
 from queue_worker.operators.bulk import Batch
 from queue_worker.operators.filters import Asked, Text
+from queue_worker.operators.trace import Trace
 from queue_worker.storage import actions as changes
 from queue_worker.storage import records as rows
 
@@ -151,6 +152,8 @@ class MessageDetail(BaseModel):
     """The mailbox whose login or grant sent it."""
     pauses: list["Pause"] = []
     """Pauses that keep it, or some of its recipients, from being tried: it does not expire while they last."""
+    trace: Trace | None = None
+    """Who sent it and how it came, and what happened to its first recipients, in order; null beyond the history."""
 
 
 class ActionRequest(BaseModel):

@@ -1,5 +1,6 @@
 """GET /v1/trace: who sent a message, how it came, what happened to it since, and why (docs/decisions/0071)."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -138,10 +139,15 @@ def router(store: Traces) -> APIRouter:
         if last is not None:
             following = request.url.include_query_params(before=last.hex)
             response.headers["link"] = f'<{following.path}?{following.query}>; rel="next"'
-        found = await store.accepted(ids)
-        events: dict[UUID, list[rows.Event]] = {row.id: [] for row in found}
-        for event in await store.events(list(events), NAMED):
-            events[event.message_id].append(event)
-        return [Trace.of(row, events[row.id]) for row in found]
+        return await traced(store, ids)
 
     return routes
+
+
+async def traced(store: Traces, ids: Sequence[UUID]) -> list[Trace]:
+    """Return the traces of the messages `ids`, the latest first."""
+    found = await store.accepted(ids)
+    events: dict[UUID, list[rows.Event]] = {row.id: [] for row in found}
+    for event in await store.events(list(events), NAMED):
+        events[event.message_id].append(event)
+    return [Trace.of(row, events[row.id]) for row in found]

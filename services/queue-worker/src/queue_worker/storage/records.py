@@ -97,6 +97,18 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """Recipients that have `key` in common, in all and by state; `oldest`: when the first of their messages was accepted."""
+
+    key: str
+    recipients: int
+    waiting: int
+    claimed: int
+    held: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """Which recipients are meant; None: any. `domain` is in lower case; `since`, `until`: when the message was accepted."""
 
@@ -172,6 +184,10 @@ class Records:
         rows = await self._pool.fetch(queries.matching, *window.arguments)
         return [Matched(row["message_id"], row["n"], row["state"]) for row in rows]
 
+    async def top(self, window: Window, by: str) -> list[Counted]:
+        """Count the recipients of `window` that match, by sender, account, reply or domain."""
+        return [_of(Counted, row) for row in await self._pool.fetch(queries.top, *window.arguments, by)]
+
     async def unknown(self, ids: Sequence[UUID]) -> UUID | None:
         """Return one of `ids` that is neither under way nor in the history."""
         found: UUID | None = await self._pool.fetchval(queries.unknown, ids)
@@ -199,7 +215,7 @@ class Records:
         return [_of(Attempt, row) for row in await self._pool.fetch(queries.show_attempts, queue_id, numbers, most)]
 
 
-Row = TypeVar("Row", Listed, Message, UnderWay, Finished, Attempt)
+Row = TypeVar("Row", Listed, Counted, Message, UnderWay, Finished, Attempt)
 
 
 def _of(kind: type[Row], row: asyncpg.Record) -> Row:

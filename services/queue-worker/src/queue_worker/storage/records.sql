@@ -17,6 +17,19 @@ select m.id as message_id, r.n, case when r.held_at is not null and r.state = 'w
    and ($11::text is null or strpos(lower(r.reply), lower($11)) > 0)
  order by m.id, r.n
 
+-- name: top
+-- The recipients that `matching` finds, counted by $12: sender, account, reply (its beginning) or the domain of the address.
+with m as materialized (
+{matching}
+)
+select case $12 when 'sender' then q.mail_from when 'account' then coalesce(q.account::text, '') when 'reply' then left(r.reply, 200)
+            else lower(substr(r.address, length(r.address) - position('@' in reverse(r.address)) + 2)) end as key,
+       count(*) as recipients, count(*) filter (where m.state = 'waiting') as waiting,
+       count(*) filter (where m.state = 'claimed') as claimed, count(*) filter (where m.state = 'held') as held,
+       min(q.first_seen) as oldest
+  from m join queue.recipient r on r.message_id = m.message_id and r.n = m.n join queue.message q on q.id = m.message_id
+ group by 1
+
 -- name: unknown
 -- One of the ids $1 that is neither a message under way nor in the history.
 select id from unnest($1::uuid[]) as t(id)
