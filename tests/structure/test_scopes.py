@@ -149,6 +149,7 @@ REST = {
         "POST /v1/badmailfrom",
         "DELETE /v1/badmailfrom/{entry}",
         "GET /v1/grants",
+        "GET /v1/trace",
         "DELETE /v1/grants",
         "DELETE /v1/grants/{grant_id}",
     },

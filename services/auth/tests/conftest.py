@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from auth.config import AuthSettings
 from auth.login.passwords import HashQueue, Passwords
-from auth.service import assemble, web
+from auth.service import Parts, assemble, web
 from auth_api import wire
 from auth_api.admin import AuthAdmin
 from auth_api.client import AuthClient
@@ -59,6 +59,7 @@ class Running:
     gateway: AuthClient
     frontend: AuthClient
     admin: AuthAdmin
+    parts: Parts
 
     async def login(
         self,
@@ -121,9 +122,8 @@ async def auth(settings: AuthSettings) -> AsyncIterator[Running]:
     questions = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings=PLANNER)
     clock, hasher, queue = ManualClock(START), CountingHasher(), HashQueue(settings.hash_queue, 2)
     life = Lifecycle()
-    side = HttpSide(
-        web(settings, life, assemble(settings, pool, questions, clock, Passwords(hasher), queue)), "127.0.0.1", 0
-    )
+    parts = assemble(settings, pool, questions, clock, Passwords(hasher), queue)
+    side = HttpSide(web(settings, life, parts), "127.0.0.1", 0)
     await side.start()
     life.ready = True
     url = f"http://127.0.0.1:{side.port}"
@@ -136,6 +136,7 @@ async def auth(settings: AuthSettings) -> AsyncIterator[Running]:
         AuthClient(url, "gateway-token"),
         AuthClient(url, "frontend-token"),
         AuthAdmin(url, "admin-token"),
+        parts,
     )
     try:
         yield running

@@ -9,7 +9,7 @@ its `id` in mailstore, `delete_mailbox(address)`. A domain likewise: `close_doma
 `delete_domain`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -148,6 +148,17 @@ class AuthAdmin(ServiceClient):
     async def _record(self, method: str, path: str, content: Any = None) -> Record:
         answer: Record = await self.json(method, path, content)
         return answer
+
+    async def trace(self, **wanted: Any) -> AsyncIterator[list[Record]]:
+        """Yield pages of logins and changes, the latest first; a page may have none.
+
+        `wanted`: address, client, newer and older (seconds), limit. A record has id, at, event, address, mailbox_id, client,
+        protocol, detail.
+        """
+        path = f"/v1/trace?{urlencode(wanted)}"
+        while path:
+            page, path = await self.page(path)
+            yield page
 
     async def _pages(self, path: str, key: Callable[[Record], str], **asked: str | None) -> list[Record]:
         """Return all records of a list. An auth that has no pages returns all of them for each request."""

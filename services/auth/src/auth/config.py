@@ -56,6 +56,9 @@ class AuthSettings(DatabaseSettings):
     primary_domain: str = ""
     """The domain whose postmaster `RCPT TO:<postmaster>` stands for; the oldest domain if unset."""
 
+    history_days: int = Field(default=8, ge=2, le=366)
+    """How long logins and changes of accounts are kept for the trace, in days; queue-worker's and mailstore's too."""
+
     login_failures_per_account: int = Field(default=10, ge=1)
     """Wrong passwords per account, client network (/24, /64) and window before logins are refused without a check."""
     login_failures_elsewhere: int = Field(default=30, ge=1)

@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from auth import metrics
+from auth.storage.events import drop_partitions, make_partition
 from auth.storage.logins import NETWORK_KNOWN
 from auth.storage.maintenance import remove
 from mailkit.postgres.pool import translated
@@ -19,14 +20,26 @@ PERIOD = timedelta(seconds=60)
 REMEMBERED = timedelta(minutes=10)
 #: How long hourly counts of recipients are kept; only those of the current hour are read.
 RELAY_USE = timedelta(hours=2)
+#: How long events of the trace are kept if nothing else is said, and the days for which partitions are made in advance.
+HISTORY = timedelta(days=8)
+AHEAD = 7
 
 
 class Maintenance:
     """The periodic removal, called every PERIOD (`mailkit.process.lifecycle.Lifecycle.every`)."""
 
-    def __init__(self, clock: Clock, failure_window: timedelta, singleton: Singleton, *, keep_verifiers: bool) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        failure_window: timedelta,
+        singleton: Singleton,
+        *,
+        keep_verifiers: bool,
+        history: timedelta = HISTORY,
+    ) -> None:
         self._clock = clock
         self._singleton = singleton
+        self._history = history
         self._ages = {
             "grants": timedelta(0),
             "operations": REMEMBERED,
@@ -48,6 +61,10 @@ class Maintenance:
                 for table, age in self._ages.items():
                     removed[table] = await remove(self._singleton, table, now - age)
                     metrics.REMOVED.labels(table).inc(removed[table])
+                midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+                for ahead in range(AHEAD + 1):
+                    await make_partition(self._singleton, midnight + timedelta(days=ahead))
+                await drop_partitions(self._singleton, (now - self._history).date())
         if any(removed.values()):
             log.info("maintenance", **removed)
         return removed

@@ -14,8 +14,9 @@ from auth.admin.aliases import AliasRules
 from auth.config import AuthSettings
 from auth.directory.recipients import Recipients
 from auth.directory.senders import Senders
-from auth.handlers import accounts, aliases, endpoints
+from auth.handlers import accounts, aliases, endpoints, trace
 from auth.login.logins import LoginService
+from auth.login.noted import STORE_SECONDS, NotedLogins
 from auth.login.passwords import HashQueue, Passwords
 from auth.login.scram import Scram
 from auth.login.sessions import SessionChecks
@@ -24,6 +25,7 @@ from auth.maintenance import PERIOD, Maintenance
 from auth.storage.accounts import Accounts
 from auth.storage.aliases import Aliases
 from auth.storage.directory import Directory
+from auth.storage.events import Events
 from auth.storage.logins import LoginRows
 from auth.storage.names import SCHEMA
 from auth.storage.verifiers import VerifierRows
@@ -57,6 +59,8 @@ class Parts:
     accounts: AccountRules
     aliases: AliasRules
     maintenance: Maintenance
+    events: Events
+    noted: NotedLogins
 
 
 def assemble(
@@ -72,7 +76,7 @@ def assemble(
     Raises ConfigError or BadAddress if a network or key of the settings is malformed.
     """
     grants, exempt, proofs = settings.grants, settings.exempt, settings.proofs
-    directory, store = Directory(questions), Accounts(pool)
+    directory, store = Directory(questions), Accounts(pool, clock)
     window = timedelta(seconds=settings.login_failure_window_seconds)
     throttle = Throttle(
         settings.login_failures_per_account,
@@ -84,6 +88,8 @@ def assemble(
     scram = Scram(
         VerifierRows(pool, clock), clock, queue, on=settings.scram != "none", iterations=settings.scram_iterations
     )
+    events = Events(pool)
+    noted = NotedLogins(events, clock)
     return Parts(
         pool,
         queue,
@@ -109,17 +115,21 @@ def assemble(
             grant=timedelta(seconds=settings.open_smtp_seconds),
             exempt=exempt,
             proofs=proofs,
+            noted=noted,
         ),
         scram=scram,
         sessions=SessionChecks(directory, clock, proofs),
         accounts=AccountRules(store, clock, passwords, queue, scram),
-        aliases=AliasRules(Aliases(pool), store, clock),
+        aliases=AliasRules(Aliases(pool, clock), store, clock),
         maintenance=Maintenance(
             clock,
             window,
             Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD),
             keep_verifiers=settings.scram != "none",
+            history=timedelta(days=settings.history_days),
         ),
+        events=events,
+        noted=noted,
     )
 
 
@@ -140,6 +150,7 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
     endpoints.add_endpoints(app, parts.senders, parts.recipients, parts.logins, parts.scram, parts.sessions)
     app.include_router(accounts.router(parts.accounts), dependencies=OPERATORS)
     app.include_router(aliases.router(parts.aliases), dependencies=OPERATORS)
+    app.include_router(trace.router(parts.events), dependencies=OPERATORS)
     return app
 
 
@@ -156,12 +167,14 @@ async def start(life: Lifecycle, parts: Parts, clock: DatabaseClock) -> None:
     """Start the background work."""
     life.every(60, clock.sync)
     life.every(PERIOD.total_seconds(), parts.maintenance.run)
+    life.every(STORE_SECONDS, parts.noted.store)
     await postgres_metrics.report(life, parts.pool)
 
 
 async def drain(life: Lifecycle, http: HttpSide, parts: Parts) -> None:
     """Answer what was asked, then end the background work."""
     await http.stop()
+    await parts.noted.store()
     await life.cancel()
     await parts.maintenance.end()
 

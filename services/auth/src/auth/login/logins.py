@@ -12,6 +12,7 @@ from auth import metrics
 from auth.grants import GrantPolicy
 from auth.login.attempts import Try, Verdict, change, good_answer, record
 from auth.login.names import account_name
+from auth.login.noted import NotedLogins
 from auth.login.password_cache import PasswordCache
 from auth.login.passwords import HashQueue, Passwords, QueueFull
 from auth.login.scram import Scram
@@ -40,6 +41,7 @@ class LoginService:
         pop3_delay: timedelta,
         grant: timedelta,
         proofs: ProofKeys,
+        noted: NotedLogins,
         exempt: Networks | None = None,
     ) -> None:
         self._store = store
@@ -52,6 +54,7 @@ class LoginService:
         self._pop3_delay = pop3_delay
         self._grant = grant
         self._proofs = proofs
+        self._noted = noted
         self._exempt = exempt or Networks()
         self._memory = PasswordCache()
 
@@ -99,6 +102,8 @@ class LoginService:
         final = [answer for answer in answers if answer is not None]
         for t, answer in zip(tries, final, strict=True):
             record(t, answer)
+            if answer.outcome == "ok":
+                self._noted.note(t, answer)
         return [self._prove(*each) for each in zip(tries, rows, final, strict=True)]
 
     async def _commit(

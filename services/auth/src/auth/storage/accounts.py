@@ -7,20 +7,23 @@ from uuid import UUID
 
 import asyncpg
 
+from auth.storage import events
 from auth.storage.verifiers import Verifier
 from mailkit.errors import Conflict, NotFound
 from mailkit.ids import new_id
 from mailkit.postgres.pool import Queries, translated
+from mailkit.process.clock import Clock
 
 queries = Queries("auth.storage", "accounts.sql")
 Row = asyncpg.Record
 
 
 class Accounts:
-    """The statements of `accounts.sql`."""
+    """The statements of `accounts.sql`. Each change is an event of the trace in its transaction."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
         self._pool = pool
+        self._clock = clock
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
@@ -33,6 +36,7 @@ class Accounts:
             if await connection.fetchval(queries.add_domain, new_id(), name, now) is None:
                 raise Conflict(f"domain {name} is here already")
             await connection.execute(queries.add_mailbox, new_id(), f"postmaster@{name}", name, None, quota, now)
+            await events.add(connection, "domain_added", name, now)
 
     async def domain(self, name: str) -> Row:
         """Return a domain. Raises NotFound."""
@@ -53,6 +57,7 @@ class Accounts:
             await self._lock_empty(connection, name)
             await connection.execute(queries.close_domain, name)
             await connection.execute(queries.close_postmaster, name)
+            await events.add(connection, "domain_closed", name, self._clock.now())
 
     async def delete_domain(self, name: str) -> None:
         """Delete a domain, its postmaster and its forwards. Raises the errors of `close_domain`."""
@@ -60,6 +65,7 @@ class Accounts:
             await self._lock_empty(connection, name)
             await connection.execute(queries.delete_mailboxes_of, name)
             await connection.execute(queries.delete_domain, name)
+            await events.add(connection, "domain_deleted", name, self._clock.now())
 
     async def _lock_empty(self, connection: asyncpg.Connection, name: str) -> None:
         if await connection.fetchval(queries.lock_domain, name) is None:
@@ -70,9 +76,11 @@ class Accounts:
 
     async def set_catchall(self, name: str, kind: str, mailbox: UUID | None, targets: Sequence[str] | None) -> None:
         """Set a catch-all (L1). Raises NotFound."""
-        async with translated():
-            if await self._pool.fetchval(queries.set_catchall, name, kind, mailbox, targets) is None:
+        async with self._transaction() as connection:
+            if await connection.fetchval(queries.set_catchall, name, kind, mailbox, targets) is None:
                 raise no_domain(name)
+            said = " ".join([kind, str(mailbox or ""), *(targets or ())])
+            await events.add(connection, "catchall_set", name, self._clock.now(), detail=said)
 
     async def add_mailbox(
         self, address: str, domain: str, hashed: str | None, quota: int, now: datetime, verifier: Verifier | None = None
@@ -82,8 +90,10 @@ class Accounts:
             state = await connection.fetchval(queries.share_domain, domain)
             if state != "open":
                 raise NotFound(f"there is no domain {domain} here; add it first")
-            if await connection.fetchval(queries.add_mailbox, new_id(), address, domain, hashed, quota, now) is None:
+            mailbox_id = new_id()
+            if await connection.fetchval(queries.add_mailbox, mailbox_id, address, domain, hashed, quota, now) is None:
                 raise Conflict(f"mailbox {address} exists already")
+            await events.add(connection, "mailbox_added", address, now, mailbox_id=mailbox_id)
             await self._keep_verifier(connection, address, verifier, now)
 
     async def mailbox(self, address: str) -> Row:
@@ -102,7 +112,7 @@ class Accounts:
     async def set_password(self, address: str, hashed: str, verifier: Verifier | None, now: datetime) -> None:
         """Set a password; the mailbox's sessions and grants end (decision 9). Raises NotFound."""
         async with self._transaction() as connection:
-            await self._change_and_drop_grants(connection, queries.set_password, address, hashed)
+            await self._change_and_drop_grants(connection, queries.set_password, address, hashed, "password_changed")
             await connection.execute(queries.drop_verifier, address)
             await self._keep_verifier(connection, address, verifier, now)
 
@@ -118,31 +128,38 @@ class Accounts:
     async def disable(self, address: str, state: str) -> None:
         """Refuse logins and relaying; with `state` purging mail too, for good. Raises NotFound."""
         async with self._transaction() as connection:
-            await self._change_and_drop_grants(connection, queries.disable, address, state)
+            kind = "mailbox_disabled" if state == "disabled" else "mailbox_removing"
+            await self._change_and_drop_grants(connection, queries.disable, address, state, kind)
 
     async def _change_and_drop_grants(
-        self, connection: asyncpg.Connection, statement: str, address: str, value: str
+        self, connection: asyncpg.Connection, statement: str, address: str, value: str, kind: str
     ) -> None:
         box = await connection.fetchval(statement, address, value)
         if box is None:
             raise nobody(address)
         await connection.execute(queries.drop_grants, box)
+        await events.add(connection, kind, address, self._clock.now(), mailbox_id=box)
 
     async def enable(self, address: str) -> bool:
         """Enable a mailbox; False if there is no such mailbox or it is being removed."""
-        async with translated():
-            return await self._pool.fetchval(queries.enable, address) is not None
+        return await self._change(queries.enable, address, "mailbox_enabled")
 
     async def set_quota(self, address: str, quota: int) -> None:
         """Set a quota (P2) and increment its version, so that mailstore uses the newer one. Raises NotFound."""
-        async with translated():
-            if await self._pool.fetchval(queries.set_quota, address, quota) is None:
-                raise nobody(address)
+        if not await self._change(queries.set_quota, address, "quota_changed", quota):
+            raise nobody(address)
 
     async def delete_mailbox(self, address: str) -> bool:
         """Delete a mailbox; False if it is enabled or does not exist."""
-        async with translated():
-            return await self._pool.fetchval(queries.delete_mailbox, address) is not None
+        return await self._change(queries.delete_mailbox, address, "mailbox_deleted")
+
+    async def _change(self, statement: str, address: str, kind: str, *values: int) -> bool:
+        async with self._transaction() as connection:
+            box = await connection.fetchval(statement, address, *values)
+            if box is not None:
+                detail = " ".join(map(str, values))
+                await events.add(connection, kind, address, self._clock.now(), mailbox_id=box, detail=detail)
+        return box is not None
 
 
 def no_domain(name: str) -> NotFound:

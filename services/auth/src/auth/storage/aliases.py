@@ -2,28 +2,39 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from auth.storage import events
 from mailkit.ids import new_id
 from mailkit.postgres.pool import Queries, translated
+from mailkit.process.clock import Clock
 
 queries = Queries("auth.storage", "aliases.sql")
 Row = asyncpg.Record
 
 
 class Aliases:
-    """The statements of `aliases.sql`."""
+    """The statements of `aliases.sql`. Each change is an event of the trace in its transaction."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
         self._pool = pool
+        self._clock = clock
+
+    async def _change(self, kind: str, address: str, statement: str, *values: Any, detail: str = "") -> bool:
+        """Make a change and its event of the trace; False if it changes nothing."""
+        async with translated(), self._pool.acquire() as connection, connection.transaction():
+            changed = await connection.fetchval(statement, *values) is not None
+            if changed:
+                await events.add(connection, kind, address, self._clock.now(), detail=detail)
+        return changed
 
     async def add_forward(self, address: str, domain: str, targets: Sequence[str], keep: bool, now: datetime) -> bool:
         """Add a forward (L2); False if the address has one already or the domain is not an open one of ours."""
-        async with translated():
-            made = await self._pool.fetchval(queries.add_forward, new_id(), address, domain, targets, keep, now)
-        return made is not None
+        values = (new_id(), address, domain, targets, keep, now)
+        return await self._change("forward_added", address, queries.add_forward, *values, detail=" ".join(targets))
 
     async def forward(self, address: str) -> Row | None:
         async with translated():
@@ -37,13 +48,11 @@ class Aliases:
             return list(await self._pool.fetch(queries.forwards_of, after, limit, domain))
 
     async def delete_forward(self, address: str) -> bool:
-        async with translated():
-            return await self._pool.fetchval(queries.delete_forward, address) is not None
+        return await self._change("forward_removed", address, queries.delete_forward, address)
 
     async def add_badmailfrom(self, entry: str, now: datetime) -> bool:
         """Add an entry (S12); False if it is on the list already."""
-        async with translated():
-            return await self._pool.fetchval(queries.add_badmailfrom, new_id(), entry, now) is not None
+        return await self._change("badmailfrom_added", entry, queries.add_badmailfrom, new_id(), entry, now)
 
     async def badmailfrom_entry(self, entry: str) -> Row | None:
         async with translated():
@@ -55,8 +64,7 @@ class Aliases:
             return list(await self._pool.fetch(queries.badmailfrom, after, limit))
 
     async def delete_badmailfrom(self, entry: str) -> bool:
-        async with translated():
-            return await self._pool.fetchval(queries.delete_badmailfrom, entry) is not None
+        return await self._change("badmailfrom_removed", entry, queries.delete_badmailfrom, entry)
 
     async def grant(self, now: datetime, grant: UUID) -> Row | None:
         """Return a grant; None if there is none or it has expired at `now`."""
@@ -79,5 +87,13 @@ class Aliases:
             return list(await self._pool.fetch(queries.grants, *given))
 
     async def revoke(self, grants: Sequence[UUID]) -> None:
-        async with translated():
-            await self._pool.execute(queries.revoke, grants)
+        async with translated(), self._pool.acquire() as connection, connection.transaction():
+            for row in await connection.fetch(queries.revoke, grants):
+                await events.add(
+                    connection,
+                    "grant_revoked",
+                    row["mailbox"],
+                    self._clock.now(),
+                    mailbox_id=row["mailbox_id"],
+                    detail=row["address"],
+                )

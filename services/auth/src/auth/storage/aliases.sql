@@ -70,4 +70,5 @@ select g.id, g.address, g.mailbox_id, m.address as mailbox, g.granted_at, g.expi
  order by g.address, g.mailbox_id limit $4
 
 -- name: revoke
-delete from auth.grants where id = any($1::uuid[])
+delete from auth.grants g using auth.mailboxes m where g.id = any($1::uuid[]) and m.id = g.mailbox_id
+returning g.address, g.mailbox_id, m.address as mailbox

@@ -189,6 +189,23 @@ relay_use = Table(
     Index("relay_use_hour", "hour"),
 )
 
+#: Events of the trace, partitioned by the time-ordered id; the id of a login is the same for all of an account, network, protocol
+#: and hour (docs/decisions/0081).
+event = Table(
+    "event",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    time("at"),
+    Column("kind", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("mailbox_id", Uuid),
+    Column("client", Text),
+    Column("protocol", Text),
+    Column("detail", Text, nullable=False),
+    Index("event_address", "address", "id"),
+    postgresql_partition_by="RANGE (id)",
+)
+
 #: Work that one replica does: its holder and the end of its lease (`mailkit.postgres.singleton`).
 tables.singleton(metadata)
 

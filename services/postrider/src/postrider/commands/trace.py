@@ -32,6 +32,7 @@ class Search:
     message_id: str = ""
     address: str = ""
     account: str = ""
+    account_address: str = ""
     client: str = ""
     host: str = ""
     rule: str = ""
@@ -77,6 +78,7 @@ def trace(
         message_id.strip("<>"),
         address,
         account and queue.account_id(account),
+        account if "@" in account else "",
         client,
         host,
         rule,
@@ -90,23 +92,66 @@ def trace(
     if follow:
         _follow(asked, limit, json)
         return
-    found = _find(asked, limit)
+    found, whole = _find(asked, limit, who=bool(who))
     if asked.ids and not found:
         fail("no such message was accepted within the time that the history is kept")
     if json:
         show(found, True)
-        return
-    for record in found:
+    for record in [] if json else found:
         lines = [trace_lines.who(record)] if who else trace_lines.story(record)
         print("\n".join(printable(line) for line in lines))
-    if not found:
+    if not found and not json:
         print("nothing was found")
+    if not whole:
+        raise typer.Exit(1)
 
 
-def _find(asked: Search, limit: int) -> list[Record]:
-    """Return what the owners know, the latest first, at most `limit` records."""
+def _find(asked: Search, limit: int, *, who: bool = False) -> tuple[list[Record], bool]:
+    """Return what the owners know, the latest first, at most `limit` records; and whether all of them answered.
+
+    `who`: only who sent messages, which queue-worker knows.
+    """
     found = common.queue(lambda client: _of_queue(client, asked, limit))
-    return sorted(found, key=trace_lines.moment, reverse=True)[:limit]
+    whole = True
+    if not who:
+        for look in (_add_mailbox_events, _find_mailbox, _find_account):
+            try:
+                found += look(asked, found, limit)
+            except typer.Exit:  # the reason is on standard error
+                whole = False
+    return sorted(found, key=trace_lines.moment, reverse=True)[:limit], whole
+
+
+def _add_mailbox_events(asked: Search, found: list[Record], limit: int) -> list[Record]:
+    """Add to messages what happened to them in mailboxes."""
+    messages = {record["id"]: record for record in found if record["kind"] == "message"}
+    if messages:
+        for event in common.mailstore(lambda client: client.trace(list(messages))):
+            record = messages[event.pop("queue_id").replace("-", "")]
+            record["events"] = sorted([*record["events"], event], key=trace_lines.place)
+    return []
+
+
+def _find_mailbox(asked: Search, found: list[Record], limit: int) -> list[Record]:
+    """Return what happened in the account's mailbox."""
+    if not asked.account or asked.asks_for("message_id", "address", "client", "host", "rule"):
+        return []
+    page = min(limit, 500)
+    return common.mailstore(
+        lambda client: _first(client.mailbox_trace(asked.account, limit=page, **asked.filters()), limit, "mailbox")
+    )
+
+
+def _find_account(asked: Search, found: list[Record], limit: int) -> list[Record]:
+    """Return logins, and changes of accounts."""
+    if asked.ids or asked.asks_for("message_id", "host", "rule"):
+        return []
+    wanted = asked.filters("client") | {"limit": min(limit, 500)}
+    if asked.account and not (address := asked.account_address):
+        return []  # auth finds events by address
+    if asked.account or asked.address:
+        wanted["address"] = address if asked.account else asked.address
+    return common.auth(lambda client: _first(client.trace(**wanted), limit, "account"))
 
 
 async def _of_queue(client: Any, asked: Search, limit: int) -> list[Record]:
@@ -137,7 +182,7 @@ def _follow(asked: Search, limit: int, json: bool) -> None:
     seen: set[str] = set()
     try:
         while True:
-            events = sorted(event for record in _find(asked, limit) for event in trace_lines.events(record))
+            events = sorted(event for record in _find(asked, limit)[0] for event in trace_lines.events(record))
             for _, line, value in events:
                 if line not in seen:
                     print(common.printable(line) if not json else value, flush=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 
 from postrider.commands.common import Record
 
@@ -20,9 +21,18 @@ WHY = {
 }
 
 
-def moment(record: Record) -> str:
-    """Return when it was, in a form that sorts."""
-    return str(record["at"] or "")
+#: Events that say where a recipient is now: they come last.
+_NOW = ("waiting", "claimed", "held")
+
+
+def moment(record: Record) -> float:
+    """Return when it was, in seconds since the epoch; 0 if that is not known."""
+    return datetime.fromisoformat(record["at"]).timestamp() if record["at"] else 0.0
+
+
+def place(event: Record) -> tuple[bool, float]:
+    """Return by what the events of a message are sorted."""
+    return event["event"] in _NOW, moment(event)
 
 
 def who(record: Record) -> str:
@@ -43,16 +53,18 @@ def story(record: Record) -> list[str]:
     """Return the lines of a record in order."""
     if record["kind"] == "refusal":
         return _refusal(record)
+    if record["kind"] in ("mailbox", "account"):
+        return [_change(record)]
     lines = [who(record)]
     if record["message_id"]:
         lines.append(f"    Message-ID <{record['message_id']}>, {record['size']} octets")
     return lines + [f"    {_event(event)}" for event in record["events"][1:]]
 
 
-def events(record: Record) -> Iterator[tuple[str, str, str]]:
+def events(record: Record) -> Iterator[tuple[float, str, str]]:
     """Yield what happened, each as its time, a line that is complete in itself, and a JSON value."""
-    if record["kind"] == "refusal":
-        yield moment(record), "  ".join(_refusal(record)), json.dumps(record)
+    if record["kind"] != "message":
+        yield moment(record), "  ".join(story(record)), json.dumps(record)
         return
     head = {name: value for name, value in record.items() if name != "events"}
     yield moment(record), who(record), json.dumps(head)
@@ -73,7 +85,30 @@ def _refusal(record: Record) -> list[str]:
     ]
 
 
+def _change(record: Record) -> str:
+    """Return the line of a login, of a change, or of what happened in a mailbox."""
+    if record["kind"] == "mailbox":
+        return f"{_in_mailbox(record)}  {record['messages']} messages of mailbox {record['mailbox_id']}"
+    by = f"by {record['protocol']}" if record["protocol"] else ""
+    client = f"from {record['client']}" if record["client"] else ""
+    parts = [str(record["at"]), record["event"], record["address"], by, client, record["detail"]]
+    return "  ".join(part for part in parts if part)
+
+
+def _in_mailbox(event: Record) -> str:
+    direction = {"filed": "in", "moved": "to", "copied": "to", "deleted": "from"}.get(event["event"])
+    parts = [
+        str(event["at"]),
+        event["event"],
+        f"{direction} {event['folder']}" if direction else "",
+        f"by {event['protocol']}" if event["protocol"] else "",
+    ]
+    return "  ".join(part for part in parts if part)
+
+
 def _event(event: Record) -> str:
+    if "mailbox_id" in event:
+        return f"{_in_mailbox(event)}  in mailbox {event['mailbox_id']}"
     at = f"next try {event['at']}" if event["event"] == "waiting" else event["at"] or ""
     parts = [
         str(at),
