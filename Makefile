@@ -70,7 +70,7 @@ interop: setup ## Debian's own mail clients and servers against a running servic
 conformance: setup ## the published test suites of mail authentication (CONFORMANCE_DIR, default ../shared/vectors)
 	@$(PYTEST) -q tests/conformance || [ $$? = 5 ] # 5: none of the suites is there, as the lines above say
 
-interop-web: setup ## Debian's Roundcube in headless Chromium against a running service (POSTRIDER_TEST_MESSAGES=10000: its long form)
+interop-web: setup ## Debian's Roundcube in headless Chromium, and Thunderbird, against a running service (POSTRIDER_TEST_MESSAGES=10000: its long form)
 	scripts/install-web
 	$(PYTEST) -q --timeout 600 tests/web
 

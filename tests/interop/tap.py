@@ -19,7 +19,7 @@ from tests.support.clients import tls_context
 from tests.support.run import Run
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
-_IMAP = re.compile(rb"^\S+ (?:(UID) )?([A-Za-z]+)", re.M)
+_IMAP = re.compile(rb"^\S+ (?:(UID) )?([A-Z]+)", re.M | re.I)
 _POP3 = re.compile(rb"^([A-Za-z]+)", re.M)
 #: Words of a command that stand for an extension.
 _WORDS = re.compile(rb"\b(RETURN|CHANGEDSINCE|QRESYNC|CONDSTORE|SPECIAL-USE)\b")

@@ -67,7 +67,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             roundcube.close()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def picture(desk: Desk, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
     """A picture of the window at the end of each test: in POSTRIDER_TEST_PICTURES, else beside its other files."""
     yield

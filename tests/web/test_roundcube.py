@@ -12,7 +12,7 @@ from tests.support.run import wait_for
 from .browser import Browser
 from .conftest import MESSAGES, Desk, subject
 
-pytestmark = [pytest.mark.interop]
+pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("picture")]
 _SUBJECTS = (
     "Array.from(document.querySelectorAll('#messagelist tbody tr span.subject a')).map(a => a.textContent.trim())"
 )
