@@ -227,10 +227,10 @@ class Store:
         )
         assert row is not None and row["usage"] == row["really"], row
         wrong = await self.pool.fetch(
-            "select f.name, f.messages, f.unseen, f.octets from mailstore.folder f cross join lateral (select count(*) as n, "
-            "count(*) filter (where flags & 8 = 0) as u, coalesce(sum(size), 0) as o from mailstore.message m "
-            "where m.mailbox_id = f.mailbox_id and m.folder_id = f.folder_id) r "
-            "where f.mailbox_id = $1 and (f.messages, f.unseen, f.octets) is distinct from (r.n, r.u, r.o)",
+            "select f.name, f.messages, f.unseen, f.octets, f.recent from mailstore.folder f cross join lateral (select count(*) as n, "
+            "count(*) filter (where flags & 8 = 0) as u, coalesce(sum(size), 0) as o, count(*) filter (where uid >= f.recent_from) as e "
+            "from mailstore.message m where m.mailbox_id = f.mailbox_id and m.folder_id = f.folder_id) r "
+            "where f.mailbox_id = $1 and (f.messages, f.unseen, f.octets, f.recent) is distinct from (r.n, r.u, r.o, r.e)",
             mailbox_id,
         )
         assert not wrong, wrong

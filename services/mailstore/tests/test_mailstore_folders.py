@@ -194,6 +194,34 @@ async def test_status_numbers(store, mailbox_id):
     assert (inbox.messages, inbox.unseen, inbox.recent, inbox.size, inbox.uidnext) == (3, 1, 3, size, 4)
 
 
+async def test_recent_messages_are_counted_as_they_come_and_go(store, mailbox_id):
+    """The counter is what counting says (`usage`), whatever happens between a session's snapshot and its claim."""
+
+    async def recent():
+        await store.usage(mailbox_id)
+        return (await store.folders(mailbox_id))["INBOX"].recent
+
+    await store.deliver(mailbox_id, *(message(f"m{n}") for n in range(4)))
+    await store.change("create", mailbox_id, "a")
+    assert (await store.open(mailbox_id, read_only=False)).recent_from == 1 and await recent() == 0
+    await store.deliver(mailbox_id, *(message(f"m{n}") for n in range(3)))
+    await store.append(mailbox_id, message())
+    assert await recent() == 4
+    views = store.parts.steps.folders._views
+    snapshot = await views.snapshot(mailbox_id, "INBOX")
+    await store.copy(mailbox_id, [(1, 2)], "INBOX")
+    await store.copy(mailbox_id, [(5, 5)], "a", move=True)
+    await store.store(mailbox_id, [(1, 1), (9, 9)], "add", "\\Deleted")
+    await store.expunge(mailbox_id)
+    assert await recent() == 4
+    assert await views.take_recent(mailbox_id, 1, snapshot.recent_from, snapshot.uidnext) and await recent() == 1
+    assert not await views.take_recent(mailbox_id, 1, snapshot.recent_from, snapshot.uidnext)
+    await store.pool.execute("update mailstore.folder set recent = null where folder_id = 1")
+    await store.deliver(mailbox_id, message())
+    assert (await store.folders(mailbox_id))["INBOX"].recent == 2, "a folder of before is counted"
+    assert (await store.open(mailbox_id, read_only=False)).recent_from == 9 and await recent() == 0
+
+
 async def test_recent_messages_belong_to_one_session(store, mailbox_id):
     await store.deliver(mailbox_id, message())
     assert (await store.open(mailbox_id)).recent_from == 1  # EXAMINE takes nothing

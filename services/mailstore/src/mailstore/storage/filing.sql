@@ -37,7 +37,7 @@ with t as (
       from t where m.id = t.mailbox_id
 )
 update mailstore.folder f set uidnext = f.uidnext + t.n, highest_modseq = f.highest_modseq + 1,
-       messages = f.messages + t.n, unseen = f.unseen + t.n, octets = f.octets + t.added
+       messages = f.messages + t.n, unseen = f.unseen + t.n, recent = f.recent + t.n, octets = f.octets + t.added
   from t where f.mailbox_id = t.mailbox_id and f.folder_id = t.folder_id
 returning f.mailbox_id, f.uidnext - t.n as first_uid, f.highest_modseq as modseq
 

@@ -50,7 +50,7 @@ delete from mailstore.expunged where mailbox_id = $1 and folder_id = $2
 -- name: take_uids
 -- Allocates UIDs and one MODSEQ for $3 new messages of $5 octets in a folder, $4 of them unseen; returns the first UID.
 update mailstore.folder set uidnext = uidnext + $3::int, highest_modseq = highest_modseq + 1,
-       messages = messages + $3::int, unseen = unseen + $4::int, octets = octets + $5::bigint
+       messages = messages + $3::int, unseen = unseen + $4::int, recent = recent + $3::int, octets = octets + $5::bigint
  where mailbox_id = $1 and folder_id = $2
 returning uidnext - $3::int as first_uid, highest_modseq as modseq, uidvalidity
 

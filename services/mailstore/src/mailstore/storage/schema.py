@@ -48,8 +48,8 @@ mailbox = Table(
 )
 
 #: Folder 1 is INBOX. `forgotten_modseq`: tombstones up to it may have been removed. `recent_from`: messages from this UID on
-#: are \\Recent for the next read-write session. `messages`, `unseen` and `octets` change in the statements that change
-#: messages.
+#: are \\Recent for the next read-write session. `messages`, `unseen`, `recent` and `octets` change in the statements that
+#: change messages. A null `recent`: they are counted (docs/decisions/0079).
 folder = Table(
     "folder",
     metadata,
@@ -63,6 +63,7 @@ folder = Table(
     Column("recent_from", BigInteger, nullable=False, server_default=text("1")),
     Column("messages", Integer, nullable=False, server_default=text("0")),
     Column("unseen", Integer, nullable=False, server_default=text("0")),
+    Column("recent", Integer, server_default=text("0")),
     Column("octets", BigInteger, nullable=False, server_default=text("0")),
     Column("special_use", Text, nullable=False, server_default=text("''")),
     Column("keywords", ARRAY(Text), nullable=False, server_default=text("'{}'")),

@@ -147,6 +147,12 @@ class FolderViews:
 
     async def take_recent(self, mailbox_id: UUID, folder_id: int, first: int, end: int) -> bool:
         """Claim the messages from `first` to before `end` as \\Recent ones; False if another session did."""
-        async with translated():
-            taken = await self._pool.fetchval(queries.take_recent, mailbox_id, folder_id, first, end)
-        return taken is not None
+        claim = mailbox_id, folder_id, first, end
+        async with translated(), self._pool.acquire() as connection:
+            if await connection.fetchval(queries.take_recent, *claim) is not None:
+                return True
+            async with connection.transaction():
+                if await connection.fetchval(queries.lock_recent, mailbox_id, folder_id) != first:
+                    return False
+                await connection.fetchval(queries.take_recent_before, *claim)
+                return True

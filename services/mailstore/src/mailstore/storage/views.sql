@@ -1,9 +1,10 @@
 -- name: list_folders
--- With $2, also the number of \Recent messages: counts those from `recent_from` on, or all less those before it, whichever
--- range of UIDs is shorter.
+-- With $2, also the number of \Recent messages. In a folder of a release before 0013 that no session has claimed yet they are
+-- counted: those from `recent_from` on, or all less those before it, whichever range of UIDs is shorter.
 select f.*, exists (
            select from mailstore.subscription s where s.mailbox_id = $1 and s.name = f.name offset 0) as subscribed,
        case when not $2 or f.recent_from >= f.uidnext then 0
+            when f.recent is not null then f.recent
             when f.recent_from = 1 then f.messages
             when f.recent_from < f.uidnext - f.recent_from then f.messages - (
                 select count(*) from mailstore.message m
@@ -123,6 +124,17 @@ select f.folder_id, m.low, m.messages
  where f.mailbox_id = $1 and f.folder_id = $2
 
 -- name: take_recent
--- Claims the messages from $3 to before $4 as this session's \Recent ones, unless another session did.
-update mailstore.folder set recent_from = $4 where mailbox_id = $1 and folder_id = $2 and recent_from = $3
+-- Claims the messages from $3 to before $4 as this session's \Recent ones, unless another session did or others arrived.
+update mailstore.folder set recent_from = $4, recent = 0
+ where mailbox_id = $1 and folder_id = $2 and recent_from = $3 and uidnext = $4
+returning folder_id
+
+-- name: lock_recent
+select recent_from from mailstore.folder where mailbox_id = $1 and folder_id = $2 for no key update
+
+-- name: take_recent_before
+-- The same although others arrived, which are counted. The folder's row is locked.
+update mailstore.folder set recent_from = $4, recent = (
+       select count(*) from mailstore.message m where m.mailbox_id = $1 and m.folder_id = $2 and m.uid >= $4)
+ where mailbox_id = $1 and folder_id = $2 and recent_from = $3
 returning folder_id
