@@ -4,6 +4,7 @@ from mailkit.process.clock import Clock
 from mailstore import metrics
 from mailstore.model.keywords import TooManyKeywords, mask_of
 from mailstore.model.uids import pack, pack_masks, pack_modseqs, split
+from mailstore.storage.folders import Folder, FolderRows
 from mailstore.storage.operations import Operations
 from mailstore_api.wire import ConditionallyStored, ConditionalStore, Stored, StoreQuestion
 
@@ -27,12 +28,10 @@ class FlagWriter:
                 return Stored("gone")
             if operation.answered is not None:
                 return operation.answered
-            try:
-                keywords, mask = mask_of(folder.keywords, question.flags, grow=question.mode != "remove")
-            except TooManyKeywords:
+            if (change := await _change(operation.folders, folder, question)) is None:
                 return Stored("limit")
-            await operation.folders.keep_keywords(folder, keywords)
-            modseq = await operation.messages.store(folder_id, bounds, *_change(question.mode, mask))
+            keywords, bits = change
+            modseq = await operation.messages.store(folder_id, bounds, *bits)
             uids, masks = await operation.messages.flags(folder_id, bounds)
             answer = Stored("ok", modseq or folder.highest_modseq, pack(uids), pack_masks(masks), keywords)
             if modseq is not None:
@@ -51,14 +50,12 @@ class FlagWriter:
                 return ConditionallyStored("gone")
             if operation.answered is not None:
                 return operation.answered
-            try:
-                keywords, mask = mask_of(folder.keywords, question.flags, grow=question.mode != "remove")
-            except TooManyKeywords:
+            if (change := await _change(operation.folders, folder, question)) is None:
                 return ConditionallyStored("limit")
-            await operation.folders.keep_keywords(folder, keywords)
+            keywords, bits = change
             unchanged_since = question.unchanged_since
             modified = await operation.messages.modified(folder_id, bounds, unchanged_since)
-            modseq = await operation.messages.store(folder_id, bounds, *_change(question.mode, mask), unchanged_since)
+            modseq = await operation.messages.store(folder_id, bounds, *bits, unchanged_since)
             failed = set(modified)
             stored = [each for each in await operation.messages.states(folder_id, bounds) if each.uid not in failed]
             answer = ConditionallyStored(
@@ -77,6 +74,13 @@ class FlagWriter:
         return answer
 
 
-def _change(mode: str, mask: int) -> tuple[int, int]:
-    """The masks of flags to keep and to add."""
-    return {"replace": (0, mask), "add": (_ALL, mask), "remove": (_ALL & ~mask, 0)}[mode]
+async def _change(
+    folders: FolderRows, folder: Folder, question: StoreQuestion | ConditionalStore
+) -> tuple[list[str], tuple[int, int]] | None:
+    """Keep the folder's new keywords; return all keywords, and the masks of flags to keep and to add. None: too many keywords."""
+    try:
+        keywords, mask = mask_of(folder.keywords, question.flags, grow=question.mode != "remove")
+    except TooManyKeywords:
+        return None
+    await folders.keep_keywords(folder, keywords)
+    return keywords, {"replace": (0, mask), "add": (_ALL, mask), "remove": (_ALL & ~mask, 0)}[question.mode]
