@@ -156,6 +156,16 @@ CASES = {
         after="100m",
         value="120",
     ),
+    "PostriderProbeFails": Case(
+        {
+            'postrider_probe_failures_total{step="auth"}': "0+1x60",
+            'postrider_probe_failures_total{step="imap"}': "0x60",
+        },
+        {'postrider_probe_failures_total{step="auth"}': "0x20 2x40"},
+        {'postrider_probe_failures_total{step="auth"}': "0x60"},
+        labels=[{"step": "auth"}],
+        value="10",
+    ),
     "PostriderBodiesLost": Case(
         {"postrider_mailstore_lost_bodies_total": "0+1x120"},
         {"postrider_mailstore_lost_bodies_total": "0x120"},

@@ -105,7 +105,7 @@ def test_what_a_page_names_exists(name: str) -> None:
     for setting in re.findall(r"\bsettings\.(\w+)", text):
         assert setting in KNOWN_NAMES, setting
     for service in re.findall(r"RELEASE-([a-z-]+)", text):
-        assert service.removesuffix("-") in {*SERVICES, "postgres"}, service
+        assert service.removesuffix("-") in {*SERVICES, "postgres", "probe"}, service
     for words in re.findall(r"app\.kubernetes\.io/component(?:=| in \()([a-z-]+(?:, [a-z-]+)*)", text):
         assert {word.strip() for word in words.split(",")} <= {*SERVICES, "postgres"}, words
     for words in re.findall(r"logs [^`]*\| grep (?:-E )?'?([a-z_|]+)", text):

@@ -238,3 +238,14 @@ def test_the_queue(service: Run, domain: str) -> None:
 def test_the_certificate_of_the_run_is_listed(service: Run) -> None:
     (shared,) = [row for row in service.cli("certificate", "ls") if row["name"] == "default"]
     assert moment(shared["expires"]) and json.dumps(shared["path"])
+
+
+def test_the_probe_sends_and_reads_and_leaves_no_grant(service: Run) -> None:
+    done = service.cli_process("probe", "--once", "--domain", "probe.test")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["ok"], told["failures"]) == (0, True, {})
+    assert list(told["seconds"]) == ["grant", "revoke", "auth", "imap", "pop3"]
+    assert [row for row in service.cli("grant", "ls") if "probe.test" in row["mailbox"]] == []
+    without = json.loads(service.cli_process("probe", "--once", "--domain", "probe.test", "--no-grant").stdout)
+    # P4: the mailbox was read by POP3 a moment ago; the other steps do not depend on that
+    assert (list(without["seconds"]), list(without["failures"])) == (["auth", "imap"], ["pop3"])

@@ -10,6 +10,7 @@ from postrider.commands import (
     domains,
     mailboxes,
     pauses,
+    probing,
     queue,
     routing,
     simulate,
@@ -38,6 +39,7 @@ for _name, _command in pauses.COMMANDS.items():
 app.add_typer(suppressions.app, name="suppression")
 app.add_typer(certificates.app, name="certificate")
 app.command("trace")(trace.trace)
+app.command("probe")(probing.probe)
 app.command("simulate")(simulate.simulate)
 
 

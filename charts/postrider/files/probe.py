@@ -1,0 +1,1 @@
+../../../services/postrider/src/postrider/probe.py
