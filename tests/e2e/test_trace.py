@@ -146,6 +146,9 @@ def test_mixed_transactions_are_all_there_in_order_with_rule_and_reply(run: Run,
         said = {fate: " ".join(e["reply"] or "" for e in records[ids[fate]]["events"] if "reply" in e) for fate in ids}
         assert "451 4.7.1 come back later" in said["deferred"] and "550 5.1.1 no such user" in said["bounced"]
         assert records[ids["forwarded"]]["events"][1]["recipient"] == f"other@{remote.domain}"
+        for fate in ("forwarded", "delivered", "deferred", "bounced"):
+            connection = records[ids[fate]]["events"][1]["connection"]
+            assert connection == f"{remote.sink.address} without TLS", (fate, connection)
         assert bounces[ids["bounced"]]["events"][0]["event"] == "accepted"
     deleted = records[accepted[0]["filed"]]["events"][-1]
     assert (deleted["folder"], deleted["protocol"]) == ("INBOX", "imap")

@@ -1,5 +1,6 @@
 """The trace: who sent a message, how it came, each attempt and its end, from the transactions that changed its state."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from queue_worker.operators import refusals, trace
 from queue_worker_api.admin import QueueAdmin
 from queue_worker_api.client import QueueClient
 from queue_worker_api.wire import Origin, Refusal
+
+from .conftest import RecordingCourier
 
 ANNA = "0198f0c0-0000-7000-8000-00000000000a"
 CAME = Origin("submission", "TLSv1.3 with cipher AES", "client.test", "grant", "anna@here.test", 1_772_362_800.0)
@@ -110,6 +113,27 @@ async def test_what_code_before_the_trace_accepted_is_shown_without_a_sender(wor
     (record,) = await traced(admin, id=[answer.queue_id.hex])
     assert (record["at"], record["sender"], record["by"]) == (None, None, None)
     assert [event["event"] for event in record["events"]] == ["accepted", "waiting"]
+
+
+async def test_each_attempt_has_the_connection_that_it_was_made_by(world, admin):
+    plain, secure = "192.0.2.1 without TLS", "192.0.2.1 TLSv1.3 TLS_AES_256_GCM_SHA384 not verified"
+    connections = [plain, secure]
+
+    class Courier(RecordingCourier):
+        async def deliver(self, domain, messages, report):
+            facts = connections.pop(0)
+            await super().deliver(domain, messages, lambda found: report([replace(r, connection=facts) for r in found]))
+
+    courier = Courier()
+    courier.says, world.sink = world.sink.says, courier
+    queue_id = await world.deferred("b@far.test")
+    world.sink.says = lambda address: None
+    world.pass_time(1000)
+    await world.work()
+    (record,) = await traced(admin, id=[queue_id])
+    assert [(e["event"], e["connection"]) for e in record["events"][1:]] == [("deferred", plain), ("delivered", secure)]
+    rows = await world.pool.fetch("select connection from queue.mail_trace where connection is not null order by at")
+    assert [row["connection"] for row in rows] == [plain, secure]
 
 
 async def refused(admin: QueueAdmin, **wanted: Any) -> list[dict[str, Any]]:

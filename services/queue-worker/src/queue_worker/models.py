@@ -1,6 +1,6 @@
 """The data classes of queue-worker: a claimed recipient, the result of its attempt, and what follows from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from uuid import UUID
@@ -166,6 +166,8 @@ class Result:
     """Whether a host of the domain answered."""
     passed: bool = False
     """Whether the host took over what the client asked about notifications (RFC 3461 5.2.2)."""
+    connection: str = field(default="", compare=False)
+    """For the trace: the address of `remote_host` that was tried, the TLS version and cipher, whether the name was verified."""
 
 
 @dataclass(frozen=True, slots=True)

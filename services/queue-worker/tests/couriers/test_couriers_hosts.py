@@ -221,6 +221,8 @@ async def test_old_servers_are_accepted(outside, far, version):
     result = await outside.result()
     assert result.outcome is Outcome.delivered
     assert result.tls == {"TLSv1": "TLSv1", "TLSv1_1": "TLSv1.1", "TLSv1_2": "TLSv1.2"}[version.name]
+    address, tls, cipher, verified = result.connection.split(" ", 3)
+    assert (address, tls, verified) == (far.address, result.tls, "not verified") and cipher
 
 
 @pytest.mark.parametrize("how", ["alert", "plain", "454", "hangup"])

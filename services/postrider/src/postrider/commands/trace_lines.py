@@ -115,6 +115,7 @@ def _event(event: Record) -> str:
         event["event"],
         f"recipient {event['n']}" + (f" <{event['recipient']}>" if event["recipient"] else ""),
         f"at {event['remote_host']}" if event["remote_host"] else "",
+        f"({event['connection']})" if event.get("connection") else "",
         " ".join((event["reply"] or "").split()),
     ]
     return "  ".join(part for part in parts if part)

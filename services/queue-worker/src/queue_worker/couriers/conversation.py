@@ -34,6 +34,8 @@ class Conversation(asyncio.Protocol):
         """EHLO keywords in capitals, with their parameters."""
         self.tls: str | None = None
         """The TLS version; None for plain text."""
+        self.facts = f"{target.address} without TLS"
+        """For the trace: the address, the TLS version and cipher, and that the host's name was not verified (S6)."""
         self.sent = 0
         """Messages whose final dot was sent on this connection."""
         self.late = False
@@ -283,6 +285,8 @@ class Conversation(asyncio.Protocol):
         self._reader.clear()
         self._deaf = False
         self.tls = str(session.version())
+        cipher = session.cipher()
+        self.facts = f"{self.target.address} {self.tls} {cipher[0] if cipher else ''} not verified"
 
     async def quit(self) -> None:
         """Send QUIT, wait briefly for the reply, and close the connection."""

@@ -1,6 +1,7 @@
 """The recipients of a group that still wait for a result. Each is reported exactly once, whatever fails."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from queue_worker.couriers import trouble
 from queue_worker.couriers.models import RemoteMessage, Report
@@ -16,6 +17,8 @@ class Ledger:
         self._open = {m: {r: r for r in m.recipients} for m in messages if m.recipients}
         self._dotted: dict[RemoteMessage, tuple[str, list[Claim]]] = {}
         self._troubles: dict[RemoteMessage, Trouble] = {}
+        self.connections: dict[str, str] = {}
+        """By host, the connection that was made last; results name it."""
         self.settled = 0
         """Recipients reported so far."""
 
@@ -41,7 +44,8 @@ class Ledger:
             del self._open[message]
         self.settled += len(new)
         if new:
-            self._report(new)
+            known = self.connections
+            self._report([replace(r, connection=known[r.remote_host]) if r.remote_host in known else r for r in new])
 
     def dot(self, message: RemoteMessage, host: str, accepted: list[Claim]) -> None:
         """Note that the final dot is sent now: until `report`, `message` is in doubt for the `accepted` recipients."""

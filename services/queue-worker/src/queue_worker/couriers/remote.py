@@ -173,7 +173,9 @@ class RemoteCourier:
             settled = ledger.settled
             try:
                 if kept is None:
+                    ledger.connections[target.host] = target.address
                     await self._open(talk, tls_failed)
+                ledger.connections[target.host] = talk.facts
                 await Transfer(talk, work, ledger, self._settings.messages_per_connection, self._is_stopping).run()
             except Trouble as found:
                 return trouble.worse(last, found)

@@ -67,4 +67,5 @@ def cleaned(result: Result) -> Result:
         result.tls,
         result.reached,
         result.passed,
+        result.connection,
     )

@@ -34,6 +34,8 @@ class TraceEvent(BaseModel):
     status: str | None = None
     reply: str | None = None
     remote_host: str | None = None
+    connection: str | None = None
+    """Of an attempt: the host's address that was tried, TLS version and cipher, and whether its name was verified."""
 
     @classmethod
     def of(cls, row: rows.Event) -> Self:
@@ -45,6 +47,7 @@ class TraceEvent(BaseModel):
             status=row.status or None,
             reply=row.reply or None,
             remote_host=row.remote_host,
+            connection=row.connection,
         )
 
 

@@ -83,6 +83,7 @@ class OutcomeTransaction:
             [d.text for d in done],
             [d.result.remote_host for d in done],
             now,
+            [d.result.connection or None for d in done],
         )
         return _passed(done, rows)
 
@@ -107,6 +108,7 @@ class OutcomeTransaction:
             [d.result.remote_host for d in later],
             [d.result.diagnostic for d in later],
             now,
+            [d.result.connection or None for d in later],
         )
         return _passed(later, rows)
 

@@ -5,18 +5,18 @@ select id from queue.message where id = any($1::uuid[]) order by id for update
 -- name: finish
 -- Move recipients from the queue to the history, fenced by their attempt.
 with o as (
-    select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::text[], $6::text[], $7::text[], $8::text[])
-        as t(message_id, n, attempt, outcome, status, reply, remote_host)
+    select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::text[], $6::text[], $7::text[], $8::text[], $10::text[])
+        as t(message_id, n, attempt, outcome, status, reply, remote_host, connection)
 ), d as (
     delete from queue.recipient r using o
      where r.message_id = o.message_id and r.n = o.n and r.attempt = o.attempt and r.worker = $4 and r.state = 'claimed'
     returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.tries, r.in_doubt, o.outcome, o.status, o.reply,
-              o.remote_host
+              o.remote_host, o.connection
 )
 insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
-                            tries, in_doubt, first_seen, finished_at)
+                            tries, in_doubt, first_seen, finished_at, connection)
 select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, d.outcome, d.status, d.reply, d.remote_host,
-       d.tries + 1, d.in_doubt, m.first_seen, $9
+       d.tries + 1, d.in_doubt, m.first_seen, $9, d.connection
   from d join queue.message m on m.id = d.message_id
 returning message_id, n
 
@@ -24,8 +24,8 @@ returning message_id, n
 -- Set recipients back to waiting, fenced by attempt, and add a row to the message's history.
 with t as (
     select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
-                         $9::text[], $10::text[])
-        as t(message_id, n, attempt, due, outcome, status, reply, remote_host, diagnostic)
+                         $9::text[], $10::text[], $12::text[])
+        as t(message_id, n, attempt, due, outcome, status, reply, remote_host, diagnostic, connection)
 ), w as (
     update queue.recipient r
        set state = 'waiting', worker = null, claimed_at = null, database_life = null, dot_sent = false, due = t.due, tries = r.tries + 1,
@@ -33,10 +33,11 @@ with t as (
            remote_host = t.remote_host, diagnostic = t.diagnostic
       from t
      where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
-    returning r.message_id, r.n, t.attempt, t.outcome, t.status, t.reply, t.remote_host
+    returning r.message_id, r.n, t.attempt, t.outcome, t.status, t.reply, t.remote_host,
+              t.connection
 )
-insert into queue.attempt (message_id, n, attempt, at, outcome, status, reply, remote_host)
-select message_id, n, attempt, $11, outcome, status, reply, remote_host from w
+insert into queue.attempt (message_id, n, attempt, at, outcome, status, reply, remote_host, connection)
+select message_id, n, attempt, $11, outcome, status, reply, remote_host, connection from w
 returning message_id, n
 
 -- name: give_back

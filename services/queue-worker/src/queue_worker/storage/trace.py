@@ -44,6 +44,8 @@ class Event:
     status: str
     reply: str
     remote_host: str | None
+    connection: str | None
+    """The host's address, TLS version and cipher, and whether its name was verified."""
 
 
 @dataclass(frozen=True, slots=True)

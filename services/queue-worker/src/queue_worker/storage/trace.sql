@@ -34,12 +34,12 @@ select s.id, s.at, s.mail_from, s.size, s.account, s.account_address, s.by, s.gr
 
 -- name: events
 -- What happened to the messages $1 since: attempts, and for each of the first $2 recipients where it is now.
-select message_id, n, at, outcome as event, null as recipient, status, reply, remote_host
+select message_id, n, at, outcome as event, null as recipient, status, reply, remote_host, connection
   from queue.attempt where message_id = any($1::uuid[]) and n < $2
 union all
-select message_id, n, finished_at, state, address, status, reply, remote_host
+select message_id, n, finished_at, state, address, status, reply, remote_host, connection
   from queue.finished where message_id = any($1::uuid[]) and n < $2
 union all
 select message_id, n, case when state = 'waiting' and held_at is null then due end,
-       case when held_at is not null and state = 'waiting' then 'held' else state end, address, status, reply, remote_host
+       case when held_at is not null and state = 'waiting' then 'held' else state end, address, status, reply, remote_host, null
   from queue.recipient where message_id = any($1::uuid[]) and n < $2
