@@ -149,6 +149,16 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
     (
         "queue-worker",
         "gateway",
+        "POST",
+        "/v1/refusals",
+        queue.MOST_REFUSALS,
+        lambda b, n: queue.RefusalList(
+            [queue.Refusal(new_id(), "S10", recipients=[ADDRESS] * queue.MOST_NAMED) for _ in range(n)]
+        ),
+    ),
+    (
+        "queue-worker",
+        "gateway",
         "PUT",
         "/v1/submissions/large",
         MB,
@@ -474,6 +484,9 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("queue-worker", "GET", "/v1/queue", "/v1/queue?limit=10000&recipient={long}", lambda n: None),
     ("queue-worker", "GET", "/v1/queue/{queue_id}", "/v1/queue/{long}", lambda n: None),
     ("queue-worker", "GET", "/v1/trace", "/v1/trace?limit=1000&address={long}", lambda n: None),
+    ("queue-worker", "GET", "/v1/trace/refusals", "/v1/trace/refusals?limit=500&address={long}", lambda n: None),
+    ("auth", "GET", "/v1/trace", "/v1/trace?limit=500&address={long}", lambda n: None),
+    ("mailstore", "GET", "/v1/trace", f"/v1/trace?limit=500&mailbox={new_id()}", lambda n: None),
     (
         "queue-worker",
         "POST",
