@@ -14,9 +14,10 @@ from mailkit.process.logs import configure
 from mailkit.testing.postgres import databases
 from tests.bench.queue.looking import look
 from tests.bench.queue.operators import bulk, read
+from tests.bench.queue.tracing import trace
 from tests.bench.queue.world import fill, queue
 
-STEPS = {"look": look, "read": read, "bulk": bulk}
+STEPS = {"look": look, "read": read, "bulk": bulk, "trace": trace}
 
 
 async def main(sizes: list[int], domains: int, steps: list[str]) -> None:
