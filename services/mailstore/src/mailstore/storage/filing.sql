@@ -20,8 +20,11 @@ select folder_id from mailstore.folder where mailbox_id = any($1::uuid[]) and fo
 
 -- name: known_filed
 -- The bounds $3 and $4 leave out the partitions of other days.
-select queue_id, mailbox_id from mailstore.filed
- where (queue_id, mailbox_id) in (select * from unnest($1::uuid[], $2::uuid[])) and queue_id between $3 and $4
+select f.queue_id, f.mailbox_id
+  from unnest($1::uuid[], $2::uuid[]) as t(queue_id, mailbox_id)
+ cross join lateral (
+       select * from mailstore.filed f
+        where f.queue_id = t.queue_id and f.mailbox_id = t.mailbox_id and f.queue_id between $3 and $4 offset 0) as f
 
 -- name: take_uids_and_usage
 -- For filings into folder 1, $2 messages of $3 octets per mailbox: allocates UIDs and a MODSEQ, adds the usage, and keeps

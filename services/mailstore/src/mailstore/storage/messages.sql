@@ -114,7 +114,7 @@ with d as (
     update mailstore.folder
        set messages = messages - (select count(*) from d), octets = octets - (select coalesce(sum(size), 0) from d),
            unseen = unseen - (select count(*) from d where flags & 8 = 0),
-           recent = greatest(recent - (select count(*) from d where uid >= recent_from), 0)
+           recent = greatest(recent - (select count(*) filter (where d.uid >= recent_from) from d), 0)
      where mailbox_id = $1 and folder_id = $2
 ), u as (
     update mailstore.mailbox set usage = usage - (select coalesce(sum(size), 0) from d) where id = $1

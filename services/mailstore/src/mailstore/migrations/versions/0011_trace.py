@@ -10,7 +10,7 @@ min_code = 2
 STATEMENTS = (
     "alter table mailstore.filed add column if not exists at timestamptz, add column if not exists body_id uuid",
     """
-    create table mailstore.fetched (
+    create table if not exists mailstore.fetched (
         body_id uuid not null,
         mailbox_id uuid not null,
         at timestamptz not null,
@@ -18,9 +18,9 @@ STATEMENTS = (
         constraint fetched_pkey primary key (body_id, mailbox_id)
     ) partition by range (body_id)
     """,
-    "create table mailstore.fetched_rest partition of mailstore.fetched default",
+    "create table if not exists mailstore.fetched_rest partition of mailstore.fetched default",
     """
-    create table mailstore.event (
+    create table if not exists mailstore.event (
         id uuid not null,
         mailbox_id uuid not null,
         at timestamptz not null,
@@ -31,10 +31,10 @@ STATEMENTS = (
         bodies uuid[] not null
     ) partition by range (id)
     """,
-    "create index event_mailbox on mailstore.event (mailbox_id, id)",
-    "create table mailstore.event_rest partition of mailstore.event default",
+    "create index if not exists event_mailbox on mailstore.event (mailbox_id, id)",
+    "create table if not exists mailstore.event_rest partition of mailstore.event default",
     """
-    create function mailstore.make_partition(parent text, day date, low uuid, high uuid) returns void
+    create or replace function mailstore.make_partition(parent text, day date, low uuid, high uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
     begin
         if parent not in ('filed', 'fetched', 'event') then
@@ -45,7 +45,7 @@ STATEMENTS = (
     end $$
     """,
     """
-    create function mailstore.drop_partition(parent text, day date) returns void
+    create or replace function mailstore.drop_partition(parent text, day date) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
     begin
         if parent not in ('filed', 'fetched', 'event') then
