@@ -224,7 +224,7 @@ def test_the_queue(service: Run, domain: str) -> None:
     refused(service, "queue", "retry", entry["id"], "--all")
     wait_for(lambda: service.cli("queue", "hold", "--account", sender)["recipients"])
     assert recipient()["state"] == "held" and service.cli("queue", "hold", "--account", sender)["recipients"] == 0
-    assert "does not expire" in service.cli_process("queue", "show", entry["id"]).stdout
+    assert "neither expires" in service.cli_process("queue", "show", entry["id"]).stdout
     assert service.cli("queue", "release", "--all", "--dry-run") == {"messages": 1, "recipients": 1, "busy": 0}
     made = service.cli("queue", "pause", "--destination", "Far.test", "--reason", "a test")
     assert made["value"] == "far.test" and service.cli("queue", "pauses") == [made]
