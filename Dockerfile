@@ -19,10 +19,10 @@ RUN --mount=type=secret,id=ca-bundle,target=/run/ca-bundle.crt --mount=type=cach
     /opt/uv/bin/uv pip sync --quiet --python /opt/postrider/bin/python --require-hashes --only-binary :all: \
         requirements-runtime.lock && \
     /opt/postrider/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/postrider/lib
-# What several services use: the library, the body store and the clients of the services' endpoints.
-COPY libs/mailkit/src libs/bodystore/src /common/
+# What several services use: the libraries, the body store and the clients of the services' endpoints.
+COPY libs/mailkit/src libs/mailauth/src libs/bodystore/src /common/
 COPY proto/auth/src proto/queue-worker/src proto/mailstore/src /common/
-RUN rm -rf /common/mailkit/testing && \
+RUN rm -rf /common/mailkit/testing /common/mailauth/testing.py && \
     python3 -m compileall -q --invalidation-mode unchecked-hash -s /common -p /opt/postrider/common /common
 # The service's own code, alone in its folder
 ARG SERVICE

@@ -12,6 +12,9 @@ from msgspec import structs
 from auth_api.fake import FakeAuth
 from auth_api.logins import LoginClient
 from auth_api.wire import (
+    AuthorAnswer,
+    AuthorQuestion,
+    DkimSigner,
     Login,
     LoginAnswer,
     RecipientAnswer,
@@ -22,8 +25,12 @@ from auth_api.wire import (
     ScramQuestion,
     SenderAnswer,
     SenderQuestion,
+    SignatureAnswer,
+    SignatureQuestion,
     Target,
 )
+from mailauth.dkim import keys
+from mailkit.errors import Unavailable
 from mailkit.net.connections import Connections, Limits
 from mailkit.net.dns import Existence
 from mailkit.net.listener import Listener, Peer, Refusals
@@ -36,10 +43,12 @@ from queue_worker_api.wire import Submission, SubmissionAnswer
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.journal import Journal
+from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
 from smtp_gateway.refusals import RefusalTrace
+from smtp_gateway.sign import Signatures
 from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.registry import VERBS
@@ -80,7 +89,8 @@ class Wire(asyncio.Transport):
 
 
 class Services:
-    """auth, mailstore and the queue: one local domain, here.test; `relay`: who may send anywhere."""
+    """auth, mailstore and the queue: one local domain, here.test; `relay`: who may send anywhere; `keys`: by selector, the
+    keys of here.test, which signs if there are some."""
 
     def __init__(self) -> None:
         self.relay = False
@@ -91,6 +101,12 @@ class Services:
         self.recipients_asked: list[RecipientQuestion] = []
         self.logins_asked: list[Login] = []
         self.taken: list[Submission] = []
+        self.from_rule = "none"
+        self.keys: dict[str, keys.PrivateKey] = {}
+        self.refused_authors: set[str] = set()
+        self.authors_asked: list[AuthorQuestion] = []
+        self.signatures_asked: list[SignatureQuestion] = []
+        self.signing_away = False
 
     async def senders(self, items: Sequence[SenderQuestion]) -> list[SenderAnswer]:
         self.senders_asked += items
@@ -100,7 +116,28 @@ class Services:
                 False,
                 item.mail_from.endswith("@here.test"),
                 right if self.relay or item.login_mailbox is not None else None,
+                from_rule=cast(Any, "some" if self.keys else self.from_rule),
             )
+            for item in items
+        ]
+
+    async def authors(self, items: Sequence[AuthorQuestion]) -> list[AuthorAnswer]:
+        self.authors_asked += items
+        signers = [DkimSigner("here.test", name, keys.algorithm_of(key)) for name, key in self.keys.items()]
+        return [
+            AuthorAnswer(
+                (item.readable or not self.keys) and not self.refused_authors & set(item.addresses),
+                signers if any(each.endswith("@here.test") for each in item.addresses) else [],
+            )
+            for item in items
+        ]
+
+    async def signatures(self, items: Sequence[SignatureQuestion]) -> list[SignatureAnswer]:
+        if self.signing_away:
+            raise Unavailable("auth is away")
+        self.signatures_asked += items
+        return [
+            SignatureAnswer([keys.sign(self.keys[each.selector], each.octets) for each in item.digests])
             for item in items
         ]
 
@@ -149,6 +186,8 @@ def context(services: Services | None = None, refusals: RefusalTrace | None = No
         told,
         SenderCheck(Batcher(of.senders), cast(Any, of)),
         RecipientCheck(Batcher(of.recipients), Batcher(of.room)),
+        AuthorCheck(Batcher(of.authors)),
+        Signatures(Batcher(of.signatures), SystemClock()),
         ClientLimits(told, lambda: False),
         Acceptor(cast(Any, of), SystemClock(), told.helo_name, journal),
         LoginClient(of, with_scram=told.scram == "offer"),

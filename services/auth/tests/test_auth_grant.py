@@ -173,11 +173,13 @@ def test_a_network_that_is_none_is_refused_at_the_start():
 async def test_a_grant_given_before_a_deny_is_not_honoured_after(auth, settings):
     await auth.make("a@site.com")
     await auth.login("a@site.com", client="203.0.113.9")
+    from auth.directory.identity import Identities
     from auth.directory.senders import Senders
     from auth.storage.directory import Directory
     from auth_api.wire import SenderQuestion
 
-    denying = Senders(Directory(auth.pool), auth.clock, GrantPolicy(["203.0.113.0/24"]), "any")
+    directory, policy = Directory(auth.pool), GrantPolicy(["203.0.113.0/24"])
+    denying = Senders(directory, auth.clock, policy, "any", Identities(directory, auth.clock, policy))
     assert (await denying.answer([SenderQuestion("", "203.0.113.9", None)]))[0].relay is None
 
 

@@ -54,6 +54,30 @@ class AuthAdmin(ServiceClient):
         """Delete a domain with its postmaster and its forwards; Conflict as for `close_domain`."""
         await self.json("DELETE", _at("domains", name))
 
+    async def dkim_keys(self, name: str) -> list[Record]:
+        """Return a domain's DKIM keys: id, domain, selector, algorithm, state, record_name, record, zone_text, created_at, since."""
+        return await self._records("GET", _at("domains", name, "dkim"))
+
+    async def make_dkim_keys(self, name: str) -> list[Record]:
+        """Make a key for each algorithm that has none; return all."""
+        return await self._records("POST", _at("domains", name, "dkim"))
+
+    async def check_dkim_keys(self, name: str) -> list[Record]:
+        """Look for the records of new keys now; return all keys."""
+        return await self._records("POST", _at("domains", name, "dkim", "check"))
+
+    async def rotate_dkim_keys(self, name: str) -> list[Record]:
+        """Make a successor for each active key; return all keys. Conflict if there is none, or one was replaced in the last 7 days."""
+        return await self._records("POST", _at("domains", name, "dkim", "rotate"))
+
+    async def remove_dkim_keys(self, name: str) -> None:
+        """Remove all keys of a domain, which signs nothing from now on."""
+        await self.json("DELETE", _at("domains", name, "dkim"))
+
+    async def set_identity(self, name: str, level: str | None, by: str | None = None) -> Record:
+        """Set the rule on sender addresses: off, log, enforce, None for the default; by domain or mailbox (None: as it is)."""
+        return await self._record("PUT", _at("domains", name, "identity"), {"level": level, "by": by})
+
     async def set_catchall(
         self, name: str, kind: str, *, mailbox: str | None = None, targets: Sequence[str] | None = None
     ) -> Record:

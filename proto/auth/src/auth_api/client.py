@@ -25,6 +25,14 @@ class AuthClient(ServiceClient):
         asked = wire.RecipientList(list(items))
         return (await self.call("/v1/uncharged-recipients", asked, wire.RecipientAnswers)).items
 
+    async def authors(self, items: Sequence[wire.AuthorQuestion]) -> list[wire.AuthorAnswer]:
+        """Return one answer per From of a message, in order."""
+        return (await self.call("/v1/authors", wire.AuthorList(list(items)), wire.AuthorAnswers)).items
+
+    async def signatures(self, items: Sequence[wire.SignatureQuestion]) -> list[wire.SignatureAnswer]:
+        """Return one answer per message to sign, in order."""
+        return (await self.call("/v1/signatures", wire.SignatureList(list(items)), wire.SignatureAnswers)).items
+
     async def logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
         """Return one answer per login, in order; a repeated `operation_id` gets its first answer again."""
         return (await self.call("/v1/logins", wire.LoginList(list(items)), wire.LoginAnswers)).items

@@ -1,6 +1,7 @@
 """Messages to and from auth's list endpoints (decision 3). Fields are only added at the end, with defaults.
 
-Endpoints: POST /v1/senders, /v1/recipients, /v1/uncharged-recipients, /v1/logins, /v1/scram-offers, /v1/scram-logins, /v1/undo-checks, /v1/sessions.
+Endpoints: POST /v1/senders, /v1/recipients, /v1/uncharged-recipients, /v1/authors, /v1/signatures, /v1/logins, /v1/scram-offers,
+/v1/scram-logins, /v1/undo-checks, /v1/sessions.
 Callers: gateway (all but undo-checks; sessions for SMTP's long connections too), frontend (logins of both kinds, undo-checks,
 sessions). The gateway's logins are by smtp, the
 front end's by pop3 and imap: a list with another protocol is refused (docs/decisions/0040).
@@ -16,6 +17,9 @@ VERSION = 1
 #: Limits of items of a list (decision 3), and of the list of all open sessions of a front end.
 MOST_ITEMS = 100
 MOST_SESSIONS = 50_000
+#: Limits of addresses in one From, and of hashes of one message.
+MOST_AUTHORS = 50
+MOST_DIGESTS = 4
 
 #: The recipient without a domain, `RCPT TO:<postmaster>` (RFC 5321 4.5.1); auth adds the domain.
 BARE_POSTMASTER = "postmaster"
@@ -45,13 +49,15 @@ class SenderAnswer(Wire):
     """What auth knows of a sender.
 
     `badmailfrom`: S12. `domain_local`: no DNS look-up for S16. `relay`: without it 530 on 465/587; with it missing header
-    fields are added. `identity_allowed`: False if POSTRIDER_SENDER_IDENTITY does not allow the client this sender.
+    fields are added. `identity_allowed`: False if POSTRIDER_SENDER_IDENTITY or the rule of a domain does not allow the client
+    this sender. `from_rule`: `none` if From need not be asked about while its domain is MAIL FROM's; "" without a right to relay, and from an older auth.
     """
 
     badmailfrom: bool
     domain_local: bool
     relay: RelayRight | None
     identity_allowed: bool = True
+    from_rule: Literal["", "none", "some"] = ""
 
 
 class SenderList(Wire):
@@ -61,6 +67,75 @@ class SenderList(Wire):
 
 class SenderAnswers(Wire):
     items: list[SenderAnswer]
+    version: int = VERSION
+
+
+class DkimSigner(Wire):
+    """A key to sign with: d=, s= and a=."""
+
+    domain: str
+    selector: str
+    algorithm: Literal["rsa-sha256", "ed25519-sha256"]
+
+
+class AuthorQuestion(Wire):
+    """Asked at the final dot of a client with a right to relay: the addresses in From (docs/decisions/0089).
+
+    `readable` False: From is no list of addresses that everybody reads alike; `addresses` are those that were found.
+    """
+
+    addresses: Annotated[list[str], at_most(MOST_AUTHORS)]
+    client_address: str | None
+    login_mailbox: UUID | None
+    readable: bool = True
+
+
+class AuthorAnswer(Wire):
+    """`allowed`: False if the rule of a domain refuses this From. `signers`: the keys of one of its domains, which sign it."""
+
+    allowed: bool
+    signers: list[DkimSigner]
+
+
+class AuthorList(Wire):
+    items: Annotated[list[AuthorQuestion], at_most(MOST_ITEMS)]
+    version: int = VERSION
+
+
+class AuthorAnswers(Wire):
+    items: list[AuthorAnswer]
+    version: int = VERSION
+
+
+class Digest(Wire):
+    """The SHA-256 of a header, of which the key of `selector` makes a signature."""
+
+    selector: str
+    octets: bytes
+
+
+class SignatureQuestion(Wire):
+    """Asks for signatures by the domain of `address`, which the client uses in From (docs/decisions/0088)."""
+
+    address: str
+    client_address: str | None
+    login_mailbox: UUID | None
+    digests: Annotated[list[Digest], at_most(MOST_DIGESTS)]
+
+
+class SignatureAnswer(Wire):
+    """One signature per digest, empty where there is no such key or the client may not use the address."""
+
+    signatures: list[bytes]
+
+
+class SignatureList(Wire):
+    items: Annotated[list[SignatureQuestion], at_most(MOST_ITEMS)]
+    version: int = VERSION
+
+
+class SignatureAnswers(Wire):
+    items: list[SignatureAnswer]
     version: int = VERSION
 
 

@@ -53,6 +53,15 @@ class AuthSettings(DatabaseSettings):
     to relay; 0: unlimited."""
     sender_identity: Literal["any", "domain", "mailbox"] = "any"
     """Which MAIL FROM a login or grant may use."""
+    identity_of_new_domains: Literal["log", "enforce"] = "enforce"
+    """What is done, once a domain that is added from now on signs its mail, with sender addresses that a client may not use
+    (docs/decisions/0089). `log`: nothing is refused."""
+    dkim_of_new_domains: bool = True
+    """Make DKIM keys with each new domain, which takes 0.1 s. False: by `postrider domain dkim make`."""
+    dkim_days: int = Field(default=180, ge=0)
+    """Age in days at which a DKIM key gets a successor, which is used once its record is published; 0: never."""
+    dns_servers: CommaList = ()
+    """`host:port`, …, of the resolver that looks for DKIM records; the system's when unset."""
     primary_domain: str = ""
     """The domain whose postmaster `RCPT TO:<postmaster>` stands for; the oldest domain if unset."""
 

@@ -43,8 +43,24 @@ REMOVED = from_zero(
     Counter(
         "postrider_auth_maintenance_removed_total",
         "Rows removed by maintenance, by table: grants, operations, login_failures, login_networks, relay_use, "
-        "scram_verifiers (POSTRIDER_SCRAM is none)",
+        "scram_verifiers (POSTRIDER_SCRAM is none), dkim_keys",
         ["table"],
     ),
-    ("grants", "operations", "login_failures", "login_networks", "relay_use", "scram_verifiers"),
+    ("grants", "operations", "login_failures", "login_networks", "relay_use", "scram_verifiers", "dkim_keys"),
+)
+SIGNATURES = from_zero(
+    Counter(
+        "postrider_auth_signatures_total",
+        "Signatures asked for: made, refused (no key, or no right to it)",
+        ["outcome"],
+    ),
+    ("made", "refused"),
+)
+IDENTITIES = from_zero(
+    Counter(
+        "postrider_auth_identities_total",
+        "Sender addresses compared with the rule of a domain: ok, log (not the client's own, accepted), enforce (refused)",
+        ["outcome"],
+    ),
+    ("ok", "log", "enforce"),
 )

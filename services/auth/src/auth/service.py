@@ -11,10 +11,14 @@ from pydantic import SecretStr
 
 from auth.admin.accounts import AccountRules
 from auth.admin.aliases import AliasRules
+from auth.admin.dkim import DkimRules
 from auth.config import AuthSettings
+from auth.directory.authors import Authors, HashSigner
+from auth.directory.identity import Identities
 from auth.directory.recipients import Recipients
 from auth.directory.senders import Senders
-from auth.handlers import accounts, aliases, endpoints, trace
+from auth.handlers import accounts, aliases, dkim, endpoints, trace
+from auth.keys import make_all
 from auth.login.logins import LoginService
 from auth.login.noted import STORE_SECONDS, NotedLogins
 from auth.login.passwords import HashQueue, Passwords
@@ -22,14 +26,18 @@ from auth.login.scram import Scram
 from auth.login.sessions import SessionChecks
 from auth.login.throttle import Throttle
 from auth.maintenance import PERIOD, Maintenance
+from auth.rotation import PERIOD as ROTATION_PERIOD
+from auth.rotation import Rotation
 from auth.storage.accounts import Accounts
 from auth.storage.aliases import Aliases
 from auth.storage.directory import Directory
+from auth.storage.dkim import DkimKeys
 from auth.storage.events import Events
 from auth.storage.logins import LoginRows
 from auth.storage.names import SCHEMA
 from auth.storage.verifiers import VerifierRows
 from mailkit.ids import new_id
+from mailkit.net.dns import Resolver
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
 from mailkit.postgres.pool import PLANNER, close, connect
@@ -58,9 +66,13 @@ class Parts:
     sessions: SessionChecks
     accounts: AccountRules
     aliases: AliasRules
+    authors: Authors
+    signatures: HashSigner
+    dkim: DkimRules
     maintenance: Maintenance
     events: Events
     noted: NotedLogins
+    rotation: Rotation
 
 
 def assemble(
@@ -73,10 +85,13 @@ def assemble(
 ) -> Parts:
     """Construct the parts; nothing runs. `questions`: connections for the mail flow's senders, recipients and sessions.
 
-    Raises ConfigError or BadAddress if a network or key of the settings is malformed.
+    Raises ConfigError or BadAddress if a network, name server or key of the settings is malformed.
     """
     grants, exempt, proofs = settings.grants, settings.exempt, settings.proofs
     directory, store = Directory(questions), Accounts(pool, clock)
+    identities = Identities(directory, clock, grants)
+    dkim_keys = DkimKeys(pool, questions)
+    dkim_rules = DkimRules(dkim_keys, store, clock, Resolver(settings.dns_servers, entries=0))
     window = timedelta(seconds=settings.login_failure_window_seconds)
     throttle = Throttle(
         settings.login_failures_per_account,
@@ -93,7 +108,7 @@ def assemble(
     return Parts(
         pool,
         queue,
-        senders=Senders(directory, clock, grants, settings.sender_identity),
+        senders=Senders(directory, clock, grants, settings.sender_identity, identities),
         recipients=Recipients(
             directory,
             clock,
@@ -119,8 +134,19 @@ def assemble(
         ),
         scram=scram,
         sessions=SessionChecks(directory, clock, proofs),
-        accounts=AccountRules(store, clock, passwords, queue, scram),
+        accounts=AccountRules(
+            store,
+            clock,
+            passwords,
+            queue,
+            scram,
+            make_keys=make_all if settings.dkim_of_new_domains else list,
+            identity=settings.identity_of_new_domains,
+        ),
         aliases=AliasRules(Aliases(pool, clock), store, clock),
+        authors=Authors(identities, dkim_keys),
+        signatures=HashSigner(identities, dkim_keys),
+        dkim=dkim_rules,
         maintenance=Maintenance(
             clock,
             window,
@@ -130,6 +156,13 @@ def assemble(
         ),
         events=events,
         noted=noted,
+        rotation=Rotation(
+            dkim_keys,
+            dkim_rules,
+            clock,
+            Singleton(pool, clock, new_id(), SCHEMA, "rotate", period=ROTATION_PERIOD),
+            lifetime=timedelta(days=settings.dkim_days),
+        ),
     )
 
 
@@ -147,10 +180,20 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
         await parts.pool.fetchval("select 1", timeout=4)
 
     app = create_app(SERVICE, life, {"database": database}, tokens)
-    endpoints.add_endpoints(app, parts.senders, parts.recipients, parts.logins, parts.scram, parts.sessions)
+    endpoints.add_endpoints(
+        app,
+        parts.senders,
+        parts.recipients,
+        parts.logins,
+        parts.scram,
+        parts.sessions,
+        parts.authors,
+        parts.signatures,
+    )
     app.include_router(accounts.router(parts.accounts), dependencies=OPERATORS)
     app.include_router(aliases.router(parts.aliases), dependencies=OPERATORS)
     app.include_router(trace.router(parts.events), dependencies=OPERATORS)
+    app.include_router(dkim.router(parts.dkim), dependencies=OPERATORS)
     return app
 
 
@@ -168,6 +211,7 @@ async def start(life: Lifecycle, parts: Parts, clock: DatabaseClock) -> None:
     life.every(60, clock.sync)
     life.every(PERIOD.total_seconds(), parts.maintenance.run)
     life.every(STORE_SECONDS, parts.noted.store)
+    life.every(ROTATION_PERIOD.total_seconds(), parts.rotation.run)
     await postgres_metrics.report(life, parts.pool)
 
 
@@ -177,6 +221,7 @@ async def drain(life: Lifecycle, http: HttpSide, parts: Parts) -> None:
     await parts.noted.store()
     await life.cancel()
     await parts.maintenance.end()
+    await parts.rotation.end()
 
 
 async def serve(life: Lifecycle, settings: AuthSettings) -> None:

@@ -47,12 +47,13 @@ class Acceptor:
         client_address: str | None,
         origin: Origin,
         *,
-        complete: bool,
+        signatures: bytes = b"",
+        added: bytes = b"",
     ) -> Reply:
         """Hand the message over and return the reply to the final dot.
 
-        `header`: the body's. `clause`: the from-clause of Received (`trace.from_clause`). `origin`: for the journal and the queue. `complete`: the message is a
-        submission, to which a missing Date or Message-ID is added (RFC 6409 8).
+        `header`: the body's. `clause`: the from-clause of Received (`trace.from_clause`). `origin`: for the journal and the queue.
+        `signatures`: fields that precede Received (RFC 6376 5.6). `added`: fields that follow it (`missing`).
         """
         started = time.perf_counter()
         submission_id = new_id(self._clock.timestamp())
@@ -60,7 +61,7 @@ class Acceptor:
             submission_id,
             transaction.mail_from or "",
             list(transaction.targets.values()),
-            self._top(transaction, body, header, clause, submission_id, complete) + body,
+            self._top(transaction, body, header, clause, submission_id, signatures, added) + body,
             client_address,
             transaction.relay.mailbox_id if transaction.relay else None,
             transaction.eight_bit or not body.isascii(),
@@ -134,14 +135,22 @@ class Acceptor:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 
+    def missing(self, header: Header) -> bytes:
+        """Return Date and Message-ID as far as the header of a submission lacks them (RFC 6409 8)."""
+        return trace.missing(header, self._helo_name, self._clock.now().replace(microsecond=0)).encode()
+
     def _top(
-        self, transaction: Transaction, body: bytes, header: Header, clause: str, submission_id: UUID, complete: bool
+        self,
+        transaction: Transaction,
+        body: bytes,
+        header: Header,
+        clause: str,
+        submission_id: UUID,
+        signatures: bytes,
+        added: bytes,
     ) -> bytes:
-        """Return what precedes the body: Received, the missing fields of a submission, and the end of an absent header."""
+        """Return what precedes the body, to the end of an absent header."""
         now = self._clock.now().replace(microsecond=0)
-        top = trace.received(clause, self._helo_name, submission_id, transaction.recipients, now)
-        if complete:
-            top += trace.missing(header, self._helo_name, now)
-        if not header.raw and not body.startswith(b"\r\n"):
-            top += "\r\n"  # the message has no header: all of it is text
-        return top.encode()
+        received = trace.received(clause, self._helo_name, submission_id, transaction.recipients, now).encode()
+        # without a header all of the message is text
+        return signatures + received + added + (b"\r\n" if not header.raw and not body.startswith(b"\r\n") else b"")

@@ -73,6 +73,7 @@ COMMAND_SECONDS = Histogram(
 MAIL_SECONDS, RCPT_SECONDS, DATA_END_SECONDS, AUTH_SECONDS = (
     COMMAND_SECONDS.labels(command) for command in ("MAIL", "RCPT", "DATA_END", "AUTH")
 )
+SIGNED = Counter("postrider_gateway_signed_total", "Messages signed with DKIM")
 HANDOVER = Histogram("postrider_gateway_handover_seconds", "From the final dot to the queue's answer", buckets=_SECONDS)
 BATCH = Histogram("postrider_gateway_batch_messages", "Messages per hand-over", buckets=(1, 2, 5, 10, 20, 50, 100))
 HELD = Gauge("postrider_gateway_body_bytes", "Bodies held in memory")

@@ -51,6 +51,7 @@ NOT_RELAYED = Reply(550, "5.7.1", "Sorry, that domain isn't allowed to be relaye
 BADMAILFROM = Reply(554, "5.7.1", "sorry, your envelope sender is in my badmailfrom list")  # S12
 NO_MAILBOX = Reply(550, "5.1.1", "Sorry, no mailbox here by that name. vpopmail (#5.1.1)")  # S14
 NOT_YOUR_SENDER = Reply(550, "5.7.1", "This sender address is not yours")
+NOT_YOUR_FROM = Reply(550, "5.7.1", "The address in From is not yours")
 DNS_TROUBLE = Reply(451, "4.4.3", "The sender's domain cannot be looked up right now")
 FORWARD_LOOP = Reply(550, "5.4.6", "This address forwards in a circle")
 MAIL_LOOP = Reply(554, "5.4.6", "This message is going in circles")
@@ -80,7 +81,7 @@ _REASONS = {
     "too_large": (TOO_BIG, HEADER_TOO_BIG, NEVER_FITS),
     "mailbox_full": (MAILBOX_FULL,),
     "throttled": (TOO_MANY_THIS_HOUR, TOO_MANY_MESSAGES, LOGIN_THROTTLED),
-    "login_required": (NEEDS_LOGIN, NEEDS_TLS, NOT_YOUR_SENDER),
+    "login_required": (NEEDS_LOGIN, NEEDS_TLS, NOT_YOUR_SENDER, NOT_YOUR_FROM),
     "login_failed": (LOGIN_REFUSED, BAD_AUTH, AUTH_CANCELLED, UNKNOWN_MECHANISM),
     "protocol": (
         TOO_LONG_COMMAND,

@@ -27,11 +27,13 @@ from smtp_gateway import simulation
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.journal import COUNTED_SECONDS, Journal
+from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.grants import WithoutGrants
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
 from smtp_gateway.refusals import SEND_SECONDS, RefusalTrace
+from smtp_gateway.sign import Signatures
 from smtp_gateway.simulation import Simulator
 from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.context import SmtpContext
@@ -44,6 +46,8 @@ log = get_logger()
 SERVICE = "smtp-gateway"
 #: Longest wait for another service's answer (seconds), including the wait for the list before it: 451 is sent within 10 s.
 PATIENCE = 9.0
+#: Messages in one list to be signed: each takes auth about a millisecond of a processor.
+SIGNED_AT_ONCE = 32
 _REFUSALS = Refusals(
     too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 4.7.0 PROXY header required\r\n"
 )
@@ -85,12 +89,15 @@ def assemble(settings: GatewaySettings) -> Parts:
 
     refusals = RefusalTrace(recording)
     journal = Journal(refusals)
+    clock = SystemClock(settings.clock_offset_seconds)
     context = SmtpContext(
         settings=settings,
         senders=SenderCheck(Batcher(auth.senders, patience=PATIENCE), resolver),
         recipients=RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), quota),
+        authors=AuthorCheck(Batcher(auth.authors, patience=PATIENCE)),
+        signatures=Signatures(Batcher(auth.signatures, most=SIGNED_AT_ONCE, flights=2, patience=PATIENCE), clock),
         limits=ClientLimits(settings, crowded),
-        acceptor=Acceptor(queue, SystemClock(settings.clock_offset_seconds), settings.helo_name, journal),
+        acceptor=Acceptor(queue, clock, settings.helo_name, journal),
         logins=LoginClient(auth, with_scram=settings.scram == "offer", patience=PATIENCE),
         tarpit=Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=crowded),
         bodies=BodyBudget(settings.gateway_body_bytes),
@@ -103,6 +110,8 @@ def assemble(settings: GatewaySettings) -> Parts:
         context,
         senders=SenderCheck(Batcher(without.senders, patience=PATIENCE), resolver),
         recipients=RecipientCheck(Batcher(without.recipients, patience=PATIENCE), quota),
+        authors=AuthorCheck(Batcher(without.authors, patience=PATIENCE)),
+        signatures=Signatures(Batcher(without.signatures, most=SIGNED_AT_ONCE, flights=2, patience=PATIENCE), clock),
     )
     of_proxies = context if settings.open_smtp else direct
     simulator = Simulator(context, auth, mailstore.room, resolver, connections, patience=PATIENCE)

@@ -22,6 +22,8 @@ class Transaction:
     envid: str = ""
     """RET and ENVID (RFC 3461), "" if not given."""
     sender_local: bool = False
+    from_rule: str = ""
+    """Whether auth is to be asked about From (`auth_api.wire.SenderAnswer.from_rule`)."""
     relay: RelayRight | None = None
     sender_target: SubmissionRecipient | None = None
     recipients: list[str] = field(default_factory=list)

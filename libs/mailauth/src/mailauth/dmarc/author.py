@@ -5,6 +5,8 @@ from mailauth.header import fields
 
 #: Octets of a From field that are read.
 MOST_OCTETS = 64 * 1024
+#: Characters that a local part has in quotation marks only.
+_UNQUOTED = frozenset('@,:;<>()[]\\" ')
 
 
 class BadAuthor(ValueError):
@@ -27,6 +29,25 @@ def author_domain(header: bytes) -> str:
     return domains.pop()
 
 
+def authors(header: bytes) -> tuple[list[str], bool]:
+    """Return the addresses in all From fields, and whether every reader finds the same: one field, read without a doubt.
+
+    An address is its local part without quotation marks, "@", and its domain in lower case as A-labels. Where there is a doubt,
+    the addresses are those of the fields that can be read.
+    """
+    values = [each.value for each in fields(header) if each.name == b"from"]
+    found: list[str] = []
+    whole = len(values) == 1
+    for value in values:
+        try:
+            if len(value) > MOST_OCTETS:
+                raise BadAuthor("a From field that is too long")
+            found += [_address(each) for each in _addresses(value.decode(), names=True)]
+        except (BadAuthor, UnicodeDecodeError):
+            whole = False
+    return list(dict.fromkeys(found)), whole and bool(found)
+
+
 def _domain(address: str) -> str:
     local, at, domain = address.rpartition("@")
     found = ascii_domain("".join(domain.split(" ")))
@@ -35,8 +56,21 @@ def _domain(address: str) -> str:
     return found
 
 
-def _addresses(text: str) -> list[str]:
-    """Return the addresses of a mailbox list, groups included, without comments; a quoted local part is `"`. Raises BadAuthor."""
+def _address(text: str) -> str:
+    """Return an address without quotation marks and white space around its parts. Raises BadAuthor."""
+    local = text.rpartition("@")[0].strip(" ")
+    if len(local) > 1 and local[0] == local[-1] == '"' and '"' not in local[1:-1]:
+        local = local[1:-1]
+    elif not local or not _UNQUOTED.isdisjoint(local):
+        raise BadAuthor("a local part that is not quoted in From")
+    return f"{local}@{_domain(text)}"
+
+
+def _addresses(text: str, *, names: bool = False) -> list[str]:
+    """Return the addresses of a mailbox list, groups included, without comments. Raises BadAuthor.
+
+    `names`: also what looks like an address in a display name that is not quoted.
+    """
     found: list[str] = []
     phrase: list[str] = []
     inside: list[str] | None = None
@@ -50,13 +84,16 @@ def _addresses(text: str) -> list[str]:
             at = _end_of_comment(text, at)
             continue
         if each == '"':
-            at = _end_of_quotation(text, at)
-            (phrase if inside is None else inside).append('"')
+            end = _end_of_quotation(text, at)
+            (phrase if inside is None else inside).append(text[at:end])
+            at = end
             continue
         if each == "<":
             if inside is not None:
                 raise BadAuthor("angle brackets inside each other in From")
             inside = []
+            if names and "@" in phrase:
+                found += [word for word in "".join(phrase).split() if "@" in word]
         elif each == ">":
             if inside is None:
                 raise BadAuthor("an angle bracket that is not opened in From")

@@ -69,9 +69,14 @@ class Resolver:
         timeout: float = 3.0,
         lifetime: float = 10.0,
         min_ttl: float = MIN_TTL,
+        entries: int = CACHE_ENTRIES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Set `timeout` for one server's answer and `lifetime` for a question as a whole, in seconds."""
+        """Set `timeout` for one server's answer and `lifetime` for a question as a whole, in seconds.
+
+        `entries`: answers that are kept; 0: none.
+        """
+        self._entries = entries
         self._resolver = dns.asyncresolver.Resolver(configure=not servers)
         if servers:
             self._resolver.nameservers = [_nameserver(server) for server in servers]
@@ -185,7 +190,9 @@ class Resolver:
         return records
 
     def _keep(self, key: tuple[str, str], result: tuple[Any, ...] | DnsError, seconds: float) -> None:
-        while len(self._cache) >= CACHE_ENTRIES:
+        if not self._entries:
+            return
+        while len(self._cache) >= self._entries:
             del self._cache[next(iter(self._cache))]  # the entry written first
         self._cache.pop(key, None)
         self._cache[key] = (self._clock() + seconds, result)

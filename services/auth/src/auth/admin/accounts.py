@@ -1,9 +1,12 @@
 """The rules for operators' changes to domains and mailboxes (P2, P5, L1, docs/architecture.md)."""
 
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from typing import Literal
 
 from auth.addresses import RecipientAddress, parse_own, parse_recipient
 from auth.admin import models
+from auth.keys import NewKey
 from auth.login.passwords import LONGEST_PASSWORD, HashQueue, Passwords, QueueFull
 from auth.login.scram import Scram
 from auth.storage.accounts import Accounts, nobody
@@ -11,7 +14,6 @@ from auth.storage.names import MEGABYTE, QUOTA_LEAST, QUOTA_MOST
 from auth.storage.verifiers import Verifier
 from mailkit.errors import BadRequest, Conflict, Unavailable
 from mailkit.mail.address import BadAddress, normalise_domain
-from mailkit.postgres.rows import Row
 from mailkit.process.clock import Clock
 
 #: Quota of a mailbox for which none is given, in bytes (P2: "by its plan").
@@ -21,7 +23,20 @@ DEFAULT_QUOTA = 1024 * MEGABYTE
 class AccountRules:
     """The JSON API's operations on domains and mailboxes."""
 
-    def __init__(self, store: Accounts, clock: Clock, passwords: Passwords, queue: HashQueue, scram: Scram) -> None:
+    def __init__(
+        self,
+        store: Accounts,
+        clock: Clock,
+        passwords: Passwords,
+        queue: HashQueue,
+        scram: Scram,
+        *,
+        make_keys: Callable[[], list[NewKey]],
+        identity: Literal["log", "enforce"],
+    ) -> None:
+        """`make_keys`: makes the DKIM keys of a new domain. `identity`: its rule on sender addresses once it signs."""
+        self._make_keys = make_keys
+        self._identity = identity
         self._store = store
         self._clock = clock
         self._passwords = passwords
@@ -29,16 +44,17 @@ class AccountRules:
         self._scram = scram
 
     async def add_domain(self, question: models.NewDomain) -> models.Domain:
-        """Add a domain and its mailbox `postmaster@` (P5), without a usable password."""
+        """Add a domain with its DKIM keys and its mailbox `postmaster@` (P5), without a usable password."""
         name = domain_name(question.name)
-        await self._store.add_domain(name, DEFAULT_QUOTA, self._clock.now())
+        keys = await asyncio.to_thread(self._make_keys)
+        await self._store.add_domain(name, DEFAULT_QUOTA, self._identity, keys, self._clock.now())
         return await self.domain(name)
 
     async def domains(self, after: str, limit: int) -> list[models.Domain]:
-        return [_domain(row) for row in await self._store.domains(after, limit)]
+        return [models.domain_of(row) for row in await self._store.domains(after, limit)]
 
     async def domain(self, name: str) -> models.Domain:
-        return _domain(await self._store.domain(domain_name(name)))
+        return models.domain_of(await self._store.domain(domain_name(name)))
 
     async def close_domain(self, name: str) -> models.Domain:
         """Close a domain, step 1 of a removal: no more mail is accepted, and the postmaster's mailbox can be purged."""
@@ -173,16 +189,3 @@ def _quota(limit: int) -> int:
 def _refuse_postmaster(address: str) -> None:
     if address.startswith("postmaster@"):
         raise Conflict(f"{address} always exists and cannot be deleted; it goes with its domain")
-
-
-def _domain(row: Row) -> models.Domain:
-    kind: Any = row["catchall"] if row["catchall"] != "mailbox" or row["catchall_mailbox"] else "bounce"
-    return models.Domain(
-        id=row["id"],
-        name=row["name"],
-        state=row["state"],
-        created_at=row["created_at"],
-        catchall=models.Catchall(kind=kind, mailbox=row["catchall_mailbox"], targets=row["catchall_targets"]),
-        postmaster_id=row["postmaster_id"],
-        mailboxes=row["mailboxes"],
-    )

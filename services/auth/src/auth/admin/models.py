@@ -7,6 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from mailkit.postgres.rows import Row
+
 _LONE = re.compile("[\ud800-\udfff]")
 
 
@@ -36,8 +38,23 @@ class Catchall(BaseModel):
     targets: list[str] | None = Field(default=None, description="addresses, for kind forward")
 
 
+Level = Literal["off", "log", "enforce"]
+
+
+class Identity(BaseModel):
+    """Which addresses mailboxes may use in MAIL FROM and From (docs/decisions/0089).
+
+    `level`: what is done with mail that breaks the rule, in force now; `chosen`: the operator's choice, null for the default.
+    `by`: whether a mailbox may use all addresses of its domain, or only its own and those that forward to it.
+    """
+
+    level: Level
+    chosen: Level | None
+    by: Literal["domain", "mailbox"]
+
+
 class Domain(BaseModel):
-    """A domain. `state` closing: it no longer accepts mail. `mailboxes` includes postmaster's."""
+    """A domain. `state` closing: it no longer accepts mail. `mailboxes` includes postmaster's. `signing`: with DKIM."""
 
     id: UUID
     name: str
@@ -46,6 +63,30 @@ class Domain(BaseModel):
     postmaster_id: UUID | None
     mailboxes: int
     created_at: datetime
+    signing: bool
+    identity: Identity
+
+
+class SetIdentity(_Question):
+    """`level` null: the default, off until the domain signs. A domain that signs is at least at log."""
+
+    level: Level | None = None
+    by: Literal["domain", "mailbox"] | None = Field(default=None, description="null: as it is")
+
+
+class DkimKey(BaseModel):
+    """A key for DKIM. `state` new: not used until its record was seen in the DNS; old: replaced `since` then, kept for 7 days."""
+
+    id: UUID
+    domain: str
+    selector: str
+    algorithm: Literal["rsa-sha256", "ed25519-sha256"]
+    state: Literal["new", "active", "old"]
+    record_name: str = Field(description="name of the TXT record to publish")
+    record: str = Field(description="its text")
+    zone_text: str = Field(description="its text as in a zone file")
+    created_at: datetime
+    since: datetime
 
 
 class NewDomain(_Question):
@@ -135,3 +176,19 @@ class Grant(BaseModel):
     mailbox: str
     granted_at: datetime
     expires_at: datetime
+
+
+def domain_of(row: Row) -> Domain:
+    """Return the record of a row of `accounts.sql`."""
+    kind: Any = row["catchall"] if row["catchall"] != "mailbox" or row["catchall_mailbox"] else "bounce"
+    return Domain(
+        id=row["id"],
+        name=row["name"],
+        state=row["state"],
+        created_at=row["created_at"],
+        catchall=Catchall(kind=kind, mailbox=row["catchall_mailbox"], targets=row["catchall_targets"]),
+        postmaster_id=row["postmaster_id"],
+        mailboxes=row["mailboxes"],
+        signing=row["signing"],
+        identity=Identity(level=row["rule"], chosen=row["identity"], by=row["identity_by"]),
+    )

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
-from auth.storage import events
+from auth.keys import NewKey
+from auth.storage import dkim, events
 from auth.storage.verifiers import Verifier
 from mailkit.errors import Conflict, NotFound
 from mailkit.ids import new_id
@@ -30,11 +31,12 @@ class Accounts:
         async with translated(), self._pool.acquire() as connection, connection.transaction():
             yield connection  # type: ignore[misc]  # the pool's proxy has all of a connection's methods
 
-    async def add_domain(self, name: str, quota: int, now: datetime) -> None:
-        """Add a domain with its postmaster (P5). Raises Conflict."""
+    async def add_domain(self, name: str, quota: int, identity: str, keys: Sequence[NewKey], now: datetime) -> None:
+        """Add a domain with its postmaster (P5) and its DKIM keys. `identity`: its rule once it signs. Raises Conflict."""
         async with self._transaction() as connection:
-            if await connection.fetchval(queries.add_domain, new_id(), name, now) is None:
+            if await connection.fetchval(queries.add_domain, new_id(), name, now, identity) is None:
                 raise Conflict(f"domain {name} is here already")
+            await dkim.add(connection, name, keys, now)
             await connection.execute(queries.add_mailbox, new_id(), f"postmaster@{name}", name, None, quota, now)
             await events.add(connection, "domain_added", name, now)
 
@@ -81,6 +83,16 @@ class Accounts:
                 raise no_domain(name)
             said = " ".join([kind, str(mailbox or ""), *(targets or ())])
             await events.add(connection, "catchall_set", name, self._clock.now(), detail=said)
+
+    async def set_identity(self, name: str, level: str | None, by: str | None) -> None:
+        """Set a domain's rule on sender addresses. Raises NotFound, Conflict (`off` for a domain that signs)."""
+        async with self._transaction() as connection:
+            if await connection.fetchval(queries.set_identity, name, level, by) is not None:
+                said = f"{level or 'default'} {by or ''}".strip()
+                await events.add(connection, "identity_set", name, self._clock.now(), detail=said)
+                return
+        await self.domain(name)
+        raise Conflict(f"{name} signs its mail: the rule is log or enforce")
 
     async def add_mailbox(
         self, address: str, domain: str, hashed: str | None, quota: int, now: datetime, verifier: Verifier | None = None

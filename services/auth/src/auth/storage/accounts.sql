@@ -1,11 +1,11 @@
 -- name: add_domain
-insert into auth.domains (id, name, created_at) values ($1, $2, $3)
+insert into auth.domains (id, name, created_at, identity_signing) values ($1, $2, $3, $4)
     on conflict (name) do nothing
 returning id
 
 -- name: domain
 -- A domain with its catch-all's mailbox and its postmaster.
-select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at,
+select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.signing, d.rule, d.identity, d.identity_by,
        (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
        (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
        (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
@@ -14,7 +14,7 @@ select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at,
 
 -- name: domains
 -- A page of domains above the name $1. Sub-selects and no joins: a join may be planned as a scan of all mailboxes.
-select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at,
+select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.signing, d.rule, d.identity, d.identity_by,
        (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
        (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
        (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
@@ -50,6 +50,11 @@ delete from auth.domains where name = $1
 
 -- name: set_catchall
 update auth.domains set catchall = $2, catchall_mailbox = $3, catchall_targets = $4 where name = $1 and state = 'open'
+returning id
+
+-- name: set_identity
+update auth.domains set identity = $2, identity_by = coalesce($3, identity_by)
+ where name = $1 and not (signing and $2 is not distinct from 'off')
 returning id
 
 -- name: add_mailbox

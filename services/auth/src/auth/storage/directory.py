@@ -57,10 +57,17 @@ class Directory:
         self._foreign: dict[str, float] = {}
 
     async def senders(self, rows: Sequence[SenderRow], now: datetime) -> list[asyncpg.Record]:
-        """Return one record (bad, local, how, mailbox_id, address, domain) per row, in order."""
+        """Return one record (bad, local, how, mailbox_id, address, domain, named_rule, own_rule) per row, in order."""
+        return await self._ask(queries.senders, rows, now)
+
+    async def identities(self, rows: Sequence[SenderRow], now: datetime) -> list[asyncpg.Record]:
+        """Return one record (named_rule, named_by, signing, own_rule, own_address, own_domain, alias) per row, in order."""
+        return await self._ask(queries.identities, rows, now)
+
+    async def _ask(self, statement: str, rows: Sequence[SenderRow], now: datetime) -> list[asyncpg.Record]:
         async with translated():
             found: list[asyncpg.Record] = await self._pool.fetch(
-                queries.senders,
+                statement,
                 range(len(rows)),
                 [row.sender for row in rows],
                 [row.domain for row in rows],

@@ -9,7 +9,8 @@ select q.n,
        case when login.id is not null then 'auth' when r.id is not null then 'grant' end as how,
        coalesce(login.id, r.id) as mailbox_id, coalesce(login.address, r.address) as address,
        coalesce(login.domain, r.domain) as domain,
-       coalesce(own.granted_at, near.granted_at, latest.granted_at) as granted_at
+       coalesce(own.granted_at, near.granted_at, latest.granted_at) as granted_at,
+       d.rule as named_rule, h.rule as own_rule
   from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::uuid[]) as q (n, sender, domain, client, login)
   left join auth.domains d on d.name = q.domain
   left join auth.mailboxes login on login.id = q.login and login.state = 'enabled'
@@ -34,6 +35,7 @@ select q.n,
         order by g.expires_at desc
         limit 1) latest on true
   left join auth.mailboxes r on r.id = coalesce(own.mailbox_id, near.mailbox_id, latest.mailbox_id)
+  left join auth.domains h on h.name = coalesce(login.domain, r.domain)
  order by q.n
 
 -- name: lookup
@@ -62,7 +64,8 @@ returning mailbox_id, used
 -- The sums that `charge` would return.
 select q.mailbox_id, coalesce(u.used, 0) + q.used as used
   from unnest($1::uuid[], $2::bigint[]) as q (mailbox_id, used)
-  left join auth.relay_use u on u.mailbox_id = q.mailbox_id and u.hour = $3
+  left join lateral (
+       select u.used from auth.relay_use u where u.mailbox_id = q.mailbox_id and u.hour = $3 limit 1) u on true
 
 -- name: sessions
 -- Which of these sessions' logins are still valid (decision 15).
@@ -75,3 +78,64 @@ select m.id is not null as good
 -- name: oldest_domain
 -- The domain of a bare `postmaster` if no setting names one.
 select name from auth.domains where state = 'open' order by created_at, id limit 1
+
+-- name: identities
+-- One row per address that a client with a right to relay uses as sender: the rule of the address's domain, that of the
+-- client's (its login's; of grants the least strict, of the latest 100), and whether the address is the client's own, is of
+-- its domain, or forwards to it. Of grants, one of many mailboxes is enough. Each look-up is an index probe but these 100.
+select q.n, d.rule as named_rule, d.identity_by as named_by, coalesce(d.signing, false) as signing,
+       case when login.id is not null then login.rule
+            else (array['off', 'log', 'enforce'])[granted.strictness + 1] end as own_rule,
+       case when login.id is not null then login.address = q.address else own.found is not null end as own_address,
+       case when login.id is not null then login.domain = q.domain else near.found is not null end as own_domain,
+       coalesce(forwarded.found, granted_forward.found, false) as alias
+  from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::uuid[]) as q (n, address, domain, client, login)
+  left join auth.domains d on d.name = q.domain
+  left join lateral (
+       select m.id, m.address, m.domain, (select o.rule from auth.domains o where o.name = m.domain) as rule
+         from auth.mailboxes m where m.id = q.login and m.state = 'enabled'
+        limit 1) login on true
+  left join lateral (
+       select true as found
+         from auth.mailboxes m join auth.grants g on g.address = q.client and g.mailbox_id = m.id
+        where login.id is null and m.address = q.address and m.state = 'enabled'
+          and g.expires_at + interval '0' > $6
+        limit 1) own on true
+  left join lateral (
+       select true as found
+         from (select g.mailbox_id
+                 from auth.grants g
+                where login.id is null and g.address = q.client and g.domain = q.domain and g.expires_at > $6
+                order by g.expires_at desc limit 10) g
+        where exists (select from auth.mailboxes m where m.id = g.mailbox_id and m.state = 'enabled' limit 1)
+        limit 1) near on true
+  left join lateral (
+       select true as found
+         from auth.forwards f cross join lateral unnest(f.targets) as t (address)
+        where f.address = q.address and lower(t.address) = login.address
+        limit 1) forwarded on true
+  left join lateral (
+       select true as found
+         from auth.forwards f cross join lateral unnest(f.targets) as t (address)
+        cross join lateral (
+              select m.id from auth.mailboxes m
+               where login.id is null and m.address = lower(t.address) and m.state = 'enabled'
+               limit 1) m
+        cross join lateral (
+              select from auth.grants g
+               where g.address = q.client and g.mailbox_id = m.id and g.expires_at + interval '0' > $6
+               limit 1) g
+        where f.address = q.address
+        limit 1) granted_forward on true
+  left join lateral (
+       select min(case each.rule when 'off' then 0 when 'log' then 1 else 2 end) as strictness
+         from (select g.mailbox_id
+                 from auth.grants g
+                where login.id is null and g.address = q.client and g.expires_at > $6
+                order by g.expires_at desc limit 100) g
+        cross join lateral (  -- `limit`: one probe each, not a join of whole tables
+              select o.rule
+                from auth.mailboxes m join auth.domains o on o.name = m.domain
+               where m.id = g.mailbox_id and m.state = 'enabled'
+               limit 1) each) granted on true
+ order by q.n

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     ForeignKey,
     Index,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -42,6 +44,25 @@ domains = Table(
     ),
     Column("catchall_targets", ARRAY(Text)),
     time("created_at"),
+    # has an active key for DKIM
+    Column("signing", Boolean, nullable=False, server_default=text("false")),
+    # which sender addresses may be used: the operator's choice; null: `identity_signing` once the domain signs, off before
+    Column("identity", Text),
+    Column("identity_signing", Text, nullable=False, server_default=text("'log'")),
+    Column("identity_by", Text, nullable=False, server_default=text("'domain'")),
+    # the rule in force
+    Column(
+        "rule",
+        Text,
+        Computed(
+            "case when not signing then coalesce(identity, 'off') when identity = 'off' then 'log' "
+            "else coalesce(identity, identity_signing) end",
+            persisted=True,
+        ),
+    ),
+    CheckConstraint("identity in ('off', 'log', 'enforce')", name="domains_identity"),
+    CheckConstraint("identity_signing in ('log', 'enforce')", name="domains_identity_signing"),
+    CheckConstraint("identity_by in ('domain', 'mailbox')", name="domains_identity_by"),
     CheckConstraint("state in ('open', 'closing')", name="domains_state"),
     CheckConstraint("catchall in ('bounce', 'mailbox', 'forward')", name="domains_catchall"),
     CheckConstraint("(catchall = 'forward') = (catchall_targets is not null)", name="domains_catchall_targets"),
@@ -82,6 +103,31 @@ forwards = Table(
     time("created_at"),
     CheckConstraint("cardinality(targets) between 1 and 100", name="forwards_targets"),
     Index("forwards_domain", "domain", "address"),
+)
+
+#: Keys for DKIM (docs/decisions/0088). `new`: not used until its record was seen in the DNS, `check_at`: when to look again;
+#: `active`; `old`: replaced at `since`, kept for seven days.
+dkim_keys = Table(
+    "dkim_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("domain", Text, ForeignKey("auth.domains.name", ondelete="cascade"), nullable=False),
+    Column("selector", Text, nullable=False),
+    Column("algorithm", Text, nullable=False),
+    # PKCS #8; read by the statement that signs only
+    Column("private_key", LargeBinary, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'new'")),
+    time("created_at"),
+    time("since"),
+    time("check_at", nullable=True),
+    UniqueConstraint("domain", "selector", name="dkim_keys_selector"),
+    CheckConstraint("algorithm in ('rsa-sha256', 'ed25519-sha256')", name="dkim_keys_algorithm"),
+    CheckConstraint("state in ('new', 'active', 'old')", name="dkim_keys_state"),
+    CheckConstraint("(state = 'new') = (check_at is not null)", name="dkim_keys_check_at"),
+    Index("dkim_keys_one", "domain", "algorithm", "state", unique=True, postgresql_where=text("state <> 'old'")),
+    Index("dkim_keys_since", "state", "since"),
+    Index("dkim_keys_check", "check_at"),
 )
 
 #: S12: an address or `@domain`, lower case.

@@ -4,9 +4,23 @@ from typing import Annotated
 
 import typer
 
-from postrider.commands.common import Json, Record, auth, confirm, endpoint, fail, gone, mailstore, show, table
+from postrider.commands.common import (
+    Json,
+    Record,
+    auth,
+    confirm,
+    endpoint,
+    fail,
+    gone,
+    mailstore,
+    printable,
+    show,
+    table,
+)
 
 app = typer.Typer(help="Domains we receive mail for.", no_args_is_help=True)
+dkim = typer.Typer(help="Keys with which a domain's mail is signed, and their DNS records.", no_args_is_help=True)
+app.add_typer(dkim, name="dkim")
 catchall = typer.Typer(help="Where mail for unknown names of a domain goes (L1).", no_args_is_help=True)
 
 
@@ -43,6 +57,69 @@ def rm(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")
         mailstore(lambda client: client.purge_mailbox(closed["postmaster_id"]))
     auth(lambda client: gone(client.delete_domain(name)))
     show({"id": closed["id"], "name": closed["name"]}, json, f"{closed['name']} is removed")
+
+
+@app.command("identity")
+def identity(
+    domain: str,
+    level: Annotated[str, typer.Argument(help="off, log, enforce or default")],
+    by: Annotated[str, typer.Option(help="What a mailbox may use: all of its `domain`, or its own `mailbox`.")] = "",
+    json: Json = False,
+) -> None:
+    """Set what is done with mail whose MAIL FROM or From is not the client's own."""
+    if level not in ("off", "log", "enforce", "default"):
+        fail("the level is off, log, enforce or default")
+    if by not in ("", "domain", "mailbox"):
+        fail("--by is domain or mailbox")
+    record = auth(lambda client: client.set_identity(domain, None if level == "default" else level, by or None))
+    found = record["identity"]
+    show(record, json, f"sender addresses of {record['name']}: {found['level']}, by {found['by']}")
+
+
+@dkim.command("show")
+def show_keys(domain: str, json: Json = False) -> None:
+    """Show a domain's keys and the TXT records to publish."""
+    _keys(auth(lambda client: client.dkim_keys(domain)), json)
+
+
+@dkim.command("make")
+def make_keys(domain: str, json: Json = False) -> None:
+    """Make the keys of a domain that has none, and show them. Repeating it changes nothing."""
+    _keys(auth(lambda client: client.make_dkim_keys(domain)), json)
+
+
+@dkim.command("check")
+def check_keys(domain: str, json: Json = False) -> None:
+    """Look for the records of new keys now; mail is signed with those that are published."""
+    _keys(auth(lambda client: client.check_dkim_keys(domain)), json)
+
+
+@dkim.command("rotate")
+def rotate_keys(domain: str, json: Json = False) -> None:
+    """Make successors of the keys in use; each is used once its record is published."""
+    _keys(auth(lambda client: client.rotate_dkim_keys(domain)), json)
+
+
+@dkim.command("rm")
+def remove_keys(
+    domain: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, json: Json = False
+) -> None:
+    """Remove all keys of a domain: its mail is not signed from now on."""
+    confirm(f"Remove the keys of {domain}?", yes)
+    auth(lambda client: client.remove_dkim_keys(domain))
+    show({"name": domain}, json, f"{domain} has no keys")
+
+
+def _keys(rows: list[Record], as_json: bool) -> None:
+    """Print keys, each with its record on one line, as in a zone file."""
+    if as_json:
+        show(rows, True)
+    elif not rows:
+        print("the domain has no keys: `postrider domain dkim make DOMAIN` makes them")
+    else:
+        for row in rows:
+            print(f"; {row['algorithm']}, {row['state']} since {row['since']}")
+            print(printable(f"{row['record_name']}. IN TXT {row['zone_text']}"))
 
 
 @catchall.command("set")

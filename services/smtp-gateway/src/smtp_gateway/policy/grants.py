@@ -5,11 +5,20 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from auth_api.client import AuthClient
-from auth_api.wire import RecipientAnswer, RecipientQuestion, SenderAnswer, SenderQuestion
+from auth_api.wire import (
+    AuthorAnswer,
+    AuthorQuestion,
+    RecipientAnswer,
+    RecipientQuestion,
+    SenderAnswer,
+    SenderQuestion,
+    SignatureAnswer,
+    SignatureQuestion,
+)
 
 
 class WithoutGrants:
-    """Asks auth about senders and recipients; only a login gives a right to relay."""
+    """Asks auth about senders, recipients and From; only a login gives a right to relay."""
 
     def __init__(self, auth: AuthClient) -> None:
         self._auth = auth
@@ -21,3 +30,11 @@ class WithoutGrants:
     async def recipients(self, questions: Sequence[RecipientQuestion]) -> Sequence[RecipientAnswer]:
         """Return auth's answers, one per question. Raises Unavailable."""
         return await self._auth.recipients([structs.replace(each, client_address=None) for each in questions])
+
+    async def authors(self, questions: Sequence[AuthorQuestion]) -> Sequence[AuthorAnswer]:
+        """Return auth's answers, one per question. Raises Unavailable."""
+        return await self._auth.authors([structs.replace(each, client_address=None) for each in questions])
+
+    async def signatures(self, questions: Sequence[SignatureQuestion]) -> Sequence[SignatureAnswer]:
+        """Return auth's answers, one per question. Raises Unavailable."""
+        return await self._auth.signatures([structs.replace(each, client_address=None) for each in questions])

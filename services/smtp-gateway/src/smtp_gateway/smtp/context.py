@@ -10,9 +10,11 @@ from mailkit.net.tarpit import Tarpit
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.journal import Journal
+from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
+from smtp_gateway.sign import Signatures
 from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.sessions import Sessions
 
@@ -24,6 +26,8 @@ class SmtpContext:
     settings: GatewaySettings
     senders: SenderCheck
     recipients: RecipientCheck
+    authors: AuthorCheck
+    signatures: Signatures
     limits: ClientLimits
     acceptor: Acceptor
     logins: LoginClient

@@ -34,6 +34,13 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
     if isinstance(judged, Reply):
         return judged
     body, header = judged
+    added = signatures = b""
+    if transaction.relay is not None:
+        added = context.acceptor.missing(header)
+        signed = await _signed(session, transaction, added, header, body)
+        if isinstance(signed, Reply):
+            return signed
+        signatures = signed
     if transaction.sender_local:
         transaction.sender_target = await _sender_target(session, transaction.mail_from or "")
     origin = session.origin(transaction)
@@ -48,7 +55,7 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
     # shielded: a message read to its end is handed over even if the client disconnects (decision 2)
     work = asyncio.ensure_future(
         context.acceptor.accept(
-            transaction, body, header, clause, session.peer.address, origin, complete=transaction.relay is not None
+            transaction, body, header, clause, session.peer.address, origin, signatures=signatures, added=added
         )
     )
     reply = await asyncio.shield(work)
@@ -83,3 +90,17 @@ async def _sender_target(session: SmtpSession, sender: str) -> SubmissionRecipie
         return None
     first = next((t for t in targets if t.mailbox_id), targets[0])
     return SubmissionRecipient(first.address, sender, first.mailbox_id, first.quota_limit, first.limit_version)
+
+
+async def _signed(
+    session: SmtpSession, transaction: Transaction, added: bytes, header: Header, body: bytes
+) -> bytes | Reply:
+    """Return the DKIM-Signature fields of a client's own mail, or the reply that refuses its From."""
+    client, login = session.peer.address, session.login.mailbox_id if session.login else None
+    context = session.context
+    author = await context.authors.check(header.raw, transaction.mail_from or "", transaction.from_rule, client, login)
+    if not author.allowed:
+        return replies.NOT_YOUR_FROM
+    if not author.signers:
+        return b""
+    return await context.signatures.fields(added, header.raw, body, author.address, author.signers, client, login)

@@ -58,6 +58,7 @@ async def decide(client: Client, argument: str) -> Reply:
             return replies.TOO_MANY_MESSAGES
     transaction.mail_from = path.address.strip()
     transaction.relay = answer.relay
+    transaction.from_rule = answer.from_rule
     transaction.sender_local = answer.domain_local and bool(path.address)
     client.transaction = transaction
     return replies.SENDER_OK

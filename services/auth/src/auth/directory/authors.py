@@ -1,0 +1,69 @@
+"""Answers at the final dot: may the client use this From, and who signs; and the signatures (docs/decisions/0088, 0089)."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+
+from auth import keys, metrics
+from auth.addresses import parse_sender
+from auth.directory.identity import Identities, Use
+from auth.storage.dkim import DkimKeys
+from auth_api.wire import AuthorAnswer, AuthorQuestion, DkimSigner, SignatureAnswer, SignatureQuestion
+from mailkit.errors import BadRequest
+
+#: Octets of the hash of a header (SHA-256).
+DIGEST = 32
+
+
+class Authors:
+    """Answers lists of questions about From, in two statements."""
+
+    def __init__(self, identities: Identities, store: DkimKeys) -> None:
+        self._identities = identities
+        self._store = store
+
+    async def answer(self, items: Sequence[AuthorQuestion]) -> list[AuthorAnswer]:
+        """Return one answer per question, in order. Raises Unavailable."""
+        uses = [Use(item.addresses, item.client_address, item.login_mailbox, item.readable) for item in items]
+        judged = await self._identities.judge(uses, "From")
+        wanted = {each.signing[0] for each in judged if each.signing}
+        signers: defaultdict[str, list[DkimSigner]] = defaultdict(list)
+        if wanted:
+            for row in await self._store.signers(sorted(wanted)):
+                signers[row["domain"]].append(DkimSigner(row["domain"], row["selector"], row["algorithm"]))
+        return [
+            AuthorAnswer(not each.refused, signers[each.signing[0]] if each.signing and item.readable else [])
+            for item, each in zip(items, judged, strict=True)
+        ]
+
+
+class HashSigner:
+    """Signs lists of hashes, each for a client that may use the address. Keys stay here."""
+
+    def __init__(self, identities: Identities, store: DkimKeys) -> None:
+        self._identities = identities
+        self._store = store
+
+    async def answer(self, items: Sequence[SignatureQuestion]) -> list[SignatureAnswer]:
+        """Return one answer per question, in order. Raises Unavailable, BadRequest for what is no hash."""
+        for n, item in enumerate(items):
+            if any(len(each.octets) != DIGEST for each in item.digests):
+                raise BadRequest(f"item {n}: a hash has {DIGEST} octets", items=(n,))
+        uses = [Use([item.address], item.client_address, item.login_mailbox) for item in items]
+        judged = await self._identities.judge(uses, "signature")
+        wanted: list[tuple[str, str]] = []
+        digests: list[bytes] = []
+        for item, each in zip(items, judged, strict=True):
+            domain = parse_sender(item.address).domain if each.signing else ""  # of no key
+            wanted += [(domain, digest.selector) for digest in item.digests]
+            digests += [digest.octets for digest in item.digests]
+        held = await self._store.private_keys(wanted)
+        made = iter(await asyncio.to_thread(_signed, held, digests))
+        return [SignatureAnswer([next(made) for _ in item.digests]) for item in items]
+
+
+def _signed(held: Sequence[bytes | None], digests: Sequence[bytes]) -> list[bytes]:
+    signatures = [keys.sign(key, digest) if key else b"" for key, digest in zip(held, digests, strict=True)]
+    metrics.SIGNATURES.labels("made").inc(sum(map(bool, signatures)))
+    metrics.SIGNATURES.labels("refused").inc(sum(not each for each in signatures))
+    return signatures
