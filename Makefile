@@ -53,8 +53,9 @@ bench-queue: setup ## what a million deferred recipients cost, beside an empty q
 cost: setup ## what the worst input costs everybody else (WRITE=1: into docs/reliability.md, ONLY=name)
 	$(BIN)/python -m tests.cost $(if $(WRITE),--write) $(if $(ONLY),--only "$(ONLY)")
 
-faults: setup ## 60 kills under load: nothing acknowledged is lost
+faults: setup ## 60 kills under load: nothing acknowledged is lost; 1,000 transactions: all are in the trace
 	POSTRIDER_TEST_KILLS=60 $(PYTEST) -q -s --timeout 1800 tests/e2e/test_faults_kills.py
+	POSTRIDER_TEST_TRACED=1000 $(PYTEST) -q --timeout 1800 tests/e2e/test_trace.py
 
 imap-model: setup ## 100,000 random steps of four IMAP clients that resynchronise (STEPS=n, SEED=n)
 	POSTRIDER_TEST_IMAP_STEPS=$(or $(STEPS),100000) POSTRIDER_TEST_IMAP_SEED=$(or $(SEED),1) \

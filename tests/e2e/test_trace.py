@@ -152,7 +152,7 @@ def test_mixed_transactions_are_all_there_in_order_with_rule_and_reply(run: Run,
         assert bounces[ids["bounced"]]["events"][0]["event"] == "accepted"
     deleted = records[accepted[0]["filed"]]["events"][-1]
     assert (deleted["folder"], deleted["protocol"]) == ("INBOX", "imap")
-    kinds = {r["kind"] for r in run.cli("trace", "--account", user.address)}
+    kinds = {r["kind"] for r in run.cli("trace", "--account", user.address, "--limit", "100000")}
     assert {"message", "account"} <= kinds
     who = run.cli_process("trace", "--who", f"id {accepted[0]['bounced']}").stdout
     assert who.count("\n") == 1 and user.address in who
