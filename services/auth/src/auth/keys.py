@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -13,6 +14,8 @@ from mailauth.dkim.keys import Algorithm, PrivateKey
 
 ALGORITHMS: tuple[Algorithm, ...] = ("rsa-sha256", "ed25519-sha256")
 RSA_BITS = 2048
+#: Loaded keys in memory, 10 KB each.
+MOST_LOADED = 1000
 #: Selectors per algorithm: two are enough for rotation, so that a customer publishes four CNAMEs once.
 _SELECTORS: dict[Algorithm, tuple[str, str]] = {
     "rsa-sha256": ("pr-rsa1", "pr-rsa2"),
@@ -55,10 +58,16 @@ def make_all() -> list[NewKey]:
 
 def sign(private_key: bytes, digest: bytes) -> bytes:
     """Return the signature of a header with this SHA-256 `digest` by a key in PKCS #8."""
-    # our own key, made by `make`: checking its numbers each time takes 50 times as long as signing
+    return keys.sign(_loaded(private_key), digest)
+
+
+@lru_cache(maxsize=MOST_LOADED)
+def _loaded(private_key: bytes) -> PrivateKey:
+    """Return a key in PKCS #8, kept in memory: the first signature of a loaded key takes twice as long as the others."""
+    # made by `make`: checking its numbers takes 50 times as long as signing
     loaded = serialization.load_der_private_key(private_key, None, unsafe_skip_rsa_key_validation=True)
     assert isinstance(loaded, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey)
-    return keys.sign(loaded, digest)
+    return loaded
 
 
 def owner(selector: str, domain: str) -> str:
