@@ -20,7 +20,7 @@ from mailkit.testing.postgres import postgres as postgres
 from mailstore_api.client import MailstoreClient
 from mailstore_api.fake import FakeFilings
 from queue_worker.config import QueueSettings
-from queue_worker.couriers import RemoteCourier, RemoteMessage, Report
+from queue_worker.couriers import Relay, RemoteCourier, RemoteMessage, Report
 from queue_worker.models import Outcome, Result
 from queue_worker.service import SESSION, Parts, assemble, web
 from queue_worker_api.admin import QueueAdmin
@@ -50,12 +50,16 @@ class RecordingCourier(RemoteCourier):
     def __init__(self) -> None:
         self.got: list[Received] = []
         self.groups: list[tuple[str, int]] = []
+        self.relays: list[Relay | None] = []
         self.says: Callable[[str], tuple[Outcome, str, str] | None] = lambda address: None
         self.before_dot_hook: Callable[[], None] = lambda: None
         self.after_dot_hook: Callable[[], None] = lambda: None
 
-    async def deliver(self, domain: str, messages: Sequence[RemoteMessage], report: Report) -> None:
+    async def deliver(
+        self, domain: str, messages: Sequence[RemoteMessage], report: Report, relay: Relay | None = None
+    ) -> None:
         self.groups.append((domain, len(messages)))
+        self.relays.append(relay)
         for message in messages:
             taken = []
             for recipient in message.recipients:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from mailstore_api.wire import FilingAnswer, FilingList
-from queue_worker.couriers import RemoteCourier, RemoteMessage, Report
+from queue_worker.couriers import Relay, RemoteCourier, RemoteMessage, Report
 from queue_worker.models import Outcome, Result
 
 
@@ -22,7 +22,9 @@ class Courier(RemoteCourier):
     def __init__(self) -> None:
         return
 
-    async def deliver(self, domain: str, messages: Sequence[RemoteMessage], report: Report) -> None:
+    async def deliver(
+        self, domain: str, messages: Sequence[RemoteMessage], report: Report, relay: Relay | None = None
+    ) -> None:
         for message in messages:
             await message.load_body()
             if await message.before_dot():

@@ -126,6 +126,24 @@ class QueueAdmin(ServiceClient):
             if len(page) < PAGE:
                 return found
 
+    async def list_routes(self) -> list[Record]:
+        """Return all routes: kind (all, destination, sender, account), value, host, port, tls, username, source_address, helo, changed_at."""
+        found: list[Record] = []
+        while True:
+            last = found[-1] if found else {"kind": None, "value": None}
+            page = await self.json("GET", _with("/v1/routes", after_kind=last["kind"], after_value=last["value"]))
+            found += page
+            if len(page) < PAGE:
+                return found
+
+    async def set_route(self, kind: str, value: str | None, **more: Any) -> Record:
+        """Set a route. `more`: host, port, tls (starttls, implicit, opportunistic), username, password, source_address, helo, actor."""
+        return cast(Record, await self.json("PUT", "/v1/routes", {"kind": kind, "value": value, **more}))
+
+    async def delete_route(self, kind: str, value: str | None, **more: Any) -> Record:
+        """Delete a route. Raises NotFound."""
+        return cast(Record, await self.json("POST", "/v1/routes/end", {"kind": kind, "value": value, **more}))
+
     async def pause(self, kind: str, value: str | None, **more: Any) -> Record:
         """Let mail of a destination, of an account or a disabled one (a mailbox's id), or all mail wait."""
         return cast(Record, await self.json("PUT", "/v1/queue/pauses", {"kind": kind, "value": value, **more}))

@@ -12,6 +12,7 @@ from postrider.commands import (
     pauses,
     probing,
     queue,
+    routes,
     routing,
     simulate,
     suppressions,
@@ -36,6 +37,7 @@ app.add_typer(routing.grant, name="grant")
 app.add_typer(queue.app, name="queue")
 for _name, _command in pauses.COMMANDS.items():
     queue.app.command(_name)(_command)
+app.add_typer(routes.app, name="route")
 app.add_typer(suppressions.app, name="suppression")
 app.add_typer(certificates.app, name="certificate")
 app.command("trace")(trace.trace)

@@ -33,11 +33,12 @@ from queue_worker.delivery.filing import LocalDelivery
 from queue_worker.delivery.leases import RENEW_SECONDS, Leases
 from queue_worker.delivery.loop import Delivery
 from queue_worker.delivery.record import Recorder
+from queue_worker.delivery.relays import REFRESH_SECONDS, Relays
 from queue_worker.delivery.suppression import Suppression
 from queue_worker.intake import refusals, submissions
 from queue_worker.intake.group_commit import Intake
 from queue_worker.models import Pair
-from queue_worker.operators import endpoints, simulate, suppressed, top, trace
+from queue_worker.operators import endpoints, routes, simulate, suppressed, top, trace
 from queue_worker.operators import refusals as refusal_records
 from queue_worker.operators.bulk import Bulk
 from queue_worker.storage.actions import Actions
@@ -47,6 +48,7 @@ from queue_worker.storage.outcomes import Outcomes
 from queue_worker.storage.partitions import Partitions
 from queue_worker.storage.records import Records
 from queue_worker.storage.refusals import RefusalRows
+from queue_worker.storage.routes import Routes
 from queue_worker.storage.suppressions import Suppressions
 from queue_worker.storage.trace import Traces
 from queue_worker.storage.upkeep import Upkeep
@@ -75,6 +77,7 @@ class Parts:
     intake: Intake
     collector: Collector
     maintenance: Maintenance
+    relays: Relays
     actions: Actions
     bulk: Bulk
     wake: Callable[[Iterable[Pair], datetime], None]
@@ -105,6 +108,7 @@ def assemble(
     claims, upkeep, actions = Claims(pool, worker), Upkeep(pool), Actions(pool, worker)
     leases = Leases(claims, clock)
     suppressions = Suppressions(pool)
+    relays = Relays(Routes(pool))
     suppression = Suppression(suppressions, settings.suppress_after, timedelta(days=settings.suppress_days))
     recorder = Recorder(
         Outcomes(pool, bodies, worker),
@@ -125,6 +129,7 @@ def assemble(
         recorder,
         remote,
         suppression,
+        relays,
         filer.floor,
         per_domain=settings.remote_concurrency,
     )
@@ -154,6 +159,7 @@ def assemble(
             suppressions,
         ),
         suppression=suppression,
+        relays=relays,
         actions=actions,
         bulk=Bulk(Records(pool), actions, recorder, leases, clock, wake),
         wake=wake,
@@ -172,6 +178,7 @@ def courier(settings: QueueSettings) -> RemoteCourier:
                 deny_networks=settings.remote_deny_networks,
                 own_names=frozenset(settings.own_names),
                 own_listeners=frozenset({(settings.listen_host, settings.smtp_port)}),
+                ca_file=settings.route_ca_file,
             )
         )
     except BadAddress as error:
@@ -193,9 +200,12 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
     app.include_router(top.router(records, parts.clock))
     app.include_router(refusal_records.router(RefusalRows(parts.pool)))
     lifetime, retry_first = settings.queue_lifetime_seconds, settings.retry_first_seconds
+    app.include_router(routes.router(Routes(parts.pool), parts.clock))
     app.include_router(suppressed.router(parts.suppression, parts.clock))
     app.include_router(
-        simulate.router(parts.remote, parts.actions, parts.suppression, parts.clock, lifetime, retry_first)
+        simulate.router(
+            parts.remote, parts.actions, parts.suppression, parts.relays, parts.clock, lifetime, retry_first
+        )
     )
     app.include_router(endpoints.router(records, traces, parts.actions, parts.bulk, parts.clock))
     return app
@@ -208,6 +218,8 @@ async def start(
     if settings.single_machine:
         await parts.leases.take_over()
     life.every(60, clock.sync)
+    await parts.relays.refresh()
+    life.every(REFRESH_SECONDS, parts.relays.refresh)
     await postgres_metrics.report(life, parts.pool)
     life.every(RENEW_SECONDS, parts.leases.renew)
     life.every(settings.body_collect_seconds, parts.collector.collect)

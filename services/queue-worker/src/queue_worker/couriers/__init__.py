@@ -7,6 +7,7 @@ decision 13.
 
 from queue_worker.couriers.models import (
     CourierSettings,
+    Relay,
     RemoteMessage,
     Report,
     Timeouts,
@@ -15,6 +16,7 @@ from queue_worker.couriers.remote import RemoteCourier
 
 __all__ = [
     "CourierSettings",
+    "Relay",
     "RemoteCourier",
     "RemoteMessage",
     "Report",

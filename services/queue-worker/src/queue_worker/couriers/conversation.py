@@ -4,15 +4,16 @@ Replies are queued as they arrive, so that a pipelined group costs one wake-up; 
 """
 
 import asyncio
+import ssl
 from collections import deque
 from typing import cast
 
 from mailkit.net.keepalive import CLIENT_IDLE_SECONDS, keep_alive
 from queue_worker.couriers import trouble
-from queue_worker.couriers.models import CourierSettings
+from queue_worker.couriers.models import CourierSettings, Relay
 from queue_worker.couriers.replies import RemoteReply, ReplyReader
 from queue_worker.couriers.targets import HostAddress
-from queue_worker.couriers.tls_policy import opportunistic, server_name
+from queue_worker.couriers.tls_policy import opportunistic, server_name, verified
 from queue_worker.couriers.trouble import Trouble
 
 #: Octets above which a body is written in pieces of this size, no faster than the host reads.
@@ -29,6 +30,7 @@ class Conversation(asyncio.Protocol):
     def __init__(self, settings: CourierSettings, target: HostAddress) -> None:
         self.target = target
         self.host = target.host
+        self.relay = target.relay or Relay()
         self.times = settings.timeouts
         self.extensions: dict[str, str] = {}
         """EHLO keywords in capitals, with their parameters."""
@@ -70,6 +72,8 @@ class Conversation(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         if (sock := transport.get_extra_info("socket")) is not None:
             keep_alive(sock, CLIENT_IDLE_SECONDS, 0)
+        if (session := transport.get_extra_info("ssl_object")) is not None:
+            self.tls = str(session.version())
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -208,10 +212,23 @@ class Conversation(asyncio.Protocol):
         `tls_failed`: an earlier failure of TLS with this host, raised again if STARTTLS is not offered (S11: no plain text).
         """
         self._owed = 1  # the greeting
+        relay = self.relay
+        secure = self._context() if relay.host and relay.tls == "implicit" else None
         try:
             await asyncio.wait_for(
-                self._loop.create_connection(lambda: self, self.target.address, self._settings.port), self.times.connect
+                self._loop.create_connection(
+                    lambda: self,
+                    self.target.address,
+                    relay.port if relay.host else self._settings.port,
+                    local_addr=(relay.source_address, 0) if relay.source_address else None,
+                    ssl=secure,
+                    server_hostname=self.host if secure else None,
+                ),
+                self.times.connect,
             )
+        except ssl.SSLError as error:
+            self.cut()
+            raise trouble.tls_failed(self.host, str(error)) from None
         except (OSError, TimeoutError) as error:
             self.late = isinstance(error, TimeoutError)
             self.cut()
@@ -224,9 +241,11 @@ class Conversation(asyncio.Protocol):
             if not 200 <= greeting.code < 300:
                 raise trouble.refused_session(self.host, "", greeting)
             await self._hello()
-            if "STARTTLS" in self.extensions:
+            if "STARTTLS" in self.extensions and self.tls is None:
                 await self._start_tls()
                 await self._hello()
+            elif self.relay.verifies and self.tls is None:
+                raise trouble.tls_failed(self.host, "the relay does not offer STARTTLS")
             elif tls_failed is not None:
                 raise tls_failed
         except Lost as error:
@@ -238,17 +257,21 @@ class Conversation(asyncio.Protocol):
             self.cut()
             raise
 
+    def _context(self) -> ssl.SSLContext:
+        return verified(self._settings.ca_file) if self.relay.verifies else opportunistic()
+
     async def _hello(self) -> None:
-        said = f"EHLO {self._settings.helo_name}"
+        name = self.relay.helo or self._settings.helo_name
+        said = f"EHLO {name}"
         reply = await self.command(said, self.times.helo)
         self.extensions = {}
         if 200 <= reply.code < 300:
             for line in reply.lines[1:]:
-                name, _, value = line[4:].partition(" ")
-                self.extensions[name.upper()] = value
+                keyword, _, value = line[4:].partition(" ")
+                self.extensions[keyword.upper()] = value
             return
         if self.tls is None and 500 <= reply.code < 600:  # RFC 5321 3.2: a host that knows HELO only
-            said = f"HELO {self._settings.helo_name}"
+            said = f"HELO {name}"
             reply = await self.command(said, self.times.helo)
             if 200 <= reply.code < 300:
                 return
@@ -270,7 +293,7 @@ class Conversation(asyncio.Protocol):
                 self._loop.start_tls(
                     self._transport,
                     self,
-                    opportunistic(),
+                    self._context(),
                     server_hostname=server_name(self.host),
                     ssl_handshake_timeout=self.times.tls,
                 ),

@@ -47,6 +47,26 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """Where and how a route sends mail (docs/decisions/0083); None: as without the route."""
+
+    host: str | None = None
+    """The smart host; None: the hosts of the domain itself."""
+    port: int = 587
+    tls: str = "starttls"
+    """To the smart host: `starttls` or `implicit`, its name and chain verified; `opportunistic`."""
+    username: str | None = None
+    password: str = field(default="", repr=False)
+    source_address: str | None = None
+    helo: str | None = None
+
+    @property
+    def verifies(self) -> bool:
+        """Whether the smart host's certificate is verified."""
+        return self.host is not None and self.tls != "opportunistic"
+
+
+@dataclass(frozen=True, slots=True)
 class CourierSettings:
     """Settings of the remote courier; taken from the service's settings."""
 
@@ -64,9 +84,13 @@ class CourierSettings:
     """Our own host names: an MX among them is a loop (5.4.6). `helo_name` counts too."""
     own_listeners: frozenset[tuple[str, int]] = frozenset()
     """Addresses and ports our own gateway listens on, as (ip, port)."""
+    ca_file: str = ""
+    """Further authorities for certificates of smart hosts (POSTRIDER_ROUTE_CA_FILE)."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     messages_per_connection: int = 100
     idle_seconds: float = 60.0
     """How long a connection is kept for the next group."""
     idle_connections: int = 200
     """Most connections kept; the oldest is closed first."""
+    relay_conversations: int = 20
+    """Most groups that are sent to one smart host at once."""

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from mailkit.net.dns import Resolver
 from mailkit.process.logs import get_logger
@@ -12,7 +13,8 @@ from queue_worker.couriers.addresses import Addresses
 from queue_worker.couriers.conversation import Conversation
 from queue_worker.couriers.idle_connections import IdleConnections
 from queue_worker.couriers.ledger import Ledger
-from queue_worker.couriers.models import CourierSettings, RemoteMessage, Report
+from queue_worker.couriers.models import CourierSettings, Relay, RemoteMessage, Report
+from queue_worker.couriers.submission import log_in
 from queue_worker.couriers.targets import HostAddress, NoTarget, Targets
 from queue_worker.couriers.transfer import Broken, Transfer
 from queue_worker.couriers.trouble import Busy, Significance, Trouble
@@ -37,16 +39,19 @@ class RemoteCourier:
         self._idle = IdleConnections(settings)
         self._addresses = Addresses()
         self._changes: dict[str, asyncio.Event] = {}
+        self._turns: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._groups: dict[asyncio.Task[None], Ledger] = {}
         self._stopping = False
 
-    async def deliver(self, domain: str, messages: Sequence[RemoteMessage], report: Report) -> None:
-        """Send `messages` to `domain`; `report` gets one result for every recipient before this returns."""
+    async def deliver(
+        self, domain: str, messages: Sequence[RemoteMessage], report: Report, relay: Relay | None = None
+    ) -> None:
+        """Send `messages` to `domain`, by the route `relay`; `report` gets one result for every recipient before this returns."""
         ledger = Ledger(messages, report)
         if self._stopping:
             return ledger.close_returned("the service stops")
         # a task of its own: `stop` can end it without ending the caller
-        group = asyncio.get_running_loop().create_task(self._group(domain, ledger))
+        group = asyncio.get_running_loop().create_task(self._group(domain, ledger, relay))
         self._groups[group] = ledger
         try:
             await asyncio.wait([group])
@@ -63,9 +68,9 @@ class RemoteCourier:
         """The port of remote hosts."""
         return self._settings.port
 
-    async def hosts(self, domain: str) -> list[HostAddress]:
-        """Return the addresses that an attempt on `domain` would try, in this order. Raises NoTarget."""
-        return await self._targets.of(domain)
+    async def hosts(self, domain: str, relay: Relay | None = None) -> list[HostAddress]:
+        """Return the addresses that an attempt on `domain` by the route `relay` would try, in this order. Raises NoTarget."""
+        return await self._targets.of(domain, relay)
 
     async def stop(self, grace: float) -> None:
         """Stop all groups (decision 13).
@@ -88,15 +93,18 @@ class RemoteCourier:
     def _is_stopping(self) -> bool:
         return self._stopping
 
-    async def _group(self, domain: str, ledger: Ledger) -> None:
+    async def _group(self, domain: str, ledger: Ledger, relay: Relay | None) -> None:
         """Deliver one group; at the end no recipient is open, whatever happened."""
         try:
-            worst = await self._try_all(await self._targets.of(domain), ledger)
+            async with self._turn(relay):
+                worst = await self._try_all(await self._targets.of(domain, relay), ledger)
             if not self._stopping:
                 if isinstance(worst, Busy):
                     ledger.close_returned("", trouble.postponed)
                 else:
                     ledger.close_deferred(worst)
+        except Busy:
+            ledger.close_returned("", trouble.postponed)
         except NoTarget as none:
             ending = none
             ledger.close_all(lambda r: Result(r, ending.outcome, ending.status, ending.text, reached=False))
@@ -107,6 +115,23 @@ class RemoteCourier:
             ledger.close_deferred(trouble.local("The message could not be sent because of an error of ours."))
         finally:
             ledger.close_returned("the service stopped before its answer came")
+
+    @asynccontextmanager
+    async def _turn(self, relay: Relay | None) -> AsyncIterator[None]:
+        """Wait for one of the conversations with a smart host, which many domains share. Raises Busy after BUSY_SECONDS."""
+        if relay is None or relay.host is None:
+            yield
+            return
+        turns = self._turns.setdefault((relay.host, relay.port), asyncio.Semaphore(self._settings.relay_conversations))
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                await turns.acquire()
+        except TimeoutError:
+            raise Busy("4.4.1", trouble.NO_CONNECTION) from None
+        try:
+            yield
+        finally:
+            turns.release()
 
     async def _try_all(self, targets: list[HostAddress], ledger: Ledger) -> Trouble:
         """Try host after host until no recipient is open; return the most significant trouble.
@@ -144,6 +169,10 @@ class RemoteCourier:
         talk.times = self._addresses.patience(address, talk.times, began)
         try:
             await talk.open(tls_failed)
+            await log_in(talk)
+        except BaseException:
+            talk.cut()
+            raise
         finally:
             answered = True if talk.answered else False if talk.late else None
             self._addresses.end(address, answered, self._loop_time())

@@ -3,13 +3,13 @@
 import ipaddress
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
 
 from mailkit.mail.address import Networks
 from mailkit.net.dns import MX, NoRecord, NoSuchName, Resolver, TemporaryDnsError
-from queue_worker.couriers.models import CourierSettings
+from queue_worker.couriers.models import CourierSettings, Relay
 from queue_worker.couriers.public import embedded, is_public
 from queue_worker.models import Outcome
 
@@ -20,6 +20,8 @@ class HostAddress:
 
     host: str
     address: str
+    relay: Relay | None = None
+    """The route by which it is reached."""
 
 
 class NoTarget(Exception):
@@ -54,8 +56,33 @@ class Targets:
         self._most = most
         self._may_connect = lru_cache(maxsize=REMEMBERED)(self._is_allowed)
 
-    async def of(self, domain: str) -> list[HostAddress]:
-        """Return the addresses of `domain` in the order they are tried. Raises NoTarget."""
+    async def of(self, domain: str, relay: Relay | None = None) -> list[HostAddress]:
+        """Return the addresses for mail to `domain`, by the route `relay`, in the order they are tried. Raises NoTarget."""
+        if relay is None:
+            return await self._of_domain(domain)
+        found = await self._of_relay(relay, relay.host) if relay.host else await self._of_domain(domain)
+        if relay.source_address:
+            family = ":" in relay.source_address
+            found = [target for target in found if (":" in target.address) is family]
+            if not found:
+                raise NoTarget(
+                    Outcome.deferred, "4.4.4", f"No host has an address for the source {relay.source_address}. (#4.4.4)"
+                )
+        return [replace(target, relay=relay) for target in found]
+
+    async def _of_relay(self, relay: Relay, host: str) -> list[HostAddress]:
+        """Return the addresses of a smart host. That it has none, or is this service itself, is for the operator to repair."""
+        try:
+            found = [HostAddress(host, address) for address in await self._resolver.addresses(host)]
+        except (TemporaryDnsError, NoRecord, NoSuchName):
+            raise NoTarget(Outcome.deferred, "4.4.4", f"The relay {host} has no address right now. (#4.4.4)") from None
+        listeners = self._settings.own_listeners
+        if host in self._own_names or any((target.address, relay.port) in listeners for target in found):
+            raise NoTarget(Outcome.deferred, "4.4.6", f"The relay {host} is this service itself. (#4.4.6)")
+        return self._usable(found, host)
+
+    async def _of_domain(self, domain: str) -> list[HostAddress]:
+        """Return the addresses of `domain`'s own hosts."""
         if domain.startswith("["):
             return self._usable([HostAddress(domain, _LITERAL.sub("", domain[1:-1]))], domain)
         exchangers = await self._exchangers(domain)

@@ -9,6 +9,8 @@ _LEGACY_SERVER_CONNECT = 0x4
 #: The policy in words, for operators.
 OPPORTUNISTIC = "opportunistic: STARTTLS where the host offers it (S6), no plain text if it then fails (S11); names and chains are not verified"
 
+VERIFIED = "required: the smart host's name and chain are verified (docs/decisions/0083)"
+
 
 @functools.cache
 def opportunistic() -> ssl.SSLContext:
@@ -25,6 +27,16 @@ def opportunistic() -> ssl.SSLContext:
         context.set_ciphers("DEFAULT:@SECLEVEL=0")  # SHA-1 signatures, short keys
     except ssl.SSLError:
         context.set_ciphers("DEFAULT")
+    return context
+
+
+@functools.cache
+def verified(ca_file: str) -> ssl.SSLContext:
+    """Return a context that verifies name and chain, with the system's authorities and those in `ca_file`, if given."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file:
+        context.load_verify_locations(ca_file)
     return context
 
 

@@ -6,7 +6,7 @@
 4. A recipient that an earlier attempt may have reached is in doubt, and one with our Delivered-To is a loop, and one to a
    suppressed address is given up: recorded at once.
 5. The rest is grouped by message and divided among conversations, each with a slot.
-6. The courier speaks SMTP; before each final dot `Leases.mark_dot` commits the "dot sent" mark.
+6. The courier speaks SMTP, to the smart host where a route says so (docs/decisions/0083); before each final dot `Leases.mark_dot` commits the "dot sent" mark.
 7. The courier reports one result for each recipient; `Recorder` commits it: delivered, deferred, or given up with its bounce.
 8. The slot and the share are released, and the next pair has its turn.
 """
@@ -23,7 +23,7 @@ from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report as report_error
 from mailkit.rpc.batch import Pace
-from queue_worker.couriers import RemoteCourier, RemoteMessage
+from queue_worker.couriers import Relay, RemoteCourier, RemoteMessage
 from queue_worker.delivery.destinations import split
 from queue_worker.delivery.floor import Floor
 from queue_worker.delivery.in_hand import InHand
@@ -31,6 +31,7 @@ from queue_worker.delivery.leases import LEASE, Leases
 from queue_worker.delivery.outgoing import Bodies, cleaned, messages_of, prefix_of
 from queue_worker.delivery.ready import Ready
 from queue_worker.delivery.record import Recorder
+from queue_worker.delivery.relays import Relays
 from queue_worker.delivery.schedule import TURN_SECONDS
 from queue_worker.delivery.slots import Slot, Slots
 from queue_worker.delivery.suppression import Suppression
@@ -64,6 +65,7 @@ class Delivery:
         recorder: Recorder,
         remote: RemoteCourier,
         suppression: Suppression,
+        relays: Relays,
         local: Floor,
         *,
         per_domain: int,
@@ -73,6 +75,7 @@ class Delivery:
         self._clock = clock
         self._leases = leases
         self._remote = remote
+        self._relays = relays
         self._suppression = suppression
         self._ready = Ready()
         self.walk = Walk(claims, clock, self._ready, local)
@@ -259,7 +262,12 @@ class Delivery:
             )
 
         try:
-            await self._remote.deliver(slot.domain, [remote_message(group) for group in messages], report)
+            by_route: dict[Relay | None, list[RemoteMessage]] = {}
+            for group in messages:
+                relay = self._relays.of(slot.domain, group[0].flow, group[0].mail_from)
+                by_route.setdefault(relay, []).append(remote_message(group))
+            for relay, found in by_route.items():
+                await self._remote.deliver(slot.domain, found, report, relay)
         except Exception as error:
             report_error(error, "converse")
         finally:

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mailkit.process.clock import Clock
 from mailkit.rpc.app import OPERATORS
-from queue_worker.couriers import RemoteCourier
+from queue_worker.couriers import Relay, RemoteCourier
 from queue_worker.couriers.targets import NoTarget
-from queue_worker.couriers.tls_policy import OPPORTUNISTIC
+from queue_worker.couriers.tls_policy import OPPORTUNISTIC, VERIFIED
+from queue_worker.delivery.relays import Relays
 from queue_worker.delivery.schedule import LOCAL_PAUSES, next_attempt
 from queue_worker.delivery.suppression import Suppression
 from queue_worker.intake.enqueue import destination
@@ -77,6 +78,7 @@ def router(
     remote: RemoteCourier,
     actions: Actions,
     suppression: Suppression,
+    relays: Relays,
     clock: Clock,
     lifetime: int,
     retry_first: int,
@@ -98,6 +100,7 @@ def router(
                 domain,
                 addresses,
                 remote,
+                relays.of(domain, flow, request.sender),
                 await suppression.among(flow, addresses, now) if domain else [],
                 [Pause.of(row) for row in await actions.pauses_of(request.account, [domain])],
                 plan(now, expires, retry_first) if domain else filings(now, expires),
@@ -113,6 +116,7 @@ async def _route(
     domain: str,
     addresses: list[str],
     remote: RemoteCourier,
+    relay: Relay | None,
     suppressed: list[str],
     pauses: list[Pause],
     attempts: list[datetime],
@@ -122,7 +126,7 @@ async def _route(
     problem: NoTarget | None = None
     if domain:
         try:
-            hosts = [Host(host=each.host, address=each.address) for each in await remote.hosts(domain)]
+            hosts = [Host(host=each.host, address=each.address) for each in await remote.hosts(domain, relay)]
         except NoTarget as none:
             problem = none
     final = problem is not None and problem.outcome.value == "failed"
@@ -131,8 +135,8 @@ async def _route(
         destination=domain,
         recipients=addresses,
         hosts=hosts,
-        port=remote.port if domain else None,
-        tls=OPPORTUNISTIC if domain else None,
+        port=(relay.port if relay and relay.host else remote.port) if domain else None,
+        tls=(VERIFIED if relay and relay.verifies else OPPORTUNISTIC) if domain else None,
         outcome=problem.outcome.value if problem else None,
         status=problem.status if problem else None,
         reply=problem.text if problem else None,

@@ -169,6 +169,25 @@ suppression = Table(
     Index("suppression_expires", "expires"),
     comment="Addresses that remote hosts refused for good, by the flow whose mail it was",
 )
+
+#: Mail that leaves otherwise than by MX (docs/decisions/0083).
+route = Table(
+    "route",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False, comment="A domain, the id of a mailbox, or empty for all"),
+    Column("host", Text),
+    Column("port", Integer, nullable=False),
+    Column("tls", Text, nullable=False),
+    Column("username", Text),
+    Column("password", Text, nullable=False, comment="Of the smart host; no answer of the API and no view shows it"),
+    Column("source_address", Text),
+    Column("helo", Text),
+    time("changed_at"),
+    PrimaryKeyConstraint("kind", "value", name="route_pkey"),
+    CheckConstraint("kind in ('all', 'destination', 'sender', 'account')", name="route_kind"),
+    comment="Mail that leaves otherwise than by MX, and how",
+)
 #: What triggers on `recipient` note of each statement; a measurement makes one row of all.
 depth_change = Table(
     "depth_change",

@@ -1,0 +1,143 @@
+"""Mail by a smart host: a real SMTP server that takes it only after AUTH over TLS (docs/decisions/0083)."""
+
+import base64
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
+
+from queue_worker.couriers import Relay
+from queue_worker.models import Outcome
+
+PASSWORD = "correct horse"
+
+
+@dataclass
+class SmartHost:
+    """The server, and what it took."""
+
+    relay: Relay
+    ca_file: str
+    address: str
+    controller: Controller
+    taken: list[tuple[Session, Envelope]] = field(default_factory=list)
+
+    async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
+        self.taken.append((session, envelope))
+        return "250 taken"
+
+
+def _allowed(server: Any, session: Any, envelope: Any, mechanism: str, given: LoginPassword) -> AuthResult:
+    right = (given.login, given.password) == (b"anna@here.test", PASSWORD.encode())
+    return AuthResult(success=right, handled=False)
+
+
+@pytest.fixture(params=["starttls", "implicit"])
+def smart(request: pytest.FixtureRequest, outside: Any, tmp_path: Path) -> Iterator[SmartHost]:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("smart.test").configure_cert(context)
+    address = outside.address()
+    with socket.create_server((address, 0)) as probe:
+        port = probe.getsockname()[1]
+    outside.dns.set("smart.test", A=[address])
+    starttls = request.param == "starttls"
+    host = SmartHost(
+        Relay("smart.test", port, request.param, "anna@here.test", PASSWORD, "127.88.0.1", "out.here.test"),
+        str(tmp_path / "ca.pem"),
+        address,
+        None,  # type: ignore[arg-type]
+    )
+    host.controller = Controller(
+        host,
+        hostname=address,
+        port=port,
+        auth_required=True,
+        authenticator=_allowed,
+        auth_require_tls=starttls,
+        **({"tls_context": context, "require_starttls": True} if starttls else {"ssl_context": context}),
+    )
+    host.controller.start()
+    yield host
+    host.controller.stop()
+
+
+async def sent(outside: Any, smart: SmartHost, relay: Relay | None = None, **changes: Any) -> Any:
+    """The result of one message to b@far.test by the smart host."""
+    courier = outside.courier(**{"ca_file": smart.ca_file, **changes})
+    before = len(outside.results)
+    await courier.deliver("far.test", [outside.message("b@far.test")], outside.report, relay or smart.relay)
+    (result,) = outside.results[before:]
+    assert PASSWORD not in result.text and base64.b64encode(PASSWORD.encode()).decode() not in result.text
+    return result
+
+
+async def test_mail_goes_by_the_smart_host_after_auth_over_verified_tls(outside: Any, smart: SmartHost) -> None:
+    result = await sent(outside, smart)
+    assert (result.outcome, result.remote_host, result.tls) == (Outcome.delivered, "smart.test", "TLSv1.3"), result
+    ((session, envelope),) = smart.taken
+    assert envelope.rcpt_tos == ["b@far.test"] and session.authenticated
+    assert (session.peer[0], session.host_name) == ("127.88.0.1", "out.here.test")
+
+
+async def test_what_an_operator_can_repair_defers(outside: Any, smart: SmartHost) -> None:
+    wrong = await sent(outside, smart, replace(smart.relay, password="no"))
+    assert (wrong.outcome, wrong.status) == (Outcome.deferred, "4.7.8") and ">>> AUTH PLAIN" in wrong.text
+    stranger = await sent(outside, smart, ca_file="")
+    assert (stranger.outcome, stranger.status) == (Outcome.deferred, "4.7.5") and "certificate" in stranger.text.lower()
+    outside.dns.set("other.test", A=[smart.address])
+    named = await sent(outside, smart, replace(smart.relay, host="other.test"))
+    assert (named.outcome, named.status) == (Outcome.deferred, "4.7.5")
+    assert smart.taken == []
+
+
+async def test_no_password_goes_where_nothing_is_verified(outside: Any, far: Any) -> None:
+    outside.dns.set("plain.test", A=[far.address])
+    far.behaviour.extensions = ["AUTH PLAIN LOGIN"]
+    for tls in ("starttls", "opportunistic"):
+        relay = Relay("plain.test", far.port, tls, "anna@here.test", PASSWORD)
+        courier = outside.courier()
+        await courier.deliver("far.test", [outside.message("b@far.test")], outside.report, relay)
+        assert (outside.results[-1].outcome, outside.results[-1].status) == (Outcome.deferred, "4.7.5")
+    assert far.messages == []
+
+
+async def test_a_smart_host_that_is_away_or_ourselves_defers_and_few_conversations_begin(outside: Any) -> None:
+    async def result(relay: Relay, **changes: Any) -> Any:
+        courier = outside.courier(**changes)
+        await courier.deliver("far.test", [outside.message("b@far.test")], outside.report, relay)
+        return outside.results[-1].outcome, outside.results[-1].status
+
+    address = outside.address()
+    outside.dns.set("away.test", A=[address])
+    away = Relay("away.test", outside.port)
+    assert await result(away) == (Outcome.deferred, "4.4.1")
+    assert await result(Relay("nowhere.test")) == (Outcome.deferred, "4.4.4")
+    assert await result(away, own_listeners=frozenset({(address, outside.port)})) == (Outcome.deferred, "4.4.6")
+    assert await result(Relay("mx.here.test")) == (Outcome.deferred, "4.4.4")
+    assert await result(away, allow_networks=()) == (Outcome.deferred, "4.4.4")
+    assert await result(away, relay_conversations=0) == (Outcome.postponed, "")
+
+
+async def test_a_source_address_and_a_helo_name_without_a_smart_host(outside: Any, far: Any) -> None:
+    courier = outside.courier()
+    relay = Relay(source_address="127.88.0.2", helo="two.here.test")
+    await courier.deliver("far.test", [outside.message("b@far.test")], outside.report, relay)
+    assert outside.results[-1].outcome is Outcome.delivered and "EHLO two.here.test" in far.commands
+    await courier.deliver("far.test", [outside.message("c@far.test")], outside.report)
+    assert [got.connection for got in far.messages] == [1, 2], "a kept connection serves its own route only"
+    other = Relay(source_address="2001:db8::1")
+    await courier.deliver("far.test", [outside.message("b@far.test")], outside.report, other)
+    assert outside.results[-1].status == "4.4.4"
+
+
+def test_a_password_is_not_in_what_is_printed() -> None:
+    assert PASSWORD not in repr(Relay("smart.test", 587, "starttls", "anna", PASSWORD))

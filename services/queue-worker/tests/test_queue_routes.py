@@ -1,0 +1,90 @@
+"""Routes: which mail they are for, what the API shows of them, and that they are obeyed (docs/decisions/0083)."""
+
+import pytest
+
+from mailkit.errors import BadRequest, NotFound
+from mailkit.ids import new_id
+from queue_worker.couriers import Relay
+from queue_worker.storage import routes
+
+SECRET = "correct horse"
+
+
+async def test_the_first_route_of_destination_account_and_sender_is_obeyed(world, admin):
+    account = new_id()
+    for n, (kind, value) in enumerate(
+        [("all", None), ("sender", "Here.test"), ("account", account.hex), ("destination", "FAR.test")]
+    ):
+        await admin.set_route(kind, value, host=f"Smart{n}.test", username="anna", password=SECRET)
+    worker = world.worker()
+    await worker.relays.refresh()
+    for to, sender, account_id, host in [
+        ("b@far.test", "a@here.test", account, "smart3.test"),
+        ("b@else.test", "a@here.test", account, "smart2.test"),
+        ("b@else.test", "a@Here.test", None, "smart1.test"),
+        ("b@else.test", "a@there.test", new_id(), "smart0.test"),
+        ("b@else.test", "", None, "smart0.test"),
+    ]:
+        world.sink.relays.clear()
+        await world.submit(world.message(to, sender=sender, account=account_id), worker=worker)
+        await world.work(worker)
+        assert world.sink.relays == [Relay(host, 587, "starttls", "anna", SECRET)], to
+    await admin.delete_route("destination", "far.test")
+    await admin.set_route("all", None, helo="out.here.test")
+    await worker.relays.refresh()
+    assert worker.relays.of("far.test", account, "").host == "smart2.test"
+    assert worker.relays.of("far.test", None, "") == Relay(helo="out.here.test")
+
+
+async def test_messages_of_one_destination_go_by_their_own_routes(world, admin):
+    await admin.set_route("sender", "one.test", host="smart.test", tls="opportunistic")
+    worker = world.worker()
+    await worker.relays.refresh()
+    for sender in ("a@one.test", "a@two.test", "b@one.test"):
+        await world.submit(world.message("b@far.test", sender=sender), worker=worker)
+    await world.work(worker)
+    assert len(world.sink.got) == 3 and await world.rows("message") == []
+    assert set(world.sink.relays) == {None, Relay("smart.test", 587, "opportunistic")}
+
+
+async def test_a_password_is_in_no_answer_and_no_log(world, admin, capsys):
+    made = await admin.set_route("all", None, host="smart.test", username="anna", password=SECRET)
+    assert made == (await admin.list_routes())[0] and "password" not in made and made["username"] == "anna"
+    with pytest.raises(BadRequest) as refused:
+        await admin.set_route("all", None, host="smart.test", username="anna", password=SECRET, tls="none")
+    with pytest.raises(BadRequest) as long:
+        await admin.set_route("all", None, host="smart.test", username="anna", password=SECRET * 100)
+    gone = await admin.delete_route("all", None)
+    printed = capsys.readouterr()
+    assert SECRET not in f"{made}{gone}{refused.value}{long.value}{printed.out}{printed.err}"
+    with pytest.raises(NotFound):
+        await admin.delete_route("all", None)
+
+
+WRONG = [
+    ("all", "x.test", {"host": "smart.test"}),
+    ("destination", None, {"host": "smart.test"}),
+    ("account", "anna@here.test", {"host": "smart.test"}),
+    ("all", None, {}),
+    ("all", None, {"host": "smart test"}),
+    ("all", None, {"host": "smart.test", "username": "anna"}),
+    ("all", None, {"helo": "x.test", "username": "anna", "password": SECRET}),
+    ("all", None, {"host": "smart.test", "tls": "opportunistic", "username": "anna", "password": SECRET}),
+    ("all", None, {"host": "smart.test", "username": "anna", "password": "a\0b"}),
+    ("all", None, {"host": "smart.test", "source_address": "here"}),
+]
+
+
+async def test_a_route_that_means_nothing_is_refused(admin):
+    for kind, value, given in WRONG:
+        with pytest.raises(BadRequest):
+            await admin.set_route(kind, value, **given)
+    assert await admin.list_routes() == []
+
+
+async def test_there_are_no_more_routes_than_a_worker_keeps(world, admin, monkeypatch):
+    monkeypatch.setattr(routes, "MOST", 2)
+    for domain in ("a.test", "b.test", "a.test"):
+        await admin.set_route("destination", domain, host="smart.test")
+    with pytest.raises(BadRequest, match="routes already"):
+        await admin.set_route("destination", "c.test", host="smart.test")
