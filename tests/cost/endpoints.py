@@ -42,12 +42,13 @@ def asked(service: str, caller: str, path: str, make: Callable[[Bench, int], Any
 
 
 def operated(service: str, method: str, path: str, make: Callable[[int], Any] = lambda n: None) -> Play:
-    """One JSON question of an operator's; octets go as they are."""
+    """One JSON question of an operator's; octets go as they are. Simulations of the gateway have a token of their own."""
+    caller = "simulate" if service == "smtp-gateway" else "admin"
 
     def play(bench: Bench, n: int) -> bytes:
         content = make(n)
         body = content if isinstance(content, bytes) else b"" if content is None else msgspec.json.encode(content)
-        return bench.http(service, method, path.replace("{long}", NAME), body, caller="admin", json=True)[1]
+        return bench.http(service, method, path.replace("{long}", NAME), body, caller=caller, json=True)[1]
 
     return play
 
@@ -100,6 +101,32 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
         "gateway",
         "POST",
         "/v1/recipients",
+        100,
+        lambda b, n: auth.RecipientList([auth.RecipientQuestion(ADDRESS, ADDRESS, "192.0.2.1", None)] * n),
+    ),
+    (
+        "auth",
+        "gateway",
+        "POST",
+        "/v1/authors",
+        100,
+        lambda b, n: auth.AuthorList([auth.AuthorQuestion([ADDRESS], "192.0.2.1", None)] * n),
+    ),
+    (
+        "auth",
+        "gateway",
+        "POST",
+        "/v1/signatures",
+        100,
+        lambda b, n: auth.SignatureList(
+            [auth.SignatureQuestion(ADDRESS, "192.0.2.1", None, [auth.Digest("a", b"x" * 32)])] * n
+        ),
+    ),
+    (
+        "auth",
+        "gateway",
+        "POST",
+        "/v1/uncharged-recipients",
         100,
         lambda b, n: auth.RecipientList([auth.RecipientQuestion(ADDRESS, ADDRESS, "192.0.2.1", None)] * n),
     ),
@@ -445,6 +472,12 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("auth", "GET", "/v1/domains/{name}", "/v1/domains/{long}", lambda n: None),
     ("auth", "POST", "/v1/domains/{name}/close", "/v1/domains/{long}/close", lambda n: None),
     ("auth", "DELETE", "/v1/domains/{name}", "/v1/domains/{long}", lambda n: None),
+    ("auth", "GET", "/v1/domains/{name}/dkim", "/v1/domains/{long}/dkim", lambda n: None),
+    ("auth", "POST", "/v1/domains/{name}/dkim", "/v1/domains/{long}/dkim", lambda n: None),
+    ("auth", "POST", "/v1/domains/{name}/dkim/check", "/v1/domains/{long}/dkim/check", lambda n: None),
+    ("auth", "POST", "/v1/domains/{name}/dkim/rotate", "/v1/domains/{long}/dkim/rotate", lambda n: None),
+    ("auth", "DELETE", "/v1/domains/{name}/dkim", "/v1/domains/{long}/dkim", lambda n: None),
+    ("auth", "PUT", "/v1/domains/{name}/identity", "/v1/domains/{long}/identity", lambda n: {"identity": "x" * n}),
     (
         "auth",
         "PUT",
@@ -482,6 +515,25 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("auth", "DELETE", "/v1/grants", "/v1/grants?mailbox={long}", lambda n: None),
     ("auth", "DELETE", "/v1/grants/{grant_id}", "/v1/grants/{long}", lambda n: None),
     ("queue-worker", "GET", "/v1/queue", "/v1/queue?limit=10000&recipient={long}", lambda n: None),
+    ("queue-worker", "GET", "/v1/queue/top", "/v1/queue/top?recipient={long}", lambda n: None),
+    ("queue-worker", "GET", "/v1/suppressions", "/v1/suppressions?address={long}", lambda n: None),
+    ("queue-worker", "DELETE", "/v1/suppressions", "/v1/suppressions?address={long}", lambda n: None),
+    (
+        "queue-worker",
+        "POST",
+        "/v1/simulate",
+        "",
+        lambda n: {
+            "recipients": [{"address": f"a{at}@b.test", "mailbox": str(new_id())} for at in range(min(n, 1000))]
+        },
+    ),
+    (
+        "smtp-gateway",
+        "POST",
+        "/v1/simulate",
+        "",
+        lambda n: {"client": "192.0.2.1", "mail_from": "", "recipients": [ADDRESS] * min(n, 100), "header": "a" * n},
+    ),
     ("queue-worker", "GET", "/v1/queue/{queue_id}", "/v1/queue/{long}", lambda n: None),
     ("queue-worker", "GET", "/v1/trace", "/v1/trace?limit=1000&address={long}", lambda n: None),
     ("queue-worker", "GET", "/v1/trace/refusals", "/v1/trace/refusals?limit=500&address={long}", lambda n: None),

@@ -2,18 +2,20 @@
 
 import importlib
 import json
-import pkgutil
 from collections.abc import Iterable, Iterator
+from typing import Any, cast
 from unittest.mock import patch
 
 from fastapi import FastAPI
 from starlette.routing import Route
 
+import pop_imap_frontend.service
+import smtp_gateway.service
 from mailkit.process.lifecycle import Lifecycle
+from smtp_gateway.config import GatewaySettings
 
 #: Services with the module that makes their application, and how.
 _OPENAPI = {"auth": "auth.service", "queue-worker": "queue_worker.service", "mailstore": "mailstore.service"}
-_PLAIN = {"smtp-gateway": "smtp_gateway.service:web", "pop-imap-frontend": "pop_imap_frontend.service:web"}
 
 #: Routes that take no input: why none has a case of its own.
 NO_INPUT = {
@@ -59,8 +61,9 @@ def applications() -> dict[str, FastAPI]:
 
         with patch.object(FastAPI, "openapi", remember):
             json.loads(importlib.import_module(module).openapi())
-    for service, make in _PLAIN.items():
-        made[service] = pkgutil.resolve_name(make)(Lifecycle())
+    absent = cast(Any, None)
+    made["smtp-gateway"] = smtp_gateway.service.web(GatewaySettings(), Lifecycle(), absent)
+    made["pop-imap-frontend"] = pop_imap_frontend.service.web(Lifecycle())
     return made
 
 
