@@ -13,7 +13,7 @@ from queue_worker.operators.simulate import MOST_ATTEMPTS, plan
 HOSTS = [HostAddress("mx1.far.test", "192.0.2.1"), HostAddress("mx2.far.test", "2001:db8::1")]
 
 
-async def hosts(domain: str) -> list[HostAddress]:
+async def hosts(domain: str, relay: object = None) -> list[HostAddress]:
     if domain == "none.test":
         raise NoTarget(Outcome.failed, "5.1.2", "Sorry, I couldn't find any host named none.test. (#5.1.2)")
     return HOSTS

@@ -83,7 +83,7 @@ async def test_a_simulated_route_says_so(world, admin, monkeypatch):
         world.clock.now() + timedelta(days=1),
     )
 
-    async def hosts(domain):
+    async def hosts(domain, relay=None):
         return []
 
     monkeypatch.setattr(world.sink, "hosts", hosts)
