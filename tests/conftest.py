@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mailkit.testing.scratch import scratch
 from tests.support import release
 from tests.support.run import Run, first_state
 from tests.support.template import Template
@@ -24,7 +24,7 @@ def world() -> Iterator[World]:
 
 def _template(session: int) -> Path:
     """The folder of the template of the test session with that process id: not pytest's, which only its owner may enter."""
-    return Path(tempfile.gettempdir()) / f"postrider-template-{session}"
+    return scratch() / f"postrider-template-{session}"
 
 
 @pytest.fixture(scope="session", autouse=True)

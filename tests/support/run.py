@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -95,7 +96,9 @@ class Run:
     def __init__(self, state: Path | None = None, *, python: str = sys.executable, **settings: Any) -> None:
         self.python = python
         self.template = None if state else self.shared
-        self.state = state or Path(tempfile.mkdtemp(prefix="postrider-run-"))
+        self._made = state is None
+        beside = self.shared.beside if self.shared else None
+        self.state = state or Path(tempfile.mkdtemp(prefix="postrider-run-", dir=beside))
         self.state.chmod(0o755)
         self.offset = free_offset()
         self.settings = settings
@@ -190,7 +193,7 @@ class Run:
             yield process, line
 
     def close(self) -> None:
-        """Whatever happened, nothing stays."""
+        """Whatever happened, nothing stays: no process, and no state folder but a given one."""
         if self.process is not None and self.process.poll() is None:
             children = self.processes()
             self.process.terminate()
@@ -202,6 +205,8 @@ class Run:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
         self.process = None
+        if self._made:
+            shutil.rmtree(self.state, ignore_errors=True)
 
     def output(self) -> str:
         return (self.state / "launcher.out").read_text(errors="replace")

@@ -13,11 +13,13 @@ PARTS = ("postgres", "secrets.json", "certificates", "demo.json")
 class Template:
     """A state folder in `folder`, which the workers of a test session share.
 
-    `make`: makes a state in the given folder, by a whole first start and a stop. Called by the first worker that needs it.
+    `beside`: the folder for copies. `make`: makes a state in the given folder, by a whole first start and a stop; called by
+    the first worker that needs it.
     """
 
     def __init__(self, folder: Path, make: Callable[[Path], None]) -> None:
         self._folder = folder
+        self.beside = folder.parent
         self._make = make
 
     def copy_to(self, state: Path) -> None:

@@ -34,6 +34,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from mailkit.testing.scratch import scratch
 from mailkit.testing.speed import patient
 
 T = TypeVar("T")
@@ -135,11 +136,14 @@ async def _migrate(dsn: str, owners: tuple[Owner, ...]) -> None:
 _held: tuple[Databases, IO[str]] | None = None
 
 
-def databases() -> Databases:
-    """Return the `Databases` of this process; the first call starts or joins the session's server."""
+def databases(base: Path | None = None) -> Databases:
+    """Return the `Databases` of this process; the first call starts or joins the session's server.
+
+    `base`: the folder of the server's own; None: the one for temporary files, as measurements need it.
+    """
     global _held
     if _held is None:
-        _held = _external() or _embedded()
+        _held = _external() or _embedded(base or Path(tempfile.gettempdir()))
     return _held[0]
 
 
@@ -157,9 +161,8 @@ def _external() -> tuple[Databases, IO[str]] | None:
     return Databases(url, f"pr_test_{_run_key()}_{os.getpid()}", folder), held
 
 
-def _embedded() -> tuple[Databases, IO[str]]:
+def _embedded(base: Path) -> tuple[Databases, IO[str]]:
     """Join the session's server; the first process starts it. The shared lock keeps it running."""
-    base = Path(tempfile.gettempdir())
     if len(str(base)) > 60:
         base = Path("/tmp")  # the path of a socket has at most 107 octets
     folder = base / f"postrider-test-{_run_key()}"
@@ -227,5 +230,5 @@ def socket_dsn(folder: Path) -> str:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Databases]:
     """Provide the session's Postgres: `postgres.create(...)`, `postgres.database(...)`."""
-    yield databases()
+    yield databases(scratch())
     _leave()
