@@ -24,7 +24,7 @@ async def test_routes_with_their_hosts_policy_pauses_and_times(world, admin, mon
     monkeypatch.setattr(type(world.sink), "port", 25)
     account = str(new_id())
     await admin.pause("destination", "far.test", reason="they asked")
-    far, none, local = await admin.simulate(
+    far, none, local = await admin.simulate_routes(
         account,
         [
             {"address": "b@Far.test", "mailbox": None},
@@ -41,13 +41,13 @@ async def test_routes_with_their_hosts_policy_pauses_and_times(world, admin, mon
     assert (local["kind"], local["hosts"], local["tls"], local["pauses"]) == ("local", [], None, [])
     assert await world.rows("message") == []
     with pytest.raises(BadRequest):
-        await admin.simulate(None, [])
+        await admin.simulate_routes(None, [])
 
 
 async def test_the_plan_is_that_of_a_message_that_is_deferred(world, admin, monkeypatch):
     monkeypatch.setattr(world.sink, "hosts", hosts)
     monkeypatch.setattr(type(world.sink), "port", 25)
-    (route,) = await admin.simulate(None, [{"address": "b@far.test"}])
+    (route,) = await admin.simulate_routes(None, [{"address": "b@far.test"}])
     planned = [datetime.fromisoformat(at) for at in route["attempts"]]
     queue_id = await world.deferred("b@far.test")
     real = [world.clock.now()]

@@ -89,8 +89,8 @@ async def test_a_simulated_route_says_so(world, admin, monkeypatch):
     monkeypatch.setattr(world.sink, "hosts", hosts)
     monkeypatch.setattr(type(world.sink), "port", 25)
     asked = [{"address": "Gone@far.test"}, {"address": "b@far.test"}]
-    assert [route["suppressed"] for route in await admin.simulate(str(ANNA), asked)] == [["Gone@far.test"]]
-    assert [route["suppressed"] for route in await admin.simulate(str(BERT), asked)] == [[]]
+    assert [route["suppressed"] for route in await admin.simulate_routes(str(ANNA), asked)] == [["Gone@far.test"]]
+    assert [route["suppressed"] for route in await admin.simulate_routes(str(BERT), asked)] == [[]]
 
 
 async def test_what_is_no_hard_bounce_is_not_remembered(world, monkeypatch):

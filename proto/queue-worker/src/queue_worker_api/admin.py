@@ -105,7 +105,7 @@ class QueueAdmin(ServiceClient):
         answer = await self.json("DELETE", _with("/v1/suppressions", address=address, account=account))
         return int(answer["removed"])
 
-    async def simulate(
+    async def simulate_routes(
         self, account: str | None, recipients: Sequence[Record], *, client: str | None = None, sender: str = ""
     ) -> list[Record]:
         """Return where a message would go and when it would be tried: one route for each destination.

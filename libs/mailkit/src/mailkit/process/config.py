@@ -80,6 +80,7 @@ KNOWN_NAMES = frozenset(
         "SUPPRESS_AFTER",
         "SUPPRESS_DAYS",
         "RETRY_FIRST_SECONDS",
+        "ROUTE_CA_FILE",
         "POP3_LOGIN_DELAY_SECONDS",
         "POP3_LOGIN_DELAY_PADDING_SECONDS",
         "MAX_HEADER_BYTES",

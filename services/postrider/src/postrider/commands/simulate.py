@@ -55,7 +55,9 @@ def simulate(
     found = common.gateway(lambda gateway: gateway.simulate(case))
     targets = [{"address": each["address"], "mailbox": each["mailbox"]} for each in found["destinations"]]
     found["routes"] = (
-        common.queue(lambda to: to.simulate(found["account"], targets, client=client, sender=str(case["mail_from"])))
+        common.queue(
+            lambda to: to.simulate_routes(found["account"], targets, client=client, sender=str(case["mail_from"]))
+        )
         if targets
         else []
     )

@@ -40,7 +40,7 @@ class RouteRequest(BaseModel):
     account: UUID | None = None
     client: Text | None = None
     """The client's IP address."""
-    sender: str = Field(default="", max_length=1000)
+    sender: Text | Literal[""] = ""
     recipients: Annotated[list[RouteRecipient], Field(min_length=1, max_length=1000)]
 
 
