@@ -66,9 +66,10 @@ def test_a_base_subject_is_its_own(tokens):
     "token", ["[a]", "re:", "[fwd:", "(fwd)", "re[", "fw [a", "[", "] ", "re [a]", "[a] re: ", "re \t"]
 )
 def test_base_subjects_take_linear_time(token):
+    # at 5,000 tokens the caches of a machine with other work count
     for text in (token, token + "]"):
-        assert growth(lambda n, text=text: text * n + "x", base_subject, 5_000) < MOST_GROWTH
-        assert growth(lambda n, text=text: text * n + "]" * n, base_subject, 5_000) < MOST_GROWTH
+        assert growth(lambda n, text=text: text * n + "x", base_subject, 2_000) < MOST_GROWTH
+        assert growth(lambda n, text=text: text * n + "]" * n, base_subject, 2_000) < MOST_GROWTH
 
 
 @pytest.mark.parametrize(

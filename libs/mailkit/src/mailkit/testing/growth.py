@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 Input = TypeVar("Input")
 
-#: Limit of the factor. Linear work doubles; the rest is for sorting and caches (up to 2.9 was seen where more processes ran
-#: than there are cores). Quadratic work grows fourfold.
-MOST_GROWTH = 3.3
+#: Limit of the factor. Linear work doubles; the rest is for sorting and caches (up to 2.7 was seen beside other work). Work of
+#: the order n**1.5 grows by 2.83, quadratic work fourfold.
+MOST_GROWTH = 2.8
 LEAST_ROUNDS, MOST_ROUNDS = 3, 60
 #: Seconds of processor time after which no further round is begun.
 MOST_SECONDS = 5.0
