@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 import subprocess
+import sys
 import time
 import urllib.parse
 import urllib.request
@@ -29,6 +30,9 @@ SERVICES = {
     "pop-imap-frontend": "FRONTEND",
 }
 
+#: The probe as an operator starts it, but with a round every five seconds, so that no minute is without one.
+_PROBE = "from postrider import cli, probe; probe.EVERY = 5.0; cli.main()"
+
 #: Of the second look at the same services, as a cluster's Prometheus has it.
 NAMESPACE = "cluster"
 
@@ -41,17 +45,16 @@ class Prometheus:
     empty_when_new: frozenset[str] = frozenset()
     """Queries of dashboards that returned no series at all before the load."""
 
-    def __init__(self, folder: Path, run: Run) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    def __init__(self, folder: Path, run: Run, probe: str) -> None:
+        self.url = f"http://127.0.0.1:{_free_port()}"
         jobs = []
-        for name, short in SERVICES.items():
-            target = run.env[f"POSTRIDER_{short}_URL"].removeprefix("http://")
+        targets = {name: run.env[f"POSTRIDER_{short}_URL"].removeprefix("http://") for name, short in SERVICES.items()}
+        for name, target in {**targets, "probe": probe}.items():
             # once as on one machine, once with the labels that the chart's PodMonitor brings
             jobs.append({"job_name": name, "static_configs": [{"targets": [target]}]})
             labels = {"namespace": NAMESPACE, "pod": f"{name}-0", "job": name, "instance": f"pod-of-{name}"}
             jobs.append({"job_name": f"{name} in a pod", "static_configs": [{"targets": [target], "labels": labels}]})
-        config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
+        config = {"global": {"scrape_interval": "3s", "scrape_timeout": "3s"}, "scrape_configs": jobs}
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -83,7 +86,8 @@ class Prometheus:
     def up(self) -> bool:
         with contextlib.suppress(OSError):  # not listening yet, or not ready: 503
             urllib.request.urlopen(f"{self.url}/-/ready", timeout=patient(5)).close()
-            return all(len(self.query(each)) == 2 * len(SERVICES) for each in ("up == 1", "postrider_build_info"))
+            wanted = {"up == 1": len(SERVICES) + 1, "postrider_build_info": len(SERVICES)}
+            return all(len(self.query(each)) == 2 * number for each, number in wanted.items())
         return False
 
     def empty(self) -> frozenset[str]:
@@ -111,14 +115,39 @@ def busy_run(world: World) -> Iterator[Run]:
 
 
 @pytest.fixture(scope="session")
-def prometheus(busy_run: Run, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def probe(busy_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A probe of the run; the value is the address of its metrics."""
+    port = _free_port()
+    with (tmp_path_factory.mktemp("probe") / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _PROBE, "probe", "--domain", "probe.test", "--metrics-port", str(port)],
+            env=busy_run.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=end_with_parent(),
+        )
+    yield f"127.0.0.1:{port}"
+    process.terminate()
+    process.wait(patient(20))
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def prometheus(
+    busy_run: Run, world: World, probe: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
     """After it has seen everything that the service does."""
-    made = Prometheus(tmp_path_factory.mktemp("prometheus"), busy_run)
+    made = Prometheus(tmp_path_factory.mktemp("prometheus"), busy_run, probe)
     try:
         wait_for(made.up, 60, "Prometheus scrapes all five")
         wait_for(lambda: made.query("rate(process_cpu_seconds_total[1m])"), 20, "rates are known: two scrapes")
         with contextlib.suppress(AssertionError):  # what stays empty is for its test to say
-            wait_for(lambda: not made.empty(), 5)
+            wait_for(lambda: not made.empty(), 15)
         made.empty_when_new = made.empty()
         with everything(busy_run, world):
             made.loaded = time.time()
