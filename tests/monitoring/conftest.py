@@ -167,6 +167,10 @@ def _has_seen(prometheus: Prometheus) -> bool:
         "sum(postrider_listener_session_seconds_count{listener=~'smtp|imap'}) > 10",
         "sum(postrider_mailstore_changed_messages_total{how='expunged'}) > 3",
         "sum(postrider_postgres_dead_rows) > 0",
-        "min(rate(postrider_postgres_blocks_total{from='cache'}[1m])) > 0",  # seen twice since the load began
+        # seen twice since the load began
+        "min(rate(postrider_postgres_blocks_total{from='cache'}[1m])) > 0",
+        # by both looks at the service
+        "count(sum by (namespace) (rate(postrider_frontend_pop3_commands_total{answer='err'}[1m])) > 0) == 2",
+        "count(sum by (answer, namespace) (rate(postrider_frontend_imap_commands_total{answer=~'NO|BAD'}[1m])) > 0) == 4",
     ]
     return all(prometheus.query(one) for one in wanted)

@@ -128,20 +128,30 @@ def _another_client(run: Run, user: Account) -> None:
 
 
 def _comes_back(run: Run, client: Thunderbird, user: Account) -> None:
-    """Its view of the folder, kept in its profile, becomes equal to a fresh one."""
-    other = imap(run, user)
-    try:
-        fresh = []
-        for line in other.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]:
-            if isinstance(line, tuple):
-                fresh.append(
-                    [line[1].decode().strip().removeprefix("Subject: "), b"\\Seen" in line[0], b"\\Flagged" in line[0]]
-                )
-    finally:
-        other.logout()
+    """Its view of the folder, kept in its profile, becomes equal to a fresh one; then new mail comes without being asked for."""
     client.log_in(user)
     client.run("folder('INBOX').updateFolder(null)")
-    client.wait(f"JSON.stringify({_STATES}) == JSON.stringify(args[0])", "the view is a fresh one's", sorted(fresh))
+    client.wait(f"JSON.stringify({_STATES}) == JSON.stringify(args[0])", "the view is a fresh one's", _fresh(run, user))
+    other = imap(run, user)
+    try:
+        other.append("INBOX", "", "", _message(901))  # type: ignore[arg-type]
+    finally:
+        other.logout()
+    client.wait("message(folder('INBOX'), 'subject 901')", "new mail is announced in IDLE")
+
+
+def _fresh(run: Run, user: Account) -> list[list[object]]:
+    """Subject, \\Seen and \\Flagged of each message of INBOX as a new session has them."""
+    other = imap(run, user)
+    try:
+        fresh: list[list[object]] = []
+        for line in other.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]:
+            if isinstance(line, tuple):
+                subject = line[1].decode().strip().removeprefix("Subject: ")
+                fresh.append([subject, b"\\Seen" in line[0], b"\\Flagged" in line[0]])
+    finally:
+        other.logout()
+    return sorted(fresh)
 
 
 def _count(run: Run, user: Account, name: str, *keys: str) -> int:
