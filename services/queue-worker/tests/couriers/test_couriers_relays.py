@@ -83,6 +83,8 @@ async def sent(outside: Any, smart: SmartHost, relay: Relay | None = None, **cha
 async def test_mail_goes_by_the_smart_host_after_auth_over_verified_tls(outside: Any, smart: SmartHost) -> None:
     result = await sent(outside, smart)
     assert (result.outcome, result.remote_host, result.tls) == (Outcome.delivered, "smart.test", "TLSv1.3"), result
+    address, tls, _, verified = result.connection.split(" ", 3)
+    assert (address, tls, verified) == (smart.address, "TLSv1.3", "verified")
     ((session, envelope),) = smart.taken
     assert envelope.rcpt_tos == ["b@far.test"] and session.authenticated
     assert (session.peer[0], session.host_name) == ("127.88.0.1", "out.here.test")

@@ -37,7 +37,7 @@ class Conversation(asyncio.Protocol):
         self.tls: str | None = None
         """The TLS version; None for plain text."""
         self.facts = f"{target.address} without TLS"
-        """For the trace: the address, the TLS version and cipher, and that the host's name was not verified (S6)."""
+        """For the trace: the address, the TLS version and cipher, and whether the host's name was verified (S6)."""
         self.sent = 0
         """Messages whose final dot was sent on this connection."""
         self.late = False
@@ -73,7 +73,7 @@ class Conversation(asyncio.Protocol):
         if (sock := transport.get_extra_info("socket")) is not None:
             keep_alive(sock, CLIENT_IDLE_SECONDS, 0)
         if (session := transport.get_extra_info("ssl_object")) is not None:
-            self.tls = str(session.version())
+            self._secured(session)
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -307,9 +307,13 @@ class Conversation(asyncio.Protocol):
         self._transport = secure
         self._reader.clear()
         self._deaf = False
+        self._secured(session)
+
+    def _secured(self, session: ssl.SSLObject) -> None:
         self.tls = str(session.version())
         cipher = session.cipher()
-        self.facts = f"{self.target.address} {self.tls} {cipher[0] if cipher else ''} not verified"
+        verified = "verified" if self.relay.verifies else "not verified"
+        self.facts = f"{self.target.address} {self.tls} {cipher[0] if cipher else ''} {verified}"
 
     async def quit(self) -> None:
         """Send QUIT, wait briefly for the reply, and close the connection."""
