@@ -18,7 +18,8 @@ from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.grants import WithoutGrants
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
-from smtp_gateway.simulation import Case, Simulated, Simulator
+from smtp_gateway.simulation.forms import Case, Simulated
+from smtp_gateway.simulation.simulator import Simulator
 from smtp_gateway.smtp.context import SmtpContext
 from tests.support.gateway import Dialogue, Services, context
 

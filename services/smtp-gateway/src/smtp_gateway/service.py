@@ -23,7 +23,6 @@ from mailkit.rpc.batch import Batcher
 from mailkit.rpc.http_server import HttpSide
 from mailstore_api.client import MailstoreClient
 from queue_worker_api.client import QueueClient
-from smtp_gateway import simulation
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.journal import COUNTED_SECONDS, Journal
@@ -34,7 +33,7 @@ from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
 from smtp_gateway.refusals import SEND_SECONDS, RefusalTrace
 from smtp_gateway.sign import Signatures
-from smtp_gateway.simulation import Simulator
+from smtp_gateway.simulation.simulator import Simulator, router
 from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.registry import VERBS
@@ -122,7 +121,7 @@ def web(settings: GatewaySettings, life: Lifecycle, simulator: Simulator) -> App
     """Return the HTTP application: health, metrics, and simulations, which have a token of their own."""
     app = create_app(SERVICE, life, None, Tokens({"simulate": settings.token_simulate_gateway}))
     app.authority.allow("/v1/simulate", "simulate", most=LARGEST_FORM)
-    app.include_router(simulation.router(simulator))
+    app.include_router(router(simulator))
     return app
 
 
