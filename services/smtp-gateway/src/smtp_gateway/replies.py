@@ -68,6 +68,8 @@ BARE_NEWLINE = Reply(550, "5.5.2", "A message's lines end with CR LF; bare CR or
 NO_ROOM = Reply(452, "4.3.1", "Insufficient system storage")
 TRY_LATER = Reply(451, "4.3.0", "Temporary failure, try again later")
 
+TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")
+NO_PROXY_HEADER = Reply(421, "4.7.0", "PROXY header required")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
 TIMEOUT = Reply(421, "4.4.2", "Timeout, closing connection")
 ACCOUNT_CHANGED = Reply(421, "4.7.0", "The account was changed, log in again")

@@ -23,6 +23,7 @@ from mailkit.rpc.batch import Batcher
 from mailkit.rpc.http_server import HttpSide
 from mailstore_api.client import MailstoreClient
 from queue_worker_api.client import QueueClient
+from smtp_gateway import replies
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.journal import COUNTED_SECONDS, Journal
@@ -47,9 +48,7 @@ SERVICE = "smtp-gateway"
 PATIENCE = 9.0
 #: Messages in one list to be signed: each takes auth about a millisecond of a processor.
 SIGNED_AT_ONCE = 32
-_REFUSALS = Refusals(
-    too_many=b"421 4.7.0 Too many connections, try again later\r\n", no_header=b"421 4.7.0 PROXY header required\r\n"
-)
+_REFUSALS = Refusals(too_many=replies.TOO_MANY_CONNECTIONS.render(), no_header=replies.NO_PROXY_HEADER.render())
 
 
 @dataclass(frozen=True)

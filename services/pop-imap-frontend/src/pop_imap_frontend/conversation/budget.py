@@ -86,7 +86,7 @@ class Budget:
         while use.waiting:
             if use.taken + use.waiting[0].amount <= self._limit:
                 request = use.waiting.pop(0)
-            elif sum(each.held for each in use.waiting) == use.taken:  # nobody else will give anything back
+            elif sum(each.held for each in use.waiting) == use.taken:  # all that is taken is held by commands that wait
                 request = use.waiting.pop(max(at for at, each in enumerate(use.waiting) if each.held))
             else:
                 break

@@ -23,7 +23,6 @@ from smtp_gateway.smtp.verbs import auth, data, greeting, mail, rcpt
 from smtp_gateway.transaction import Transaction
 
 _LINE = b"x" * 76 + b"\r\n"
-TOO_MANY = Reply(421, "4.7.0", "Too many connections, try again later")
 
 
 @dataclass
@@ -74,7 +73,10 @@ class Dialogue:
         case, client = self._case, self._client
         excess = self._connections.excess(client.peer.address)
         client.consulted("connections", excess is not None, reason=excess)
-        if not self._said("(connection)", TOO_MANY if excess else Reply(220, "", f"{self._hostname} ESMTP Postrider")):
+        if not self._said(
+            "(connection)",
+            replies.TOO_MANY_CONNECTIONS if excess else Reply(220, "", f"{self._hostname} ESMTP Postrider"),
+        ):
             return False
         name = client_name(case.helo.strip(), strict=client.context.settings.smtp_strict)
         client.helo = name or ""
