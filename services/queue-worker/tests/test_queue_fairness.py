@@ -80,7 +80,7 @@ async def running(world, net) -> AsyncIterator[list[Parts]]:
 
 
 def under_way(workers):
-    return [len(worker.delivery._conversations) for worker in workers]
+    return [len(worker.delivery._conversations.under_way) for worker in workers]
 
 
 async def sent(net, worker, world, address):
@@ -177,10 +177,10 @@ async def test_domains_that_answered_lately_have_conversations_of_their_own(worl
     await until(lambda: len(world.sink.got) == 1)
     many = [world.message(f"x@silent{n}.test", account=new_id()) for n in range(200)]  # as many accounts
     await world.submit(*many, worker=worker)
-    await until(lambda: len(worker.delivery._conversations) == 40)
+    await until(lambda: len(worker.delivery._conversations.under_way) == 40)
     await world.submit(world.message("b@known.test", account=CUSTOMER), worker=worker)
     await until(lambda: len(world.sink.got) == 2)
-    assert len(worker.delivery._conversations) >= 40
+    assert len(worker.delivery._conversations.under_way) >= 40
     never.set()
     await until(lambda: len(world.sink.got) == 202)
     await worker.delivery.stop(1)

@@ -21,7 +21,7 @@ async def claimed_by_the_dead(world, hook):
     dead = world.worker()
     await dead.delivery.walk.step()
     await dead.delivery.turn()
-    for task in list(dead.delivery._conversations):
+    for task in list(dead.delivery._conversations.under_way):
         await die(task)
     setattr(world.sink, hook, lambda: None)
     return dead
@@ -177,7 +177,7 @@ async def test_an_attempt_that_outlives_its_lease_leaves_that_of_the_next_one_al
         world.pass_time(LEASE.total_seconds() + 1 if attempt == 1 else 20)
     ends[0].set()
     async with asyncio.timeout(patient(10)):
-        while len(worker.delivery._conversations) > 1:
+        while len(worker.delivery._conversations.under_way) > 1:
             await asyncio.sleep(0)
     assert len(worker.leases) == 1
     await worker.leases.renew()

@@ -11,9 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from bodystore import BodyStore, body_store
-from mailkit.errors import ConfigError
 from mailkit.ids import new_id
-from mailkit.mail.address import BadAddress
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
 from mailkit.postgres.pool import PLANNER, close, connect
@@ -27,7 +25,8 @@ from mailkit.rpc.authority import Tokens
 from mailkit.rpc.http_server import HttpSide
 from mailstore_api.client import MailstoreClient
 from queue_worker.config import QueueSettings
-from queue_worker.couriers import CourierSettings, RemoteCourier
+from queue_worker.couriers import RemoteCourier
+from queue_worker.couriers.configured import courier
 from queue_worker.couriers.local import LocalCourier
 from queue_worker.delivery.filing import LocalDelivery
 from queue_worker.delivery.leases import RENEW_SECONDS, Leases
@@ -164,25 +163,6 @@ def assemble(
         bulk=Bulk(Records(pool), actions, recorder, leases, clock, wake),
         wake=wake,
     )
-
-
-def courier(settings: QueueSettings) -> RemoteCourier:
-    """Return the courier for addresses of other providers. Raises ConfigError if a network setting is malformed."""
-    try:
-        return RemoteCourier(
-            CourierSettings(
-                helo_name=settings.helo_name,
-                port=settings.remote_smtp_port,
-                dns_servers=settings.dns_servers,
-                allow_networks=settings.remote_allow_networks,
-                deny_networks=settings.remote_deny_networks,
-                own_names=frozenset(settings.own_names),
-                own_listeners=frozenset({(settings.listen_host, settings.smtp_port)}),
-                ca_file=settings.route_ca_file,
-            )
-        )
-    except BadAddress as error:
-        raise ConfigError(f"POSTRIDER_REMOTE_ALLOW_NETWORKS or _DENY_NETWORKS: {error}") from error
 
 
 def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:

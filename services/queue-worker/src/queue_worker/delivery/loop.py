@@ -13,7 +13,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from operator import attrgetter
 from uuid import UUID
@@ -23,12 +23,12 @@ from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report as report_error
 from mailkit.rpc.batch import Pace
-from queue_worker.couriers import Relay, RemoteCourier, RemoteMessage
-from queue_worker.delivery.destinations import split
+from queue_worker.couriers import RemoteCourier
+from queue_worker.delivery.conversations import Conversations
 from queue_worker.delivery.floor import Floor
 from queue_worker.delivery.in_hand import InHand
 from queue_worker.delivery.leases import LEASE, Leases
-from queue_worker.delivery.outgoing import Bodies, cleaned, messages_of, prefix_of
+from queue_worker.delivery.outgoing import messages_of
 from queue_worker.delivery.ready import Ready
 from queue_worker.delivery.record import Recorder
 from queue_worker.delivery.relays import Relays
@@ -46,8 +46,6 @@ DOMAINS = 50
 EACH = 100
 FLOWS = 10
 POLL_SECONDS = 1.0
-#: Outcomes for which nothing was tried at the destination.
-_UNTRIED = frozenset({Outcome.returned, Outcome.postponed})
 _PAIR = attrgetter("flow", "destination")
 _DUE = attrgetter("due")
 _DOUBT = "The remote host may have taken the message: its answer was lost. (#4.4.2)"
@@ -71,18 +69,15 @@ class Delivery:
         per_domain: int,
     ) -> None:
         self._claims = claims
-        self._bodies = bodies
         self._clock = clock
-        self._leases = leases
         self._remote = remote
-        self._relays = relays
         self._suppression = suppression
         self._ready = Ready()
         self.walk = Walk(claims, clock, self._ready, local)
         self._slots = Slots(per_domain)
         self._due = asyncio.Event()
         self._in_hand = InHand(leases, recorder, self._due.set)
-        self._conversations: set[asyncio.Task[None]] = set()
+        self._conversations = Conversations(bodies, leases, remote, relays, self._slots, self._in_hand, self._unblock)
         self._claiming: set[asyncio.Future[None]] = set()
         self._stopping = False
 
@@ -122,7 +117,9 @@ class Delivery:
         """Wait until nothing is under way, for at most `seconds`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        while (tasks := {*self._claiming, *self._conversations, *self._in_hand.recording}) and loop.time() < end:
+        while (
+            tasks := {*self._claiming, *self._conversations.under_way, *self._in_hand.recording}
+        ) and loop.time() < end:
             await asyncio.wait(tasks, timeout=end - loop.time())
 
     async def _wait(self, seconds: float) -> None:
@@ -163,7 +160,7 @@ class Delivery:
                 self._in_hand.unclaimed(pair[0], limit)
                 self._ready.add([pair], start)
             for slot in slots.values():
-                self._release(slot, None)
+                self._conversations.release(slot, None)
             raise
         self._in_hand.hold(claims)
         found = Counter(map(_PAIR, claims))
@@ -190,7 +187,7 @@ class Delivery:
             if not (claim.was_sent or claim.looped or claim in suppressed):
                 by_domain.setdefault(claim.destination, []).append(claim)
         for domain, slot in slots.items():
-            self._begin(slot, messages_of(by_domain.get(domain, [])))
+            self._conversations.begin(slot, messages_of(by_domain.get(domain, [])))
 
     def _reserve(self, slots: dict[str, Slot], flow: UUID, domain: str) -> bool | None:
         """Take a slot for a conversation of `flow` with `domain`; False if not now, None if the domain has none free."""
@@ -204,73 +201,6 @@ class Delivery:
         slots[domain] = slot
         return True
 
-    def _release(self, slot: Slot, reached: bool | None) -> None:
-        self._slots.release(slot, reached)
-        self._unblock(slot.domain)
-
     def _unblock(self, domain: str) -> None:
         self._ready.unblock(domain, self._slots.free(domain, asyncio.get_running_loop().time()))
         self._due.set()
-
-    # -- conversations
-
-    def _begin(self, slot: Slot, messages: list[list[Claim]]) -> None:
-        """Begin conversations for `messages`: the first on `slot`, more while there are free slots."""
-        if not messages:
-            return self._release(slot, None)
-        size = split(len(messages), 1 + self._slots.more(slot, asyncio.get_running_loop().time()))
-        for start in range(0, len(messages), size):
-            if start:
-                slot = self._slots.another(slot)
-            task = asyncio.get_running_loop().create_task(self._converse(slot, messages[start : start + size]))
-            self._conversations.add(task)
-            task.add_done_callback(self._conversations.discard)
-        return None
-
-    async def _converse(self, slot: Slot, messages: list[list[Claim]]) -> None:
-        bodies = Bodies(self._bodies, [group[0] for group in messages])
-        left = {claim for group in messages for claim in group}
-        reached: bool | None = None
-
-        def report(results: Sequence[Result]) -> None:
-            nonlocal reached
-            new = []
-            for result in results:
-                if result.claim in left:  # only the first result of a claim counts
-                    left.remove(result.claim)
-                    new.append(cleaned(result))
-            if not reached and (tried := [result for result in results if result.outcome not in _UNTRIED]):
-                reached = any(result.reached for result in tried)
-                if reached:
-                    self._slots.answered(slot.domain, asyncio.get_running_loop().time())
-                    self._unblock(slot.domain)
-            if new:
-                self._in_hand.record(new)
-
-        def remote_message(group: list[Claim]) -> RemoteMessage:
-            first = group[0]
-            prefix = prefix_of(first)
-            return RemoteMessage(
-                first.message_id,
-                first.mail_from,
-                group,
-                len(prefix) + first.size,
-                first.eight_bit or not prefix.isascii(),
-                first.smtputf8,
-                load_body=lambda: bodies.load(first),
-                before_dot=lambda: self._leases.mark_dot([claim for claim in group if claim in left]),
-            )
-
-        try:
-            by_route: dict[Relay | None, list[RemoteMessage]] = {}
-            for group in messages:
-                relay = self._relays.of(slot.domain, group[0].flow, group[0].mail_from)
-                by_route.setdefault(relay, []).append(remote_message(group))
-            for relay, found in by_route.items():
-                await self._remote.deliver(slot.domain, found, report, relay)
-        except Exception as error:
-            report_error(error, "converse")
-        finally:
-            if left:  # without a result: their leases expire, and the mark says whether they are in doubt
-                self._in_hand.let_go(list(left))
-            self._release(slot, reached)
