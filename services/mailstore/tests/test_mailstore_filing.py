@@ -48,6 +48,44 @@ async def test_a_message_is_filed_once_and_read_with_its_prefix(store, mailbox_i
     assert await store.usage(mailbox_id) == len(PREFIX + message("first"))
 
 
+async def test_a_message_is_filed_into_the_folder_with_its_special_use(store, mailbox_id):
+    await store.deliver(mailbox_id, message("first"))
+    junk = {"folder": "\\Junk", "flags": ["$Junk", "\\Seen"]}
+    body_ids = await store.put(message("second"), message("third"), message("fourth"))
+    items = [
+        store.filing(mailbox_id, body_id, **more) for body_id, more in zip(body_ids, (junk, {}, junk), strict=True)
+    ]
+    assert await store.file(*items) == ["filed"] * 3 and await store.file(*items) == ["already"] * 3
+    inbox, spam = await store.open(mailbox_id), await store.open(mailbox_id, "Junk")
+    assert (uids(inbox.uids), uids(spam.uids)) == ([1, 2], [1, 2])
+    assert (spam.keywords, spam.uidnext, inbox.keywords) == (["$Junk"], 3, [])
+    found = {each.name: (each.messages, each.unseen) for each in (await store.folders(mailbox_id)).values()}
+    assert (found["INBOX"], found["Junk"]) == ((2, 2), (2, 0))
+
+
+async def test_without_such_a_folder_it_is_filed_into_the_inbox(store, mailbox_id):
+    assert await store.file(
+        *(
+            store.filing(mailbox_id, body_id, folder=folder, flags=["$Junk"] if folder else [])
+            for body_id, folder in zip(await store.put(*map(message, "abc")), ("\\All", "", "\\All"), strict=True)
+        )
+    ) == ["filed"] * 3  # fmt: skip
+    inbox = await store.open(mailbox_id)
+    assert (uids(inbox.uids), inbox.keywords) == ([1, 2, 3], ["$Junk"])
+
+
+async def test_a_folder_that_another_session_holds_is_filed_into_later(store, mailbox_id):
+    await store.deliver(mailbox_id, message("first"))
+    (body_id,) = await store.put(message("second"))
+    item = store.filing(mailbox_id, body_id, folder="\\Junk")
+    async with store.pool.acquire() as connection, connection.transaction():
+        await connection.execute("select from mailstore.folder where special_use = '\\Junk' for update")
+        assert await store.file(item) == ["failed"]
+        await store.deliver(mailbox_id, message("third"))
+    assert await store.file(item) == ["filed"]
+    assert uids((await store.open(mailbox_id, "Junk")).uids) == [1]
+
+
 async def test_one_body_to_many_mailboxes_is_one_body(store):
     (body_id,) = await store.put(message())
     mailboxes = [new_id() for _ in range(300)]

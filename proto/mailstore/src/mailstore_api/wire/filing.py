@@ -6,6 +6,9 @@ from uuid import UUID
 from mailkit.rpc.wire import Wire, at_most
 from mailstore_api.wire.common import MOST_BODIES, MOST_ITEMS, VERSION
 
+#: Flags of one filing.
+MOST_FLAGS = 10
+
 
 class RoomQuestion(Wire):
     mailbox_id: UUID
@@ -27,10 +30,12 @@ class RoomAnswers(Wire):
 
 
 class Filing(Wire):
-    """Filing of body `body_id` into INBOX of `mailbox_id`.
+    """Filing of body `body_id` into a folder of `mailbox_id`.
 
     `prefix` has the recipient's own header lines (Return-Path, Delivered-To), with CRLF line ends, to precede the body.
     `received_at` in seconds since the epoch (INTERNALDATE). `exempt`: a bounce, never refused for quota.
+    `folder`: the special use (RFC 6154) of the folder; "", or a use that no folder of the mailbox has, means INBOX.
+    `flags`: those that the message gets, keywords (atoms) among them; as many keywords as the folder has bits for.
     """
 
     queue_id: UUID
@@ -41,6 +46,8 @@ class Filing(Wire):
     quota_limit: int
     limit_version: int
     exempt: bool = False
+    folder: str = ""
+    flags: Annotated[list[str], at_most(MOST_FLAGS)] = []
 
 
 class FilingList(Wire):

@@ -1,4 +1,4 @@
-"""Transactions that file lists into the INBOXes of many mailboxes.
+"""Transactions that file lists into folders of many mailboxes.
 
 A lock delays its own mailbox only (decision 0034): mailboxes that another session has locked are passed over, or waited for
 briefly. The locks are those of all transactions, in the same order (operations.py).
@@ -7,7 +7,9 @@ briefly. The locks are those of all transactions, in the same order (operations.
 from collections.abc import AsyncIterator, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -27,6 +29,8 @@ queries = Queries("mailstore.storage", "filing.sql")
 #: Milliseconds that a filing waits for a mailbox that another session has locked.
 IN_LINE_MS = 200
 
+T = TypeVar("T")
+
 #: Raised where a lock is not granted in time.
 StillLocked = asyncpg.LockNotAvailableError
 
@@ -34,10 +38,28 @@ StillLocked = asyncpg.LockNotAvailableError
 HandOver = tuple[UUID, UUID]
 
 
-class InboxUids(Row):
-    """UIDs of new messages in an INBOX, from `first_uid` on, and their MODSEQ."""
+#: A mailbox, and the special use of one of its folders, "" for the INBOX.
+Place = tuple[UUID, str]
+
+
+@dataclass(slots=True)
+class Target:
+    """A folder into which a list is filed: what is added to it. `keywords` are its own, to which new ones are appended."""
+
+    mailbox_id: UUID
+    folder_id: int
+    keywords: list[str] = field(default_factory=list)
+    had: int = 0
+    new: int = 0
+    unseen: int = 0
+    octets: int = 0
+
+
+class FolderUids(Row):
+    """UIDs of new messages in a folder, from `first_uid` on, and their MODSEQ."""
 
     mailbox_id: UUID = column("mailbox_id")
+    folder_id: int = column("folder_id")
     first_uid: int = column("first_uid")
     modseq: int = column("modseq")
 
@@ -62,17 +84,53 @@ class FilingTransaction:
         rows = await self._connection.fetch(queries.known_filed, *_columns(hand_overs), min(ids), max(ids))
         return {(row["queue_id"], row["mailbox_id"]) for row in rows}
 
-    async def allocate(self, accounts: Sequence[tuple[UUID, Account]]) -> list[InboxUids]:
-        """Allocate UIDs and a MODSEQ in the INBOX of each mailbox, and add what its account has taken."""
+    async def targets(self, places: AbstractSet[Place], *, wait: bool) -> dict[Place, Target | None]:
+        """Lock the folders of `places`, in mailboxes that are locked; None for those that another session has locked.
+
+        A special use that no folder has is the INBOX. `wait`: for each lock as long as the transaction waits for any. Raises
+        StillLocked.
+        """
+        if not places:
+            return {}
+        wanted = sorted(places)
+        rows = await self._connection.fetch(queries.places, *_columns(wanted))
+        of = {(row["mailbox_id"], row["use"]): (row["mailbox_id"], row["folder_id"]) for row in rows}
+        keys = sorted(set(of.values()))
+        columns = [mailbox_id for mailbox_id, _ in keys], [folder_id for _, folder_id in keys]
+        if wait:
+            await self._connection.execute(queries.wait_for_places, *columns)
+        rows = await self._connection.fetch(queries.lock_free_places, *columns)
+        locked = {
+            (row["mailbox_id"], row["folder_id"]): Target(
+                row["mailbox_id"], row["folder_id"], list(row["keywords"]), len(row["keywords"])
+            )
+            for row in rows
+        }
+        return {place: locked.get(of[place]) for place in wanted}
+
+    async def allocate(self, accounts: Sequence[tuple[UUID, Account]], targets: Sequence[Target]) -> list[FolderUids]:
+        """Allocate UIDs and a MODSEQ in each folder of `targets`, and add what the accounts of the mailboxes have taken."""
+        grown = [each for each in targets if len(each.keywords) > each.had]
+        if grown:
+            await self._connection.execute(
+                queries.keep_keywords,
+                [each.mailbox_id for each in grown],
+                [each.folder_id for each in grown],
+                [" ".join(each.keywords) for each in grown],
+            )
         return await self._connection.fetch(
             queries.take_uids_and_usage,
             [mailbox_id for mailbox_id, _ in accounts],
-            [each.new for _, each in accounts],
             [each.added for _, each in accounts],
             [each.quota.limit for _, each in accounts],
             [each.quota.version for _, each in accounts],
             [each.rearmed for _, each in accounts],
-            record_class=InboxUids,
+            [each.mailbox_id for each in targets],
+            [each.folder_id for each in targets],
+            [each.new for each in targets],
+            [each.unseen for each in targets],
+            [each.octets for each in targets],
+            record_class=FolderUids,
         )
 
     async def insert(
@@ -152,5 +210,5 @@ async def _wait_briefly(connection: Connection) -> None:
     await connection.execute(f"set local lock_timeout = '{IN_LINE_MS}ms'")
 
 
-def _columns(hand_overs: Sequence[HandOver]) -> tuple[list[UUID], list[UUID]]:
-    return [queue_id for queue_id, _ in hand_overs], [mailbox_id for _, mailbox_id in hand_overs]
+def _columns(pairs: Sequence[tuple[UUID, T]]) -> tuple[list[UUID], list[T]]:
+    return [first for first, _ in pairs], [second for _, second in pairs]

@@ -6,6 +6,7 @@ A mailbox that another session has locked is skipped, so that mail for other mai
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from bodystore import BodyStore
@@ -19,12 +20,13 @@ from mailkit.rpc.batch import Batcher, send_apart
 from mailstore import metrics
 from mailstore.mime import Rendered
 from mailstore.model.folder_names import INBOX_ID
+from mailstore.model.keywords import TooManyKeywords, mask_of
 from mailstore.model.quota import Account, Charge, Quota
-from mailstore.storage.filing import Filings, FilingTransaction, StillLocked
+from mailstore.storage.filing import Filings, FilingTransaction, StillLocked, Target
 from mailstore.storage.new_messages import moment, new_message
 from mailstore.writing.quota_warning import QuotaWarner
 from mailstore.writing.rendering import render_all
-from mailstore_api.wire import Filing, FilingAnswer
+from mailstore_api.wire import SEEN, Filing, FilingAnswer
 
 log = get_logger()
 
@@ -37,6 +39,15 @@ FLIGHTS = 4
 BUSY = FilingAnswer("failed")
 
 Statuses = list[FilingAnswer]
+
+
+class _Accepted(NamedTuple):
+    """A message that is filed: its size with the prefix, its folder, and the mask of its flags."""
+
+    item: Filing
+    size: int
+    target: Target
+    mask: int
 
 
 class Filer:
@@ -119,13 +130,17 @@ class Filer:
             self._filings.in_line(ids) if in_line else self._filings.free(ids, self._clock.now()) as transaction,
         ):
             alive = await transaction.alive(sharing)
+            places = {(item.mailbox_id, item.folder) for item in items if item.folder or item.flags}
+            places = {place for place in places if place[0] in transaction.mailboxes}
+            targets = await transaction.targets(places, wait=in_line)
             filed = await transaction.filed([(item.queue_id, item.mailbox_id) for item in items])
+            inboxes = {each.mailbox_id: each for each in targets.values() if each and each.folder_id == INBOX_ID}
             accounts = {key: mailbox.account(self._charge) for key, mailbox in transaction.mailboxes.items()}
             answers: list[FilingAnswer | None] = []
-            accepted: list[tuple[Filing, int]] = []
+            accepted: list[_Accepted] = []
             for item in items:
                 mailbox = transaction.mailboxes.get(item.mailbox_id)
-                if mailbox is None:
+                if mailbox is None or ((place := (item.mailbox_id, item.folder)) in targets and not targets[place]):
                     answers.append(None)
                     continue
                 account = accounts[item.mailbox_id]
@@ -142,15 +157,18 @@ class Filer:
                 else:
                     account.take(size)
                     filed.add((item.queue_id, item.mailbox_id))
-                    accepted.append((item, size))
+                    target = targets.get(place) or inboxes.setdefault(
+                        item.mailbox_id, Target(item.mailbox_id, INBOX_ID)
+                    )
+                    accepted.append(_accepted(item, size, target))
                     answers.append(FilingAnswer("filed"))
             if accepted:
                 await _insert(transaction, accepted, views, accounts, self._clock.now())
             for mailbox_id, account in accounts.items():
                 self._warner.see(mailbox_id, account)
-        metrics.FILED_BYTES.inc(sum(size for _, size in accepted))
-        for item, size in accepted:
-            log.info("filed", queue_id=item.queue_id, mailbox_id=item.mailbox_id, size=size)
+        metrics.FILED_BYTES.inc(sum(each.size for each in accepted))
+        for item, size, target, _ in accepted:
+            log.info("filed", queue_id=item.queue_id, mailbox_id=item.mailbox_id, size=size, folder_id=target.folder_id)
         return answers
 
 
@@ -165,9 +183,24 @@ def _answered(item: Filing, answer: FilingAnswer | Exception) -> FilingAnswer:
     return FilingAnswer("failed")
 
 
+def _accepted(item: Filing, size: int, target: Target) -> _Accepted:
+    """Count a message that is filed towards its folder. A keyword for which the folder has no bit left is not set."""
+    mask = 0
+    for flag in item.flags:
+        try:
+            target.keywords, bit = mask_of(target.keywords, [flag])
+        except TooManyKeywords:
+            continue
+        mask |= bit
+    target.new += 1
+    target.unseen += not mask & SEEN
+    target.octets += size
+    return _Accepted(item, size, target, mask)
+
+
 async def _insert(
     transaction: FilingTransaction,
-    accepted: list[tuple[Filing, int]],
+    accepted: list[_Accepted],
     views: dict[UUID, Rendered],
     accounts: dict[UUID, Account],
     now: datetime,
@@ -176,33 +209,36 @@ async def _insert(
 
     INTERNALDATE is never in the future, though the clock of a queue-worker may be ahead (RFC 3501 2.3.3: when received).
     """
-    ids = sorted({item.mailbox_id for item, _ in accepted})
-    given = await transaction.allocate([(mailbox_id, accounts[mailbox_id]) for mailbox_id in ids])
-    uids = {each.mailbox_id: each.first_uid for each in given}
-    modseqs = {each.mailbox_id: each.modseq for each in given}
+    ids = sorted({each.item.mailbox_id for each in accepted})
+    targets = {(each.target.mailbox_id, each.target.folder_id): each.target for each in accepted}
+    given = await transaction.allocate(
+        [(mailbox_id, accounts[mailbox_id]) for mailbox_id in ids], [targets[key] for key in sorted(targets)]
+    )
+    uids = {(each.mailbox_id, each.folder_id): each.first_uid for each in given}
+    modseqs = {(each.mailbox_id, each.folder_id): each.modseq for each in given}
     new = []
-    for item, size in accepted:
-        mailbox_id = item.mailbox_id
-        uid = uids[mailbox_id]
-        uids[mailbox_id] = uid + 1
+    for item, size, target, mask in accepted:
+        key = target.mailbox_id, target.folder_id
+        uid = uids[key]
+        uids[key] = uid + 1
         date = min(moment(item.received_at), now)
         new.append(
             new_message(
-                mailbox_id,
-                INBOX_ID,
+                target.mailbox_id,
+                target.folder_id,
                 uid,
                 item.body_id,
                 item.prefix,
                 size,
-                0,
-                modseqs[mailbox_id],
+                mask,
+                modseqs[key],
                 date,
                 views[item.body_id],
                 now,
             )
         )
-    hand_overs = [(item.queue_id, item.mailbox_id) for item, _ in accepted]
-    await transaction.insert(new, hand_overs, [item.body_id for item, _ in accepted], now)
+    hand_overs = [(each.item.queue_id, each.item.mailbox_id) for each in accepted]
+    await transaction.insert(new, hand_overs, [each.item.body_id for each in accepted], now)
     transaction.notify(ids)
 
 
