@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from msgspec import structs
-from passlib.hash import des_crypt, md5_crypt
+from passlib.hash import bcrypt, des_crypt, md5_crypt, sha256_crypt, sha512_crypt
 
 from auth_api import wire
-from mailkit.errors import Unavailable
+from mailkit.errors import BadRequest, Unavailable
 from mailkit.ids import new_id
 
 
@@ -82,7 +82,15 @@ async def test_an_address_made_again_does_not_know_the_old_password(auth):
 
 
 @pytest.mark.parametrize(
-    "legacy", [md5_crypt.hash("correct horse"), des_crypt.hash("correct horse")], ids=["md5", "des"]
+    "legacy",
+    [
+        md5_crypt.hash("correct horse"),
+        des_crypt.hash("correct horse"),
+        sha256_crypt.using(rounds=5000).hash("correct horse"),
+        sha512_crypt.using(rounds=5000).hash("correct horse"),
+        bcrypt.using(rounds=4, ident="2y").hash("correct horse"),
+    ],
+    ids=["md5", "des", "sha256", "sha512", "bcrypt"],
 )
 async def test_a_vpopmail_hash_is_verified_once_and_replaced(auth, legacy):
     await auth.admin.add_domain("site.com")
@@ -93,6 +101,39 @@ async def test_a_vpopmail_hash_is_verified_once_and_replaced(auth, legacy):
     assert stored.startswith("$argon2id$")
     assert (await auth.login("a@site.com")).outcome == "ok"
     assert (await auth.login("a@site.com", "wrong")).outcome == "refused"
+
+
+async def test_a_hash_replaces_a_password_and_ends_its_sessions(auth):
+    await auth.make("a@site.com", "old")
+    record = await auth.admin.set_password("a@site.com", password_hash=md5_crypt.hash("correct horse"))
+    assert record["credential_version"] == 2
+    assert (await auth.login("a@site.com", "old")).outcome == "refused"
+    assert (await auth.login("a@site.com")).outcome == "ok"
+
+
+@pytest.mark.parametrize(
+    "costly",
+    [
+        "$6$rounds=999999999$saltstring$" + "x" * 86,
+        "$5$rounds=999999999$saltstring$" + "x" * 43,
+        "$2y$31$" + "x" * 53,
+        "$argon2id$v=19$m=4194304,t=10,p=1$c29tZXNhbHQ$" + "x" * 43,
+        "$argon2id$",
+        "!",
+        "",
+        "*",
+        "plain",
+    ],
+)
+async def test_a_hash_that_costs_seconds_or_is_none_is_refused(auth, costly):
+    await auth.make("a@site.com")
+    with pytest.raises(BadRequest, match="password_hash"):
+        await auth.admin.set_password("a@site.com", password_hash=costly)
+    with pytest.raises(BadRequest, match="which password"):
+        await auth.admin.set_password("a@site.com")
+    with pytest.raises(BadRequest, match="exclude"):
+        await auth.admin.set_password("a@site.com", "x", password_hash=costly)
+    assert (await auth.login("a@site.com")).outcome == "ok"
 
 
 async def test_p4_one_pop3_login_a_minute_and_a_refused_one_does_not_restart_it(auth):

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from passlib.hash import md5_crypt
 
 from mailkit.testing.dns import FakeDns
 from mailkit.testing.speed import patient
@@ -80,6 +81,12 @@ def test_a_mailbox_from_its_first_to_its_last_day(service: Run, domain: str) -> 
                 return False
 
     assert logs_in("first password")
+    hashed = md5_crypt.hash("from vpopmail")
+    service.cli("mailbox", "passwd", address, "--password-hash", text=f"{hashed}\n")
+    wait_for(lambda: logs_in("from vpopmail"), 5)
+    second = service.cli("mailbox", "add", f"hash@{domain}", "--password-hash", text=f"{hashed}\n")
+    assert second["has_password"]
+    assert "no kind known" in refused(service, "mailbox", "passwd", address, "--password-hash", text="plain\n")
     service.cli("mailbox", "passwd", address, "--password-stdin", text=" spaces stay \r\n")
     wait_for(lambda: logs_in(" spaces stay "), 5)
     assert not logs_in("first password")

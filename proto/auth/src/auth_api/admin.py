@@ -111,9 +111,13 @@ class AuthAdmin(ServiceClient):
         content |= {name: value for name, value in given.items() if value is not None}
         return await self._record("POST", _at("mailboxes"), content)
 
-    async def set_password(self, address: str, password: str) -> Record:
-        """Set a password; the mailbox's grants end at once and its open sessions within seconds."""
-        return await self._record("PUT", _at("mailboxes", address, "password"), {"password": password})
+    async def set_password(
+        self, address: str, password: str | None = None, *, password_hash: str | None = None
+    ) -> Record:
+        """Set a password, or its crypt hash; the mailbox's grants end at once and its open sessions within seconds."""
+        given = {"password": password, "password_hash": password_hash}
+        content = {name: value for name, value in given.items() if value is not None}
+        return await self._record("PUT", _at("mailboxes", address, "password"), content)
 
     async def set_quota(self, address: str, quota_limit: int) -> Record:
         """Set the quota in bytes, 25 MB to 2 GB (P2)."""

@@ -86,13 +86,7 @@ class AccountRules:
         except BadAddress as error:
             raise BadRequest(str(error)) from error
         quota = _quota(DEFAULT_QUOTA if question.quota_limit is None else question.quota_limit)
-        hashed = verifier = None
-        if question.password is not None:
-            hashed, verifier = await self._hash(own.key, question.password.get_secret_value())
-        elif question.password_hash is not None:
-            hashed = question.password_hash.get_secret_value()
-            if not self._passwords.known(hashed):
-                raise BadRequest("password_hash is of no kind known here ($1$, $5$, $6$, bcrypt, DES, SSHA or argon2)")
+        hashed, verifier = await self._credentials(own.key, question)
         await self._store.add_mailbox(own.key, own.domain, hashed, quota, self._clock.now(), verifier)
         return await self.mailbox(own.key)
 
@@ -111,7 +105,9 @@ class AccountRules:
         """Set a password, at once: the mailbox's grants end, its open sessions end within seconds (decisions 9, 15)."""
         key = _address(address).key
         await self._store.mailbox(key)  # first: an unknown mailbox must not cost a hash
-        hashed, verifier = await self._hash(key, question.password.get_secret_value())
+        hashed, verifier = await self._credentials(key, question)
+        if hashed is None:
+            raise BadRequest("say which password: password or password_hash")
         await self._store.set_password(key, hashed, verifier, self._clock.now())
         return await self.mailbox(key)
 
@@ -142,6 +138,21 @@ class AccountRules:
         if not await self._store.delete_mailbox(key):
             await self._store.mailbox(key)
             raise Conflict(f"{key} is enabled; disable it and purge its mail first (`postrider mailbox rm {key}` does)")
+
+    async def _credentials(
+        self, address: str, question: models.NewMailbox | models.SetPassword
+    ) -> tuple[str | None, Verifier | None]:
+        """Return the hash to store, None if no password is given, and the verifier, None for a hash: its password is unknown."""
+        if question.password_hash is None:
+            given = question.password
+            return (None, None) if given is None else await self._hash(address, given.get_secret_value())
+        if question.password is not None:
+            raise BadRequest("password and password_hash exclude each other")
+        hashed = question.password_hash.get_secret_value()
+        if not self._passwords.known(hashed):
+            kinds = "$1$, $5$, $6$, bcrypt, DES, SSHA or argon2"
+            raise BadRequest(f"password_hash is of no kind known here ({kinds}), or a check would take seconds")
+        return hashed, None
 
     async def _hash(self, address: str, password: str) -> tuple[str, Verifier | None]:
         if not password or len(password.encode()) > LONGEST_PASSWORD or any(ord(char) < 32 for char in password):

@@ -126,7 +126,10 @@ class NewMailbox(_Question):
 
 
 class SetPassword(_Question):
-    password: SecretStr
+    """Either `password` or `password_hash`."""
+
+    password: SecretStr | None = None
+    password_hash: SecretStr | None = Field(default=None, description="a crypt hash from vpopmail, or argon2")
 
 
 class SetQuota(_Question):

@@ -20,6 +20,12 @@ T = TypeVar("T")
 #: Longest password, in bytes: longer ones would only cost work.
 LONGEST_PASSWORD = 1024
 
+#: Limits of the cost that an operator's hash may ask for, so that the logins of one mailbox do not keep the threads busy:
+#: rounds by kind (bcrypt: their logarithm), KiB times passes of argon2, and its lanes.
+MOST_ROUNDS = {"sha512_crypt": 1_000_000, "sha256_crypt": 1_000_000, "bcrypt": 13}
+MOST_ARGON2 = 1024 * 1024
+MOST_LANES = 16
+
 
 class Hasher(Protocol):
     """The interface of argon2-cffi; tests count its calls."""
@@ -61,8 +67,15 @@ class Passwords:
         return self._hasher.hash(_prepared(password))
 
     def known(self, stored: str) -> bool:
-        """Return whether passwords can be checked against this hash."""
-        return stored.startswith("$argon2") or self._legacy.identify(stored) is not None
+        """Return whether passwords can be checked against this hash, in well below a second."""
+        with contextlib.suppress(ValueError, TypeError, argon2.exceptions.InvalidHashError):
+            if stored.startswith("$argon2"):
+                asked = argon2.extract_parameters(stored)
+                return asked.memory_cost * asked.time_cost <= MOST_ARGON2 and asked.parallelism <= MOST_LANES
+            handler = self._legacy.handler(self._legacy.identify(stored, required=True))
+            rounds = getattr(handler.from_string(stored), "rounds", 0)
+            return bool(rounds <= MOST_ROUNDS.get(handler.name, 0))
+        return False
 
     def check(self, stored: str | None, password: str) -> Checked:
         """Check `password` against the hash `stored`; None for an account without a usable password, or no account."""

@@ -9,6 +9,7 @@ from postrider.commands.common import (
     auth,
     confirm,
     endpoint,
+    fail,
     gone,
     mailstore,
     parse_size,
@@ -22,19 +23,26 @@ from postrider.commands.progress import actor
 app = typer.Typer(help="Mailboxes: addresses that can log in.", no_args_is_help=True)
 
 Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+Hash = Annotated[
+    bool,
+    typer.Option(
+        "--password-hash", help="Read its crypt hash from standard input: $1$, $5$, $6$, bcrypt, DES or argon2."
+    ),
+]
 
 
 @app.command("add")
 def add(
     address: str,
     password_stdin: Stdin = False,
+    password_hash: Hash = False,
     quota: Annotated[str, typer.Option(help="25MB to 2GB.")] = "",
     json: Json = False,
 ) -> None:
     """Add a mailbox."""
     limit = parse_size(quota) if quota else None
-    password = read_password(password_stdin)
-    record = auth(lambda client: client.add_mailbox(address, password=password, quota_limit=limit))
+    password = _password(password_stdin, password_hash)
+    record = auth(lambda client: client.add_mailbox(address, quota_limit=limit, **password))
     show(record, json, f"{record['address']} is added, with a quota of {record['quota_limit'] // 1024 // 1024} MB")
 
 
@@ -84,10 +92,17 @@ def rm(
 
 
 @app.command("passwd")
-def passwd(address: str, password_stdin: Stdin = False, json: Json = False) -> None:
+def passwd(address: str, password_stdin: Stdin = False, password_hash: Hash = False, json: Json = False) -> None:
     """Set a password; the mailbox's grants end at once, its sessions within seconds."""
-    password = read_password(password_stdin)
-    show(auth(lambda client: client.set_password(address, password)), json, f"the password of {address} is set")
+    password = _password(password_stdin, password_hash)
+    show(auth(lambda client: client.set_password(address, **password)), json, f"the password of {address} is set")
+
+
+def _password(from_stdin: bool, is_hash: bool) -> dict[str, str]:
+    """Read a password or its hash, and return it as the clients' argument."""
+    if from_stdin and is_hash:
+        fail("--password-stdin and --password-hash exclude each other", 2)
+    return {"password_hash" if is_hash else "password": read_password(from_stdin or is_hash)}
 
 
 @app.command("quota")
