@@ -1,4 +1,4 @@
-"""One SMTP connection to a remote host: greeting, EHLO, STARTTLS, and commands with their replies in order (RFC 5321).
+"""One SMTP connection to a remote host: commands with their replies in order (RFC 5321), in plain text and in TLS.
 
 Replies are queued as they arrive, so that a pipelined group costs one wake-up; one timer, seldom reset, serves all waits.
 """
@@ -9,12 +9,9 @@ from collections import deque
 from typing import cast
 
 from mailkit.net.keepalive import CLIENT_IDLE_SECONDS, keep_alive
-from queue_worker.couriers import trouble
-from queue_worker.couriers.models import CourierSettings, Relay
+from queue_worker.couriers.models import Relay, Timeouts
 from queue_worker.couriers.replies import RemoteReply, ReplyReader
 from queue_worker.couriers.targets import HostAddress
-from queue_worker.couriers.tls_policy import opportunistic, server_name, verified
-from queue_worker.couriers.trouble import Trouble
 
 #: Octets above which a body is written in pieces of this size, no faster than the host reads.
 BLOCK = 256 * 1024
@@ -25,13 +22,13 @@ class Lost(Exception):
 
 
 class Conversation(asyncio.Protocol):
-    """One connection. `open` it, then `command`, or `write` and await each `reply`; `quit` or `cut` ends it."""
+    """One connection. `opening.open_connection`, then `command`, or `write` and await each `reply`; `quit` or `cut` ends it."""
 
-    def __init__(self, settings: CourierSettings, target: HostAddress) -> None:
+    def __init__(self, times: Timeouts, target: HostAddress) -> None:
         self.target = target
         self.host = target.host
         self.relay = target.relay or Relay()
-        self.times = settings.timeouts
+        self.times = times
         self.extensions: dict[str, str] = {}
         """EHLO keywords in capitals, with their parameters."""
         self.tls: str | None = None
@@ -51,7 +48,6 @@ class Conversation(asyncio.Protocol):
         self.unsolicited: RemoteReply | None = None
         """The reply that ended the connection: an unsolicited one, such as an early refusal, or a 421."""
         self.why = ""
-        self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._reader = ReplyReader()
@@ -90,6 +86,7 @@ class Conversation(asyncio.Protocol):
             self.answered = True
             self._replies.append(reply)
             if self._secures:
+                self._secures = False
                 self._deaf = True  # RFC 3207 6: plain text received after the 220 is not trusted
                 self._reader.clear()
                 if self._transport is not None:
@@ -204,106 +201,27 @@ class Conversation(asyncio.Protocol):
             self.late = True
             self.end("it did not answer in time")
 
-    # -- beginning and end
+    # -- TLS and end
 
-    async def open(self, tls_failed: Trouble | None = None) -> None:
-        """Connect, exchange greetings, and switch to TLS if it is offered (S6). Raises Trouble.
+    def expect(self, replies: int) -> None:
+        """Expect `replies` replies that no command asks for: the greeting."""
+        self._owed = replies
 
-        `tls_failed`: an earlier failure of TLS with this host, raised again if STARTTLS is not offered (S11: no plain text).
-        """
-        self._owed = 1  # the greeting
-        relay = self.relay
-        secure = self._context() if relay.host and relay.tls == "implicit" else None
-        try:
-            await asyncio.wait_for(
-                self._loop.create_connection(
-                    lambda: self,
-                    self.target.address,
-                    relay.port if relay.host else self._settings.port,
-                    local_addr=(relay.source_address, 0) if relay.source_address else None,
-                    ssl=secure,
-                    server_hostname=self.host if secure else None,
-                ),
-                self.times.connect,
-            )
-        except ssl.SSLError as error:
-            self.cut()
-            raise trouble.tls_failed(self.host, str(error)) from None
-        except (OSError, TimeoutError) as error:
-            self.late = isinstance(error, TimeoutError)
-            self.cut()
-            raise trouble.no_connection() from None
-        except BaseException:
-            self.cut()
-            raise
-        try:
-            greeting = await self.reply(self.times.greeting)
-            if not 200 <= greeting.code < 300:
-                raise trouble.refused_session(self.host, "", greeting)
-            await self._hello()
-            if "STARTTLS" in self.extensions and self.tls is None:
-                await self._start_tls()
-                await self._hello()
-            elif self.relay.verifies and self.tls is None:
-                raise trouble.tls_failed(self.host, "the relay does not offer STARTTLS")
-            elif tls_failed is not None:
-                raise tls_failed
-        except Lost as error:
-            self.cut()
-            if self.unsolicited is not None:
-                raise trouble.refused_session(self.host, "", self.unsolicited) from None
-            raise (trouble.lost if self.answered else trouble.silent)(self.host, str(error)) from None
-        except BaseException:
-            self.cut()
-            raise
-
-    def _context(self) -> ssl.SSLContext:
-        return verified(self._settings.ca_file) if self.relay.verifies else opportunistic()
-
-    async def _hello(self) -> None:
-        name = self.relay.helo or self._settings.helo_name
-        said = f"EHLO {name}"
-        reply = await self.command(said, self.times.helo)
-        self.extensions = {}
-        if 200 <= reply.code < 300:
-            for line in reply.lines[1:]:
-                keyword, _, value = line[4:].partition(" ")
-                self.extensions[keyword.upper()] = value
-            return
-        if self.tls is None and 500 <= reply.code < 600:  # RFC 5321 3.2: a host that knows HELO only
-            said = f"HELO {name}"
-            reply = await self.command(said, self.times.helo)
-            if 200 <= reply.code < 300:
-                return
-        raise trouble.refused_session(self.host, said, reply)
-
-    async def _start_tls(self) -> None:
+    def last_in_plain_text(self) -> None:
+        """Read nothing after the next reply: it is the answer to STARTTLS, and TLS follows (RFC 3207 6)."""
         self._secures = True
-        try:
-            reply = await self.command("STARTTLS", self.times.helo)
-        except Lost as error:
-            raise trouble.tls_failed(self.host, str(error)) from None
-        self._secures = False
-        if reply.code != 220:
-            raise trouble.tls_failed(self.host, reply.text, reply)
+
+    async def secure(self, context: ssl.SSLContext, name: str | None) -> None:
+        """Start TLS after the 220; `name` is sent as SNI. Raises Lost, OSError, EOFError, TimeoutError, and uvloop's RuntimeError."""
         if self._transport is None or not self.alive:  # it closed the connection right after its 220
-            raise trouble.tls_failed(self.host, self.why)
-        try:
-            secure = await asyncio.wait_for(
-                self._loop.start_tls(
-                    self._transport,
-                    self,
-                    self._context(),
-                    server_hostname=server_name(self.host),
-                    ssl_handshake_timeout=self.times.tls,
-                ),
-                self.times.tls + 1,
+            raise Lost(self.why)
+        async with asyncio.timeout(self.times.tls + 1):
+            secure = await self._loop.start_tls(
+                self._transport, self, context, server_hostname=name, ssl_handshake_timeout=self.times.tls
             )
-        except (OSError, EOFError, TimeoutError, RuntimeError) as error:  # uvloop: RuntimeError for a closed handle
-            raise trouble.tls_failed(self.host, str(error) or type(error).__name__) from None
         session = secure.get_extra_info("ssl_object") if secure is not None else None
         if secure is None or session is None:  # uvloop's other results for a connection closed meanwhile
-            raise trouble.tls_failed(self.host, "the host closed the connection")
+            raise Lost("the host closed the connection")
         self._transport = secure
         self._reader.clear()
         self._deaf = False

@@ -14,6 +14,7 @@ from queue_worker.couriers.conversation import Conversation
 from queue_worker.couriers.idle_connections import IdleConnections
 from queue_worker.couriers.ledger import Ledger
 from queue_worker.couriers.models import CourierSettings, Relay, RemoteMessage, Report
+from queue_worker.couriers.opening import open_connection
 from queue_worker.couriers.submission import log_in
 from queue_worker.couriers.targets import HostAddress, NoTarget, Targets
 from queue_worker.couriers.transfer import Broken, Transfer
@@ -168,7 +169,7 @@ class RemoteCourier:
         began = self._loop_time()
         talk.times = self._addresses.patience(address, talk.times, began)
         try:
-            await talk.open(tls_failed)
+            await open_connection(talk, self._settings, tls_failed)
             await log_in(talk)
         except BaseException:
             talk.cut()
@@ -198,7 +199,7 @@ class RemoteCourier:
             if not work:
                 break
             kept = self._idle.take(target, tls_failed is not None)
-            talk = kept or Conversation(self._settings, target)
+            talk = kept or Conversation(self._settings.timeouts, target)
             settled = ledger.settled
             try:
                 if kept is None:

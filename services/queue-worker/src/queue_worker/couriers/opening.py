@@ -1,0 +1,96 @@
+"""The opening of an SMTP connection: connect, greeting, EHLO, STARTTLS (RFC 5321 3.1, 3.2; RFC 3207)."""
+
+import asyncio
+import ssl
+
+from queue_worker.couriers import trouble
+from queue_worker.couriers.conversation import Conversation, Lost
+from queue_worker.couriers.models import CourierSettings
+from queue_worker.couriers.tls_policy import opportunistic, server_name, verified
+from queue_worker.couriers.trouble import Trouble
+
+
+async def open_connection(talk: Conversation, settings: CourierSettings, tls_failed: Trouble | None = None) -> None:
+    """Connect `talk`, exchange greetings, and switch to TLS if it is offered (S6). Raises Trouble, with `talk` cut.
+
+    `tls_failed`: an earlier failure of TLS with this host, raised again if STARTTLS is not offered (S11: no plain text).
+    """
+    try:
+        await _connect(talk, settings)
+        greeting = await talk.reply(talk.times.greeting)
+        if not 200 <= greeting.code < 300:
+            raise trouble.refused_session(talk.host, "", greeting)
+        await _hello(talk, settings)
+        if "STARTTLS" in talk.extensions and talk.tls is None:
+            await _start_tls(talk, settings)
+            await _hello(talk, settings)
+        elif talk.relay.verifies and talk.tls is None:
+            raise trouble.tls_failed(talk.host, "the relay does not offer STARTTLS")
+        elif tls_failed is not None:
+            raise tls_failed
+    except Lost as error:
+        talk.cut()
+        if talk.unsolicited is not None:
+            raise trouble.refused_session(talk.host, "", talk.unsolicited) from None
+        raise (trouble.lost if talk.answered else trouble.silent)(talk.host, str(error)) from None
+    except BaseException:
+        talk.cut()
+        raise
+
+
+async def _connect(talk: Conversation, settings: CourierSettings) -> None:
+    """Connect to the address of `talk`, from the source address of its route, with TLS where that begins with it."""
+    relay, target = talk.relay, talk.target
+    talk.expect(1)  # the greeting
+    secure = _context(talk, settings) if relay.host and relay.tls == "implicit" else None
+    try:
+        async with asyncio.timeout(talk.times.connect):
+            await asyncio.get_running_loop().create_connection(
+                lambda: talk,
+                target.address,
+                relay.port if relay.host else settings.port,
+                local_addr=(relay.source_address, 0) if relay.source_address else None,
+                ssl=secure,
+                server_hostname=talk.host if secure else None,
+            )
+    except ssl.SSLError as error:
+        raise trouble.tls_failed(talk.host, str(error)) from None
+    except (OSError, TimeoutError) as error:
+        talk.late = isinstance(error, TimeoutError)
+        raise trouble.no_connection() from None
+
+
+def _context(talk: Conversation, settings: CourierSettings) -> ssl.SSLContext:
+    return verified(settings.ca_file) if talk.relay.verifies else opportunistic()
+
+
+async def _hello(talk: Conversation, settings: CourierSettings) -> None:
+    name = talk.relay.helo or settings.helo_name
+    said = f"EHLO {name}"
+    reply = await talk.command(said, talk.times.helo)
+    talk.extensions = {}
+    if 200 <= reply.code < 300:
+        for line in reply.lines[1:]:
+            keyword, _, value = line[4:].partition(" ")
+            talk.extensions[keyword.upper()] = value
+        return
+    if talk.tls is None and 500 <= reply.code < 600:  # RFC 5321 3.2: a host that knows HELO only
+        said = f"HELO {name}"
+        reply = await talk.command(said, talk.times.helo)
+        if 200 <= reply.code < 300:
+            return
+    raise trouble.refused_session(talk.host, said, reply)
+
+
+async def _start_tls(talk: Conversation, settings: CourierSettings) -> None:
+    talk.last_in_plain_text()
+    try:
+        reply = await talk.command("STARTTLS", talk.times.helo)
+    except Lost as error:
+        raise trouble.tls_failed(talk.host, str(error)) from None
+    if reply.code != 220:
+        raise trouble.tls_failed(talk.host, reply.text, reply)
+    try:
+        await talk.secure(_context(talk, settings), server_name(talk.host))
+    except (OSError, EOFError, TimeoutError, RuntimeError, Lost) as error:  # uvloop: RuntimeError for a closed handle
+        raise trouble.tls_failed(talk.host, str(error) or type(error).__name__) from None
