@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 import idna
 
-Kind = Literal["A", "AAAA", "MX", "PTR", "TXT"]
+Kind = Literal["A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TXT"]
 
 #: Limits of a domain name (RFC 1035 2.3.4), in octets of its text without the dot at the end.
 LONGEST_NAME, LONGEST_LABEL = 253, 63
@@ -19,8 +19,8 @@ class DnsTrouble(Exception):
 class Answer:
     """The records of one question.
 
-    `records`: addresses as text, names without the dot at the end (MX: in any order), or the octets of TXT records with the
-    strings of each joined. `exists`: False after NXDOMAIN.
+    `records`: addresses as text, names without the dot at the end (MX: in any order; "" in a null MX), SRV records as
+    "priority weight port target", or the octets of TXT records with the strings of each joined. `exists`: False after NXDOMAIN.
     """
 
     records: tuple[str | bytes, ...] = ()
@@ -28,7 +28,7 @@ class Answer:
 
 
 class Dns(Protocol):
-    """A resolver, which follows CNAMEs. It is asked one question at a time and cancelled when its answer is too late."""
+    """A resolver, which follows CNAMEs unless they are asked for. It is asked one question at a time and cancelled when its answer is too late."""
 
     async def ask(self, name: str, kind: Kind) -> Answer:
         """Return the records of `name`. Raises DnsTrouble.

@@ -1,0 +1,51 @@
+"""The hosts that mail leaves from: HELO name, address and PTR record agree, as large receivers require (RFC 5321 4.1.4)."""
+
+import asyncio
+import ipaddress
+
+from mailauth.advice.asking import Asking
+from mailauth.advice.mail_hosts import is_private
+from mailauth.advice.models import Advice, ExpectedRecord
+from mailauth.dns import DnsTrouble, names
+
+#: Addresses of one host that are looked at.
+MOST_ADDRESSES = 8
+
+
+async def sources(host: str, dns: Asking) -> list[Advice]:
+    """Advise on one HELO name: its addresses, then the PTR record of each."""
+    wanted = ExpectedRecord("source", host, "A", "the address that its mail leaves from")
+    try:
+        addresses = await dns.addresses(host)
+    except DnsTrouble as error:
+        return [wanted.unknown(str(error))]
+    if not addresses:
+        sentence = f"The HELO name {host} has no address, and receivers refuse its mail: publish an A record with the address that its mail leaves from."
+        return [wanted.judged([], [sentence])]
+    private = [each for each in addresses if is_private(each)]
+    problems = [
+        f"The HELO name {host} has the private address {each}: publish the public address that its mail leaves from."
+        for each in private[:1]
+    ]
+    of_host = wanted.judged(addresses, problems)
+    public = [each for each in addresses if each not in private][:MOST_ADDRESSES]
+    return [of_host, *await asyncio.gather(*(_pointer(each, host, dns) for each in public))]
+
+
+async def _pointer(address: str, host: str, dns: Asking) -> Advice:
+    wanted = ExpectedRecord("source", ipaddress.ip_address(address).reverse_pointer, "PTR", f"{host}.")
+    repair = f"have the owner of the network set the PTR record of {address} to {host}"
+    try:
+        found = [each.lower() for each in names(await dns.ask(wanted.name, "PTR"))]
+        if not found:
+            return wanted.judged([], [f"{address} has no PTR record, and large receivers refuse its mail: {repair}."])
+        if host in found:
+            return wanted.judged(found)
+        back = await dns.addresses(found[0])
+    except DnsTrouble as error:
+        return wanted.unknown(str(error))
+    but = "" if address in back else ", which does not have this address"
+    return wanted.judged(
+        found,
+        [f"The PTR record of {address} is {found[0]}{but}, and HELO says {host}: {repair}, or change the HELO name."],
+    )

@@ -1,0 +1,311 @@
+"""Advice about a domain's zone: what is right is silent, and each of the broken zones below has its sentence (decision 99)."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from mailauth.advice.asking import MOST_QUESTIONS
+from mailauth.advice.models import Advice, Key, MailService
+from mailauth.advice.report import advise, verdict
+from mailauth.dkim import keys
+from mailauth.dns import Answer, Kind
+from mailauth.testing import Zones
+
+D, HOST = "shop.test", "ns0.host.test"
+SERVICE = MailService((HOST, "mx2.host.test"), (HOST,))
+RECORD = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+OTHER = "v=DKIM1; k=ed25519; p=O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik="
+KEY = Key("pr-ed1", "ed25519-sha256", RECORD, active=True)
+KEY_NAME = f"pr-ed1._domainkey.{D}"
+Change = Callable[[dict[str, dict[str, list[str]]]], None]
+
+
+def right_zone() -> dict[str, dict[str, list[str]]]:
+    zone: dict[str, dict[str, list[str]]] = {
+        D: {"MX": [HOST], "TXT": ["hello", f"v=spf1 a:{HOST} -all"]},
+        HOST: {"A": ["198.51.100.7"], "AAAA": ["2001:db8::7"]},
+        "7.100.51.198.in-addr.arpa": {"PTR": [f"{HOST}."]},
+        "7." + "0." * 23 + "8.b.d.0.1.0.0.2.ip6.arpa": {"PTR": [HOST]},
+        KEY_NAME: {"TXT": [RECORD]},
+        f"_dmarc.{D}": {"TXT": [f"v=DMARC1; p=quarantine; rua=mailto:dmarc@{D}"]},
+        f"_mta-sts.{D}": {"TXT": ["v=STSv1; id=2026"]},
+        f"mta-sts.{D}": {"A": ["198.51.100.80"]},
+        f"_smtp._tls.{D}": {"TXT": [f"v=TLSRPTv1; rua=mailto:tls@{D}"]},
+    }
+    for label in ("smtp", "pop3", "imap"):
+        zone[f"{label}.{D}"] = {"CNAME": [HOST]}
+    ports = {"submission": 587, "submissions": 465, "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995}
+    for name, port in ports.items():
+        zone[f"_{name}._tcp.{D}"] = {"SRV": [f"0 1 {port} {HOST}."]}
+    return zone
+
+
+def report(
+    resolver: Zones, service: MailService = SERVICE, held: tuple[Key, ...] = (KEY,), seconds: float = 8.0
+) -> list[Advice]:
+    return asyncio.run(advise(D, service, held, resolver, now=0.0, seconds=seconds))
+
+
+def put(name: str, kind: str, *values: str) -> Change:
+    """A change of the zone: these records of one type; none removes them."""
+
+    def change(zone: dict[str, dict[str, list[str]]]) -> None:
+        held = zone.setdefault(name, {})
+        held.pop(kind, None)
+        if kind == "CNAME":
+            held.clear()
+        if values:
+            held[kind] = list(values)
+        if not held:
+            del zone[name]
+
+    return change
+
+
+def spf(*values: str) -> Change:
+    return put(D, "TXT", *values)
+
+
+def both(*changes: Change) -> Change:
+    def change(zone: dict[str, dict[str, list[str]]]) -> None:
+        for each in changes:
+            each(zone)
+
+    return change
+
+
+INCLUDES = both(
+    spf("v=spf1 " + " ".join(f"include:i{n}.test" for n in range(11)) + f" a:{HOST} -all"),
+    *(put(f"i{n}.test", "TXT", "v=spf1 -all") for n in range(11)),
+)
+VOID = spf(f"v=spf1 a:no1.test a:no2.test a:no3.test a:{HOST} -all")
+
+BROKEN: dict[str, tuple[Change, str, str]] = {
+    "no domain": (lambda zone: [zone.pop(each) for each in list(zone) if each.endswith(D)] and None, "mx", "register it or have its zone delegated"),
+    "no mx": (put(D, "MX"), "mx", "mail for it is returned: publish `shop.test. IN MX 10 ns0.host.test.`"),
+    "no mx but an address": (both(put(D, "MX"), put(D, "A", "198.51.100.80")), "mx", "goes to its address 198.51.100.80"),
+    "null mx": (put(D, "MX", ""), "mx", "says that the domain takes no mail: remove it"),
+    "null mx beside": (put(D, "MX", "", HOST), "mx", "makes them invalid"),
+    "mx elsewhere": (both(put(D, "MX", "mx.old.test"), put("mx.old.test", "A", "198.51.100.9")), "mx", "goes to mx.old.test and not here"),
+    "mx partly elsewhere": (both(put(D, "MX", HOST, "mx.old.test"), put("mx.old.test", "A", "198.51.100.9")), "mx", "Some mail for shop.test goes to mx.old.test"),
+    "S15": (both(put(D, "MX", "mx.shop.test"), put("mx.shop.test", "TXT", "here")), "mx", "Name service error for mx.shop.test: Host found but no data record of requested type"),
+    "mx that does not exist": (put(D, "MX", "mx.nowhere.test"), "mx", "The MX host mx.nowhere.test does not exist"),
+    "mx is an address": (put(D, "MX", "198.51.100.7"), "mx", "has to name a host"),
+    "mx is a cname": (both(put(D, "MX", "mail.shop.test"), put("mail.shop.test", "CNAME", HOST)), "mx", "is a CNAME, which RFC 2181 forbids"),
+    "mx is private": (both(put(D, "MX", "mail.shop.test"), put("mail.shop.test", "A", "10.0.0.5")), "mx", "no address that others can reach (10.0.0.5)"),
+    "no spf": (spf("hello"), "spf", "has no SPF record: publish TXT `v=spf1 a:ns0.host.test ~all`"),
+    "two spf": (spf("v=spf1 -all", f"v=spf1 a:{HOST} -all"), "spf", "has 2 SPF records"),
+    "spf misspelt": (spf(f"v=sfp1 a:{HOST} -all"), "spf", "resembles SPF"),
+    "spf with a semicolon": (spf(f"v=spf1; a:{HOST} -all"), "spf", "resembles SPF"),
+    "spf in quotation marks": (spf(f'"v=spf1 a:{HOST} -all"'), "spf", "resembles SPF"),
+    "spf malformed": (spf(f"v=spf1 a:{HOST} ip4:1.2.3 -all"), "spf", "is malformed (ip4:1.2.3"),
+    "spf unknown mechanism": (spf(f"v=spf1 a:{HOST} host:a.test -all"), "spf", "is malformed (host:a.test"),
+    "eleven look-ups": (INCLUDES, "spf", "more than 10 terms that ask the DNS), so receivers do not use it: remove or replace `include`"),
+    "three void look-ups": (VOID, "spf", "remove the terms whose names have no record"),
+    "include without spf": (spf(f"v=spf1 include:gone.test a:{HOST} -all"), "spf", "correct or remove what is wrong at `include:gone.test`"),
+    "include of itself": (spf(f"v=spf1 include:{D} -all"), "spf", "cannot be evaluated"),
+    "spf without us": (spf("v=spf1 ip4:203.0.113.0/24 -all"), "spf", "add `a:ns0.host.test` in front of its `all`"),
+    "spf without our ipv6": (spf("v=spf1 ip4:198.51.100.7 -all"), "spf", "does not permit 2001:db8::7"),
+    "spf for everybody": (spf("v=spf1 +all"), "spf", "permits everybody"),
+    "spf neutral": (spf(f"v=spf1 a:{HOST} ?all"), "spf", "protects nothing: replace it by `~all`"),
+    "spf without an end": (spf(f"v=spf1 a:{HOST}"), "spf", "ends without `all`"),
+    "spf behind all": (spf(f"v=spf1 a:{HOST} -all include:i.test"), "spf", "is behind `all` and ignored"),
+    "spf redirect and all": (spf(f"v=spf1 a:{HOST} redirect=i.test -all"), "spf", "remove one of the two"),
+    "spf ptr": (spf(f"v=spf1 ptr a:{HOST} -all"), "spf", "`ptr` in the SPF record"),
+    "no dkim record": (put(KEY_NAME, "TXT"), "dkim", "publish the TXT record shown"),
+    "two dkim records": (put(KEY_NAME, "TXT", RECORD, OTHER), "dkim", "has 2 TXT records"),
+    "another dkim key": (put(KEY_NAME, "TXT", OTHER), "dkim", "is of another key"),
+    "dkim revoked": (put(KEY_NAME, "TXT", "v=DKIM1; k=ed25519; p="), "dkim", "the key is revoked"),
+    "dkim in quotation marks": (put(KEY_NAME, "TXT", f'"{RECORD}"'), "dkim", "cannot be used"),
+    "dkim of another kind": (put(KEY_NAME, "TXT", RECORD.replace("k=ed25519; ", "")), "dkim", "the key is for rsa"),
+    "dkim for sha1": (put(KEY_NAME, "TXT", RECORD + "; h=sha1"), "dkim", "not for sha256"),
+    "dkim for tests": (put(KEY_NAME, "TXT", RECORD + "; t=y"), "dkim", "is for tests"),
+    "dkim cname to nowhere": (put(KEY_NAME, "CNAME", "pr-ed1.keys.host.test"), "dkim", "is a CNAME to pr-ed1.keys.host.test, where there is no record"),
+    "dkim domain twice": (both(put(KEY_NAME, "TXT"), put(f"{KEY_NAME}.{D}", "TXT", RECORD)), "dkim", "enter the name as `pr-ed1._domainkey`"),
+    "no dmarc": (put(f"_dmarc.{D}", "TXT"), "dmarc", "which large receivers require: publish TXT"),
+    "two dmarc": (put(f"_dmarc.{D}", "TXT", "v=DMARC1; p=none", "v=DMARC1; p=reject"), "dmarc", "has 2 DMARC records"),
+    "dmarc in lower case": (put(f"_dmarc.{D}", "TXT", "v=dmarc1; p=none"), "dmarc", "is no DMARC record"),
+    "dmarc without semicolon": (put(f"_dmarc.{D}", "TXT", "v=DMARC1 p=none"), "dmarc", "is no DMARC record"),
+    "dmarc without p": (put(f"_dmarc.{D}", "TXT", f"v=DMARC1; rua=mailto:a@{D}"), "dmarc", "has no `p`"),
+    "dmarc misspelt policy": (put(f"_dmarc.{D}", "TXT", "v=DMARC1; p=monitor"), "dmarc", "`p=monitor`"),
+    "dmarc misspelt sp": (put(f"_dmarc.{D}", "TXT", "v=DMARC1; p=none; sp=block"), "dmarc", "`sp=block`"),
+    "dmarc without mailto": (put(f"_dmarc.{D}", "TXT", f"v=DMARC1; p=none; rua=a@{D}"), "dmarc", "without `mailto:`"),
+    "dmarc with an empty rua": (put(f"_dmarc.{D}", "TXT", "v=DMARC1; p=none; rua="), "dmarc", "no URI"),
+    "dmarc reports elsewhere": (put(f"_dmarc.{D}", "TXT", "v=DMARC1; p=none; rua=mailto:a@reports.test"), "dmarc", "shop.test._report._dmarc.reports.test"),
+    "dmarc at the domain": (both(put(f"_dmarc.{D}", "TXT"), spf(f"v=spf1 a:{HOST} -all", "v=DMARC1; p=none")), "dmarc", "has to be at _dmarc.shop.test: move it"),
+    "dmarc domain twice": (both(put(f"_dmarc.{D}", "TXT"), put(f"_dmarc.{D}.{D}", "TXT", "v=DMARC1; p=none")), "dmarc", "enter the name as `_dmarc`"),
+    "no alias": (put(f"smtp.{D}", "CNAME"), "alias", "smtp.shop.test does not exist"),
+    "alias elsewhere": (both(put(f"pop3.{D}", "CNAME"), put(f"pop3.{D}", "A", "198.51.100.9")), "alias", "leads to 198.51.100.9"),
+    "alias to nowhere": (put(f"smtp.{D}", "CNAME", "gone.host.test"), "alias", "which has no address"),
+    "no srv": (put(f"_imaps._tcp.{D}", "SRV"), "srv", "publish `_imaps._tcp.shop.test. IN SRV 0 1 993 ns0.host.test.`"),
+    "srv to another port": (put(f"_imaps._tcp.{D}", "SRV", f"0 1 143 {HOST}"), "srv", "leads to ns0.host.test port 143"),
+    "srv elsewhere": (put(f"_pop3s._tcp.{D}", "SRV", "0 1 995 old.test"), "srv", "leads to old.test port 995"),
+    "no mta-sts": (put(f"_mta-sts.{D}", "TXT"), "mta-sts", "has no MTA-STS"),
+    "two mta-sts": (put(f"_mta-sts.{D}", "TXT", "v=STSv1; id=1", "v=STSv1; id=2"), "mta-sts", "senders use none"),
+    "mta-sts without id": (put(f"_mta-sts.{D}", "TXT", "v=STSv1; id=2026-11-30"), "mta-sts", "letters and digits"),
+    "mta-sts without host": (put(f"mta-sts.{D}", "A"), "mta-sts", "senders cannot fetch the policy"),
+    "no tls-rpt": (put(f"_smtp._tls.{D}", "TXT"), "tls-rpt", "no reports of failed TLS"),
+    "tls-rpt without mailto": (put(f"_smtp._tls.{D}", "TXT", f"v=TLSRPTv1; rua=a@{D}"), "tls-rpt", "no `mailto:`"),
+    "helo without address": (put(HOST, "A"), "source", ""),
+    "no ptr": (put("7.100.51.198.in-addr.arpa", "PTR"), "source", "198.51.100.7 has no PTR record"),
+    "ptr and helo differ": (both(put("7.100.51.198.in-addr.arpa", "PTR", "srv7.dc.test"), put("srv7.dc.test", "A", "198.51.100.7")), "source", "is srv7.dc.test, and HELO says ns0.host.test"),
+    "ptr without its address": (put("7.100.51.198.in-addr.arpa", "PTR", "srv7.dc.test"), "source", "is srv7.dc.test, which does not have this address"),
+    "helo is private": (put(HOST, "A", "192.168.1.1"), "source", "has the private address 192.168.1.1"),
+}  # fmt: skip
+BROKEN["helo without address"] = (
+    both(put(HOST, "A"), put(HOST, "AAAA")),
+    "source",
+    "has no address, and receivers refuse",
+)
+
+
+def test_a_zone_that_is_right_has_no_problem() -> None:
+    found = report(Zones(right_zone()))
+    assert [(each.name, each.problems) for each in found if each.problems] == []
+    assert {each.state for each in found} == {"right"} and verdict(found) == "right"
+    assert [each.purpose for each in found] == [
+        "mx", "spf", "dkim", "dmarc", *["alias"] * 3, "mta-sts", "tls-rpt", *["srv"] * 6, *["source"] * 3,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_zone_has_its_sentence_and_no_other_purpose_a_false_one(case: str) -> None:
+    change, purpose, sentence = BROKEN[case]
+    zone = right_zone()
+    change(zone)
+    found = report(Zones(zone))
+    said = [problem for each in found if each.purpose == purpose for problem in each.problems]
+    assert any(sentence in each for each in said), said
+    assert all(each.endswith(".") and ": " in each for each in said), "each says what to do"
+    assert "unknown" not in {each.state for each in found}
+    needed = [each for each in found if each.purpose == purpose and each.problems and each.needed]
+    if needed or any(each.state == "wrong" for each in found):
+        assert verdict(found) == "wrong"
+    others = {each.purpose for each in found if each.problems} - {purpose}
+    assert len(said) == 1 or case in ("no srv", "spf for everybody"), said
+    if case not in ("no domain", "helo without address", "helo is private"):
+        assert others == set(), [each for each in found if each.problems]
+
+
+def test_what_is_only_advised_may_be_missing() -> None:
+    zone = right_zone()
+    for name in (f"smtp.{D}", f"_imaps._tcp.{D}", f"_mta-sts.{D}"):
+        del zone[name]
+    found = report(Zones(zone))
+    assert {each.name for each in found if each.state == "missing"} == {
+        f"smtp.{D}",
+        f"_imaps._tcp.{D}",
+        f"_mta-sts.{D}",
+    }
+    assert verdict(found) == "right"
+
+
+def test_remarks_change_no_state() -> None:
+    zone = right_zone()
+    put(f"_dmarc.{D}", "TXT", f"v=DMARC1; p=none; rua=mailto:a@{D}")(zone)
+    put(f"_pop3._tcp.{D}", "SRV", "0 0 0 .")(zone)
+    found = report(Zones(zone), held=(Key("pr-ed1", "ed25519-sha256", RECORD, active=False),))
+    said = [each.remarks[0] for each in found if each.remarks]
+    assert [each.partition(" ")[0] for each in said] == ["The", "p=none", "_pop3._tcp.shop.test"]
+    assert verdict(found) == "right"
+
+
+def test_a_mail_host_with_our_address_is_ours() -> None:
+    zone = right_zone()
+    put(D, "MX", f"mx.{D}")(zone)
+    put(f"mx.{D}", "A", "198.51.100.7")(zone)
+    assert verdict(report(Zones(zone))) == "right"
+
+
+def test_a_policy_of_the_parent_applies_and_reports_elsewhere_need_its_consent() -> None:
+    zone = right_zone()
+    put(f"_dmarc.{D}", "TXT", "v=DMARC1; p=none; rua=mailto:a@reports.test")(zone)
+    put(f"{D}._report._dmarc.reports.test", "TXT", "v=DMARC1")(zone)
+    assert verdict(report(Zones(zone))) == "right"
+    put(f"_dmarc.{D}", "TXT")(zone)
+    put("_dmarc.test", "TXT", "v=DMARC1; p=reject; psd=y")(zone)
+    assert [each.remarks for each in report(Zones(zone)) if each.purpose == "dmarc"] == [
+        ("The record of test applies to shop.test.",)
+    ]
+
+
+def test_a_key_behind_a_cname_is_right_and_a_domain_without_keys_is_told_how_to_make_them() -> None:
+    zone = right_zone()
+    put(KEY_NAME, "CNAME", "pr-ed1.keys.host.test")(zone)
+    put("pr-ed1.keys.host.test", "TXT", RECORD)(zone)
+    assert verdict(report(Zones(zone))) == "right"
+    found = report(Zones(zone), held=())
+    assert [each.problems[0][:28] for each in found if each.purpose == "dkim"] == ["shop.test has no DKIM keys: "]
+    assert verdict(found) == "wrong"
+
+
+@pytest.mark.parametrize(
+    "name", [D, HOST, KEY_NAME, f"_dmarc.{D}", f"smtp.{D}", "i.test", f"_mta-sts.{D}", "7.100.51.198.in-addr.arpa"]
+)
+def test_a_zone_that_does_not_answer_could_not_be_asked(name: str) -> None:
+    zone = right_zone()
+    spf(f"v=spf1 include:i.test a:{HOST} -all")(zone)
+    put("i.test", "TXT", "v=spf1 -all")(zone)
+    zone.pop(name, None)
+    resolver = Zones(zone)
+    resolver.fail(name)
+    found = report(resolver)
+    assert any(each.state == "unknown" for each in found)
+    wrong = [each for each in found if each.problems and each.state != "unknown"]
+    assert wrong == []
+    assert all("could not be asked" in each.problems[0] for each in found if each.state == "unknown")
+
+
+class Silent(Zones):
+    """Never answers about names of one domain."""
+
+    def __init__(self, zone: dict[str, dict[str, list[str]]], silent: str) -> None:
+        super().__init__(zone)
+        self._silent = silent
+        self.most = self.now = 0
+
+    async def ask(self, name: str, kind: Kind) -> Answer:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            if name.endswith(self._silent):
+                await asyncio.Event().wait()
+            return await super().ask(name, kind)
+        finally:
+            self.now -= 1
+
+
+def test_a_slow_zone_ends_at_the_deadline_and_the_rest_is_known() -> None:
+    resolver = Silent(right_zone(), f"_tcp.{D}")
+    found = report(resolver, seconds=0.05)
+    assert {each.purpose for each in found if each.state == "unknown"} == {"srv"}
+    assert verdict(found) == "right", "what is only advised may be unknown"
+    assert resolver.now == 0 and resolver.most <= 20
+
+
+def test_the_most_questions_are_bounded() -> None:
+    zone = right_zone()
+    many = [f"m{n}.test" for n in range(200)]
+    put(D, "MX", *many)(zone)
+    spf("v=spf1 " + " ".join(f"mx:{name}" for name in many[:9]) + " -all")(zone)
+    for name in many:
+        zone[name] = {"A": ["198.51.100.9"], "MX": [f"x{n}.{name}" for n in range(10)]}
+        zone |= {f"x{n}.{name}": {"A": [f"203.0.113.{n}"]} for n in range(10)}
+    sending = tuple(f"m{n}.test" for n in range(100))
+    resolver = Zones(zone)
+    report(resolver, MailService((HOST, *many), sending), tuple(KEY for _ in range(50)))
+    assert sum(resolver.asked.values()) <= MOST_QUESTIONS
+    assert set(resolver.asked.values()) == {1}, "each once"
+
+
+def test_hostile_records_are_shown_as_bounded_printable_text() -> None:
+    zone = right_zone()
+    zone[KEY_NAME] = {"TXT": ["\x1b[31m" + "a" * 9000]}
+    (found,) = [each for each in report(Zones(zone)) if each.purpose == "dkim"]
+    assert all(char.isprintable() for text in (*found.found, *found.problems) for char in text)
+    assert all(len(text) < 1000 for text in (*found.found, *found.problems))
+
+
+def test_the_keys_of_this_file_can_be_read() -> None:
+    assert keys.read(RECORD.encode(), "ed25519-sha256") and keys.read(OTHER.encode(), "ed25519-sha256")
