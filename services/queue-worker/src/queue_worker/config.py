@@ -26,6 +26,8 @@ class QueueSettings(BodiesSettings):
     """How long finished mail, its attempts and who sent it are kept for the trace, in days from its acceptance."""
     retry_first_seconds: int = Field(default=400, ge=1)
     """Delay before the first remote retry (decision 6)."""
+    delay_notice_seconds: int = Field(default=0, ge=0)
+    """Age of a message at which its sender is notified that it is delayed, 14400 for example; 0: never (docs/decisions/0074)."""
     suppress_after: int = Field(default=0, ge=0, le=1000)
     """Hard bounces of an address after which an account's mail to it is returned at once; 0: never (docs/decisions/0086)."""
     suppress_days: int = Field(default=30, ge=1, le=366)

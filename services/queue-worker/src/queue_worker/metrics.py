@@ -49,7 +49,8 @@ UNDELIVERED = from_zero(
     BOUNCE_CLASSES,
 )
 BOUNCED = Counter(
-    "postrider_queue_bounced_total", "Bounces, and reports of deliveries that senders asked for (RFC 3461), queued"
+    "postrider_queue_bounced_total",
+    "Notices to senders queued: of failures, of delays, and of deliveries as asked (RFC 3461)",
 )
 BOUNCE_FAILED = Counter(
     "postrider_queue_bounce_failed_total", "Bounces that could not be delivered; they are never bounced"

@@ -113,6 +113,14 @@ class Claim:
     ret: str = ""
     envid: str = ""
     """The client's wishes about notifications (`DsnRequest`)."""
+    account: UUID | None = None
+    """The mailbox whose right to relay was used."""
+    delay_noted: bool = False
+    """The sender has had a notice of the delay."""
+
+    def wants(self, event: str, *, default: bool) -> bool:
+        """Return whether the sender is to hear of `event` (RFC 3461 4.1); `default`: of senders that asked nothing."""
+        return "@" in self.mail_from and (event in self.notify.split(",") if self.notify else default)
 
     @property
     def key(self) -> Key:
@@ -178,6 +186,8 @@ class Decision:
     outcome: Outcome
     text: str
     due: datetime
+    delayed: bool = False
+    """The recipient waits on, and the sender is notified of the delay."""
 
     @property
     def claim(self) -> Claim:
@@ -197,17 +207,14 @@ class Decision:
     @property
     def bounces(self) -> bool:
         """Whether the recipient is given up and there is a sender to notify, who did not ask for no such notice (RFC 3461 4.1)."""
-        return self.gives_up and "@" in self.claim.mail_from and self._wanted("FAILURE", default=True)
+        return self.gives_up and self.claim.wants("FAILURE", default=True)
 
     @property
     def notifies(self) -> bool:
-        """Whether the sender is notified: of a failure, or as asked of a delivery that no other host reports (RFC 3461 5.2.2)."""
+        """Whether the sender is notified: of a failure or a delay, or as asked of a delivery that no other host reports (RFC 3461 5.2.2)."""
         if self.outcome is not Outcome.delivered:
-            return self.bounces
-        return not self.result.passed and "@" in self.claim.mail_from and self._wanted("SUCCESS", default=False)
-
-    def _wanted(self, event: str, *, default: bool) -> bool:
-        return event in self.claim.notify.split(",") if self.claim.notify else default
+            return self.delayed or self.bounces
+        return not self.result.passed and self.claim.wants("SUCCESS", default=False)
 
 
 #: The reason given with 5.4.6.

@@ -117,6 +117,7 @@ def assemble(
         helo_name=settings.helo_name,
         lifetime=lifetime,
         retry_first=settings.retry_first_seconds,
+        delay_notice=settings.delay_notice_seconds,
         wake=wake,
     )
     filer = LocalDelivery(claims, clock, leases, recorder, LocalCourier(mailstore))

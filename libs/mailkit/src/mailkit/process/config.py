@@ -77,6 +77,7 @@ KNOWN_NAMES = frozenset(
         "DISK_PATH",
         "OPEN_SMTP_SECONDS",
         "QUEUE_LIFETIME_SECONDS",
+        "DELAY_NOTICE_SECONDS",
         "SUPPRESS_AFTER",
         "SUPPRESS_DAYS",
         "RETRY_FIRST_SECONDS",

@@ -32,7 +32,7 @@ EVENTS = {
     "removed": "an operator removed recipient `n`; no notice is sent",
     "suppression_removed": "an operator let mail to an address be tried again (`to`, `account`, `count`)",
     "queue_changed": "an operator changed the queue (`action`, `actor`, `filter`, `recipients`)",
-    "bounced": "a non-delivery report was queued, under its own `queue_id`",
+    "bounced": "a notice to the sender was queued, under its own `queue_id`: of a failure, of a delay, or of a delivery as asked",
     "bounce_failed": "recipient `n` is given up and there is no sender to report to",
     "filed": "the message is in a mailbox",
     "collected": "bodies that no message refers to any more were deleted",

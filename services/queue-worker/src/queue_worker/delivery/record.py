@@ -1,11 +1,12 @@
-"""Records how attempts ended: delivered, deferred or given up, the last with its bounce in the same transaction.
+"""Records how attempts ended: delivered, deferred or given up, with the sender's notice in the same transaction.
 
 Every write names the claim's attempt (decision 6): a worker whose claim was taken over after its lease changes nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID
 
 from bodystore import BodyStore
@@ -43,6 +44,7 @@ class Recorder:
         helo_name: str,
         lifetime: int,
         retry_first: int,
+        delay_notice: int = 0,
         wake: Callable[[Iterable[Pair], datetime], None] = lambda pairs, since: None,
     ) -> None:
         self._outcomes = outcomes
@@ -52,6 +54,7 @@ class Recorder:
         self._helo_name = helo_name
         self._lifetime = timedelta(seconds=lifetime)
         self._retry_first = retry_first
+        self._delay_notice = timedelta(seconds=delay_notice)
         self._wake = wake
         self._batch: Batcher[list[Result], None] = Batcher(self._flush, most=200, spacing=TURN_SECONDS)
 
@@ -98,12 +101,12 @@ class Recorder:
 
     async def _commit(self, results: list[Result]) -> None:
         now = self._clock.now()
-        decisions = [decide(result, now, self._retry_first) for result in results]
+        decisions = [decide(result, now, self._retry_first, self._delay_notice) for result in results]
         done = [d for d in decisions if d.is_final]
         back = [d for d in decisions if d.outcome is Outcome.returned]
         later = [d for d in decisions if not d.is_final and d.outcome is not Outcome.returned]
-        bounces = await self._bounces(done, now)
-        written, entries = await self._write(done, later, back, bounces, now)
+        notices = await self._notices([d for d in (*done, *later) if d.notifies], now)
+        written, entries = await self._write(done, later, back, notices, now)
         if entries:
             self._wake(destinations(entries), now)
         log_and_count([d for d in (*done, *later) if d.claim in written], entries, now)
@@ -113,50 +116,50 @@ class Recorder:
         done: list[Decision],
         later: list[Decision],
         back: list[Decision],
-        bounces: dict[UUID, QueueEntry],
+        notices: dict[UUID, QueueEntry],
         now: datetime,
     ) -> tuple[set[Claim], list[QueueEntry]]:
-        """Write all in one transaction; return the claims that passed the fence, and the bounces inserted."""
+        """Write all in one transaction; return the claims that passed the fence, and the notices inserted."""
         written: set[Claim] = set()
-        entries: list[QueueEntry] = []
         ids = sorted({d.claim.message_id for d in done})
-        async with self._outcomes.transaction(bounces.values(), now) as transaction:
+        async with self._outcomes.transaction(notices.values(), now) as transaction:
             if done:
                 await transaction.lock(ids)
                 written = await transaction.finish(done, now)
-                lost = {d.claim.message_id for d in done if d.notifies and d.claim not in written}
-                # only some recipients of these messages passed the fence, and their bounces would name the others too
-                entries = [e for message_id, e in bounces.items() if message_id not in lost]
-                if len(entries) < len(bounces):
-                    again = await self._bounces([d for d in done if d.claim in written], now, only=lost)
-                    entries += again.values()
-                    await transaction.add(again.values(), now)
-                await transaction.insert(entries, now, self._lifetime)
+            if later:
+                written |= await transaction.defer(later, {m: e.queue_id for m, e in notices.items()}, now)
+            notifying = [d for d in (*done, *later) if d.notifies]
+            lost = {d.claim.message_id for d in notifying if d.claim not in written}
+            # only some recipients of these messages passed the fence, and their notices would name the others too
+            entries = [e for message_id, e in notices.items() if message_id not in lost]
+            if lost:
+                left = [d for d in notifying if d.claim in written and d.claim.message_id in lost]
+                again = await self._notices(left, now, notices)
+                entries += again.values()
+                await transaction.add(again.values(), now)
+            await transaction.insert(entries, now, self._lifetime)
             if bounced := self._suppression.bounced(d for d in done if d.claim in written):
                 await transaction.note_bounced(bounced, now, self._suppression.life)
-            if later:
-                written |= await transaction.defer(later, now)
             if back:
                 await transaction.give_back(back)
             if done:
                 await transaction.drop(ids, now)
         return written, entries
 
-    async def _bounces(
-        self, done: list[Decision], now: datetime, only: set[UUID] | None = None
+    async def _notices(
+        self, decisions: list[Decision], now: datetime, before: Mapping[UUID, QueueEntry] = MappingProxyType({})
     ) -> dict[UUID, QueueEntry]:
-        """Make one notice per message for all its recipients that are finished now, by the message's id. `only`: for these messages."""
-        failed: dict[UUID, list[tuple[Result, str]]] = {}
-        for d in done:
-            if d.notifies and (only is None or d.claim.message_id in only):
-                failed.setdefault(d.claim.message_id, []).append((d.result, d.text))
-        if not failed:
+        """Make one notice per message for all `decisions` about it, by the message's id; under the ids of those made `before`."""
+        about: dict[UUID, list[Decision]] = {}
+        for decision in decisions:
+            about.setdefault(decision.claim.message_id, []).append(decision)
+        if not about:
             return {}
-        originals = await self._outcomes.originals(list(failed))
+        originals = await self._outcomes.originals(list(about))
         bodies = await self._bodies.read_many([original.body_id for original in originals])
-        return {
-            o.id: entry(
-                bounce(o, bodies.get(o.body_id, b""), failed[o.id], self._helo_name, now, new_id()), bounce_of=o.id
-            )
-            for o in originals
-        }
+        made = {}
+        for o in originals:
+            notice_id = before[o.id].queue_id if o.id in before else new_id()
+            notice = bounce(o, bodies.get(o.body_id, b""), about[o.id], self._helo_name, now, notice_id)
+            made[o.id] = entry(notice, bounce_of=o.id)
+        return made

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from math import isqrt
 
-from queue_worker.models import TOO_LONG, Decision, Outcome, Result
+from queue_worker.models import TOO_LONG, Claim, Decision, Outcome, Result
 
 #: Seconds before filing in mailstore is tried again, by failures in a row. It never counts as a remote attempt.
 LOCAL_PAUSES = (1, 2, 4, 8, 16, 30)
@@ -34,7 +34,14 @@ def is_over(now: datetime, expires: datetime) -> bool:
     return now >= expires
 
 
-def decide(result: Result, now: datetime, retry_first: int) -> Decision:
+def is_delayed(claim: Claim, now: datetime, after: timedelta) -> bool:
+    """Return whether the sender of a recipient that waits on is to be notified now; `after` 0: never (docs/decisions/0074)."""
+    if not after or claim.delay_noted or claim.account is None or now - claim.first_seen < after:
+        return False
+    return claim.wants("DELAY", default=True)
+
+
+def decide(result: Result, now: datetime, retry_first: int, notice_after: timedelta = timedelta(0)) -> Decision:
     """Decide whether a recipient is finished, tried again, or given back as if nothing had happened (S8, decision 6)."""
     claim, outcome = result.claim, result.outcome
     if outcome is Outcome.delivered or outcome is Outcome.failed or outcome is Outcome.returned:
@@ -43,6 +50,9 @@ def decide(result: Result, now: datetime, retry_first: int) -> Decision:
         return Decision(result, Outcome.returned, result.text, now + POSTPONE)
     if is_over(now, claim.expires):
         return Decision(result, Outcome.expired, result.text + TOO_LONG, now)  # every expiry ends with S9's sentence
+    delayed = is_delayed(claim, now, notice_after)
     if outcome is Outcome.unfiled:
-        return Decision(result, Outcome.deferred, result.text, min(next_filing(now, claim.tries + 1), claim.expires))
-    return Decision(result, outcome, result.text, next_attempt(now, claim.first_seen, claim.expires, retry_first))
+        due = min(next_filing(now, claim.tries + 1), claim.expires)
+        return Decision(result, Outcome.deferred, result.text, due, delayed)
+    due = next_attempt(now, claim.first_seen, claim.expires, retry_first)
+    return Decision(result, outcome, result.text, due, delayed)

@@ -27,7 +27,7 @@ class TraceEvent(BaseModel):
     at: datetime | None
     """When; of a waiting recipient, when it is tried next."""
     event: str
-    """`accepted`; an attempt `deferred` or `in_doubt`; `delivered`, `failed`, `expired` or `removed`; `waiting`, `claimed` or `held` now."""
+    """`accepted`; an attempt `deferred` or `in_doubt`; `delay_noted`: the sender was notified; `delivered`, `failed`, `expired` or `removed`; `waiting`, `claimed` or `held` now."""
     n: int | None = None
     """The number of the recipient."""
     recipient: str | None = None

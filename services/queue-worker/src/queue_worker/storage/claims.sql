@@ -15,9 +15,9 @@ with c as (
        set state = 'claimed', attempt = r.attempt + 1, worker = $2, claimed_at = $1, due = $3, dot_sent = false, held_at = null
       from c where r.message_id = c.message_id and r.n = c.n
     returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.quota_limit, r.limit_version, r.attempt,
-              r.tries, r.looped, c.due
+              r.tries, r.looped, r.delay_noted, c.due
 )
-select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce,
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.account, m.bounce,
        coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid
   from u join queue.message m on m.id = u.message_id
   left join queue.asked a on a.message_id = u.message_id and a.n = u.n
@@ -61,9 +61,9 @@ with s as materialized (
            database_life = s.life
       from c, s where r.message_id = c.message_id and r.n = c.n
     returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.attempt, r.tries,
-              r.looped, r.via, c.due, c.was_sent
+              r.looped, r.via, r.delay_noted, c.due, c.was_sent
 )
-select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.eight_bit, m.smtputf8, m.bounce,
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.account, m.eight_bit, m.smtputf8, m.bounce,
        coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid
   from u join queue.message m on m.id = u.message_id
   left join queue.asked a on a.message_id = u.message_id and a.n = u.n

@@ -1,9 +1,9 @@
-"""Ends of attempts: recipients that leave the queue, with the bounces of those given up, and recipients that wait again.
+"""Ends of attempts: recipients that leave the queue and recipients that wait again, with the notices about them.
 
 All writes of a batch are one transaction, and every write is fenced by its claim's attempt (decision 6).
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -95,8 +95,11 @@ class OutcomeTransaction:
         """Insert bounces, which the transaction was opened with or which were added."""
         await insert(self._connection, self._entering, entries, now, lifetime)
 
-    async def defer(self, later: Sequence[Decision], now: datetime) -> set[Claim]:
-        """Set recipients back to waiting until they are due, and note the attempt; return the claims that passed the fence."""
+    async def defer(self, later: Sequence[Decision], notices: Mapping[UUID, UUID], now: datetime) -> set[Claim]:
+        """Set recipients back to waiting until they are due, and note the attempt; return the claims that passed the fence.
+
+        `notices`: by the message's id that of the notice, if its sender is notified of a delay.
+        """
         rows = await self._connection.fetch(
             queries.defer,
             *_fences(later),
@@ -109,6 +112,7 @@ class OutcomeTransaction:
             [d.result.diagnostic for d in later],
             now,
             [d.result.connection or None for d in later],
+            [notices.get(d.claim.message_id) if d.delayed else None for d in later],
         )
         return _passed(later, rows)
 

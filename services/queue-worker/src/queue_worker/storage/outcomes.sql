@@ -21,23 +21,23 @@ select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, d.ou
 returning message_id, n
 
 -- name: defer
--- Set recipients back to waiting, fenced by attempt, and add a row to the message's history.
+-- Set recipients back to waiting, fenced by attempt, and add a row to the message's history; with a notice of the delay, the mark of it.
 with t as (
     select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
-                         $9::text[], $10::text[], $12::text[])
-        as t(message_id, n, attempt, due, outcome, status, reply, remote_host, diagnostic, connection)
+                         $9::text[], $10::text[], $12::text[], $13::uuid[])
+        as t(message_id, n, attempt, due, outcome, status, reply, remote_host, diagnostic, connection, notice)
 ), w as (
     update queue.recipient r
        set state = 'waiting', worker = null, claimed_at = null, database_life = null, dot_sent = false, due = t.due, tries = r.tries + 1,
            in_doubt = r.in_doubt + (t.outcome = 'in_doubt')::int, status = t.status, reply = t.reply,
-           remote_host = t.remote_host, diagnostic = t.diagnostic
+           remote_host = t.remote_host, diagnostic = t.diagnostic, delay_noted = r.delay_noted or t.notice is not null
       from t
      where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
     returning r.message_id, r.n, t.attempt, t.outcome, t.status, t.reply, t.remote_host,
-              t.connection
+              t.connection, t.notice
 )
-insert into queue.attempt (message_id, n, attempt, at, outcome, status, reply, remote_host, connection)
-select message_id, n, attempt, $11, outcome, status, reply, remote_host, connection from w
+insert into queue.attempt (message_id, n, attempt, at, outcome, status, reply, remote_host, connection, notice)
+select message_id, n, attempt, $11, outcome, status, reply, remote_host, connection, notice from w
 returning message_id, n
 
 -- name: give_back

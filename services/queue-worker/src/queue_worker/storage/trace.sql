@@ -37,6 +37,9 @@ select s.id, s.at, s.mail_from, s.size, s.account, s.account_address, s.by, s.gr
 select message_id, n, at, outcome as event, null as recipient, status, reply, remote_host, connection
   from queue.attempt where message_id = any($1::uuid[]) and n < $2
 union all
+select message_id, n, at, 'delay_noted', null, '', 'the sender was notified by ' || replace(notice::text, '-', ''), null, null
+  from queue.attempt where message_id = any($1::uuid[]) and n < $2 and notice is not null
+union all
 select message_id, n, finished_at, state, address, status, reply, remote_host, connection
   from queue.finished where message_id = any($1::uuid[]) and n < $2
 union all

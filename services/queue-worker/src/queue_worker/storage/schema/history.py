@@ -57,6 +57,7 @@ attempt = Table(
     Column("reply", Text, nullable=False),
     Column("remote_host", Text),
     Column("connection", Text, comment="Address of the host, TLS version and cipher, verified or not"),
+    Column("notice", Uuid, comment="The notice of the delay that the sender was sent after it"),
     PrimaryKeyConstraint("message_id", "n", "attempt", name="attempt_pkey"),
     CheckConstraint("outcome in ('deferred', 'in_doubt')", name="attempt_outcome"),
     postgresql_partition_by="RANGE (message_id)",

@@ -111,6 +111,13 @@ recipient = Table(
         comment="The address of ours whose forward or catch-all leads to it",
     ),
     time("held_at", nullable=True, comment="Since when an operator holds it; its due time is then the year 9999"),
+    Column(
+        "delay_noted",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="The sender has had a notice of the delay",
+    ),
     PrimaryKeyConstraint("message_id", "n", name="recipient_pkey"),
     CheckConstraint("state in ('waiting', 'claimed')", name="recipient_state"),
     CheckConstraint("(state = 'claimed') = (worker is not null and claimed_at is not null)", name="recipient_claim"),
