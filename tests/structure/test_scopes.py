@@ -137,6 +137,7 @@ REST = {
         "DELETE /v1/domains/{name}",
         "PUT /v1/domains/{name}/catchall",
         "PUT /v1/domains/{name}/identity",
+        "GET /v1/domains/{name}/dns",
         "GET /v1/domains/{name}/dkim",
         "POST /v1/domains/{name}/dkim",
         "POST /v1/domains/{name}/dkim/check",

@@ -54,6 +54,11 @@ class AuthAdmin(ServiceClient):
         """Delete a domain with its postmaster and its forwards; Conflict as for `close_domain`."""
         await self.json("DELETE", _at("domains", name))
 
+    async def domain_dns(self, name: str) -> Record:
+        """Return what a domain's zone should have, what it has and what is wrong: domain, state, records. Takes up to 6 seconds."""
+        answer: Record = await self.json("GET", _at("domains", name, "dns"), timeout=15.0)
+        return answer
+
     async def dkim_keys(self, name: str) -> list[Record]:
         """Return a domain's DKIM keys: id, domain, selector, algorithm, state, record_name, record, zone_text, created_at, since."""
         return await self._records("GET", _at("domains", name, "dkim"))

@@ -1,5 +1,6 @@
 """Settings of the auth service."""
 
+import socket
 from datetime import timedelta
 from functools import cached_property
 from typing import Literal
@@ -61,7 +62,13 @@ class AuthSettings(DatabaseSettings):
     dkim_days: int = Field(default=180, ge=0)
     """Age in days at which a DKIM key gets a successor, which is used once its record is published; 0: never."""
     dns_servers: CommaList = ()
-    """`host:port`, …, of the resolver that looks for DKIM records; the system's when unset."""
+    """`host:port`, …, of the resolver for DKIM records and advice on zones; the system's when unset."""
+    helo_name: str = Field(default_factory=socket.getfqdn)
+    """The name by which customers' domains reach the service: in advice on their MX, aliases and SRV records."""
+    own_names: CommaList = ()
+    """Other host names of the service, which are as good in an MX record."""
+    sending_hosts: CommaList = ()
+    """The HELO names that mail leaves by, which SPF has to permit and whose PTR records are checked; `POSTRIDER_HELO_NAME` when unset."""
     primary_domain: str = ""
     """The domain whose postmaster `RCPT TO:<postmaster>` stands for; the oldest domain if unset."""
 

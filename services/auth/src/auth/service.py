@@ -12,12 +12,13 @@ from pydantic import SecretStr
 from auth.admin.accounts import AccountRules
 from auth.admin.aliases import AliasRules
 from auth.admin.dkim import DkimRules
+from auth.admin.zones import ZoneAdvice
 from auth.config import AuthSettings
 from auth.directory.authors import Authors, HashSigner
 from auth.directory.identity import Identities
 from auth.directory.recipients import Recipients
 from auth.directory.senders import Senders
-from auth.handlers import accounts, aliases, dkim, endpoints, trace
+from auth.handlers import accounts, aliases, dkim, endpoints, trace, zones
 from auth.keys import make_all
 from auth.login.logins import LoginService
 from auth.login.noted import STORE_SECONDS, NotedLogins
@@ -26,6 +27,7 @@ from auth.login.scram import Scram
 from auth.login.sessions import SessionChecks
 from auth.login.throttle import Throttle
 from auth.maintenance import PERIOD, Maintenance
+from auth.resolver import ZoneResolver
 from auth.rotation import PERIOD as ROTATION_PERIOD
 from auth.rotation import Rotation
 from auth.storage.accounts import Accounts
@@ -69,6 +71,7 @@ class Parts:
     authors: Authors
     signatures: HashSigner
     dkim: DkimRules
+    zones: ZoneAdvice
     maintenance: Maintenance
     events: Events
     noted: NotedLogins
@@ -147,6 +150,14 @@ def assemble(
         authors=Authors(identities, dkim_keys),
         signatures=HashSigner(identities, dkim_keys),
         dkim=dkim_rules,
+        zones=ZoneAdvice(
+            dkim_keys,
+            store,
+            clock,
+            ZoneResolver(settings.dns_servers),
+            (settings.helo_name, *settings.own_names),
+            settings.sending_hosts,
+        ),
         maintenance=Maintenance(
             clock,
             window,
@@ -194,6 +205,7 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
     app.include_router(aliases.router(parts.aliases), dependencies=OPERATORS)
     app.include_router(trace.router(parts.events), dependencies=OPERATORS)
     app.include_router(dkim.router(parts.dkim), dependencies=OPERATORS)
+    app.include_router(zones.router(parts.zones), dependencies=OPERATORS)
     return app
 
 

@@ -45,7 +45,8 @@ class Key:
 class Advice:
     """One record that should exist: what it is for, what is there, and what is wrong.
 
-    `needed`: mail is lost or refused without it. `value`: what to publish, as in a zone file; TXT without quotation marks.
+    `needed`: mail is lost or refused without it. `value`: what to publish, as in a zone file, TXT without
+    quotation marks; empty where only the operator knows.
     `problems`: one sentence each, which says what to do; `remarks`: the same where nothing is wrong. `unknown` means that the
     DNS could not be asked, whatever else was found.
     """

@@ -2,21 +2,21 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from mailauth.advice.asking import Asking
 from mailauth.advice.client_names import ALIASES, SERVICES, alias, srv, wanted_alias, wanted_srv
 from mailauth.advice.dkim import dkim, no_keys, wanted_dkim
 from mailauth.advice.dmarc import dmarc, wanted_dmarc
 from mailauth.advice.mail_hosts import mail_hosts, wanted_mx
-from mailauth.advice.models import Advice, ExpectedRecord, Key, MailService, State
+from mailauth.advice.models import Advice, ExpectedRecord, Key, MailService
 from mailauth.advice.sources import sources
 from mailauth.advice.spf import spf, wanted_spf
 from mailauth.advice.transport import mta_sts, tls_rpt, wanted_mta_sts, wanted_tls_rpt
 from mailauth.dns import Dns, DnsTrouble
 
 #: Seconds until what is not known yet could not be asked; keys and HELO names that are looked at.
-SECONDS = 8.0
+SECONDS = 6.0
 MOST_KEYS, MOST_SENDING = 8, 10
 
 
@@ -50,7 +50,7 @@ async def advise(
     return [*found, *(each for one in of_hosts for each in one)]
 
 
-def verdict(advice: Sequence[Advice]) -> State:
+def verdict(advice: Sequence[Advice]) -> Literal["right", "wrong", "unknown"]:
     """Return the state of the whole: "wrong" if something needed is missing or anything is wrong, "unknown", else "right"."""
     states = {each.state for each in advice if each.needed or each.state == "wrong"}
     if states & {"missing", "wrong"}:

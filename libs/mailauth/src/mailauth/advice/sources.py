@@ -14,7 +14,7 @@ MOST_ADDRESSES = 8
 
 async def sources(host: str, dns: Asking) -> list[Advice]:
     """Advise on one HELO name: its addresses, then the PTR record of each."""
-    wanted = ExpectedRecord("source", host, "A", "the address that its mail leaves from")
+    wanted = ExpectedRecord("source", host, "A", "")
     try:
         addresses = await dns.addresses(host)
     except DnsTrouble as error:

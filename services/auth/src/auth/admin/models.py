@@ -89,6 +89,31 @@ class DkimKey(BaseModel):
     since: datetime
 
 
+class ZoneRecord(BaseModel):
+    """A DNS record that should exist, and what is there (docs/decisions/0099)."""
+
+    purpose: Literal["mx", "spf", "dkim", "dmarc", "alias", "mta-sts", "tls-rpt", "srv", "source"]
+    name: str
+    type: Literal["A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TXT"]
+    value: str = Field(description="what to publish, TXT without quotation marks; empty where only the operator knows")
+    zone_text: str = Field(description="the same as in a zone file")
+    needed: bool = Field(description="without it mail is lost or refused; others are advised")
+    state: Literal["right", "missing", "wrong", "unknown"] = Field(
+        description="unknown: the DNS could not be asked, and nothing is said about it"
+    )
+    found: list[str] = Field(description="at most ten records, printable")
+    problems: list[str] = Field(description="what is wrong or missing and what to do, a sentence each")
+    remarks: list[str] = Field(description="sentences about what is right")
+
+
+class ZoneReport(BaseModel):
+    """`state`: wrong if a needed record is missing or any record is wrong; unknown if a needed one could not be asked for."""
+
+    domain: str
+    state: Literal["right", "wrong", "unknown"]
+    records: list[ZoneRecord]
+
+
 class NewDomain(_Question):
     name: str
 

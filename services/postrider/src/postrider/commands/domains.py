@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from postrider.commands import zones
 from postrider.commands.common import (
     Json,
     Record,
@@ -57,6 +58,15 @@ def rm(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")
         mailstore(lambda client: client.purge_mailbox(closed["postmaster_id"]))
     auth(lambda client: gone(client.delete_domain(name)))
     show({"id": closed["id"], "name": closed["name"]}, json, f"{closed['name']} is removed")
+
+
+@app.command("dns")
+def dns(domain: str, json: Json = False) -> None:
+    """Look at a domain's DNS records now: which should exist, which do, and what is wrong.
+
+    The exit status is 0 if nothing is wrong, 1 if something is, and 3 if the DNS could not be asked.
+    """
+    zones.show_report(auth(lambda client: client.domain_dns(domain)), json)
 
 
 @app.command("identity")

@@ -1,0 +1,44 @@
+"""Output of `domain dns`: a line for each record, the sentences about it, and the line of a zone file to publish."""
+
+import typer
+
+from postrider.commands.common import Record, printable, show
+
+#: Exit statuses by the state of the whole.
+STATUSES = {"right": 0, "wrong": 1, "unknown": 3}
+
+
+def show_report(report: Record, as_json: bool) -> None:
+    """Print a report and end the command with the status of its state."""
+    if as_json:
+        show(report, True)
+    else:
+        for record in report["records"]:
+            _show_record(record)
+        print(_summary(report))
+    status = STATUSES.get(report["state"], 1)
+    if status:
+        raise typer.Exit(status)
+
+
+def _show_record(record: Record) -> None:
+    state = record["state"] if record["needed"] or record["state"] != "missing" else "advised"
+    print(printable(f"{state:8} {record['type']:5} {record['name']}"))
+    for sentence in (*record["problems"], *record["remarks"]):
+        print(f"         {printable(sentence)}")
+    if record["state"] in ("wrong", "missing") and record["value"]:
+        print(printable(f"         {record['name']}. IN {record['type']} {record['zone_text']}"))
+
+
+def _summary(report: Record) -> str:
+    counted = [
+        (sum(each["state"] in ("wrong", "missing") and _counts(each) for each in report["records"]), "to repair"),
+        (sum(each["state"] == "unknown" for each in report["records"]), "could not be asked for"),
+        (sum(each["state"] == "missing" and not each["needed"] for each in report["records"]), "advised"),
+    ]
+    parts = [f"{number} {what}" for number, what in counted if number]
+    return printable(f"{report['domain']}: {', '.join(parts) or 'all records are right'}")
+
+
+def _counts(record: Record) -> bool:
+    return bool(record["needed"]) or record["state"] == "wrong"

@@ -1,0 +1,54 @@
+"""`domain dns`: what it prints for people and scripts, and its exit status."""
+
+import json
+from typing import Any
+
+import pytest
+import typer
+
+from postrider.commands.zones import show_report
+
+MX = {
+    "purpose": "mx", "name": "shop.test", "type": "MX", "value": "10 ns0.", "zone_text": "10 ns0.", "needed": True,
+    "state": "right", "found": ["ns0"], "problems": [], "remarks": [],
+}  # fmt: skip
+
+
+def report(state: str, *changes: dict[str, Any]) -> dict[str, Any]:
+    return {"domain": "shop.test", "state": state, "records": [MX | each for each in changes]}
+
+
+def shown(given: dict[str, Any], capsys: pytest.CaptureFixture[str], *, as_json: bool = False) -> tuple[int, str]:
+    try:
+        show_report(given, as_json)
+        status = 0
+    except typer.Exit as end:
+        status = end.exit_code
+    return status, capsys.readouterr().out
+
+
+def test_a_right_zone_is_a_line_each_and_status_0(capsys):
+    assert shown(report("right", {}), capsys) == (0, "right    MX    shop.test\nshop.test: all records are right\n")
+
+
+def test_what_is_wrong_comes_with_its_sentence_and_the_line_to_publish_and_status_1(capsys):
+    given = report(
+        "wrong", {"state": "wrong", "problems": ["Bad\x1b[31m: repair it."]}, {"needed": False, "state": "missing"}
+    )
+    status, text = shown(given, capsys)
+    assert status == 1
+    assert text.splitlines() == [
+        "wrong    MX    shop.test",
+        "         Bad\N{REPLACEMENT CHARACTER}[31m: repair it.",
+        "         shop.test. IN MX 10 ns0.",
+        "advised  MX    shop.test",
+        "         shop.test. IN MX 10 ns0.",
+        "shop.test: 1 to repair, 1 advised",
+    ]
+
+
+def test_what_is_not_known_has_a_status_of_its_own_and_json_has_the_same(capsys):
+    given = report("unknown", {"state": "unknown", "problems": ["Ask: again."]})
+    status, text = shown(given, capsys)
+    assert (status, text.splitlines()[-1]) == (3, "shop.test: 1 could not be asked for")
+    assert [shown(given, capsys, as_json=True)[0], json.loads(shown(given, capsys, as_json=True)[1])] == [3, given]
