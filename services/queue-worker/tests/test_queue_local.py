@@ -6,6 +6,7 @@ import pytest
 
 from mailkit.errors import BadRequest
 from mailkit.testing.speed import patient
+from queue_worker_api.wire import Stamp
 
 S14 = "Sorry, no mailbox here by that name. vpopmail (#5.1.1)"
 
@@ -26,6 +27,13 @@ async def test_a_message_for_three_mailboxes_is_one_body_and_three_filings(world
     assert (filings[0].quota_limit, filings[0].limit_version, filings[0].exempt) == (25 * 1024 * 1024, 1, False)
     assert await world.rows("message") == await world.rows("recipient") == []
     assert {row["state"] for row in await world.rows("finished")} == {"delivered"}
+
+
+async def test_a_stamped_message_is_filed_into_the_folder_and_with_the_flags_of_its_stamp(world):
+    await world.submit(world.message(world.mailbox("a@here.test"), stamp=Stamp(folder="\\Junk", flags=["$Junk"])))
+    await world.work()
+    (filing,) = world.mailstore.filed.values()
+    assert (filing.folder, filing.flags) == ("\\Junk", ["$Junk"])
 
 
 async def test_a_full_mailbox_defers_and_bounces_after_the_lifetime(world):

@@ -9,7 +9,7 @@ from queue_worker.models import Outcome
 from queue_worker.operators import refusals, trace
 from queue_worker_api.admin import QueueAdmin
 from queue_worker_api.client import QueueClient
-from queue_worker_api.wire import Origin, Refusal
+from queue_worker_api.wire import MailVerdict, Origin, Refusal, Stamp
 
 from .conftest import RecordingCourier
 
@@ -73,6 +73,7 @@ async def test_the_story_of_a_message_from_its_client_to_its_bounce(world, admin
         "helo": "client.test",
         "message_id": "one@client.test",
         "bounce_of": None,
+        "verdicts": [],
         "events": [],
     }
     bounce, original = await traced(admin, address="anna@here.test")
@@ -136,6 +137,22 @@ async def test_each_attempt_has_the_connection_that_it_was_made_by(world, admin)
     assert [row["connection"] for row in rows] == [plain, secure]
 
 
+DMARC = MailVerdict("dmarc", "fail", "far.test", "no aligned domain", "v=DMARC1; p=reject", "_dmarc.far.test")
+
+
+async def test_what_was_found_out_about_a_message_is_traced(world, admin):
+    stamp = Stamp([DMARC, MailVerdict("spf", "none", "far\0.test")], dmarc_failed=True)
+    queue_id = await world.deferred("b@far.test", stamp=stamp)
+    (record,) = await traced(admin, id=[queue_id])
+    assert [(e["method"], e["record"], e["record_name"]) for e in record["verdicts"]] == [
+        ("dmarc", "v=DMARC1; p=reject", "_dmarc.far.test"),
+        ("spf", "", ""),
+    ]
+    (row,) = await world.pool.fetch("select verdicts from queue.mail_trace where event = 'accepted'")
+    assert '"no aligned domain"' in row["verdicts"]
+    assert (await world.the("message"))["dmarc_failed"]
+
+
 async def refused(admin: QueueAdmin, **wanted: Any) -> list[dict[str, Any]]:
     return [record async for page in admin.refusals(**wanted) for record in page]
 
@@ -155,6 +172,7 @@ async def test_refusals_are_recorded_once_and_found_by_what_is_known_of_them(wor
         ["Victim@far.test", 'a,"{b}@far.test'],
         1,
         1234,
+        verdicts=[DMARC],
     )
     others = [Refusal(new_id(), "S14", "550 5.1.1 no", "RCPT", f"192.0.2.{n}", Origin("smtp")) for n in range(2, 6)]
     more = Refusal(new_id(), "S12", times=70)
@@ -175,7 +193,7 @@ async def test_refusals_are_recorded_once_and_found_by_what_is_known_of_them(wor
         assert [UUID(r["id"]) for r in await refused(admin, **wanted)] == [one.id], wanted
     assert await refused(admin, account=ANNA, rule="S14") == await refused(admin, older=3600) == []
     (record,) = await refused(admin, rule="S10")
-    assert record["reply"] == "550 5.7.1 Sorry "
+    assert record["reply"] == "550 5.7.1 Sorry " and record["verdicts"][0]["record"] == DMARC.record
     assert (record["sender"], record["recipients"][0], record["size"]) == ("Anna@here.test", "Victim@far.test", 1234)
     assert (record["helo"], record["by"], record["account_address"]) == ("client.test", "grant", "anna@here.test")
     seen = await world.pool.fetchval("select count(*) from queue.mail_refusals where rule = 'S14'")

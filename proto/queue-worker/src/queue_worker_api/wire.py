@@ -16,6 +16,8 @@ LIST_ITEMS = 100
 #: Most refusals in one list, and most recipients that one names.
 MOST_REFUSALS = 500
 MOST_NAMED = 20
+#: Verdicts about one message, and flags of it.
+MOST_VERDICTS, MOST_FLAGS = 32, 10
 #: Limit of recipients of one message; the gateway accepts TARGETS_PER_MESSAGE, at most 32,767.
 MOST_RECIPIENTS = 40_000
 LIST_BYTES = 8 * 1024 * 1024
@@ -60,6 +62,34 @@ class Origin(Wire):
     granted_at: float = 0.0
 
 
+class MailVerdict(Wire):
+    """What one method found about a message, for the trace (docs/decisions/0090).
+
+    `method` and `result` as in Authentication-Results (RFC 8601): spf, dkim, arc, dmarc; or rspamd and its action. `domain` is the one
+    that was checked; `reason` says in words why; `record` is the text in the DNS that caused it, of the name `record_name`.
+    """
+
+    method: str
+    result: str
+    domain: str = ""
+    reason: str = ""
+    record: str = ""
+    record_name: str = ""
+
+
+class Stamp(Wire):
+    """What smtp-gateway found out about a message from outside, and what follows.
+
+    `folder`: the special use of the folder that local copies are filed into (`mailstore_api.wire.Filing`), "" for INBOX; `flags`: those
+    that they get. `dmarc_failed`: it failed DMARC and the domain in From asks to reject such mail: it is never forwarded.
+    """
+
+    verdicts: Annotated[list[MailVerdict], at_most(MOST_VERDICTS)] = []
+    folder: str = ""
+    flags: Annotated[list[str], at_most(MOST_FLAGS)] = []
+    dmarc_failed: bool = False
+
+
 class Submission(Wire):
     """One accepted message. `submission_id` is the id of the hand-over: repeated with the same id it is the same message.
 
@@ -83,6 +113,8 @@ class Submission(Wire):
     """RET: FULL or HDRS (RFC 3461 4.3); "" if the client gave none."""
     envid: str = ""
     """ENVID in xtext (RFC 3461 4.4); "" if the client gave none."""
+    stamp: Stamp = Stamp()
+    """Of a message from outside."""
 
 
 class SubmissionList(Wire):
@@ -124,6 +156,7 @@ class Refusal(Wire):
     recipient_count: int = 0
     size: int = 0
     times: int = 1
+    verdicts: Annotated[list[MailVerdict], at_most(MOST_VERDICTS)] = []
 
 
 class RefusalList(Wire):

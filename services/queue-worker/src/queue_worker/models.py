@@ -1,5 +1,6 @@
 """The data classes of queue-worker: a claimed recipient, the result of its attempt, and what follows from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -7,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from queue_worker_api.wire import Origin
+from queue_worker_api.wire import Origin, Stamp
 
 #: The flow of messages that no client sent: our own bounces, and rows from before flows were distinguished.
 NO_FLOW = UUID(int=0)
@@ -60,6 +61,7 @@ class QueueEntry(msgspec.Struct, frozen=True):
     bounce_of: UUID | None = None
     asked: tuple["DsnRequest", ...] = ()
     """What the client asked for each recipient, in order; empty if it asked nothing (RFC 3461)."""
+    stamp: Stamp = Stamp()
 
 
 class DsnRequest(msgspec.Struct, frozen=True):
@@ -117,6 +119,10 @@ class Claim:
     """The mailbox whose right to relay was used."""
     delay_noted: bool = False
     """The sender has had a notice of the delay."""
+    folder: str = ""
+    flags: Sequence[str] = ()
+    dmarc_failed: bool = False
+    """Of the message's `Stamp`: `folder` and `flags` of a local recipient, `dmarc_failed` of a remote one."""
 
     def wants(self, event: str, *, default: bool) -> bool:
         """Return whether the sender is to hear of `event` (RFC 3461 4.1); `default`: of senders that asked nothing."""

@@ -43,7 +43,7 @@ Place = tuple[UUID, str]
 
 
 @dataclass(slots=True)
-class Target:
+class FilingTarget:
     """A folder into which a list is filed: what is added to it. `keywords` are its own, to which new ones are appended."""
 
     mailbox_id: UUID
@@ -84,7 +84,7 @@ class FilingTransaction:
         rows = await self._connection.fetch(queries.known_filed, *_columns(hand_overs), min(ids), max(ids))
         return {(row["queue_id"], row["mailbox_id"]) for row in rows}
 
-    async def targets(self, places: AbstractSet[Place], *, wait: bool) -> dict[Place, Target | None]:
+    async def targets(self, places: AbstractSet[Place], *, wait: bool) -> dict[Place, FilingTarget | None]:
         """Lock the folders of `places`, in mailboxes that are locked; None for those that another session has locked.
 
         A special use that no folder has is the INBOX. `wait`: for each lock as long as the transaction waits for any. Raises
@@ -101,14 +101,16 @@ class FilingTransaction:
             await self._connection.execute(queries.wait_for_places, *columns)
         rows = await self._connection.fetch(queries.lock_free_places, *columns)
         locked = {
-            (row["mailbox_id"], row["folder_id"]): Target(
+            (row["mailbox_id"], row["folder_id"]): FilingTarget(
                 row["mailbox_id"], row["folder_id"], list(row["keywords"]), len(row["keywords"])
             )
             for row in rows
         }
         return {place: locked.get(of[place]) for place in wanted}
 
-    async def allocate(self, accounts: Sequence[tuple[UUID, Account]], targets: Sequence[Target]) -> list[FolderUids]:
+    async def allocate(
+        self, accounts: Sequence[tuple[UUID, Account]], targets: Sequence[FilingTarget]
+    ) -> list[FolderUids]:
         """Allocate UIDs and a MODSEQ in each folder of `targets`, and add what the accounts of the mailboxes have taken."""
         grown = [each for each in targets if len(each.keywords) > each.had]
         if grown:

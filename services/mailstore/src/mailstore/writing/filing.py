@@ -22,7 +22,7 @@ from mailstore.mime import Rendered
 from mailstore.model.folder_names import INBOX_ID
 from mailstore.model.keywords import TooManyKeywords, mask_of
 from mailstore.model.quota import Account, Charge, Quota
-from mailstore.storage.filing import Filings, FilingTransaction, StillLocked, Target
+from mailstore.storage.filing import Filings, FilingTarget, FilingTransaction, StillLocked
 from mailstore.storage.new_messages import moment, new_message
 from mailstore.writing.quota_warning import QuotaWarner
 from mailstore.writing.rendering import render_all
@@ -46,7 +46,7 @@ class _Accepted(NamedTuple):
 
     item: Filing
     size: int
-    target: Target
+    target: FilingTarget
     mask: int
 
 
@@ -158,7 +158,7 @@ class Filer:
                     account.take(size)
                     filed.add((item.queue_id, item.mailbox_id))
                     target = targets.get(place) or inboxes.setdefault(
-                        item.mailbox_id, Target(item.mailbox_id, INBOX_ID)
+                        item.mailbox_id, FilingTarget(item.mailbox_id, INBOX_ID)
                     )
                     accepted.append(_accepted(item, size, target))
                     answers.append(FilingAnswer("filed"))
@@ -183,7 +183,7 @@ def _answered(item: Filing, answer: FilingAnswer | Exception) -> FilingAnswer:
     return FilingAnswer("failed")
 
 
-def _accepted(item: Filing, size: int, target: Target) -> _Accepted:
+def _accepted(item: Filing, size: int, target: FilingTarget) -> _Accepted:
     """Count a message that is filed towards its folder. A keyword for which the folder has no bit left is not set."""
     mask = 0
     for flag in item.flags:

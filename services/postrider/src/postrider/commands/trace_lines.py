@@ -58,6 +58,7 @@ def story(record: Record) -> list[str]:
     lines = [who(record)]
     if record["message_id"]:
         lines.append(f"    Message-ID <{record['message_id']}>, {record['size']} octets")
+    lines += [f"    {_verdict(each)}" for each in record["verdicts"]]
     return lines + [f"    {_event(event)}" for event in record["events"][1:]]
 
 
@@ -82,7 +83,15 @@ def _refusal(record: Record) -> list[str]:
     return [
         f"refused {who(record)}{of}",
         f"    {record['command']} refused by {why}: {' '.join(record['reply'].split())}",
+        *(f"    {_verdict(each)}" for each in record["verdicts"]),
     ]
+
+
+def _verdict(verdict: Record) -> str:
+    """Return the line of what a method found, with the record in the DNS that caused it."""
+    cause = f'{verdict["record_name"]} TXT "{verdict["record"]}"' if verdict["record"] else ""
+    parts = [f"{verdict['method']}={verdict['result']}", verdict["domain"], verdict["reason"], cause]
+    return "  ".join(part for part in parts if part)
 
 
 def _change(record: Record) -> str:

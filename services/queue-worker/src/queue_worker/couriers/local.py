@@ -53,6 +53,8 @@ class LocalCourier:
                 claim.quota_limit,
                 claim.limit_version,
                 exempt=claim.bounce,
+                folder=claim.folder,
+                flags=list(claim.flags),
             )
             for claim in claims
         ]

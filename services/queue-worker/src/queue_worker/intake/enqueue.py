@@ -36,6 +36,7 @@ def entry(submission: Submission, *, bounce_of: UUID | None = None) -> QueueEntr
         _header_id(s.body),
         bounce_of,
         _asked(s),
+        s.stamp,
     )
 
 

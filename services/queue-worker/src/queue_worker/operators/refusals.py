@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from mailkit.ids import id_floor
 from mailkit.rpc.app import OPERATORS
 from queue_worker.operators.filters import Text
-from queue_worker.operators.trace import LAST, WINDOW
+from queue_worker.operators.trace import LAST, WINDOW, TraceVerdict
 from queue_worker.storage.refusals import RefusalRows, WantedRefusals
+from queue_worker.storage.verdicts import of_text
 
 
 class RefusalRecord(BaseModel):
@@ -39,6 +40,7 @@ class RefusalRecord(BaseModel):
     """The row of docs/contract.md, or the reason that `postrider_gateway_rejected_total` counts."""
     reply: str
     times: int
+    verdicts: list[TraceVerdict]
 
 
 def router(store: RefusalRows) -> APIRouter:
@@ -70,6 +72,6 @@ def router(store: RefusalRows) -> APIRouter:
         if last is not None:
             following = request.url.include_query_params(before=last.hex)
             response.headers["link"] = f'<{following.path}?{following.query}>; rel="next"'
-        return [dict(row) for row in rows]
+        return [{**dict(row), "verdicts": of_text(row["verdicts"])} for row in rows]
 
     return routes

@@ -13,12 +13,26 @@ from mailkit.rpc.app import OPERATORS
 from queue_worker.operators.filters import Text
 from queue_worker.storage import trace as rows
 from queue_worker.storage.trace import Traces, Wanted
+from queue_worker.storage.verdicts import of_text
 
 #: Messages that one page looks at without an index.
 WINDOW = 5000
 #: Recipients of a message whose events are shown; `postrider queue show` pages through all.
 NAMED = 20
 LAST = UUID(int=2**128 - 1)
+
+
+class TraceVerdict(BaseModel):
+    """What one method found about a message from outside."""
+
+    method: str
+    """spf, dkim, arc or dmarc; or the scanner."""
+    result: str
+    domain: str
+    reason: str
+    record: str
+    """The text in the DNS that caused the result, found at `record_name`."""
+    record_name: str
 
 
 class TraceEvent(BaseModel):
@@ -72,6 +86,8 @@ class Trace(BaseModel):
     message_id: str | None
     bounce_of: str | None
     """The message whose non-delivery it reports; it is then our own."""
+    verdicts: list[TraceVerdict]
+    """Of a message from outside, for as far as it was looked at."""
     events: list[TraceEvent]
 
     @classmethod
@@ -94,6 +110,7 @@ class Trace(BaseModel):
             sender=row.mail_from,
             message_id=row.header_id,
             bounce_of=row.bounce_of.hex if row.bounce_of else None,
+            verdicts=[TraceVerdict(**each) for each in of_text(row.verdicts)],
             events=[TraceEvent(at=row.at, event="accepted"), *map(TraceEvent.of, ordered)],
             **{name: getattr(row, name) for name in names},
         )

@@ -11,6 +11,7 @@ import msgspec
 from bodystore import BodyStore, Entering
 from mailkit.postgres.pool import Connection, Queries
 from queue_worker.models import QueueEntry
+from queue_worker.storage.verdicts import as_text
 
 queries = Queries("queue_worker.storage", "handovers.sql")
 
@@ -55,7 +56,7 @@ async def insert(
 
 
 def _message(entry: QueueEntry) -> tuple[object, ...]:
-    """Return `entry` as a row of the type queue.new_message_2."""
+    """Return `entry` as a row of the type queue.new_message_3."""
     came = entry.origin
     return (
         entry.queue_id,
@@ -78,4 +79,8 @@ def _message(entry: QueueEntry) -> tuple[object, ...]:
         datetime.fromtimestamp(came.granted_at, UTC) if came.granted_at else None,
         entry.header_id,
         entry.bounce_of,
+        entry.stamp.folder,
+        entry.stamp.flags,
+        entry.stamp.dmarc_failed,
+        as_text(entry.stamp.verdicts),
     )

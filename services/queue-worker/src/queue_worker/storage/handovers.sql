@@ -3,20 +3,20 @@
 -- Returns the new ids. One statement, because a round trip costs more than the rows. `is true` leads to a hashed subplan
 -- instead of a join, which would be quadratic here (`mailkit.postgres.pool.PLANNER`).
 with t as (
-    select * from unnest($1::queue.new_message_2[])
+    select * from unnest($1::queue.new_message_3[])
 ), s as (
     insert into queue.submission (id, queue_id, at, mail_from, size, account, client_address, listener, tls, helo, by,
-                                  account_address, granted_at, header_id, bounce_of)
+                                  account_address, granted_at, header_id, bounce_of, verdicts)
     select id, id, $3, mail_from, size, account, client_address, listener, tls, helo, by, account_address, granted_at,
-           header_id, bounce_of
+           header_id, bounce_of, verdicts
       from t
     on conflict (id) do nothing
     returning id
 ), m as (
     insert into queue.message (id, mail_from, body_id, size, first_seen, expires, account, client_address, eight_bit,
-                               smtputf8, bounce, sender_mailbox, sender_limit, sender_limit_version)
+                               smtputf8, bounce, sender_mailbox, sender_limit, sender_limit_version, folder, flags, dmarc_failed)
     select id, mail_from, body_id, size, $3, $4, account, client_address, eight_bit, smtputf8, bounce, sender_mailbox,
-           sender_limit, sender_limit_version
+           sender_limit, sender_limit_version, folder, flags, dmarc_failed
       from t where (id in (select id from s)) is true
 ), r as (
     insert into queue.recipient (message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version,

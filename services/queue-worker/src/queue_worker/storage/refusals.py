@@ -10,6 +10,7 @@ import asyncpg
 from mailkit.ids import id_time
 from mailkit.postgres.pool import Queries, translated
 from queue_worker.models import clean
+from queue_worker.storage.verdicts import as_text
 from queue_worker_api.wire import Refusal
 
 queries = Queries("queue_worker.storage", "refusals.sql")
@@ -54,7 +55,7 @@ class RefusalRows:
 
 
 def _row(item: Refusal) -> tuple[object, ...]:
-    """Return `item` as a row of the type queue.new_refusal: text of clients as it can be stored."""
+    """Return `item` as a row of the type queue.new_refusal_2: text of clients as it can be stored."""
     came = item.origin
     return (
         item.id,
@@ -74,4 +75,5 @@ def _row(item: Refusal) -> tuple[object, ...]:
         item.rule,
         clean(item.reply),
         item.times,
+        as_text(item.verdicts),
     )

@@ -1,8 +1,8 @@
 -- name: record
 -- Insert refusals; of a repeated list nothing twice.
 insert into queue.refusal (id, at, client_address, listener, tls, helo, by, account, account_address, mail_from, recipients,
-                           recipient_count, size, command, rule, reply, times)
-select * from unnest($1::queue.new_refusal[]) on conflict (id) do nothing
+                           recipient_count, size, command, rule, reply, times, verdicts)
+select * from unnest($1::queue.new_refusal_2[]) on conflict (id) do nothing
 
 -- name: window_start
 -- The $3-th refusal before $2 and after $1; no row if there are fewer.
@@ -15,7 +15,7 @@ select id from queue.refusal where account = $3 and id > $1 and id < $2 order by
 -- name: within
 -- Refusals between $1 and $2, the latest first: of account $3, from or to address $4, from client $5, by rule $6.
 select id, at, client_address, listener, tls, helo, by, account, account_address, mail_from as sender, recipients, recipient_count,
-       size, command, rule, reply, times
+       size, command, rule, reply, times, verdicts
   from queue.refusal
  where id > $1 and id < $2 and ($3::uuid is null or account = $3)
    and ($4::text is null or lower(mail_from) = $4 or lower(recipients::text)::text[] @> array[$4])

@@ -30,6 +30,7 @@ class Accepted:
     helo: str | None
     header_id: str | None
     bounce_of: UUID | None
+    verdicts: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ select id from queue.submission
 -- name: accepted
 -- How the messages $1 came, the latest first.
 select s.id, s.at, s.mail_from, s.size, s.account, s.account_address, s.by, s.granted_at, s.client_address, s.listener, s.tls,
-       s.helo, s.header_id, s.bounce_of
+       s.helo, s.header_id, s.bounce_of, s.verdicts
   from queue.submission s where s.id = any($1::uuid[]) order by s.id desc
 
 -- name: events

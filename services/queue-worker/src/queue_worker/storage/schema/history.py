@@ -18,6 +18,8 @@ from sqlalchemy import (
 from mailkit.postgres.tables import time
 from queue_worker.storage.schema.metadata import metadata
 
+VERDICTS = "What SPF, DKIM, ARC, DMARC and a scanner found: a JSON list"
+
 #: Finished recipients, for a week: what `queue show` shows of a message that has left. Partitioned by the message's
 #: time-ordered id; partitions are dropped whole.
 finished = Table(
@@ -84,6 +86,7 @@ submission = Table(
     time("granted_at", nullable=True, comment="When the login was that gave the grant"),
     Column("header_id", Text, comment="Message-ID of its header"),
     Column("bounce_of", Uuid, comment="The message whose non-delivery it reports"),
+    Column("verdicts", Text, comment=VERDICTS),
     postgresql_partition_by="RANGE (id)",
     comment="Hand-over ids by their own time: a repeated hand-over is the same message",
 )
@@ -119,6 +122,7 @@ refusal = Table(
         nullable=False,
         comment="Over 1: that many refusals by the rule, which were not recorded singly",
     ),
+    Column("verdicts", Text, comment=VERDICTS),
     Index("refusal_account", "account", "id", postgresql_where=text("account is not null")),
     postgresql_partition_by="RANGE (id)",
     comment="What smtp-gateway refused, by the time in the id",

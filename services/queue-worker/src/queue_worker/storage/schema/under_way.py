@@ -1,6 +1,7 @@
 """Messages and recipients under way, and what is counted of them."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -37,6 +38,27 @@ message = Table(
     Column("sender_mailbox", Uuid, comment="Where a bounce goes when the sender is a mailbox of ours"),
     Column("sender_limit", BigInteger, nullable=False),
     Column("sender_limit_version", Integer, nullable=False),
+    Column(
+        "folder",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="Special use of the folder that its local copies are filed into; empty: INBOX",
+    ),
+    Column(
+        "flags",
+        ARRAY(Text),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="Flags that its local copies get",
+    ),
+    Column(
+        "dmarc_failed",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="It failed DMARC with p=reject: it is never forwarded",
+    ),
     Index("message_body", "body_id"),
     comment="Messages with recipients under way; the row leaves with the last of them",
 )
