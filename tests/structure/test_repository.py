@@ -120,7 +120,7 @@ def test_log_lines_use_the_vocabulary_and_all_of_it() -> None:
 def test_one_version_everywhere() -> None:
     """`mailkit.__version__` is what `postrider_build_info` says; the packages take theirs from it, the chart repeats it."""
     projects = [tomllib.loads(path.read_text()) for path in ROOT.glob("*/*/pyproject.toml")]
-    assert len(projects) == 12
+    assert len(projects) == 13
     assert all(each["project"]["dynamic"] == ["version"] and "version" not in each["project"] for each in projects)
     said = {each["project"]["name"]: metadata.version(each["project"]["name"]) for each in projects}
     said["chart"] = yaml.safe_load((ROOT / "charts/postrider/Chart.yaml").read_text())["appVersion"]
