@@ -14,13 +14,24 @@ from mailkit.errors import Unavailable
 from mailkit.ids import id_floor, id_time, new_id
 from mailkit.postgres.singleton import LeaseLost, Singleton
 from queue_worker.models import EVER, Outcome
-from queue_worker.storage import actions, claims, handovers, outcomes, partitions, records, routes, trace, upkeep
+from queue_worker.storage import (
+    actions,
+    claims,
+    handovers,
+    operations,
+    outcomes,
+    partitions,
+    records,
+    routes,
+    trace,
+    upkeep,
+)
 from queue_worker.storage.schema import metadata
 from queue_worker.upkeep.maintain import AHEAD, MAINTAIN_SECONDS
 
 STATEMENTS = {
     name: statement
-    for module in (handovers, claims, outcomes, upkeep, partitions, records, actions, routes, trace)
+    for module in (handovers, claims, outcomes, upkeep, partitions, records, actions, routes, trace, operations)
     for name, statement in module.queries.items()
 }.items()
 

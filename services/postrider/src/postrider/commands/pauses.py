@@ -24,7 +24,7 @@ def pause(
     destination: Destination = "",
     account: queue.Account = "",
     every: queue.All = False,
-    reason: Annotated[str, typer.Option(help="For those who ask why.")] = "not given",
+    reason: Annotated[str, typer.Option(help="Why, for those who ask and for the trace.")] = "not given",
     json: Json = False,
 ) -> None:
     """Try no mail of a destination or an account, or none at all, until it is resumed. It is accepted as before."""
@@ -34,17 +34,22 @@ def pause(
 
 
 def resume(
-    destination: Destination = "", account: queue.Account = "", every: queue.All = False, json: Json = False
+    destination: Destination = "",
+    account: queue.Account = "",
+    every: queue.All = False,
+    reason: Annotated[str, typer.Option(help=queue.WHY)] = "",
+    json: Json = False,
 ) -> None:
     """End a pause; what is due is tried within seconds. Of an account, also that of its disabled mailbox."""
     kind, value = _target(destination, account, every)
-    ended = common.queue(lambda client: _end(client, kind, value))
+    ended = common.queue(lambda client: _end(client, kind, value, reason))
     show(ended, json, f"resumed: {ended['kind']} {ended['value']}")
 
 
-async def _end(client: Any, kind: str, value: str | None) -> dict[str, Any]:
+async def _end(client: Any, kind: str, value: str | None, reason: str) -> dict[str, Any]:
+    why = {"actor": progress.actor()} | ({"reason": reason} if reason else {})
     kinds = ("disabled", "account") if kind == "account" else (kind,)
-    ended = [await common.gone(client.resume(each, value, actor=progress.actor())) for each in kinds]
+    ended = [await common.gone(client.resume(each, value, **why)) for each in kinds]
     found: dict[str, Any] | None = next((each for each in reversed(ended) if each is not None), None)
     if found is None:
         raise NotFound("there is no such pause")

@@ -168,8 +168,12 @@ def top(
     common.queue(lambda client: top_groups.watch(client, by, wanted, limit, every if live else 0, json))
 
 
-def _action(name: str, action: str, done: str, text: str, *, final: bool = False, reasoned: bool = False) -> None:
-    """Define the command `name`. `final`: what it does cannot be undone, and it asks first."""
+#: What most actions do with a reason.
+WHY = "Why, for the trace."
+
+
+def _action(name: str, action: str, done: str, text: str, *, final: bool = False, why: str = WHY) -> None:
+    """Define the command `name`. `final`: what it does cannot be undone, and it asks first. `why`: the help on its reason."""
 
     def run(
         ids: Ids = None,
@@ -184,7 +188,7 @@ def _action(name: str, action: str, done: str, text: str, *, final: bool = False
         every: All = False,
         dry_run: DryRun = False,
         yes: Yes = False,
-        reason: Annotated[str, typer.Option(help="What the bounce says.", hidden=not reasoned)] = "",
+        reason: Annotated[str, typer.Option(help=why)] = "",
         json: Json = False,
     ) -> None:
         wanted = _filter(sender, recipient, domain, account, state, older, newer, reply)
@@ -218,5 +222,12 @@ _action("hold", "hold", "held", "Let recipients wait until they are released. Th
 _action("release", "release", "released", "Try held recipients again.")
 _action("retry", "retry", "tried now", "Try waiting recipients now.")
 _action("rm", "remove", "removed", "Remove recipients; no notice is sent.", final=True)
-_action("bounce", "bounce", "bounced", "Give recipients up, with a bounce to their sender.", final=True, reasoned=True)
+_action(
+    "bounce",
+    "bounce",
+    "bounced",
+    "Give recipients up, with a bounce to their sender.",
+    final=True,
+    why="What the bounce says; in the trace too.",
+)
 _action("expire", "expire", "expired", "Give recipients up as if their lifetime were over.", final=True)

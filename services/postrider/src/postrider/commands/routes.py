@@ -12,6 +12,7 @@ app = typer.Typer(help="Mail that leaves by a smart host, or from another addres
 Destination = Annotated[str, typer.Option(help="Mail to this domain.")]
 Account = Annotated[str, typer.Option(help="Mail sent by this mailbox: its address, or its id.")]
 Sender = Annotated[str, typer.Option(help="Mail from addresses in this domain.")]
+Reason = Annotated[str, typer.Option(help="Why, for the trace.")]
 All = Annotated[bool, typer.Option("--all", help="All mail to other providers.")]
 
 _COLUMNS = {
@@ -49,6 +50,7 @@ def add(
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from there.")] = False,
     source: Annotated[str, typer.Option(help="The address of this machine to connect from.")] = "",
     helo: Annotated[str, typer.Option(help="The name to greet with.")] = "",
+    reason: Reason = "",
     json: Json = False,
 ) -> None:
     """Set where some mail goes; it takes the place of an earlier route for the same mail."""
@@ -62,6 +64,7 @@ def add(
         "source_address": source or None,
         "helo": helo or None,
         "actor": progress.actor(),
+        "reason": reason,
     }
     made = common.queue(lambda client: client.set_route(kind, value, **given))
     where = f"by {made['host']}, port {made['port']}" if made["host"] else "by its own hosts"
@@ -76,9 +79,14 @@ def ls(json: Json = False) -> None:
 
 @app.command("rm")
 def rm(
-    destination: Destination = "", account: Account = "", sender: Sender = "", every: All = False, json: Json = False
+    destination: Destination = "",
+    account: Account = "",
+    sender: Sender = "",
+    every: All = False,
+    reason: Reason = "",
+    json: Json = False,
 ) -> None:
     """Delete a route: its mail goes as any other."""
     kind, value = _mail(destination, account, sender, every)
-    gone = common.queue(lambda client: client.delete_route(kind, value, actor=progress.actor()))
+    gone = common.queue(lambda client: client.delete_route(kind, value, actor=progress.actor(), reason=reason))
     show(gone, json, f"{gone['kind']} {gone['value']}: mail goes to the hosts of its domain")

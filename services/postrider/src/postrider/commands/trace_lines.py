@@ -119,10 +119,14 @@ def _event(event: Record) -> str:
     if "mailbox_id" in event:
         return f"{_in_mailbox(event)}  in mailbox {event['mailbox_id']}"
     at = f"next try {event['at']}" if event["event"] == "waiting" else event["at"] or ""
+    reason = f": {' '.join(event['reason'].split())}" if event.get("reason") else ""
     parts = [
         str(at),
-        event["event"],
-        f"recipient {event['n']}" + (f" <{event['recipient']}>" if event["recipient"] else ""),
+        f"{event['event']} {event.get('concerns') or ''}".rstrip(),
+        ""
+        if event["n"] is None
+        else f"recipient {event['n']}" + (f" <{event['recipient']}>" if event["recipient"] else ""),
+        f"by {event['actor']}{reason}" if event.get("actor") else "",
         f"at {event['remote_host']}" if event["remote_host"] else "",
         f"({event['connection']})" if event.get("connection") else "",
         " ".join((event["reply"] or "").split()),

@@ -22,6 +22,7 @@ from queue_worker.delivery.schedule import TURN_SECONDS, decide
 from queue_worker.delivery.suppression import Suppression
 from queue_worker.intake.enqueue import destinations, entry
 from queue_worker.models import Claim, Decision, Key, Outcome, Pair, QueueEntry, Result
+from queue_worker.storage.operations import Operation
 from queue_worker.storage.outcomes import Outcomes
 from queue_worker.storage.records import Window
 
@@ -72,12 +73,11 @@ class Recorder:
             if error is not None:  # its lease expires, and it is tried again
                 report(error, "record", queue_id=result.claim.message_id)
 
-    async def remove(self, window: Window) -> tuple[int, list[Key]]:
+    async def remove(self, window: Window, operation: Operation) -> tuple[int, list[Key]]:
         """Remove waiting recipients without a bounce, for an operator; return how many match, and those removed."""
-        now = self._clock.now()
-        async with self._outcomes.transaction((), now) as transaction:
-            found, removed = await transaction.remove(window, now)
-            await transaction.drop(list(dict.fromkeys(message_id for message_id, _ in removed)), now)
+        async with self._outcomes.transaction((), operation.at) as transaction:
+            found, removed = await transaction.remove(window, operation)
+            await transaction.drop(list(dict.fromkeys(message_id for message_id, _ in removed)), operation.at)
         for count, (queue_id, n) in enumerate(removed):
             if count % BREATH == 0:
                 await asyncio.sleep(0)

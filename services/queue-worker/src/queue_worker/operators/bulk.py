@@ -15,6 +15,7 @@ from queue_worker.delivery.leases import LEASE, Leases
 from queue_worker.delivery.record import Recorder
 from queue_worker.models import Key, Outcome, Pair, Result
 from queue_worker.storage.actions import Actions, Effect
+from queue_worker.storage.operations import Operation
 from queue_worker.storage.records import Filter, Matched, Records, Window
 
 log = get_logger()
@@ -69,8 +70,9 @@ class Bulk:
         self._clock = clock
         self._wake = wake
 
-    async def batch(self, action: str, wanted: Filter, after: UUID, *, reason: str, dry_run: bool) -> Batch:
+    async def batch(self, operation: Operation, wanted: Filter, after: UUID, *, dry_run: bool) -> Batch:
         """Look at the recipients after message `after` until enough of them match, and change those; see CHANGES."""
+        action = operation.action
         messages = recipients = busy = 0
         last: UUID | None = after
         for _ in range(WINDOWS):
@@ -85,7 +87,7 @@ class Bulk:
                     len(some) + sum(each.state == "claimed" for each in found), len(some), _messages(some), []
                 )
             else:
-                done = await self._change(action, window, reason)
+                done = await self._change(operation.again(self._clock.now()), window)
             messages += done.messages
             recipients += done.recipients
             busy += done.found - done.recipients
@@ -94,36 +96,36 @@ class Bulk:
                 await asyncio.sleep((time.monotonic() - began) * REST)
         return Batch(messages, recipients, busy, last)
 
-    async def _change(self, action: str, window: Window, reason: str) -> Effect:
-        now = self._clock.now()
+    async def _change(self, operation: Operation, window: Window) -> Effect:
+        action = operation.action
         if action == "hold":
-            return await self._actions.hold(window, now)
+            return await self._actions.hold(window, operation)
         if action in ("release", "retry"):
             change = self._actions.release if action == "release" else self._actions.retry
-            done = await change(window, now)
-            self._wake(done.pairs, now)
+            done = await change(window, operation)
+            self._wake(done.pairs, operation.at)
             return done
         if action == "remove":
-            matching, removed = await self._recorder.remove(window)
+            matching, removed = await self._recorder.remove(window, operation)
             return Effect(matching, len(removed), len({message_id for message_id, _ in removed}), [])
         found = await self._records.matching(window)
         some = [each for each in found if each.state in CHANGES[action]]
         keys = [each.key for each in some]
         given_up = [
-            await self._give_up(keys[start : start + GIVEN_UP], None if action == "expire" else reason)
+            await self._give_up(keys[start : start + GIVEN_UP], operation.again(self._clock.now()))
             for start in range(0, len(keys), GIVEN_UP)
         ]
         return Effect(len(found), sum(given_up), _messages(some), [])
 
-    async def _give_up(self, keys: Sequence[Key], reason: str | None) -> int:
-        """Claim recipients and record them as refused for `reason`, or without one as expired: their senders get bounces."""
-        now = self._clock.now()
-        taken = await self._actions.take(keys, now, now + LEASE)
+    async def _give_up(self, keys: Sequence[Key], operation: Operation) -> int:
+        """Claim recipients and record them as refused for the operation's reason, or as expired: their senders get bounces."""
+        now = operation.at
+        taken = await self._actions.take(keys, operation, now + LEASE)
         claims = [each.claim for each in taken]
         self._leases.hold(claims)
         try:
-            if reason is not None:
-                results = [Result(claim, Outcome.failed, "5.7.1", reason) for claim in claims]
+            if operation.action == "bounce":
+                results = [Result(claim, Outcome.failed, "5.7.1", operation.reason) for claim in claims]
             else:
                 results = [
                     Result(

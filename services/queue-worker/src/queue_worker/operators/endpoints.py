@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from mailkit.errors import BadRequest, NotFound
+from mailkit.ids import new_id
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.rpc.app import OPERATORS
@@ -23,6 +24,7 @@ from queue_worker.operators.records import (
 )
 from queue_worker.operators.trace import traced
 from queue_worker.storage.actions import Actions
+from queue_worker.storage.operations import Operation
 from queue_worker.storage.records import Filter, Records
 from queue_worker.storage.trace import Traces
 
@@ -34,6 +36,8 @@ ATTEMPTS = 100
 #: Most recipients that one page of the list looks at, besides those of its last message.
 WINDOW = 2000
 NONE = UUID(int=0)
+#: What a bounce says that an operator asked for without a reason.
+RETURNED = "An administrator of this service returned this message. (#5.7.1)"
 
 
 def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, clock: Clock) -> APIRouter:
@@ -75,9 +79,10 @@ def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, clock: 
         if request.ids and (unknown := await store.unknown(request.ids)):
             raise NotFound(f"no message {unknown.hex} is under way or was within the last week")
         chosen = wanted(request.filter or Asked(), clock.now(), request.ids)
-        done = await bulk.batch(
-            request.action, chosen, request.after or NONE, reason=request.reason, dry_run=request.dry_run
-        )
+        reason = request.reason or (RETURNED if request.action == "bounce" else "")
+        said = request.filter.model_dump_json(exclude_none=True) if request.filter else None
+        operation = Operation(new_id(), clock.now(), request.action, request.actor, reason, said)
+        done = await bulk.batch(operation, chosen, request.after or NONE, dry_run=request.dry_run)
         if not request.dry_run and (done.recipients or done.next is None):
             log.info(
                 "queue_changed",
@@ -89,6 +94,10 @@ def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, clock: 
                 busy=done.busy,
             )
         return Acted.of(done)
+
+    def _operation(action: str, of: PauseRequest) -> Operation:
+        reason = of.reason if action == "pause" or "reason" in of.model_fields_set else ""
+        return Operation(new_id(), clock.now(), action, of.actor, reason, kind=of.kind, value=of.key())
 
     @routes.get("/pauses", operation_id="list_pauses")
     async def pauses(
@@ -102,14 +111,14 @@ def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, clock: 
     @routes.put("/pauses", operation_id="pause")
     async def pause(request: PauseRequest) -> Pause:
         """Try no mail of a destination, of an account, or none at all, what is accepted later included."""
-        made = await actions.pause(request.kind, request.key(), clock.now(), request.reason)
+        made = await actions.pause(_operation("pause", request))
         log.info("queue_changed", action="pause", actor=request.actor, filter={made.kind: made.value})
         return Pause.of(made)
 
     @routes.post("/pauses/end", operation_id="resume")
     async def resume(request: PauseRequest) -> Pause:
         """End a pause: what is due is tried within seconds."""
-        ended = await actions.resume(request.kind, request.key())
+        ended = await actions.resume(_operation("resume", request))
         if ended is None:
             raise NotFound("there is no such pause")
         log.info("queue_changed", action="resume", actor=request.actor, filter={ended.kind: ended.value})

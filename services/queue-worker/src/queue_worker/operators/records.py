@@ -165,10 +165,10 @@ class ActionRequest(BaseModel):
     ids: Annotated[list[UUID], Field(max_length=1000)] | None = None
     filter: Asked | None = None
     all: bool = False
-    reason: Text = "An administrator of this service returned this message. (#5.7.1)"
-    """What a bounce says."""
+    reason: Text | None = None
+    """Why, for the trace; what a bounce says."""
     actor: Text = "operator"
-    """Who asks, for the log."""
+    """Who asks, for the log and the trace."""
     dry_run: bool = False
     after: UUID | None = None
     """`next` of the batch before."""
@@ -206,7 +206,7 @@ class PauseRequest(BaseModel):
     """The domain or the mailbox's id; none for all."""
     reason: Text = "not given"
     actor: Text = "operator"
-    """Who asks, for the log."""
+    """Who asks, for the log and the trace."""
 
     def key(self) -> str:
         """Return the value as it is stored. Raises BadRequest."""

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, SecretStr
 
 from mailkit.errors import BadRequest, NotFound
+from mailkit.ids import new_id
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.rpc.app import OPERATORS
 from queue_worker.operators.filters import Text
+from queue_worker.storage.operations import Operation
 from queue_worker.storage.routes import MOST, RouteRow, Routes
 
 log = get_logger()
@@ -28,7 +30,9 @@ class RouteKey(BaseModel):
     value: Text | None = None
     """The domain of the recipient or of the sender, or the mailbox's id; none for all."""
     actor: Text = "operator"
-    """Who asks, for the log."""
+    """Who asks, for the log and the trace."""
+    reason: Text | Literal[""] = ""
+    """Why, for the trace."""
 
     def key(self) -> str:
         """Return the value as it is stored. Raises BadRequest."""
@@ -119,7 +123,10 @@ def router(rows: Routes, clock: Clock) -> APIRouter:
             request.helo,
             clock.now(),
         )
-        made = await rows.put(row, password)
+        operation = Operation(
+            new_id(), row.changed_at, "route", request.actor, request.reason, kind=row.kind, value=row.value
+        )
+        made = await rows.put(row, password, operation)
         if made is None:
             raise BadRequest(f"there are {MOST} routes already")
         log.info("queue_changed", action="route", actor=request.actor, filter={made.kind: made.value})
@@ -128,7 +135,16 @@ def router(rows: Routes, clock: Clock) -> APIRouter:
     @routes.post("/end", operation_id="delete_route")
     async def delete(request: RouteKey) -> RelayRoute:
         """Delete a route: its mail leaves as any other."""
-        gone = await rows.delete(request.kind, request.key())
+        operation = Operation(
+            new_id(),
+            clock.now(),
+            "unroute",
+            request.actor,
+            request.reason,
+            kind=request.kind,
+            value=request.key(),
+        )
+        gone = await rows.delete(operation)
         if gone is None:
             raise NotFound("there is no such route")
         log.info("queue_changed", action="unroute", actor=request.actor, filter={gone.kind: gone.value})

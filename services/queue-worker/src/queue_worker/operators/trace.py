@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from mailkit.ids import id_floor
 from mailkit.rpc.app import OPERATORS
 from queue_worker.operators.filters import Text
+from queue_worker.operators.interventions import MOST_KEYS, NOW, concerning, keys_of
 from queue_worker.storage import trace as rows
-from queue_worker.storage.trace import Traces, Wanted
+from queue_worker.storage.trace import Act, Traces, Wanted
 from queue_worker.storage.verdicts import of_text
 
 #: Messages that one page looks at without an index.
@@ -41,7 +42,9 @@ class TraceEvent(BaseModel):
     at: datetime | None
     """When; of a waiting recipient, when it is tried next."""
     event: str
-    """`accepted`; an attempt `deferred` or `in_doubt`; `delay_noted`: the sender was notified; `delivered`, `failed`, `expired` or `removed`; `waiting`, `claimed` or `held` now."""
+    """`accepted`; an attempt `deferred` or `in_doubt`; `delay_noted`: the sender was notified; `delivered`, `failed`, `expired` or `removed`;
+    `waiting`, `claimed` or `held` now.
+    Of operators: `hold`, `release`, `retry`, `remove`, `bounce`, `expire`; `pause`, `resume`, `route`, `unroute`."""
     n: int | None = None
     """The number of the recipient."""
     recipient: str | None = None
@@ -50,6 +53,12 @@ class TraceEvent(BaseModel):
     remote_host: str | None = None
     connection: str | None = None
     """Of an attempt: the host's address that was tried, TLS version and cipher, and whether its name was verified."""
+    actor: str | None = None
+    """The operator whose action it is."""
+    reason: str | None = None
+    """The reason that the operator gave."""
+    concerns: str | None = None
+    """Of a pause or a route: the mail that it is for."""
 
     @classmethod
     def of(cls, row: rows.Event) -> Self:
@@ -62,6 +71,18 @@ class TraceEvent(BaseModel):
             reply=row.reply or None,
             remote_host=row.remote_host,
             connection=row.connection,
+        )
+
+    @classmethod
+    def done(cls, act: Act) -> Self:
+        return cls(
+            at=act.at,
+            event=act.action,
+            n=act.n,
+            recipient=act.address,
+            actor=act.actor,
+            reason=act.reason or None,
+            concerns=f"{act.kind} {act.value}".strip() if act.kind else None,
         )
 
 
@@ -91,8 +112,9 @@ class Trace(BaseModel):
     events: list[TraceEvent]
 
     @classmethod
-    def of(cls, row: rows.Accepted, events: list[rows.Event]) -> Self:
-        ordered = sorted(events, key=lambda e: (e.event in NOW, e.at.timestamp() if e.at else 0.0, e.n))
+    def of(cls, row: rows.Accepted, events: list[rows.Event], acts: list[Act]) -> Self:
+        told = [*map(TraceEvent.done, acts), *map(TraceEvent.of, events)]
+        told.sort(key=lambda e: (e.event in NOW, e.at.timestamp() if e.at else 0.0, -1 if e.n is None else e.n))
         names = (
             "at",
             "size",
@@ -111,13 +133,9 @@ class Trace(BaseModel):
             message_id=row.header_id,
             bounce_of=row.bounce_of.hex if row.bounce_of else None,
             verdicts=[TraceVerdict(**each) for each in of_text(row.verdicts)],
-            events=[TraceEvent(at=row.at, event="accepted"), *map(TraceEvent.of, ordered)],
+            events=[TraceEvent(at=row.at, event="accepted"), *told],
             **{name: getattr(row, name) for name in names},
         )
-
-
-#: Events that say where a recipient is now.
-NOW = ("waiting", "claimed", "held")
 
 
 def router(store: Traces) -> APIRouter:
@@ -165,9 +183,17 @@ def router(store: Traces) -> APIRouter:
 
 
 async def traced(store: Traces, ids: Sequence[UUID]) -> list[Trace]:
-    """Return the traces of the messages `ids`, the latest first."""
+    """Return the traces of the messages `ids`, the latest first, with what operators did to them."""
     found = await store.accepted(ids)
     events: dict[UUID, list[rows.Event]] = {row.id: [] for row in found}
     for event in await store.events(list(events), NAMED):
         events[event.message_id].append(event)
-    return [Trace.of(row, events[row.id]) for row in found]
+    acts: dict[UUID, list[Act]] = {row.id: [] for row in found}
+    for act in await store.acts(list(events), NAMED):
+        if act.message_id is not None:
+            acts[act.message_id].append(act)
+    keys = sorted({key for row in found for key in keys_of(row, events[row.id])})[:MOST_KEYS]
+    standing: dict[tuple[str, str], list[Act]] = {}
+    for act in await store.standing(keys):
+        standing.setdefault((act.kind or "", act.value or ""), []).append(act)
+    return [Trace.of(row, events[row.id], acts[row.id] + concerning(row, events[row.id], standing)) for row in found]

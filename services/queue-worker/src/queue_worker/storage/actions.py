@@ -9,6 +9,7 @@ import asyncpg
 
 from mailkit.postgres.pool import Queries
 from queue_worker.models import HELD, Claim, Key, Pair
+from queue_worker.storage.operations import Operation, note
 from queue_worker.storage.records import Window
 
 queries = Queries("queue_worker.storage", "records.sql", "actions.sql")
@@ -52,26 +53,36 @@ class Actions:
         self._pool = pool
         self._worker = worker
 
-    async def hold(self, window: Window, now: datetime) -> Effect:
+    async def hold(self, window: Window, operation: Operation) -> Effect:
         """Hold waiting recipients that are not held."""
-        return await self._change(window, "waiting", now, HELD)
+        return await self._change(window, "waiting", operation.at, HELD, operation)
 
-    async def release(self, window: Window, now: datetime) -> Effect:
+    async def release(self, window: Window, operation: Operation) -> Effect:
         """Make held recipients due now."""
-        return await self._change(window, "held", None, now)
+        return await self._change(window, "held", None, operation.at, operation)
 
-    async def retry(self, window: Window, now: datetime) -> Effect:
+    async def retry(self, window: Window, operation: Operation) -> Effect:
         """Make waiting recipients that are not held due now."""
-        return await self._change(window, "waiting", None, now)
+        return await self._change(window, "waiting", None, operation.at, operation)
 
-    async def _change(self, window: Window, state: str, held: datetime | None, due: datetime) -> Effect:
-        (row,) = await self._pool.fetch(queries.change, *window.arguments, state, held, due)
+    async def _change(
+        self, window: Window, state: str, held: datetime | None, due: datetime, operation: Operation
+    ) -> Effect:
+        async with self._pool.acquire() as connection, connection.transaction():
+            (row,) = await connection.fetch(queries.change, *window.arguments, state, held, due, operation.id)
+            if row["recipients"]:
+                await note(connection, operation, row["recipients"])
         pairs = list(zip(row["flows"] or (), row["destinations"] or (), strict=True))
         return Effect(row["found"], row["recipients"], row["messages"], pairs)
 
-    async def take(self, keys: Sequence[Key], now: datetime, until: datetime) -> list[Taken]:
-        """Claim the waiting recipients of `keys`, held ones too, until `until`."""
-        rows = await self._pool.fetch(queries.take, *_columns(keys), now, self._worker, until)
+    async def take(self, keys: Sequence[Key], operation: Operation, until: datetime) -> list[Taken]:
+        """Claim the waiting recipients of `keys`, held ones too, until `until`, to give them up by `operation`."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(
+                queries.take, *_columns(keys), operation.at, self._worker, until, operation.id
+            )
+            if rows:
+                await note(connection, operation, len(rows))
         said = ("status", "reply", "remote_host", "diagnostic")
         return [
             Taken(Claim(**{k: v for k, v in row.items() if k not in said}), *(row[name] for name in said))
@@ -82,14 +93,20 @@ class Actions:
         """Return pauses by kind and value, above `after`."""
         return [Paused(**dict(row)) for row in await self._pool.fetch(queries.pauses, *after, limit)]
 
-    async def pause(self, kind: str, value: str, now: datetime, reason: str) -> Paused:
+    async def pause(self, operation: Operation) -> Paused:
         """Add a pause; a repeated one keeps its time."""
-        (row,) = await self._pool.fetch(queries.pause, kind, value, now, reason)
+        o = operation
+        async with self._pool.acquire() as connection, connection.transaction():
+            (row,) = await connection.fetch(queries.pause, o.kind, o.value, o.at, o.reason)
+            await note(connection, operation)
         return Paused(**dict(row))
 
-    async def resume(self, kind: str, value: str) -> Paused | None:
+    async def resume(self, operation: Operation) -> Paused | None:
         """End a pause; None if there is none."""
-        row = await self._pool.fetchrow(queries.resume, kind, value)
+        async with self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(queries.resume, operation.kind, operation.value)
+            if row:
+                await note(connection, operation)
         return Paused(**dict(row)) if row else None
 
     async def pauses_of(self, account: UUID | None, domains: Sequence[str]) -> list[Paused]:

@@ -1,6 +1,7 @@
 -- name: change
 -- Of the recipients that `matching` finds, change those in state $12: held since $13 and due at $14; not held, if $13 is null, and
--- due at $14 unless they are due before. Those that are being claimed or changed at the moment are skipped.
+-- due at $14 unless they are due before, and note operation $15 with them. Those that are being claimed or changed at the moment are
+-- skipped.
 with m as materialized (
 {matching}
 ), c as materialized (
@@ -8,7 +9,8 @@ with m as materialized (
      where m.state = $12 and r.state = 'waiting' and (r.held_at is not null) = ($12 = 'held') for update of r skip locked
 ), u as (
     update queue.recipient r
-       set held_at = $13, due = case when $13::timestamptz is null then least(r.due, $14) else $14 end
+       set held_at = $13, due = case when $13::timestamptz is null then least(r.due, $14) else $14 end,
+           acted = case when cardinality(r.acted) >= 20 then r.acted[2:] else r.acted end || $15::uuid
       from c where r.ctid = c.place
     returning r.message_id, r.flow, r.destination
 )
@@ -17,7 +19,7 @@ select (select count(*) from m where state in ('claimed', $12)) as found, (selec
   from (select distinct flow, destination from u) p
 
 -- name: take
--- Claim the waiting recipients ($1, $2) at $3 for worker $4 until $5, as if they were due, to give them up.
+-- Claim the waiting recipients ($1, $2) at $3 for worker $4 until $5, as if they were due, to give them up by operation $6.
 with s as materialized (
     select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ' ' || extract(epoch from pg_postmaster_start_time()) as life
 ), c as (
@@ -27,7 +29,7 @@ with s as materialized (
 ), u as (
     update queue.recipient r
        set state = 'claimed', attempt = r.attempt + 1, worker = $4, claimed_at = $3, due = $5, dot_sent = false, held_at = null,
-           database_life = s.life
+           database_life = s.life, acted = case when cardinality(r.acted) >= 20 then r.acted[2:] else r.acted end || $6::uuid
       from c, s where r.message_id = c.message_id and r.n = c.n
     returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.mailbox_id, r.attempt, r.tries,
               r.status, r.reply, r.remote_host, r.diagnostic

@@ -16,6 +16,8 @@ from mailkit.postgres.pool import Connection, Queries
 from queue_worker.models import Claim, Decision, Key, QueueEntry
 from queue_worker.storage.claims import fences
 from queue_worker.storage.handovers import bodies_of, insert
+from queue_worker.storage.operations import Operation
+from queue_worker.storage.operations import note as note_operation
 from queue_worker.storage.records import Window
 from queue_worker.storage.suppressions import Bounced, note
 
@@ -124,10 +126,13 @@ class OutcomeTransaction:
         """Set recipients back to waiting as if they had not been claimed."""
         await self._connection.execute(queries.give_back, *_fences(back), self._worker, [d.due for d in back])
 
-    async def remove(self, window: Window, now: datetime) -> tuple[int, list[Key]]:
-        """Move waiting recipients to the history as removed; return how many match, and those removed."""
-        (row,) = await self._connection.fetch(queries.remove, *window.arguments, now)
-        return row["found"], list(zip(row["ids"] or (), row["numbers"] or (), strict=True))
+    async def remove(self, window: Window, operation: Operation) -> tuple[int, list[Key]]:
+        """Move waiting recipients to the history as removed by `operation`; return how many match, and those removed."""
+        (row,) = await self._connection.fetch(queries.remove, *window.arguments, operation.at, operation.id)
+        removed = list(zip(row["ids"] or (), row["numbers"] or (), strict=True))
+        if removed:
+            await note_operation(self._connection, operation, len(removed))
+        return row["found"], removed
 
     async def drop(self, ids: Sequence[UUID], now: datetime) -> None:
         """Delete those of the messages `ids` that have no recipients left, and note that their bodies lose a reference."""

@@ -11,12 +11,12 @@ with o as (
     delete from queue.recipient r using o
      where r.message_id = o.message_id and r.n = o.n and r.attempt = o.attempt and r.worker = $4 and r.state = 'claimed'
     returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.tries, r.in_doubt, o.outcome, o.status, o.reply,
-              o.remote_host, o.connection
+              o.remote_host, o.connection, r.acted
 )
 insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
-                            tries, in_doubt, first_seen, finished_at, connection)
+                            tries, in_doubt, first_seen, finished_at, connection, acted)
 select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, d.outcome, d.status, d.reply, d.remote_host,
-       d.tries + 1, d.in_doubt, m.first_seen, $9, d.connection
+       d.tries + 1, d.in_doubt, m.first_seen, $9, d.connection, d.acted
   from d join queue.message m on m.id = d.message_id
 returning message_id, n
 
@@ -48,7 +48,7 @@ update queue.recipient r
  where r.message_id = t.message_id and r.n = t.n and r.attempt = t.attempt and r.worker = $4 and r.state = 'claimed'
 
 -- name: remove
--- Move the waiting and held recipients that `matching` finds to the history, at $12, without an attempt. The lock of their messages
+-- Move the waiting and held recipients that `matching` finds to the history, at $12 by operation $13, without an attempt. The lock of their messages
 -- is that of `lock_messages`.
 with m as materialized (
 {matching}
@@ -60,9 +60,10 @@ with m as materialized (
     returning r.*
 ), f as (
     insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
-                                tries, in_doubt, first_seen, finished_at)
+                                tries, in_doubt, first_seen, finished_at, acted)
     select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, 'removed', d.status, d.reply, d.remote_host,
-           d.tries, d.in_doubt, m.first_seen, $12
+           d.tries, d.in_doubt, m.first_seen, $12,
+           case when cardinality(d.acted) >= 20 then d.acted[2:] else d.acted end || $13::uuid
       from d join queue.message m on m.id = d.message_id
 )
 select (select count(*) from m) as found, array_agg(message_id) as ids, array_agg(n) as numbers from d

@@ -34,7 +34,7 @@ class Partitions:
 
     async def empty_rest(self, table: str, before: datetime) -> None:
         """Delete the rows older than `before` from the default partition."""
-        key = "id" if table in ("submission", "refusal") else "message_id"
+        key = "id" if table in ("submission", "refusal", "operation") else "message_id"
         statement = f"delete from queue.{table}_rest where {key} < $1"  # noqa: S608 - tables of ours
         await self._tolerant(self._step(statement, id_floor(before.timestamp())))
 

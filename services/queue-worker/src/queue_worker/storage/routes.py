@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from mailkit.postgres.pool import Queries
+from queue_worker.storage.operations import Operation, note
 
 queries = Queries("queue_worker.storage", "routes.sql")
 
@@ -49,13 +50,19 @@ class Routes:
         found: str = await self._pool.fetchval(queries.routes_mark)
         return found
 
-    async def put(self, row: RouteRow, password: str) -> RouteRow | None:
+    async def put(self, row: RouteRow, password: str, operation: Operation) -> RouteRow | None:
         """Set a route; None if there are MOST others."""
         facts = (row.host, row.port, row.tls, row.username, password, row.source_address, row.helo, row.changed_at)
-        rows = await self._pool.fetch(queries.put_route, row.kind, row.value, *facts, MOST)
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(queries.put_route, row.kind, row.value, *facts, MOST)
+            if rows:
+                await note(connection, operation)
         return RouteRow(**dict(rows[0])) if rows else None
 
-    async def delete(self, kind: str, value: str) -> RouteRow | None:
-        """Delete a route; None if there is none."""
-        row = await self._pool.fetchrow(queries.delete_route, kind, value)
+    async def delete(self, operation: Operation) -> RouteRow | None:
+        """Delete the route of the operation's kind and value; None if there is none."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(queries.delete_route, operation.kind, operation.value)
+            if row:
+                await note(connection, operation)
         return RouteRow(**dict(row)) if row else None

@@ -11,6 +11,9 @@ from mailkit.postgres.pool import Queries
 
 queries = Queries("queue_worker.storage", "trace.sql")
 
+#: Pauses, routes and their ends that are read of one kind and value.
+LAST = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -47,6 +50,23 @@ class Event:
     remote_host: str | None
     connection: str | None
     """The host's address, TLS version and cipher, and whether its name was verified."""
+    remote: bool
+    """Whether the recipient is known to be elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What an operator did to a recipient, or to what `kind` and `value` name."""
+
+    at: datetime
+    action: str
+    actor: str
+    reason: str
+    kind: str | None
+    value: str | None
+    message_id: UUID | None = None
+    n: int | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +123,15 @@ class Traces:
     async def events(self, ids: Sequence[UUID], recipients: int) -> list[Event]:
         """Return the attempts for the first `recipients` of each message, and where they are now, in no order."""
         return [Event(*row) for row in await self._pool.fetch(queries.events, ids, recipients)]
+
+    async def acts(self, ids: Sequence[UUID], recipients: int) -> list[Act]:
+        """Return what operators did to the first `recipients` of each of the messages `ids`, in no order."""
+        return [Act(**dict(row)) for row in await self._pool.fetch(queries.acts, ids, recipients)]
+
+    async def standing(self, keys: Sequence[tuple[str, str]]) -> list[Act]:
+        """Return the last pauses, routes and their ends of each kind and value in `keys`, the latest of each first."""
+        columns = [kind for kind, _ in keys], [value for _, value in keys]
+        return [Act(**dict(row)) for row in await self._pool.fetch(queries.standing, *columns, LAST)]
 
 
 def _accepted(row: asyncpg.Record) -> Accepted:

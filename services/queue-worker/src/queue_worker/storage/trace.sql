@@ -34,15 +34,31 @@ select s.id, s.at, s.mail_from, s.size, s.account, s.account_address, s.by, s.gr
 
 -- name: events
 -- What happened to the messages $1 since: attempts, and for each of the first $2 recipients where it is now.
-select message_id, n, at, outcome as event, null as recipient, status, reply, remote_host, connection
+select message_id, n, at, outcome as event, null as recipient, status, reply, remote_host, connection, false as remote
   from queue.attempt where message_id = any($1::uuid[]) and n < $2
 union all
-select message_id, n, at, 'delay_noted', null, '', 'the sender was notified by ' || replace(notice::text, '-', ''), null, null
+select message_id, n, at, 'delay_noted', null, '', 'the sender was notified by ' || replace(notice::text, '-', ''), null, null, false
   from queue.attempt where message_id = any($1::uuid[]) and n < $2 and notice is not null
 union all
-select message_id, n, finished_at, state, address, status, reply, remote_host, connection
+select message_id, n, finished_at, state, address, status, reply, remote_host, connection, mailbox_id is null
   from queue.finished where message_id = any($1::uuid[]) and n < $2
 union all
 select message_id, n, case when state = 'waiting' and held_at is null then due end,
-       case when held_at is not null and state = 'waiting' then 'held' else state end, address, status, reply, remote_host, null
+       case when held_at is not null and state = 'waiting' then 'held' else state end, address, status, reply, remote_host, null,
+       mailbox_id is null
   from queue.recipient where message_id = any($1::uuid[]) and n < $2
+
+-- name: acts
+-- What operators did to the first $2 recipients of the messages $1.
+select r.message_id, r.n, r.address, o.at, o.action, o.actor, o.reason, o.kind, o.value
+  from (select message_id, n, address, acted from queue.recipient where message_id = any($1::uuid[]) and n < $2 and acted is not null
+        union all
+        select message_id, n, address, acted from queue.finished where message_id = any($1::uuid[]) and n < $2 and acted is not null) r
+       cross join lateral unnest(r.acted) as a(id)
+       join queue.operation o on o.id = a.id
+
+-- name: standing
+-- The last $3 pauses, routes and their ends of each kind and value in $1 and $2, the latest first.
+select o.at, o.action, o.actor, o.reason, o.kind, o.value
+  from unnest($1::text[], $2::text[]) as k(kind, value)
+       cross join lateral (select * from queue.operation o where o.kind = k.kind and o.value = k.value order by o.id desc limit $3) o

@@ -89,7 +89,7 @@ class Maintenance:
     async def _renew_partitions(self) -> None:
         now = datetime.fromtimestamp(id_time(new_id()), UTC)  # not `self._clock`: the ids do not have a test's offset
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        for table in ("submission", "finished", "attempt", "refusal"):
+        for table in ("submission", "finished", "attempt", "refusal", "operation"):
             if not await self._singleton.mine():
                 return
             for ahead in range(1, AHEAD + 1):

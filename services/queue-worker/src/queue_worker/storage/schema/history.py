@@ -40,6 +40,7 @@ finished = Table(
     time("first_seen"),
     time("finished_at"),
     Column("connection", Text, comment="Address of the host, TLS version and cipher, verified or not"),
+    Column("acted", ARRAY(Uuid), comment="Operations of operators that changed it, the last twenty"),
     PrimaryKeyConstraint("message_id", "n", name="finished_pkey"),
     CheckConstraint("state in ('delivered', 'failed', 'expired', 'removed')", name="finished_state"),
     postgresql_partition_by="RANGE (message_id)",
@@ -126,4 +127,23 @@ refusal = Table(
     Index("refusal_account", "account", "id", postgresql_where=text("account is not null")),
     postgresql_partition_by="RANGE (id)",
     comment="What smtp-gateway refused, by the time in the id",
+)
+
+#: What operators did, partitioned by the time-ordered id (docs/decisions/0084).
+operation = Table(
+    "operation",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    time("at"),
+    Column("action", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("filter", Text, comment="Of an action on recipients: which, as JSON; null: named by ids, or all"),
+    Column("kind", Text, comment="Of a pause or a route: what it is for, with value"),
+    Column("value", Text),
+    Column("recipients", Integer),
+    CheckConstraint("(kind is null) = (value is null)", name="operation_kind"),
+    Index("operation_standing", "kind", "value", "id", postgresql_where=text("kind is not null")),
+    postgresql_partition_by="RANGE (id)",
+    comment="What operators did to the queue: a row for each batch, pause, route and their ends",
 )

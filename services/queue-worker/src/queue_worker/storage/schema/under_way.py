@@ -140,6 +140,7 @@ recipient = Table(
         server_default=text("false"),
         comment="The sender has had a notice of the delay",
     ),
+    Column("acted", ARRAY(Uuid), comment="Operations of operators that changed it, the last twenty"),
     PrimaryKeyConstraint("message_id", "n", name="recipient_pkey"),
     CheckConstraint("state in ('waiting', 'claimed')", name="recipient_state"),
     CheckConstraint("(state = 'claimed') = (worker is not null and claimed_at is not null)", name="recipient_claim"),
