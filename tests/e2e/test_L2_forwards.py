@@ -78,3 +78,21 @@ def test_a_circle_through_another_host_ends_at_the_first_return(run: Run, world:
     wait_for(lambda: inbox(run, other))  # he has it; the other recipient alone fails
     wait_for(lambda: [m for m in far.messages() if b"Status: 5.4.6" in m.data])
     assert len(far.messages()) == 2
+
+
+def test_bounces_of_a_copy_sent_elsewhere_come_back_to_its_sender(run: Run, world: World) -> None:
+    domain, far, origin = run.domain(), world.remote(), world.remote()
+    run.cli("forward", "add", f"out@{domain}", f"x@{far.domain}")
+    with smtp(run, STRANGER) as client:
+        client.sendmail(f"joe@{origin.domain}", [f"out@{domain}"], message("a@far.example", "out"))
+    wait_for(far.messages)
+    made = far.messages()[0].mail_from
+    assert made.startswith("SRS0=") and f"={origin.domain}=joe@" in made
+    with smtp(run, STRANGER) as client:
+        client.sendmail("", [made.lower()], message("mailer-daemon@far.example", made))
+        client.mail("")
+        assert refusal(client.rcpt, made.replace("=joe@", "=eve@")) == (
+            "550 5.1.1 Sorry, no mailbox here by that name. vpopmail (#5.1.1)"
+        )
+    wait_for(origin.messages)
+    assert [(m.mail_from, m.recipients) for m in origin.messages()] == [("", [f"joe@{origin.domain}"])]

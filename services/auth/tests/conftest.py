@@ -111,7 +111,7 @@ def settings(request: pytest.FixtureRequest, database: str) -> AuthSettings:
         token_gateway_auth=SecretStr("gateway-token"),
         token_frontend_auth=SecretStr("frontend-token"),
         proof_key=SecretStr("k" * 32),
-        **({"dkim_of_new_domains": False} | getattr(request, "param", {})),
+        **({"dkim_of_new_domains": False, "srs_domain": "srs.test"} | getattr(request, "param", {})),
     )
 
 

@@ -292,7 +292,7 @@ async def test_a_list_of_a_hundred_costs_a_constant_number_of_statements(auth):
     finally:
         type(auth.pool).fetch = original
     assert {answer.verdict for answer in answers} == {"accepted"}
-    assert len(counted) == 4  # two levels of addresses, the rights, the cap
+    assert len(counted) == 5  # two levels of addresses, the keys of senders, the rights, the cap
 
 
 async def test_targets_name_the_forward_that_leads_to_them(auth):

@@ -154,7 +154,7 @@ class Target(Wire):
     Of a mailbox: its id, its limit in octets and the limit's version. `address` is used in Delivered-To or in the remote RCPT.
 
     `via` is the address whose forward or catch-all leads to it, "" for none: a remote copy carries it in Delivered-To
-    (docs/decisions/0038).
+    (docs/decisions/0038). `sender` is the envelope sender of such a copy, "" for that of MAIL (docs/decisions/0093).
     """
 
     address: str
@@ -162,6 +162,7 @@ class Target(Wire):
     quota_limit: int = 0
     limit_version: int = 0
     via: str = ""
+    sender: str = ""
 
 
 RecipientVerdict = Literal[

@@ -40,6 +40,8 @@ class SubmissionRecipient(Wire):
     """NOTIFY as the client gave it, in capitals (RFC 3461 4.1); "" if it gave none."""
     orcpt: str = ""
     """ORCPT as the client gave it, in xtext (RFC 3461 4.2); "" if it gave none."""
+    sender: str = ""
+    """The envelope sender of a copy that a forward sends elsewhere (docs/decisions/0093); "" for that of MAIL."""
 
     @property
     def loop_address(self) -> str:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from mailkit.mail.address import BadAddress, parse_address
+from mailkit.mail.address import Address, BadAddress, parse_address
 
 #: Dot-string (RFC 5321 4.1.2), but with dots anywhere, as real addresses have them, and beyond ASCII (RFC 6531).
 _DOT_STRING = re.compile(r'[^\x00-\x20\x7f()<>\[\]:;@\\,"]+\Z')
@@ -37,6 +37,11 @@ def parse_recipient(text: str) -> RecipientAddress:
     quoted = text.startswith('"')
     if not quoted and not _DOT_STRING.match(address.local):
         raise BadAddress(f"{text!r} is not a mail address")
+    return recipient_of(address)
+
+
+def recipient_of(address: Address) -> RecipientAddress:
+    """Return an address as a recipient; a local part that is no dot-string is quoted."""
     local = address.local if _DOT_STRING.match(address.local) else _quote(address.local)
     return RecipientAddress(f"{address.local.lower()}@{address.domain}", address.domain, f"{local}@{address.domain}")
 

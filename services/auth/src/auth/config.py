@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 
 from auth.grants import GrantPolicy
 from mailkit.errors import ConfigError
-from mailkit.mail.address import BadAddress, Networks
+from mailkit.mail.address import BadAddress, Networks, normalise_domain
 from mailkit.mail.scram_keys import LEAST_ITERATIONS, MOST_ITERATIONS
 from mailkit.postgres.dsn import DatabaseSettings
 from mailkit.process.config import CommaList
@@ -52,6 +52,14 @@ class AuthSettings(DatabaseSettings):
     forwarded_per_hour: int = Field(default=10_000, ge=0)
     """Remote recipients per domain and clock hour to which its forwards and catch-all send mail of clients without a right
     to relay; 0: unlimited."""
+    srs_domain: str = ""
+    """Domain of the senders of forwarded mail (docs/decisions/0093); POSTRIDER_HELO_NAME if unset; `none`: forwarded mail keeps
+    the sender that it came with."""
+    srs_classic_keys: SecretStr = SecretStr("")
+    """Keys of a forwarder that this service replaced (postsrsd, Mail::SRS), a comma list: bounces to its addresses are returned, with
+    their short hashes. To be removed after 21 days."""
+    returned_per_hour: int = Field(default=1000, ge=0)
+    """Bounces of forwarded mail that are returned to one sender per clock hour; 0: unlimited."""
     sender_identity: Literal["any", "domain", "mailbox"] = "any"
     """Which MAIL FROM a login or grant may use."""
     identity_of_new_domains: Literal["log", "enforce"] = "enforce"
@@ -64,7 +72,8 @@ class AuthSettings(DatabaseSettings):
     dns_servers: CommaList = ()
     """`host:port`, …, of the resolver for DKIM records and advice on zones; the system's when unset."""
     helo_name: str = Field(default_factory=socket.getfqdn)
-    """The name by which customers' domains reach the service: in advice on their MX, aliases and SRV records."""
+    """The name by which customers' domains reach the service, in advice on their MX, aliases and SRV records, and from which
+    our own bounces and forwarded mail are."""
     own_names: CommaList = ()
     """Other host names of the service, which are as good in an MX record."""
     sending_hosts: CommaList = ()
@@ -113,6 +122,20 @@ class AuthSettings(DatabaseSettings):
     def proofs(self) -> ProofKeys:
         """The keys of `proof_key`. Raises ConfigError."""
         return ProofKeys.load(self.proof_key)
+
+    @cached_property
+    def returns_domain(self) -> str:
+        """The domain of the senders of forwarded mail, "" if they are not rewritten. Raises ConfigError."""
+        name = self.srs_domain or (self.helo_name if "." in self.helo_name else "none")
+        try:
+            return "" if name == "none" else normalise_domain(name)
+        except BadAddress as error:
+            raise ConfigError(f"POSTRIDER_SRS_DOMAIN: {error}") from error
+
+    @cached_property
+    def classic_keys(self) -> tuple[bytes, ...]:
+        """Keys of a forwarder that this service replaced."""
+        return tuple(key.strip().encode() for key in self.srs_classic_keys.get_secret_value().split(",") if key.strip())
 
     @cached_property
     def exempt(self) -> Networks:

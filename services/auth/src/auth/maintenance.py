@@ -7,6 +7,7 @@ from auth import metrics
 from auth.storage.events import drop_partitions, make_partition
 from auth.storage.logins import NETWORK_KNOWN
 from auth.storage.maintenance import remove
+from auth.storage.srs import rotate
 from mailkit.postgres.pool import translated
 from mailkit.postgres.singleton import LeaseLost, Singleton
 from mailkit.process.clock import Clock
@@ -65,6 +66,7 @@ class Maintenance:
                 for ahead in range(AHEAD + 1):
                     await make_partition(self._singleton, midnight + timedelta(days=ahead))
                 await drop_partitions(self._singleton, (now - self._history).date())
+                await rotate(self._singleton, now)
         if any(removed.values()):
             log.info("maintenance", **removed)
         return removed

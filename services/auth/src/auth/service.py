@@ -17,6 +17,7 @@ from auth.config import AuthSettings
 from auth.directory.authors import Authors, HashSigner
 from auth.directory.identity import Identities
 from auth.directory.recipients import Recipients
+from auth.directory.returns import Returns
 from auth.directory.senders import Senders
 from auth.handlers import accounts, aliases, dkim, endpoints, trace, zones
 from auth.keys import make_all
@@ -37,6 +38,7 @@ from auth.storage.dkim import DkimKeys
 from auth.storage.events import Events
 from auth.storage.logins import LoginRows
 from auth.storage.names import SCHEMA
+from auth.storage.srs import SrsKeys
 from auth.storage.verifiers import VerifierRows
 from mailkit.ids import new_id
 from mailkit.net.dns import Resolver
@@ -119,6 +121,8 @@ def assemble(
             primary_domain=settings.primary_domain,
             per_hour=settings.recipients_per_hour,
             forwarded_per_hour=settings.forwarded_per_hour,
+            returned_per_hour=settings.returned_per_hour,
+            returns=Returns(SrsKeys(questions), clock, settings.returns_domain, settings.classic_keys),
             exempt=exempt,
         ),
         logins=LoginService(
@@ -238,7 +242,12 @@ async def drain(life: Lifecycle, http: HttpSide, parts: Parts) -> None:
 
 async def serve(life: Lifecycle, settings: AuthSettings) -> None:
     """Run the service until the process is asked to stop."""
-    _ = settings.grants, settings.exempt, settings.proofs  # a malformed one is refused before anything is opened
+    _ = (
+        settings.grants,
+        settings.exempt,
+        settings.proofs,
+        settings.returns_domain,
+    )  # a malformed one is refused before anything is opened
     for_logins, for_questions = shares(settings.database_pool)
     pool = await connect(settings.dsn, SERVICE, for_logins)
     questions = await connect(settings.dsn, SERVICE, for_questions, PLANNER)

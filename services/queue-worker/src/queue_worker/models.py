@@ -24,7 +24,7 @@ Key = tuple[UUID, int]
 
 
 class NewRecipient(msgspec.Struct, frozen=True):
-    """A recipient to insert, its fields in the order of the type queue.new_recipient. `destination` and `flow` are its Pair."""
+    """A recipient to insert, its fields in the order of the type queue.new_recipient_2. `destination` and `flow` are its Pair."""
 
     n: int
     destination: str
@@ -36,6 +36,7 @@ class NewRecipient(msgspec.Struct, frozen=True):
     looped: bool
     flow: UUID
     via: str
+    sender: str = ""
 
 
 class QueueEntry(msgspec.Struct, frozen=True):
@@ -104,6 +105,8 @@ class Claim:
     """Our own bounce: exempt from quota refusal."""
     via: str = ""
     """The local address whose forward or catch-all leads to the recipient (docs/decisions/0038); "" if there is none."""
+    sender: str = ""
+    """The envelope sender of this copy; "" for `mail_from`, which bounces go to in any case (docs/decisions/0093)."""
     looped: bool = False
     """The message already carries our Delivered-To for this recipient."""
     was_sent: bool = False

@@ -48,6 +48,7 @@ class Transaction:
                 target.via,
                 notify,
                 orcpt,
+                target.sender,
             )
             for target in targets
             if (key := target.mailbox_id or target.address.lower()) not in self.targets

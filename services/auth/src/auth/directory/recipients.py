@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
+from msgspec import structs
+
 from auth import metrics
 from auth.addresses import RecipientAddress, parse_recipient, parse_sender
 from auth.directory.expand import Expansion, Loop
+from auth.directory.returns import Returns
 from auth.grants import GrantPolicy
 from auth.storage.directory import Directory, SenderRow
 from auth_api.wire import BARE_POSTMASTER, RecipientAnswer, RecipientQuestion, Target
@@ -28,6 +31,8 @@ class Recipients:
         primary_domain: str = "",
         per_hour: int = 0,
         forwarded_per_hour: int = 0,
+        returned_per_hour: int = 0,
+        returns: Returns,
         exempt: Networks | None = None,
     ) -> None:
         self._directory = directory
@@ -36,29 +41,53 @@ class Recipients:
         self._primary = primary_domain
         self._per_hour = per_hour
         self._forwarded_per_hour = forwarded_per_hour
+        self._returned_per_hour = returned_per_hour
+        self._returns = returns
         self._exempt = exempt or Networks()
 
     async def answer(self, items: Sequence[RecipientQuestion], *, charge: bool = True) -> list[RecipientAnswer]:
         """Return one answer per question, in order. `charge` False: look at the hours, and count nothing. Raises Unavailable."""
         postmaster = await self._postmaster() if any(_is_bare(item.address) for item in items) else None
         parsed = [postmaster if _is_bare(item.address) else _parse(item.address) for item in items]
+        await self._returns.load()
+        returned = {n: self._returns.original(r) for n, r in enumerate(parsed) if r and self._returns.concerns(r)}
         expansion = Expansion()
-        await expansion.load([recipient for recipient in parsed if recipient], self._directory.lookup)
-        answers: list[RecipientAnswer | None] = [_local_answer(recipient, expansion) for recipient in parsed]
+        await expansion.load(
+            [found for n, r in enumerate(parsed) if (found := returned.get(n, r))], self._directory.lookup
+        )
+        answers: list[RecipientAnswer | None] = [
+            _returned_answer(recipient, returned[n], expansion)
+            if recipient and n in returned
+            else _local_answer(recipient, expansion)
+            for n, recipient in enumerate(parsed)
+        ]
         leaving = [n for n, answer in enumerate(answers) if answer is None or _remote(answer)]
-        unpaid: dict[int, tuple[UUID, int]] = {}
+        forwarded: dict[int, tuple[UUID, int]] = {}
+        bounced: dict[int, tuple[UUID, int]] = {}
         if leaving:
             weights = [_remote(answers[n]) or 1 for n in leaving]
             relayed = await self._relay([items[n] for n in leaving], weights, charge)
-            for n, (verdict, account) in zip(leaving, relayed, strict=True):
+            for n, (verdict, account, own) in zip(leaving, relayed, strict=True):
                 recipient, local = parsed[n], answers[n]
                 assert recipient is not None
-                if local is not None and verdict == "not_relayed":  # a forward needs no right: its domain is charged
-                    unpaid[n] = (domain_key(recipient.domain), _remote(local))
-                    continue
-                found = local.targets if local is not None else [Target(recipient.address)]
-                answers[n] = RecipientAnswer(verdict, found if verdict == "accepted" else [], account)
-        for n in await self._over_the_domains_hour(unpaid, charge):
+                if local is None:
+                    answers[n] = RecipientAnswer(
+                        verdict, [Target(recipient.address)] * (verdict == "accepted"), account
+                    )
+                elif verdict == "too_many":
+                    answers[n] = RecipientAnswer(verdict, [], account)
+                else:  # a forward needs no right: without one its domain is charged, or whoever its bounces go to
+                    if (back := returned.get(n)) is not None:
+                        bounced |= {n: (uuid5(NAMESPACE_DNS, back.key), 1)} if account is None else {}
+                    elif account is None:
+                        forwarded[n] = domain_key(recipient.domain), _remote(local)
+                    sender = "" if own else self._returns.sender(items[n].mail_from)
+                    answers[n] = RecipientAnswer(
+                        "accepted", [_sent_by(each, sender) for each in local.targets], account
+                    )
+        over = await self._over_the_hour(forwarded, self._forwarded_per_hour, charge)
+        over += await self._over_the_hour(bounced, self._returned_per_hour, charge)
+        for n in over:
             answers[n] = RecipientAnswer("too_many", [])
         final = [answer for answer in answers if answer is not None]
         for answer in final if charge else ():
@@ -72,8 +101,8 @@ class Recipients:
 
     async def _relay(
         self, items: Sequence[RecipientQuestion], weights: Sequence[int], charge: bool
-    ) -> list[tuple[Verdict, UUID | None]]:
-        """Return (verdict, account) of remote recipients.
+    ) -> list[tuple[Verdict, UUID | None, bool]]:
+        """Return (verdict, account, whether its sender is of a local domain) of remote recipients.
 
         `not_relayed` (S10) without a right to relay; with one, each is charged to its account, up to the limit per hour.
 
@@ -86,7 +115,8 @@ class Recipients:
                 SenderRow(sender.key, sender.domain, self._policy.holder(item.client_address), item.login_mailbox)
             )
         now = self._clock.now()
-        accounts: list[UUID | None] = [row["mailbox_id"] for row in await self._directory.senders(rows, now)]
+        found = await self._directory.senders(rows, now)
+        accounts: list[UUID | None] = [row["mailbox_id"] for row in found]
         capped = [
             account if self._per_hour and not self._is_exempt(item.client_address) else None
             for item, account in zip(items, accounts, strict=True)
@@ -96,29 +126,29 @@ class Recipients:
             if account is not None:
                 counts[account] += weight
         room = await self._charge(counts, now, self._per_hour, charge)
-        answers: list[tuple[Verdict, UUID | None]] = []
-        for account, charged, weight in zip(accounts, capped, weights, strict=True):
+        answers: list[tuple[Verdict, UUID | None, bool]] = []
+        for row, account, charged, weight in zip(found, accounts, capped, weights, strict=True):
             if account is None:
-                answers.append(("not_relayed", None))
+                answers.append(("not_relayed", None, False))
             elif charged is None:
-                answers.append(("accepted", account))
+                answers.append(("accepted", account, row["local"]))
             else:
                 room[charged] -= weight
-                answers.append(("accepted" if room[charged] >= 0 else "too_many", account))
+                answers.append(("accepted" if room[charged] >= 0 else "too_many", account, row["local"]))
         return answers
 
-    async def _over_the_domains_hour(self, unpaid: Mapping[int, tuple[UUID, int]], charge: bool) -> list[int]:
-        """Charge forwards of mail from clients without a right to the forwarding domains; return those over the limit."""
-        if not unpaid or not self._forwarded_per_hour:
+    async def _over_the_hour(self, unpaid: Mapping[int, tuple[UUID, int]], per_hour: int, charge: bool) -> list[int]:
+        """Charge mail of clients without a right to (key, addresses), by number; return the numbers over the limit."""
+        if not unpaid or not per_hour:
             return []
         counts: Counter[UUID] = Counter()
-        for domain, weight in unpaid.values():
-            counts[domain] += weight
-        room = await self._charge(counts, self._clock.now(), self._forwarded_per_hour, charge)
+        for key, weight in unpaid.values():
+            counts[key] += weight
+        room = await self._charge(counts, self._clock.now(), per_hour, charge)
         over = []
-        for n, (domain, weight) in unpaid.items():
-            room[domain] -= weight
-            if room[domain] < 0:
+        for n, (key, weight) in unpaid.items():
+            room[key] -= weight
+            if room[key] < 0:
                 over.append(n)
         return over
 
@@ -158,6 +188,21 @@ def _parse(text: str) -> RecipientAddress | None:
         return parse_recipient(text)
     except BadAddress:
         return None
+
+
+def _sent_by(target: Target, sender: str) -> Target:
+    """Return a target, of a forward to elsewhere with the sender that its copy gets."""
+    return structs.replace(target, sender=sender) if sender and target.mailbox_id is None else target
+
+
+def _returned_answer(
+    recipient: RecipientAddress, original: RecipientAddress | None, expansion: Expansion
+) -> RecipientAnswer:
+    """Return the answer for the sender of forwarded mail, which leads back to `original`; None: it is not ours."""
+    if original is None:
+        return RecipientAnswer("no_mailbox", [])
+    answer = _local_answer(original, expansion)
+    return answer or RecipientAnswer("accepted", [Target(original.address, via=recipient.address)])
 
 
 def _local_answer(recipient: RecipientAddress | None, expansion: Expansion) -> RecipientAnswer | None:

@@ -192,6 +192,14 @@ secrets = Table(
     Column("value", LargeBinary, nullable=False),
 )
 
+#: Keys of the senders of forwarded mail (docs/decisions/0093).
+srs_keys = Table(
+    "srs_keys",
+    metadata,
+    Column("made_at", DateTime(timezone=True), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
 #: Client networks (/24, /64) with a recent right password of a mailbox.
 login_networks = Table(
     "login_networks",

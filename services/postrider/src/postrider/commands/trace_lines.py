@@ -127,6 +127,8 @@ def _event(event: Record) -> str:
         if event["n"] is None
         else f"recipient {event['n']}" + (f" <{event['recipient']}>" if event["recipient"] else ""),
         f"by {event['actor']}{reason}" if event.get("actor") else "",
+        f"forwarded by <{event['forwarded_by']}>" if event.get("forwarded_by") else "",
+        f"as <{event['sender']}>" if event.get("sender") else "",
         f"at {event['remote_host']}" if event["remote_host"] else "",
         f"({event['connection']})" if event.get("connection") else "",
         " ".join((event["reply"] or "").split()),

@@ -83,7 +83,7 @@ class Conversations:
             prefix = prefix_of(first)
             return RemoteMessage(
                 first.message_id,
-                first.mail_from,
+                first.sender or first.mail_from,
                 group,
                 len(prefix) + first.size,
                 first.eight_bit or not prefix.isascii(),

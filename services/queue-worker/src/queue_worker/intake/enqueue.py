@@ -61,6 +61,7 @@ def _recipients(submission: Submission, flow: UUID) -> tuple[NewRecipient, ...]:
             bool(seen) and r.loop_address.lower() in seen,
             NO_FLOW if r.mailbox_id else flow,
             r.via,
+            r.sender,
         )
         for n, r in enumerate(recipients)
     )

@@ -59,6 +59,10 @@ class TraceEvent(BaseModel):
     """The reason that the operator gave."""
     concerns: str | None = None
     """Of a pause or a route: the mail that it is for."""
+    forwarded_by: str | None = None
+    """Of a recipient: the address here whose forward or catch-all leads to it."""
+    sender: str | None = None
+    """Of a recipient: the envelope sender of its copy, if it is not the message's."""
 
     @classmethod
     def of(cls, row: rows.Event) -> Self:
@@ -71,6 +75,8 @@ class TraceEvent(BaseModel):
             reply=row.reply or None,
             remote_host=row.remote_host,
             connection=row.connection,
+            forwarded_by=row.via,
+            sender=row.sender,
         )
 
     @classmethod
@@ -149,7 +155,7 @@ def router(store: Traces) -> APIRouter:
         id: Annotated[list[UUID] | None, Query(max_length=20, description="queue ids")] = None,
         account: UUID | None = Query(default=None, description="the mailbox whose login or grant sent it"),
         message_id: Text | None = Query(default=None, description="Message-ID of its header, without < and >"),
-        address: Text | None = Query(default=None, description="the sender's, or a recipient's"),
+        address: Text | None = Query(default=None, description="the sender's, a recipient's, or that of a forward"),
         client: Text | None = Query(default=None, description="the client's IP address"),
         host: Text | None = Query(default=None, description="the remote host that it was sent to"),
         by: Literal["auth", "grant", "none"] | None = Query(default=None, description="the right to relay: S3, S2, S1"),

@@ -20,10 +20,10 @@ with t as (
       from t where (id in (select id from s)) is true
 ), r as (
     insert into queue.recipient (message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version,
-                                 looped, flow, via, state, due)
-    select message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped, flow, via,
+                                 looped, flow, via, sender, state, due)
+    select message_id, n, destination, address, original, mailbox_id, quota_limit, limit_version, looped, flow, via, sender,
            'waiting', $3
-      from unnest($2::queue.new_recipient[]) where (message_id in (select id from s)) is true
+      from unnest($2::queue.new_recipient_2[]) where (message_id in (select id from s)) is true
 )
 select id from s
 

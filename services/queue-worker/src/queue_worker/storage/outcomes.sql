@@ -11,12 +11,13 @@ with o as (
     delete from queue.recipient r using o
      where r.message_id = o.message_id and r.n = o.n and r.attempt = o.attempt and r.worker = $4 and r.state = 'claimed'
     returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.tries, r.in_doubt, o.outcome, o.status, o.reply,
-              o.remote_host, o.connection, r.acted
+              o.remote_host, o.connection, r.acted, nullif(r.via, '') as via,
+              nullif(r.sender, '') as sender
 )
 insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
-                            tries, in_doubt, first_seen, finished_at, connection, acted)
+                            tries, in_doubt, first_seen, finished_at, connection, acted, via, sender)
 select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, d.outcome, d.status, d.reply, d.remote_host,
-       d.tries + 1, d.in_doubt, m.first_seen, $9, d.connection, d.acted
+       d.tries + 1, d.in_doubt, m.first_seen, $9, d.connection, d.acted, d.via, d.sender
   from d join queue.message m on m.id = d.message_id
 returning message_id, n
 
@@ -60,10 +61,11 @@ with m as materialized (
     returning r.*
 ), f as (
     insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
-                                tries, in_doubt, first_seen, finished_at, acted)
+                                tries, in_doubt, first_seen, finished_at, acted, via, sender)
     select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, 'removed', d.status, d.reply, d.remote_host,
            d.tries, d.in_doubt, m.first_seen, $12,
-           case when cardinality(d.acted) >= 20 then d.acted[2:] else d.acted end || $13::uuid
+           case when cardinality(d.acted) >= 20 then d.acted[2:] else d.acted end || $13::uuid,
+           nullif(d.via, ''), nullif(d.sender, '')
       from d join queue.message m on m.id = d.message_id
 )
 select (select count(*) from m) as found, array_agg(message_id) as ids, array_agg(n) as numbers from d

@@ -52,6 +52,10 @@ class Event:
     """The host's address, TLS version and cipher, and whether its name was verified."""
     remote: bool
     """Whether the recipient is known to be elsewhere."""
+    via: str | None
+    """Of a recipient: the address of ours whose forward or catch-all leads to it."""
+    sender: str | None
+    """Of a recipient: the envelope sender of its copy, if it is not the message's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ select s.id from queue.submission s
  where s.id > $1 and s.id < $2 and ($7::uuid[] is null or s.id = any($7)) and ($4::text is null or s.client_address = $4)
    and ($8::text is null or s.by = $8)
    and ($3::text is null or lower(s.mail_from) = $3
-        or (select count(*) from queue.recipient r where r.message_id = s.id and $3 in (lower(r.address), lower(r.original))) > 0
-        or (select count(*) from queue.finished f where f.message_id = s.id and $3 in (lower(f.address), lower(f.original))) > 0)
+        or (select count(*) from queue.recipient r where r.message_id = s.id and $3 in (lower(r.address), lower(r.original), lower(r.via))) > 0
+        or (select count(*) from queue.finished f where f.message_id = s.id and $3 in (lower(f.address), lower(f.original), lower(f.via))) > 0)
    and ($5::text is null
         or (select count(*) from queue.recipient r where r.message_id = s.id and r.remote_host = $5) > 0
         or (select count(*) from queue.attempt a where a.message_id = s.id and a.remote_host = $5) > 0
@@ -34,18 +34,19 @@ select s.id, s.at, s.mail_from, s.size, s.account, s.account_address, s.by, s.gr
 
 -- name: events
 -- What happened to the messages $1 since: attempts, and for each of the first $2 recipients where it is now.
-select message_id, n, at, outcome as event, null as recipient, status, reply, remote_host, connection, false as remote
+select message_id, n, at, outcome as event, null as recipient, status, reply, remote_host, connection, false as remote,
+       null as via, null as sender
   from queue.attempt where message_id = any($1::uuid[]) and n < $2
 union all
-select message_id, n, at, 'delay_noted', null, '', 'the sender was notified by ' || replace(notice::text, '-', ''), null, null, false
+select message_id, n, at, 'delay_noted', null, '', 'the sender was notified by ' || replace(notice::text, '-', ''), null, null, false, null, null
   from queue.attempt where message_id = any($1::uuid[]) and n < $2 and notice is not null
 union all
-select message_id, n, finished_at, state, address, status, reply, remote_host, connection, mailbox_id is null
+select message_id, n, finished_at, state, address, status, reply, remote_host, connection, mailbox_id is null, via, sender
   from queue.finished where message_id = any($1::uuid[]) and n < $2
 union all
 select message_id, n, case when state = 'waiting' and held_at is null then due end,
        case when held_at is not null and state = 'waiting' then 'held' else state end, address, status, reply, remote_host, null,
-       mailbox_id is null
+       mailbox_id is null, nullif(via, ''), nullif(sender, '')
   from queue.recipient where message_id = any($1::uuid[]) and n < $2
 
 -- name: acts

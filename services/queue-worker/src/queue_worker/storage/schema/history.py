@@ -41,6 +41,8 @@ finished = Table(
     time("finished_at"),
     Column("connection", Text, comment="Address of the host, TLS version and cipher, verified or not"),
     Column("acted", ARRAY(Uuid), comment="Operations of operators that changed it, the last twenty"),
+    Column("via", Text, comment="The address of ours whose forward or catch-all led to it"),
+    Column("sender", Text, comment="The envelope sender of this copy, if it was not the message's"),
     PrimaryKeyConstraint("message_id", "n", name="finished_pkey"),
     CheckConstraint("state in ('delivered', 'failed', 'expired', 'removed')", name="finished_state"),
     postgresql_partition_by="RANGE (message_id)",

@@ -132,6 +132,13 @@ recipient = Table(
         server_default=text("''"),
         comment="The address of ours whose forward or catch-all leads to it",
     ),
+    Column(
+        "sender",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="The envelope sender of this copy; empty for the message's",
+    ),
     time("held_at", nullable=True, comment="Since when an operator holds it; its due time is then the year 9999"),
     Column(
         "delay_noted",
