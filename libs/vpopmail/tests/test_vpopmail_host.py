@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from vpopmail.cdb import records
-from vpopmail.dotqmail import Default, Deliver, DotQmail, ForwardLine, ProgramLine, Unknown, parse
+from vpopmail.dotqmail import DeliverTo, DotQmail, ForwardLine, ProgramLine, UnknownLine, Vdelivermail, parse
 from vpopmail.host import VpopmailHost
 from vpopmail.limits import flags_in_force
 from vpopmail.responder import read_responder
@@ -98,18 +98,18 @@ SITE = f"{HOME}/domains/site.com"
     [
         ("&a@b.test\nc@d.test\n", [ForwardLine("a@b.test"), ForwardLine("c@d.test")]),
         ("&root", [ForwardLine("root")]),
-        (f"{SITE}/anna/Maildir/\n", [Deliver(f"{SITE}/anna/Maildir/", "site.com", "anna")]),
-        ("./anna/Maildir/\n", [Deliver("./anna/Maildir/", None, "anna")]),
-        (f"{HOME}/domains/0/b.org/3/jo/Maildir/", [Deliver(f"{HOME}/domains/0/b.org/3/jo/Maildir/", "b.org", "jo")]),
-        (f"{VDELIVER} bounce-no-mailbox\n", [Default("bounce")]),
-        (f"{VDELIVER} delete\n", [Default("delete")]),
-        (f"{VDELIVER} me@far.test\n", [Default(ForwardLine("me@far.test"))]),
-        (f"{VDELIVER} {SITE}/anna\n", [Default(Deliver(f"{SITE}/anna", "site.com", "anna"))]),
+        (f"{SITE}/anna/Maildir/\n", [DeliverTo(f"{SITE}/anna/Maildir/", "site.com", "anna")]),
+        ("./anna/Maildir/\n", [DeliverTo("./anna/Maildir/", None, "anna")]),
+        (f"{HOME}/domains/0/b.org/3/jo/Maildir/", [DeliverTo(f"{HOME}/domains/0/b.org/3/jo/Maildir/", "b.org", "jo")]),
+        (f"{VDELIVER} bounce-no-mailbox\n", [Vdelivermail("bounce")]),
+        (f"{VDELIVER} delete\n", [Vdelivermail("delete")]),
+        (f"{VDELIVER} me@far.test\n", [Vdelivermail(ForwardLine("me@far.test"))]),
+        (f"{VDELIVER} {SITE}/anna\n", [Vdelivermail(DeliverTo(f"{SITE}/anna", "site.com", "anna"))]),
         ("# nothing\n", []),
         ("\n", []),
-        ("./Mailbox\n", [Unknown("./Mailbox", "is a file in mbox format")]),
-        ("two words@x\n", [Unknown("two words@x", "is no address")]),
-        ("../../etc/Maildir/\n", [Deliver("../../etc/Maildir/", None, None)]),
+        ("./Mailbox\n", [UnknownLine("./Mailbox", "is a file in mbox format")]),
+        ("two words@x\n", [UnknownLine("two words@x", "is no address")]),
+        ("../../etc/Maildir/\n", [DeliverTo("../../etc/Maildir/", None, None)]),
     ],
 )
 def test_lines_of_a_qmail_file(text, expected):
@@ -149,7 +149,7 @@ def test_qmail_files_of_a_domain(tmp_path):
     with VpopmailHost(str(tmp_path), lambda *each: said.append(each)) as opened:
         for domain in opened.domains():
             found = {(each.local, each.is_prefix): each.dotqmail for each in domain.addresses()}
-            assert domain.catchall() == DotQmail((Default("bounce"),))
+            assert domain.catchall() == DotQmail((Vdelivermail("bounce"),))
             answer = read_responder(found["info", False].instructions[0], domain.folder)
             (anna,) = domain.accounts()
             assert domain.own_dotqmail(anna) == DotQmail((ForwardLine("far@away.test"),))

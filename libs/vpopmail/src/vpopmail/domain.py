@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vpopmail.dotqmail import LARGEST, Deliver, DotQmail, address_of, parse
+from vpopmail.dotqmail import LARGEST, DeliverTo, DotQmail, address_of, parse
 from vpopmail.limits import read_limits
 from vpopmail.tree import Skipped, TreeFolder, Unreadable, is_text
 from vpopmail.vpasswd import VpopmailAccount, accounts
@@ -81,7 +81,7 @@ class VpopmailDomain:
         """Open the account's folder, which has to lie below the domain's. Raises Unreadable."""
         return self.folder.folder(*self._below(account.directory))
 
-    def names(self, target: Deliver) -> str | None:
+    def names(self, target: DeliverTo) -> str | None:
         """Return the account of this domain that a delivery is for; None if it is for none."""
         if target.account is None or (target.domain or self.name) != self.name:
             return None

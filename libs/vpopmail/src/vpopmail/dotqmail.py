@@ -22,7 +22,7 @@ class ForwardLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Deliver:
+class DeliverTo:
     """Delivery into a mailbox: the path on the old host, and the domain and account that it names, None if it names none."""
 
     path: str
@@ -31,10 +31,10 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True)
-class Default:
+class Vdelivermail:
     """`|vdelivermail`: to the account of the address. `otherwise`: what is done if there is none."""
 
-    otherwise: "Literal['bounce', 'delete'] | ForwardLine | Deliver"
+    otherwise: "Literal['bounce', 'delete'] | ForwardLine | DeliverTo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,14 @@ class ProgramLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownLine:
     """A line that means nothing to qmail, or whose delivery has no place here: an mbox file, a malformed address."""
 
     line: str
     reason: str
 
 
-Instruction = ForwardLine | Deliver | Default | ProgramLine | Unknown
+Instruction = ForwardLine | DeliverTo | Vdelivermail | ProgramLine | UnknownLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,9 @@ def _instruction(line: str) -> Instruction | None:
     if line[0] == "|":
         return _program(line)
     if line[0] in "./":
-        return delivery(line) if line.endswith("/") else Unknown(line, "is a file in mbox format")
+        return delivery(line) if line.endswith("/") else UnknownLine(line, "is a file in mbox format")
     address = line.removeprefix("&").strip()
-    return ForwardLine(address) if _ADDRESS.fullmatch(address) else Unknown(line, "is no address")
+    return ForwardLine(address) if _ADDRESS.fullmatch(address) else UnknownLine(line, "is no address")
 
 
 def _program(line: str) -> Instruction:
@@ -116,23 +116,23 @@ def _vdelivermail(line: str, words: tuple[str, ...]) -> Instruction:
         return ProgramLine("other", line, words)
     last = words[2]
     if last == "bounce-no-mailbox":
-        return Default("bounce")
+        return Vdelivermail("bounce")
     if last == "delete":
-        return Default("delete")
+        return Vdelivermail("delete")
     if last.startswith(("/", "./")):
-        return Default(delivery(last))
+        return Vdelivermail(delivery(last))
     if _ADDRESS.fullmatch(last.removeprefix("&")):
-        return Default(ForwardLine(last.removeprefix("&")))
+        return Vdelivermail(ForwardLine(last.removeprefix("&")))
     return ProgramLine("other", line, words)
 
 
-def delivery(path: str) -> Deliver:
+def delivery(path: str) -> DeliverTo:
     """Return a delivery to the path of a Maildir or of an account: `/home/vpopmail/domains/0/site.com/3/user/Maildir/`."""
     names = [name for name in path.split("/") if name not in ("", ".")]
     if names and names[-1] == "Maildir":
         names.pop()
     if not names or ".." in names:
-        return Deliver(path, None, None)
+        return DeliverTo(path, None, None)
     account = names.pop().lower()
     domain = next((name.lower() for name in reversed(names) if "." in name), None) if "domains" in names else None
-    return Deliver(path, domain, account)
+    return DeliverTo(path, domain, account)

@@ -42,23 +42,30 @@ class VpopmailHost:
         except Unreadable:
             return {}
 
+    def count(self) -> int:
+        """Return how many domains there are. Raises Unreadable."""
+        return sum(each.name == each.real for each in self._table(lambda path, reason: None))
+
     def domains(self) -> Iterator[VpopmailDomain]:
         """Yield the domains by name; each is open until the next one. Raises Unreadable if qmail's table cannot be read."""
-        with self._root.folder(*self._users, "users") as users:
-            try:
-                table = sorted(assigned(users, self._skipped), key=lambda each: each.name)
-            except Unreadable as error:
-                raise Unreadable(f"{users.path} {error}") from None
+        table, path = self._table(self._skipped), "/".join((*self._users, "users"))
         aliases: dict[str, list[str]] = {}
         real = {each.name for each in table if each.name == each.real}
         for each in table:
             if each.name != each.real and each.real in real:
                 aliases.setdefault(each.real, []).append(each.name)
             elif each.name != each.real:
-                self._skipped(users.path, f"has the alias domain {each.name} of {each.real}, which is no domain here")
+                self._skipped(path, f"has the alias domain {each.name} of {each.real}, which is no domain here")
         for each in table:
             if each.name == each.real:
                 yield from self._open(each, tuple(aliases.get(each.name, ())))
+
+    def _table(self, skipped: Skipped) -> list[Assigned]:
+        with self._root.folder(*self._users, "users") as users:
+            try:
+                return sorted(assigned(users, skipped), key=lambda each: each.name)
+            except Unreadable as error:
+                raise Unreadable(f"{users.path}: the table of domains {error}") from None
 
     def _open(self, each: Assigned, aliases: tuple[str, ...]) -> Iterator[VpopmailDomain]:
         try:

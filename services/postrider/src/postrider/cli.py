@@ -8,6 +8,7 @@ import typer
 from postrider.commands import (
     certificates,
     domains,
+    importing,
     mailboxes,
     pauses,
     probing,
@@ -40,6 +41,7 @@ for _name, _command in pauses.COMMANDS.items():
 app.add_typer(routes.app, name="route")
 app.add_typer(suppressions.app, name="suppression")
 app.add_typer(certificates.app, name="certificate")
+app.add_typer(importing.app, name="import")
 app.command("trace")(trace.trace)
 app.command("probe")(probing.probe)
 app.command("simulate")(simulate.simulate)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from mailkit.errors import NotFound, PostriderError, Unauthorised, Unavailable
+from postrider.quotas import QUOTA_LEAST, QUOTA_MOST
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -17,11 +18,6 @@ Record = dict[str, Any]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value, for scripts.")]
 
 EX_CONFIG = 78
-
-#: Bounds of a mailbox's quota (P2), in octets.
-QUOTA_LEAST = 25 << 20
-QUOTA_MOST = 2 << 30
-
 
 #: The settings in `postrider.env` by which a running service is reached. They are used together or not at all: mixed with
 #: those of another one, a mailbox would be disabled in one and purged in the other, and a token sent to the wrong one.
