@@ -6,6 +6,7 @@ from mailkit.errors import BadRequest, NotFound
 from mailkit.ids import new_id
 from queue_worker.couriers import Relay
 from queue_worker.storage import routes
+from queue_worker_api.wire import SubmissionRecipient
 
 SECRET = "correct horse"
 
@@ -34,6 +35,46 @@ async def test_the_first_route_of_destination_account_and_sender_is_obeyed(world
     await worker.relays.refresh()
     assert worker.relays.of("far.test", account, "").host == "smart2.test"
     assert worker.relays.of("far.test", None, "") == Relay(helo="out.here.test")
+
+
+POOL = [
+    {"helo": "out1.here.test", "addresses": ["198.51.100.1"]},
+    {"helo": "out2.here.test", "addresses": ["198.51.100.2", "2001:db8::2"]},
+]
+
+
+async def test_a_pool_divides_messages_and_each_keeps_its_source(world, admin):
+    made = await admin.set_route("sender", "here.test", pool=POOL)
+    assert made["pool"] == POOL and made == (await admin.list_routes())[0]
+    relays = world.worker().relays
+    await relays.refresh()
+    ids = [new_id() for _ in range(64)]
+    found = [relays.of("far.test", None, "a@here.test", each) for each in ids]
+    assert found == [relays.of("far.test", None, "a@here.test", each) for each in ids]
+    assert {(each.helo, each.source_address, each.second_source) for each in found} == {
+        ("out1.here.test", "198.51.100.1", None),
+        ("out2.here.test", "198.51.100.2", "2001:db8::2"),
+    }
+    assert {each.host for each in found} == {None}
+
+
+async def test_bounces_and_forwards_have_a_pool_of_their_own(world, admin):
+    for kind in ("all", "bounces", "forwards"):
+        await admin.set_route(kind, None, pool=[{"helo": f"{kind}.here.test", "addresses": ["198.51.100.1"]}])
+    await admin.set_route("sender", "here.test", helo="customer.here.test")
+    worker = world.worker()
+    await worker.relays.refresh()
+    forward = SubmissionRecipient("b@far.test", "list@here.test", via="list@here.test")
+    for to, sender, helo in [
+        ("b@far.test", "a@here.test", "customer"),
+        ("b@far.test", "a@there.test", "all"),
+        ("b@far.test", "", "bounces"),
+        (forward, "a@here.test", "forwards"),
+    ]:
+        world.sink.relays.clear()
+        await world.submit(world.message(to, sender=sender), worker=worker)
+        await world.work(worker)
+        assert [each.helo for each in world.sink.relays] == [f"{helo}.here.test"], helo
 
 
 async def test_messages_of_one_destination_go_by_their_own_routes(world, admin):
@@ -72,6 +113,12 @@ WRONG = [
     ("all", None, {"host": "smart.test", "tls": "opportunistic", "username": "anna", "password": SECRET}),
     ("all", None, {"host": "smart.test", "username": "anna", "password": "a\0b"}),
     ("all", None, {"host": "smart.test", "source_address": "here"}),
+    ("bounces", "x.test", {"helo": "x.test"}),
+    ("all", None, {"pool": [{"helo": "x.test", "addresses": []}]}),
+    ("all", None, {"pool": [{"helo": "x test", "addresses": ["198.51.100.1"]}]}),
+    ("all", None, {"pool": [{"helo": "x.test", "addresses": ["198.51.100.1", "198.51.100.2"]}]}),
+    ("all", None, {"pool": [{"helo": "x.test", "addresses": ["198.51.100.1"]}], "helo": "y.test"}),
+    ("all", None, {"pool": [{"helo": "x.test", "addresses": ["198.51.100.1"]}] * 33}),
 ]
 
 

@@ -127,7 +127,7 @@ class QueueAdmin(ServiceClient):
                 return found
 
     async def list_routes(self) -> list[Record]:
-        """Return all routes: kind (all, destination, sender, account), value, host, port, tls, username, source_address, helo, changed_at."""
+        """Return all routes: kind (all, destination, sender, account, bounces, forwards), value, host, port, tls, username, source_address, helo, pool, changed_at."""
         found: list[Record] = []
         while True:
             last = found[-1] if found else {"kind": None, "value": None}
@@ -137,7 +137,7 @@ class QueueAdmin(ServiceClient):
                 return found
 
     async def set_route(self, kind: str, value: str | None, **more: Any) -> Record:
-        """Set a route. `more`: host, port, tls (starttls, implicit, opportunistic), username, password, source_address, helo, actor."""
+        """Set a route. `more`: host, port, tls (starttls, implicit, opportunistic), username, password, source_address, helo, pool (helo, addresses each), actor."""
         return cast(Record, await self.json("PUT", "/v1/routes", {"kind": kind, "value": value, **more}))
 
     async def delete_route(self, kind: str, value: str | None, **more: Any) -> Record:

@@ -47,6 +47,8 @@ class QueueSettings(BodiesSettings):
     """Public-looking networks that mail is never sent to (a cluster's own); allowed networks take precedence."""
     route_ca_file: str = ""
     """PEM file with further authorities for certificates of smart hosts, beside the system's (docs/decisions/0083)."""
+    remote_ipv4_only: bool = False
+    """Send by IPv4 only, for machines whose IPv6 addresses have no PTR records."""
     remote_concurrency: int = Field(default=20, ge=1)
     """Most concurrent conversations with one destination domain."""
     disk_path: str = ""

@@ -141,5 +141,36 @@ async def test_a_source_address_and_a_helo_name_without_a_smart_host(outside: An
     assert outside.results[-1].status == "4.4.4"
 
 
+async def test_a_source_that_the_machine_does_not_have_defers_with_a_text_for_its_operator(
+    outside: Any, far: Any
+) -> None:
+    courier = outside.courier()
+    relay = Relay(source_address="198.51.100.7", helo="out.here.test")
+    for _ in range(2):
+        await courier.deliver("far.test", [outside.message("b@far.test")], outside.report, relay)
+        result = outside.results[-1]
+        assert (result.outcome, result.status) == (Outcome.deferred, "4.3.5")
+        assert result.text == "The source address 198.51.100.7 is not an address of this machine. (#4.3.5)"
+    assert far.commands == []
+
+
+async def test_a_source_of_each_family_serves_the_hosts_of_its_own(outside: Any, far: Any) -> None:
+    relay = Relay(source_address="2001:db8::1", second_source="127.88.0.3", helo="out.here.test")
+    assert (relay.source_for("127.0.0.1"), relay.source_for("::1")) == ("127.88.0.3", "2001:db8::1")
+    await outside.courier().deliver("far.test", [outside.message("b@far.test")], outside.report, relay)
+    assert outside.results[-1].outcome is Outcome.delivered
+
+
+async def test_ipv4_only_leaves_out_the_other_addresses(outside: Any, far: Any) -> None:
+    courier = outside.courier(ipv4_only=True, allow_networks=("127.0.0.0/8", "::1/128"))
+    outside.dns.set("mx10.far.test", A=[far.address], AAAA=["::1"])
+    assert {each.address for each in await courier.hosts("far.test")} == {far.address}
+    outside.dns.set("six.test", MX=["10 mx.six.test"])
+    outside.dns.set("mx.six.test", AAAA=["::1"])
+    await courier.deliver("six.test", [outside.message("b@six.test")], outside.report)
+    assert (outside.results[-1].outcome, outside.results[-1].status) == (Outcome.deferred, "4.4.4")
+    assert "has an IPv4 address" in outside.results[-1].text
+
+
 def test_a_password_is_not_in_what_is_printed() -> None:
     assert PASSWORD not in repr(Relay("smart.test", 587, "starttls", "anna", PASSWORD))

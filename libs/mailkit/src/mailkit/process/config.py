@@ -127,6 +127,7 @@ KNOWN_NAMES = frozenset(
         "REMOTE_SMTP_PORT",
         "REMOTE_ALLOW_NETWORKS",
         "REMOTE_DENY_NETWORKS",
+        "REMOTE_IPV4_ONLY",
         "REMOTE_CONCURRENCY",
         "OWN_NAMES",
         "GATEWAY_BODY_BYTES",

@@ -14,6 +14,8 @@ Account = Annotated[str, typer.Option(help="Mail sent by this mailbox: its addre
 Sender = Annotated[str, typer.Option(help="Mail from addresses in this domain.")]
 Reason = Annotated[str, typer.Option(help="Why, for the trace.")]
 All = Annotated[bool, typer.Option("--all", help="All mail to other providers.")]
+Bounces = Annotated[bool, typer.Option("--bounces", help="Mail from <>: bounces, and other notifications.")]
+Forwards = Annotated[bool, typer.Option("--forwards", help="What forwards and catch-alls send to other providers.")]
 
 _COLUMNS = {
     "kind": "KIND",
@@ -24,17 +26,28 @@ _COLUMNS = {
     "username": "USER",
     "source_address": "SOURCE",
     "helo": "HELO",
+    "sources": "POOL",
 }
 
 
-def _mail(destination: str, account: str, sender: str, every: bool) -> tuple[str, str | None]:
-    if bool(destination) + bool(account) + bool(sender) + every != 1:
-        fail("name a destination, an account or a sender's domain, or say --all")
-    if every:
-        return "all", None
+def _mail(
+    destination: str, account: str, sender: str, every: bool, bounces: bool, forwards: bool
+) -> tuple[str, str | None]:
+    if bool(destination) + bool(account) + bool(sender) + every + bounces + forwards != 1:
+        fail("name a destination, an account or a sender's domain, or say --all, --bounces or --forwards")
     if account:
         return "account", queue.account_id(account)
-    return ("destination", destination) if destination else ("sender", sender)
+    if destination or sender:
+        return ("destination", destination) if destination else ("sender", sender)
+    return "all" if every else "bounces" if bounces else "forwards", None
+
+
+def _source(text: str) -> dict[str, str | list[str]]:
+    """Return a source of a pool, given as `HELO ADDRESS [ADDRESS]`. Ends the command otherwise."""
+    helo, *addresses = text.replace(",", " ").split() or [""]
+    if not 1 <= len(addresses) <= 2:
+        fail(f"{text!r} is not a HELO name and one or two addresses")
+    return {"helo": helo, "addresses": addresses}
 
 
 @app.command("add")
@@ -43,6 +56,8 @@ def add(
     account: Account = "",
     sender: Sender = "",
     every: All = False,
+    bounces: Bounces = False,
+    forwards: Forwards = False,
     host: Annotated[str, typer.Option(help="The smart host's name; the domain's own hosts if left out.")] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 587,
     tls: Annotated[str, typer.Option(help="starttls or implicit, both verified, or opportunistic.")] = "starttls",
@@ -51,10 +66,14 @@ def add(
     source: Annotated[str, typer.Option(help="The address of this machine to connect from.")] = "",
     helo: Annotated[str, typer.Option(help="The name to greet with.")] = "",
     reason: Reason = "",
+    pool: Annotated[
+        list[str] | None,
+        typer.Option(help="`HELO ADDRESS [ADDRESS]`, several times: sources among which messages are divided."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Set where some mail goes; it takes the place of an earlier route for the same mail."""
-    kind, value = _mail(destination, account, sender, every)
+    kind, value = _mail(destination, account, sender, every, bounces, forwards)
     given = {
         "host": host or None,
         "port": port,
@@ -63,6 +82,7 @@ def add(
         "password": common.read_password(password_stdin) if user else None,
         "source_address": source or None,
         "helo": helo or None,
+        "pool": [_source(each) for each in pool or ()],
         "actor": progress.actor(),
         "reason": reason,
     }
@@ -74,7 +94,12 @@ def add(
 @app.command("ls")
 def ls(json: Json = False) -> None:
     """List routes; passwords are not shown."""
-    table(common.queue(lambda client: client.list_routes()), json, _COLUMNS, "all mail goes to the hosts of its domain")
+    rows = common.queue(lambda client: client.list_routes())
+    if not json:
+        rows = [
+            row | {"sources": [" ".join((each["helo"], *each["addresses"])) for each in row["pool"]]} for row in rows
+        ]
+    table(rows, json, _COLUMNS, "all mail goes to the hosts of its domain")
 
 
 @app.command("rm")
@@ -83,10 +108,12 @@ def rm(
     account: Account = "",
     sender: Sender = "",
     every: All = False,
+    bounces: Bounces = False,
+    forwards: Forwards = False,
     reason: Reason = "",
     json: Json = False,
 ) -> None:
     """Delete a route: its mail goes as any other."""
-    kind, value = _mail(destination, account, sender, every)
+    kind, value = _mail(destination, account, sender, every, bounces, forwards)
     gone = common.queue(lambda client: client.delete_route(kind, value, actor=progress.actor(), reason=reason))
     show(gone, json, f"{gone['kind']} {gone['value']}: mail goes to the hosts of its domain")

@@ -19,6 +19,7 @@ def courier(settings: QueueSettings) -> RemoteCourier:
                 own_names=frozenset(settings.own_names),
                 own_listeners=frozenset({(settings.listen_host, settings.smtp_port)}),
                 ca_file=settings.route_ca_file,
+                ipv4_only=settings.remote_ipv4_only,
             )
         )
     except BadAddress as error:

@@ -59,6 +59,13 @@ class Relay:
     password: str = field(default="", repr=False)
     source_address: str | None = None
     helo: str | None = None
+    second_source: str | None = None
+    """The source of the other family; without it, with `source_address`, hosts of that family are not connected to."""
+
+    def source_for(self, address: str) -> str | None:
+        """Return the address to connect to `address` from; None: any of the machine, or none of that family."""
+        sources = (self.source_address, self.second_source)
+        return next((each for each in sources if each and (":" in each) is (":" in address)), None)
 
     @property
     def verifies(self) -> bool:
@@ -92,5 +99,7 @@ class CourierSettings:
     """How long a connection is kept for the next group."""
     idle_connections: int = 200
     """Most connections kept; the oldest is closed first."""
+    ipv4_only: bool = False
+    """POSTRIDER_REMOTE_IPV4_ONLY."""
     relay_conversations: int = 20
     """Most groups that are sent to one smart host at once."""

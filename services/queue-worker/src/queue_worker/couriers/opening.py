@@ -1,13 +1,23 @@
 """The opening of an SMTP connection: connect, greeting, EHLO, STARTTLS (RFC 5321 3.1, 3.2; RFC 3207)."""
 
 import asyncio
+import socket
 import ssl
 
+from mailkit.process.logs import get_logger
 from queue_worker.couriers import trouble
 from queue_worker.couriers.conversation import Conversation, Lost
 from queue_worker.couriers.models import CourierSettings
 from queue_worker.couriers.tls_policy import opportunistic, server_name, verified
 from queue_worker.couriers.trouble import Trouble
+
+log = get_logger()
+
+#: IP_BIND_ADDRESS_NO_PORT of Linux: the port is chosen at connect, so that one source has 28,000 ports for each remote host.
+_NO_PORT_YET = 24
+#: Seconds between two log lines about one absent source address, and addresses that are remembered for it.
+SAY_SECONDS, MOST_SAID = 60.0, 1000
+_said: dict[str, float] = {}
 
 
 async def open_connection(talk: Conversation, settings: CourierSettings, tls_failed: Trouble | None = None) -> None:
@@ -43,21 +53,50 @@ async def _connect(talk: Conversation, settings: CourierSettings) -> None:
     relay, target = talk.relay, talk.target
     talk.expect(1)  # the greeting
     secure = _context(talk, settings) if relay.host and relay.tls == "implicit" else None
+    port = relay.port if relay.host else settings.port
+    source = relay.source_for(target.address)
+    sock = _bound(source) if source else None
     try:
         async with asyncio.timeout(talk.times.connect):
-            await asyncio.get_running_loop().create_connection(
-                lambda: talk,
-                target.address,
-                relay.port if relay.host else settings.port,
-                local_addr=(relay.source_address, 0) if relay.source_address else None,
-                ssl=secure,
-                server_hostname=talk.host if secure else None,
-            )
+            loop, name = asyncio.get_running_loop(), talk.host if secure else None
+            if sock is None:
+                await loop.create_connection(lambda: talk, target.address, port, ssl=secure, server_hostname=name)
+            else:
+                await loop.sock_connect(sock, (target.address, port))
+                await loop.create_connection(lambda: talk, sock=sock, ssl=secure, server_hostname=name)
+                sock = None  # it is the transport's now
     except ssl.SSLError as error:
         raise trouble.tls_failed(talk.host, str(error)) from None
     except (OSError, TimeoutError) as error:
         talk.late = isinstance(error, TimeoutError)
         raise trouble.no_connection() from None
+    finally:
+        if sock is not None:
+            sock.close()
+
+
+def _bound(source: str) -> socket.socket:
+    """Return a socket that connects from `source`. Raises Trouble if this machine does not have the address."""
+    sock = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_IP, _NO_PORT_YET, 1)
+        sock.bind((source, 0))
+    except OSError as error:
+        sock.close()
+        _say_absent(source, str(error))
+        raise trouble.no_source(source) from None
+    return sock
+
+
+def _say_absent(source: str, error: str) -> None:
+    """Log that a source address is not there, at most once a minute for each."""
+    now = asyncio.get_running_loop().time()
+    if now - _said.get(source, -SAY_SECONDS) >= SAY_SECONDS:
+        if len(_said) >= MOST_SAID:
+            _said.clear()
+        _said[source] = now
+        log.error("source_address_absent", address=source, error=error)
 
 
 def _context(talk: Conversation, settings: CourierSettings) -> ssl.SSLContext:

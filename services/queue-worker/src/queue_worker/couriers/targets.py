@@ -58,12 +58,19 @@ class Targets:
 
     async def of(self, domain: str, relay: Relay | None = None) -> list[HostAddress]:
         """Return the addresses for mail to `domain`, by the route `relay`, in the order they are tried. Raises NoTarget."""
+        found = await self._of_relay(relay, relay.host) if relay and relay.host else await self._of_domain(domain)
+        if self._settings.ipv4_only:
+            found = [target for target in found if ":" not in target.address]
+            if not found:
+                raise NoTarget(
+                    Outcome.deferred,
+                    "4.4.4",
+                    f"No host of {domain} has an IPv4 address, and only these are used. (#4.4.4)",
+                )
         if relay is None:
-            return await self._of_domain(domain)
-        found = await self._of_relay(relay, relay.host) if relay.host else await self._of_domain(domain)
+            return found
         if relay.source_address:
-            family = ":" in relay.source_address
-            found = [target for target in found if (":" in target.address) is family]
+            found = [target for target in found if relay.source_for(target.address)]
             if not found:
                 raise NoTarget(
                     Outcome.deferred, "4.4.4", f"No host has an address for the source {relay.source_address}. (#4.4.4)"

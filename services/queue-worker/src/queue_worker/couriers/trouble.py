@@ -47,6 +47,12 @@ def no_connection() -> Trouble:
     return Trouble("4.4.1", NO_CONNECTION)
 
 
+def no_source(address: str) -> Trouble:
+    """Return the trouble when this machine does not have the source address of a route, which its operator can repair."""
+    text = f"The source address {address} is not an address of this machine. (#4.3.5)"
+    return Trouble("4.3.5", text, None, None, Significance.local)
+
+
 def tls_failed(host: str, error: str, reply: RemoteReply | None = None) -> Trouble:
     """Return the trouble when STARTTLS was offered and TLS failed (S11). Plain text to that host never follows.
 

@@ -95,7 +95,8 @@ class Conversations:
         try:
             by_route: dict[Relay | None, list[RemoteMessage]] = {}
             for group in messages:
-                relay = self._relays.of(slot.domain, group[0].flow, group[0].mail_from)
+                first = group[0]
+                relay = self._relays.of(slot.domain, first.flow, first.mail_from, first.message_id, via=first.via)
                 by_route.setdefault(relay, []).append(remote_message(group))
             for relay, found in by_route.items():
                 await self._remote.deliver(slot.domain, found, report, relay)

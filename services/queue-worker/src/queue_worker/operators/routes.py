@@ -18,6 +18,10 @@ from queue_worker.storage.routes import MOST, RouteRow, Routes
 
 log = get_logger()
 
+#: Sources of one pool.
+MOST_SOURCES = 32
+_WITHOUT_VALUE = ("all", "bounces", "forwards")
+
 HostName = Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
 
 
@@ -26,9 +30,10 @@ class RouteKey(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["all", "destination", "sender", "account"]
+    kind: Literal["all", "destination", "sender", "account", "bounces", "forwards"]
+    """`bounces`: mail from <>; `forwards`: what forwards and catch-alls send elsewhere."""
     value: Text | None = None
-    """The domain of the recipient or of the sender, or the mailbox's id; none for all."""
+    """The domain of the recipient or of the sender, or the mailbox's id; none for the others."""
     actor: Text = "operator"
     """Who asks, for the log and the trace."""
     reason: Text | Literal[""] = ""
@@ -36,14 +41,29 @@ class RouteKey(BaseModel):
 
     def key(self) -> str:
         """Return the value as it is stored. Raises BadRequest."""
-        if (self.kind == "all") == bool(self.value):
-            raise BadRequest("a destination or sender is a domain, an account is a mailbox's id, and all has no value")
+        if (self.kind in _WITHOUT_VALUE) == bool(self.value):
+            raise BadRequest(
+                "a destination or sender is a domain, an account is a mailbox's id, and others have no value"
+            )
         if self.kind != "account":
             return (self.value or "").lower()
         try:
             return str(UUID(self.value or ""))
         except ValueError as error:
             raise BadRequest("an account is a mailbox's id") from error
+
+
+class PoolSource(BaseModel):
+    """A source of a pool: a HELO name, and its IPv4 or IPv6 address, or one of each."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    helo: HostName
+    addresses: list[IPvAnyAddress] = Field(min_length=1, max_length=2)
+
+    def stored(self) -> str:
+        """Return it as it is stored."""
+        return " ".join((self.helo, *map(str, self.addresses)))
 
 
 class RouteSetting(RouteKey):
@@ -59,11 +79,17 @@ class RouteSetting(RouteKey):
     source_address: IPvAnyAddress | None = None
     """The address of this machine from which connections are made."""
     helo: HostName | None = None
+    pool: list[PoolSource] = Field(default=[], max_length=MOST_SOURCES)
+    """Sources among which messages are divided, instead of one source address and HELO name."""
 
     def checked(self) -> None:
         """Raise BadRequest if the parts do not fit together."""
-        if not (self.host or self.source_address or self.helo):
-            raise BadRequest("a route names a host, a source address or a HELO name")
+        if not (self.host or self.source_address or self.helo or self.pool):
+            raise BadRequest("a route names a host, a source address, a HELO name or a pool")
+        if self.pool and (self.source_address or self.helo):
+            raise BadRequest("a pool has the source addresses and HELO names: give no others")
+        if any(len({address.version for address in each.addresses}) < len(each.addresses) for each in self.pool):
+            raise BadRequest("a source has at most one IPv4 and one IPv6 address")
         if (self.username is None) != (self.password is None):
             raise BadRequest("a name and a password are given together")
         if self.username is not None and (self.host is None or self.tls == "opportunistic"):
@@ -85,11 +111,17 @@ class RelayRoute(BaseModel):
     username: str | None
     source_address: str | None
     helo: str | None
+    pool: list[PoolSource]
     changed_at: datetime
 
     @classmethod
     def of(cls, row: RouteRow) -> Self:
-        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+        facts = {name: getattr(row, name) for name in cls.model_fields if name != "pool"}
+        pool = [
+            PoolSource.model_validate({"helo": helo, "addresses": addresses})
+            for helo, *addresses in map(str.split, row.pool)
+        ]
+        return cls(**facts, pool=pool)
 
 
 def router(rows: Routes, clock: Clock) -> APIRouter:
@@ -121,6 +153,7 @@ def router(rows: Routes, clock: Clock) -> APIRouter:
             request.username,
             source,
             request.helo,
+            [each.stored() for each in request.pool],
             clock.now(),
         )
         operation = Operation(

@@ -17,7 +17,10 @@ MOST = 2000
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """A route as operators see it: which mail it is for, and where that goes. The password is never among it."""
+    """A route as operators see it: which mail it is for, and where that goes. The password is never among it.
+
+    `pool`: a HELO name and one or two addresses each, separated by spaces.
+    """
 
     kind: str
     value: str
@@ -27,6 +30,7 @@ class RouteRow:
     username: str | None
     source_address: str | None
     helo: str | None
+    pool: list[str]
     changed_at: datetime
 
 
@@ -52,7 +56,17 @@ class Routes:
 
     async def put(self, row: RouteRow, password: str, operation: Operation) -> RouteRow | None:
         """Set a route; None if there are MOST others."""
-        facts = (row.host, row.port, row.tls, row.username, password, row.source_address, row.helo, row.changed_at)
+        facts = (
+            row.host,
+            row.port,
+            row.tls,
+            row.username,
+            password,
+            row.source_address,
+            row.helo,
+            row.pool,
+            row.changed_at,
+        )
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(queries.put_route, row.kind, row.value, *facts, MOST)
             if rows:

@@ -1,6 +1,7 @@
 """What operators set, and the addresses that bounced: pauses, routes, suppressions."""
 
 from sqlalchemy import (
+    ARRAY,
     CheckConstraint,
     Column,
     Index,
@@ -56,7 +57,8 @@ route = Table(
     Column("source_address", Text),
     Column("helo", Text),
     time("changed_at"),
+    Column("pool", ARRAY(Text), nullable=False, server_default="{}", comment="A HELO name and its addresses each"),
     PrimaryKeyConstraint("kind", "value", name="route_pkey"),
-    CheckConstraint("kind in ('all', 'destination', 'sender', 'account')", name="route_kind"),
+    CheckConstraint("kind in ('all', 'destination', 'sender', 'account', 'bounces', 'forwards')", name="route_kind"),
     comment="Mail that leaves otherwise than by MX, and how",
 )
