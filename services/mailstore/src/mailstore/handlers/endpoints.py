@@ -1,21 +1,21 @@
 """The MessagePack endpoints, as `mailstore_api/wire/__init__.py` lists them."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from mailkit.errors import PostriderError
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import MSGPACK, App, add_endpoint
-from mailkit.rpc.authority import LARGEST_LIST
 from mailkit.rpc.decode import decoded
 from mailkit.rpc.disconnect import while_caller_waits
 from mailkit.rpc.problems import problem, unexpected
+from mailkit.rpc.streams import add_stream
 from mailstore.feed import Feed
 from mailstore.handlers.feed import add_feed
 from mailstore.handlers.proven import Proven
@@ -40,7 +40,6 @@ from mailstore.writing.metadata import MetadataWriter
 from mailstore_api import wire
 
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
-_streamed = {kind: msgspec.msgpack.Decoder(kind) for kind in (wire.ReadMaildrop, wire.FetchQuestion)}
 _framed = {kind: msgspec.msgpack.Decoder(kind) for kind in (wire.Append, wire.AppendList)}
 
 
@@ -170,39 +169,20 @@ def _in_turn(turns: Turns, answer: Callable[[Any], Awaitable[Any]]) -> Callable[
 
 
 def _add_streams(app: App, steps: Steps, most_bytes: int) -> None:
-    async def asked(request: Request, kind: type[Any]) -> Any:
-        question = decoded(_streamed[kind], await request.body(), kind)
-        steps.proven.require(question)
-        return question
-
-    async def streamed(
-        request: Request, kind: type[Any], found: Callable[[Any], AsyncGenerator[bytes, None]], media_type: str
-    ) -> Response:
-        """Stream what `found` yields. An error before the first piece is an HTTP error; a later one cuts the stream."""
-        question = await asked(request, kind)
-
-        async def in_turn() -> AsyncGenerator[bytes, None]:
+    def in_turn(found: Callable[[Any], AsyncGenerator[bytes, None]]) -> Callable[[Any], AsyncGenerator[bytes, None]]:
+        async def pieces(question: Any) -> AsyncGenerator[bytes, None]:
+            steps.proven.require(question)
             async with steps.turns.of(question.mailbox_id), aclosing(found(question)) as pieces:
                 async for piece in pieces:
                     yield piece
 
-        pieces = in_turn()
-        first = await while_caller_waits(request.receive, anext(pieces, None))
+        return pieces
 
-        async def all_of_it() -> AsyncIterator[bytes]:
-            async with aclosing(pieces):
-                if first is not None:
-                    yield first
-                    async for piece in pieces:
-                        yield piece
-
-        return StreamingResponse(all_of_it(), media_type=media_type)
-
-    async def read(request: Request) -> Response:
-        return await streamed(request, wire.ReadMaildrop, steps.retriever.message, "message/rfc822")
-
-    async def fetch(request: Request) -> Response:
-        return await streamed(request, wire.FetchQuestion, steps.fetcher.fetch, "application/octet-stream")
+    for path, question, found, media_type in (
+        ("/v1/maildrop/read", wire.ReadMaildrop, steps.retriever.message, "message/rfc822"),
+        ("/v1/messages/fetch", wire.FetchQuestion, steps.fetcher.fetch, "application/octet-stream"),
+    ):
+        add_stream(app, path, question, in_turn(found), "frontend", media_type=media_type)
 
     async def framed(request: Request, kind: type[Any], step: Callable[[Any, bytes], Awaitable[Any]]) -> Response:
         raw = await request.body()
@@ -220,15 +200,13 @@ def _add_streams(app: App, steps: Steps, most_bytes: int) -> None:
     async def append_list(request: Request) -> Response:
         return await framed(request, wire.AppendList, steps.appender.append_list)
 
-    for path, question, method, answer, most in (
-        ("/v1/maildrop/read", wire.ReadMaildrop, "POST", read, LARGEST_LIST),
-        ("/v1/messages/fetch", wire.FetchQuestion, "POST", fetch, LARGEST_LIST),
-        ("/v1/messages/append", wire.Append, "PUT", append, most_bytes + 1024 * 1024),
-        ("/v1/messages/append-list", wire.AppendList, "PUT", append_list, most_bytes + 1024 * 1024),
+    for path, kind, answer in (
+        ("/v1/messages/append", wire.Append, append),
+        ("/v1/messages/append-list", wire.AppendList, append_list),
     ):
-        app.questions[path] = question
-        app.authority.allow(path, "frontend", most=most)
-        app.add_route(path, _guarded(answer), methods=[method], include_in_schema=False)
+        app.questions[path] = kind
+        app.authority.allow(path, "frontend", most=most_bytes + 1024 * 1024)
+        app.add_route(path, _guarded(answer), methods=["PUT"], include_in_schema=False)
 
 
 def _guarded(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:

@@ -45,20 +45,16 @@ class Fetcher:
         """
         split(question.ranges)  # raises for ranges out of order
         selection = Selection(question.columns, stored=bool(question.sections))
-        async with translated():
-            frames = await self._frames_of(question, selection)
-            async with aclosing(frames):
-                async for frame in frames:
-                    yield frame
+        async with translated(), aclosing(self._frames_of(question, selection)) as frames:
+            async for frame in frames:
+                yield frame
 
-    async def _frames_of(self, question: FetchQuestion, selection: Selection) -> AsyncGenerator[bytes, None]:
+    def _frames_of(self, question: FetchQuestion, selection: Selection) -> AsyncGenerator[bytes, None]:
         if not selection.is_rendered:
             return self._narrow(question, selection)
         if len(question.ranges) == 1 and not question.sections:
-            low, high = question.ranges[0]
-            if not await self._rows.has_big(question.mailbox_id, question.folder_id, low, high):
-                return self._cut_by_weight(question, selection)
-        return self._weighed(question, selection)
+            return self._cut_by_weight(question, selection)
+        return self._weighed(question, question.ranges, selection)
 
     async def _narrow(self, question: FetchQuestion, selection: Selection) -> AsyncGenerator[bytes, None]:
         """Yield frames of rows without rendered columns, which are short."""
@@ -69,26 +65,31 @@ class Fetcher:
                 yield _frame(answer)
 
     async def _cut_by_weight(self, question: FetchQuestion, selection: Selection) -> AsyncGenerator[bytes, None]:
-        """Yield frames of a range without big rows: their common case needs no look at their lengths first."""
+        """Yield frames of a range: up to its first big row, of which most have none, without a look at lengths first."""
+        folder = question.mailbox_id, question.folder_id
         low, high = question.ranges[0]
         while low <= high:
             async with self._octets.of(question.mailbox_id, FRAME_BYTES + BIG) as share:
-                rows = await self._rows.rows_until(
-                    question.mailbox_id, question.folder_id, low, high, SLICE, FRAME_BYTES, selection
-                )
+                rows = await self._rows.rows_until(*folder, low, high, SLICE, FRAME_BYTES, selection)
                 if not rows:
-                    return
+                    break
                 metrics.ROWS.inc(len(rows))
                 share.keep(_held(rows))
                 for answer in _cut(rows):
                     yield _frame(answer)
             low = rows[-1].uid + 1
+        if low <= high and await self._rows.has_big(*folder, low, high):
+            async with aclosing(self._weighed(question, [(low, high)], selection)) as frames:
+                async for frame in frames:
+                    yield frame
 
-    async def _weighed(self, question: FetchQuestion, selection: Selection) -> AsyncGenerator[bytes, None]:
+    async def _weighed(
+        self, question: FetchQuestion, ranges: Ranges, selection: Selection
+    ) -> AsyncGenerator[bytes, None]:
         """Yield frames of rows that may be large: their size is counted before they are read."""
         folder, columns = (question.mailbox_id, question.folder_id), 1 + len(question.columns)
         most, weigh = self._sections.weight(question.sections, FRAME_BYTES, pieces=question.pieces)
-        async for planned, is_one_range in _slices(question.ranges, partial(self._rows.weights, *folder, SLICE)):
+        async for planned, is_one_range in _slices(ranges, partial(self._rows.weights, *folder, SLICE)):
             weights = [row.weight + weigh(row.size) for row in planned]
             for start, end in _shares(weights, most):
                 uids = [row.uid for row in planned[start:end]]

@@ -99,7 +99,7 @@ class FetchRows:
     async def rows_until(
         self, mailbox_id: UUID, folder_id: int, low: int, high: int, most: int, octets: int, selection: Selection
     ) -> list[StoredMessage]:
-        """Return the first rows of a range until their rendered columns reach `octets`."""
+        """Return the first rows of a range until their rendered columns reach `octets`, at most those before a BIG one."""
         statement = queries.fetch_cut.replace("$columns", selection.sql.replace("r.", "m."))
         async with translated():
             return await self._pool.fetch(

@@ -40,16 +40,17 @@ select exists (
        and octet_length(envelope) + octet_length(body) + octet_length(bodystructure) > 65536)
 
 -- name: fetch_cut
--- The first rows with the columns rendered at filing, until they weigh $6 octets; the row that reaches it is the last.
+-- The first rows with the columns rendered at filing, until they weigh $6 octets; the row that reaches it is the last. They
+-- end before the first row of more than BIG octets (fetch.py).
 select $columns
-  from (select m.uid, m.size, m.internaldate, m.saved_at, m.body_id, m.prefix, r.envelope, r.body, r.bodystructure,
-               octet_length(r.envelope) + octet_length(r.body) + octet_length(r.bodystructure) as weight,
-               sum(octet_length(r.envelope) + octet_length(r.body) + octet_length(r.bodystructure)) over (order by m.uid) as total
+  from (select m.uid, m.size, m.internaldate, m.saved_at, m.body_id, m.prefix, r.envelope, r.body, r.bodystructure, r.weight,
+               sum(r.weight) over (order by m.uid) as total, max(r.weight) over (order by m.uid) as heaviest
           from mailstore.message m
          cross join lateral (
-               select * from mailstore.rendered r where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = m.uid offset 0) as r
+               select *, octet_length(envelope) + octet_length(body) + octet_length(bodystructure) as weight
+                 from mailstore.rendered r where r.mailbox_id = $1 and r.folder_id = $2 and r.uid = m.uid offset 0) as r
          where m.mailbox_id = $1 and m.folder_id = $2 and m.uid between $3 and $4 order by m.uid limit $5) as m
- where total - weight < $6 order by m.uid
+ where total - weight < $6 and heaviest <= 65536 order by m.uid
 
 -- name: fetch_some
 -- The same for several short ranges, of at most $5 messages together.

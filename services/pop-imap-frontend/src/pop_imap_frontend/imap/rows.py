@@ -1,7 +1,7 @@
 """FETCH responses (RFC 3501 7.4.2): the format of each row, and large values passed on in pieces."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from itertools import repeat
+from itertools import compress, repeat
 from typing import Any
 
 from mailkit.errors import PostriderError
@@ -15,9 +15,6 @@ from pop_imap_frontend.imap.modseqs import MessageModseqs
 from pop_imap_frontend.imap.responses import internal_date, literal, quoted
 
 Render = Callable[[Any], bytes]
-
-#: Placeholder for the octets of a large value; compared by identity.
-_LARGE = b"<large>"
 
 
 def _size(value: Any) -> bytes:
@@ -82,20 +79,20 @@ class RowWriter:
         self._has_binary = any(section.text in (BINARY, BINARY_SIZE) for section in items.sections)
         self.unknown_encoding = False
         """Whether a message was left out, because a part of it cannot be decoded."""
-        self._plan: list[tuple[bytes, str, int, Render | None]] = []
-        for index, (label, source) in enumerate(items.parts):
-            label = label if index == 0 else b" " + label
+        self._labels = [label for label, _ in items.parts]
+        self._plan: list[tuple[str, int, Render | None]] = []
+        for _, source in items.parts:
             if isinstance(source, str):
-                self._plan.append((label, source, 0, None))
+                self._plan.append((source, 0, None))
             elif source[0] == "column":
-                self._plan.append((label, "value", 1 + source[1], _COLUMN_RENDER.get(items.columns[source[1]])))
+                self._plan.append(("value", 1 + source[1], _COLUMN_RENDER.get(items.columns[source[1]])))
             else:
                 render = _SECTION_RENDER.get(items.sections[source[1]].text, _section_value)
-                self._plan.append((label, "value", self._first_section + source[1], render))
+                self._plan.append(("value", self._first_section + source[1], render))
 
     def from_view(self, spans: Spans) -> Iterator[bytes]:
         """Yield responses with FLAGS, UID and MODSEQ only, which need no rows from mailstore, in blocks."""
-        kinds = [kind for _, kind, _, _ in self._plan]
+        kinds = [kind for kind, _, _ in self._plan]
         row = b"* %%d FETCH (%b)\r\n" % b" ".join(_FROM_VIEW[kind] for kind in kinds)
         for block in sliced(spans):
             lines: list[bytes] = []
@@ -112,22 +109,8 @@ class RowWriter:
 
     def from_rows(self, rows: list[list[Any]]) -> bytes:
         """Return responses for a slice of mailstore's rows; rows of messages not in the view are skipped."""
-        view = self._view
-        lines = []
-        if self._has_binary:
-            rows = [row for row in rows if not self._is_unknown(row)]
-        if len(self._plan) == 1 and self._plan[0][1] == "value" and self._plan[0][3] is None:
-            label, _, index, _ = self._plan[0]
-            for row in rows:
-                at = view.messages.position(row[0])
-                if at is not None:
-                    lines.append(b"* %d FETCH (%b%b)\r\n" % (at + 1, label, row[index]))
-            return b"".join(lines)
-        for row in rows:
-            at = view.messages.position(row[0])
-            if at is not None:
-                lines.append(self._line(at, row))
-        return b"".join(lines)
+        labels = b" ".join([label.replace(b"%", b"%%") + b"%b" for label in self._labels])
+        return b"".join(map((b"* %%d FETCH (%b)\r\n" % labels).__mod__, self._values(rows)))
 
     def has_large(self, row: list[Any]) -> bool:
         """Return whether a section of `row` follows it in pieces."""
@@ -136,49 +119,45 @@ class RowWriter:
     def large(self, row: list[Any]) -> tuple[list[bytes], list[int]]:
         """Return the texts around the large values of a row's response and the sizes of these; no texts if not in the view."""
         sizes = [value for value in row[self._first_section :] if type(value) is int]
-        at = None if self._is_unknown(row) else self._view.messages.position(row[0])
-        return ([] if at is None else self._texts(at, row)), sizes
+        texts: list[bytes] = []
+        for number, *values in self._values([row]):
+            text = b"* %d FETCH (" % number
+            for (_, index, _), label, value in zip(self._plan, self._labels, values, strict=True):
+                text += label + value
+                if index >= self._first_section and type(row[index]) is int:
+                    texts.append(text)
+                    text = b""
+                text += b" "
+            texts.append(text[:-1] + b")\r\n")
+        return texts, sizes
+
+    def _values(self, rows: list[list[Any]]) -> Iterator[tuple[Any, ...]]:
+        """Yield the sequence number and the values, without labels, of each row whose message is in the view."""
+        if self._has_binary:
+            rows = [row for row in rows if not self._is_unknown(row)]
+        places = self._view.places([row[0] for row in rows])
+        rows = list(compress(rows, places))
+        numbers, flags = zip(*filter(None, places), strict=True) if rows else ((), ())
+        columns: list[Iterable[bytes]] = []
+        for kind, index, render in self._plan:
+            if kind == "value":
+                column = [row[index] for row in rows]
+                columns.append(column if render is None else map(render, column))
+            elif kind == "uid":
+                columns.append([b"%d" % row[0] for row in rows])
+            elif kind == "threadid":  # messages are not put into threads when they come (RFC 8474 5.2)
+                columns.append(repeat(b"NIL", len(rows)))
+            elif kind == "modseq":
+                columns.append([b"(%d)" % self._modseqs.of(row[0]) for row in rows])
+            else:
+                columns.append([b"(%b)" % text for text in flags])
+        return zip(numbers, *columns, strict=True)
 
     def _is_unknown(self, row: list[Any]) -> bool:
         """Whether a part of the message cannot be decoded (RFC 3516 4.3)."""
         unknown = self._has_binary and any(value is False for value in row[self._first_section :])
         self.unknown_encoding |= unknown
         return unknown
-
-    def _texts(self, at: int, row: list[Any]) -> list[bytes]:
-        texts = []
-        start = 0
-        parts = self._parts(at, row)
-        for index, part in enumerate(parts):
-            if part is _LARGE:
-                texts.append(b"".join(parts[start:index]))
-                start = index + 1
-        return [*texts, b"".join(parts[start:])]
-
-    def _line(self, at: int, row: Any) -> bytes:
-        return b"".join(self._parts(at, row))
-
-    def _parts(self, at: int, row: Any) -> list[bytes]:
-        """The parts of a response, with _LARGE in place of the octets of each large value."""
-        view = self._view
-        parts = [b"* %d FETCH (" % (at + 1)]
-        for label, kind, index, render in self._plan:
-            parts.append(label)
-            if kind == "value":
-                value = row[index]
-                parts.append(value if render is None else render(value))
-                if type(value) is int and index >= self._first_section:
-                    parts.append(_LARGE)
-            elif kind == "uid":
-                parts.append(b"%d" % view.messages.uid(at))
-            elif kind == "threadid":  # messages are not put into threads when they come (RFC 8474 5.2)
-                parts.append(b"NIL")
-            elif kind == "modseq":
-                parts.append(b"(%d)" % self._modseqs.of(view.messages.uid(at)))
-            else:
-                parts.append(b"(%b)" % view.flags_text(at))
-        parts.append(b")\r\n")
-        return parts
 
 
 async def send_rows(stream: Stream, writer: RowWriter, frames: AsyncIterator[list[list[Any]] | bytes]) -> None:

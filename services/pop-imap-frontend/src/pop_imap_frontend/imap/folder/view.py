@@ -26,6 +26,8 @@ TOO_MANY_RANGES = f"[LIMIT] a command names at most {MOST_RANGES} ranges of mess
 #: Limit of the ranges of messages that are \Recent in a session. Beyond it the two oldest become one: what is between, which
 #: another session was told of first, counts as \Recent, too (RFC 3501 2.3.2 allows it if a server cannot tell).
 MOST_RECENT = 100
+#: Messages between the first and the last of some UIDs, for each UID, up to which all of them are looked at in one pass.
+_DENSE = 4
 
 
 class FolderView:
@@ -63,10 +65,6 @@ class FolderView:
         self._shows_recent = False
         self._recent = []
 
-    def flags_text(self, at: int) -> bytes:
-        """Return the text between the parentheses of FLAGS."""
-        return self._text(self.messages.uid(at), self.messages.mask(at))
-
     def _text(self, uid: int, mask: int) -> bytes:
         return self.names[mask | RECENT if self._recent and self.is_recent(uid) else mask]
 
@@ -80,6 +78,18 @@ class FolderView:
                 texts = [self.names[mask | recent] for mask in chunk.masks]
                 numbers = range(first + 1, first + 1 + len(codes))
                 yield numbers, chunk.uids[part], [texts[code] for code in codes]
+
+    def places(self, uids: Sequence[int]) -> list[tuple[int, bytes] | None]:
+        """Return the sequence number and the text of FLAGS of each of ascending `uids`; None for one that is not here."""
+        if not uids:
+            return []
+        start, end = self.messages.before(uids[0]), self.messages.before(uids[-1] + 1)
+        if end - start > _DENSE * len(uids):
+            return [place for uid in uids for place in self.places((uid,))]
+        places: dict[int, tuple[int, bytes]] = {}
+        for numbers, known, texts in self.rows(start, end):
+            places.update(zip(known, zip(numbers, texts, strict=True), strict=True))
+        return [places.get(uid) for uid in uids]
 
     def spans(self, numbers: SequenceSet | None, by_uid: bool, *, must_exist: bool = True) -> Spans:
         """Return the positions a set names, as ascending, separate spans, so that repetitions in the set cost no memory.
