@@ -1,7 +1,7 @@
 """Copies that forwards send elsewhere: their envelope sender is the recipient's (docs/decisions/0093)."""
 
 from queue_worker.models import Outcome
-from queue_worker_api.wire import SubmissionRecipient
+from queue_worker_api.wire import Stamp, SubmissionRecipient
 
 MADE = "SRS0=ABCDEFGHIJ=AB=far.test=a@here.test"
 
@@ -63,3 +63,15 @@ async def test_the_trace_of_a_forward_says_which_destination_refused_what(world,
     }
     rows = await world.pool.fetch("select recipient, sender, forwarded_by from queue.mail_trace where event = 'failed'")
     assert ("b@strict.test", MADE, "list@here.test") in [tuple(row) for row in rows]
+
+
+async def test_mail_that_failed_dmarc_is_not_forwarded_and_nobody_is_told_but_the_trace(world, admin):
+    item = world.message(
+        forwarded("b@far.test"), "c@far.test", world.mailbox("f@here.test"), stamp=Stamp([], dmarc_failed=True)
+    )
+    await world.submit(item)
+    await world.work()
+    assert [got.recipients for got in world.sink.got] == [["c@far.test"]] and len(world.mailstore.filed) == 1
+    (trace,) = [trace async for page in admin.trace(address="list@here.test") for trace in page]
+    (refused,) = [event for event in trace["events"] if event["event"] == "failed"]
+    assert (refused["recipient"], refused["status"]) == ("b@far.test", "5.7.1") and "DMARC" in refused["reply"]

@@ -127,6 +127,11 @@ class Claim:
     dmarc_failed: bool = False
     """Of the message's `Stamp`: `folder` and `flags` of a local recipient, `dmarc_failed` of a remote one."""
 
+    @property
+    def unforwardable(self) -> bool:
+        """Whether it is a copy that a forward sends elsewhere of a message that failed DMARC: it is not tried."""
+        return self.dmarc_failed and bool(self.via) and self.mailbox_id is None
+
     def wants(self, event: str, *, default: bool) -> bool:
         """Return whether the sender is to hear of `event` (RFC 3461 4.1); `default`: of senders that asked nothing."""
         return "@" in self.mail_from and (event in self.notify.split(",") if self.notify else default)
@@ -216,6 +221,8 @@ class Decision:
     @property
     def bounces(self) -> bool:
         """Whether the recipient is given up and there is a sender to notify, who did not ask for no such notice (RFC 3461 4.1)."""
+        if self.claim.unforwardable:
+            return False  # whoever is named as its sender has most likely not sent it
         return self.gives_up and self.claim.wants("FAILURE", default=True)
 
     @property
@@ -228,6 +235,8 @@ class Decision:
 
 #: The reason given with 5.4.6.
 LOOP = "This message is looping: it already has my Delivered-To line. (#5.4.6)"
+#: The reason given for a copy that is `unforwardable` (docs/decisions/0093).
+NOT_FORWARDED = "It failed DMARC, and the domain in From asks to reject such mail: it is not forwarded. (#5.7.1)"
 #: Begins the reason given for an address that is not tried, because it bounced hard (docs/decisions/0086).
 SUPPRESSED = "Sorry, mail from you to this address is no longer tried. (#5.7.1)"
 #: Appended to the reason when the message's lifetime is over (S9).

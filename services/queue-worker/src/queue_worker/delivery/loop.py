@@ -36,7 +36,7 @@ from queue_worker.delivery.schedule import TURN_SECONDS
 from queue_worker.delivery.slots import Slot, Slots
 from queue_worker.delivery.suppression import Suppression
 from queue_worker.delivery.walk import Walk
-from queue_worker.models import EVER, LOOP, Claim, Outcome, Pair, Result
+from queue_worker.models import EVER, LOOP, NOT_FORWARDED, Claim, Outcome, Pair, Result
 from queue_worker.storage.claims import Claims
 
 log = get_logger()
@@ -173,18 +173,22 @@ class Delivery:
         return len(claims)
 
     def _divide(self, claims: list[Claim], suppressed: dict[Claim, Result], slots: dict[str, Slot]) -> None:
-        """Record the recipients that are in doubt, a loop or `suppressed`, and begin conversations for the rest."""
+        """Record the recipients that are in doubt, a loop, not to be forwarded or `suppressed`, and begin conversations for the rest."""
         if suppressed:
             self._in_hand.record(list(suppressed.values()))
         doubtful = [claim for claim in claims if claim.was_sent]
         if doubtful:
             self._in_hand.record([Result(claim, Outcome.in_doubt, "4.4.2", _DOUBT) for claim in doubtful])
-        looped = [claim for claim in claims if claim.looped and not claim.was_sent]
-        if looped:
-            self._in_hand.record([Result(claim, Outcome.failed, "5.4.6", LOOP) for claim in looped])
+        refused = [
+            Result(claim, Outcome.failed, *(("5.4.6", LOOP) if claim.looped else ("5.7.1", NOT_FORWARDED)))
+            for claim in claims
+            if (claim.looped or claim.unforwardable) and not claim.was_sent and claim not in suppressed
+        ]
+        if refused:
+            self._in_hand.record(refused)
         by_domain: dict[str, list[Claim]] = {}
         for claim in claims:
-            if not (claim.was_sent or claim.looped or claim in suppressed):
+            if not (claim.was_sent or claim.looped or claim.unforwardable or claim in suppressed):
                 by_domain.setdefault(claim.destination, []).append(claim)
         for domain, slot in slots.items():
             self._conversations.begin(slot, messages_of(by_domain.get(domain, [])))
