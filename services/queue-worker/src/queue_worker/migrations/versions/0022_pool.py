@@ -2,9 +2,9 @@
 
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
-#: Code 0020 sends by MX what has a pool.
+revision = "0022"
+down_revision = "0021"
+#: Code 0021 sends by MX what has a pool.
 min_code = 2
 
 STATEMENTS = (
