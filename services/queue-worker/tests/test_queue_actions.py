@@ -15,7 +15,7 @@ async def state(world):
 
 
 async def history(world):
-    return {row["address"]: row["state"] for row in await world.rows("finished")}
+    return {row["address"]: row["state"] for row in await world.rows("history")}
 
 
 async def test_what_is_held_is_not_tried_does_not_expire_and_has_one_attempt_after_its_release(world, admin):
@@ -143,7 +143,7 @@ async def paused(world, admin, kind, value, *messages):
     world.pass_time(3 * DAY)
     await world.work(worker)
     before = arrived(world)
-    assert await world.rows("finished") == [] or before
+    assert await world.rows("history") == [] or before
     await admin.resume(kind, value)
     await worker.delivery.walk.step()
     world.pass_time(1)

@@ -55,7 +55,7 @@ async def test_s8_s9_after_24_hours_the_sender_finds_the_reason_on_one_line(worl
     text = read(world.sink.got[0].body).get_payload()[0].get_content()
     assert S9 + TOO_LONG in text.splitlines()
     assert len(await world.rows("attempt")) == 15
-    done = next(row for row in await world.rows("finished") if row["address"] == "b@far.test")
+    done = next(row for row in await world.rows("history") if row["address"] == "b@far.test")
     assert (done["state"], done["reply"], done["tries"]) == ("expired", S9 + TOO_LONG, 16)
     assert await world.rows("message") == []
 
@@ -165,7 +165,7 @@ async def test_the_report_is_crlf_clean_and_says_how_wide_it_is(world):
     assert report["Content-Transfer-Encoding"] == "8bit" and body in raw
     assert report.get_payload()[1].get_content_type() == "message/delivery-status"
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
-    row = [row for row in await world.rows("finished") if row["address"] == "b@far.test"]
+    row = [row for row in await world.rows("history") if row["address"] == "b@far.test"]
     assert row[0]["reply"] == "550  Postfach ?nbekannt: ü"
 
 
@@ -215,7 +215,7 @@ async def test_the_bounce_is_committed_with_the_recipients_end(world):
     )
     await world.pool.execute("create trigger stop before delete on queue.recipient execute function stop()")
     await world.work()
-    assert len(await world.rows("message")) == 1 and await world.rows("finished") == []
+    assert len(await world.rows("message")) == 1 and await world.rows("history") == []
     await world.pool.execute("drop trigger stop on queue.recipient")
     world.pass_time(60)
     await world.work()

@@ -51,5 +51,5 @@ async def test_an_attempt_under_way_at_a_failover_is_in_doubt(servers, settings)
     await claimed_by_the_dead(after, "before_dot_hook")
     after.pass_time(LEASE.total_seconds())
     await after.work()
-    assert {row["in_doubt"] for row in await after.rows("finished")} == {1}
+    assert {row["in_doubt"] for row in await after.rows("history")} == {1}
     await after.pool.close()

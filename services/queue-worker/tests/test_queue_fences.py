@@ -37,7 +37,7 @@ async def test_killed_after_the_claim_the_message_is_simply_claimed_again(world)
     world.pass_time(LEASE.total_seconds())
     await world.work()
     assert len(world.sink.got) == 1
-    assert (await world.the("finished"))["in_doubt"] == 0
+    assert (await world.the("history"))["in_doubt"] == 0
 
 
 async def test_killed_after_the_dot_the_attempt_is_in_doubt_and_retried_by_policy(world):
@@ -53,7 +53,7 @@ async def test_killed_after_the_dot_the_attempt_is_in_doubt_and_retried_by_polic
     world.pass_time(700)
     await world.work()
     assert len(world.sink.got) == 2  # the duplicate that decision 6 counts
-    done = await world.the("finished")
+    done = await world.the("history")
     assert (done["state"], done["in_doubt"]) == ("delivered", 1)
 
 
@@ -80,7 +80,7 @@ async def test_killed_between_filing_and_recording_the_repeat_is_already_filed(w
     world.pass_time(LEASE.total_seconds())
     await world.work()
     assert len(world.mailstore.filed) == 1 and len(world.mailstore.lists) == 2
-    assert (await world.the("finished"))["state"] == "delivered" and await world.rows("message") == []
+    assert (await world.the("history"))["state"] == "delivered" and await world.rows("message") == []
 
 
 async def test_killed_between_claim_and_filing_it_is_filed_by_the_next(world):
@@ -121,7 +121,7 @@ async def test_a_worker_that_slept_past_its_lease_writes_nothing(world):
     assert said == {"marked": False}
     row = await world.the("recipient")
     assert (row["state"], row["attempt"], row["tries"], row["reply"]) == ("waiting", 2, 1, "try later")
-    assert await world.rows("finished") == [] and world.sink.got == []
+    assert await world.rows("history") == [] and world.sink.got == []
 
 
 async def test_no_mark_once_the_lease_has_run_out_even_if_nobody_took_it(world):
@@ -153,7 +153,7 @@ async def test_a_renewed_lease_lasts(world):
         assert await other.delivery.turn() == 0
     go.set()
     await worker.delivery.settled(10)
-    assert len(world.sink.got) == 1 and (await world.the("finished"))["state"] == "delivered"
+    assert len(world.sink.got) == 1 and (await world.the("history"))["state"] == "delivered"
     assert len(worker.leases) == 0
 
 
@@ -221,7 +221,7 @@ async def test_an_attempt_that_outlived_its_lease_is_not_recorded_with_the_next_
     first, second = await claimed_twice(world, worker)
     late = Result(first, Outcome.failed, "5.1.1", "no such user")
     await worker.recorder.record([late, Result(second, Outcome.delivered, "2.0.0", "250 ok")])
-    assert (await world.the("finished"))["state"] == "delivered" and await world.rows("message") == []
+    assert (await world.the("history"))["state"] == "delivered" and await world.rows("message") == []
 
 
 async def test_two_workers_share_the_queue_and_deliver_everything_once(world):

@@ -26,7 +26,7 @@ async def test_a_message_for_three_mailboxes_is_one_body_and_three_filings(world
     assert filings[0].received_at == world.clock.timestamp()
     assert (filings[0].quota_limit, filings[0].limit_version, filings[0].exempt) == (25 * 1024 * 1024, 1, False)
     assert await world.rows("message") == await world.rows("recipient") == []
-    assert {row["state"] for row in await world.rows("finished")} == {"delivered"}
+    assert {row["state"] for row in await world.rows("history")} == {"delivered"}
 
 
 async def test_a_stamped_message_is_filed_into_the_folder_and_with_the_flags_of_its_stamp(world):
@@ -55,7 +55,7 @@ async def test_a_mailbox_that_is_gone_bounces_with_s14(world):
     await world.submit(world.message(world.mailbox("b@here.test")))
     await world.work()
     assert f"\r\n{S14}\r\n".encode() in world.sink.got[0].body
-    assert {row["state"] for row in await world.rows("finished")} == {"failed", "delivered"}
+    assert {row["state"] for row in await world.rows("history")} == {"failed", "delivered"}
 
 
 @pytest.mark.parametrize("trouble", ["away", "failed", "no_space"])

@@ -51,7 +51,7 @@ async def test_an_account_is_told_at_once_after_so_many_hard_bounces(world, admi
     for _ in range(3):
         await sent(world, "Gone@far.test")
     assert tried == ["Gone@far.test"] * 2
-    (last,) = [row for row in await world.rows("finished") if row["reply"].startswith(SUPPRESSED)]
+    (last,) = [row for row in await world.rows("history") if row["reply"].startswith(SUPPRESSED)]
     assert (last["status"], last["state"], last["reply"]) == (
         "5.7.1",
         "failed",

@@ -160,7 +160,7 @@ async def test_partitions_are_made_ahead_and_dropped_behind(world):
     await worker.maintenance.hour()
     today = datetime.fromtimestamp(id_time(new_id()), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     old = today - timedelta(days=world.settings.history_days + 2)
-    for table in ("submission", "finished", "attempt", "refusal"):
+    for table in ("submission", "finished", "ended", "attempt", "refusal"):
         names = {row["relname"] for row in await world.pool.fetch(partitions.queries.partitions, f"queue.{table}")}
         assert names == {f"{table}_rest"} | {f"{table}_{today + timedelta(days=n):%Y%m%d}" for n in range(1, AHEAD + 1)}
         await worker.maintenance._partitions.make(table, old)

@@ -33,12 +33,14 @@ with s as (
     insert into queue.attempt (message_id, n, attempt, at, outcome, status, reply, remote_host)
     select id, 0, 1, now(), 'deferred', '4.2.0', '450 4.2.0 try later', 'mx.d' || n % 50000 || '.test' from s
 )
-insert into queue.finished (message_id, n, mail_from, address, original, state, status, reply, remote_host, tries, in_doubt,
-                            first_seen, finished_at)
-select id, 0, 's' || account || '@here.test', 'r@d' || n % 50000 || '.test', 'r@d' || n % 50000 || '.test', 'delivered', '2.0.0',
-       '250 ok', 'mx.d' || n % 50000 || '.test', 2, 0, now(), now()
+insert into queue.ended (finished_at, message_id, n, tries, in_doubt, tls, local, state, address, original, status, reply,
+                         remote_host, remote_address)
+select now(), id, 0, 2, 0, 1, false, 'd', 'recipient' || n % 1000 || '@d' || n % 50000 || '.test', '', '',
+       '250 2.0.0 Ok: queued as ' || substr(md5(n::text), 1, 12), 'mx1.d' || n % 50000 || '.test', '192.0.2.' || n % 250
   from s
 """
+
+_SIZE = "select sum({function}(inhrelid))::float from pg_inherits where inhparent = 'queue.ended'::regclass"
 
 
 async def trace(dsn: str, put: Put) -> None:
@@ -47,6 +49,11 @@ async def trace(dsn: str, put: Put) -> None:
         before = await _octets(pool)
         await _fill(pool)
         put("trace, a message with its indexes and history", (await _octets(pool) - before) / (EVENTS / 3), "octets")
+        for name, function in (
+            ("history, a remote recipient", "pg_relation_size"),
+            ("with its index", "pg_total_relation_size"),
+        ):
+            put(name, await pool.fetchval(_SIZE.format(function=function)) / (EVENTS / 3), "octets")
         for name, account in (("a tenth of all", 0), (f"one of {ACCOUNTS:,}", 1)):
             key: UUID = await pool.fetchval("select md5($1::int::text)::uuid", account)
             took = [await _look(pool, key) for _ in range(5)]
@@ -62,12 +69,12 @@ async def _fill(pool: asyncpg.Pool) -> None:
     for ago in range(DAYS + 1):
         day = midnight - timedelta(days=ago)
         low, high = id_floor(day.timestamp()), id_floor(day.timestamp() + DAY)
-        for table in ("submission", "attempt", "finished"):
+        for table in ("submission", "attempt", "ended"):
             await pool.execute("select queue.make_partition($1, $2, $3, $4)", table, day.date(), low, high)
     statement = _FILL.format(step=DAYS * DAY * 1000 // messages, accounts=ACCOUNTS)
     for start in range(0, messages, 50_000):
         await pool.execute(statement, start, min(start + 50_000, messages) - 1, timeout=600)
-    for table in ("submission", "attempt", "finished"):
+    for table in ("submission", "attempt", "ended"):
         await pool.execute(f"vacuum analyze queue.{table}", timeout=600)
 
 

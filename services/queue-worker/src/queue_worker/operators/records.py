@@ -134,7 +134,7 @@ class Recipient(BaseModel):
 
 def _common(row: rows.Recipient) -> dict[str, Any]:
     names = ("address", "original", "state", "tries", "in_doubt", "status", "reply", "remote_host")
-    return {name: getattr(row, name) for name in names} | {"kind": "local" if row.mailbox_id else "remote"}
+    return {name: getattr(row, name) for name in names} | {"kind": "local" if row.local else "remote"}
 
 
 class MessageDetail(BaseModel):

@@ -85,7 +85,7 @@ class OutcomeTransaction:
             [d.text for d in done],
             [d.result.remote_host for d in done],
             now,
-            [d.result.connection or None for d in done],
+            [d.result.connection for d in done],
         )
         return _passed(done, rows)
 

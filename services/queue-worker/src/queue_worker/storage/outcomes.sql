@@ -3,22 +3,25 @@
 select id from queue.message where id = any($1::uuid[]) order by id for update
 
 -- name: finish
--- Move recipients from the queue to the history, fenced by their attempt.
+-- Move recipients from the queue to the history, fenced by their attempt. What the hand-over's row or another column says is left out.
 with o as (
     select * from unnest($1::uuid[], $2::smallint[], $3::int[], $5::text[], $6::text[], $7::text[], $8::text[], $10::text[])
         as t(message_id, n, attempt, outcome, status, reply, remote_host, connection)
 ), d as (
     delete from queue.recipient r using o
      where r.message_id = o.message_id and r.n = o.n and r.attempt = o.attempt and r.worker = $4 and r.state = 'claimed'
-    returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.tries, r.in_doubt, o.outcome, o.status, o.reply,
-              o.remote_host, o.connection, r.acted, nullif(r.via, '') as via,
-              nullif(r.sender, '') as sender
+    returning r.message_id, r.n, r.address, r.original, r.mailbox_id is not null as local, r.tries, r.in_doubt,
+              left(o.outcome, 1) as state, o.status, o.reply, o.remote_host, o.connection, r.acted, r.via, r.sender
 )
-insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
-                            tries, in_doubt, first_seen, finished_at, connection, acted, via, sender)
-select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, d.outcome, d.status, d.reply, d.remote_host,
-       d.tries + 1, d.in_doubt, m.first_seen, $9, d.connection, d.acted, d.via, d.sender
-  from d join queue.message m on m.id = d.message_id
+insert into queue.ended (finished_at, message_id, n, tries, in_doubt, tls, local, state, address, original, status, reply, remote_host,
+                         remote_address, acted, via, sender)
+select $9, message_id, n, least(tries + 1, 32767), least(in_doubt, 32767),
+       queue.tls_number(substr(connection, length(split_part(connection, ' ', 1)) + 2)), local, state, address,
+       case original when address then '' else original end,
+       case when state = 'd' and status = '2.0.0' then '' else status end,
+       case when state = 'd' and local and reply = 'filed' then '' else reply end,
+       coalesce(remote_host, ''), split_part(connection, ' ', 1), coalesce(acted::text, ''), via, sender
+  from d
 returning message_id, n
 
 -- name: defer
@@ -60,13 +63,12 @@ with m as materialized (
      where (select count(*) from l) > 0 and r.ctid = m.place and m.state <> 'claimed' and r.state = 'waiting'
     returning r.*
 ), f as (
-    insert into queue.finished (message_id, n, mail_from, address, original, mailbox_id, state, status, reply, remote_host,
-                                tries, in_doubt, first_seen, finished_at, acted, via, sender)
-    select d.message_id, d.n, m.mail_from, d.address, d.original, d.mailbox_id, 'removed', d.status, d.reply, d.remote_host,
-           d.tries, d.in_doubt, m.first_seen, $12,
-           case when cardinality(d.acted) >= 20 then d.acted[2:] else d.acted end || $13::uuid,
-           nullif(d.via, ''), nullif(d.sender, '')
-      from d join queue.message m on m.id = d.message_id
+    insert into queue.ended (finished_at, message_id, n, tries, in_doubt, tls, local, state, address, original, status, reply,
+                             remote_host, remote_address, acted, via, sender)
+    select $12, message_id, n, least(tries, 32767), least(in_doubt, 32767), 0, mailbox_id is not null, 'r', address,
+           case original when address then '' else original end, status, reply, coalesce(remote_host, ''), '',
+           (case when cardinality(acted) >= 20 then acted[2:] else acted end || $13::uuid)::text, via, sender
+      from d
 )
 select (select count(*) from m) as found, array_agg(message_id) as ids, array_agg(n) as numbers from d
 

@@ -57,7 +57,7 @@ class Recipient:
     n: int
     address: str
     original: str
-    mailbox_id: UUID | None
+    local: bool
     state: str
     tries: int
     in_doubt: int

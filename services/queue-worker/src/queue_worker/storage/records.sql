@@ -34,6 +34,7 @@ select case $12 when 'sender' then q.mail_from when 'account' then coalesce(q.ac
 -- One of the ids $1 that is neither a message under way nor in the history.
 select id from unnest($1::uuid[]) as t(id)
  where not exists (select from queue.message m where m.id = t.id)
+   and not exists (select from queue.ended e where e.message_id = t.id)
    and not exists (select from queue.finished f where f.message_id = t.id)
  limit 1
 
@@ -62,10 +63,13 @@ select m.id, m.mail_from, m.size, m.first_seen, m.expires, r.recipients, r.due, 
 select * from queue.message where id = $1
 
 -- name: show_recipients
-select * from queue.recipient where message_id = $1 and n > $2 order by n limit $3
+select *, mailbox_id is not null as local from queue.recipient where message_id = $1 and n > $2 order by n limit $3
 
 -- name: show_finished
-select * from queue.finished where message_id = $1 and n > $2 order by n limit $3
+select h.n, h.address, h.original, h.local, h.state, h.tries, h.in_doubt, h.status, h.reply, h.remote_host, h.finished_at,
+       coalesce(h.mail_from, s.mail_from, '') as mail_from, coalesce(h.first_seen, s.at, h.finished_at) as first_seen
+  from queue.history h left join queue.submission s on s.id = h.message_id
+ where h.message_id = $1 and h.n > $2 order by h.n limit $3
 
 -- name: show_attempts
 -- The last $3 earlier attempts of each of the recipients $2.

@@ -10,11 +10,11 @@ select s.id from queue.submission s
    and ($8::text is null or s.by = $8)
    and ($3::text is null or lower(s.mail_from) = $3
         or (select count(*) from queue.recipient r where r.message_id = s.id and $3 in (lower(r.address), lower(r.original), lower(r.via))) > 0
-        or (select count(*) from queue.finished f where f.message_id = s.id and $3 in (lower(f.address), lower(f.original), lower(f.via))) > 0)
+        or (select count(*) from queue.history f where f.message_id = s.id and $3 in (lower(f.address), lower(f.original), lower(f.via))) > 0)
    and ($5::text is null
         or (select count(*) from queue.recipient r where r.message_id = s.id and r.remote_host = $5) > 0
         or (select count(*) from queue.attempt a where a.message_id = s.id and a.remote_host = $5) > 0
-        or (select count(*) from queue.finished f where f.message_id = s.id and f.remote_host = $5) > 0)
+        or (select count(*) from queue.history f where f.message_id = s.id and f.remote_host = $5) > 0)
  order by s.id desc limit $6
 
 -- name: of_account
@@ -41,8 +41,8 @@ union all
 select message_id, n, at, 'delay_noted', null, '', 'the sender was notified by ' || replace(notice::text, '-', ''), null, null, false, null, null
   from queue.attempt where message_id = any($1::uuid[]) and n < $2 and notice is not null
 union all
-select message_id, n, finished_at, state, address, status, reply, remote_host, connection, mailbox_id is null, via, sender
-  from queue.finished where message_id = any($1::uuid[]) and n < $2
+select message_id, n, finished_at, state, address, status, reply, remote_host, connection, not local, via, sender
+  from queue.history where message_id = any($1::uuid[]) and n < $2
 union all
 select message_id, n, case when state = 'waiting' and held_at is null then due end,
        case when held_at is not null and state = 'waiting' then 'held' else state end, address, status, reply, remote_host, null,
@@ -54,7 +54,7 @@ select message_id, n, case when state = 'waiting' and held_at is null then due e
 select r.message_id, r.n, r.address, o.at, o.action, o.actor, o.reason, o.kind, o.value
   from (select message_id, n, address, acted from queue.recipient where message_id = any($1::uuid[]) and n < $2 and acted is not null
         union all
-        select message_id, n, address, acted from queue.finished where message_id = any($1::uuid[]) and n < $2 and acted is not null) r
+        select message_id, n, address, acted from queue.history where message_id = any($1::uuid[]) and n < $2 and acted is not null) r
        cross join lateral unnest(r.acted) as a(id)
        join queue.operation o on o.id = a.id
 

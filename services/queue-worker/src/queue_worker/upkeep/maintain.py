@@ -17,6 +17,8 @@ from queue_worker.storage.upkeep import Upkeep
 
 log = get_logger()
 
+#: What is partitioned by day; code before 0023 writes `finished`.
+TABLES = ("submission", "finished", "ended", "attempt", "refusal", "operation")
 #: Days for which partitions are made in advance.
 AHEAD = 7
 MAINTAIN_SECONDS = 3600.0
@@ -89,7 +91,7 @@ class Maintenance:
     async def _renew_partitions(self) -> None:
         now = datetime.fromtimestamp(id_time(new_id()), UTC)  # not `self._clock`: the ids do not have a test's offset
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        for table in ("submission", "finished", "attempt", "refusal", "operation"):
+        for table in TABLES:
             if not await self._singleton.mine():
                 return
             for ahead in range(1, AHEAD + 1):

@@ -156,7 +156,7 @@ recipient = Table(
     # its condition is another, so that no plan claims a pair's recipients by it
     Index("recipient_remote_due", "due", postgresql_where=text("destination <> ''")),
     Index("recipient_remote_flow", "destination", "flow", "due", postgresql_where=text("mailbox_id is null")),
-    comment="Recipients under way; a row leaves for queue.finished",
+    comment="Recipients under way; a row leaves for queue.ended",
 )
 
 #: What clients asked about notifications (RFC 3461): a row for each recipient of a message that came with such parameters.
