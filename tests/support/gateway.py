@@ -32,7 +32,7 @@ from auth_api.wire import (
 from mailauth.dkim import keys
 from mailkit.errors import Unavailable
 from mailkit.net.connections import Connections, Limits
-from mailkit.net.dns import Existence
+from mailkit.net.dns import Existence, Resolver
 from mailkit.net.listener import Listener, Peer, Refusals
 from mailkit.net.tarpit import Tarpit
 from mailkit.process.clock import SystemClock
@@ -42,6 +42,7 @@ from mailstore_api.wire import RoomQuestion
 from queue_worker_api.wire import Submission, SubmissionAnswer
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
+from smtp_gateway.incoming.inspection import Inspection
 from smtp_gateway.journal import Journal
 from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.conduct import ClientLimits
@@ -176,8 +177,13 @@ class Services:
         return (await self.submit([structs.replace(item, body=body)], timeout))[0]
 
 
-def context(services: Services | None = None, refusals: RefusalTrace | None = None, **settings: Any) -> SmtpContext:
-    """What a session needs; `settings` beside the defaults."""
+def context(
+    services: Services | None = None,
+    refusals: RefusalTrace | None = None,
+    resolver: Resolver | None = None,
+    **settings: Any,
+) -> SmtpContext:
+    """What a session needs; `settings` beside the defaults. With a `resolver`, mail from outside is inspected."""
     of = services or Services()
     given: dict[str, Any] = {"helo_name": "here.test", "smtp_plaintext_auth": True} | settings
     journal = Journal(refusals or RefusalTrace())
@@ -196,6 +202,7 @@ def context(services: Services | None = None, refusals: RefusalTrace | None = No
         Sessions(),
         None,
         journal,
+        Inspection(told, resolver) if resolver is not None else None,
     )
 
 

@@ -47,13 +47,13 @@ class Acceptor:
         client_address: str | None,
         origin: Origin,
         *,
-        signatures: bytes = b"",
+        above: bytes = b"",
         added: bytes = b"",
     ) -> Reply:
         """Hand the message over and return the reply to the final dot.
 
         `header`: the body's. `clause`: the from-clause of Received (`trace.from_clause`). `origin`: for the journal and the queue.
-        `signatures`: fields that precede Received (RFC 6376 5.6). `added`: fields that follow it (`missing`).
+        `above`: fields that precede Received: signatures (RFC 6376 5.6), or Authentication-Results. `added`: fields that follow it (`missing`).
         """
         started = time.perf_counter()
         submission_id = new_id(self._clock.timestamp())
@@ -61,7 +61,7 @@ class Acceptor:
             submission_id,
             transaction.mail_from or "",
             list(transaction.targets.values()),
-            self._top(transaction, body, header, clause, submission_id, signatures, added) + body,
+            self._top(transaction, body, header, clause, submission_id, above, added) + body,
             client_address,
             transaction.relay.mailbox_id if transaction.relay else None,
             transaction.eight_bit or not body.isascii(),
@@ -70,6 +70,7 @@ class Acceptor:
             origin,
             transaction.ret,
             transaction.envid,
+            transaction.stamp,
         )
         try:
             if len(submission.body) > LARGE_BODY:
@@ -95,6 +96,7 @@ class Acceptor:
             transaction.recipients,
             len(submission.body),
             reply,
+            transaction.stamp,
         )
         return reply
 
@@ -146,11 +148,11 @@ class Acceptor:
         header: Header,
         clause: str,
         submission_id: UUID,
-        signatures: bytes,
+        above: bytes,
         added: bytes,
     ) -> bytes:
         """Return what precedes the body, to the end of an absent header."""
         now = self._clock.now().replace(microsecond=0)
         received = trace.received(clause, self._helo_name, submission_id, transaction.recipients, now).encode()
         # without a header all of the message is text
-        return signatures + received + added + (b"\r\n" if not header.raw and not body.startswith(b"\r\n") else b"")
+        return above + received + added + (b"\r\n" if not header.raw and not body.startswith(b"\r\n") else b"")

@@ -7,6 +7,8 @@ from pydantic import Field, SecretStr
 
 from mailkit.process.config import CommaList, ServiceSettings
 
+DmarcAction = Literal["none", "junk", "refuse"]
+
 
 class GatewaySettings(ServiceSettings):
     """Settings of smtp-gateway, read from the environment."""
@@ -84,3 +86,13 @@ class GatewaySettings(ServiceSettings):
     smtp_data_seconds: float = Field(default=3600, gt=0)
     """Time limit for the data of one message."""
     dns_servers: CommaList = ()
+    authenticate_mail: bool = True
+    """Verify SPF, DKIM, ARC and DMARC of mail from clients without a right to relay, and write Authentication-Results (docs/decisions/0090)."""
+    dmarc_reject: DmarcAction = "junk"
+    """Mail that fails DMARC with p=reject: `junk` files it into the Junk folder, `refuse` answers 550 5.7.1, `none` files it as other mail."""
+    dmarc_quarantine: DmarcAction = "junk"
+    """The same for p=quarantine, and for mail whose From cannot be read without a doubt."""
+    dmarc_domains: CommaList = ()
+    """The same for mail that fails with a domain, or one below it, in From, whatever it asks for: `example.com=refuse`."""
+    trusted_forwarders: CommaList = ()
+    """Networks of forwarders, and domains whose ARC seals count: nothing follows when mail from them fails DMARC."""

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 from mailkit.ids import new_id
@@ -10,7 +11,7 @@ from mailkit.mail.address import client_network
 from mailkit.mail.reply import Reply
 from mailkit.net.levels import Levels
 from mailkit.process.logs import get_logger
-from queue_worker_api.wire import MOST_NAMED, Origin, Refusal
+from queue_worker_api.wire import MOST_NAMED, Origin, Refusal, Stamp
 from smtp_gateway import replies
 from smtp_gateway.refusals import RefusalTrace
 from smtp_gateway.transaction import Transaction
@@ -47,6 +48,7 @@ class Journal:
         recipients: Sequence[str],
         size: int,
         reply: Reply,
+        stamp: Stamp,
     ) -> None:
         """Log a transaction that was answered 250."""
         log.info(
@@ -64,6 +66,7 @@ class Journal:
             account=origin.account,
             rule=replies.RULE_OF_RIGHT[origin.by],
             reply=str(reply),
+            **_found(stamp),
         )
 
     def refused(
@@ -105,6 +108,7 @@ class Journal:
             command=command,
             rule=rule,
             reply=str(reply),
+            **_found(of.stamp),
         )
         self._trace.add(
             Refusal(
@@ -119,6 +123,7 @@ class Journal:
                 recipients,
                 len(of.recipients),
                 of.size,
+                verdicts=of.stamp.verdicts,
             )
         )
 
@@ -130,6 +135,14 @@ class Journal:
             for rule, times in counts.items():
                 self._trace.count(rule, times)
         self._trace.sum_up()
+
+
+def _found(stamp: Stamp) -> dict[str, Any]:
+    """Return the fields of a line that say what was found out about a message from outside; none of any other."""
+    if not stamp.verdicts:
+        return {}
+    told = [" ".join(filter(None, (f"{each.method}={each.result}", each.domain))) for each in stamp.verdicts]
+    return {"verdicts": told, **({"folder": stamp.folder} if stamp.folder else {})}
 
 
 def _path(argument: str) -> str:

@@ -37,6 +37,7 @@ REASONS = (
     "busy",
     "away",
     "dns",
+    "dmarc",
     "other",
 )
 REJECTED = from_zero(
@@ -44,7 +45,8 @@ REJECTED = from_zero(
         "postrider_gateway_rejected_total",
         "Replies 4xx and 5xx by what they mean: no_relay (S10), badmailfrom (S12), no_mailbox (S14), sender_domain (S16), "
         "too_large (S7), mailbox_full (P2), throttled, login_required (S3), login_failed, protocol (syntax, order, length), "
-        "content (bare CR or LF, loops), busy (our own limits), away (another service), dns (a sender's domain cannot be looked up now), other",
+        "content (bare CR or LF, loops), busy (our own limits), away (another service), dns (a sender's domain cannot be looked up now), "
+        "dmarc (fails the policy of the domain in From), other",
         ["reason"],
     ),
     REASONS,
@@ -74,6 +76,32 @@ MAIL_SECONDS, RCPT_SECONDS, DATA_END_SECONDS, AUTH_SECONDS = (
     COMMAND_SECONDS.labels(command) for command in ("MAIL", "RCPT", "DATA_END", "AUTH")
 )
 SIGNED = Counter("postrider_gateway_signed_total", "Messages signed with DKIM")
+_RESULTS = {
+    "spf": ("none", "neutral", "pass", "fail", "softfail", "temperror", "permerror"),
+    "dkim": ("none", "pass", "fail", "temperror", "permerror"),
+    "arc": ("none", "pass", "fail", "temperror"),
+    "dmarc": ("none", "pass", "fail", "temperror", "permerror"),
+}
+VERDICTS = Counter(
+    "postrider_gateway_verdicts_total",
+    "Messages from outside by what spf, dkim, arc and dmarc found; of several signatures each result once",
+    ["method", "result"],
+)
+for _method, _results in _RESULTS.items():
+    for _result in _results:
+        VERDICTS.labels(_method, _result)
+CONSEQUENCES = from_zero(
+    Counter(
+        "postrider_gateway_dmarc_consequences_total",
+        "Messages from outside by what followed from DMARC: none, junk (filed into the Junk folder), defer (451), refuse (550), "
+        "trusted (it failed, and came from a trusted forwarder)",
+        ["consequence"],
+    ),
+    ("none", "junk", "defer", "refuse", "trusted"),
+)
+INSPECTION_SECONDS = Histogram(
+    "postrider_gateway_inspection_seconds", "SPF, DKIM, ARC and DMARC of a message from outside", buckets=_SECONDS
+)
 HANDOVER = Histogram("postrider_gateway_handover_seconds", "From the final dot to the queue's answer", buckets=_SECONDS)
 BATCH = Histogram("postrider_gateway_batch_messages", "Messages per hand-over", buckets=(1, 2, 5, 10, 20, 50, 100))
 HELD = Gauge("postrider_gateway_body_bytes", "Bodies held in memory")

@@ -53,6 +53,7 @@ NO_MAILBOX = Reply(550, "5.1.1", "Sorry, no mailbox here by that name. vpopmail 
 NOT_YOUR_SENDER = Reply(550, "5.7.1", "This sender address is not yours")
 NOT_YOUR_FROM = Reply(550, "5.7.1", "The address in From is not yours")
 DNS_TROUBLE = Reply(451, "4.4.3", "The sender's domain cannot be looked up right now")
+FROM_DNS_TROUBLE = Reply(451, "4.4.3", "The domain in From cannot be looked up right now")
 FORWARD_LOOP = Reply(550, "5.4.6", "This address forwards in a circle")
 MAIL_LOOP = Reply(554, "5.4.6", "This message is going in circles")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
@@ -116,13 +117,18 @@ _REASONS = {
     "content": (NUL_OCTETS, BARE_NEWLINE, MAIL_LOOP, FORWARD_LOOP),
     "busy": (NO_ROOM, LOGIN_LATER),
     "away": (TRY_LATER,),
-    "dns": (DNS_TROUBLE,),
+    "dns": (DNS_TROUBLE, FROM_DNS_TROUBLE),
 }
 _REASON_OF = {reply: reason for reason, given in _REASONS.items() for reply in given}
 
 
+_FAILS_DMARC = "This message fails the DMARC policy of "
+
+
 def reason(reply: Reply) -> str:
     """Return the reason of a refusal, one of `metrics.REASONS`."""
+    if reply.text.startswith(_FAILS_DMARC):
+        return "dmarc"
     return "sender_domain" if reply.status == "5.1.8" else _REASON_OF.get(reply, "other")
 
 
@@ -151,6 +157,11 @@ def rule(reply: Reply) -> str:
 def unknown_sender_domain(written: str) -> Reply:
     """Return the reply of S16, with the address as written by the client."""
     return Reply(550, "5.1.8", f"Non-existing DNS_MX: MAIL FROM:<{written}>")
+
+
+def fails_dmarc(domain: str) -> Reply:
+    """Return the reply to mail that fails the policy of the domain in its From, where the operator has it refused."""
+    return Reply(550, "5.7.1", f"{_FAILS_DMARC}{domain or 'the domains in From'}")
 
 
 def chunk_taken(size: int) -> Reply:

@@ -26,6 +26,7 @@ from queue_worker_api.client import QueueClient
 from smtp_gateway import replies
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
+from smtp_gateway.incoming.inspection import Inspection
 from smtp_gateway.journal import COUNTED_SECONDS, Journal
 from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.conduct import ClientLimits
@@ -102,6 +103,7 @@ def assemble(settings: GatewaySettings) -> Parts:
         sessions=Sessions(crowded),
         tls=certificates.server_context if certificates else None,
         journal=journal,
+        inspection=_inspection(settings, clock),
     )
     without = WithoutGrants(auth)
     direct = replace(
@@ -114,6 +116,14 @@ def assemble(settings: GatewaySettings) -> Parts:
     of_proxies = context if settings.open_smtp else direct
     simulator = Simulator(context, auth, mailstore.room, resolver, connections, patience=PATIENCE)
     return Parts(auth, mailstore, queue, recording, refusals, certificates, connections, of_proxies, direct, simulator)
+
+
+def _inspection(settings: GatewaySettings, clock: SystemClock) -> Inspection | None:
+    """Return what inspects mail from outside, with a resolver whose answers are kept apart from those about senders."""
+    if not settings.authenticate_mail:
+        return None
+    resolver = Resolver(settings.dns_servers, timeout=2, lifetime=6)
+    return Inspection(settings, resolver, clock.timestamp)
 
 
 def web(settings: GatewaySettings, life: Lifecycle, simulator: Simulator) -> App:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from auth_api.wire import RelayRight, Target
-from queue_worker_api.wire import SubmissionRecipient
+from queue_worker_api.wire import Stamp, SubmissionRecipient
 
 
 @dataclass(slots=True)
@@ -26,6 +26,8 @@ class Transaction:
     """Whether auth is to be asked about From (`auth_api.wire.SenderAnswer.from_rule`)."""
     relay: RelayRight | None = None
     sender_target: SubmissionRecipient | None = None
+    stamp: Stamp = Stamp()
+    """What was found out about a message from outside."""
     recipients: list[str] = field(default_factory=list)
     """Addresses of the accepted RCPT commands, as written by the client."""
     targets: dict[UUID | str, SubmissionRecipient] = field(default_factory=dict)

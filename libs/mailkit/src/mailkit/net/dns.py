@@ -13,18 +13,19 @@ from typing import Any
 
 import dns.asyncresolver
 import dns.exception
+import dns.name
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 
 from mailkit.errors import ConfigError
 from mailkit.mail.address import BadAddress, normalise_domain
+from mailkit.net.dns_cache import CACHE_BYTES, CACHE_ENTRIES, AnswerStore, Key
 
 MIN_TTL, MAX_TTL = 30.0, 86400.0
 """Bounds of the time for which an answer is kept, in seconds."""
 MAX_NEGATIVE_TTL = 900.0
 """Upper bound, in seconds, of the SOA's minimum, which applies to "no such name" and "no such type" (RFC 2308 5)."""
-CACHE_ENTRIES = 50_000
 
 
 class DnsError(Exception):
@@ -70,22 +71,21 @@ class Resolver:
         lifetime: float = 10.0,
         min_ttl: float = MIN_TTL,
         entries: int = CACHE_ENTRIES,
+        octets: int = CACHE_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Set `timeout` for one server's answer and `lifetime` for a question as a whole, in seconds.
 
-        `entries`: answers that are kept; 0: none.
+        `entries`: answers that are kept, with `octets` of text; 0: none.
         """
-        self._entries = entries
+        self._cache = AnswerStore(entries, octets, clock)
         self._resolver = dns.asyncresolver.Resolver(configure=not servers)
         if servers:
             self._resolver.nameservers = [_nameserver(server) for server in servers]
         self._resolver.timeout = timeout
         self._resolver.lifetime = lifetime
         self._min_ttl = min_ttl
-        self._clock = clock
-        self._cache: dict[tuple[str, str], tuple[float, tuple[Any, ...] | DnsError]] = {}
-        self._asking: dict[tuple[str, str], asyncio.Future[tuple[Any, ...]]] = {}
+        self._asking: dict[Key, asyncio.Future[tuple[Any, ...]]] = {}
 
     async def mx(self, domain: str) -> tuple[MX, ...]:
         """Return the domain's mail exchangers, most preferred first. Raises DnsError."""
@@ -153,49 +153,47 @@ class Resolver:
             name = normalise_domain(name)
         except BadAddress as error:
             raise NoSuchName(str(error)) from None
-        key = (name, rdtype)
-        entry = self._cache.get(key)
-        if entry is not None and entry[0] > self._clock():
-            if isinstance(entry[1], DnsError):
-                raise type(entry[1])(*entry[1].args)
-            return entry[1]
+        return await self.verbatim(name, rdtype)
+
+    async def verbatim(self, name: str, rdtype: str) -> tuple[Any, ...]:
+        """Return the records of a name in ASCII without the dot at the end, whose labels may have any character. Raises DnsError."""
+        key = (name.lower(), rdtype)
+        known = self._cache.get(key)
+        if known is not None:
+            if isinstance(known, DnsError):
+                raise type(known)(*known.args)
+            found: tuple[Any, ...] = known
+            return found
         asking = self._asking.get(key)
         if asking is None:
             asking = self._asking[key] = asyncio.ensure_future(self._ask(key))
             asking.add_done_callback(lambda done: self._answered(key, done))
         return await asyncio.shield(asking)  # one caller cancelled does not cancel the query of the others
 
-    def _answered(self, key: tuple[str, str], done: asyncio.Future[tuple[Any, ...]]) -> None:
+    def _answered(self, key: Key, done: asyncio.Future[tuple[Any, ...]]) -> None:
         self._asking.pop(key, None)
         if not done.cancelled():
             done.exception()  # retrieved, since every caller may have been cancelled
 
-    async def _ask(self, key: tuple[str, str]) -> tuple[Any, ...]:
+    async def _ask(self, key: Key) -> tuple[Any, ...]:
         name, rdtype = key
         try:
-            answer = await self._resolver.resolve(name + ".", rdtype, search=False, raise_on_no_answer=False)
+            asked = dns.name.Name([*(label.encode("ascii") for label in name.split(".")), b""])
+            answer = await self._resolver.resolve(asked, rdtype, search=False, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN as error:
             missing = NoSuchName(f"{name} does not exist in DNS")
             responses = list(error.kwargs.get("responses", {}).values())
-            self._keep(key, missing, _negative_ttl(responses[-1]) if responses else 0.0)
+            self._cache.keep(key, missing, _negative_ttl(responses[-1]) if responses else 0.0)
             raise missing from None
         except (dns.exception.DNSException, OSError, EOFError) as error:
             raise TemporaryDnsError(f"{name} {rdtype}: {error or type(error).__name__}") from None
         if answer.rrset is None:
             empty = NoRecord(f"{name} has no {rdtype} record")
-            self._keep(key, empty, _negative_ttl(answer.response))
+            self._cache.keep(key, empty, _negative_ttl(answer.response))
             raise empty
         records = _parse(answer, rdtype)
-        self._keep(key, records, max(self._min_ttl, min(MAX_TTL, answer.rrset.ttl)))
+        self._cache.keep(key, records, max(self._min_ttl, min(MAX_TTL, answer.rrset.ttl)))
         return records
-
-    def _keep(self, key: tuple[str, str], result: tuple[Any, ...] | DnsError, seconds: float) -> None:
-        if not self._entries:
-            return
-        while len(self._cache) >= self._entries:
-            del self._cache[next(iter(self._cache))]  # the entry written first
-        self._cache.pop(key, None)
-        self._cache[key] = (self._clock() + seconds, result)
 
 
 def _nameserver(server: str) -> dns.nameserver.Nameserver:

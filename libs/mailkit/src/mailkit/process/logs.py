@@ -20,7 +20,7 @@ EVENTS = {
     "grant_revoked": "an operator ended the right of an address to relay",
     "rejected": "what a client sent was refused (`command`, `rule`, `reply`; fields as of `accepted`), or what a front end asked for (`work`); nothing was queued by it",
     "rejected_more": "refusals of a flood that have no line of their own, counted by rule (`rules`)",
-    "accepted": "250 was the answer to the final dot: the message is ours, under its `queue_id`. `by`: the right to relay, of `account`; `rule`: the contract's row",
+    "accepted": "250 was the answer to the final dot: the message is ours, under its `queue_id`. `by`: the right to relay, of `account`; `rule`: the contract's row; `verdicts`: of mail from outside, `folder`: where it is filed if not in INBOX",
     "source_address_absent": "mail with a route was deferred, as this machine does not have the source `address` (`error`); once a minute",
     "sender_not_own": "a client used a sender address that is not its own (`command`: MAIL, From), and `action`: log or enforce",
     "dkim_keys": "a DKIM key of `domain` was made, is in use from now on, or was removed (`action`)",

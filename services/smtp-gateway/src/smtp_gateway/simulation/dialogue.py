@@ -18,7 +18,7 @@ from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.paths import client_name
 from smtp_gateway.smtp.receiving import Receiving
 from smtp_gateway.smtp.session import LONGEST_COMMAND
-from smtp_gateway.smtp.taking import judge
+from smtp_gateway.smtp.taking import inspect, judge
 from smtp_gateway.smtp.verbs import auth, data, greeting, mail, rcpt
 from smtp_gateway.transaction import Transaction
 
@@ -95,7 +95,7 @@ class Dialogue:
             self._said(f"RCPT TO:<{each}>", await self._decided(rcpt.decide, "RCPT", f"TO:<{each}>"))
             for each in case.recipients
         ]
-        return any(taken) and self._message()
+        return any(taken) and await self._message()
 
     def _said(self, command: str, reply: Reply) -> bool:
         """Keep one step; return whether the client goes on."""
@@ -130,7 +130,7 @@ class Dialogue:
         self._client.login = LoginAnswer("ok", right.mailbox_id, right.address)
         return replies.LOGGED_IN
 
-    def _message(self) -> bool:
+    async def _message(self) -> bool:
         refusal = data.refusal(self._client, "")
         if not self._said("DATA", refusal or replies.START_DATA):
             return False
@@ -139,10 +139,17 @@ class Dialogue:
         try:
             receiving.feed(self._written() + b".\r\n")
             found = receiving.result()
-            judged = found if isinstance(found, Reply) else judge(self._client, self._client.transaction, found)
+            answer = found if isinstance(found, Reply) else await self._judged(found)
         finally:
             receiving.give_back()
-        return self._said(".", judged if isinstance(judged, Reply) else replies.queued("(queue id)"))
+        return self._said(".", answer or replies.queued("(queue id)"))
+
+    async def _judged(self, message: bytes) -> Reply | None:
+        """Return the reply that refuses the message; its signatures fail, as its body is made up."""
+        judged = judge(self._client, self._client.transaction, message)
+        if isinstance(judged, Reply):
+            return judged
+        return (await inspect(self._client, self._client.transaction, *judged)).refusal
 
     def _written(self) -> bytes:
         """Return a message with the given header and size, its dots doubled (RFC 5321 4.5.2)."""

@@ -9,6 +9,7 @@ from auth_api.logins import LoginClient
 from mailkit.net.tarpit import Tarpit
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
+from smtp_gateway.incoming.inspection import Inspection
 from smtp_gateway.journal import Journal
 from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.conduct import ClientLimits
@@ -38,4 +39,6 @@ class SmtpContext:
     tls: Callable[[str], ssl.SSLContext] | None
     """Returns the context of a listener; None: no TLS."""
     journal: Journal
+    inspection: Inspection | None = None
+    """Of mail from outside; None: it is taken as it comes."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -8,6 +8,9 @@ from mailkit.mail.header import Header, header_of
 from mailkit.mail.reply import Reply
 from queue_worker_api.wire import SubmissionRecipient
 from smtp_gateway import metrics, replies
+from smtp_gateway.incoming.examine import MessageEnvelope
+from smtp_gateway.incoming.inspection import UNINSPECTED, Inspected
+from smtp_gateway.incoming.own_fields import removed
 from smtp_gateway.policy import content
 from smtp_gateway.smtp.client import Client
 from smtp_gateway.smtp.session import SmtpSession
@@ -34,13 +37,17 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
     if isinstance(judged, Reply):
         return judged
     body, header = judged
-    added = signatures = b""
+    inspected = await inspect(session, transaction, body, header)
+    if inspected.refusal is not None:
+        return inspected.refusal
+    header, body = removed(header, body, context.settings.helo_name)
+    added, above = b"", inspected.field
     if transaction.relay is not None:
         added = context.acceptor.missing(header)
         signed = await _signed(session, transaction, added, header, body)
         if isinstance(signed, Reply):
             return signed
-        signatures = signed
+        above = signed
     if transaction.sender_local:
         transaction.sender_target = await _sender_target(session, transaction.mail_from or "")
     origin = session.origin(transaction)
@@ -55,7 +62,7 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
     # shielded: a message read to its end is handed over even if the client disconnects (decision 2)
     work = asyncio.ensure_future(
         context.acceptor.accept(
-            transaction, body, header, clause, session.peer.address, origin, signatures=signatures, added=added
+            transaction, body, header, clause, session.peer.address, origin, above=above, added=added
         )
     )
     reply = await asyncio.shield(work)
@@ -81,6 +88,19 @@ def judge(client: Client, transaction: Transaction, body: bytes) -> tuple[bytes,
     refusal = content.refusal(body, header, returning)
     client.consulted("content", refusal is not None, header=len(header.raw), received=header.count(b"received"))
     return refusal or (body, header)
+
+
+async def inspect(client: Client, transaction: Transaction, body: bytes, header: Header) -> Inspected:
+    """Inspect a message from outside, and keep what was found with its transaction; of any other nothing is found."""
+    inspection = client.context.inspection
+    if inspection is None or transaction.relay is not None:
+        return UNINSPECTED
+    envelope = MessageEnvelope(
+        client.peer.address, client.helo, transaction.mail_from or "", client.context.settings.helo_name
+    )
+    inspected = await inspection.inspect(envelope, header.raw, body, client.consulted, utf8=transaction.smtputf8)
+    transaction.stamp = inspected.stamp
+    return inspected
 
 
 async def _sender_target(session: SmtpSession, sender: str) -> SubmissionRecipient | None:

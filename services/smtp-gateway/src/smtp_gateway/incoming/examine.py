@@ -1,0 +1,93 @@
+"""SPF, DKIM, ARC and DMARC of one message, by mailauth."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mailauth.arc import chain
+from mailauth.arc.chain import ArcResult
+from mailauth.dkim import verify
+from mailauth.dkim.verify import DkimResult
+from mailauth.dmarc.author import BadAuthor, author_domain, authors
+from mailauth.dmarc.evaluate import DmarcResult, evaluate, identifiers
+from mailauth.dns import Dns
+from mailauth.header import fields
+from mailauth.spf.check import SpfResult, check_host
+
+T = TypeVar("T")
+
+#: Domains in From that are judged; a message with more is a permanent error.
+MOST_AUTHORS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEnvelope:
+    """What is known of a message beside its octets. `client`: the address, None if unknown; `receiver`: our name."""
+
+    client: str | None
+    helo: str
+    mail_from: str
+    receiver: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The results. `spf`: of MAIL FROM; `helo`: of HELO; None without a client's address. `dmarc`: one for each domain in From."""
+
+    spf: SpfResult | None
+    helo: SpfResult | None
+    dkim: Sequence[DkimResult]
+    arc: ArcResult
+    dmarc: Sequence[DmarcResult]
+
+
+async def examine(envelope: MessageEnvelope, header: bytes, body: bytes, resolver: Dns, now: float) -> Examined:
+    """Return the results for a message, its header and body as they came. `now`: seconds since 1970."""
+    names = header.lower()
+    spf, helo, dkim, arc = await asyncio.gather(
+        _spf(envelope, envelope.mail_from, resolver, now),
+        _spf(envelope, "", resolver, now),
+        verify.verify(header, [body], resolver, now=now) if b"dkim-signature" in names else _done([]),
+        chain.verify(header, [body], resolver, now=now) if b"arc-" in names else _done(ArcResult("none")),
+    )
+    if not envelope.mail_from:
+        spf = None
+    found = identifiers(spf or helo, dkim)
+    domains, problem = author_domains(header)
+    dmarc = [await evaluate(domain, found, resolver) for domain in domains]
+    if problem:
+        dmarc.append(DmarcResult("permerror", "", problem=problem))
+    return Examined(spf, helo, dkim, arc, dmarc)
+
+
+def author_domains(header: bytes) -> tuple[list[str], str]:
+    """Return the domains in From, and why they are not all that a reader of the message could see; "" if they are.
+
+    A message without a From field, or without an "@" in it, has none, and nothing is wrong.
+    """
+    try:
+        header.decode()
+    except UnicodeDecodeError:
+        header = header.decode("latin-1").encode()  # a display name in an old character set
+    try:
+        return [author_domain(header)], ""
+    except BadAuthor as error:
+        addresses, whole = authors(header)
+        domains = list(dict.fromkeys(each.rpartition("@")[2] for each in addresses))
+        if whole and len(domains) <= MOST_AUTHORS:
+            return domains, ""
+        absent = not any(b"@" in each.value for each in fields(header) if each.name == b"from")
+        return domains[:MOST_AUTHORS], "" if absent else str(error)
+
+
+async def _spf(envelope: MessageEnvelope, mail_from: str, resolver: Dns, now: float) -> SpfResult | None:
+    if envelope.client is None:
+        return None
+    return await check_host(envelope.client, mail_from, envelope.helo, resolver, now=now, receiver=envelope.receiver)
+
+
+def _done(result: T) -> Awaitable[T]:
+    made: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    made.set_result(result)
+    return made
