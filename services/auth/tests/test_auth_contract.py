@@ -50,6 +50,7 @@ async def asked(request, auth):
         await auth.admin.set_catchall("other.org", "forward", targets=["c@other.org"])
         await auth.admin.add_badmailfrom("@bad.test")
         await auth.admin.disable_mailbox("b@site.com")
+        await auth.admin.set_identity("other.org", "enforce")
         return Asked(auth.gateway, ids, auth.pass_time, auth.frontend)
     from datetime import UTC, datetime, timedelta
 
@@ -64,6 +65,7 @@ async def asked(request, auth):
     fake.catchall = {"other.org": ["c@other.org"]}
     fake.badmailfrom = {"@bad.test"}
     fake.mailboxes["b@site.com"].enabled = False
+    fake.enforced = {"other.org"}
 
     def pass_time(seconds: float) -> None:
         clock.current += timedelta(seconds=seconds)
@@ -127,6 +129,32 @@ async def test_a_check_that_came_to_nothing_starts_no_minute(asked):
     assert await asked.frontend.undo_checks([first]) == [False], "a later check's minute is its own"
     assert await check(third) == "too_soon"
     assert await asked.frontend.undo_checks([third]) == [False]
+
+
+async def test_whose_addresses_a_client_may_use(asked):
+    """The rule of other.org: its addresses are its mailboxes' own, and they use no others."""
+    a, c = asked.ids["a@site.com"], asked.ids["c@other.org"]
+    for sender, login, rule, allowed in (
+        ("a@site.com", a, "none", True),
+        ("x@far.test", a, "none", True),
+        ("c@other.org", a, "some", False),
+        ("c@other.org", c, "some", True),
+        ("x@far.test", c, "some", False),
+        ("", c, "some", True),
+    ):
+        for simulated in (False, True):
+            (answer,) = await asked.verbs.senders([wire.SenderQuestion(sender, None, login, simulated)])
+            assert (answer.from_rule, answer.identity_allowed) == (rule, allowed), (sender, login)
+    for addresses, login, allowed in (
+        (["a@site.com"], a, True),
+        (["a@site.com", "c@other.org"], a, False),
+        (["c@other.org"], c, True),
+        (["x@far.test"], c, False),
+        ([], c, False),
+    ):
+        for simulated in (False, True):
+            question = wire.AuthorQuestion(addresses, None, login, True, simulated)
+            assert (await asked.verbs.authors([question]))[0].allowed == allowed, (addresses, login)
 
 
 async def test_grants_and_senders(asked):

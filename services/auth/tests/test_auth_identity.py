@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from auth import metrics
 from auth.storage.directory import queries
 from auth_api import wire
 from mailkit.errors import BadRequest, Conflict, NotFound
@@ -54,6 +55,19 @@ ADDRESSES = (
     "e@logs.com",
     "x@far.test",
 )
+
+
+async def test_what_is_simulated_is_neither_counted_nor_logged(auth, boxes, capsys):
+    def counted() -> dict[str, float]:
+        return {str(s): s.value for m in (metrics.IDENTITIES, metrics.SENDERS) for f in m.collect() for s in f.samples}
+
+    capsys.readouterr()
+    before = counted()
+    await auth.gateway.senders([wire.SenderQuestion("c@new.com", None, boxes["e@logs.com"], True)])
+    await auth.gateway.authors([wire.AuthorQuestion(["c@new.com"], None, boxes["e@logs.com"], True, True)])
+    assert counted() == before and "sender_not_own" not in capsys.readouterr().out
+    await auth.gateway.authors([wire.AuthorQuestion(["c@new.com"], None, boxes["e@logs.com"])])
+    assert counted() != before and "sender_not_own" in capsys.readouterr().out
 
 
 async def test_logins(auth, boxes):

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import signal
 import smtplib
 import ssl
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from passlib.hash import md5_crypt
 
 from mailkit.testing.dns import FakeDns
+from mailkit.testing.parent import end_with_parent
 from mailkit.testing.speed import patient
 from tests.support.run import Run, running, wait_for
 
@@ -208,6 +210,11 @@ def test_the_queue(service: Run, domain: str) -> None:
         f"far.test, port {service.env.get('POSTRIDER_REMOTE_SMTP_PORT', 25)}"
         in service.cli_process(*asked, "--grant", sender).stdout
     )
+    service.cli("domain", "identity", domain, "enforce")
+    forged = service.cli_process(*asked, "--auth", sender, "--header", "From: boss@else.test", "--header", "Subject: x")
+    assert forged.returncode == 1 and "refused by from_identity  addresses=boss@else.test" in forged.stdout
+    assert "< 550 5.7.1 The address in From is not yours" in forged.stdout
+    service.cli("domain", "identity", domain, "off")
     assert service.cli("queue", "ls", "--domain", "else.test") == []
     assert len(service.cli("queue", "ls", "--limit", "1")) == 1
 
@@ -229,7 +236,7 @@ def test_the_queue(service: Run, domain: str) -> None:
     assert "no message" in refused(service, "queue", "show", uuid.uuid4().hex)
     assert "no message" in refused(service, "queue", "retry", uuid.uuid4().hex)
     refused(service, "queue", "retry", entry["id"], "--all")
-    wait_for(lambda: service.cli("queue", "hold", "--account", sender)["recipients"])
+    wait_for(lambda: service.cli("queue", "hold", "--account", sender, "--reason", "a spam run")["recipients"])
     assert recipient()["state"] == "held" and service.cli("queue", "hold", "--account", sender)["recipients"] == 0
     assert "neither expires" in service.cli_process("queue", "show", entry["id"]).stdout
     assert service.cli("queue", "release", "--all", "--dry-run") == {"messages": 1, "recipients": 1, "busy": 0}
@@ -240,6 +247,93 @@ def test_the_queue(service: Run, domain: str) -> None:
     assert service.cli("queue", "rm", "--sender", sender, "--older", "0s", "--yes")["recipients"] == 1
     assert recipient()["state"] == "removed"
     assert service.cli("queue", "resume", "--destination", "far.test")["value"] == "far.test"
+    story = service.cli_process("trace", entry["id"]).stdout
+    done = [line.strip().split("  ")[1:] for line in story.splitlines() if "  by " in line]
+    assert [words[0].strip() for words in done if words[0].strip() != "retry"] == [
+        "hold",
+        "pause destination far.test",
+        "release",
+        "remove",
+    ], story
+    (held,) = [line for line in story.splitlines() if "  hold  " in line]
+    assert "recipient 0 <x@far.test>  by " in held and held.endswith(": a spam run")
+
+
+def test_the_trace_is_followed_until_it_is_interrupted(service: Run, domain: str) -> None:
+    sender = mailbox(service, f"anna@{domain}")["address"]
+
+    def send(subject: str) -> str:
+        context = ssl.create_default_context(cafile=service.ca_file)
+        with smtplib.SMTP_SSL("localhost", service.port("SMTPS"), context=context, timeout=patient(20)) as client:
+            client.login(sender, "first password")
+            client.mail(sender)
+            client.rcpt(sender)
+            return client.data(f"From: {sender}\r\nSubject: {subject}\r\n\r\nHello.\r\n")[1].decode().split()[-1]
+
+    first = send("before")
+    words = service._cli("trace", "--follow", "--account", sender)
+    with subprocess.Popen(
+        words, env=service.environment(), stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent()
+    ) as follower:
+        assert follower.stdout is not None
+        lines: list[str] = []
+
+        def read_until(text: str) -> None:
+            assert follower.stdout is not None
+            while not any(text in line for line in lines):
+                line = follower.stdout.readline()
+                assert line, lines  # the test's own limit ends a wait without end
+                lines.append(line.rstrip())
+
+        try:
+            read_until(f"{first}: {sender} by SMTP AUTH")
+            second = send("meanwhile")
+            for text in (f"{second}: {sender} by SMTP AUTH", f"{second}: 20"):
+                read_until(text)
+            follower.send_signal(signal.SIGINT)
+            lines += follower.stdout.read().splitlines()
+            assert follower.wait(patient(10)) == 0
+        finally:
+            follower.kill()
+    of_messages = [line for line in lines if line.startswith((first, second))]
+    assert len(of_messages) == len(set(of_messages)), "each event is printed once"
+    assert of_messages.index(next(line for line in of_messages if line.startswith(second))) > 0
+
+
+def test_routes(service: Run, domain: str) -> None:
+    sender = mailbox(service, f"anna@{domain}")
+    given = ("--host", "Relay.example", "--port", "465", "--tls", "implicit", "--user", "u", "--password-stdin")
+    made = service.cli("route", "add", "--destination", "Far2.test", *given, "--reason", "blocked", text="secret\n")
+    assert (made["kind"], made["value"], made["host"], made["port"]) == (
+        "destination",
+        "far2.test",
+        "relay.example",
+        465,
+    )
+    own = service.cli("route", "add", "--account", sender["address"], "--source", "127.0.0.1", "--helo", "out.example")
+    assert (own["value"], own["host"], own["helo"]) == (sender["id"], None, "out.example")
+    service.cli("route", "add", "--sender", domain, "--host", "first.example")
+    service.cli("route", "add", "--sender", domain, "--host", "second.example")
+    rows = {(row["kind"], row["value"]): row for row in service.cli("route", "ls")}
+    assert list(rows) == [("account", sender["id"]), ("destination", "far2.test"), ("sender", domain)]
+    assert rows["sender", domain]["host"] == "second.example", "the later takes the place of the earlier"
+    assert "secret" not in json.dumps(service.cli("route", "ls")) + service.cli_process("route", "ls").stdout
+    for words in (
+        (),
+        ("--destination", "a.test", "--all", "--host", "x.example"),
+        ("--destination", "a.test"),
+        ("--destination", "a.test", "--host", "x.example", "--tls", "never"),
+        ("--destination", "a.test", "--source", "no address"),
+        ("--account", f"nobody@{domain}", "--host", "x.example"),
+    ):
+        done = service.cli_process("route", "add", *words)
+        assert (done.returncode != 0, done.stdout) == (True, "") and done.stderr, words
+    insecure = ("--host", "x.example", "--tls", "opportunistic", "--user", "u", "--password-stdin")
+    assert "verified TLS" in service.cli_process("route", "add", "--all", *insecure, text="secret\n").stderr
+    for words in (("--destination", "far2.test"), ("--account", sender["address"]), ("--sender", domain)):
+        assert service.cli("route", "rm", *words)["kind"] == words[0][2:]
+        assert "no such route" in refused(service, "route", "rm", *words)
+    assert service.cli("route", "ls") == []
 
 
 def test_the_certificate_of_the_run_is_listed(service: Run) -> None:

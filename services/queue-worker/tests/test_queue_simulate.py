@@ -1,5 +1,6 @@
 """Simulated routes: the hosts of live look-ups, the retry plan of live mail, pauses; nothing is stored."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from mailkit.errors import BadRequest
 from mailkit.ids import new_id
 from queue_worker.couriers.targets import HostAddress, NoTarget
 from queue_worker.models import Outcome
+from queue_worker.operators import simulate
 from queue_worker.operators.simulate import MOST_ATTEMPTS, plan
 
 HOSTS = [HostAddress("mx1.far.test", "192.0.2.1"), HostAddress("mx2.far.test", "2001:db8::1")]
@@ -58,6 +60,25 @@ async def test_the_plan_is_that_of_a_message_that_is_deferred(world, admin, monk
         await world.work()
     assert planned[:4] == real
     assert planned[-1] == datetime.fromisoformat(route["expires"])
+
+
+async def test_many_domains_are_looked_up_at_once_within_one_deadline(world, admin, monkeypatch):
+    under_way: list[int] = [0, 0]
+
+    async def slow(domain: str, relay: object = None) -> list[HostAddress]:
+        under_way[0] += 1
+        under_way[1] = max(under_way)
+        await asyncio.sleep(0 if domain != "never.test" else 3600)
+        under_way[0] -= 1
+        return HOSTS
+
+    monkeypatch.setattr(world.sink, "hosts", slow)
+    monkeypatch.setattr(type(world.sink), "port", 25)
+    monkeypatch.setattr(simulate, "LOOK_SECONDS", 1.0)
+    many = [{"address": f"b@{domain}.test"} for domain in ("never", *(f"d{n}" for n in range(999)))]
+    never, *others = await admin.simulate_routes(None, many)
+    assert (never["outcome"], never["status"], never["hosts"]) == ("deferred", "4.4.3", [])
+    assert {len(route["hosts"]) for route in others} == {2} and under_way[1] == simulate.AT_ONCE
 
 
 def test_a_plan_is_bounded():

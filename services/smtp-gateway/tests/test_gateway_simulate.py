@@ -14,6 +14,8 @@ from mailkit.net.dns import Existence
 from mailkit.net.listener import Peer
 from mailkit.rpc.batch import Batcher
 from mailstore_api.wire import RoomQuestion
+from smtp_gateway import replies
+from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.conduct import ClientLimits
 from smtp_gateway.policy.grants import WithoutGrants
 from smtp_gateway.policy.recipient import RecipientCheck
@@ -69,6 +71,11 @@ HEADERS = (
     "\n".join(f"Received: {n}" for n in range(101)),
     "X: " + "x" * 2000,
     "Subject: nul \0",
+    "From: ann@here.test",
+    "From: bob@there.test",
+    "From: x@far.example",
+    "From: ann@here.test, bob@there.test",
+    "From: odd <ann@here.test> <x@far.example>",
 )
 NAMES = ("client.example", "[192.0.2.1]", "odd name!", "", "x" * 300)
 
@@ -84,6 +91,7 @@ class TwoDomains(Services):
         auth.mailboxes["off@here.test"].enabled = False
         auth.add_mailbox("bob@there.test", "secret")
         auth.catchall["there.test"] = ["bob@there.test"]
+        auth.enforced = {"there.test"}
         auth.badmailfrom |= {"bad@far.example", "@spam.example"}
         auth.forwards |= {
             "away@here.test": (["z@far.example"], False),
@@ -124,6 +132,7 @@ def with_checks(shared: SmtpContext, world: TwoDomains, *, direct: bool = False)
     auth = WithoutGrants(cast(Any, world.auth)) if direct else world.auth
     return replace(
         shared,
+        authors=AuthorCheck(Batcher(auth.authors)),
         senders=SenderCheck(Batcher(auth.senders), cast(Any, world)),
         recipients=RecipientCheck(Batcher(auth.recipients), Batcher(world.room)),
     )
@@ -214,16 +223,19 @@ async def test_simulation_and_dialogue_agree_on_generated_cases() -> None:
     shared = live(world)
     chance = random.Random(11)
     seen: Counter[str] = Counter()
+    refused_at_the_dot: Counter[str] = Counter()
     for n in range(CASES):
         world.seconds += 0.5
         case = a_case(chance, world)
         simulated = await simulator(shared, world).run(case)
         real = await dialogue(with_checks(shared, world, direct=case.direct), world, case)
         assert replies_of(simulated) == real, (n, case)
+        refused_at_the_dot[real[-1]] += simulated.steps[-1].command == "."
         for reply in real:
             seen[reply[:9]] += 1
     assert len(seen) >= 20, seen  # the cases reach this many different replies
     assert min(seen["250 2.0.0"], seen["550 5.7.1"], seen["450 4.7.1"]) > 0, seen
+    assert refused_at_the_dot[str(replies.NOT_YOUR_FROM.render(), "ascii").rstrip()] > 5, refused_at_the_dot
 
 
 async def test_a_simulation_has_no_effect_and_names_its_rules() -> None:

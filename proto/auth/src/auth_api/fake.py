@@ -6,6 +6,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from msgspec import structs
@@ -52,6 +53,8 @@ class FakeAuth:
     forwards: dict[str, tuple[list[str], bool]] = field(default_factory=dict)
     catchall: dict[str, list[str]] = field(default_factory=dict)
     badmailfrom: set[str] = field(default_factory=set)
+    enforced: set[str] = field(default_factory=set)
+    """Domains whose addresses only their own mailboxes may use as senders, and whose mailboxes use no others."""
     grants: dict[tuple[str, UUID], datetime] = field(default_factory=dict)
     answered: dict[UUID, wire.LoginAnswer] = field(default_factory=dict)
     checks: dict[UUID, tuple[UUID, datetime]] = field(default_factory=dict)
@@ -73,13 +76,16 @@ class FakeAuth:
             bad = bool(key) and (key in self.badmailfrom or f"@{domain}" in self.badmailfrom)
             local = domain in self.domains and item.mail_from == item.mail_from.strip()
             right = self._right(key, domain, item.client_address, item.login_mailbox)
-            answers.append(wire.SenderAnswer(bad, local, right, from_rule="none" if right else ""))
+            ruled = bool(right) and self._ruled(domain, item.client_address, item.login_mailbox)
+            allowed = not key or self._may_use(domain, item.client_address, item.login_mailbox)
+            rule: Any = "some" if ruled else "none" if right else ""
+            answers.append(wire.SenderAnswer(bad, local, right, not right or allowed, rule))
         return answers
 
     async def authors(self, items: Sequence[wire.AuthorQuestion]) -> list[wire.AuthorAnswer]:
-        """Allow every From: no domain has a rule or keys here."""
+        """Apply `enforced` to From; no domain has keys here."""
         self._look_away()
-        return [wire.AuthorAnswer(True, []) for _ in items]
+        return [self._author(item) for item in items]
 
     async def signatures(self, items: Sequence[wire.SignatureQuestion]) -> list[wire.SignatureAnswer]:
         self._look_away()
@@ -156,6 +162,27 @@ class FakeAuth:
             live, key=lambda g: (g[1].address == key, g[1].address.endswith(f"@{domain}") and bool(domain), g[0])
         )
         return wire.RelayRight("grant", box.id, box.address, granted.timestamp())
+
+    def _own(self, client: str | None, login: UUID | None) -> set[str]:
+        """Return the domains of the client's login, or of its grants."""
+        right = self._right("", "", None, login)
+        if right is not None:
+            return {right.address.rpartition("@")[2]}
+        granted = [box for address, box in self.grants if client and address == peer_address(client)]
+        return {each.address.rpartition("@")[2] for each in self.mailboxes.values() if each.id in granted}
+
+    def _ruled(self, domain: str, client: str | None, login: UUID | None) -> bool:
+        own = self._own(client, login)
+        return domain in self.enforced or (bool(own) and own <= self.enforced)
+
+    def _may_use(self, domain: str, client: str | None, login: UUID | None) -> bool:
+        return domain in self._own(client, login) or not self._ruled(domain, client, login)
+
+    def _author(self, item: wire.AuthorQuestion) -> wire.AuthorAnswer:
+        domains = [_key(each)[1] for each in item.addresses] + ([] if item.readable and item.addresses else [""])
+        return wire.AuthorAnswer(
+            all(self._may_use(domain, item.client_address, item.login_mailbox) for domain in domains), []
+        )
 
     def _recipient(self, item: wire.RecipientQuestion) -> wire.RecipientAnswer:
         text = item.address.strip()

@@ -38,11 +38,15 @@ class RelayRight(Wire):
 
 
 class SenderQuestion(Wire):
-    """Asked at MAIL. `mail_from` is "" for the null sender; `client_address` is None if no grant may be honoured."""
+    """Asked at MAIL. `mail_from` is "" for the null sender; `client_address` is None if no grant may be honoured.
+
+    `simulated`: the answer is neither counted nor logged.
+    """
 
     mail_from: str
     client_address: str | None
     login_mailbox: UUID | None
+    simulated: bool = False
 
 
 class SenderAnswer(Wire):
@@ -82,12 +86,14 @@ class AuthorQuestion(Wire):
     """Asked at the final dot of a client with a right to relay: the addresses in From (docs/decisions/0089).
 
     `readable` False: From is no list of addresses that everybody reads alike; `addresses` are those that were found.
+    `simulated`: the answer is neither counted nor logged.
     """
 
     addresses: Annotated[list[str], at_most(MOST_AUTHORS)]
     client_address: str | None
     login_mailbox: UUID | None
     readable: bool = True
+    simulated: bool = False
 
 
 class AuthorAnswer(Wire):

@@ -24,7 +24,10 @@ class Authors:
 
     async def answer(self, items: Sequence[AuthorQuestion]) -> list[AuthorAnswer]:
         """Return one answer per question, in order. Raises Unavailable."""
-        uses = [Use(item.addresses, item.client_address, item.login_mailbox, item.readable) for item in items]
+        uses = [
+            Use(item.addresses, item.client_address, item.login_mailbox, item.readable, item.simulated)
+            for item in items
+        ]
         judged = await self._identities.judge(uses, "From")
         wanted = {each.signing[0] for each in judged if each.signing}
         signers: defaultdict[str, list[DkimSigner]] = defaultdict(list)

@@ -21,12 +21,16 @@ _STRICTNESS: dict[Level | None, int] = {None: 0, "off": 0, "log": 1, "enforce": 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Addresses that one client uses as senders. `readable` False: it may use others as well, which could not be read."""
+    """Addresses that one client uses as senders. `readable` False: it may use others as well, which could not be read.
+
+    `simulated`: the judgement is neither counted nor logged.
+    """
 
     addresses: Sequence[str]
     client: str | None
     login: UUID | None
     readable: bool = True
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +71,30 @@ class Identities:
 
     def _judgement(self, use: Use, rows: Sequence[SenderRow], records: Sequence[Row], where: str) -> Judgement:
         level = max((_level(record) for record in records), key=_STRICTNESS.__getitem__)
-        if level == "off":
-            metrics.IDENTITIES.labels("ok").inc()
-        else:
-            metrics.IDENTITIES.labels(level).inc()
-            log.info(
-                "sender_not_own",
-                command=where,
-                client=use.client,
-                account=str(use.login) if use.login else None,
-                to=list(use.addresses)[:5],
-                action=level,
-            )
+        if not use.simulated:
+            _note(use, level, where)
         signing = [
             row.domain
             for row, record in zip(rows, records, strict=True)
             if record["signing"] and (record["own_address"] or record["own_domain"] or record["alias"])
         ]
         return Judgement(level == "enforce", [] if level == "enforce" else list(dict.fromkeys(signing)))
+
+
+def _note(use: Use, level: Level, where: str) -> None:
+    """Count a judgement, and log one that a rule has something against."""
+    if level == "off":
+        metrics.IDENTITIES.labels("ok").inc()
+        return
+    metrics.IDENTITIES.labels(level).inc()
+    log.info(
+        "sender_not_own",
+        command=where,
+        client=use.client,
+        account=str(use.login) if use.login else None,
+        to=list(use.addresses)[:5],
+        action=level,
+    )
 
 
 def _level(record: Row) -> Level:

@@ -39,7 +39,8 @@ class Senders:
             granted = row["granted_at"].timestamp() if row["granted_at"] else 0.0
             right = RelayRight(row["how"], row["mailbox_id"], row["address"], granted) if row["how"] else None
             found = "badmailfrom" if row["bad"] else right.how if right else "no_right"
-            metrics.SENDERS.labels(found).inc()
+            if not items[n].simulated:
+                metrics.SENDERS.labels(found).inc()
             answers.append(
                 SenderAnswer(
                     badmailfrom=row["bad"] and sender.key != "",
@@ -55,7 +56,8 @@ class Senders:
         """Return which of the questions `ruled` are refused by a domain's rule."""
         if not ruled:
             return set()
-        uses = [Use([items[n].mail_from], items[n].client_address, items[n].login_mailbox) for n in ruled]
+        asked = [items[n] for n in ruled]
+        uses = [Use([q.mail_from], q.client_address, q.login_mailbox, simulated=q.simulated) for q in asked]
         judged = await self._identities.judge(uses, "MAIL")
         return {n for n, each in zip(ruled, judged, strict=True) if each.refused}
 

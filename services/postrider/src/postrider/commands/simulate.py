@@ -1,5 +1,6 @@
 """`postrider simulate`: what a client would be answered, why, and where its message would go; nothing happens."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from postrider.commands.common import Json, fail, printable, show
 MOST_HEADER = 65536
 #: Attempts of a plan that are shown.
 SHOWN = 12
+_FIELD = re.compile(r"[!-9;-~]+:[ \t]")
 
 
 def simulate(
@@ -29,7 +31,10 @@ def simulate(
         typer.Option(help="With an OPEN-SMTP grant of this mailbox; by default the grants count that the client has."),
     ] = "",
     size: Annotated[int | None, typer.Option(min=0, help="Octets, declared with SIZE.")] = None,
-    header: Annotated[str, typer.Option(help="A file with the message's header; - is standard input.")] = "",
+    header: Annotated[
+        list[str] | None,
+        typer.Option(help="A field, as 'From: ann@site.example', or a file with a header; - is standard input."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Say what a client would be answered, by which rules, where its message would go and when it would be tried.
@@ -50,7 +55,7 @@ def simulate(
         "mail_from": sender.removeprefix("<").removesuffix(">"),
         "recipients": [each.removeprefix("<").removesuffix(">") for each in rcpt],
         "size": size,
-        "header": _header(header),
+        "header": "\n".join(_header(each) for each in header or ()),
     }
     found = common.gateway(lambda gateway: gateway.simulate(case))
     targets = [{"address": each["address"], "mailbox": each["mailbox"]} for each in found["destinations"]]
@@ -68,9 +73,10 @@ def simulate(
     raise typer.Exit(0 if found["accepted"] else 1)
 
 
-def _header(path: str) -> str:
-    if not path:
-        return ""
+def _header(given: str) -> str:
+    if _FIELD.match(given):
+        return given
+    path = given
     try:
         raw = sys.stdin.buffer.read(MOST_HEADER + 1) if path == "-" else Path(path).read_bytes()[: MOST_HEADER + 1]
     except OSError as error:

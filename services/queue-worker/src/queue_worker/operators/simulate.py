@@ -1,5 +1,6 @@
 """POST /v1/simulate: where a message would go and when it would be tried, by the look-ups of live deliveries (decision 0085)."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
@@ -10,19 +11,25 @@ from pydantic import BaseModel, ConfigDict, Field
 from mailkit.process.clock import Clock
 from mailkit.rpc.app import OPERATORS
 from queue_worker.couriers import Relay, RemoteCourier
-from queue_worker.couriers.targets import NoTarget
+from queue_worker.couriers.targets import HostAddress, NoTarget
 from queue_worker.couriers.tls_policy import OPPORTUNISTIC, VERIFIED
 from queue_worker.delivery.relays import Relays
 from queue_worker.delivery.schedule import LOCAL_PAUSES, next_attempt
 from queue_worker.delivery.suppression import Suppression
 from queue_worker.intake.enqueue import destination
 from queue_worker.intake.flows import flow_of
+from queue_worker.models import Outcome
 from queue_worker.operators.filters import Text
 from queue_worker.operators.records import Pause
 from queue_worker.storage.actions import Actions
 
 #: Most attempts of a plan that are shown; the schedule goes on to the end of S8.
 MOST_ATTEMPTS = 100
+#: Domains that are looked up at once, and the seconds for all of them.
+AT_ONCE = 20
+LOOK_SECONDS = 30.0
+#: What is said of a domain whose look-up had not ended by then; live mail would wait for it.
+UNKNOWN = NoTarget(Outcome.deferred, "4.4.3", f"The hosts were not found within {LOOK_SECONDS:.0f} s.")
 
 
 class RouteRecipient(BaseModel):
@@ -95,48 +102,87 @@ def router(
         for each in request.recipients:
             groups.setdefault("" if each.mailbox else destination(each.address), []).append(each.address)
         flow = flow_of(request.account, request.client, request.sender)
+        remote_domains = {domain: relays.of(domain, flow, request.sender) for domain in groups if domain}
+        elsewhere = [address for domain in remote_domains for address in groups[domain]]
+        suppressed = set(await suppression.among(flow, elsewhere, now))
+        pauses = [Pause.of(row) for row in await actions.pauses_of(request.account, list(groups))]
+        hosts = await looked_up(remote, remote_domains)
+        filed = Route(
+            kind="local",
+            destination="",
+            recipients=groups.get("", []),
+            hosts=[],
+            port=None,
+            tls=None,
+            outcome=None,
+            status=None,
+            reply=None,
+            pauses=[each for each in pauses if each.kind != "destination"],
+            suppressed=[],
+            attempts=filings(now, expires),
+            expires=expires,
+        )
         return [
-            await _route(
+            _route(
                 domain,
                 addresses,
-                remote,
-                relays.of(domain, flow, request.sender),
-                await suppression.among(flow, addresses, now) if domain else [],
-                [Pause.of(row) for row in await actions.pauses_of(request.account, [domain])],
-                plan(now, expires, retry_first) if domain else filings(now, expires),
+                hosts.get(domain),
+                remote.port,
+                remote_domains[domain],
+                [each for each in addresses if each in suppressed],
+                [each for each in pauses if each.kind != "destination" or each.value == domain],
+                plan(now, expires, retry_first),
                 expires,
             )
+            if domain
+            else filed
             for domain, addresses in groups.items()
         ]
 
     return routes
 
 
-async def _route(
+async def looked_up(remote: RemoteCourier, domains: dict[str, Relay | None]) -> dict[str, list[HostAddress] | NoTarget]:
+    """Return the hosts of `domains`, AT_ONCE at the same time; those not found within LOOK_SECONDS are left out."""
+    found: dict[str, list[HostAddress] | NoTarget] = {}
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def look(domain: str, relay: Relay | None) -> None:
+        async with turns:
+            try:
+                found[domain] = await remote.hosts(domain, relay)
+            except NoTarget as none:
+                found[domain] = none
+
+    try:
+        async with asyncio.timeout(LOOK_SECONDS), asyncio.TaskGroup() as group:
+            for domain, relay in domains.items():
+                group.create_task(look(domain, relay))
+    except TimeoutError:
+        pass
+    return found
+
+
+def _route(
     domain: str,
     addresses: list[str],
-    remote: RemoteCourier,
+    found: list[HostAddress] | NoTarget | None,
+    port: int,
     relay: Relay | None,
     suppressed: list[str],
     pauses: list[Pause],
     attempts: list[datetime],
     expires: datetime,
 ) -> Route:
-    hosts: list[Host] = []
-    problem: NoTarget | None = None
-    if domain:
-        try:
-            hosts = [Host(host=each.host, address=each.address) for each in await remote.hosts(domain, relay)]
-        except NoTarget as none:
-            problem = none
-    final = problem is not None and problem.outcome.value == "failed"
+    problem = found if isinstance(found, NoTarget) else UNKNOWN if found is None else None
+    final = problem is not None and problem.outcome is Outcome.failed
     return Route(
-        kind="remote" if domain else "local",
+        kind="remote",
         destination=domain,
         recipients=addresses,
-        hosts=hosts,
-        port=(relay.port if relay and relay.host else remote.port) if domain else None,
-        tls=(VERIFIED if relay and relay.verifies else OPPORTUNISTIC) if domain else None,
+        hosts=[Host(host=each.host, address=each.address) for each in found] if isinstance(found, list) else [],
+        port=relay.port if relay and relay.host else port,
+        tls=VERIFIED if relay and relay.verifies else OPPORTUNISTIC,
         outcome=problem.outcome.value if problem else None,
         status=problem.status if problem else None,
         reply=problem.text if problem else None,

@@ -11,14 +11,16 @@ from smtp_gateway.policy.answer_cache import AnswerCache
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """What was found. `address`: the one in From whose domain the keys of `signers` sign for, "" without signers."""
+    """What was found. `address`: the one in From whose domain the keys of `signers` sign for, "" without signers.
+
+    `addresses`: those in From, as far as it was read. `readable` False: it is no list that everybody reads alike.
+    """
 
     allowed: bool
     address: str = ""
     signers: tuple[DkimSigner, ...] = ()
-
-
-_NOT_ASKED = Author(True)
+    addresses: tuple[str, ...] = ()
+    readable: bool = True
 
 
 class AuthorCheck:
@@ -37,16 +39,16 @@ class AuthorCheck:
     ) -> Author:
         """Return whether the client may use the From of `header`. `from_rule`: auth's answer at MAIL. Raises Unavailable."""
         if not from_rule:  # an auth of the release before
-            return _NOT_ASKED
+            return Author(True)
         addresses, readable = authors(header)
         domain = mail_from.rpartition("@")[2].lower()
         if from_rule == "none" and readable and all(each.rpartition("@")[2] == domain for each in addresses):
-            return _NOT_ASKED
+            return Author(True, addresses=tuple(addresses))
         if len(addresses) > MOST_AUTHORS:
             addresses, readable = addresses[:MOST_AUTHORS], False
         answer = await self._ask.ask(AuthorQuestion(addresses, client_address, login, readable))
         if not answer.signers:
-            return Author(answer.allowed)
+            return Author(answer.allowed, addresses=tuple(addresses), readable=readable)
         signing = answer.signers[0].domain
         address = next((each for each in addresses if each.rpartition("@")[2] == signing), "")
-        return Author(answer.allowed, address, tuple(answer.signers))
+        return Author(answer.allowed, address, tuple(answer.signers), tuple(addresses), readable)

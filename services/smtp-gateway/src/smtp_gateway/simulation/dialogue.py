@@ -18,7 +18,7 @@ from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.paths import client_name
 from smtp_gateway.smtp.receiving import Receiving
 from smtp_gateway.smtp.session import LONGEST_COMMAND
-from smtp_gateway.smtp.taking import inspect, judge
+from smtp_gateway.smtp.taking import inspect, judge, judge_author
 from smtp_gateway.smtp.verbs import auth, data, greeting, mail, rcpt
 from smtp_gateway.transaction import Transaction
 
@@ -139,17 +139,25 @@ class Dialogue:
         try:
             receiving.feed(self._written() + b".\r\n")
             found = receiving.result()
-            answer = found if isinstance(found, Reply) else await self._judged(found)
+            reply = found if isinstance(found, Reply) else await self._answered(self._judged(found))
         finally:
             receiving.give_back()
-        return self._said(".", answer or replies.queued("(queue id)"))
+        return self._said(".", reply)
 
-    async def _judged(self, message: bytes) -> Reply | None:
-        """Return the reply that refuses the message; its signatures fail, as its body is made up."""
-        judged = judge(self._client, self._client.transaction, message)
+    async def _judged(self, body: bytes) -> Reply:
+        """Return the reply to the final dot of a message that queue-worker takes; its signatures fail, as its body is made up."""
+        transaction = self._client.transaction
+        judged = judge(self._client, transaction, body)
         if isinstance(judged, Reply):
             return judged
-        return (await inspect(self._client, self._client.transaction, *judged)).refusal
+        refusal = (await inspect(self._client, transaction, *judged)).refusal
+        if refusal is not None:
+            return refusal
+        if transaction.relay is not None:
+            author = await judge_author(self._client, transaction, judged[1])
+            if isinstance(author, Reply):
+                return author
+        return replies.queued("(queue id)")
 
     def _written(self) -> bytes:
         """Return a message with the given header and size, its dots doubled (RFC 5321 4.5.2)."""

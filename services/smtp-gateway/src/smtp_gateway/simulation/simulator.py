@@ -14,7 +14,14 @@ from fastapi import APIRouter
 from msgspec import structs
 
 from auth_api.client import AuthClient
-from auth_api.wire import RecipientAnswer, RecipientQuestion, SenderAnswer, SenderQuestion
+from auth_api.wire import (
+    AuthorAnswer,
+    AuthorQuestion,
+    RecipientAnswer,
+    RecipientQuestion,
+    SenderAnswer,
+    SenderQuestion,
+)
 from mailkit.errors import BadRequest
 from mailkit.mail.address import BadAddress, peer_address
 from mailkit.net.connections import Connections
@@ -23,6 +30,7 @@ from mailkit.net.listener import Peer
 from mailkit.rpc.app import OPERATORS
 from mailkit.rpc.batch import Batcher
 from mailstore_api.wire import RoomQuestion
+from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.recipient import RecipientCheck
 from smtp_gateway.policy.sender import SenderCheck
 from smtp_gateway.simulation.dialogue import Dialogue, SimulatedClient
@@ -43,18 +51,23 @@ class Questions:
 
     def _asked(self, question: Any) -> Any:
         if self._grant is not None and question.login_mailbox is None:
-            return structs.replace(question, client_address=None, login_mailbox=self._grant)
+            question = structs.replace(question, client_address=None, login_mailbox=self._grant)
         return question if self._grants else structs.replace(question, client_address=None)
 
     async def senders(self, questions: Sequence[SenderQuestion]) -> Sequence[SenderAnswer]:
         """Return auth's answers, one per question. Raises Unavailable."""
-        answers = await self._auth.senders([self._asked(each) for each in questions])
+        asked = [structs.replace(self._asked(each), simulated=True) for each in questions]
+        answers = await self._auth.senders(asked)
         return [
             structs.replace(answer, relay=structs.replace(answer.relay, how="grant", granted_at=time.time()))
             if self._grant is not None and question.login_mailbox is None and answer.relay is not None
             else answer
             for question, answer in zip(questions, answers, strict=True)
         ]
+
+    async def authors(self, questions: Sequence[AuthorQuestion]) -> Sequence[AuthorAnswer]:
+        """Return auth's answers, one per question. Raises Unavailable."""
+        return await self._auth.authors([structs.replace(self._asked(each), simulated=True) for each in questions])
 
     async def recipients(self, questions: Sequence[RecipientQuestion]) -> Sequence[RecipientAnswer]:
         """Return auth's answers, one per question, without a charge. Raises Unavailable."""
@@ -103,6 +116,7 @@ class Simulator:
         questions = Questions(self._auth, grants=self._shared.settings.open_smtp and not case.direct, grant=case.grant)
         return replace(
             self._shared,
+            authors=AuthorCheck(Batcher(questions.authors, patience=self._patience)),
             senders=SenderCheck(Batcher(questions.senders, patience=self._patience), self._resolver),
             recipients=RecipientCheck(
                 Batcher(questions.recipients, patience=self._patience), Batcher(self._room, patience=self._patience)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from uuid import UUID
 
 from auth_api.wire import RecipientQuestion
 from mailkit.mail.header import Header, header_of
@@ -12,6 +13,7 @@ from smtp_gateway.incoming.examine import MessageEnvelope
 from smtp_gateway.incoming.inspection import UNINSPECTED, Inspected
 from smtp_gateway.incoming.own_fields import removed
 from smtp_gateway.policy import content
+from smtp_gateway.policy.author import Author
 from smtp_gateway.smtp.client import Client
 from smtp_gateway.smtp.session import SmtpSession
 from smtp_gateway.trace import from_clause
@@ -43,11 +45,14 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
     header, body = removed(header, body, context.settings.helo_name)
     added, above = b"", inspected.field
     if transaction.relay is not None:
+        author = await judge_author(session, transaction, header)
+        if isinstance(author, Reply):
+            return author
         added = context.acceptor.missing(header)
-        signed = await _signed(session, transaction, added, header, body)
-        if isinstance(signed, Reply):
-            return signed
-        above = signed
+        if author.signers:
+            above = await context.signatures.fields(
+                added, header.raw, body, author.address, author.signers, session.peer.address, login_of(session)
+            )
     if transaction.sender_local:
         transaction.sender_target = await _sender_target(session, transaction.mail_from or "")
     origin = session.origin(transaction)
@@ -103,6 +108,20 @@ async def inspect(client: Client, transaction: Transaction, body: bytes, header:
     return inspected
 
 
+async def judge_author(client: Client, transaction: Transaction, header: Header) -> Author | Reply:
+    """Return what auth says of the From of a client with a right to relay, or the reply that refuses it. Raises Unavailable."""
+    author = await client.context.authors.check(
+        header.raw, transaction.mail_from or "", transaction.from_rule, client.peer.address, login_of(client)
+    )
+    client.consulted("from_identity", not author.allowed, addresses=list(author.addresses), readable=author.readable)
+    return author if author.allowed else replies.NOT_YOUR_FROM
+
+
+def login_of(client: Client) -> UUID | None:
+    """Return the mailbox that logged in by SMTP AUTH."""
+    return client.login.mailbox_id if client.login else None
+
+
 async def _sender_target(session: SmtpSession, sender: str) -> SubmissionRecipient | None:
     """Return the target of a bounce to a local sender, if any: the queue makes no look-ups later (decision 5)."""
     targets = await session.context.recipients.targets(RecipientQuestion(sender, "", None, None))
@@ -110,17 +129,3 @@ async def _sender_target(session: SmtpSession, sender: str) -> SubmissionRecipie
         return None
     first = next((t for t in targets if t.mailbox_id), targets[0])
     return SubmissionRecipient(first.address, sender, first.mailbox_id, first.quota_limit, first.limit_version)
-
-
-async def _signed(
-    session: SmtpSession, transaction: Transaction, added: bytes, header: Header, body: bytes
-) -> bytes | Reply:
-    """Return the DKIM-Signature fields of a client's own mail, or the reply that refuses its From."""
-    client, login = session.peer.address, session.login.mailbox_id if session.login else None
-    context = session.context
-    author = await context.authors.check(header.raw, transaction.mail_from or "", transaction.from_rule, client, login)
-    if not author.allowed:
-        return replies.NOT_YOUR_FROM
-    if not author.signers:
-        return b""
-    return await context.signatures.fields(added, header.raw, body, author.address, author.signers, client, login)
