@@ -391,6 +391,40 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
     ),
     (
         "mailstore",
+        "admin",
+        "POST",
+        "/v1/imports/folder",
+        400,
+        lambda b, n: mailstore.ImportFolder(b.mailbox_id(b.taker), ("a/" * n)[: min(n, 39)].strip("/") + "x" * n),
+    ),
+    (
+        "mailstore",
+        "admin",
+        "POST",
+        "/v1/imports/known",
+        10_000,
+        lambda b, n: mailstore.KnownQuestion(b.mailbox_id(b.taker), b"k" * 16 * n),
+    ),
+    (
+        "mailstore",
+        "admin",
+        "PUT",
+        "/v1/imports/messages",
+        100,
+        _framed(
+            lambda b, n: (
+                mailstore.ImportList(
+                    b.mailbox_id(b.taker),
+                    1,
+                    1,
+                    [mailstore.ImportedMessage(1000, new_id().bytes, 1.0, flags=["\\Seen"]) for _ in range(n)],
+                ),
+                b"a: b\r\n\r\n".ljust(1000, b"x") * n,
+            )
+        ),
+    ),
+    (
+        "mailstore",
         "frontend",
         "PUT",
         "/v1/messages/append-list",

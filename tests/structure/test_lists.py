@@ -21,7 +21,13 @@ from .test_scopes import KEY, ROWS, apps  # noqa: F401
 
 PACK = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 #: Framed: a length of 4 octets, the question, octets.
-FRAMED = {"/v1/messages/append", "/v1/messages/append-list", "/v1/submissions/large", "/v1/feed"}
+FRAMED = {
+    "/v1/messages/append",
+    "/v1/messages/append-list",
+    "/v1/imports/messages",
+    "/v1/submissions/large",
+    "/v1/feed",
+}
 #: Checked by hand below: a tree.
 TREES = {(each, "program") for each in (SearchQuestion, SortQuestion, ThreadQuestion)}
 Place = tuple[int, ...]

@@ -113,6 +113,9 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
         ("frontend",),
         lambda box, proof: wire.AppendList(box, "a", [wire.AppendedMessage(0)], 1, 1, ID, proof=proof),
     ),
+    "POST /v1/imports/folder": (("admin",), None),
+    "POST /v1/imports/known": (("admin",), None),
+    "PUT /v1/imports/messages": (("admin",), None),
     "POST /v1/maildrop/open": (("frontend",), lambda box, proof: wire.OpenMaildrop(box, ID, proof=proof)),
     "POST /v1/maildrop/read": (("frontend",), lambda box, proof: wire.ReadMaildrop(box, 1, 1, proof=proof)),
     "POST /v1/maildrop/ahead": (("frontend",), lambda box, proof: wire.ReadAhead(box, 1, b"\1\0\0\0", proof=proof)),
@@ -329,7 +332,7 @@ async def test_simulations_have_a_token_of_their_own() -> None:
 
 def test_everything_that_names_a_mailbox_to_the_front_end_carries_a_proof() -> None:
     """By the types: whatever has a mailbox's id and is not another service's question or an answer."""
-    others = {wire.RoomQuestion, wire.Filing}
+    others = {wire.RoomQuestion, wire.Filing, wire.ImportFolder, wire.KnownQuestion, wire.ImportList}
     named = {
         kind
         for kind in vars(wire).values()

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mailkit.rpc.client import ServiceClient
+from mailstore_api import wire
 
 Record = dict[str, Any]
 
@@ -24,6 +25,19 @@ class MailstoreAdmin(ServiceClient):
         """Remove a mailbox and its contents permanently; return the number of messages removed. May be repeated."""
         answer = await self.json("DELETE", f"/v1/mailboxes/{mailbox_id}", timeout=300)
         return int(answer["removed"])
+
+    async def import_folder(self, question: wire.ImportFolder) -> wire.ImportedFolder:
+        """Make a folder that an import fills, unless it exists. May be repeated. Raises NotFound for a purged mailbox."""
+        return await self.call("/v1/imports/folder", question, wire.ImportedFolder, timeout=60)
+
+    async def known_imports(self, question: wire.KnownQuestion) -> list[bool]:
+        """Return for each key whether it was imported already."""
+        answer = await self.call("/v1/imports/known", question, wire.KnownAnswer, timeout=60)
+        return [octet == 1 for octet in answer.known]
+
+    async def import_messages(self, head: wire.ImportList, messages: bytes) -> wire.Imported:
+        """Import messages, whose octets follow each other, all or none. May be repeated: known ones are passed over."""
+        return await self.call_framed("/v1/imports/messages", head, messages, wire.Imported, timeout=120)
 
     async def trace(self, queue_ids: Sequence[str]) -> list[Record]:
         """Return what happened to messages in mailboxes, in order: queue_id, mailbox_id, at, event, folder, protocol."""

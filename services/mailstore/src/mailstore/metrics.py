@@ -25,10 +25,10 @@ FILING_SECONDS = Histogram(
 CHANGES = from_zero(
     Counter(
         "postrider_mailstore_changed_messages_total",
-        "Messages that sessions changed, by how: flags, copied, moved, expunged, appended, purged",
+        "Messages that sessions changed, by how: flags, copied, moved, expunged, appended, imported (by an operator), purged",
         ["how"],
     ),
-    ("flags", "copied", "moved", "expunged", "appended", "purged"),
+    ("flags", "copied", "moved", "expunged", "appended", "imported", "purged"),
 )
 OVER_LIMIT = from_zero(
     Counter(

@@ -63,6 +63,7 @@ from mailstore.writing.expunge import Expunger
 from mailstore.writing.filing import Filer
 from mailstore.writing.flags import FlagWriter
 from mailstore.writing.folder_tree import FolderTree
+from mailstore.writing.importing import Importer
 from mailstore.writing.maildrop import Maildrops
 from mailstore.writing.metadata import MetadataWriter
 from mailstore.writing.purge import Purger
@@ -130,6 +131,7 @@ def assemble(
     fetches = FirstFetches(traces, clock, timedelta(days=settings.history_days))
     index = TextIndex(SignatureRows(sessions), session_bodies, octets) if settings.text_index else None
     searcher = Searcher(SearchRows(sessions), session_bodies, octets, clock, index)
+    tree = FolderTree(operations, session_bodies, clock)
     steps = endpoints.Steps(
         references=References(pool),
         proven=Proven(settings.proofs, clock),
@@ -143,13 +145,14 @@ def assemble(
         retriever=Retriever(rows, session_bodies, octets, fetches),
         searcher=searcher,
         sorter=Sorter(SortRows(sessions), searcher),
-        folder_tree=FolderTree(operations, session_bodies, clock),
+        folder_tree=tree,
         metadata_reader=MetadataReader(Annotations(sessions), octets),
         metadata_writer=MetadataWriter(operations, clock),
         flags=FlagWriter(operations, clock),
         expunger=expunger,
         copier=Copier(operations, clock, disk, charge, warner),
         appender=Appender(operations, session_bodies, clock, disk, charge, warner, expunger),
+        importer=Importer(operations, tree, session_bodies, clock, disk),
         maildrops=Maildrops(operations, LeaseRows(sessions), clock, expunger),
         feed=feed,
     )

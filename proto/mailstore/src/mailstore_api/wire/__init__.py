@@ -21,6 +21,7 @@ All endpoints are POST with MessagePack unless another method is given; callers 
   PUT /v1/messages/append  framed: 4 octets length, Append, the message     [frontend]
   PUT /v1/messages/append-list  framed: 4 octets length, AppendList, the messages; Appended  [frontend]
   /v1/maildrop/open|ahead|renew|close, /v1/maildrop/read (answer: the octets)       [frontend]
+  /v1/imports/folder|known, PUT /v1/imports/messages (framed as append-list)         [admin]
   /v1/feed        a stream of frames both ways, without end: WatchList -> FeedNews  [frontend]
 
 A question of the front end about a mailbox has a `proof` of its owner's login (docs/decisions/0040); without a valid one the
@@ -89,6 +90,20 @@ from mailstore_api.wire.folders import (
     OpenFolder,
     SpecialFolder,
 )
+from mailstore_api.wire.imports import (
+    KEY,
+    LONGEST_UIDL,
+    MOST_IMPORTED,
+    MOST_KEYS,
+    UID_GAP,
+    Imported,
+    ImportedFolder,
+    ImportedMessage,
+    ImportFolder,
+    ImportList,
+    KnownAnswer,
+    KnownQuestion,
+)
 from mailstore_api.wire.maildrop import (
     ClosedMaildrop,
     CloseMaildrop,
@@ -155,10 +170,12 @@ __all__ = [
     "DRAFT",
     "FIRST_KEYWORD_BIT",
     "FLAGGED",
+    "KEY",
     "LARGEST_ANNOTATION",
     "LAZY_PREVIEW",
     "LEASES_AT_ONCE",
     "LONGEST_ENTRY",
+    "LONGEST_UIDL",
     "MOST_ANNOTATIONS",
     "MOST_ANNOTATIONS_A_FOLDER",
     "MOST_ANNOTATION_OCTETS",
@@ -168,7 +185,9 @@ __all__ = [
     "MOST_FIELDS",
     "MOST_FLAGS",
     "MOST_FOLLOWED",
+    "MOST_IMPORTED",
     "MOST_ITEMS",
+    "MOST_KEYS",
     "MOST_KEYWORDS",
     "MOST_LEASES",
     "MOST_RANGES",
@@ -180,6 +199,7 @@ __all__ = [
     "SEEN",
     "SORT_KEYS",
     "SYSTEM_FLAGS",
+    "UID_GAP",
     "VERSION",
     "Annotation",
     "AnnotationVersion",
@@ -217,6 +237,13 @@ __all__ = [
     "FollowedFolders",
     "Found",
     "FoundMetadata",
+    "ImportFolder",
+    "ImportList",
+    "Imported",
+    "ImportedFolder",
+    "ImportedMessage",
+    "KnownAnswer",
+    "KnownQuestion",
     "MailboxQuestion",
     "Maildrop",
     "MaildropLease",

@@ -17,7 +17,9 @@ class OpenMaildrop(Wire):
 
 
 class Maildrop(Wire):
-    """`uids`, and `sizes` in octets in the same order; a message's UIDL is "<uidvalidity>.<uid>".
+    """`uids`, and `sizes` in octets in the same order; a message's UIDL is "<uidvalidity>.<uid>", unless `uidls` has another.
+
+    `uidls`: lines in the same order, empty ones for messages that were not imported; no octets if none was.
 
     `in_use` is also the answer to a session whose close arrived before its open.
     """
@@ -28,6 +30,7 @@ class Maildrop(Wire):
     sizes: bytes = b""
     """Array of uint32."""
     folder_id: int = 0
+    uidls: bytes = b""
 
 
 class MaildropLease(Wire):

@@ -35,12 +35,13 @@ from mailstore.writing.expunge import Expunger
 from mailstore.writing.filing import Filer
 from mailstore.writing.flags import FlagWriter
 from mailstore.writing.folder_tree import FolderTree
+from mailstore.writing.importing import Importer
 from mailstore.writing.maildrop import Maildrops
 from mailstore.writing.metadata import MetadataWriter
 from mailstore_api import wire
 
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
-_framed = {kind: msgspec.msgpack.Decoder(kind) for kind in (wire.Append, wire.AppendList)}
+_framed = {kind: msgspec.msgpack.Decoder(kind) for kind in (wire.Append, wire.AppendList, wire.ImportList)}
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Steps:
     expunger: Expunger
     copier: Copier
     appender: Appender
+    importer: Importer
     fetcher: Fetcher
     retriever: Retriever
     searcher: Searcher
@@ -75,6 +77,7 @@ def add(app: App, steps: Steps, life: Lifecycle, most_bytes: int) -> None:
     _add_gateway_and_queue(app, steps)
     _add_frontend(app, steps)
     _add_streams(app, steps, most_bytes)
+    _add_imports(app, steps)
     add_feed(app, steps.feed, steps.proven, life)
 
 
@@ -94,6 +97,11 @@ def _add_gateway_and_queue(app: App, steps: Steps) -> None:
     add_endpoint(app, "/v1/room", wire.RoomList, room, "gateway")
     add_endpoint(app, "/v1/filings", wire.FilingList, filings, "queue")
     add_endpoint(app, "/v1/references", wire.ReferenceList, references, "queue")
+
+
+def _add_imports(app: App, steps: Steps) -> None:
+    add_endpoint(app, "/v1/imports/folder", wire.ImportFolder, steps.importer.folder, "admin")
+    add_endpoint(app, "/v1/imports/known", wire.KnownQuestion, steps.importer.known, "admin")
 
 
 def _add_frontend(app: App, steps: Steps) -> None:
@@ -184,11 +192,14 @@ def _add_streams(app: App, steps: Steps, most_bytes: int) -> None:
     ):
         add_stream(app, path, question, in_turn(found), "frontend", media_type=media_type)
 
-    async def framed(request: Request, kind: type[Any], step: Callable[[Any, bytes], Awaitable[Any]]) -> Response:
+    async def framed(
+        request: Request, kind: type[Any], step: Callable[[Any, bytes], Awaitable[Any]], *, proven: bool = True
+    ) -> Response:
         raw = await request.body()
         size = int.from_bytes(raw[:4], "big")
         head = decoded(_framed[kind], raw[4 : 4 + size], kind)
-        steps.proven.require(head)
+        if proven:
+            steps.proven.require(head)
 
         put = _in_turn(steps.turns, lambda head: step(head, raw[4 + size :]))
         answer = await while_caller_waits(request.receive, put(head))
@@ -200,12 +211,16 @@ def _add_streams(app: App, steps: Steps, most_bytes: int) -> None:
     async def append_list(request: Request) -> Response:
         return await framed(request, wire.AppendList, steps.appender.append_list)
 
-    for path, kind, answer in (
-        ("/v1/messages/append", wire.Append, append),
-        ("/v1/messages/append-list", wire.AppendList, append_list),
+    async def import_list(request: Request) -> Response:
+        return await framed(request, wire.ImportList, steps.importer.messages, proven=False)
+
+    for path, kind, answer, caller in (
+        ("/v1/messages/append", wire.Append, append, "frontend"),
+        ("/v1/messages/append-list", wire.AppendList, append_list, "frontend"),
+        ("/v1/imports/messages", wire.ImportList, import_list, "admin"),
     ):
         app.questions[path] = kind
-        app.authority.allow(path, "frontend", most=most_bytes + 1024 * 1024)
+        app.authority.allow(path, caller, most=most_bytes + 1024 * 1024)
         app.add_route(path, _guarded(answer), methods=["PUT"], include_in_schema=False)
 
 

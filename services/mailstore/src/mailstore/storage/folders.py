@@ -16,6 +16,7 @@ class Folder(Row):
 
     folder_id: int = column("folder_id")
     uidvalidity: int = column("uidvalidity")
+    uidnext: int = column("uidnext")
     highest_modseq: int = column("highest_modseq")
     keywords: list[str] = column("keywords")
     name: str = column("name")

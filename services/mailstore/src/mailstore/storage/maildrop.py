@@ -30,10 +30,10 @@ class Maildrop:
         """Release the lock; False if the session had lost it."""
         return await self._connection.fetchval(queries.free_maildrop, self._mailbox_id, session_id, now) is not None
 
-    async def messages(self) -> tuple[list[int], list[int]]:
-        """Return the UIDs, and the sizes as POP3 sends the messages."""
+    async def messages(self) -> tuple[list[int], list[int], list[str | None]]:
+        """Return the UIDs, the sizes as POP3 sends the messages, and the UIDLs of imported ones."""
         rows = await self._connection.fetch(queries.maildrop_messages, self._mailbox_id)
-        return [row["uid"] for row in rows], [row["size"] for row in rows]
+        return [row["uid"] for row in rows], [row["size"] for row in rows], [row["uidl"] for row in rows]
 
 
 class LeaseRows:

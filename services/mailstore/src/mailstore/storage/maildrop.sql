@@ -8,7 +8,7 @@ returning mailbox_id
 
 -- name: maildrop_messages
 -- Sizes as POP3 sends the messages: a last line without CRLF gets one (RFC 1939 3, 11).
-select uid, size + case when open_end then 2 else 0 end as size from mailstore.message where mailbox_id = $1 and folder_id = 1 order by uid
+select uid, size + case when open_end then 2 else 0 end as size, uidl from mailstore.message where mailbox_id = $1 and folder_id = 1 order by uid
 
 -- name: renew_maildrops
 update mailstore.maildrop_lease l set until = $4

@@ -45,8 +45,9 @@ class Messages:
         self._connection = connection
         self._mailbox_id = mailbox_id
 
-    async def insert(self, messages: Sequence[NewMessage]) -> None:
-        await insert(self._connection, messages)
+    async def insert(self, messages: Sequence[NewMessage], uidls: Sequence[str | None] = ()) -> None:
+        """Insert messages, with the UIDLs that another system gave them."""
+        await insert(self._connection, messages, uidls)
 
     async def store(
         self, folder_id: int, bounds: Bounds, keep: int, add: int, unchanged_since: int = ANY_MODSEQ
@@ -117,9 +118,9 @@ class Messages:
         return [row["body_id"] for row in rows]
 
 
-async def insert(connection: Connection, messages: Sequence[NewMessage]) -> None:
-    """Insert messages, of any mailboxes."""
-    await connection.execute(queries.insert_messages, messages)
+async def insert(connection: Connection, messages: Sequence[NewMessage], uidls: Sequence[str | None] = ()) -> None:
+    """Insert messages, of any mailboxes, with the UIDLs that another system gave them."""
+    await connection.execute(queries.insert_messages, messages, uidls)
 
 
 class References:

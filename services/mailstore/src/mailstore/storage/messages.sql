@@ -1,6 +1,7 @@
 -- name: insert_messages
+-- $2: UIDLs of the messages, or of none.
 with t as (
-    select * from unnest($1::mailstore.new_message[])
+    select * from unnest($1::mailstore.new_message[], $2::text[])
 ), r as (
     insert into mailstore.rendered (mailbox_id, folder_id, uid, envelope, body, bodystructure, parts, sent_day, subject,
                                     from_, to_, cc, bcc, message_id, references_, base_subject, derived, from_mailbox,
@@ -9,8 +10,9 @@ with t as (
            references_, base_subject, derived, from_mailbox, to_mailbox, cc_mailbox, from_display, to_display from t
 )
 insert into mailstore.message (mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end,
-                               saved_at, sent_at)
-select mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end, saved_at, sent_at from t
+                               saved_at, sent_at, uidl)
+select mailbox_id, folder_id, uid, body_id, prefix, size, flags, modseq, internaldate, open_end, saved_at, sent_at, "unnest"
+  from t
 
 -- name: store_flags
 -- Writes only messages whose flags change, of those with MODSEQ $7 at most, and returns the new MODSEQ only if there are

@@ -23,10 +23,12 @@ import msgspec
 from bodystore import Bodies, BodyStore, Entering
 from mailkit.postgres.pool import Connection, Queries, translated
 from mailstore.model.quota import Quota
+from mailstore.storage import imports as importing
 from mailstore.storage import mailboxes
 from mailstore.storage.annotations import AnnotationRows
 from mailstore.storage.events import EventRows
 from mailstore.storage.folders import Folder, FolderRows
+from mailstore.storage.imports import ImportRows
 from mailstore.storage.mailboxes import LockedMailbox
 from mailstore.storage.maildrop import Maildrop
 from mailstore.storage.messages import Messages
@@ -52,6 +54,7 @@ class MailboxTransaction:
         self.annotations = AnnotationRows(connection, mailbox_id)
         self.messages = Messages(connection, mailbox_id)
         self.maildrop = Maildrop(connection, mailbox_id)
+        self.imports = ImportRows(connection, mailbox_id)
 
     async def store_bodies(self, entering: Entering, bodies: Bodies, now: datetime) -> None:
         """Store bodies to which this transaction makes the first references (decision 4)."""
@@ -139,6 +142,10 @@ class Operations:
                     await operation.look(kind)
                 yield operation, folder
                 committing |= operation.changed
+
+    async def known_imports(self, mailbox_id: UUID, keys: Sequence[UUID]) -> set[UUID]:
+        """Return those of the keys that were imported into the mailbox; no row is locked."""
+        return await importing.known(self._pool, mailbox_id, keys)
 
     @asynccontextmanager
     async def transaction(self, mailbox_id: UUID, now: datetime) -> AsyncIterator[MailboxTransaction]:

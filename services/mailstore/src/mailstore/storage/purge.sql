@@ -31,5 +31,6 @@ with t as (delete from mailstore.text_signature where mailbox_id = $1),
      s as (delete from mailstore.subscription where mailbox_id = $1),
      a as (delete from mailstore.annotation where mailbox_id = $1),
      e as (delete from mailstore.expunged where mailbox_id = $1),
-     o as (delete from mailstore.operation where mailbox_id = $1)
+     o as (delete from mailstore.operation where mailbox_id = $1),
+     i as (delete from mailstore.imported where mailbox_id = $1)
 delete from mailstore.maildrop_lease where mailbox_id = $1

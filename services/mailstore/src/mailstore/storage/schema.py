@@ -94,7 +94,8 @@ annotation = Table(
 )
 
 #: Narrow, since flags change; the constant columns of a message are in `rendered`. `sent_at`: Date in UTC, null if there is
-#: none. `saved_at`: when the message came into this folder (RFC 8514); null for those of releases before 0007.
+#: none. `saved_at`: when the message came into this folder (RFC 8514); null for those of releases before 0007. `uidl`: what another
+#: system told POP3 clients, null for "<uidvalidity>.<uid>" (docs/decisions/0105).
 message = Table(
     "message",
     metadata,
@@ -110,6 +111,7 @@ message = Table(
     Column("open_end", Boolean, nullable=False, server_default=text("false")),
     time("sent_at", nullable=True),
     time("saved_at", nullable=True),
+    Column("uidl", Text),
     PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="message_pkey"),
     Index("message_modseq", "mailbox_id", "folder_id", "modseq"),
     Index("message_body", "body_id"),
@@ -217,6 +219,15 @@ event = Table(
     Column("bodies", ARRAY(Uuid), nullable=False),
     Index("event_mailbox", "mailbox_id", "id"),
     postgresql_partition_by="RANGE (id)",
+)
+
+#: The messages of another system that were imported, whatever became of them, so that they are imported once.
+imported = Table(
+    "imported",
+    metadata,
+    Column("mailbox_id", Uuid, nullable=False),
+    Column("key", Uuid, nullable=False),
+    PrimaryKeyConstraint("mailbox_id", "key", name="imported_pkey"),
 )
 
 maildrop_lease = Table(

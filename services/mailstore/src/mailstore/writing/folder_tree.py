@@ -140,6 +140,16 @@ class FolderTree:
 
         return await self._change(change, do)
 
+    async def ensure(self, transaction: MailboxTransaction, name: str) -> Status:
+        """Create a folder and the levels above it, in another change's transaction, unless it exists."""
+        status = await self._create(transaction, name)
+        return "ok" if status == "alreadyexists" else status
+
+    async def subscribe_in(self, transaction: MailboxTransaction, name: str) -> None:
+        """Subscribe a name, in another change's transaction, unless there are too many."""
+        if await transaction.folders.subscriptions() < MOST_SUBSCRIPTIONS:
+            await transaction.folders.subscribe(name)
+
     async def _create(self, transaction: MailboxTransaction, name: str, special_use: str = "") -> Status:
         if not good_name(name):
             return "cannot"

@@ -32,8 +32,9 @@ class Maildrops:
                 return Maildrop("in_use")
             folder = await transaction.folders.lock(INBOX_ID)
             assert folder is not None
-            uids, sizes = await transaction.maildrop.messages()
-        return Maildrop("ok", folder.uidvalidity, pack(uids), pack(sizes), INBOX_ID)
+            uids, sizes, uidls = await transaction.maildrop.messages()
+        named = "\n".join([uidl or "" for uidl in uidls]).encode() if any(uidls) else b""
+        return Maildrop("ok", folder.uidvalidity, pack(uids), pack(sizes), INBOX_ID, named)
 
     async def renew(self, items: Sequence[MaildropLease]) -> list[bool]:
         """Renew leases; return for each whether the session still has it."""

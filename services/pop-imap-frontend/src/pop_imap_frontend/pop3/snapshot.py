@@ -6,6 +6,8 @@ from mailstore_api.wire import Maildrop
 from pop_imap_frontend.pop3 import refusals
 from pop_imap_frontend.pop3.refusals import Refused
 
+_LF = ord("\n")
+
 
 class MaildropView:
     """UIDs and sizes by position (message number - 1). Deletions are only marks until QUIT."""
@@ -15,6 +17,8 @@ class MaildropView:
         self.folder_id = drop.folder_id
         self.uids = array("I", drop.uids)
         self.sizes = array("I", drop.sizes)
+        self._uidls = drop.uidls
+        self._ends = array("I", [at for at, octet in enumerate(drop.uidls) if octet == _LF])
         self.deleted: set[int] = set()
         self.octets = sum(self.sizes)
         """Size of the messages that are not marked deleted, as STAT answers it."""
@@ -29,6 +33,15 @@ class MaildropView:
         if at in self.deleted:
             raise Refused(refusals.DELETED)
         return at
+
+    def uidl(self, at: int) -> str:
+        """Return the unique-id of the message at position `at` (RFC 1939 7): of an imported one, that of the other system."""
+        if self._uidls:
+            start = self._ends[at - 1] + 1 if at else 0
+            end = self._ends[at] if at < len(self._ends) else len(self._uidls)
+            if end > start:
+                return self._uidls[start:end].decode()
+        return f"{self.uidvalidity}.{self.uids[at]}"
 
     def present(self) -> list[int]:
         """Return the positions of the messages that are not marked deleted."""

@@ -24,8 +24,7 @@ async def list_(session: Pop3Session, argument: str) -> None:
 
 
 async def uidl(session: Pop3Session, argument: str) -> None:
-    drop = session.drop
-    _list(session, argument, lambda at: f"{drop.uidvalidity}.{drop.uids[at]}")
+    _list(session, argument, session.drop.uidl)
 
 
 async def dele(session: Pop3Session, argument: str) -> None:
