@@ -23,6 +23,7 @@ from queue_worker.config import QueueSettings
 from queue_worker.couriers import Relay, RemoteCourier, RemoteMessage, Report
 from queue_worker.models import Outcome, Result
 from queue_worker.service import SESSION, Parts, assemble, web
+from queue_worker.tls.policies import Policies
 from queue_worker_api.admin import QueueAdmin
 from queue_worker_api.wire import Submission, SubmissionAnswer, SubmissionRecipient
 
@@ -48,6 +49,7 @@ class RecordingCourier(RemoteCourier):
     """A remote world: takes everything, unless `says` gives another outcome for an address."""
 
     def __init__(self) -> None:
+        self.policies = Policies()
         self.got: list[Received] = []
         self.groups: list[tuple[str, int]] = []
         self.relays: list[Relay | None] = []

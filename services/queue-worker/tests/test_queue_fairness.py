@@ -14,6 +14,7 @@ from mailkit.testing.sink import Sink
 from mailkit.testing.speed import allowed, patient, until
 from queue_worker.couriers import CourierSettings, RemoteCourier
 from queue_worker.couriers.addresses import AT_ONCE
+from queue_worker.couriers.targets import Targets
 from queue_worker.delivery import in_hand, loop, slots
 from queue_worker.service import Parts
 
@@ -56,7 +57,7 @@ class Net:
 
     def courier(self) -> RemoteCourier:
         settings = CourierSettings("mx.here.test", self.healthy.port, allow_networks=("127.0.0.0/8",))
-        return RemoteCourier(settings, self.names)  # type: ignore[arg-type]
+        return RemoteCourier(settings, Targets(settings, self.names))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ async def test_many_domains_on_one_silent_address_leave_the_conversations_to_oth
         net.names.hosts[f"d{n}.test"] = net.names.hosts[domain]
     await world.submit(*(world.message(f"x@d{n}.test", account=new_id()) for n in range(600)), worker=running[0])
     await until(lambda: sum(under_way(running)) >= AT_ONCE)
-    opening = [worker.delivery._remote._addresses._opening for worker in running]
+    opening = [worker.delivery._remote._connecting.addresses._opening for worker in running]
     took = [await sent(net, worker, world, f"b@{net.good(f'good{n}.test')}") for n, worker in enumerate(running)]
     assert max(took) < allowed(5), took
     assert all(count <= AT_ONCE for counts in opening for count in counts.values())

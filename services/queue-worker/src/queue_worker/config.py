@@ -46,7 +46,9 @@ class QueueSettings(BodiesSettings):
     remote_deny_networks: CommaList = ()
     """Public-looking networks that mail is never sent to (a cluster's own); allowed networks take precedence."""
     route_ca_file: str = ""
-    """PEM file with further authorities for certificates of smart hosts, beside the system's (docs/decisions/0083)."""
+    """PEM file with further authorities, beside the system's, for certificates that are verified: of smart hosts, MTA-STS."""
+    mta_sts: bool = True
+    """Obey the MTA-STS policies of other domains (RFC 8461, docs/decisions/0095)."""
     remote_ipv4_only: bool = False
     """Send by IPv4 only, for machines whose IPv6 addresses have no PTR records."""
     remote_concurrency: int = Field(default=20, ge=1)

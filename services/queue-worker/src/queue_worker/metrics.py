@@ -22,6 +22,7 @@ BOUNCE_CLASSES = (
     "suppressed",
     "other",
 )
+TLS_POLICIES = ("opportunistic", "route", "mta-sts", "mta-sts-testing")
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400)
 
 ACCEPTED = Counter("postrider_queue_accepted_total", "Messages committed at hand-over")
@@ -75,5 +76,23 @@ OLDEST_DUE = from_zero(
         ["kind"],
     ),
     KINDS,
+)
+STS_FETCHED = from_zero(
+    Counter(
+        "postrider_queue_sts_fetches_total",
+        "Fetches of MTA-STS policies by outcome: ok, or the failure type of RFC 8460 4.3",
+        ["outcome"],
+    ),
+    ("ok", "sts-policy-fetch-error", "sts-policy-invalid", "sts-webpki-invalid"),
+)
+TLS = from_zero(
+    Counter(
+        "postrider_queue_tls_connections_total",
+        "Connections to remote hosts by TLS policy (opportunistic, route: of a smart host, mta-sts, mta-sts-testing) and result: "
+        "verified, encrypted (not verified), clear, failed (TLS failed, or what the policy requires)",
+        ["policy", "result"],
+    ),
+    TLS_POLICIES,
+    ("verified", "encrypted", "clear", "failed"),
 )
 COLLECTED = Counter("postrider_queue_bodies_collected_total", "Bodies deleted because nothing refers to them")

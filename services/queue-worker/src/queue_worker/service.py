@@ -48,11 +48,14 @@ from queue_worker.storage.partitions import Partitions
 from queue_worker.storage.records import Records
 from queue_worker.storage.refusals import RefusalRows
 from queue_worker.storage.routes import Routes
+from queue_worker.storage.sts_policies import StsPolicies
 from queue_worker.storage.suppressions import Suppressions
 from queue_worker.storage.trace import Traces
 from queue_worker.storage.upkeep import Upkeep
 from queue_worker.upkeep.collect import Collector
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, MEASURE_SECONDS, Maintenance
+from queue_worker.upkeep.sts_refresh import REFRESH_SECONDS as STS_SECONDS
+from queue_worker.upkeep.sts_refresh import StsRefresh
 
 SERVICE = "queue-worker"
 #: Settings of the sessions: what is due is read in the order of an index and no further than the limit, never collected
@@ -77,6 +80,7 @@ class Parts:
     collector: Collector
     maintenance: Maintenance
     relays: Relays
+    refresh: StsRefresh
     actions: Actions
     bulk: Bulk
     wake: Callable[[Iterable[Pair], datetime], None]
@@ -160,6 +164,7 @@ def assemble(
         ),
         suppression=suppression,
         relays=relays,
+        refresh=StsRefresh(remote, clock, once("sts", STS_SECONDS)),
         actions=actions,
         bulk=Bulk(Records(pool), actions, recorder, leases, clock, wake),
         wake=wake,
@@ -206,6 +211,7 @@ async def start(
     life.every(settings.body_collect_seconds, parts.collector.collect)
     life.every(60, parts.maintenance.minute)
     life.every(MEASURE_SECONDS, parts.maintenance.measure)
+    life.every(STS_SECONDS, parts.refresh.round)
     life.every(MAINTAIN_SECONDS, parts.maintenance.hour)
     await parts.maintenance.hour()
     await parts.maintenance.minute()
@@ -220,7 +226,7 @@ async def drain(
     await asyncio.gather(http.stop(), parts.delivery.stop(grace), asyncio.wait(loops, timeout=grace))
     await parts.mailstore.aclose()
     await life.cancel()
-    await asyncio.gather(parts.maintenance.end(), parts.collector.end())
+    await asyncio.gather(parts.maintenance.end(), parts.collector.end(), parts.refresh.end())
 
 
 async def serve(life: Lifecycle, settings: QueueSettings) -> None:
@@ -234,7 +240,7 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     await clock.sync()
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_queue_mailstore)
     bodies = body_store(bodies_pool, pool)
-    parts = assemble(settings, pool, bodies, clock, new_id(), mailstore, courier(settings))
+    parts = assemble(settings, pool, bodies, clock, new_id(), mailstore, courier(settings, StsPolicies(pool), clock))
     loops = await start(life, settings, parts, clock)
     http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port, settings.metrics_port)
     await http.start()

@@ -201,7 +201,7 @@ def test_what_is_denied_is_denied_in_every_form(form):
     assert is_public(ip_address(form))
 
     def may(**networks):
-        return Targets(CourierSettings("mx.here.test", **networks), Resolver())._may_connect(form)
+        return Targets(CourierSettings("mx.here.test", **networks), Resolver()).may_connect(form)
 
     assert may() and may(deny_networks=("9.9.9.0/24", "2600::/16"))
     assert not may(deny_networks=("8.8.8.0/24",))

@@ -13,23 +13,24 @@ from typing import Any
 
 import dns.asyncresolver
 import dns.exception
+import dns.flags
 import dns.name
-import dns.nameserver
-import dns.rdatatype
 import dns.resolver
 
-from mailkit.errors import ConfigError
 from mailkit.mail.address import BadAddress, normalise_domain
 from mailkit.net.dns_cache import CACHE_BYTES, CACHE_ENTRIES, AnswerStore, Key
+from mailkit.net.dns_wire import MX as MX
+from mailkit.net.dns_wire import is_loopback, nameserver, negative_ttl, parse
 
 MIN_TTL, MAX_TTL = 30.0, 86400.0
 """Bounds of the time for which an answer is kept, in seconds."""
-MAX_NEGATIVE_TTL = 900.0
-"""Upper bound, in seconds, of the SOA's minimum, which applies to "no such name" and "no such type" (RFC 2308 5)."""
 
 
 class DnsError(Exception):
     """Base of the errors of a lookup; the message is one sentence for the log."""
+
+    secure = False
+    """Whether DNSSEC proves the absence, as `Answer.secure`."""
 
 
 class NoSuchName(DnsError):
@@ -44,20 +45,23 @@ class TemporaryDnsError(DnsError):
     """SERVFAIL, REFUSED, no answer in time, no server reachable: to be asked again later (4.4.3)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The parsed records of one question."""
+
+    records: tuple[Any, ...]
+    secure: bool = False
+    """Whether a resolver that is trusted says that DNSSEC proves all of it, CNAMEs included (AD, RFC 6840 5.7)."""
+    name: str = ""
+    """The name that the CNAMEs lead to, in lower case without a trailing dot."""
+
+
 class Existence(Enum):
     """Whether mail could come from a domain (S16)."""
 
     yes = "yes"
     no = "no"
     temporary = "temporary"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class MX:
-    """A mail exchanger. `host` is in lower case without a trailing dot, "" in a null MX (RFC 7505)."""
-
-    preference: int
-    host: str
 
 
 class Resolver:
@@ -73,19 +77,24 @@ class Resolver:
         entries: int = CACHE_ENTRIES,
         octets: int = CACHE_BYTES,
         clock: Callable[[], float] = time.monotonic,
+        dnssec: bool | None = None,
     ) -> None:
         """Set `timeout` for one server's answer and `lifetime` for a question as a whole, in seconds.
 
-        `entries`: answers that are kept, with `octets` of text; 0: none.
+        `entries`: answers that are kept, with `octets` of text; 0: none. `dnssec`: whether the servers validate and nobody can change
+        what they answer (RFC 7672 2.1.1); None: if all of them have loopback addresses.
         """
         self._cache = AnswerStore(entries, octets, clock)
         self._resolver = dns.asyncresolver.Resolver(configure=not servers)
         if servers:
-            self._resolver.nameservers = [_nameserver(server) for server in servers]
+            self._resolver.nameservers = [nameserver(server) for server in servers]
+        self.validates = all(map(is_loopback, self._resolver.nameservers)) if dnssec is None else dnssec
+        if self.validates:
+            self._resolver.set_flags(dns.flags.RD | dns.flags.AD)
         self._resolver.timeout = timeout
         self._resolver.lifetime = lifetime
         self._min_ttl = min_ttl
-        self._asking: dict[Key, asyncio.Future[tuple[Any, ...]]] = {}
+        self._asking: dict[Key, asyncio.Future[Answer]] = {}
 
     async def mx(self, domain: str) -> tuple[MX, ...]:
         """Return the domain's mail exchangers, most preferred first. Raises DnsError."""
@@ -146,36 +155,44 @@ class Resolver:
         return Existence.yes
 
     async def lookup(self, name: str, rdtype: str) -> tuple[Any, ...]:
-        """Return the parsed records, from the cache or by one query that concurrent callers share. Raises DnsError."""
+        """Return the parsed records of `answer`. Raises DnsError."""
+        return (await self.answer(name, rdtype)).records
+
+    async def answer(self, name: str, rdtype: str) -> Answer:
+        """Return an answer, from the cache or by one query that concurrent callers share. Raises DnsError."""
         if name != name.strip() or not name.isprintable():
             raise NoSuchName(f"{name!r} is not a domain name")  # S16: "a space at the end of the address"
         try:
             name = normalise_domain(name)
         except BadAddress as error:
             raise NoSuchName(str(error)) from None
-        return await self.verbatim(name, rdtype)
+        return await self._known_or_asked(name, rdtype)
 
     async def verbatim(self, name: str, rdtype: str) -> tuple[Any, ...]:
         """Return the records of a name in ASCII without the dot at the end, whose labels may have any character. Raises DnsError."""
+        return (await self._known_or_asked(name, rdtype)).records
+
+    async def _known_or_asked(self, name: str, rdtype: str) -> Answer:
         key = (name.lower(), rdtype)
-        known = self._cache.get(key)
+        known: Answer | DnsError | None = self._cache.get(key)
+        if isinstance(known, DnsError):
+            again = type(known)(*known.args)
+            again.secure = known.secure
+            raise again
         if known is not None:
-            if isinstance(known, DnsError):
-                raise type(known)(*known.args)
-            found: tuple[Any, ...] = known
-            return found
+            return known
         asking = self._asking.get(key)
         if asking is None:
             asking = self._asking[key] = asyncio.ensure_future(self._ask(key))
             asking.add_done_callback(lambda done: self._answered(key, done))
         return await asyncio.shield(asking)  # one caller cancelled does not cancel the query of the others
 
-    def _answered(self, key: Key, done: asyncio.Future[tuple[Any, ...]]) -> None:
+    def _answered(self, key: Key, done: asyncio.Future[Answer]) -> None:
         self._asking.pop(key, None)
         if not done.cancelled():
             done.exception()  # retrieved, since every caller may have been cancelled
 
-    async def _ask(self, key: Key) -> tuple[Any, ...]:
+    async def _ask(self, key: Key) -> Answer:
         name, rdtype = key
         try:
             asked = dns.name.Name([*(label.encode("ascii") for label in name.split(".")), b""])
@@ -183,48 +200,20 @@ class Resolver:
         except dns.resolver.NXDOMAIN as error:
             missing = NoSuchName(f"{name} does not exist in DNS")
             responses = list(error.kwargs.get("responses", {}).values())
-            self._cache.keep(key, missing, _negative_ttl(responses[-1]) if responses else 0.0)
+            missing.secure = bool(responses) and self._is_secure(responses[-1])
+            self._cache.keep(key, missing, negative_ttl(responses[-1]) if responses else 0.0)
             raise missing from None
         except (dns.exception.DNSException, OSError, EOFError) as error:
             raise TemporaryDnsError(f"{name} {rdtype}: {error or type(error).__name__}") from None
         if answer.rrset is None:
             empty = NoRecord(f"{name} has no {rdtype} record")
-            self._cache.keep(key, empty, _negative_ttl(answer.response))
+            empty.secure = self._is_secure(answer.response)
+            self._cache.keep(key, empty, negative_ttl(answer.response))
             raise empty
-        records = _parse(answer, rdtype)
-        self._cache.keep(key, records, max(self._min_ttl, min(MAX_TTL, answer.rrset.ttl)))
-        return records
+        canonical = answer.canonical_name.to_text(omit_final_dot=True).lower()
+        found = Answer(parse(answer, rdtype), self._is_secure(answer.response), canonical)
+        self._cache.keep(key, found, max(self._min_ttl, min(MAX_TTL, answer.rrset.ttl)))
+        return found
 
-
-def _nameserver(server: str) -> dns.nameserver.Nameserver:
-    """Parse `host:port` or `[v6]:port`, port 53 if absent. Raises ConfigError."""
-    host, colon, port = server.rpartition(":")
-    if not colon or (":" in host and not host.startswith("[")):
-        host, port = server, "53"  # a bare address, IPv6 included
-    try:
-        return dns.nameserver.Do53Nameserver(host.strip("[]"), int(port))
-    except ValueError:
-        raise ConfigError(f"POSTRIDER_DNS_SERVERS: {server!r} is not host:port") from None
-
-
-def _parse(answer: dns.resolver.Answer, rdtype: str) -> tuple[Any, ...]:
-    assert answer.rrset is not None
-    if rdtype == "MX":
-        return tuple(
-            sorted(
-                MX(rr.preference, rr.exchange.to_text(omit_final_dot=True).lower().rstrip(".")) for rr in answer.rrset
-            )
-        )
-    if rdtype in ("A", "AAAA"):
-        return tuple(rr.address for rr in answer.rrset)
-    if rdtype == "TXT":
-        return tuple(b"".join(rr.strings) for rr in answer.rrset)
-    return tuple(rr.to_text() for rr in answer.rrset)
-
-
-def _negative_ttl(response: Any) -> float:
-    """Return the TTL of a negative answer: the lesser of the SOA's TTL and minimum (RFC 2308 5), 0 without a SOA."""
-    for rrset in response.authority:
-        if rrset.rdtype == dns.rdatatype.SOA:
-            return float(min(rrset.ttl, rrset[0].minimum, MAX_NEGATIVE_TTL))
-    return 0.0
+    def _is_secure(self, response: Any) -> bool:
+        return self.validates and bool(response.flags & dns.flags.AD)

@@ -48,4 +48,5 @@ class AnswerStore:
 
 
 def _size(answer: Any) -> int:
-    return sum(len(each) for each in answer if isinstance(each, str | bytes)) if isinstance(answer, tuple) else 0
+    records = getattr(answer, "records", answer)
+    return sum(len(each) for each in records if isinstance(each, str | bytes)) if isinstance(records, tuple) else 0

@@ -82,6 +82,7 @@ KNOWN_NAMES = frozenset(
         "SUPPRESS_DAYS",
         "RETRY_FIRST_SECONDS",
         "ROUTE_CA_FILE",
+        "MTA_STS",
         "POP3_LOGIN_DELAY_SECONDS",
         "POP3_LOGIN_DELAY_PADDING_SECONDS",
         "MAX_HEADER_BYTES",

@@ -35,6 +35,7 @@ EVENTS = {
     "queue_changed": "an operator changed the queue (`action`, `actor`, `filter`, `recipients`)",
     "bounced": "a notice to the sender was queued, under its own `queue_id`: of a failure, of a delay, or of a delivery as asked",
     "bounce_failed": "recipient `n` is given up and there is no sender to report to",
+    "sts_policy": "the MTA-STS policy of `domain` could not be fetched (`outcome`, `error`)",
     "filed": "the message is in a mailbox",
     "collected": "bodies that no message refers to any more were deleted",
     "body_lost": "a message's body is not in the store: restore it from a backup",

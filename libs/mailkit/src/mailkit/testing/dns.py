@@ -40,6 +40,8 @@ class FakeDns:
         self.queries: Counter[tuple[str, str]] = Counter()
         self.transports: Counter[str] = Counter()
         self.address, self.port = address, port
+        self.secure: set[str] = set()
+        """Zones whose answers have the AD bit for clients that ask for it, as a validating resolver would set it."""
         self._ttl = ttl
         self._trouble: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -153,6 +155,10 @@ class FakeDns:
                 reply.set_rcode(dns.rcode.from_text(trouble))
             else:
                 self._fill(reply, name, kind)
+                if query.flags & dns.flags.AD and any(
+                    name == zone or name.endswith("." + zone) for zone in self.secure
+                ):
+                    reply.flags |= dns.flags.AD
         if transport == "tcp":
             return reply.to_wire()
         try:

@@ -12,6 +12,7 @@ from mailkit.net.keepalive import CLIENT_IDLE_SECONDS, keep_alive
 from queue_worker.couriers.models import Relay, Timeouts
 from queue_worker.couriers.replies import RemoteReply, ReplyReader
 from queue_worker.couriers.targets import HostAddress
+from queue_worker.tls.policy import TlsPolicy
 
 #: Octets above which a body is written in pieces of this size, no faster than the host reads.
 BLOCK = 256 * 1024
@@ -24,8 +25,10 @@ class Lost(Exception):
 class Conversation(asyncio.Protocol):
     """One connection. `opening.open_connection`, then `command`, or `write` and await each `reply`; `quit` or `cut` ends it."""
 
-    def __init__(self, times: Timeouts, target: HostAddress) -> None:
+    def __init__(self, times: Timeouts, target: HostAddress, policy: TlsPolicy | None = None) -> None:
+        """Prepare a connection with `target`, by `policy` instead of the target's own."""
         self.target = target
+        self.policy = policy or target.policy
         self.host = target.host
         self.relay = target.relay or Relay()
         self.times = times
@@ -33,7 +36,7 @@ class Conversation(asyncio.Protocol):
         """EHLO keywords in capitals, with their parameters."""
         self.tls: str | None = None
         """The TLS version; None for plain text."""
-        self.facts = f"{target.address} without TLS"
+        self.facts = f"{target.address} {target.policy.facts('without TLS')}"
         """For the trace: the address, the TLS version and cipher, and whether the host's name was verified (S6)."""
         self.sent = 0
         """Messages whose final dot was sent on this connection."""
@@ -230,8 +233,9 @@ class Conversation(asyncio.Protocol):
     def _secured(self, session: ssl.SSLObject) -> None:
         self.tls = str(session.version())
         cipher = session.cipher()
-        verified = "verified" if self.relay.verifies else "not verified"
-        self.facts = f"{self.target.address} {self.tls} {cipher[0] if cipher else ''} {verified}"
+        name = cipher[0] if cipher else ""
+        verified = "verified" if self.policy.verifies else "not verified"
+        self.facts = f"{self.target.address} {self.target.policy.facts(f'{self.tls} {name} {verified}')}"
 
     async def quit(self) -> None:
         """Send QUIT, wait briefly for the reply, and close the connection."""

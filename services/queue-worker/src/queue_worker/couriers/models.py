@@ -92,7 +92,9 @@ class CourierSettings:
     own_listeners: frozenset[tuple[str, int]] = frozenset()
     """Addresses and ports our own gateway listens on, as (ip, port)."""
     ca_file: str = ""
-    """Further authorities for certificates of smart hosts (POSTRIDER_ROUTE_CA_FILE)."""
+    """Further authorities for certificates that are verified (POSTRIDER_ROUTE_CA_FILE)."""
+    policy_port: int = 443
+    """Of MTA-STS policies; another one in tests."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     messages_per_connection: int = 100
     idle_seconds: float = 60.0

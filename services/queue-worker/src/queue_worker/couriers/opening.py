@@ -8,8 +8,8 @@ from mailkit.process.logs import get_logger
 from queue_worker.couriers import trouble
 from queue_worker.couriers.conversation import Conversation, Lost
 from queue_worker.couriers.models import CourierSettings
-from queue_worker.couriers.tls_policy import opportunistic, server_name, verified
 from queue_worker.couriers.trouble import Trouble
+from queue_worker.tls.policy import opportunistic, server_name, verified
 
 log = get_logger()
 
@@ -34,8 +34,8 @@ async def open_connection(talk: Conversation, settings: CourierSettings, tls_fai
         if "STARTTLS" in talk.extensions and talk.tls is None:
             await _start_tls(talk, settings)
             await _hello(talk, settings)
-        elif talk.relay.verifies and talk.tls is None:
-            raise trouble.tls_failed(talk.host, "the relay does not offer STARTTLS")
+        elif talk.policy.verifies and talk.tls is None:
+            raise trouble.tls_failed(talk.host, f"the host does not offer STARTTLS{_cause(talk)}")
         elif tls_failed is not None:
             raise tls_failed
     except Lost as error:
@@ -100,7 +100,7 @@ def _say_absent(source: str, error: str) -> None:
 
 
 def _context(talk: Conversation, settings: CourierSettings) -> ssl.SSLContext:
-    return verified(settings.ca_file) if talk.relay.verifies else opportunistic()
+    return verified(settings.ca_file) if talk.policy.verifies else opportunistic()
 
 
 async def _hello(talk: Conversation, settings: CourierSettings) -> None:
@@ -132,4 +132,9 @@ async def _start_tls(talk: Conversation, settings: CourierSettings) -> None:
     try:
         await talk.secure(_context(talk, settings), server_name(talk.host))
     except (OSError, EOFError, TimeoutError, RuntimeError, Lost) as error:  # uvloop: RuntimeError for a closed handle
-        raise trouble.tls_failed(talk.host, str(error) or type(error).__name__) from None
+        raise trouble.tls_failed(talk.host, f"{str(error) or type(error).__name__}{_cause(talk)}") from None
+
+
+def _cause(talk: Conversation) -> str:
+    """Return the record that asks for TLS, to be added to the reason of a failure."""
+    return talk.policy.facts("") if talk.policy.verifies else ""

@@ -4,22 +4,22 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from mailkit.net.dns import Resolver
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from queue_worker.couriers import trouble
-from queue_worker.couriers.addresses import Addresses
-from queue_worker.couriers.conversation import Conversation
+from queue_worker.couriers.connecting import BUSY_SECONDS, Connecting
 from queue_worker.couriers.idle_connections import IdleConnections
 from queue_worker.couriers.ledger import Ledger
 from queue_worker.couriers.models import CourierSettings, Relay, RemoteMessage, Report
-from queue_worker.couriers.opening import open_connection
-from queue_worker.couriers.submission import log_in
 from queue_worker.couriers.targets import HostAddress, NoTarget, Targets
 from queue_worker.couriers.transfer import Broken, Transfer
 from queue_worker.couriers.trouble import Busy, Significance, Trouble
-from queue_worker.models import Result
+from queue_worker.models import Outcome, Result
+from queue_worker.tls.policies import Policies
+from queue_worker.tls.policy import OPPORTUNISTIC, ROUTE, TlsPolicy
 
 log = get_logger()
 
@@ -27,19 +27,19 @@ log = get_logger()
 FRUITLESS = 2
 #: Most addresses without an answer in one attempt (Postfix: smtp_mx_address_limit).
 MOST_SILENT = 5
-#: Seconds that a conversation waits for others to get the first answer of its address.
-BUSY_SECONDS = 1.0
 
 
 class RemoteCourier:
     """Delivers over SMTP. One per process; many calls of `deliver` may run concurrently."""
 
-    def __init__(self, settings: CourierSettings, resolver: Resolver | None = None) -> None:
+    def __init__(
+        self, settings: CourierSettings, targets: Targets | None = None, policies: Policies | None = None
+    ) -> None:
         self._settings = settings
-        self._targets = Targets(settings, resolver or Resolver(settings.dns_servers))
+        self._targets = targets or Targets(settings, Resolver(settings.dns_servers))
+        self.policies = policies or Policies()
         self._idle = IdleConnections(settings)
-        self._addresses = Addresses()
-        self._changes: dict[str, asyncio.Event] = {}
+        self._connecting = Connecting(settings)
         self._turns: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._groups: dict[asyncio.Task[None], Ledger] = {}
         self._stopping = False
@@ -70,8 +70,17 @@ class RemoteCourier:
         return self._settings.port
 
     async def hosts(self, domain: str, relay: Relay | None = None) -> list[HostAddress]:
-        """Return the addresses that an attempt on `domain` by the route `relay` would try, in this order. Raises NoTarget."""
-        return await self._targets.of(domain, relay)
+        """Return the addresses that an attempt on `domain` by the route `relay` tries, in this order. Raises NoTarget."""
+        found = await self._targets.of(domain, relay)
+        if relay is not None and relay.host:
+            return [replace(target, policy=ROUTE if relay.verifies else OPPORTUNISTIC) for target in found]
+        policies = await self.policies.of(domain, {target.host for target in found})
+        allowed = [
+            replace(target, policy=policy) for target in found if isinstance(policy := policies[target.host], TlsPolicy)
+        ]
+        if not allowed:
+            raise NoTarget(Outcome.deferred, "4.7.5", f"{policies[found[0].host]} (#4.7.5)")
+        return allowed
 
     async def stop(self, grace: float) -> None:
         """Stop all groups (decision 13).
@@ -98,7 +107,7 @@ class RemoteCourier:
         """Deliver one group; at the end no recipient is open, whatever happened."""
         try:
             async with self._turn(relay):
-                worst = await self._try_all(await self._targets.of(domain, relay), ledger)
+                worst = await self._try_all(await self.hosts(domain, relay), ledger)
             if not self._stopping:
                 if isinstance(worst, Busy):
                     ledger.close_returned("", trouble.postponed)
@@ -143,46 +152,19 @@ class RemoteCourier:
         busy: Trouble | None = None
         tls_failed: dict[str, Trouble] = {}
         silent = 0
-        for target in sorted(targets, key=lambda target: self._addresses.is_silent(target.address)):
+        for target in sorted(targets, key=lambda target: self._connecting.addresses.is_silent(target.address)):
             if not ledger or self._stopping or silent >= MOST_SILENT:
                 break
-            began = self._loop_time()
+            began = asyncio.get_running_loop().time()
             found = await self._at(target, ledger, tls_failed.get(target.host))
             if isinstance(found, Busy):
                 busy = found
             elif found is not None:
-                silent += self._addresses.failed_since(target.address, began)
+                silent += self._connecting.addresses.failed_since(target.address, began)
                 worst = trouble.worse(worst, found)
                 if found.significance is Significance.tls:
                     tls_failed[target.host] = found  # S11: its other addresses get no plain text either
         return busy if busy is not None and worst.significance is Significance.unreachable else worst
-
-    async def _open(self, talk: Conversation, tls_failed: Trouble | None) -> None:
-        """Open `talk` when its address allows one more connection. Raises Trouble; Busy if it does not within BUSY_SECONDS."""
-        address = talk.target.address
-        try:
-            async with asyncio.timeout(BUSY_SECONDS):
-                while not self._addresses.begin(address, self._loop_time()):
-                    await self._changes.setdefault(address, asyncio.Event()).wait()
-        except TimeoutError:
-            raise Busy("4.4.1", trouble.NO_CONNECTION) from None
-        began = self._loop_time()
-        talk.times = self._addresses.patience(address, talk.times, began)
-        try:
-            await open_connection(talk, self._settings, tls_failed)
-            await log_in(talk)
-        except BaseException:
-            talk.cut()
-            raise
-        finally:
-            answered = True if talk.answered else False if talk.late else None
-            self._addresses.end(address, answered, self._loop_time())
-            if (change := self._changes.pop(address, None)) is not None:
-                change.set()
-
-    @staticmethod
-    def _loop_time() -> float:
-        return asyncio.get_running_loop().time()
 
     async def _at(self, target: HostAddress, ledger: Ledger, tls_failed: Trouble | None) -> Trouble | None:
         """Deliver to one address, reconnecting while connections settle something; return the last trouble, if any.
@@ -199,17 +181,18 @@ class RemoteCourier:
             if not work:
                 break
             kept = self._idle.take(target, tls_failed is not None)
-            talk = kept or Conversation(self._settings.timeouts, target)
+            talk = kept
             settled = ledger.settled
             try:
-                if kept is None:
-                    ledger.connections[target.host] = target.address
-                    await self._open(talk, tls_failed)
+                if talk is None:
+                    ledger.connections[target.host] = target.policy.facts(target.address)
+                    talk = await self._connecting.open(target, tls_failed)
                 ledger.connections[target.host] = talk.facts
                 await Transfer(talk, work, ledger, self._settings.messages_per_connection, self._is_stopping).run()
             except Trouble as found:
                 return trouble.worse(last, found)
             except Broken as broken:
+                assert talk is not None
                 talk.cut()
                 if kept is not None and not talk.answered:
                     self._idle.forget(target)  # it was lost while idle, which says nothing about the host
@@ -223,7 +206,8 @@ class RemoteCourier:
                 if fruitless >= FRUITLESS:
                     break
             except BaseException:
-                talk.cut()
+                if talk is not None:
+                    talk.cut()
                 raise
             else:
                 if self._stopping:

@@ -12,6 +12,7 @@ from mailkit.net.dns import MX, NoRecord, NoSuchName, Resolver, TemporaryDnsErro
 from queue_worker.couriers.models import CourierSettings, Relay
 from queue_worker.couriers.public import embedded, is_public
 from queue_worker.models import Outcome
+from queue_worker.tls.policy import OPPORTUNISTIC, TlsPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class HostAddress:
     address: str
     relay: Relay | None = None
     """The route by which it is reached."""
+    policy: TlsPolicy = OPPORTUNISTIC
+    """How TLS is used with it."""
 
 
 class NoTarget(Exception):
@@ -54,7 +57,7 @@ class Targets:
         self._denied = Networks(settings.deny_networks)
         self._own_names = {name.lower().rstrip(".") for name in (*settings.own_names, settings.helo_name)}
         self._most = most
-        self._may_connect = lru_cache(maxsize=REMEMBERED)(self._is_allowed)
+        self.may_connect = lru_cache(maxsize=REMEMBERED)(self._is_allowed)
 
     async def of(self, domain: str, relay: Relay | None = None) -> list[HostAddress]:
         """Return the addresses for mail to `domain`, by the route `relay`, in the order they are tried. Raises NoTarget."""
@@ -150,7 +153,7 @@ class Targets:
 
     def _usable(self, found: list[HostAddress], domain: str) -> list[HostAddress]:
         """Return the addresses that may be connected to: public ones, and those in networks that the operator allows."""
-        usable = [target for target in found if self._may_connect(target.address)]
+        usable = [target for target in found if self.may_connect(target.address)]
         if not usable:
             raise NoTarget(Outcome.deferred, "4.4.4", f"The mail hosts of {domain} have no public address. (#4.4.4)")
         return usable[: self._most]

@@ -12,7 +12,6 @@ from mailkit.process.clock import Clock
 from mailkit.rpc.app import OPERATORS
 from queue_worker.couriers import Relay, RemoteCourier
 from queue_worker.couriers.targets import HostAddress, NoTarget
-from queue_worker.couriers.tls_policy import OPPORTUNISTIC, VERIFIED
 from queue_worker.delivery.relays import Relays
 from queue_worker.delivery.schedule import LOCAL_PAUSES, next_attempt
 from queue_worker.delivery.suppression import Suppression
@@ -22,6 +21,7 @@ from queue_worker.models import Outcome
 from queue_worker.operators.filters import Text
 from queue_worker.operators.records import Pause
 from queue_worker.storage.actions import Actions
+from queue_worker.tls.policy import OPPORTUNISTIC
 
 #: Most attempts of a plan that are shown; the schedule goes on to the end of S8.
 MOST_ATTEMPTS = 100
@@ -56,6 +56,8 @@ class Host(BaseModel):
 
     host: str
     address: str
+    tls: str
+    """How TLS is used with it, and the record that asks for it."""
 
 
 class Route(BaseModel):
@@ -68,7 +70,7 @@ class Route(BaseModel):
     hosts: list[Host]
     port: int | None
     tls: str | None
-    """How TLS is used with a remote host."""
+    """How TLS is used with the first of the hosts."""
     outcome: str | None
     """`failed` or `deferred` if no host can be tried now, with `status` and `reply`."""
     status: str | None
@@ -95,7 +97,7 @@ def router(
 
     @routes.post("/v1/simulate", operation_id="simulate_routes")
     async def simulate(request: RouteRequest) -> list[Route]:
-        """Say where a message would go and when it would be tried. Nothing is stored and no host is connected to."""
+        """Say where a message would go and when it would be tried. No mail host is connected to, and nothing of it is stored; an MTA-STS policy that is not known is fetched."""
         now = clock.now()
         expires = now + timedelta(seconds=lifetime)
         groups: dict[str, list[str]] = {}
@@ -176,13 +178,14 @@ def _route(
 ) -> Route:
     problem = found if isinstance(found, NoTarget) else UNKNOWN if found is None else None
     final = problem is not None and problem.outcome is Outcome.failed
+    hosts = found if isinstance(found, list) else []
     return Route(
         kind="remote",
         destination=domain,
         recipients=addresses,
-        hosts=[Host(host=each.host, address=each.address) for each in found] if isinstance(found, list) else [],
+        hosts=[Host(host=each.host, address=each.address, tls=each.policy.words) for each in hosts],
         port=relay.port if relay and relay.host else port,
-        tls=VERIFIED if relay and relay.verifies else OPPORTUNISTIC,
+        tls=hosts[0].policy.words if hosts else OPPORTUNISTIC.words,
         outcome=problem.outcome.value if problem else None,
         status=problem.status if problem else None,
         reply=problem.text if problem else None,

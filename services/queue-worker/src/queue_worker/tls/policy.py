@@ -1,0 +1,84 @@
+"""The TLS policy for a connection to a remote host, and the contexts for it (S6, S11; decisions 10, 83, 95)."""
+
+import functools
+import ssl
+from dataclasses import dataclass
+from typing import Literal
+
+#: OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT; the module names it from Python 3.12 on.
+_LEGACY_SERVER_CONNECT = 0x4
+
+Kind = Literal["opportunistic", "route", "mta-sts", "mta-sts-testing"]
+
+#: The policies in words, for operators.
+_MEANING: dict[Kind, str] = {
+    "opportunistic": "STARTTLS where the host offers it (S6), no plain text if it then fails (S11); names and chains are not verified",
+    "route": "required: the smart host's name and chain are verified (docs/decisions/0083)",
+    "mta-sts": "required: the host's name and chain are verified (RFC 8461, mode enforce)",
+    "mta-sts-testing": "the host's name and chain are verified; a failure is only reported (RFC 8461, mode testing)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPolicy:
+    """How TLS is used with one host."""
+
+    kind: Kind = "opportunistic"
+    record: str = ""
+    """The record that asks for it, for the trace; "" if there is none."""
+    verifies: bool = False
+    """Whether the name and the chain of the certificate are verified."""
+    only_reported: bool = False
+    """Whether mail is sent as by `OPPORTUNISTIC` if that fails."""
+
+    @property
+    def required(self) -> bool:
+        """Whether no mail is sent without TLS."""
+        return self.verifies and not self.only_reported
+
+    @property
+    def words(self) -> str:
+        """The policy and what asks for it, for operators."""
+        cause = f"; {self.record}" if self.record else ""
+        return f"{self.kind}: {_MEANING[self.kind]}{cause}"
+
+    def facts(self, tls: str) -> str:
+        """Return what the trace says of a connection: `tls`, how it was made, and the record of the policy, if there is one."""
+        return f"{tls} ({self.kind}: {self.record})" if self.record else tls
+
+
+OPPORTUNISTIC = TlsPolicy()
+ROUTE = TlsPolicy("route", verifies=True)
+
+
+@functools.cache
+def opportunistic() -> ssl.SSLContext:
+    """Return a context that verifies neither name nor chain (RFC 7435 3) and accepts what old servers still speak.
+
+    Weak encryption is better than the plain text that the same host would get without STARTTLS.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.options |= _LEGACY_SERVER_CONNECT  # servers without secure renegotiation (RFC 5746)
+    try:
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # SHA-1 signatures, short keys
+    except ssl.SSLError:
+        context.set_ciphers("DEFAULT")
+    return context
+
+
+@functools.cache
+def verified(ca_file: str) -> ssl.SSLContext:
+    """Return a context that verifies name and chain, with the system's authorities and those in `ca_file`, if given."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+def server_name(host: str) -> str | None:
+    """Return the name to send as SNI, that of the MX; None for an address literal (RFC 6066 3)."""
+    return None if host.startswith("[") else host
