@@ -1,5 +1,6 @@
 """Builds vpopmail hosts for tests, with the files that vpopmail itself writes, as it lays them out."""
 
+import os
 import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -105,6 +106,56 @@ class BuiltDomain:
         self.qmail(name, f"|/usr/bin/ezmlm/ezmlm-reject '{where}'\n|/usr/bin/ezmlm/ezmlm-send '{where}'\n")
         self.qmail(f"{name}-default", f"|/usr/bin/ezmlm/ezmlm-manage '{where}'\n")
         self.qmail(f"{name}-return-default", f"|/usr/bin/ezmlm/ezmlm-return '{where}'\n")
+
+
+class BuiltMaildir:
+    """A Maildir++, as vdelivermail, Courier and Dovecot leave it. Folders are named as their directories: "" is INBOX."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder("")
+
+    def folder(self, directory: str) -> Path:
+        """Make a folder as Courier does."""
+        made = self.path / directory if directory else self.path
+        for part in ("cur", "new", "tmp"):
+            (made / part).mkdir(parents=True, exist_ok=True)
+        if directory:
+            (made / "maildirfolder").touch()
+        return made
+
+    def message(
+        self, base: str, data: bytes, flags: str | None = None, *, directory: str = "", mtime: float = 1e9
+    ) -> Path:
+        """Add a message; without `flags` it is new."""
+        folder = self.folder(directory)
+        path = folder / "new" / base if flags is None else folder / "cur" / f"{base}:2,{flags}"
+        path.write_bytes(data)
+        os.utime(path, (mtime, mtime))
+        return path
+
+    def courier(self, uidvalidity: int, uids: Mapping[str, int], directory: str = "") -> None:
+        """Write `courierimapuiddb`."""
+        lines = [
+            f"1 {uidvalidity} {max(uids.values(), default=0) + 1}",
+            *(f"{uid} {base}" for base, uid in uids.items()),
+        ]
+        (self.folder(directory) / "courierimapuiddb").write_text("".join(f"{line}\n" for line in lines))
+
+    def courier_pop3(self, rows: Mapping[str, str]) -> None:
+        """Write `courierpop3dsizelist`: UID:UIDVALIDITY by base name."""
+        lines = ["/2 1300000000 99", *(f"{base} 100 {uid}" for base, uid in rows.items())]
+        (self.path / "courierpop3dsizelist").write_text("".join(f"{line}\n" for line in lines))
+
+    def dovecot(
+        self, uidvalidity: int, uids: Mapping[str, int], directory: str = "", uidls: Mapping[str, str] | None = None
+    ) -> None:
+        """Write `dovecot-uidlist` of version 3."""
+        lines = [f"3 V{uidvalidity} N{max(uids.values(), default=0) + 1} Gb6d2bd1d1234"]
+        for base, uid in uids.items():
+            own = f" P{uidls[base]}" if uidls and base in uidls else ""
+            lines.append(f"{uid} W1394{own} :{base}")
+        (self.folder(directory) / "dovecot-uidlist").write_text("".join(f"{line}\n" for line in lines))
 
 
 def write_cdb(path: Path, records: Iterable[tuple[bytes, bytes]]) -> None:
