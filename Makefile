@@ -53,7 +53,7 @@ bench-queue: setup ## what a million deferred recipients cost, beside an empty q
 cost: setup ## what the worst input costs everybody else (WRITE=1: into docs/reliability.md, ONLY=name)
 	$(BIN)/python -m tests.cost $(if $(WRITE),--write) $(if $(ONLY),--only "$(ONLY)")
 
-faults: setup ## 60 kills under load: nothing acknowledged is lost; 1,000 transactions: all are in the trace
+faults: setup ## 60 kills under load: nothing acknowledged is lost or without its events; 1,000 transactions: all are in the trace
 	POSTRIDER_TEST_KILLS=60 $(PYTEST) -q -s --timeout 1800 tests/e2e/test_faults_kills.py
 	POSTRIDER_TEST_TRACED=1000 $(PYTEST) -q --timeout 1800 tests/e2e/test_trace.py
 
