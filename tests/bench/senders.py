@@ -112,9 +112,9 @@ class Session:
         return False
 
 
-def _work(port: int, sender: str, recipients: Sequence[str], sessions: int, limit: float) -> Sent:
+def _work(port: int, sender: str, recipients: Sequence[str], sessions: int, limit: float, message: bytes) -> Sent:
     """One process: all its sessions in one loop."""
-    text = body() + b".\r\n"
+    text = message + b".\r\n"
     left: Iterator[str] = iter(recipients)
     latencies: list[float] = []
     poll = selectors.DefaultSelector()
@@ -143,13 +143,17 @@ def _work(port: int, sender: str, recipients: Sequence[str], sessions: int, limi
     return Sent(started, ended, latencies)
 
 
-def send(port: int, recipients: Sequence[str], sender: str = SENDER, limit: float = 300.0) -> Sent:
-    """One message per transaction to each of `recipients`, over 20 kept connections of two processes."""
+def send(
+    port: int, recipients: Sequence[str], sender: str = SENDER, limit: float = 300.0, message: bytes = b""
+) -> Sent:
+    """One message per transaction to each of `recipients`, by default `body()`, over 20 kept connections of two processes."""
+    message = message or body()
     with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
         share = SESSIONS // PROCESSES
         parts = [recipients[place::PROCESSES] for place in range(PROCESSES)]
         done = [
-            job.result() for job in [pool.submit(_work, port, sender, part, share, limit) for part in parts if part]
+            job.result()
+            for job in [pool.submit(_work, port, sender, part, share, limit, message) for part in parts if part]
         ]
     latencies = sorted(latency for sent in done for latency in sent.latencies)
     return Sent(min(sent.started for sent in done), max(sent.ended for sent in done), latencies)

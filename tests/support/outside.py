@@ -14,9 +14,9 @@ THEN = 1_780_000_000
 
 def publish(dns: FakeDns, domain: str, *, dmarc: str = "", spf: str = "") -> None:
     """Set the records of a domain: its key `s1`, its policy, and who may send as it."""
-    dns.set(f"s1._domainkey.{domain}", TXT=[_quoted(keys.record_of(ED25519))])
-    dns.set(f"_dmarc.{domain}", TXT=[_quoted(dmarc)] if dmarc else [])
-    dns.set(domain, MX=[f"10 mx.{domain}"], TXT=[_quoted(spf)] if spf else [])
+    dns.set(f"s1._domainkey.{domain}", TXT=[quoted(keys.record_of(ED25519))])
+    dns.set(f"_dmarc.{domain}", TXT=[quoted(dmarc)] if dmarc else [])
+    dns.set(domain, MX=[f"10 mx.{domain}"], TXT=[quoted(spf)] if spf else [])
 
 
 def signed(message: bytes, domain: str) -> bytes:
@@ -38,5 +38,6 @@ async def sealed(message: bytes, domain: str, resolver: Dns, dmarc: str) -> byte
     return begun.fields(first, keys.sign(ED25519, begun.seal(first).digest)) + message
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as the value of a TXT record in a zone file, in strings of 200 octets."""
     return " ".join(f'"{text[at : at + 200]}"' for at in range(0, len(text), 200)) or '""'

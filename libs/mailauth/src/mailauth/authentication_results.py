@@ -81,7 +81,9 @@ def _keyword(text: str) -> str:
 
 def _value(text: str, utf8: bool) -> str:
     """Return `text` as a token, an address, or a quoted string."""
-    clean = "".join(each if each.isprintable() and (each.isascii() or utf8) else "?" for each in text[:MOST_VALUE])
+    clean = text[:MOST_VALUE]
+    if not clean.isprintable() or not (clean.isascii() or utf8):
+        clean = "".join(each if each.isprintable() and (each.isascii() or utf8) else "?" for each in clean)
     if clean and _TOKEN.issuperset(clean):
         return clean
     local, at, domain = clean.rpartition("@")

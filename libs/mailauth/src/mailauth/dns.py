@@ -1,6 +1,7 @@
 """What the library asks of the DNS: a protocol that the caller implements, and names in the form in which they are asked."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol
 
 import idna
@@ -9,6 +10,10 @@ Kind = Literal["A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TXT"]
 
 #: Limits of a domain name (RFC 1035 2.3.4), in octets of its text without the dot at the end.
 LONGEST_NAME, LONGEST_LABEL = 253, 63
+
+
+#: Names whose form is remembered.
+MOST_KNOWN = 4096
 
 
 class DnsTrouble(Exception):
@@ -50,7 +55,11 @@ def names(answer: Answer) -> list[str]:
 
 def query_name(text: str) -> str | None:
     """Return `text` as a name that may be asked for, without the dot at the end; None if it is none."""
-    name = text.removesuffix(".")
+    return _query_name(text.removesuffix(".")) if len(text) <= LONGEST_NAME + 1 else None
+
+
+@lru_cache(maxsize=MOST_KNOWN)
+def _query_name(name: str) -> str | None:
     if len(name) > LONGEST_NAME or not (name.isascii() and name.isprintable()):
         return None
     return name if all(0 < len(label) <= LONGEST_LABEL for label in name.split(".")) else None
@@ -58,8 +67,11 @@ def query_name(text: str) -> str | None:
 
 def ascii_domain(text: str) -> str | None:
     """Return a domain in lower case as A-labels (RFC 8616), without the dot at the end; None if it is no name."""
-    if len(text) > LONGEST_NAME + 1:  # U-labels are shorter than their A-labels
-        return None
+    return _ascii_domain(text) if len(text) <= LONGEST_NAME + 1 else None  # U-labels are shorter than their A-labels
+
+
+@lru_cache(maxsize=MOST_KNOWN)
+def _ascii_domain(text: str) -> str | None:
     if not text.isascii():
         try:
             text = idna.encode(text.lower(), uts46=True).decode("ascii")

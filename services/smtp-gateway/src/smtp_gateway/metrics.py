@@ -87,9 +87,7 @@ VERDICTS = Counter(
     "Messages from outside by what spf, dkim, arc and dmarc found; of several signatures each result once",
     ["method", "result"],
 )
-for _method, _results in _RESULTS.items():
-    for _result in _results:
-        VERDICTS.labels(_method, _result)
+VERDICTS_OF = {(method, result): VERDICTS.labels(method, result) for method in _RESULTS for result in _RESULTS[method]}
 CONSEQUENCES = from_zero(
     Counter(
         "postrider_gateway_dmarc_consequences_total",

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from mailauth import tags
 from mailauth.dns import Dns, texts
+from mailauth.known import known
 from mailauth.tags import BadTags
 
 Algorithm = Literal["rsa-sha256", "ed25519-sha256"]
@@ -45,6 +46,7 @@ async def fetch(resolver: Dns, selector: str, domain: str, algorithm: Algorithm)
     return read(found[0], algorithm)
 
 
+@known
 def read(octets: bytes, algorithm: Algorithm) -> KeyRecord:
     """Return the key of a record for signatures with `algorithm` of mail. Raises BadKey."""
     if len(octets) > MOST_OCTETS:

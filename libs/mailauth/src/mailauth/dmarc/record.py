@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from mailauth.known import known
+
 Policy = Literal["none", "quarantine", "reject"]
 
 #: Octets of a record that are read; what is behind them is ignored.
@@ -42,6 +44,7 @@ def is_dmarc(octets: bytes) -> bool:
     return bool(equals) and name.strip(b" \t").lower() == b"v" and value.strip(b" \t") == b"DMARC1"
 
 
+@known
 def parse(octets: bytes) -> DmarcRecord:
     """Return the record of a TXT record for which `is_dmarc` is true."""
     text = octets[:MOST_OCTETS].decode("ascii", "replace")

@@ -4,6 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Literal
 
+from mailauth.known import known
 from mailauth.spf import macros
 from mailauth.spf.macros import BadRecord, MacroString
 
@@ -50,6 +51,7 @@ def is_spf(text: bytes) -> bool:
     return text[:6].lower() == b"v=spf1" and text[6:7] in (b"", b" ")
 
 
+@known
 def parse(octets: bytes) -> SpfRecord:
     """Return the record of a TXT record for which `is_spf` is true. Raises BadRecord."""
     if len(octets) > MOST_OCTETS:

@@ -168,17 +168,26 @@ class Resolver:
             raise NoSuchName(str(error)) from None
         return await self._known_or_asked(name, rdtype)
 
+    def known(self, name: str, rdtype: str) -> tuple[Any, ...] | None:
+        """Return what `verbatim` would without a question; None if it has to ask. Raises NoSuchName and NoRecord."""
+        found = self._known((name.lower(), rdtype))
+        return None if found is None else found.records
+
     async def verbatim(self, name: str, rdtype: str) -> tuple[Any, ...]:
         """Return the records of a name in ASCII without the dot at the end, whose labels may have any character. Raises DnsError."""
         return (await self._known_or_asked(name, rdtype)).records
 
+    def _known(self, key: Key) -> Answer | None:
+        found: Answer | DnsError | None = self._cache.get(key)
+        if isinstance(found, DnsError):
+            again = type(found)(*found.args)
+            again.secure = found.secure
+            raise again
+        return found
+
     async def _known_or_asked(self, name: str, rdtype: str) -> Answer:
         key = (name.lower(), rdtype)
-        known: Answer | DnsError | None = self._cache.get(key)
-        if isinstance(known, DnsError):
-            again = type(known)(*known.args)
-            again.secure = known.secure
-            raise again
+        known = self._known(key)
         if known is not None:
             return known
         asking = self._asking.get(key)

@@ -1,7 +1,7 @@
 """SPF, DKIM, ARC and DMARC of one message, by mailauth."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from mailauth.dmarc.evaluate import DmarcResult, evaluate, identifiers
 from mailauth.dns import Dns
 from mailauth.header import fields
 from mailauth.spf.check import SpfResult, check_host
+from smtp_gateway.incoming.questions import MessageDns
 
 T = TypeVar("T")
 
@@ -42,17 +43,18 @@ class Examined:
     dmarc: Sequence[DmarcResult]
 
 
-async def examine(envelope: MessageEnvelope, header: bytes, body: bytes, resolver: Dns, now: float) -> Examined:
+async def examine(envelope: MessageEnvelope, header: bytes, body: bytes, resolver: MessageDns, now: float) -> Examined:
     """Return the results for a message, its header and body as they came. `now`: seconds since 1970."""
     names = header.lower()
-    spf, helo, dkim, arc = await asyncio.gather(
-        _spf(envelope, envelope.mail_from, resolver, now),
-        _spf(envelope, "", resolver, now),
-        verify.verify(header, [body], resolver, now=now) if b"dkim-signature" in names else _done([]),
-        chain.verify(header, [body], resolver, now=now) if b"arc-" in names else _done(ArcResult("none")),
-    )
-    if not envelope.mail_from:
-        spf = None
+    sender = envelope.mail_from
+    by_domain = _spf(envelope, sender, resolver, now) if sender else _value(None)
+    by_helo = _spf(envelope, "", resolver, now)
+    signatures = verify.verify(header, [body], resolver, now=now) if b"dkim-signature" in names else _value([])
+    seals = chain.verify(header, [body], resolver, now=now) if b"arc-" in names else _value(ArcResult("none"))
+    if resolver.knows(sender.rpartition("@")[2], "TXT"):  # then most are, and tasks cost more than they save
+        spf, helo, dkim, arc = await by_domain, await by_helo, await signatures, await seals
+    else:
+        spf, helo, dkim, arc = await asyncio.gather(by_domain, by_helo, signatures, seals)
     found = identifiers(spf or helo, dkim)
     domains, problem = author_domains(header)
     dmarc = [await evaluate(domain, found, resolver) for domain in domains]
@@ -87,7 +89,5 @@ async def _spf(envelope: MessageEnvelope, mail_from: str, resolver: Dns, now: fl
     return await check_host(envelope.client, mail_from, envelope.helo, resolver, now=now, receiver=envelope.receiver)
 
 
-def _done(result: T) -> Awaitable[T]:
-    made: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    made.set_result(result)
-    return made
+async def _value(result: T) -> T:
+    return result

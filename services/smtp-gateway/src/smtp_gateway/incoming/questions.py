@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from mailauth.dns import Answer, DnsTrouble, Kind
 from mailkit.mail.address import client_network
-from mailkit.net.dns import MX, NoRecord, NoSuchName, Resolver, TemporaryDnsError
+from mailkit.net.dns import MX, DnsError, NoRecord, NoSuchName, Resolver, TemporaryDnsError
 
 #: Seconds for all questions about one message (RFC 7208 4.6.4).
 SECONDS = 20.0
@@ -26,15 +26,26 @@ class MailQuestions:
 
     def about(self, client: str | None, seconds: float = SECONDS) -> "MessageDns":
         """Return the resolver for a message of the client with this address; its answers are too late after `seconds`."""
-        network = client_network(client) if client is not None else ""
-        return MessageDns(self, network, asyncio.get_running_loop().time() + seconds)
+        return MessageDns(self, client, asyncio.get_running_loop().time() + seconds)
 
-    async def ask(self, network: str, name: str, kind: Kind, end: float) -> Answer:
-        """Return the records of `name`, at `end` (time of the event loop) at the latest. Raises DnsTrouble."""
+    def knows(self, name: str, kind: Kind) -> bool:
+        """Return whether the answer is in the cache."""
         try:
-            with self._counted(network):
-                async with asyncio.timeout_at(end):
-                    found = await self._resolver.verbatim(name, kind)
+            return self._resolver.known(name, kind) is not None
+        except DnsError:
+            return True
+
+    async def ask(self, client: str | None, name: str, kind: Kind, end: float) -> Answer:
+        """Return the records of `name` for a message of `client`, at `end` (time of the event loop) at the latest.
+
+        Raises DnsTrouble.
+        """
+        try:
+            found = self._resolver.known(name, kind)
+            if found is None:
+                with self._counted(client):
+                    async with asyncio.timeout_at(end):
+                        found = await self._resolver.verbatim(name, kind)
         except NoSuchName:
             return Answer(exists=False)
         except NoRecord:
@@ -46,7 +57,8 @@ class MailQuestions:
         return Answer(tuple(each.host if isinstance(each, MX) else _without_dot(each) for each in found))
 
     @contextmanager
-    def _counted(self, network: str) -> Iterator[None]:
+    def _counted(self, client: str | None) -> Iterator[None]:
+        network = client_network(client) if client is not None else ""
         counts = self._under_way
         if counts.total() >= self._most or counts[network] >= self._most_of_network:
             raise DnsTrouble("too many questions are under way")
@@ -62,14 +74,18 @@ class MailQuestions:
 class MessageDns:
     """A `mailauth.dns.Dns` for one message."""
 
-    def __init__(self, questions: MailQuestions, network: str, end: float) -> None:
+    def __init__(self, questions: MailQuestions, client: str | None, end: float) -> None:
         self._questions = questions
-        self._network = network
+        self._client = client
         self._end = end
+
+    def knows(self, name: str, kind: Kind) -> bool:
+        """Return whether the answer is in the cache."""
+        return self._questions.knows(name, kind)
 
     async def ask(self, name: str, kind: Kind) -> Answer:
         """Return the records of `name`. Raises DnsTrouble."""
-        return await self._questions.ask(self._network, name, kind, self._end)
+        return await self._questions.ask(self._client, name, kind, self._end)
 
 
 def _without_dot(record: str | bytes) -> str | bytes:

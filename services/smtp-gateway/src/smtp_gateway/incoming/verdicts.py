@@ -50,7 +50,7 @@ def count(found: Examined) -> None:
     }
     for method, held in results.items():
         for result in held:
-            metrics.VERDICTS.labels(method, result).inc()
+            metrics.VERDICTS_OF[method, result].inc()
 
 
 def _spf(found: SpfResult) -> MailVerdict:
