@@ -52,9 +52,9 @@ def _peer(peer: dict[str, Any]) -> str:
 
 
 def inner() -> set[Arrow]:
-    """Between the release's own pods: the six arrows, and the test pod's ports."""
+    """Between the release's own pods: the seven arrows, and the test pod's ports."""
     calls = {(caller, callee, SERVICES[callee][0]) for caller, callee in arrows()}
-    assert len(calls) == 6
+    assert len(calls) == 7
     return calls | {("test", service, SERVICES[service][0]) for service in ("auth", "mailstore")}
 
 

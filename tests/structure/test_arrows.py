@@ -27,7 +27,7 @@ def written() -> set[tuple[str, str]]:
 
 def test_the_table_is_what_is_declared() -> None:
     assert written() == declared()
-    assert len(declared()) == 6
+    assert len(declared()) == 7
 
 
 def test_there_is_no_circle() -> None:

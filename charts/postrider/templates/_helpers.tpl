@@ -7,7 +7,7 @@ auth:
   port: 8001
   database: auth
   asks: []
-  tokens: [TOKEN_GATEWAY_AUTH, TOKEN_FRONTEND_AUTH, PROOF_KEY, ADMIN_TOKEN]
+  tokens: [TOKEN_GATEWAY_AUTH, TOKEN_FRONTEND_AUTH, TOKEN_QUEUE_AUTH, PROOF_KEY, ADMIN_TOKEN]
 mailstore:
   values: mailstore
   port: 8003
@@ -18,8 +18,8 @@ queue-worker:
   values: queueWorker
   port: 8002
   database: queue
-  asks: [mailstore]
-  tokens: [TOKEN_GATEWAY_QUEUE, TOKEN_QUEUE_MAILSTORE, ADMIN_TOKEN]
+  asks: [auth, mailstore]
+  tokens: [TOKEN_GATEWAY_QUEUE, TOKEN_QUEUE_MAILSTORE, TOKEN_QUEUE_AUTH, ADMIN_TOKEN]
 smtp-gateway:
   values: smtpGateway
   port: 8004

@@ -8,7 +8,7 @@ from mailkit.rpc.client import ServiceClient
 
 
 class AuthClient(ServiceClient):
-    """The client of smtp-gateway and pop-imap-frontend. Raises the errors of `mailkit.rpc.client.ServiceClient.call`."""
+    """The client of smtp-gateway, pop-imap-frontend and queue-worker. Raises the errors of `mailkit.rpc.client.ServiceClient.call`."""
 
     upstream = "auth"
 
@@ -32,6 +32,13 @@ class AuthClient(ServiceClient):
     async def signatures(self, items: Sequence[wire.SignatureQuestion]) -> list[wire.SignatureAnswer]:
         """Return one answer per message to sign, in order."""
         return (await self.call("/v1/signatures", wire.SignatureList(list(items)), wire.SignatureAnswers)).items
+
+    async def bounce_signatures(
+        self, items: Sequence[wire.BounceSignatureQuestion], *, timeout: float | None = None
+    ) -> list[wire.BounceSignatureAnswer]:
+        """Return one answer per bounce to sign, in order."""
+        asked = wire.BounceSignatureList(list(items))
+        return (await self.call("/v1/bounce-signatures", asked, wire.BounceSignatureAnswers, timeout=timeout)).items
 
     async def logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
         """Return one answer per login, in order; a repeated `operation_id` gets its first answer again."""

@@ -91,6 +91,13 @@ class FakeAuth:
         self._look_away()
         return [wire.SignatureAnswer([b"" for _ in item.digests]) for item in items]
 
+    async def bounce_signatures(
+        self, items: Sequence[wire.BounceSignatureQuestion], *, timeout: float | None = None
+    ) -> list[wire.BounceSignatureAnswer]:
+        """Sign nothing: there are no keys here."""
+        self._look_away()
+        return [wire.BounceSignatureAnswer([], [b"" for _ in item.digests]) for item in items]
+
     async def recipients(self, items: Sequence[wire.RecipientQuestion]) -> list[wire.RecipientAnswer]:
         self._look_away()
         return [self._recipient(item) for item in items]

@@ -1,8 +1,8 @@
 """Messages to and from auth's list endpoints (decision 3). Fields are only added at the end, with defaults.
 
-Endpoints: POST /v1/senders, /v1/recipients, /v1/uncharged-recipients, /v1/authors, /v1/signatures, /v1/logins, /v1/scram-offers,
+Endpoints: POST /v1/senders, /v1/recipients, /v1/uncharged-recipients, /v1/authors, /v1/signatures, /v1/bounce-signatures, /v1/logins, /v1/scram-offers,
 /v1/scram-logins, /v1/undo-checks, /v1/sessions.
-Callers: gateway (all but undo-checks; sessions for SMTP's long connections too), frontend (logins of both kinds, undo-checks,
+Callers: queue (bounce-signatures), gateway (all but that and undo-checks; sessions for SMTP's long connections too), frontend (logins of both kinds, undo-checks,
 sessions). The gateway's logins are by smtp, the
 front end's by pop3 and imap: a list with another protocol is refused (docs/decisions/0040).
 """
@@ -142,6 +142,29 @@ class SignatureList(Wire):
 
 class SignatureAnswers(Wire):
     items: list[SignatureAnswer]
+    version: int = VERSION
+
+
+class BounceSignatureQuestion(Wire):
+    """Asks for signatures of a bounce of our own (docs/decisions/0094). Without digests: who would sign?"""
+
+    digests: Annotated[list[Digest], at_most(MOST_DIGESTS)]
+
+
+class BounceSignatureAnswer(Wire):
+    """`signers`: the keys of the domain that bounces are from, none if it has no active ones. One signature per digest, empty without such a key."""
+
+    signers: list[DkimSigner]
+    signatures: list[bytes]
+
+
+class BounceSignatureList(Wire):
+    items: Annotated[list[BounceSignatureQuestion], at_most(MOST_ITEMS)]
+    version: int = VERSION
+
+
+class BounceSignatureAnswers(Wire):
+    items: list[BounceSignatureAnswer]
     version: int = VERSION
 
 

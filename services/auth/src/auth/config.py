@@ -27,6 +27,8 @@ class AuthSettings(DatabaseSettings):
     """smtp-gateway's token: senders, recipients, logins, sessions."""
     token_frontend_auth: SecretStr = SecretStr("")
     """pop-imap-frontend's token: logins, sessions."""
+    token_queue_auth: SecretStr = SecretStr("")
+    """queue-worker's token: signatures of our own bounces."""
     proof_key: SecretStr = SecretStr("")
     """The key of proofs of login, the same as mailstore's; a comma list (docs/operate/secrets.md)."""
 

@@ -14,7 +14,7 @@ from auth.admin.aliases import AliasRules
 from auth.admin.dkim import DkimRules
 from auth.admin.zones import ZoneAdvice
 from auth.config import AuthSettings
-from auth.directory.authors import Authors, HashSigner
+from auth.directory.authors import Authors, BounceSigner, HashSigner
 from auth.directory.identity import Identities
 from auth.directory.recipients import Recipients
 from auth.directory.returns import Returns
@@ -72,6 +72,7 @@ class Parts:
     aliases: AliasRules
     authors: Authors
     signatures: HashSigner
+    bounces: BounceSigner
     dkim: DkimRules
     zones: ZoneAdvice
     maintenance: Maintenance
@@ -153,6 +154,7 @@ def assemble(
         aliases=AliasRules(Aliases(pool, clock), store, clock),
         authors=Authors(identities, dkim_keys),
         signatures=HashSigner(identities, dkim_keys),
+        bounces=BounceSigner(dkim_keys, settings.helo_name),
         dkim=dkim_rules,
         zones=ZoneAdvice(
             dkim_keys,
@@ -188,6 +190,7 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
             "admin": settings.admin_token,
             "gateway": settings.token_gateway_auth,
             "frontend": settings.token_frontend_auth,
+            "queue": settings.token_queue_auth,
         }
     )
 
@@ -204,6 +207,7 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
         parts.sessions,
         parts.authors,
         parts.signatures,
+        parts.bounces,
     )
     app.include_router(accounts.router(parts.accounts), dependencies=OPERATORS)
     app.include_router(aliases.router(parts.aliases), dependencies=OPERATORS)

@@ -20,6 +20,9 @@ class QueueSettings(BodiesSettings):
     mailstore_url: str = "http://127.0.0.1:8003"
     token_queue_mailstore: SecretStr = SecretStr("")
     """Token with which this service calls mailstore."""
+    auth_url: str = "http://127.0.0.1:8001"
+    token_queue_auth: SecretStr = SecretStr("")
+    """Token with which this service calls auth."""
     queue_lifetime_seconds: int = Field(default=86400, ge=1)
     """S8: how long delivery is tried."""
     history_days: int = Field(default=8, ge=2, le=366)

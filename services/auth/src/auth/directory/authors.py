@@ -8,7 +8,15 @@ from auth import keys, metrics
 from auth.addresses import parse_sender
 from auth.directory.identity import Identities, Use
 from auth.storage.dkim import DkimKeys
-from auth_api.wire import AuthorAnswer, AuthorQuestion, DkimSigner, SignatureAnswer, SignatureQuestion
+from auth_api.wire import (
+    AuthorAnswer,
+    AuthorQuestion,
+    BounceSignatureAnswer,
+    BounceSignatureQuestion,
+    DkimSigner,
+    SignatureAnswer,
+    SignatureQuestion,
+)
 from mailkit.errors import BadRequest
 
 #: Octets of the hash of a header (SHA-256).
@@ -49,9 +57,7 @@ class HashSigner:
 
     async def answer(self, items: Sequence[SignatureQuestion]) -> list[SignatureAnswer]:
         """Return one answer per question, in order. Raises Unavailable, BadRequest for what is no hash."""
-        for n, item in enumerate(items):
-            if any(len(each.octets) != DIGEST for each in item.digests):
-                raise BadRequest(f"item {n}: a hash has {DIGEST} octets", items=(n,))
+        _require_digests(items)
         uses = [Use([item.address], item.client_address, item.login_mailbox) for item in items]
         judged = await self._identities.judge(uses, "signature")
         wanted: list[tuple[str, str]] = []
@@ -63,6 +69,35 @@ class HashSigner:
         held = await self._store.private_keys(wanted)
         made = iter(await asyncio.to_thread(_signed, held, digests))
         return [SignatureAnswer([next(made) for _ in item.digests]) for item in items]
+
+
+class BounceSigner:
+    """Signs lists of hashes of our own bounces, by the keys of the HELO domain and no other (docs/decisions/0094)."""
+
+    def __init__(self, store: DkimKeys, helo_name: str) -> None:
+        """`helo_name`: bounces are from it; the domain whose keys sign is it or the nearest one above it that has some."""
+        labels = helo_name.lower().rstrip(".").split(".")
+        self._domains = [".".join(labels[at:]) for at in range(len(labels) - 1)]
+        self._store = store
+
+    async def answer(self, items: Sequence[BounceSignatureQuestion]) -> list[BounceSignatureAnswer]:
+        """Return one answer per question, in order. Raises Unavailable, BadRequest for what is no hash."""
+        _require_digests(items)
+        rows = await self._store.signers(self._domains)
+        domain = max((row["domain"] for row in rows), key=len, default="")
+        signers = [
+            DkimSigner(row["domain"], row["selector"], row["algorithm"]) for row in rows if row["domain"] == domain
+        ]
+        digests = [digest for item in items for digest in item.digests]
+        held = await self._store.private_keys([(domain, digest.selector) for digest in digests]) if digests else []
+        made = iter(await asyncio.to_thread(_signed, held, [digest.octets for digest in digests]))
+        return [BounceSignatureAnswer(signers, [next(made) for _ in item.digests]) for item in items]
+
+
+def _require_digests(items: Sequence[SignatureQuestion | BounceSignatureQuestion]) -> None:
+    for n, item in enumerate(items):
+        if any(len(each.octets) != DIGEST for each in item.digests):
+            raise BadRequest(f"item {n}: a hash has {DIGEST} octets", items=(n,))
 
 
 def _signed(held: Sequence[bytes | None], digests: Sequence[bytes]) -> list[bytes]:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from auth.directory.authors import Authors, HashSigner
+from auth.directory.authors import Authors, BounceSigner, HashSigner
 from auth.directory.recipients import Recipients
 from auth.directory.senders import Senders
 from auth.login.logins import LoginService
@@ -27,6 +27,7 @@ def add_endpoints(
     sessions: SessionChecks,
     authors: Authors,
     signatures: HashSigner,
+    bounces: BounceSigner,
 ) -> None:
     """Mount the endpoints, each for its callers."""
 
@@ -51,6 +52,9 @@ def add_endpoints(
     endpoint("/v1/uncharged-recipients", wire.RecipientList, wire.RecipientAnswers, uncharged, "gateway")
     endpoint("/v1/authors", wire.AuthorList, wire.AuthorAnswers, authors.answer, "gateway")
     endpoint("/v1/signatures", wire.SignatureList, wire.SignatureAnswers, signatures.answer, "gateway")
+    endpoint(
+        "/v1/bounce-signatures", wire.BounceSignatureList, wire.BounceSignatureAnswers, bounces.answer, "queue"
+    )
     endpoint("/v1/logins", wire.LoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
     endpoint("/v1/scram-offers", wire.ScramQuestionList, wire.ScramOffers, scram.offers, "gateway", "frontend")
     endpoint("/v1/scram-logins", wire.ScramLoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")

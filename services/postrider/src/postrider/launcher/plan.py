@@ -33,9 +33,9 @@ SERVICES = {
 #: The secrets of each service: the tokens of its callers, and its own tokens for the services it calls. The two that face
 #: the Internet get no database URL and no PROOF_KEY.
 TOKENS = {
-    "auth": ("TOKEN_GATEWAY_AUTH", "TOKEN_FRONTEND_AUTH", "PROOF_KEY"),
+    "auth": ("TOKEN_GATEWAY_AUTH", "TOKEN_FRONTEND_AUTH", "TOKEN_QUEUE_AUTH", "PROOF_KEY"),
     "mailstore": ("TOKEN_GATEWAY_MAILSTORE", "TOKEN_QUEUE_MAILSTORE", "TOKEN_FRONTEND_MAILSTORE", "PROOF_KEY"),
-    "queue-worker": ("TOKEN_GATEWAY_QUEUE", "TOKEN_QUEUE_MAILSTORE"),
+    "queue-worker": ("TOKEN_GATEWAY_QUEUE", "TOKEN_QUEUE_MAILSTORE", "TOKEN_QUEUE_AUTH"),
     "smtp-gateway": ("TOKEN_GATEWAY_AUTH", "TOKEN_GATEWAY_MAILSTORE", "TOKEN_GATEWAY_QUEUE", "TOKEN_SIMULATE_GATEWAY"),
     "pop-imap-frontend": ("TOKEN_FRONTEND_AUTH", "TOKEN_FRONTEND_MAILSTORE"),
 }
