@@ -124,6 +124,14 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
     ),
     (
         "auth",
+        "queue",
+        "POST",
+        "/v1/bounce-signatures",
+        100,
+        lambda b, n: auth.BounceSignatureList([auth.BounceSignatureQuestion([auth.Digest("a", b"x" * 32)])] * n),
+    ),
+    (
+        "auth",
         "gateway",
         "POST",
         "/v1/uncharged-recipients",

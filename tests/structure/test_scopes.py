@@ -47,6 +47,7 @@ AUTH: dict[str, tuple[tuple[str, ...], Any]] = {
     "POST /v1/recipients": (("gateway",), None),
     "POST /v1/uncharged-recipients": (("gateway",), None),
     "POST /v1/authors": (("gateway",), None),
+    "POST /v1/bounce-signatures": (("queue",), None),
     "POST /v1/signatures": (("gateway",), None),
     "POST /v1/logins": (("gateway", "frontend"), None),
     "POST /v1/scram-offers": (("gateway", "frontend"), None),
@@ -198,6 +199,7 @@ def apps() -> Iterator[dict[str, App]]:
         admin_token=named["admin"],
         token_gateway_auth=named["gateway"],
         token_frontend_auth=named["frontend"],
+        token_queue_auth=named["queue"],
         proof_key=KEY,
     )
     store_settings = MailstoreSettings(
@@ -212,7 +214,7 @@ def apps() -> Iterator[dict[str, App]]:
         "auth": auth.web(auth_settings, life, auth.assemble(auth_settings, ABSENT, ABSENT, clock, Passwords(), hashes)),
         "mailstore": mailstore.web(store_settings, life, mailstore.assemble(store_settings, ABSENT, ABSENT, clock)),
         "queue-worker": queue.web(
-            queue_settings, life, queue.assemble(queue_settings, ABSENT, ABSENT, clock, OWN, ABSENT, ABSENT)
+            queue_settings, life, queue.assemble(queue_settings, ABSENT, ABSENT, clock, OWN, ABSENT, ABSENT, ABSENT)
         ),
     }
     yield cast(dict[str, App], made)

@@ -110,6 +110,7 @@ def settings(request: pytest.FixtureRequest, database: str) -> AuthSettings:
         admin_token=SecretStr("admin-token"),
         token_gateway_auth=SecretStr("gateway-token"),
         token_frontend_auth=SecretStr("frontend-token"),
+        token_queue_auth=SecretStr("queue-token"),
         proof_key=SecretStr("k" * 32),
         **({"dkim_of_new_domains": False, "srs_domain": "srs.test"} | getattr(request, "param", {})),
     )

@@ -11,8 +11,9 @@ from auth.admin.dkim import DkimRules
 from auth.service import assemble
 from auth.storage.dkim import DkimKeys
 from auth_api import wire
+from auth_api.client import AuthClient
 from mailauth.dkim import keys
-from mailkit.errors import BadRequest, Conflict, NotFound
+from mailkit.errors import BadRequest, Conflict, Forbidden, NotFound
 from mailkit.ids import new_id
 from mailkit.postgres.singleton import Singleton
 from mailkit.testing.dns import FakeDns
@@ -194,3 +195,33 @@ async def test_no_private_key_is_shown(auth, capfd):
     for octets in (key, key[-32:]):
         assert octets.hex() not in shown + captured.err
     assert "private" not in shown + captured.err
+
+
+@pytest.mark.parametrize("settings", [{"helo_name": "mx.site.com", "dkim_of_new_domains": True}], indirect=True)
+async def test_our_own_bounces_are_signed_by_the_helo_domain_and_no_other(auth, dns):
+    digest = wire.Digest("pr-rsa1", DIGEST)
+    queue = AuthClient(auth.url, "queue-token")
+
+    async def asked(*digests):
+        (answer,) = await queue.bounce_signatures([wire.BounceSignatureQuestion(list(digests))])
+        return [(each.domain, each.selector) for each in answer.signers], list(map(bool, answer.signatures))
+
+    async def sign(domain):
+        await auth.admin.add_domain(domain)
+        publish(dns, *await auth.admin.dkim_keys(domain))
+        await auth.admin.check_dkim_keys(domain)
+
+    try:
+        assert await asked(digest) == ([], [False])
+        await sign("other.org")
+        assert await asked(digest) == ([], [False]), "another domain's key of the same selector"
+        await sign("site.com")
+        assert await asked(digest) == ([("site.com", "pr-ed1"), ("site.com", "pr-rsa1")], [True])
+        await sign("mx.site.com")
+        assert await asked() == ([("mx.site.com", "pr-ed1"), ("mx.site.com", "pr-rsa1")], [])
+        with pytest.raises(BadRequest):
+            await asked(wire.Digest("pr-rsa1", b"short"))
+        with pytest.raises(Forbidden):
+            await auth.gateway.bounce_signatures([wire.BounceSignatureQuestion([digest])])
+    finally:
+        await queue.aclose()

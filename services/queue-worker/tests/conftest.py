@@ -9,6 +9,8 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from auth_api.client import AuthClient
+from auth_api.fake import FakeAuth
 from bodystore import BodyStore, SameDatabase
 from mailkit.ids import new_id
 from mailkit.postgres.pool import create_pool
@@ -97,6 +99,7 @@ class QueueWithWorkers:
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
     mailstore: FakeFilings = field(default_factory=FakeFilings)
     sink: RecordingCourier = field(default_factory=RecordingCourier)
+    auth: FakeAuth = field(default_factory=FakeAuth)
 
     def worker(self) -> Parts:
         """A worker of its own; several may share the queue."""
@@ -108,6 +111,7 @@ class QueueWithWorkers:
             new_id(),
             cast(MailstoreClient, self.mailstore),
             self.sink,
+            cast(AuthClient, self.auth),
         )
 
     def pass_time(self, seconds: float) -> None:

@@ -15,6 +15,7 @@ from typing import Any, cast
 import uvloop
 from pydantic import SecretStr
 
+from auth_api.fake import FakeAuth
 from bodystore import SameDatabase
 from mailkit.ids import new_id
 from mailkit.postgres.pool import create_pool
@@ -68,7 +69,16 @@ async def measure(dsn: str, count: int, kind: str, at_once: bool) -> None:
     settings = QueueSettings(
         database_url=SecretStr(dsn), token_gateway_queue=SecretStr("gateway-token"), helo_name="mx.here.test"
     )
-    parts = assemble(settings, pool, SameDatabase(pool), SystemClock(), new_id(), cast(Any, Mailstore()), Courier())
+    parts = assemble(
+        settings,
+        pool,
+        SameDatabase(pool),
+        SystemClock(),
+        new_id(),
+        cast(Any, Mailstore()),
+        Courier(),
+        cast(Any, FakeAuth()),
+    )
     side = HttpSide(web(settings, Lifecycle(), parts), "127.0.0.1", 0)
     await side.start()
     loops = _begin(parts) if at_once else []

@@ -10,6 +10,7 @@ import asyncpg
 import psutil
 from pydantic import SecretStr
 
+from auth_api.fake import FakeAuth
 from bodystore import SameDatabase
 from mailkit.ids import new_id
 from mailkit.postgres.pool import create_pool
@@ -52,7 +53,14 @@ def settings_of(dsn: str) -> QueueSettings:
 async def queue(dsn: str) -> AsyncIterator[tuple[asyncpg.Pool, Parts]]:
     pool = await create_pool(dsn, service="bench", size=12, settings=SESSION)
     parts = assemble(
-        settings_of(dsn), pool, SameDatabase(pool), SystemClock(), new_id(), cast(Any, Mailstore()), Courier()
+        settings_of(dsn),
+        pool,
+        SameDatabase(pool),
+        SystemClock(),
+        new_id(),
+        cast(Any, Mailstore()),
+        Courier(),
+        cast(Any, FakeAuth()),
     )
     yield pool, parts
     await pool.close()

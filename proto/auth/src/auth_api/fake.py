@@ -59,6 +59,8 @@ class FakeAuth:
     answered: dict[UUID, wire.LoginAnswer] = field(default_factory=dict)
     checks: dict[UUID, tuple[UUID, datetime]] = field(default_factory=dict)
     delay: float = 0.0
+    bounce_keys: list[tuple[wire.DkimSigner, Callable[[bytes], bytes]]] = field(default_factory=list)
+    """Who signs our own bounces, with a function from a hash to its signature."""
     proofs: ProofKeys = field(default_factory=lambda: ProofKeys([b"of the fake"]))
 
     def add_mailbox(self, address: str, password: str) -> FakeMailbox:
@@ -94,9 +96,16 @@ class FakeAuth:
     async def bounce_signatures(
         self, items: Sequence[wire.BounceSignatureQuestion], *, timeout: float | None = None
     ) -> list[wire.BounceSignatureAnswer]:
-        """Sign nothing: there are no keys here."""
+        """Sign with `bounce_keys`."""
         self._look_away()
-        return [wire.BounceSignatureAnswer([], [b"" for _ in item.digests]) for item in items]
+        signers = [signer for signer, _ in self.bounce_keys]
+        by_selector = {signer.selector: sign for signer, sign in self.bounce_keys}
+        return [
+            wire.BounceSignatureAnswer(
+                signers, [by_selector[d.selector](d.octets) if d.selector in by_selector else b"" for d in item.digests]
+            )
+            for item in items
+        ]
 
     async def recipients(self, items: Sequence[wire.RecipientQuestion]) -> list[wire.RecipientAnswer]:
         self._look_away()

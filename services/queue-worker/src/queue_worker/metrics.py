@@ -53,6 +53,15 @@ BOUNCED = Counter(
     "postrider_queue_bounced_total",
     "Notices to senders queued: of failures, of delays, and of deliveries as asked (RFC 3461)",
 )
+BOUNCE_SIGNATURES = from_zero(
+    Counter(
+        "postrider_queue_bounce_signatures_total",
+        "Bounces sent elsewhere, at each attempt: signed, none (the HELO domain has no active key, or auth was not asked again so "
+        "soon), away (auth did not answer). The last two leave unsigned",
+        ["outcome"],
+    ),
+    ("signed", "none", "away"),
+)
 BOUNCE_FAILED = Counter(
     "postrider_queue_bounce_failed_total", "Bounces that could not be delivered; they are never bounced"
 )

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from auth_api.client import AuthClient
 from bodystore import BodyStore, body_store
 from mailkit.ids import new_id
 from mailkit.postgres import metrics as postgres_metrics
@@ -28,6 +29,7 @@ from queue_worker.config import QueueSettings
 from queue_worker.couriers import RemoteCourier
 from queue_worker.couriers.configured import courier
 from queue_worker.couriers.local import LocalCourier
+from queue_worker.couriers.signatures import BounceSignatures
 from queue_worker.delivery.filing import LocalDelivery
 from queue_worker.delivery.leases import RENEW_SECONDS, Leases
 from queue_worker.delivery.loop import Delivery
@@ -71,6 +73,7 @@ class Parts:
     clock: Clock
     mailstore: MailstoreClient
     remote: RemoteCourier
+    auth: AuthClient
     leases: Leases
     recorder: Recorder
     suppression: Suppression
@@ -95,6 +98,7 @@ def assemble(
     worker: UUID,
     mailstore: MailstoreClient,
     remote: RemoteCourier,
+    auth: AuthClient,
 ) -> Parts:
     """Construct the parts of one worker; nothing runs."""
 
@@ -134,6 +138,7 @@ def assemble(
         remote,
         suppression,
         relays,
+        BounceSignatures(auth, clock),
         filer.floor,
         per_domain=settings.remote_concurrency,
     )
@@ -144,6 +149,7 @@ def assemble(
         clock,
         mailstore,
         remote,
+        auth,
         leases,
         recorder,
         filer=filer,
@@ -225,6 +231,7 @@ async def drain(
     parts.filer.stop()
     await asyncio.gather(http.stop(), parts.delivery.stop(grace), asyncio.wait(loops, timeout=grace))
     await parts.mailstore.aclose()
+    await parts.auth.aclose()
     await life.cancel()
     await asyncio.gather(parts.maintenance.end(), parts.collector.end(), parts.refresh.end())
 
@@ -239,8 +246,10 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     clock = DatabaseClock(pool, settings.clock_offset_seconds)
     await clock.sync()
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_queue_mailstore)
+    auth = AuthClient(settings.auth_url, settings.token_queue_auth)
     bodies = body_store(bodies_pool, pool)
-    parts = assemble(settings, pool, bodies, clock, new_id(), mailstore, courier(settings, StsPolicies(pool), clock))
+    remote = courier(settings, StsPolicies(pool), clock)
+    parts = assemble(settings, pool, bodies, clock, new_id(), mailstore, remote, auth)
     loops = await start(life, settings, parts, clock)
     http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port, settings.metrics_port)
     await http.start()
@@ -252,5 +261,5 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
 def openapi() -> str:
     """Return the OpenAPI document of the operators' API, the content of `proto/queue-worker/openapi.json`."""
     settings, absent = QueueSettings(), cast(Any, None)
-    parts = assemble(settings, absent, absent, absent, new_id(), absent, absent)
+    parts = assemble(settings, absent, absent, absent, new_id(), absent, absent, absent)
     return json.dumps(web(settings, Lifecycle(), parts).openapi(), indent=1, sort_keys=True)

@@ -52,9 +52,7 @@ def add_endpoints(
     endpoint("/v1/uncharged-recipients", wire.RecipientList, wire.RecipientAnswers, uncharged, "gateway")
     endpoint("/v1/authors", wire.AuthorList, wire.AuthorAnswers, authors.answer, "gateway")
     endpoint("/v1/signatures", wire.SignatureList, wire.SignatureAnswers, signatures.answer, "gateway")
-    endpoint(
-        "/v1/bounce-signatures", wire.BounceSignatureList, wire.BounceSignatureAnswers, bounces.answer, "queue"
-    )
+    endpoint("/v1/bounce-signatures", wire.BounceSignatureList, wire.BounceSignatureAnswers, bounces.answer, "queue")
     endpoint("/v1/logins", wire.LoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
     endpoint("/v1/scram-offers", wire.ScramQuestionList, wire.ScramOffers, scram.offers, "gateway", "frontend")
     endpoint("/v1/scram-logins", wire.ScramLoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")

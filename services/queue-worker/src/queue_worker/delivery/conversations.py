@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from bodystore import BodyStore
 from mailkit.process.report import report as report_error
 from queue_worker.couriers import Relay, RemoteCourier, RemoteMessage
+from queue_worker.couriers.signatures import BounceSignatures
 from queue_worker.delivery.destinations import split
 from queue_worker.delivery.in_hand import InHand
 from queue_worker.delivery.leases import Leases
@@ -27,6 +28,7 @@ class Conversations:
         leases: Leases,
         remote: RemoteCourier,
         relays: Relays,
+        signatures: BounceSignatures,
         slots: Slots,
         in_hand: InHand,
         freed: Callable[[str], None],
@@ -35,6 +37,7 @@ class Conversations:
         self._leases = leases
         self._remote = remote
         self._relays = relays
+        self._signatures = signatures
         self._slots = slots
         self._in_hand = in_hand
         self._freed = freed
@@ -59,7 +62,7 @@ class Conversations:
         self._freed(slot.domain)
 
     async def _converse(self, slot: Slot, messages: list[list[Claim]]) -> None:
-        bodies = Bodies(self._bodies, [group[0] for group in messages])
+        bodies = Bodies(self._bodies, [group[0] for group in messages], self._signatures)
         left = {claim for group in messages for claim in group}
         reached: bool | None = None
 

@@ -24,6 +24,7 @@ from mailkit.process.logs import get_logger
 from mailkit.process.report import report as report_error
 from mailkit.rpc.batch import Pace
 from queue_worker.couriers import RemoteCourier
+from queue_worker.couriers.signatures import BounceSignatures
 from queue_worker.delivery.conversations import Conversations
 from queue_worker.delivery.floor import Floor
 from queue_worker.delivery.in_hand import InHand
@@ -64,6 +65,7 @@ class Delivery:
         remote: RemoteCourier,
         suppression: Suppression,
         relays: Relays,
+        signatures: BounceSignatures,
         local: Floor,
         *,
         per_domain: int,
@@ -77,7 +79,9 @@ class Delivery:
         self._slots = Slots(per_domain)
         self._due = asyncio.Event()
         self._in_hand = InHand(leases, recorder, self._due.set)
-        self._conversations = Conversations(bodies, leases, remote, relays, self._slots, self._in_hand, self._unblock)
+        self._conversations = Conversations(
+            bodies, leases, remote, relays, signatures, self._slots, self._in_hand, self._unblock
+        )
         self._claiming: set[asyncio.Future[None]] = set()
         self._stopping = False
 

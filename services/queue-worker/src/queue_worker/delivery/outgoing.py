@@ -7,6 +7,7 @@ from operator import attrgetter, itemgetter
 from uuid import UUID
 
 from bodystore import BodyGone, BodyStore
+from queue_worker.couriers.signatures import BounceSignatures
 from queue_worker.models import Claim, Result, clean
 
 #: Octets up to which the bodies of a conversation are fetched together; a larger one is read when its turn comes.
@@ -19,21 +20,28 @@ _MESSAGE = attrgetter("message_id", "via", "sender")
 class Bodies:
     """The bodies of one conversation; the small ones are read in one query when the first is needed."""
 
-    def __init__(self, bodies: BodyStore, claims: list[Claim]) -> None:
+    def __init__(self, bodies: BodyStore, claims: list[Claim], signatures: BounceSignatures) -> None:
         self._bodies = bodies
+        self._signatures = signatures
         self._small = [claim.body_id for claim in claims if claim.size <= PREFETCH]
         self._fetched: asyncio.Future[dict[UUID, bytes]] | None = None
 
     async def load(self, claim: Claim) -> bytes:
         """Return the message as it is sent. Raises BodyGone."""
+        body = await self._read(claim)
+        if claim.bounce:
+            body = await self._signatures.fields(body) + body
+        return prefix_of(claim) + body
+
+    async def _read(self, claim: Claim) -> bytes:
         if claim.size > PREFETCH:
-            return prefix_of(claim) + await self._bodies.read(claim.body_id)
+            return await self._bodies.read(claim.body_id)
         if self._fetched is None or (self._fetched.done() and self._fetched.exception()):
             self._fetched = asyncio.ensure_future(self._bodies.read_many(self._small))
         found = (await asyncio.shield(self._fetched)).get(claim.body_id)
         if found is None:
             raise BodyGone(f"body {claim.body_id} is gone")
-        return prefix_of(claim) + found
+        return found
 
 
 def messages_of(claims: Iterable[Claim]) -> list[list[Claim]]:
