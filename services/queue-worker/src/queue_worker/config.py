@@ -1,6 +1,7 @@
 """Settings of queue-worker."""
 
 import socket
+from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -50,6 +51,8 @@ class QueueSettings(BodiesSettings):
     """Public-looking networks that mail is never sent to (a cluster's own); allowed networks take precedence."""
     route_ca_file: str = ""
     """PEM file with further authorities, beside the system's, for certificates that are verified: of smart hosts, MTA-STS."""
+    dane: Literal["auto", "always", "never"] = "auto"
+    """Obey TLSA records (docs/decisions/0097). `auto`: if all DNS servers are on loopback; `always`: those elsewhere validate, and nobody can change their answers on the way."""
     mta_sts: bool = True
     """Obey the MTA-STS policies of other domains (RFC 8461, docs/decisions/0095)."""
     remote_ipv4_only: bool = False

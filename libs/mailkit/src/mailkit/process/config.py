@@ -84,6 +84,7 @@ KNOWN_NAMES = frozenset(
         "RETRY_FIRST_SECONDS",
         "ROUTE_CA_FILE",
         "MTA_STS",
+        "DANE",
         "POP3_LOGIN_DELAY_SECONDS",
         "POP3_LOGIN_DELAY_PADDING_SECONDS",
         "MAX_HEADER_BYTES",

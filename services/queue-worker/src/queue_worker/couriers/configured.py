@@ -8,6 +8,7 @@ from queue_worker.config import QueueSettings
 from queue_worker.couriers import CourierSettings, RemoteCourier
 from queue_worker.couriers.targets import Targets
 from queue_worker.storage.sts_policies import StsPolicies
+from queue_worker.tls.dane import Dane
 from queue_worker.tls.policies import Policies
 from queue_worker.tls.sts import Sts
 from queue_worker.tls.sts_fetch import Fetch
@@ -25,6 +26,7 @@ def courier(settings: QueueSettings, rows: StsPolicies, clock: Clock) -> RemoteC
             own_names=frozenset(settings.own_names),
             own_listeners=frozenset({(settings.listen_host, settings.smtp_port)}),
             ca_file=settings.route_ca_file,
+            dnssec={"auto": None, "always": True, "never": False}[settings.dane],
             ipv4_only=settings.remote_ipv4_only,
         )
         return with_policies(given, rows if settings.mta_sts else None, clock)
@@ -34,7 +36,8 @@ def courier(settings: QueueSettings, rows: StsPolicies, clock: Clock) -> RemoteC
 
 def with_policies(settings: CourierSettings, rows: StsPolicies | None, clock: Clock) -> RemoteCourier:
     """Return a courier that obeys the TLS policies of other domains; `rows` None: not those of MTA-STS. Raises BadAddress."""
-    resolver = Resolver(settings.dns_servers)
+    resolver = Resolver(settings.dns_servers, dnssec=settings.dnssec)
     targets = Targets(settings, resolver)
     fetch = Fetch(resolver, targets.may_connect, settings.ca_file, settings.policy_port)
-    return RemoteCourier(settings, targets, Policies(Sts(rows, resolver, fetch, clock) if rows is not None else None))
+    sts = Sts(rows, resolver, fetch, clock) if rows is not None else None
+    return RemoteCourier(settings, targets, Policies(sts, Dane(resolver, settings.port)))

@@ -37,7 +37,7 @@ class Connecting:
                 raise
             talk = Conversation(self._settings.timeouts, target, OPPORTUNISTIC)
             await self._open(talk, tls_failed)
-        secure = "verified" if talk.policy.verifies else "encrypted"
+        secure = "verified" if talk.policy.authenticates else "encrypted"
         metrics.TLS.labels(talk.policy.kind, secure if talk.tls else "clear").inc()
         return talk
 

@@ -214,8 +214,8 @@ class Conversation(asyncio.Protocol):
         """Read nothing after the next reply: it is the answer to STARTTLS, and TLS follows (RFC 3207 6)."""
         self._secures = True
 
-    async def secure(self, context: ssl.SSLContext, name: str | None) -> None:
-        """Start TLS after the 220; `name` is sent as SNI. Raises Lost, OSError, EOFError, TimeoutError, and uvloop's RuntimeError."""
+    async def secure(self, context: ssl.SSLContext, name: str | None) -> ssl.SSLObject:
+        """Start TLS after the 220 and return its session; `name` is sent as SNI. Raises Lost, OSError, EOFError, TimeoutError, and uvloop's RuntimeError."""
         if self._transport is None or not self.alive:  # it closed the connection right after its 220
             raise Lost(self.why)
         async with asyncio.timeout(self.times.tls + 1):
@@ -229,12 +229,13 @@ class Conversation(asyncio.Protocol):
         self._reader.clear()
         self._deaf = False
         self._secured(session)
+        return cast(ssl.SSLObject, session)
 
     def _secured(self, session: ssl.SSLObject) -> None:
         self.tls = str(session.version())
         cipher = session.cipher()
         name = cipher[0] if cipher else ""
-        verified = "verified" if self.policy.verifies else "not verified"
+        verified = "verified" if self.policy.authenticates else "not verified"
         self.facts = f"{self.target.address} {self.target.policy.facts(f'{self.tls} {name} {verified}')}"
 
     async def quit(self) -> None:

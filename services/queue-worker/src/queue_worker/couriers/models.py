@@ -93,6 +93,8 @@ class CourierSettings:
     """Addresses and ports our own gateway listens on, as (ip, port)."""
     ca_file: str = ""
     """Further authorities for certificates that are verified (POSTRIDER_ROUTE_CA_FILE)."""
+    dnssec: bool | None = None
+    """Whether `dns_servers` validate (POSTRIDER_DANE); None: if all are on loopback."""
     policy_port: int = 443
     """Of MTA-STS policies; another one in tests."""
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -3,13 +3,14 @@
 import asyncio
 import socket
 import ssl
+from datetime import UTC, datetime
 
 from mailkit.process.logs import get_logger
 from queue_worker.couriers import trouble
 from queue_worker.couriers.conversation import Conversation, Lost
 from queue_worker.couriers.models import CourierSettings
 from queue_worker.couriers.trouble import Trouble
-from queue_worker.tls.policy import opportunistic, server_name, verified
+from queue_worker.tls import certificates
 
 log = get_logger()
 
@@ -34,7 +35,7 @@ async def open_connection(talk: Conversation, settings: CourierSettings, tls_fai
         if "STARTTLS" in talk.extensions and talk.tls is None:
             await _start_tls(talk, settings)
             await _hello(talk, settings)
-        elif talk.policy.verifies and talk.tls is None:
+        elif talk.policy.demands and talk.tls is None:
             raise trouble.tls_failed(talk.host, f"the host does not offer STARTTLS{_cause(talk)}")
         elif tls_failed is not None:
             raise tls_failed
@@ -52,7 +53,7 @@ async def _connect(talk: Conversation, settings: CourierSettings) -> None:
     """Connect to the address of `talk`, from the source address of its route, with TLS where that begins with it."""
     relay, target = talk.relay, talk.target
     talk.expect(1)  # the greeting
-    secure = _context(talk, settings) if relay.host and relay.tls == "implicit" else None
+    secure = talk.policy.context(settings.ca_file) if relay.host and relay.tls == "implicit" else None
     port = relay.port if relay.host else settings.port
     source = relay.source_for(target.address)
     sock = _bound(source) if source else None
@@ -99,10 +100,6 @@ def _say_absent(source: str, error: str) -> None:
         log.error("source_address_absent", address=source, error=error)
 
 
-def _context(talk: Conversation, settings: CourierSettings) -> ssl.SSLContext:
-    return verified(settings.ca_file) if talk.policy.verifies else opportunistic()
-
-
 async def _hello(talk: Conversation, settings: CourierSettings) -> None:
     name = talk.relay.helo or settings.helo_name
     said = f"EHLO {name}"
@@ -130,11 +127,15 @@ async def _start_tls(talk: Conversation, settings: CourierSettings) -> None:
     if reply.code != 220:
         raise trouble.tls_failed(talk.host, reply.text, reply)
     try:
-        await talk.secure(_context(talk, settings), server_name(talk.host))
+        session = await talk.secure(talk.policy.context(settings.ca_file), talk.policy.server_name(talk.host))
     except (OSError, EOFError, TimeoutError, RuntimeError, Lost) as error:  # uvloop: RuntimeError for a closed handle
         raise trouble.tls_failed(talk.host, f"{str(error) or type(error).__name__}{_cause(talk)}") from None
+    if talk.policy.tlsa:
+        problem = certificates.mismatch(session, talk.policy.tlsa, talk.policy.names, datetime.now(UTC))
+        if problem:
+            raise trouble.tls_failed(talk.host, f"{problem}{_cause(talk)}")
 
 
 def _cause(talk: Conversation) -> str:
     """Return the record that asks for TLS, to be added to the reason of a failure."""
-    return talk.policy.facts("") if talk.policy.verifies else ""
+    return talk.policy.facts("") if talk.policy.demands else ""

@@ -1,4 +1,4 @@
-"""The TLS policy for a connection to a remote host, and the contexts for it (S6, S11; decisions 10, 83, 95)."""
+"""The TLS policy for a connection to a remote host, and the contexts for it (S6, S11; decisions 10, 83, 95, 97)."""
 
 import functools
 import ssl
@@ -8,7 +8,7 @@ from typing import Literal
 #: OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT; the module names it from Python 3.12 on.
 _LEGACY_SERVER_CONNECT = 0x4
 
-Kind = Literal["opportunistic", "route", "mta-sts", "mta-sts-testing"]
+Kind = Literal["opportunistic", "route", "mta-sts", "mta-sts-testing", "dane", "dane-unusable"]
 
 #: The policies in words, for operators.
 _MEANING: dict[Kind, str] = {
@@ -16,7 +16,19 @@ _MEANING: dict[Kind, str] = {
     "route": "required: the smart host's name and chain are verified (docs/decisions/0083)",
     "mta-sts": "required: the host's name and chain are verified (RFC 8461, mode enforce)",
     "mta-sts-testing": "the host's name and chain are verified; a failure is only reported (RFC 8461, mode testing)",
+    "dane": "required: the certificate matches a TLSA record (RFC 7672)",
+    "dane-unusable": "required: there are TLSA records, none of which can be used, so nothing is verified (RFC 7672 2.2)",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Tlsa:
+    """A TLSA record (RFC 6698 2.1)."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +42,28 @@ class TlsPolicy:
     """Whether the name and the chain of the certificate are verified."""
     only_reported: bool = False
     """Whether mail is sent as by `OPPORTUNISTIC` if that fails."""
+    tlsa: tuple[Tlsa, ...] = ()
+    """The records of which the certificate has to match one."""
+    names: tuple[str, ...] = ()
+    """With `tlsa`: the name to send as SNI, then others that a certificate under a DANE-TA record may have (RFC 7672 3.2)."""
 
     @property
-    def required(self) -> bool:
-        """Whether no mail is sent without TLS."""
-        return self.verifies and not self.only_reported
+    def demands(self) -> bool:
+        """Whether a connection by this policy has TLS."""
+        return self.authenticates or self.kind == "dane-unusable"
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether the certificate is verified."""
+        return self.verifies or bool(self.tlsa)
+
+    def context(self, ca_file: str) -> ssl.SSLContext:
+        """Return the context of a connection; what `tlsa` asks for is compared after the handshake."""
+        return verified(ca_file) if self.verifies else unverified() if self.tlsa else opportunistic()
+
+    def server_name(self, host: str) -> str | None:
+        """Return the name to send as SNI, that of the MX; None for an address literal (RFC 6066 3)."""
+        return self.names[0] if self.names else None if host.startswith("[") else host
 
     @property
     def words(self) -> str:
@@ -70,6 +99,16 @@ def opportunistic() -> ssl.SSLContext:
 
 
 @functools.cache
+def unverified() -> ssl.SSLContext:
+    """Return a context for connections whose certificate is compared with TLSA records (RFC 7672 3.1)."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+@functools.cache
 def verified(ca_file: str) -> ssl.SSLContext:
     """Return a context that verifies name and chain, with the system's authorities and those in `ca_file`, if given."""
     context = ssl.create_default_context()
@@ -77,8 +116,3 @@ def verified(ca_file: str) -> ssl.SSLContext:
     if ca_file:
         context.load_verify_locations(ca_file)
     return context
-
-
-def server_name(host: str) -> str | None:
-    """Return the name to send as SNI, that of the MX; None for an address literal (RFC 6066 3)."""
-    return None if host.startswith("[") else host
