@@ -92,6 +92,7 @@ from mailstore_api.wire.folders import (
 )
 from mailstore_api.wire.imports import (
     KEY,
+    LARGEST_IMPORTED,
     LONGEST_UIDL,
     MOST_IMPORTED,
     MOST_KEYS,
@@ -172,6 +173,7 @@ __all__ = [
     "FLAGGED",
     "KEY",
     "LARGEST_ANNOTATION",
+    "LARGEST_IMPORTED",
     "LAZY_PREVIEW",
     "LEASES_AT_ONCE",
     "LONGEST_ENTRY",

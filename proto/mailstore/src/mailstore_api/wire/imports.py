@@ -9,6 +9,8 @@ from mailstore_api.wire.common import MOST_FLAGS, VERSION
 #: Limits of the messages of one ImportList, and of the keys of one KnownQuestion.
 MOST_IMPORTED = 500
 MOST_KEYS = 10_000
+#: Limit of the octets of an imported message, which may be above that for mail that arrives.
+LARGEST_IMPORTED = 64 * 1024 * 1024
 #: Octets of a key.
 KEY = 16
 #: UIDs that are kept free behind those of the old system, for what still arrives there.

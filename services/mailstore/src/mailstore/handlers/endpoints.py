@@ -214,13 +214,13 @@ def _add_streams(app: App, steps: Steps, most_bytes: int) -> None:
     async def import_list(request: Request) -> Response:
         return await framed(request, wire.ImportList, steps.importer.messages, proven=False)
 
-    for path, kind, answer, caller in (
-        ("/v1/messages/append", wire.Append, append, "frontend"),
-        ("/v1/messages/append-list", wire.AppendList, append_list, "frontend"),
-        ("/v1/imports/messages", wire.ImportList, import_list, "admin"),
+    for path, kind, answer, caller, most in (
+        ("/v1/messages/append", wire.Append, append, "frontend", most_bytes),
+        ("/v1/messages/append-list", wire.AppendList, append_list, "frontend", most_bytes),
+        ("/v1/imports/messages", wire.ImportList, import_list, "admin", wire.LARGEST_IMPORTED),
     ):
         app.questions[path] = kind
-        app.authority.allow(path, caller, most=most_bytes + 1024 * 1024)
+        app.authority.allow(path, caller, most=most + 1024 * 1024)
         app.add_route(path, _guarded(answer), methods=["PUT"], include_in_schema=False)
 
 

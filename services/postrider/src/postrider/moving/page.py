@@ -32,17 +32,31 @@ class Sums:
         return {name: self._counts[name] for name in names}
 
 
-def page(path: str, sums: Sums, notes: Notes) -> str:
+def page(title: str, sums: Sums, notes: Notes) -> str:
     """Return the page."""
     found = sums.record()
     lines = [
-        f"{path} holds:",
+        title,
         "",
         f"  {found['domains']:>9,} domains, and {found['alias_domains']:,} alias domains",
         f"  {found['mailboxes']:>9,} mailboxes: {found['without_password']:,} without a password, {found['disabled']:,} disabled",
         f"  {found['forwards']:>9,} forwards",
         f"  {found['catchalls']:>9,} catch-alls",
     ]
+    return "\n".join([*lines, *reasons(notes)])
+
+
+def done(messages: dict[str, int], seconds: float) -> str:
+    """Return a sentence about the messages that an import brought in that time."""
+    said = (
+        f"{messages['imported']:,} messages are imported in {seconds:,.0f} s, {messages['known']:,} were there already"
+    )
+    return f"{said}, {messages['renumbered']:,} could not keep their UIDs" if messages["renumbered"] else said
+
+
+def reasons(notes: Notes) -> list[str]:
+    """Return the lines of all kinds of notes."""
+    lines: list[str] = []
     for kind, heading in HEADINGS.items():
         if total := notes.count(kind):
             lines += ["", f"{heading} ({total:,}):", ""]
@@ -53,4 +67,4 @@ def page(path: str, sums: Sums, notes: Notes) -> str:
             if len(groups) > LINES:
                 rest = sum(group.count for _, group in groups[LINES:])
                 lines.append(f"  {rest:>9,} for {len(groups) - LINES} other reasons; --json or --notes FILE shows them")
-    return "\n".join(lines)
+    return lines

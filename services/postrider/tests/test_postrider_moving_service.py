@@ -1,0 +1,165 @@
+"""`postrider import` against a running service: a vpopmail host and a Maildir move in with all that their clients know."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.clients import STRANGER, imap, pop3, smtp
+from tests.support.mail import message
+from tests.support.run import Account, Run, running, wait_for
+from vpopmail.testing import BuiltHost, BuiltMaildir
+from vpopmail.vpasswd import Flags
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Run]:
+    with running() as run:
+        yield run
+
+
+def text(n: int) -> bytes:
+    return f"From: a@far.test\nSubject: n{n}\n\nMessage {n}.\n".encode()
+
+
+def base(n: int) -> str:
+    return f"{1_000_000_000 + n}.M{n}P1.old,S=50"
+
+
+def subjects(service: Run, account: Account, folder: str = "INBOX") -> dict[int, str]:
+    """Subjects by UID."""
+    client = imap(service, account)
+    client.select(f'"{folder}"', readonly=True)
+    found = {}
+    for line in client.uid("FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]:
+        if isinstance(line, tuple):
+            found[int(line[0].split()[2])] = line[1].decode().strip().removeprefix("Subject: ")
+    client.logout()
+    return found
+
+
+def notes(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def test_a_host_moves_in(service: Run, tmp_path: Path) -> None:
+    host = BuiltHost(tmp_path / "host")
+    site = host.domain("moved.test")
+    for name in ("anna", "jo", "gone", "postmaster"):
+        home = site.account(name, quota="50M", flags=(Flags.NO_POP | Flags.NO_IMAP | Flags.NO_SMTP) * (name == "gone"))
+        maildir = BuiltMaildir(home / "Maildir")
+        for n in range(1, 4):
+            maildir.message(base(n), text(n), "S" if n < 3 else None)
+    maildir = BuiltMaildir(site.folder / "anna" / "Maildir")
+    maildir.message(base(9), text(9), "FR", directory=".Work.2009")
+    maildir.courier(1_300_000_000, {base(1): 11, base(2): 12, base(3): 40})
+    maildir.courier(1_400_000_000, {base(9): 5}, ".Work.2009")
+    (maildir.path / "courierimapsubscribed").write_text("INBOX.Work.2009\n")
+    site.qmail("sales", "&jo@moved.test\n&x@far.test\n")
+    site.qmail("default", "| /home/vpopmail/bin/vdelivermail '' anna@moved.test\n")
+    first = service.cli("import", "vpopmail", str(tmp_path / "host"), "--notes", str(tmp_path / "notes"))
+    assert first["made"] == {"domains": 1, "mailboxes": 4, "forwards": 1, "catchalls": 1}
+    assert first["messages"] == {"imported": 13, "known": 0, "renumbered": 0}, notes(tmp_path / "notes")
+    states = {row["address"].partition("@")[0]: row for row in service.cli("mailbox", "ls", "moved.test")}
+    assert {name: row["state"] for name, row in states.items()} == {
+        "anna": "enabled",
+        "jo": "enabled",
+        "gone": "disabled",
+        "postmaster": "enabled",
+    }
+    assert {row["quota_limit"] for row in states.values()} == {50 << 20}
+
+    anna = Account("anna@moved.test", PASSWORD)
+    assert subjects(service, anna) == {11: "n1", 12: "n2", 40: "n3"}
+    assert subjects(service, anna, "Work/2009") == {5: "n9"}
+    client = imap(service, anna)
+    assert b"UIDVALIDITY 1400000000" in client.status('"Work/2009"', "(UIDVALIDITY)")[1][0]
+    client.select(readonly=True)
+    (found,) = client.uid("FETCH", "12", "(FLAGS INTERNALDATE)")[1]
+    assert b"\\Seen" in found and b" 9-Sep-2001 01:46:40 +0000" in found
+    assert any(b"Work/2009" in line for line in client.lsub()[1])
+    client.logout()
+    drop = pop3(service, anna)
+    assert [line.split()[1].decode() for line in drop.uidl()[1]] == [base(1), base(2), base(3)]
+    assert b"\r\n".join(drop.retr(2)[1]) + b"\r\n" == text(2).replace(b"\n", b"\r\n")
+    drop.quit()
+
+    with smtp(service, STRANGER) as sender:
+        sender.sendmail("", ["unknown@moved.test"], message("b@far.example", "unknown@moved.test", subject="new"))
+    wait_for(lambda: "new" in subjects(service, anna).values())
+    maildir.message(base(4), text(4), "S")
+    maildir.courier(1_300_000_000, {base(1): 11, base(2): 12, base(3): 40, base(4): 41})
+    again = service.cli("import", "vpopmail", str(tmp_path / "host"))
+    assert (again["made"], again["messages"]) == ({}, {"imported": 1, "known": 13, "renumbered": 0})
+    assert list(subjects(service, anna).values()) == ["n1", "n2", "n3", "n4", "new"]
+    before = subjects(service, anna)
+    assert service.cli("import", "vpopmail", str(tmp_path / "host"))["messages"]["imported"] == 0
+    assert subjects(service, anna) == before
+
+
+def test_an_import_that_is_killed_goes_on(service: Run, tmp_path: Path) -> None:
+    user = service.mailbox(service.domain())
+    built = BuiltMaildir(tmp_path / "Maildir")
+    count = 1500
+    for n in range(1, count + 1):
+        built.message(base(n), text(n), "S")
+    built.courier(77, {base(n): n for n in range(1, count + 1)})
+    words = service._cli("import", "maildir", str(built.path), user.address)
+    box = service.mailbox_id(user)
+
+    def held() -> int:
+        return int(service.api("GET", "mailstore", f"/v1/mailboxes/{box}")["messages"])
+
+    kills = 0
+    while kills < 2 and held() < count:
+        before = held()
+        process = subprocess.Popen(words, env=service.environment(), stdout=subprocess.DEVNULL)
+        wait_for(lambda before=before, process=process: held() > before or process.poll() is not None)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    done = service.cli("import", "maildir", str(built.path), user.address)
+    assert done["messages"]["imported"] + done["messages"]["known"] == count
+    assert subjects(service, user) == {n: f"n{n}" for n in range(1, count + 1)}
+
+
+def test_odd_messages_and_folders_come_over(service: Run, tmp_path: Path) -> None:
+    user = service.mailbox(service.domain())
+    built = BuiltMaildir(tmp_path / "Maildir")
+    odd = {1: b"", 2: b"Subject: cut", 3: b"Subject: nul\n\na\0b\n", 4: b"Subject: cr\n\na\rb\r\nc\n", 5: b"x" * 70_000}
+    for n, data in odd.items():
+        built.message(base(n), data, "S")
+    for directory in (".INBOX", ".a%b*c", ".&AC8-etc&AC8-passwd", ".Entw&APw-rfe", ".Sent"):
+        built.message(base(9), text(9), "S", directory=directory)
+    (built.path / "cur" / "link:2,S").symlink_to("/etc/passwd")
+    done = service.cli("import", "maildir", str(built.path), user.address)
+    assert done["messages"] == {"imported": 10, "known": 0, "renumbered": 0}
+    assert [row["reason"] for row in done["changed"]] == ["NULs, which IMAP cannot send, become octets 128"]
+    assert [row["examples"] for row in done["unreadable"]] == [["cur/link:2,S"]]
+    shown = set(service.api("GET", "mailstore", f"/v1/mailboxes/{service.mailbox_id(user)}")["folders"])
+    assert shown >= {"INBOX_", "a%b*c", "_etc_passwd", "Entwürfe", "Sent"}
+    client = imap(service, user)
+    client.select(readonly=True)
+    sizes = [int(line.split()[-1].rstrip(b")")) for line in client.uid("FETCH", "1:*", "(RFC822.SIZE)")[1]]
+    assert sizes == [0, 12, 21, 23, 70_000]
+    client.logout()
+
+
+def test_what_cannot_be_done_is_one_sentence(service: Run, tmp_path: Path) -> None:
+    user = service.mailbox(service.domain())
+
+    def refused(*words: str) -> Any:
+        done = service.cli_process("import", *words)
+        assert done.returncode in (1, 2) and done.stdout == "" and done.stderr.count("\n") == 1, done
+        return done.stderr
+
+    assert "is no Maildir" in refused("maildir", str(tmp_path), user.address)
+    assert "does not exist" in refused("maildir", str(tmp_path / "x"), user.address)
+    assert "nobody@" in refused("maildir", str(tmp_path), "nobody@nowhere.test")
+    assert "variables" in refused("maildir", str(tmp_path), user.address, "--uidl-format", "%m")
+    assert "holds no vpopmail" in refused("vpopmail", str(tmp_path))
