@@ -7,6 +7,7 @@ from typing import Any
 import authres
 import pytest
 
+from auth_api.wire import RecipientAnswer, Target
 from mailkit.errors import ConfigError
 from mailkit.net.dns import Resolver
 from mailkit.net.listener import Peer
@@ -257,3 +258,30 @@ async def test_names_with_odd_characters_are_asked_as_they_are(dns: FakeDns) -> 
 def test_malformed_choices_are_refused_at_the_start(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         DmarcPolicy(GatewaySettings(**settings))
+
+
+async def test_a_forgery_that_would_only_be_forwarded_is_refused(dns: FakeDns) -> None:
+    """Of a message with a local copy, queue-worker does not forward the other ones."""
+    elsewhere = Target("x@far.test", via="fwd@here.test")
+    refused = b"550 5.7.1 Mail that fails the DMARC policy of the domain in From is not forwarded"
+    for recipients, expected in (([b"fwd@here.test"], refused), ([b"fwd@here.test", b"u@here.test"], b"250 ")):
+        services = Services()
+        services.answers = {"fwd@here.test": RecipientAnswer("accepted", [elsewhere])}
+        shared = context(services, resolver=Resolver([dns.server], timeout=patient(1), lifetime=patient(1)))
+        answer = await send(BODY + b".\r\n", shared, sender=b"<x@bank.test>", recipients=recipients)
+        assert answer.startswith(expected)
+
+
+@pytest.mark.parametrize(("chosen", "relay"), [(True, True), (True, False), (False, True)])
+async def test_bcc_is_removed_from_submissions_by_setting(chosen: bool, relay: bool) -> None:
+    message = BODY.replace(
+        b"\r\n\r\n", b"\r\nbCC : a@far.test,\r\n b@far.test\r\nResent-Bcc: c@far.test\r\nX-Bcc: x\r\n\r\nBcc: y\r\n", 1
+    )
+    services = Services()
+    services.relay = relay
+    assert (await send(message + b".\r\n", context(services, smtp_remove_bcc=chosen))).startswith(b"250 ")
+    (taken,) = services.taken
+    kept = taken.body[taken.body.index(b"From: ") :]
+    if chosen and relay:
+        message = BODY.replace(b"\r\n\r\n", b"\r\nX-Bcc: x\r\n\r\nBcc: y\r\n", 1)
+    assert kept == message

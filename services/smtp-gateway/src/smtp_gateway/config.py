@@ -43,6 +43,8 @@ class GatewaySettings(ServiceSettings):
     """Final targets of one message after forwards and catch-alls are expanded; above it RCPT is answered 452 4.5.3."""
     smtp_strip_nul: bool = False
     """Remove NUL octets from messages instead of refusing such messages (550 5.6.0)."""
+    smtp_remove_bcc: bool = False
+    """Remove Bcc and Resent-Bcc from messages of clients with a right to relay (docs/decisions/0096)."""
     smtp_repair_bare_lf: bool = False
     """Convert bare LF to CR LF in messages of clients with a right to relay, instead of refusing such messages."""
     gateway_body_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)

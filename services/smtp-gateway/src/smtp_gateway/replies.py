@@ -51,6 +51,7 @@ NOT_RELAYED = Reply(550, "5.7.1", "Sorry, that domain isn't allowed to be relaye
 BADMAILFROM = Reply(554, "5.7.1", "sorry, your envelope sender is in my badmailfrom list")  # S12
 NO_MAILBOX = Reply(550, "5.1.1", "Sorry, no mailbox here by that name. vpopmail (#5.1.1)")  # S14
 NOT_YOUR_SENDER = Reply(550, "5.7.1", "This sender address is not yours")
+NOT_FORWARDED = Reply(550, "5.7.1", "Mail that fails the DMARC policy of the domain in From is not forwarded")
 NOT_YOUR_FROM = Reply(550, "5.7.1", "The address in From is not yours")
 DNS_TROUBLE = Reply(451, "4.4.3", "The sender's domain cannot be looked up right now")
 FROM_DNS_TROUBLE = Reply(451, "4.4.3", "The domain in From cannot be looked up right now")
@@ -118,6 +119,7 @@ _REASONS = {
     "busy": (NO_ROOM, LOGIN_LATER),
     "away": (TRY_LATER,),
     "dns": (DNS_TROUBLE, FROM_DNS_TROUBLE),
+    "dmarc": (NOT_FORWARDED,),
 }
 _REASON_OF = {reply: reason for reason, given in _REASONS.items() for reply in given}
 

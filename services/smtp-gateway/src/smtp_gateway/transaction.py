@@ -38,6 +38,11 @@ class Transaction:
         """Octets of the message as far as it is known, else as declared."""
         return self.received_size or self.declared_size
 
+    @property
+    def only_forwards(self) -> bool:
+        """Whether every target is elsewhere, and reached by a forward or catch-all of ours."""
+        return all(target.mailbox_id is None and target.via for target in self.targets.values())
+
     def add(self, written: str, targets: Sequence[Target], most: int, notify: str = "", orcpt: str = "") -> bool:
         """Add a recipient and its targets; False, with nothing added, if there would be more than `most` targets."""
         new = {

@@ -121,6 +121,7 @@ KNOWN_NAMES = frozenset(
         "SMTP_ERROR_SECONDS",
         "SMTP_STRICT",
         "SMTP_STRIP_NUL",
+        "SMTP_REMOVE_BCC",
         "SMTP_REPAIR_BARE_LF",
         "TARGETS_PER_MESSAGE",
         "POP3_PLAINTEXT_AUTH",

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from uuid import UUID
 
 from auth_api.wire import RecipientQuestion
@@ -42,7 +43,12 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
     inspected = await inspect(session, transaction, body, header)
     if inspected.refusal is not None:
         return inspected.refusal
-    header, body = removed(header, body, context.settings.helo_name)
+    header, body = removed(
+        header,
+        body,
+        context.settings.helo_name,
+        bcc=context.settings.smtp_remove_bcc and transaction.relay is not None,
+    )
     added, above = b"", inspected.field
     if transaction.relay is not None:
         author = await judge_author(session, transaction, header)
@@ -105,6 +111,10 @@ async def inspect(client: Client, transaction: Transaction, body: bytes, header:
     )
     inspected = await inspection.inspect(envelope, header.raw, body, client.consulted, utf8=transaction.smtputf8)
     transaction.stamp = inspected.stamp
+    unwanted = inspected.stamp.dmarc_failed and transaction.only_forwards
+    client.consulted("not_forwarded", unwanted)
+    if unwanted and inspected.refusal is None:
+        return replace(inspected, refusal=replies.NOT_FORWARDED)
     return inspected
 
 
