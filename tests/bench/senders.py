@@ -174,16 +174,23 @@ def tool(name: str) -> str | None:
     return shutil.which(name, path=PATH)
 
 
-def flood(port: int, count: int, recipient: str, sender: str = SENDER, limit: float = 300.0) -> float:
-    """The same to one recipient by smtp-source where it is installed; the moment of the beginning."""
+def flood(
+    port: int, count: int, recipient: str, sender: str = SENDER, limit: float = 300.0, *, kept: bool = True
+) -> float:
+    """The same to one recipient by smtp-source where it is installed; the moment of the beginning.
+
+    Without `kept` each message comes in a connection of its own. Raises RuntimeError for these if there is no smtp-source.
+    """
     source = tool("smtp-source")
     if source is None:
+        if not kept:
+            raise RuntimeError("there is no smtp-source (Debian's postfix)")
         return send(port, [recipient] * count, sender, limit).started
     began = time.monotonic()
     subprocess.run(
         [
             source,
-            "-d",
+            *(["-d"] if kept else []),
             "-s",
             str(SESSIONS),
             "-l",

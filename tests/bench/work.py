@@ -8,14 +8,14 @@ from tests.bench.latency import one_by_one
 from tests.bench.lines import ImapLine
 from tests.bench.memory import cpu
 from tests.bench.readers import imap_rows, pop3_reads
-from tests.bench.senders import SENDER, flood, send
+from tests.bench.senders import SENDER, flood, send, tool
 from tests.bench.sides import Side
 from tests.bench.table import Value
 from tests.support.run import wait_for
 
 LIMIT = 300.0
 #: Methods of Work, in their order.
-STEPS = ("filing", "relaying", "alone", "pop3", "imap", "folder")
+STEPS = ("filing", "relaying", "connecting", "alone", "pop3", "imap", "folder")
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,27 @@ class Work:
         ]
 
     def relaying(self) -> list[Value]:
-        """Mail for another host, until that has all."""
+        """Mail for another host over kept connections, until that has all."""
+        return self._relayed("relayed to another host", "relayed message", kept=True)
+
+    def connecting(self) -> list[Value]:
+        """The same with a connection for each message, as most other providers' servers come."""
+        if tool("smtp-source") is None:
+            return []
+        return self._relayed("relayed, a connection each", "relayed message, a connection each", kept=False)
+
+    def _relayed(self, what: str, message: str, *, kept: bool) -> list[Value]:
         side, count, before = self.side, self.sizes.messages, self.side.sink.count
         idle = cpu(side.processes)
-        began = flood(side.smtp_port, count, side.far, side.sender, LIMIT)
+        began = flood(side.smtp_port, count, side.far, side.sender, LIMIT, kept=kept)
         wait_for(lambda: side.sink.count - before >= count, LIMIT, "the sink has all")
         ended = time.monotonic()
         self._drained()
         spent = {name: (busy - idle.get(name, 0.0)) / count * 1e6 for name, busy in cpu(side.processes).items()}
         return [
-            Value("relayed to another host", count / (ended - began), "messages/s", "more"),
-            *(Value(f"CPU per relayed message, {name}", spent[name], "µs") for name in sorted(spent)),
-            Value("CPU per relayed message, sum", sum(spent.values()), "µs"),
+            Value(what, count / (ended - began), "messages/s", "more"),
+            *(Value(f"CPU per {message}, {name}", spent[name], "µs") for name in sorted(spent)),
+            Value(f"CPU per {message}, sum", sum(spent.values()), "µs"),
         ]
 
     def alone(self) -> list[Value]:

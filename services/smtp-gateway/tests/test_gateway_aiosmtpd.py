@@ -26,7 +26,7 @@ PROTOCOL = SOURCES / "smtp" / "protocol.py"
 REVIEWED = {
     "__init__": (
         "8a9ca80f23ad9bf2",
-        "sets the private attributes; limits lines by line_length_limit",
+        "sets the private attributes, which are copied into each connection, and nothing that belongs to one of them",
     ),
     "connection_made": ("77a45df5065bba34", "starts the timer and the task of _handle_client, once; makes the session"),
     "connection_lost": ("d3bf6349bc3c25c1", "cancels the timer and the task; the transport is None afterwards"),
@@ -66,7 +66,6 @@ OVERRIDDEN = {
     "connection_made",
     "data_received",
     "connection_lost",
-    "line_length_limit",
     "transport",
     "envelope",
     *REPLACED,

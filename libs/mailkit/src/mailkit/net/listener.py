@@ -130,6 +130,8 @@ class Listener:
                     dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
                 )
                 sock.setblocking(False)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit these
+                keep_alive(sock, CLIENT_IDLE_SECONDS, 0)
                 self._sockets.append(sock)
         except OSError as error:
             self.stop()
@@ -174,8 +176,6 @@ class Listener:
     async def _admit(self, sock: socket.socket, place: tuple[str, int]) -> None:
         try:
             sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            keep_alive(sock, CLIENT_IDLE_SECONDS, 0)
             peer = await self._identify(sock, place)
             if peer is not None:
                 await self._begin(sock, peer)
