@@ -103,6 +103,16 @@ def test_another_remote_port_is_let_out() -> None:
     }
 
 
+def test_a_collector_is_reached_by_those_that_record_spans() -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "tracing"}}}
+    policies = {"networkPolicies": {"collectorTo": [peer]}}
+    assert not {arrow for arrow in said(render(**policies), "egress") if arrow[1] == "tracing"}
+    out = said(render(**policies, settings={"OTLP_ENDPOINT": "http://collector.tracing:4318"}), "egress")
+    assert {arrow for arrow in out if arrow[1] == "tracing"} == {
+        (service, "tracing", 4318) for service in ("smtp-gateway", "queue-worker", "mailstore")
+    }
+
+
 def test_named_dns_servers_are_reached_on_their_ports() -> None:
     out = said(render(settings={"DNS_SERVERS": ["192.0.2.53", "192.0.2.54:5353", "[2001:db8::53]:1053"]}), "egress")
     gateway = {port for source, target, port in out if (source, target) == ("smtp-gateway", "anywhere")}

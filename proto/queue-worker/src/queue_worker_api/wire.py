@@ -8,7 +8,7 @@ was refused, for the trace). Caller: gateway.
 from typing import Annotated, Literal
 from uuid import UUID
 
-from mailkit.rpc.wire import Wire, at_most
+from mailkit.rpc.wire import Traceparent, Wire, at_most
 
 VERSION = 1
 LARGE_BODY = 256 * 1024
@@ -117,6 +117,7 @@ class Submission(Wire):
     """ENVID in xtext (RFC 3461 4.4); "" if the client gave none."""
     stamp: Stamp = Stamp()
     """Of a message from outside."""
+    traceparent: Traceparent = ""
 
 
 class SubmissionList(Wire):

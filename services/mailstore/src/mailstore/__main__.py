@@ -15,6 +15,11 @@ def schemas(settings: MailstoreSettings) -> Sequence[Owned]:
 if __name__ == "__main__":
     main(
         Program(
-            "mailstore", "mailstore", MailstoreSettings, schema_verbs("mailstore", schemas, "mailstore"), has_api=True
+            "mailstore",
+            "mailstore",
+            MailstoreSettings,
+            schema_verbs("mailstore", schemas, "mailstore"),
+            has_api=True,
+            traces=True,
         )
     )

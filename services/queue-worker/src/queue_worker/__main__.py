@@ -15,6 +15,11 @@ def schemas(settings: QueueSettings) -> Sequence[Owned]:
 if __name__ == "__main__":
     main(
         Program(
-            "queue-worker", "queue_worker", QueueSettings, schema_verbs("queue_worker", schemas, "queue"), has_api=True
+            "queue-worker",
+            "queue_worker",
+            QueueSettings,
+            schema_verbs("queue_worker", schemas, "queue"),
+            has_api=True,
+            traces=True,
         )
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
+from time import time_ns
 from uuid import UUID
 
 import msgspec
@@ -63,6 +64,8 @@ class QueueEntry(msgspec.Struct, frozen=True):
     asked: tuple["DsnRequest", ...] = ()
     """What the client asked for each recipient, in order; empty if it asked nothing (RFC 3461)."""
     stamp: Stamp = Stamp()
+    traceparent: str = ""
+    """The trace of the message (docs/decisions/0102)."""
 
 
 class DsnRequest(msgspec.Struct, frozen=True):
@@ -122,6 +125,10 @@ class Claim:
     """The mailbox whose right to relay was used."""
     delay_noted: bool = False
     """The sender has had a notice of the delay."""
+    traceparent: str | None = None
+    """The trace of the message (docs/decisions/0102)."""
+    claimed: int = field(default_factory=time_ns)
+    """When it was claimed, for the span of the attempt: nanoseconds since the epoch."""
     folder: str = ""
     flags: Sequence[str] = ()
     dmarc_failed: bool = False

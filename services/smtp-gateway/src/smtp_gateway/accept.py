@@ -71,6 +71,7 @@ class Acceptor:
             transaction.ret,
             transaction.envid,
             transaction.stamp,
+            transaction.traceparent,
         )
         try:
             if len(submission.body) > LARGE_BODY:

@@ -28,6 +28,8 @@ class Transaction:
     sender_target: SubmissionRecipient | None = None
     stamp: Stamp = Stamp()
     """What was found out about a message from outside."""
+    traceparent: str = ""
+    """The trace that the message's next steps belong to (docs/decisions/0102)."""
     recipients: list[str] = field(default_factory=list)
     """Addresses of the accepted RCPT commands, as written by the client."""
     targets: dict[UUID | str, SubmissionRecipient] = field(default_factory=dict)

@@ -11,13 +11,15 @@ from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 from mailkit.errors import ConfigError
-from mailkit.process import lifecycle, logs
+from mailkit.process import lifecycle, logs, spans
 from mailkit.process.config import ServiceSettings
 from mailkit.process.lifecycle import Lifecycle
 
 S = TypeVar("S", bound=ServiceSettings)
 
 EX_USAGE = 64
+#: Seconds between two exports of spans.
+EXPORT_EVERY = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Program(Generic[S]):
     settings: type[S]
     verbs: Mapping[str, Callable[[str, S], Awaitable[None]]] = field(default_factory=dict)
     has_api: bool = False
+    traces: bool = False
+    """Whether it records spans."""
 
 
 def main(program: Program[Any]) -> None:
@@ -58,7 +62,14 @@ def _module(program: Program[Any]) -> Any:
 async def _serve(program: Program[Any], life: Lifecycle, settings: Any) -> None:
     """Run the service, from the set-up of its log to its last line."""
     logs.configure(program.service, settings.log_level, settings.log_address_key.get_secret_value())
+    tracing = (
+        spans.begin(program.service, settings.otlp_endpoint) if program.traces and settings.otlp_endpoint else None
+    )
+    if tracing:
+        life.every(EXPORT_EVERY, tracing.export)
     await _module(program).serve(life, settings)
+    if tracing:
+        await tracing.export()
     logs.get_logger().info("stopped")
 
 

@@ -72,6 +72,7 @@ KNOWN_NAMES = frozenset(
         "SINGLE_MACHINE",
         "LOG_LEVEL",
         "LOG_ADDRESS_KEY",
+        "OTLP_ENDPOINT",
         "DRAIN_DELAY_SECONDS",
         "GRACE_SECONDS",
         "DISK_RESERVE_BYTES",
@@ -197,6 +198,9 @@ class ServiceSettings(BaseSettings):
     log_level: str = "info"
     log_address_key: SecretStr = SecretStr("")
     """If set, log lines have keyed hashes (HMAC-SHA-256) in place of mail addresses: the same one for the same address."""
+    otlp_endpoint: str = ""
+    """URL of an OpenTelemetry collector (OTLP over HTTP, without /v1/traces), which then gets spans of each message
+    (docs/decisions/0102). smtp-gateway, queue-worker and mailstore record them."""
     admin_token: SecretStr = SecretStr("")
     """Bearer token of operators and the command line; empty: the admin API refuses all requests. Like every token a comma
     list: the first is sent, each is accepted."""

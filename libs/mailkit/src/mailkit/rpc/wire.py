@@ -4,9 +4,12 @@ They are MessagePack arrays, whose fields are only ever added at the end, with d
 not know (`proto/README.md`).
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+
+#: The trace that an item belongs to, a sampled traceparent of version 00 (W3C Trace Context 3.2), or "" (docs/decisions/0102).
+Traceparent = Annotated[str, msgspec.Meta(pattern=r"^(00-[0-9a-f]{32}-[0-9a-f]{16}-01)?\Z")]
 
 
 def at_most(count: int) -> msgspec.Meta:

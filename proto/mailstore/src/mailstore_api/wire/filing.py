@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from mailkit.rpc.wire import Wire, at_most
+from mailkit.rpc.wire import Traceparent, Wire, at_most
 from mailstore_api.wire.common import MOST_BODIES, MOST_ITEMS, VERSION
 
 #: Flags of one filing.
@@ -48,6 +48,7 @@ class Filing(Wire):
     exempt: bool = False
     folder: str = ""
     flags: Annotated[list[str], at_most(MOST_FLAGS)] = []
+    traceparent: Traceparent = ""
 
 
 class FilingList(Wire):

@@ -6,12 +6,14 @@ A mailbox that another session has locked is skipped, so that mail for other mai
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from time import time_ns
 from typing import NamedTuple
 from uuid import UUID
 
 from bodystore import BodyStore
 from mailkit.errors import NoSpace, Unavailable
 from mailkit.postgres.pool import translated
+from mailkit.process import spans
 from mailkit.process.clock import Clock
 from mailkit.process.disk import Disk
 from mailkit.process.logs import get_logger
@@ -96,10 +98,15 @@ class Filer:
         return [_answered(item, answer) for item, answer in zip(items, answers, strict=True)]
 
     async def _transaction(self, items: Sequence[Filing]) -> Statuses:
+        began = time_ns()
         with metrics.FILING_SECONDS.time():
             async with translated():
                 answers = await self._commit(items)
         metrics.BATCH.observe(len(items))
+        for item, answer in zip(items, answers, strict=True):
+            spans.record(
+                "file", item.traceparent, began, queue_id=item.queue_id.hex, status=answer.status, items=len(items)
+            )
         return answers
 
     async def _commit(self, items: Sequence[Filing]) -> Statuses:

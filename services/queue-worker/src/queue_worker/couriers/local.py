@@ -55,6 +55,7 @@ class LocalCourier:
                 exempt=claim.bounce,
                 folder=claim.folder,
                 flags=list(claim.flags),
+                traceparent=claim.traceparent or "",
             )
             for claim in claims
         ]

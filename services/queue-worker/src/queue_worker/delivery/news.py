@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from mailkit.process import spans
 from mailkit.process.logs import get_logger
 from queue_worker import metrics
 from queue_worker.delivery.classes import class_of
@@ -21,6 +22,7 @@ def log_and_count(decisions: Sequence[Decision], bounces: Sequence[QueueEntry], 
         claim = result.claim
         kind = "local" if claim.mailbox_id else "remote"
         ended[kind, outcome.value] += 1
+        _record(decision, kind)
         if outcome is Outcome.delivered:
             latency[kind].observe((now - claim.first_seen).total_seconds())
             log.info("delivered", queue_id=claim.message_id, n=claim.n, kind=kind, host=result.remote_host)
@@ -39,3 +41,20 @@ def log_and_count(decisions: Sequence[Decision], bounces: Sequence[QueueEntry], 
     for made in bounces:
         metrics.BOUNCED.inc()
         log.info("bounced", queue_id=made.queue_id)
+
+
+def _record(decision: Decision, kind: str) -> None:
+    """Record the span of the attempt, from its claim to the commit of its result."""
+    claim, result = decision.claim, decision.result
+    if claim.traceparent:
+        spans.record(
+            "attempt",
+            claim.traceparent,
+            claim.claimed,
+            queue_id=claim.message_id.hex,
+            n=claim.n,
+            kind=kind,
+            outcome=decision.outcome.value,
+            status=result.status,
+            host=result.remote_host or "",
+        )

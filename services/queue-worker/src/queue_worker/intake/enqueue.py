@@ -37,6 +37,7 @@ def entry(submission: Submission, *, bounce_of: UUID | None = None) -> QueueEntr
         bounce_of,
         _asked(s),
         s.stamp,
+        s.traceparent,
     )
 
 

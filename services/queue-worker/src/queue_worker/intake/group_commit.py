@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from time import time_ns
 from uuid import UUID
 
 from mailkit.errors import NoSpace, Unavailable
 from mailkit.postgres.pool import translated
+from mailkit.process import spans
 from mailkit.process.clock import Clock
 from mailkit.process.disk import Disk
 from mailkit.process.logs import get_logger
@@ -64,16 +66,24 @@ class Intake:
             first.setdefault(item.submission_id, entry(item))
         # one order in all transactions: no deadlock
         entries = sorted(first.values(), key=lambda e: e.queue_id)
-        now = self._clock.now()
+        now, began = self._clock.now(), time_ns()
         new = await self._handovers.insert(entries, now, self._lifetime)
-        self._log_and_wake([e for e in entries if e.queue_id in new], now)
+        self._log_and_wake([e for e in entries if e.queue_id in new], now, began)
         return [SubmissionAnswer("queued", item.submission_id) for item in items]
 
-    def _log_and_wake(self, new: Sequence[QueueEntry], now: datetime) -> None:
+    def _log_and_wake(self, new: Sequence[QueueEntry], now: datetime, began: int) -> None:
         metrics.ACCEPTED.inc(len(new))
         self._wake(destinations(new), now)
         for e in new:
             log.info("queued", queue_id=e.queue_id, size=len(e.body), recipients=len(e.recipients))
+            spans.record(
+                "hand-over",
+                e.traceparent,
+                began,
+                queue_id=e.queue_id.hex,
+                size=len(e.body),
+                recipients=len(e.recipients),
+            )
 
 
 def _answered(item: Submission, answer: SubmissionAnswer | BaseException) -> SubmissionAnswer:

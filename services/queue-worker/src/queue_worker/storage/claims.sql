@@ -17,7 +17,7 @@ with c as (
     returning r.message_id, r.n, r.address, r.original, r.mailbox_id, r.quota_limit, r.limit_version, r.attempt,
               r.tries, r.looped, r.delay_noted, c.due
 )
-select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.account, m.bounce, m.folder, m.flags,
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.account, m.traceparent, m.bounce, m.folder, m.flags,
        coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid
   from u join queue.message m on m.id = u.message_id
   left join queue.asked a on a.message_id = u.message_id and a.n = u.n
@@ -63,7 +63,7 @@ with s as materialized (
     returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.attempt, r.tries,
               r.looped, r.via, r.sender, r.delay_noted, c.due, c.was_sent
 )
-select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.account, m.eight_bit, m.smtputf8, m.bounce, m.dmarc_failed,
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.account, m.traceparent, m.eight_bit, m.smtputf8, m.bounce, m.dmarc_failed,
        coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid
   from u join queue.message m on m.id = u.message_id
   left join queue.asked a on a.message_id = u.message_id and a.n = u.n

@@ -31,3 +31,7 @@ select id from s
 -- Insert what clients asked about notifications of recipients; few ask.
 insert into queue.asked (message_id, n, notify, orcpt, ret, envid)
 select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[])
+
+-- name: note_traced
+-- Keep the trace that a message belongs to; with tracing off, none does.
+update queue.message m set traceparent = t.traceparent from unnest($1::uuid[], $2::text[]) as t(id, traceparent) where m.id = t.id

@@ -8,6 +8,7 @@ from uuid import UUID
 from auth_api.wire import RecipientQuestion
 from mailkit.mail.header import Header, header_of
 from mailkit.mail.reply import Reply
+from mailkit.process import spans
 from queue_worker_api.wire import SubmissionRecipient
 from smtp_gateway import metrics, replies
 from smtp_gateway.incoming.examine import MessageEnvelope
@@ -28,8 +29,24 @@ async def finish(session: SmtpSession, found: bytes | Reply) -> Reply:
     session.transaction = Transaction()
     if isinstance(found, bytes):
         transaction.received_size = len(found)
-    reply = found if isinstance(found, Reply) else await _take(session, transaction, found)
+    reply = found if isinstance(found, Reply) else await _traced(session, transaction, found)
     metrics.DATA_END_SECONDS.observe(time.perf_counter() - started)
+    return reply
+
+
+async def _traced(session: SmtpSession, transaction: Transaction, body: bytes) -> Reply:
+    """Take the message within a span, the first one of its trace."""
+    with spans.opened("accept") as span:
+        transaction.traceparent = span.traceparent
+        reply = await _take(session, transaction, body)
+        by = transaction.relay.how if transaction.relay else "none"
+        span.note(
+            listener=session.peer.listener,
+            by=by,
+            recipients=len(transaction.recipients),
+            size=len(body),
+            code=reply.code,
+        )
     return reply
 
 
