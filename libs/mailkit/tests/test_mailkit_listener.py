@@ -313,15 +313,16 @@ def test_out_of_descriptors_waits_without_spinning() -> None:
         client = socket.socket()
         client.setblocking(False)
         tried = 0
-        accept = edge.listener._accept
+        sockets = edge.listener._sockets
+        accept = sockets._accept
 
         def counted(server: socket.socket) -> None:
             nonlocal tried
             tried += 1
             accept(server)
 
-        edge.listener._accept = counted  # type: ignore[method-assign]
-        for sock in edge.listener._sockets:
+        sockets._accept = counted  # type: ignore[method-assign]
+        for sock in sockets._sockets:
             asyncio.get_running_loop().add_reader(sock, counted, sock)
         fillers = []
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))

@@ -4,7 +4,6 @@ The header is read from the socket before TLS begins, so it works in front of im
 """
 
 import asyncio
-import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -12,11 +11,10 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from mailkit.errors import ConfigError
 from mailkit.mail.address import BadAddress, Networks, peer_address
 from mailkit.net.connections import Connections
-from mailkit.net.keepalive import CLIENT_IDLE_SECONDS, keep_alive
 from mailkit.net.proxy import BadHeader, read_header
+from mailkit.net.server_sockets import ServerSockets
 from mailkit.net.tls_versions import negotiated, warn_of_old
 from mailkit.process.logs import get_logger
 from mailkit.process.report import report
@@ -26,12 +24,6 @@ log = get_logger()
 #: Deadline for the PROXY header, in seconds: a proxy sends it at once (decision 9).
 HEADER_SECONDS = 5.0
 HANDSHAKE_SECONDS = 30.0
-BACKLOG = 1024
-#: Connections accepted from the kernel in one turn of the loop.
-_AT_ONCE = 64
-#: Out of descriptors or memory: accepting pauses for this many seconds, since trying again at once would spin.
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_EXHAUSTED_SECONDS = 0.5
 
 OPEN = Gauge("postrider_listener_connections_open", "Open connections", ["listener"])
 ACCEPTED = Counter("postrider_listener_accepted_total", "Connections handed to the protocol", ["listener"])
@@ -104,7 +96,7 @@ class Listener:
         self._connections = connections
         self._proxies = proxies
         self._tls = tls
-        self._sockets: list[socket.socket] = []
+        self._sockets = ServerSockets(name, self._accept)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._open = OPEN.labels(name)
@@ -113,65 +105,18 @@ class Listener:
         for reason in _REASONS:
             REFUSED.labels(name, reason)  # every reason exists from the start, with the value 0
 
-    # -- the listening side
-
     def start(self, host: str, port: int) -> int:
-        """Listen on `host` (a name, an address, "" or "::" for all) and `port` (0: a free one) and return the port.
-
-        Raises ConfigError in one sentence.
-        """
-        try:
-            found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            for family, _, _, _, place in sorted(set(found), key=lambda entry: entry[0] == socket.AF_INET6):
-                sock = socket.create_server(
-                    (place[0], port or self._port()),
-                    family=family,
-                    backlog=BACKLOG,
-                    dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
-                )
-                sock.setblocking(False)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit these
-                keep_alive(sock, CLIENT_IDLE_SECONDS, 0)
-                self._sockets.append(sock)
-        except OSError as error:
-            self.stop()
-            raise ConfigError(f"cannot listen on {host or '*'} port {port} ({self.name}): {error.strerror}") from None
-        for sock in self._sockets:
-            self._loop.add_reader(sock, self._accept, sock)
-        return self._port()
-
-    def _port(self) -> int:
-        return int(self._sockets[0].getsockname()[1]) if self._sockets else 0
+        """Listen as `ServerSockets.start` does."""
+        return self._sockets.start(host, port)
 
     def stop(self) -> None:
         """Stop accepting; open connections continue."""
-        sockets, self._sockets = self._sockets, []
-        for sock in sockets:
-            self._loop.remove_reader(sock)
-            sock.close()
+        self._sockets.stop()
 
-    def _accept(self, server: socket.socket) -> None:
-        for _ in range(_AT_ONCE):
-            try:
-                sock, place = server.accept()
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    report(error, f"accept on {self.name}")
-                    self._loop.remove_reader(server)
-                    self._loop.call_later(_EXHAUSTED_SECONDS, self._accept_again, server)
-                    return
-                continue  # the client left before it was accepted
-            task = self._loop.create_task(self._admit(sock, place))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    def _accept_again(self, server: socket.socket) -> None:
-        if server in self._sockets:
-            self._loop.add_reader(server, self._accept, server)
-
-    # -- one connection
+    def _accept(self, sock: socket.socket, place: tuple[str, int]) -> None:
+        task = self._loop.create_task(self._admit(sock, place))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _admit(self, sock: socket.socket, place: tuple[str, int]) -> None:
         try:

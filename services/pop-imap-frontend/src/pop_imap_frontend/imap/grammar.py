@@ -1,27 +1,21 @@
-"""Formal syntax of IMAP commands (RFC 3501 9): a cursor over one command with its literals inline."""
+"""Arguments of IMAP commands (RFC 3501 9): names, numbers and sets, flags, dates."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from pop_imap_frontend.imap.refusals import BadCommand, No
+from pop_imap_frontend.imap.scanner import Scanner, decoded
 from pop_imap_frontend.imap.utf7 import decode_utf7
 
 #: A sequence set: inclusive ranges; None stands for `*`.
 SequenceSet = list[tuple[int | None, int | None]]
 
-_ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
-_ASTRING = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+')
 #: Arguments of LOGIN: many clients send `user%domain` (P1) without quotes.
 _LOGIN = re.compile(rb'[^\x00-\x20\x7f-\xff(){"\\]+')
 _LIST_MAILBOX = re.compile(rb'[^\x00-\x20\x7f-\xff(){"\\]+')
-_QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
-_LITERAL = re.compile(rb"~?\{(\d{1,10})\+?\}\r\n")
 _NUMBER = re.compile(rb"\d{1,20}")
 _SET = re.compile(rb"(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?(?:,(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?)*")
-_SPACES = re.compile(rb" *")
 _FLAG = re.compile(rb'\\?[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
-_UNQUOTE = re.compile(rb'\\(["\\])')
 _DATE = re.compile(rb"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
 _DATE_TIME = re.compile(rb"([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
 _MONTHS = {
@@ -33,115 +27,13 @@ _MONTHS = {
 _LARGEST = 2**32 - 1
 
 
-class Cursor:
-    """Parser of one command, from left to right. Every method that reads raises BadCommand with what was expected.
-
-    `utf8`: the client has enabled UTF-8, so that mailbox names are UTF-8 and quoted strings may be (RFC 9755 3).
-    """
-
-    def __init__(self, data: bytes, pos: int = 0, *, utf8: bool = False) -> None:
-        self.data = data
-        self.pos = pos
-        self.utf8 = utf8
-
-    def peek(self) -> bytes:
-        """Return the next octet, or b"" at the end."""
-        return self.data[self.pos : self.pos + 1]
-
-    def at_end(self) -> bool:
-        """Return whether only spaces are left."""
-        return self._behind_spaces() == len(self.data)
-
-    def end(self) -> None:
-        """Require that only spaces are left."""
-        if not self.at_end():
-            raise BadCommand("unexpected arguments at the end of the command")
-
-    def space(self) -> None:
-        """Read one space or more; other servers accept more than one, too."""
-        self.literal(b" ", "a space")
-        self.skip_spaces()
-
-    def skip_spaces(self) -> None:
-        self.pos = self._behind_spaces()
-
-    def _behind_spaces(self) -> int:
-        match = _SPACES.match(self.data, self.pos)
-        return match.end() if match else self.pos
-
-    def each(self, what: str) -> Iterator[None]:
-        """Read a list in parentheses: yields once for each item, which the caller reads."""
-        self.literal(b"(", what)
-        self.skip_spaces()
-        ended = self.accept(b")")
-        while not ended:
-            yield
-            ended = self.list_ends()
-
-    def list_ends(self) -> bool:
-        """Read the `)` of a list, also after spaces, or the space between two items; return whether the list ended."""
-        if not self.accept(b")"):
-            self.space()
-            return self.accept(b")")
-        return True
-
-    def is_string(self) -> bool:
-        """Return whether a quoted string or a literal follows; `~` begins a literal8 only before `{`."""
-        return self.data.startswith((b'"', b"{", b"~{"), self.pos)
-
-    def literal(self, text: bytes, what: str = "") -> None:
-        """Read exactly `text`."""
-        if not self.data.startswith(text, self.pos):
-            raise BadCommand(f"expected {what or text.decode()}")
-        self.pos += len(text)
-
-    def accept(self, text: bytes) -> bool:
-        """Read `text` if it follows, and return whether it did."""
-        if self.data.startswith(text, self.pos):
-            self.pos += len(text)
-            return True
-        return False
-
-    def _match(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
-        match = pattern.match(self.data, self.pos)
-        if match is None:
-            raise BadCommand(f"expected {what}")
-        self.pos = match.end()
-        return match
-
-    def atom(self, what: str = "an atom") -> bytes:
-        return self._match(_ATOM, what)[0]
-
-    def keyword(self, what: str = "an atom") -> str:
-        """Read an atom and return it in capitals, since names of commands and items are case-insensitive."""
-        return self.atom(what).decode("ascii").upper()
-
-    def string(self) -> bytes:
-        """Read a quoted string or a literal."""
-        if self.peek() == b'"':
-            text = self._match(_QUOTED, "a quoted string")[1]
-            if self.utf8 and not text.isascii():
-                _decoded(text)
-            return _UNQUOTE.sub(rb"\1", text) if b"\\" in text else text
-        size = int(self._match(_LITERAL, "a string")[1])
-        value = self.data[self.pos : self.pos + size]
-        if len(value) != size:
-            raise BadCommand("the literal is shorter than announced")
-        self.pos += size
-        return value
-
-    def astring(self) -> bytes:
-        if self.is_string():
-            return self.string()
-        return self._match(_ASTRING, "a string")[0]
+class Cursor(Scanner):
+    """Parser of the arguments of one command."""
 
     def login_text(self) -> str:
         """Read a user name or password of LOGIN: an astring in which `%` and `*` need no quotes."""
-        raw = self.string() if self.is_string() else self._match(_LOGIN, "a string")[0]
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            raise BadCommand("the string is not valid utf-8") from None
+        raw = self.string() if self.is_string() else self.match(_LOGIN, "a string")[0]
+        return decoded(raw)
 
     def text(self, charset: str = "utf-8") -> str:
         """Read an astring and decode it."""
@@ -160,13 +52,13 @@ class Cursor:
         """Read a pattern of LIST: a mailbox name in which `%` and `*` need no quotes."""
         if self.is_string():
             return self._mailbox_name(self.string())
-        return self._mailbox_name(self._match(_LIST_MAILBOX, "a mailbox pattern")[0])
+        return self._mailbox_name(self.match(_LIST_MAILBOX, "a mailbox pattern")[0])
 
     def _mailbox_name(self, raw: bytes) -> str:
-        return _in_capitals(_decoded(raw)) if self.utf8 else mailbox_name(raw)
+        return _in_capitals(decoded(raw)) if self.utf8 else mailbox_name(raw)
 
     def number(self, what: str = "a number") -> int:
-        value = int(self._match(_NUMBER, what)[0])
+        value = int(self.match(_NUMBER, what)[0])
         if value > 2**63 - 1:
             raise BadCommand(f"{what} is too large")
         return value
@@ -184,7 +76,7 @@ class Cursor:
 
     def sequence_set(self) -> SequenceSet:
         ranges: SequenceSet = []
-        for part in self._match(_SET, "a sequence set")[0].split(b","):
+        for part in self.match(_SET, "a sequence set")[0].split(b","):
             first, colon, last = part.partition(b":")
             low = _sequence_number(first)
             ranges.append((low, _sequence_number(last) if colon else low))
@@ -199,7 +91,7 @@ class Cursor:
 
     def flag(self) -> str:
         r"""Read a flag: a system flag (returned in its usual spelling) or a keyword. `\Recent` cannot be set."""
-        text = self._match(_FLAG, "a flag")[0].decode("ascii")
+        text = self.match(_FLAG, "a flag")[0].decode("ascii")
         if text.startswith("\\"):
             known = {"\\answered", "\\flagged", "\\deleted", "\\seen", "\\draft"}
             if text.lower() not in known:
@@ -219,7 +111,7 @@ class Cursor:
     def date(self) -> date:
         """Read a date, quoted or not."""
         quoted = self.accept(b'"')
-        match = self._match(_DATE, "a date such as 23-Nov-2026")
+        match = self.match(_DATE, "a date such as 23-Nov-2026")
         if quoted:
             self.literal(b'"')
         try:
@@ -230,7 +122,7 @@ class Cursor:
     def date_time(self) -> float:
         """Read the date-time of APPEND; return seconds since the epoch."""
         self.literal(b'"', "a date and time in quotes")
-        match = self._match(_DATE_TIME, 'a date and time such as "23-Nov-2026 11:20:00 +0000"')
+        match = self.match(_DATE_TIME, 'a date and time such as "23-Nov-2026 11:20:00 +0000"')
         self.literal(b'"')
         offset = timedelta(hours=int(match[8]), minutes=int(match[9]))
         try:
@@ -265,14 +157,6 @@ def mailbox_name(raw: bytes) -> str:
     except ValueError:
         raise No("[CANNOT] the mailbox name is not valid modified UTF-7") from None
     return _in_capitals(name)
-
-
-def _decoded(raw: bytes) -> str:
-    """Decode UTF-8. Raises BadCommand (RFC 9755 3)."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise BadCommand("the string is not valid utf-8") from None
 
 
 def _in_capitals(name: str) -> str:
