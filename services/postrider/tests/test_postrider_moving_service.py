@@ -150,6 +150,29 @@ def test_odd_messages_and_folders_come_over(service: Run, tmp_path: Path) -> Non
     client.logout()
 
 
+def test_an_mbox_comes_over(service: Run, tmp_path: Path) -> None:
+    user = service.mailbox(service.domain())
+    file = tmp_path / "mbox"
+    first = (
+        b"From a@far.test Sun Mar  1 10:00:00 2026\nSubject: one\nStatus: RO\nX-Status: AF\n\n"
+        b">From the start\nFrom here on text\n>>From quoted\n\n\n"
+    )
+    same = b"From a@far.test Sun Mar  1 10:00:00 2026\nSubject: same\n\nx\n\n"
+    file.write_bytes(first + 2 * same)
+    done = service.cli("import", "mbox", str(file), user.address, "--folder", "Old/2026")
+    assert done["messages"] == {"imported": 3, "known": 0, "renumbered": 0}
+    file.write_bytes((first + 3 * same).replace(b"Status: RO", b"Status: O"))
+    done = service.cli("import", "mbox", str(file), user.address, "--folder", "Old/2026")
+    assert done["messages"] == {"imported": 1, "known": 3, "renumbered": 0}
+    assert list(subjects(service, user, "Old/2026").values()) == ["one", "same", "same", "same"]
+    client = imap(service, user)
+    client.select('"Old/2026"', readonly=True)
+    (head, text), _ = client.uid("FETCH", "1", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]
+    assert text == b"Subject: one\r\n\r\nFrom the start\r\nFrom here on text\r\n>From quoted\r\n\r\n"
+    assert all(each in head for each in (b"\\Seen", b"\\Answered", b"\\Flagged", b" 1-Mar-2026 10:00:00 +0000"))
+    client.logout()
+
+
 def test_what_cannot_be_done_is_one_sentence(service: Run, tmp_path: Path) -> None:
     user = service.mailbox(service.domain())
 
@@ -159,6 +182,9 @@ def test_what_cannot_be_done_is_one_sentence(service: Run, tmp_path: Path) -> No
         return done.stderr
 
     assert "is no Maildir" in refused("maildir", str(tmp_path), user.address)
+    (tmp_path / "text").write_text("no mbox\n")
+    assert "is no mbox" in refused("mbox", str(tmp_path / "text"), user.address)
+    assert "cannot be read" in refused("mbox", str(tmp_path), user.address)
     assert "does not exist" in refused("maildir", str(tmp_path / "x"), user.address)
     assert "nobody@" in refused("maildir", str(tmp_path), "nobody@nowhere.test")
     assert "variables" in refused("maildir", str(tmp_path), user.address, "--uidl-format", "%m")

@@ -74,17 +74,48 @@ def maildir(
 ) -> None:
     """Bring the Maildir++ PATH into a MAILBOX that exists: folders, flags, dates, UIDs, UIDLs, subscriptions."""
     from postrider.moving.host import import_maildir  # noqa: PLC0415 - `--help` needs no reader
-    from postrider.moving.page import done, reasons  # noqa: PLC0415
 
     _check_format(uidl_format)
+
+    async def bring(mailbox_id: UUID, client: Any, found: Any) -> Any:
+        return await import_maildir(path, mailbox_id, client, found, uidl_format)
+
+    _one_mailbox(path, mailbox, notes, json, bring)
+
+
+@app.command("mbox")
+def mbox(
+    path: Path,
+    mailbox: str,
+    folder: Annotated[str, typer.Option(help="The folder to fill, with / between levels.")] = "INBOX",
+    notes: NotesFile = None,
+    json: Json = False,
+) -> None:
+    """Bring the messages of an mbox file into a folder of a MAILBOX that exists."""
+    from postrider.moving.host import import_mbox  # noqa: PLC0415 - `--help` needs no reader
+
+    levels = () if folder == "INBOX" else tuple(folder.split("/"))
+
+    async def bring(mailbox_id: UUID, client: Any, found: Any) -> Any:
+        return await import_mbox(path, levels, mailbox_id, client, found)
+
+    _one_mailbox(path, mailbox, notes, json, bring)
+
+
+def _one_mailbox(
+    path: Path, mailbox: str, notes: Path | None, json: bool, bring: Callable[[UUID, Any, Any], Awaitable[Any]]
+) -> None:
+    """Import into one mailbox and print what was done; `bring` gets its id, a client of mailstore and the notes."""
+    from postrider.moving.page import done, reasons  # noqa: PLC0415
+
     mailbox_id = UUID(auth(lambda client: client.mailbox(mailbox))["id"])
     with _told(path, notes), _notes(notes) as found:
         results: list[Any] = []
 
-        async def bring(_: Any, mailstore_client: Any) -> None:
-            results.extend(await import_maildir(path, mailbox_id, mailstore_client, found, uidl_format))
+        async def run(_: Any, mailstore_client: Any) -> None:
+            results.extend(await bring(mailbox_id, mailstore_client, found))
 
-        _with_services(bring)
+        _with_services(run)
     importing, meter = results
     messages = {"imported": importing.taken, "known": importing.known, "renumbered": importing.renumbered}
     if json:

@@ -12,6 +12,7 @@ from postrider.moving.accounts import Accounts
 from postrider.moving.mail import MailImport
 from postrider.moving.maildirs import count, source_folders
 from postrider.moving.mapping import DomainPlan, PlannedMailbox, plan
+from postrider.moving.mbox import source_folder
 from postrider.moving.meter import Meter
 from postrider.moving.notes import Notes
 from postrider.moving.page import Sums
@@ -100,6 +101,19 @@ def _messages(domain: VpopmailDomain) -> int:
 
 def _silent(path: str, reason: str) -> None:
     """Say nothing: the import says it."""
+
+
+async def import_mbox(
+    path: Path, levels: tuple[str, ...], mailbox_id: UUID, mailstore: MailstoreAdmin, notes: Notes
+) -> tuple[MailImport, Meter]:
+    """Import an mbox file into a folder of a mailbox. Raises Unreadable, and the errors of the service's client."""
+    meter = Meter("messages")
+    importing = MailImport(mailstore, mailbox_id, notes, meter, LARGEST_IMPORTED)
+    for folder in source_folder(path, levels, notes, LARGEST_IMPORTED):
+        meter.total = len(folder.messages)
+        await importing.folder(folder, str(path))
+    meter.end()
+    return importing, meter
 
 
 async def import_maildir(
