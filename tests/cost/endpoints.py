@@ -558,6 +558,7 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("auth", "DELETE", "/v1/grants", "/v1/grants?mailbox={long}", lambda n: None),
     ("auth", "DELETE", "/v1/grants/{grant_id}", "/v1/grants/{long}", lambda n: None),
     ("queue-worker", "GET", "/v1/queue", "/v1/queue?limit=10000&recipient={long}", lambda n: None),
+    ("queue-worker", "GET", "/v1/queue/shaping", "", lambda n: None),
     ("queue-worker", "GET", "/v1/queue/top", "/v1/queue/top?recipient={long}", lambda n: None),
     ("queue-worker", "GET", "/v1/routes", "/v1/routes?after_value={long}", lambda n: None),
     ("queue-worker", "PUT", "/v1/routes", "", lambda n: {"kind": "destination", "value": "a." * n, "host": "b" * n}),

@@ -179,6 +179,7 @@ REST = {
         "DELETE /v1/suppressions",
         "GET /v1/queue/{queue_id}",
         "POST /v1/queue/actions",
+        "GET /v1/queue/shaping",
         "GET /v1/queue/top",
         "GET /v1/queue/pauses",
         "PUT /v1/queue/pauses",

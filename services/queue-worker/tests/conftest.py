@@ -22,7 +22,7 @@ from mailkit.testing.postgres import postgres as postgres
 from mailstore_api.client import MailstoreClient
 from mailstore_api.fake import FakeFilings
 from queue_worker.config import QueueSettings
-from queue_worker.couriers import Relay, RemoteCourier, RemoteMessage, Report
+from queue_worker.couriers import Admit, Relay, RemoteCourier, RemoteMessage, Report
 from queue_worker.models import Outcome, Result
 from queue_worker.service import SESSION, Parts, assemble, web
 from queue_worker.tls.policies import Policies
@@ -55,13 +55,22 @@ class RecordingCourier(RemoteCourier):
         self.got: list[Received] = []
         self.groups: list[tuple[str, int]] = []
         self.relays: list[Relay | None] = []
+        self.hosts_of: dict[str, str] = {}
         self.says: Callable[[str], tuple[Outcome, str, str] | None] = lambda address: None
         self.before_dot_hook: Callable[[], None] = lambda: None
         self.after_dot_hook: Callable[[], None] = lambda: None
 
     async def deliver(
-        self, domain: str, messages: Sequence[RemoteMessage], report: Report, relay: Relay | None = None
+        self,
+        domain: str,
+        messages: Sequence[RemoteMessage],
+        report: Report,
+        relay: Relay | None = None,
+        admit: Admit | None = None,
     ) -> None:
+        if admit is not None and not admit([self.hosts_of.get(domain, f"mx.{domain}")]):
+            report([Result(r, Outcome.postponed, "", "", reached=False) for m in messages for r in m.recipients])
+            return
         self.groups.append((domain, len(messages)))
         self.relays.append(relay)
         for message in messages:
@@ -73,7 +82,8 @@ class RecordingCourier(RemoteCourier):
                 else:
                     away = said[1] == "4.4.1"
                     host = None if away else "mx.far.test"
-                    report([Result(recipient, *said, remote_host=host, reached=not away)])
+                    said_text = said[2] if host and said[0] is Outcome.deferred else None
+                    report([Result(recipient, *said, remote_host=host, diagnostic=said_text, reached=not away)])
             if not taken:
                 continue
             body = await message.load_body()

@@ -79,7 +79,7 @@ async def test_what_is_being_tried_is_left_alone_and_counted(world, admin):
     worker = world.worker()
     busy = []
 
-    async def meanwhile(domain, messages, report, relay=None):
+    async def meanwhile(domain, messages, report, relay=None, admit=None):
         if domain == "far.test":
             for action in bulk.CHANGES:
                 async for batch in admin.act_on_queue(action, filter={"recipient": "b@far.test"}):

@@ -121,7 +121,7 @@ async def test_an_account_with_many_recipients_does_not_fill_what_is_in_hand(wor
     monkeypatch.setattr(in_hand, "MOST", 200)
     go, take = asyncio.Event(), world.sink.deliver
 
-    async def slow(domain, messages, report, relay=None):
+    async def slow(domain, messages, report, relay=None, admit=None):
         if domain.startswith("slow"):
             await go.wait()
         await take(domain, messages, report)
@@ -147,7 +147,7 @@ async def test_a_long_line_of_one_account_at_a_domain_lets_others_through(world)
     take = world.sink.deliver
     order = []
 
-    async def noted(domain, messages, report, relay=None):
+    async def noted(domain, messages, report, relay=None, admit=None):
         order.extend(recipient.address for message in messages for recipient in message.recipients)
         await take(domain, messages, report)
 
@@ -166,7 +166,7 @@ async def test_domains_that_answered_lately_have_conversations_of_their_own(worl
     monkeypatch.setattr(slots, "RESERVE", 20)
     never, take = asyncio.Event(), world.sink.deliver
 
-    async def silent(domain, messages, report, relay=None):
+    async def silent(domain, messages, report, relay=None, admit=None):
         if domain.startswith("silent"):
             await never.wait()
         await take(domain, messages, report)

@@ -105,7 +105,7 @@ async def test_a_worker_that_slept_past_its_lease_writes_nothing(world):
     sleeper, other = world.worker(), world.worker()
     said = {}
 
-    async def sleep_through(domain, messages, report, relay=None):
+    async def sleep_through(domain, messages, report, relay=None, admit=None):
         world.pass_time(LEASE.total_seconds() + 1)
         world.sink.says = lambda address: (Outcome.deferred, "4.2.0", "try later")
         world.sink.deliver = type(world.sink).deliver.__get__(world.sink)
@@ -137,7 +137,7 @@ async def test_a_renewed_lease_lasts(world):
     go, here = asyncio.Event(), asyncio.Event()
     deliver = world.sink.deliver
 
-    async def slow(domain, messages, report, relay=None):
+    async def slow(domain, messages, report, relay=None, admit=None):
         here.set()
         await go.wait()
         await deliver(domain, messages, report)
@@ -163,7 +163,7 @@ async def test_an_attempt_that_outlives_its_lease_leaves_that_of_the_next_one_al
     worker, other = world.worker(), world.worker()
     begun, ends = [], [asyncio.Event(), asyncio.Event()]
 
-    async def slow(domain, messages, report, relay=None):
+    async def slow(domain, messages, report, relay=None, admit=None):
         begun.append(messages)
         await ends[len(begun) - 1].wait()
 
@@ -193,7 +193,7 @@ async def claimed_twice(world, worker):
     await world.submit(world.message("b@far.test"))
     claims, deliver = [], world.sink.deliver
 
-    async def note(domain, messages, report, relay=None):
+    async def note(domain, messages, report, relay=None, admit=None):
         claims.extend(messages[0].recipients)
 
     world.sink.deliver = note

@@ -97,7 +97,7 @@ async def test_a_message_of_which_nothing_is_asked_has_no_rows(world):
 async def test_a_host_that_took_the_wish_over_reports_itself(world):
     deliver = world.sink.deliver
 
-    async def passed(domain, messages, report, relay=None):
+    async def passed(domain, messages, report, relay=None, admit=None):
         await deliver(domain, messages, lambda results: report([replace(result, passed=True) for result in results]))
 
     world.sink.deliver = passed

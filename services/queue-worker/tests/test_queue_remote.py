@@ -38,7 +38,7 @@ async def test_a_courier_that_says_nothing_leaves_the_lease_to_run_out(world):
     await world.submit(world.message("b@far.test"))
     deliver = world.sink.deliver
 
-    async def broken(domain, messages, report, relay=None):
+    async def broken(domain, messages, report, relay=None, admit=None):
         raise RuntimeError("a bug")
 
     world.sink.deliver = broken
@@ -56,7 +56,7 @@ async def test_a_domain_without_limits_does_not_starve_the_others(world):
     go = asyncio.Event()
     begun, take = [], world.sink.deliver
 
-    async def slow(domain, messages, report, relay=None):
+    async def slow(domain, messages, report, relay=None, admit=None):
         begun.append(domain)
         if domain == "big.test":
             await go.wait()

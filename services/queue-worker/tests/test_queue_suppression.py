@@ -25,7 +25,7 @@ def settings(settings):
 def refusing(status: str = "5.1.1", reply: str | None = GONE):
     """A remote host that refuses every recipient for good."""
 
-    async def deliver(domain, messages, report, relay=None):
+    async def deliver(domain, messages, report, relay=None, admit=None):
         for message in messages:
             tried.extend(r.address for r in message.recipients)
             report(

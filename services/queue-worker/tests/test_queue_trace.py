@@ -121,7 +121,7 @@ async def test_each_attempt_has_the_connection_that_it_was_made_by(world, admin)
     connections = [plain, secure]
 
     class Courier(RecordingCourier):
-        async def deliver(self, domain, messages, report, relay=None):
+        async def deliver(self, domain, messages, report, relay=None, admit=None):
             facts = connections.pop(0)
             await super().deliver(domain, messages, lambda found: report([replace(r, connection=facts) for r in found]))
 

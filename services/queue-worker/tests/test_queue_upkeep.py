@@ -236,7 +236,7 @@ async def test_the_depth_is_kept_up_to_date_and_not_counted(world):
     assert depth() == (0, 0, 0, 0), "the first one still has the lease"
 
 
-async def hold_on(domain, messages, report, relay=None):
+async def hold_on(domain, messages, report, relay=None, admit=None):
     """Leave all in hand."""
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from mailstore_api.wire import FilingAnswer, FilingList
-from queue_worker.couriers import Relay, RemoteCourier, RemoteMessage, Report
+from queue_worker.couriers import Admit, Relay, RemoteCourier, RemoteMessage, Report
 from queue_worker.models import Outcome, Result
 
 
@@ -23,7 +23,12 @@ class Courier(RemoteCourier):
         return
 
     async def deliver(
-        self, domain: str, messages: Sequence[RemoteMessage], report: Report, relay: Relay | None = None
+        self,
+        domain: str,
+        messages: Sequence[RemoteMessage],
+        report: Report,
+        relay: Relay | None = None,
+        admit: Admit | None = None,
     ) -> None:
         for message in messages:
             await message.load_body()

@@ -126,6 +126,10 @@ class QueueAdmin(ServiceClient):
             if len(page) < PAGE:
                 return found
 
+    async def list_shaping(self) -> list[Record]:
+        """Return the operators of mail hosts: name, suffixes, conversations, conversations_max, per_minute, paused_until, reply, limited."""
+        return cast(list[Record], await self.json("GET", "/v1/queue/shaping"))
+
     async def list_routes(self) -> list[Record]:
         """Return all routes: kind (all, destination, sender, account, bounces, forwards), value, host, port, tls, username, source_address, helo, pool, changed_at."""
         found: list[Record] = []

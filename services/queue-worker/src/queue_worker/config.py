@@ -59,6 +59,10 @@ class QueueSettings(BodiesSettings):
     """Send by IPv4 only, for machines whose IPv6 addresses have no PTR records."""
     remote_concurrency: int = Field(default=20, ge=1)
     """Most concurrent conversations with one destination domain."""
+    shaping: CommaList = ()
+    """Operators of mail hosts that many domains share: `NAME SUFFIX… [conversations=N] [per-minute=N]` each, where a suffix is the
+    end of their MX hosts' names, and the limits are each worker's (docs/decisions/0101). `google`, `microsoft` and `yahoo` are
+    there; an entry with one of these names changes it."""
     disk_path: str = ""
     """A folder on the disk of the database, if this service can see it."""
     disk_reserve_bytes: int = Field(default=512 * 1024 * 1024, ge=0)

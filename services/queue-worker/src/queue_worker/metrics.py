@@ -104,4 +104,27 @@ TLS = from_zero(
     TLS_POLICIES,
     ("verified", "encrypted", "clear", "failed"),
 )
+SHAPING_CONVERSATIONS = Gauge(
+    "postrider_queue_shaping_conversations",
+    "Conversations under way with hosts of an operator (decision 101)",
+    ["operator"],
+)
+SHAPING_CAP = Gauge(
+    "postrider_queue_shaping_conversations_max",
+    "Conversations with hosts of an operator that are allowed now",
+    ["operator"],
+)
+SHAPING_PAUSE = Gauge(
+    "postrider_queue_shaping_pause_seconds",
+    "Seconds until mail is sent to hosts of an operator again, after a reply that asked for less",
+    ["operator"],
+)
+SHAPING_WAITING = Gauge(
+    "postrider_queue_shaping_waiting",
+    "Pairs of an account and a domain with due mail that are held back by the limits of the domain's operator",
+    ["operator"],
+)
+SHAPING_LIMITED = Counter(
+    "postrider_queue_shaping_limited_total", "Replies of an operator's hosts that asked for less", ["operator"]
+)
 COLLECTED = Counter("postrider_queue_bodies_collected_total", "Bodies deleted because nothing refers to them")

@@ -33,14 +33,17 @@ from queue_worker.couriers.signatures import BounceSignatures
 from queue_worker.delivery.filing import LocalDelivery
 from queue_worker.delivery.leases import RENEW_SECONDS, Leases
 from queue_worker.delivery.loop import Delivery
+from queue_worker.delivery.mx_operators import operators
 from queue_worker.delivery.record import Recorder
 from queue_worker.delivery.relays import REFRESH_SECONDS, Relays
+from queue_worker.delivery.shaping import Shaping
 from queue_worker.delivery.suppression import Suppression
 from queue_worker.intake import refusals, submissions
 from queue_worker.intake.group_commit import Intake
 from queue_worker.models import Pair
 from queue_worker.operators import endpoints, routes, simulate, suppressed, top, trace
 from queue_worker.operators import refusals as refusal_records
+from queue_worker.operators import shaping as shaping_records
 from queue_worker.operators.bulk import Bulk
 from queue_worker.storage.actions import Actions
 from queue_worker.storage.claims import Claims
@@ -84,6 +87,7 @@ class Parts:
     maintenance: Maintenance
     relays: Relays
     refresh: StsRefresh
+    shaping: Shaping
     actions: Actions
     bulk: Bulk
     wake: Callable[[Iterable[Pair], datetime], None]
@@ -116,6 +120,7 @@ def assemble(
     leases = Leases(claims, clock)
     suppressions = Suppressions(pool)
     relays = Relays(Routes(pool))
+    shaping = Shaping(operators(settings.shaping))
     suppression = Suppression(suppressions, settings.suppress_after, timedelta(days=settings.suppress_days))
     recorder = Recorder(
         Outcomes(pool, bodies, worker),
@@ -139,6 +144,7 @@ def assemble(
         suppression,
         relays,
         BounceSignatures(auth, clock),
+        shaping,
         filer.floor,
         per_domain=settings.remote_concurrency,
     )
@@ -171,6 +177,7 @@ def assemble(
         suppression=suppression,
         relays=relays,
         refresh=StsRefresh(remote, clock, once("sts", STS_SECONDS)),
+        shaping=shaping,
         actions=actions,
         bulk=Bulk(Records(pool), actions, recorder, leases, clock, wake),
         wake=wake,
@@ -188,7 +195,8 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
     submissions.add(app, parts.intake, settings.max_message_bytes)
     refusals.add(app, RefusalRows(parts.pool))
     records, traces = Records(parts.pool), Traces(parts.pool)
-    app.include_router(trace.router(traces))
+    app.include_router(trace.router(traces, parts.shaping, parts.clock))
+    app.include_router(shaping_records.router(parts.shaping, parts.clock))
     app.include_router(top.router(records, parts.clock))
     app.include_router(refusal_records.router(RefusalRows(parts.pool)))
     lifetime, retry_first = settings.queue_lifetime_seconds, settings.retry_first_seconds
@@ -199,7 +207,7 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
             parts.remote, parts.actions, parts.suppression, parts.relays, parts.clock, lifetime, retry_first
         )
     )
-    app.include_router(endpoints.router(records, traces, parts.actions, parts.bulk, parts.clock))
+    app.include_router(endpoints.router(records, traces, parts.actions, parts.bulk, parts.shaping, parts.clock))
     return app
 
 

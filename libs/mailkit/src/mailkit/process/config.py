@@ -106,6 +106,7 @@ KNOWN_NAMES = frozenset(
         "RECIPIENTS_PER_MESSAGE",
         "TRUSTED_PROXIES",
         "SENDER_IDENTITY",
+        "SHAPING",
         "SENDING_HOSTS",
         "IDENTITY_OF_NEW_DOMAINS",
         "DKIM_OF_NEW_DOMAINS",

@@ -136,6 +136,8 @@ def show_message(queue_id: str, json: Json = False) -> None:
         "reply": "LAST REPLY",
     }
     table(record["recipients"], False, columns, "it has no recipients")
+    for why in sorted({each["held_back"] for each in record["recipients"] if each.get("held_back")}):
+        show(record, False, why)
     if record.get("next") is not None:
         typer.echo(f"these are the first {len(record['recipients'])} recipients")
     if trace:
@@ -166,6 +168,23 @@ def top(
     wanted = _filter(sender, recipient, domain, account, state, older, newer, reply)
     live = not (once or json) and sys.stdout.isatty()
     common.queue(lambda client: top_groups.watch(client, by, wanted, limit, every if live else 0, json))
+
+
+@app.command("shaping")
+def shaping(json: Json = False) -> None:
+    """Show the operators of mail hosts that many domains share, and what is held back for their limits."""
+    rows = common.queue(lambda client: client.list_shaping())
+    columns = {
+        "name": "OPERATOR",
+        "suffixes": "HOSTS",
+        "conversations": "CONVERSATIONS",
+        "conversations_max": "MOST",
+        "per_minute": "PER MINUTE",
+        "paused_until": "PAUSED UNTIL",
+        "limited": "LIMITED",
+        "reply": "REPLY",
+    }
+    table(rows, json, columns, "no operator is known")
 
 
 #: What most actions do with a reason.

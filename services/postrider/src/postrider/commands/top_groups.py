@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Any
 
-from postrider.commands.common import Record, table
+from postrider.commands.common import Record, printable, table
 
 #: Groups that are kept while parts are added; of more, the smallest are dropped.
 MOST = 100_000
@@ -29,11 +29,28 @@ async def watch(client: Any, by: str, wanted: Record, limit: int, every: float, 
             if every:
                 print(_HOME, end="")
             table(largest(groups, limit), as_json, headings, "the queue is empty")
+            if not as_json:
+                for line in held_back(await client.list_shaping()):
+                    print(line)
             if not every:
                 return
             await asyncio.sleep(every)
     except asyncio.CancelledError:  # Ctrl-C
         return
+
+
+def held_back(operators: list[Record]) -> list[str]:
+    """Return a line for each operator of mail hosts to which nothing more is begun at the moment."""
+    lines = []
+    for each in operators:
+        under_way = f"{each['conversations']} of {each['conversations_max']} conversations under way"
+        if each["paused_until"]:
+            lines.append(f"held back by shaping of {each['name']} until {each['paused_until']}: {each['reply']}")
+        elif each["conversations"] >= each["conversations_max"]:
+            lines.append(f"held back by shaping of {each['name']}: {under_way}")
+        elif each["reply"]:
+            lines.append(f"shaping of {each['name']}: {under_way}, after {each['reply']}")
+    return [printable(line) for line in lines]
 
 
 def add(groups: dict[str, Record], part: list[Record]) -> None:

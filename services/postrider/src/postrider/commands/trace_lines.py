@@ -133,5 +133,6 @@ def _event(event: Record) -> str:
         f"at {event['remote_host']}" if event["remote_host"] else "",
         f"({event['connection']})" if event.get("connection") else "",
         " ".join((event["reply"] or "").split()),
+        event.get("held_back") or "",
     ]
     return "  ".join(part for part in parts if part)

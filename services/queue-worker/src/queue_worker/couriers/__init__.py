@@ -6,6 +6,7 @@ decision 13.
 """
 
 from queue_worker.couriers.models import (
+    Admit,
     CourierSettings,
     Relay,
     RemoteMessage,
@@ -15,6 +16,7 @@ from queue_worker.couriers.models import (
 from queue_worker.couriers.remote import RemoteCourier
 
 __all__ = [
+    "Admit",
     "CourierSettings",
     "Relay",
     "RemoteCourier",

@@ -1,6 +1,6 @@
 """The data classes that the delivery loop and a courier exchange, without sockets or tables."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -28,6 +28,7 @@ class RemoteMessage:
 
 
 Report = Callable[[list[Result]], None]
+Admit = Callable[[Sequence[str]], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from queue_worker.couriers import trouble
 from queue_worker.couriers.connecting import BUSY_SECONDS, Connecting
 from queue_worker.couriers.idle_connections import IdleConnections
 from queue_worker.couriers.ledger import Ledger
-from queue_worker.couriers.models import CourierSettings, Relay, RemoteMessage, Report
+from queue_worker.couriers.models import Admit, CourierSettings, Relay, RemoteMessage, Report
 from queue_worker.couriers.targets import HostAddress, NoTarget, Targets
 from queue_worker.couriers.transfer import Broken, Transfer
 from queue_worker.couriers.trouble import Busy, Significance, Trouble
@@ -45,14 +45,22 @@ class RemoteCourier:
         self._stopping = False
 
     async def deliver(
-        self, domain: str, messages: Sequence[RemoteMessage], report: Report, relay: Relay | None = None
+        self,
+        domain: str,
+        messages: Sequence[RemoteMessage],
+        report: Report,
+        relay: Relay | None = None,
+        admit: Admit | None = None,
     ) -> None:
-        """Send `messages` to `domain`, by the route `relay`; `report` gets one result for every recipient before this returns."""
+        """Send `messages` to `domain`, by the route `relay`; `report` gets one result for every recipient before this returns.
+
+        `admit` is asked with the names of the hosts, the most preferred first; False: nothing is tried, and it is postponed.
+        """
         ledger = Ledger(messages, report)
         if self._stopping:
             return ledger.close_returned("the service stops")
         # a task of its own: `stop` can end it without ending the caller
-        group = asyncio.get_running_loop().create_task(self._group(domain, ledger, relay))
+        group = asyncio.get_running_loop().create_task(self._group(domain, ledger, relay, admit))
         self._groups[group] = ledger
         try:
             await asyncio.wait([group])
@@ -103,11 +111,14 @@ class RemoteCourier:
     def _is_stopping(self) -> bool:
         return self._stopping
 
-    async def _group(self, domain: str, ledger: Ledger, relay: Relay | None) -> None:
+    async def _group(self, domain: str, ledger: Ledger, relay: Relay | None, admit: Admit | None) -> None:
         """Deliver one group; at the end no recipient is open, whatever happened."""
         try:
             async with self._turn(relay):
-                worst = await self._try_all(await self.hosts(domain, relay), ledger)
+                targets = await self.hosts(domain, relay)
+                if admit is not None and not admit([target.host for target in targets]):
+                    raise Busy("4.4.1", trouble.NO_CONNECTION)
+                worst = await self._try_all(targets, ledger)
             if not self._stopping:
                 if isinstance(worst, Busy):
                     ledger.close_returned("", trouble.postponed)

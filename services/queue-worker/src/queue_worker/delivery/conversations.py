@@ -12,6 +12,7 @@ from queue_worker.delivery.in_hand import InHand
 from queue_worker.delivery.leases import Leases
 from queue_worker.delivery.outgoing import Bodies, cleaned, prefix_of
 from queue_worker.delivery.relays import Relays
+from queue_worker.delivery.shaping import Shaping
 from queue_worker.delivery.slots import Slot, Slots
 from queue_worker.models import Claim, Outcome, Result
 
@@ -30,6 +31,7 @@ class Conversations:
         relays: Relays,
         signatures: BounceSignatures,
         slots: Slots,
+        shaping: Shaping,
         in_hand: InHand,
         freed: Callable[[str], None],
     ) -> None:
@@ -39,6 +41,7 @@ class Conversations:
         self._relays = relays
         self._signatures = signatures
         self._slots = slots
+        self._shaping = shaping
         self._in_hand = in_hand
         self._freed = freed
         self.under_way: set[asyncio.Task[None]] = set()
@@ -58,18 +61,26 @@ class Conversations:
 
     def release(self, slot: Slot, reached: bool | None) -> None:
         """Give `slot` back. `reached`: whether a host of its domain answered; None if none was tried."""
-        self._slots.release(slot, reached)
+        self._slots.release(slot, reached, asyncio.get_running_loop().time())
         self._freed(slot.domain)
 
     async def _converse(self, slot: Slot, messages: list[list[Claim]]) -> None:
         bodies = Bodies(self._bodies, [group[0] for group in messages], self._signatures)
         left = {claim for group in messages for claim in group}
         reached: bool | None = None
+        by_mx = True
+
+        def admit(hosts: Sequence[str]) -> bool:
+            return self._slots.admit(slot, hosts, len(left), asyncio.get_running_loop().time())
 
         def report(results: Sequence[Result]) -> None:
             nonlocal reached
             new = []
             for result in results:
+                if by_mx and result.outcome is Outcome.delivered:
+                    slot.delivered = True
+                elif by_mx and result.outcome is Outcome.deferred and result.diagnostic:
+                    self._shaping.replied(slot.operator, result.diagnostic, asyncio.get_running_loop().time())
                 if result.claim in left:  # only the first result of a claim counts
                     left.remove(result.claim)
                     new.append(cleaned(result))
@@ -102,7 +113,8 @@ class Conversations:
                 relay = self._relays.of(slot.domain, first.flow, first.mail_from, first.message_id, via=first.via)
                 by_route.setdefault(relay, []).append(remote_message(group))
             for relay, found in by_route.items():
-                await self._remote.deliver(slot.domain, found, report, relay)
+                by_mx = relay is None or relay.host is None
+                await self._remote.deliver(slot.domain, found, report, relay, admit if by_mx else None)
         except Exception as error:
             report_error(error, "converse")
         finally:

@@ -34,6 +34,7 @@ from queue_worker.delivery.ready import Ready
 from queue_worker.delivery.record import Recorder
 from queue_worker.delivery.relays import Relays
 from queue_worker.delivery.schedule import TURN_SECONDS
+from queue_worker.delivery.shaping import Shaping
 from queue_worker.delivery.slots import Slot, Slots
 from queue_worker.delivery.suppression import Suppression
 from queue_worker.delivery.walk import Walk
@@ -45,6 +46,8 @@ log = get_logger()
 #: Most domains that one statement claims from, most recipients of each, and most flows of each that share a conversation.
 DOMAINS = 50
 EACH = 100
+#: Most pairs that wait for the limits of one operator; the next walk finds the others.
+ASIDE = 1000
 FLOWS = 10
 POLL_SECONDS = 1.0
 _PAIR = attrgetter("flow", "destination")
@@ -66,6 +69,7 @@ class Delivery:
         suppression: Suppression,
         relays: Relays,
         signatures: BounceSignatures,
+        shaping: Shaping,
         local: Floor,
         *,
         per_domain: int,
@@ -76,11 +80,13 @@ class Delivery:
         self._suppression = suppression
         self._ready = Ready()
         self.walk = Walk(claims, clock, self._ready, local)
-        self._slots = Slots(per_domain)
+        self._shaping = shaping
+        self._aside = {each.operator.name: Ready(ASIDE) for each in shaping.shaped(0.0)}
+        self._slots = Slots(per_domain, shaping)
         self._due = asyncio.Event()
         self._in_hand = InHand(leases, recorder, self._due.set)
         self._conversations = Conversations(
-            bodies, leases, remote, relays, signatures, self._slots, self._in_hand, self._unblock
+            bodies, leases, remote, relays, signatures, self._slots, shaping, self._in_hand, self._unblock
         )
         self._claiming: set[asyncio.Future[None]] = set()
         self._stopping = False
@@ -100,6 +106,7 @@ class Delivery:
             try:
                 if loop.time() - walked >= POLL_SECONDS and await self.walk.step():
                     walked = loop.time()  # a whole round over all domains is done; the next one in a second
+                    self._shaping.measure(walked, {name: len(aside) for name, aside in self._aside.items()})
                 await pace.wait()
                 if not await self.turn():
                     await self._wait(POLL_SECONDS - (loop.time() - walked))
@@ -149,11 +156,12 @@ class Delivery:
 
     async def _claim(self) -> int:
         slots: dict[str, Slot] = {}
+        self._resume(asyncio.get_running_loop().time())
         taken = self._ready.take(DOMAINS, lambda flow, domain: self._reserve(slots, flow, domain), FLOWS)
         if not taken:
             return 0
         pairs = Counter(domain for _, domain in taken)
-        most = [self._in_hand.allow(flow, EACH // pairs[domain]) for flow, domain in taken]
+        most = [self._allow(flow, slots[domain], EACH // pairs[domain]) for flow, domain in taken]
         since = [self._ready.since(pair) for pair in taken]
         now = self._clock.now()
         try:
@@ -161,7 +169,7 @@ class Delivery:
             suppressed = await self._suppression.refused([c for c in claims if not (c.was_sent or c.looped)], now)
         except BaseException:
             for pair, limit, start in zip(taken, most, since, strict=True):
-                self._in_hand.unclaimed(pair[0], limit)
+                self._unclaimed(pair[0], slots[pair[1]], limit)
                 self._ready.add([pair], start)
             for slot in slots.values():
                 self._conversations.release(slot, None)
@@ -170,7 +178,7 @@ class Delivery:
         found = Counter(map(_PAIR, claims))
         latest = {_PAIR(claim): claim.due for claim in sorted(claims, key=_DUE)}
         for pair, limit in zip(taken, most, strict=True):
-            self._in_hand.unclaimed(pair[0], limit - found[pair])
+            self._unclaimed(pair[0], slots[pair[1]], limit - found[pair])
             if found[pair] >= limit:
                 self._ready.add([pair], latest[pair])  # what is left became due no earlier
         self._divide(claims, suppressed, slots)
@@ -197,11 +205,35 @@ class Delivery:
         for domain, slot in slots.items():
             self._conversations.begin(slot, messages_of(by_domain.get(domain, [])))
 
-    def _reserve(self, slots: dict[str, Slot], flow: UUID, domain: str) -> bool | None:
-        """Take a slot for a conversation of `flow` with `domain`; False if not now, None if the domain has none free."""
+    def _allow(self, flow: UUID, slot: Slot, most: int) -> int:
+        """Return how many recipients of `flow` may be claimed for `slot`, by the flow's share and the operator's rate."""
+        limit = self._in_hand.allow(flow, most)
+        granted = self._shaping.spend(slot.operator, limit, asyncio.get_running_loop().time())
+        self._in_hand.unclaimed(flow, limit - granted)
+        return granted
+
+    def _unclaimed(self, flow: UUID, slot: Slot, count: int) -> None:
+        self._in_hand.unclaimed(flow, count)
+        self._shaping.refund(slot.operator, count)
+
+    def _resume(self, now: float) -> None:
+        """Make as many of the pairs that were held back ready again as their operators' limits allow conversations."""
+        for name, aside in self._aside.items():
+            if len(aside) and (free := self._shaping.free(name, now)):
+                for pair, since in aside.take_all(free):
+                    self._ready.add([pair], since)
+
+    def _reserve(self, slots: dict[str, Slot], flow: UUID, domain: str) -> bool | Ready | None:
+        """Take a slot for a conversation of `flow` with `domain`; False if not now, None if the domain has none free.
+
+        If the domain's operator allows none now, return the pairs that wait for that (docs/decisions/0101).
+        """
         now = asyncio.get_running_loop().time()
         if domain in slots:
             return False
+        operator = self._shaping.of(domain)
+        if operator is not None and not self._shaping.free(operator, now):
+            return self._aside[operator]
         if not self._slots.free(domain, now):
             return None
         if not self._in_hand.free(flow) or (slot := self._slots.take(flow, domain, now)) is None:

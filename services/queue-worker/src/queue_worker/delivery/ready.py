@@ -41,11 +41,11 @@ class Ready:
         """Return when the first that is due of `pair`, just taken, became due at the earliest. Once for each taken pair."""
         return self._since.pop(pair)
 
-    def take(self, most: int, may: Callable[[UUID, str], bool | None], together: int = 1) -> list[Pair]:
+    def take(self, most: int, may: Callable[[UUID, str], "bool | Ready | None"], together: int = 1) -> list[Pair]:
         """Take up to `most` destinations with their pairs, flows in turn. A pair that is taken is not ready any more.
 
         `may` says whether a conversation may begin: True reserves it, False lets the pair wait for its next turn, None
-        means that the destination has no free slot: the pair is set aside until `unblock`. Up to `together` pairs of a
+        means that the destination has no free slot: the pair is set aside until `unblock`; to another Ready it is moved. Up to `together` pairs of a
         destination share one conversation.
         """
         taken: list[Pair] = []
@@ -59,7 +59,10 @@ class Ready:
             if flow in self._flows:
                 self._flows[flow] = self._flows.pop(flow)  # behind the others
             verdict = may(flow, domain)
-            if verdict:
+            if isinstance(verdict, Ready):
+                self._known.give(flow)
+                verdict.add([(flow, domain)], self._since.pop((flow, domain)))
+            elif verdict:
                 found += 1
                 others = [other for other, _ in zip(self._domains.get(domain, ()), range(together - 1), strict=False)]
                 for one in (flow, *others):
@@ -72,6 +75,11 @@ class Ready:
             else:
                 self._enter(flow, domain)
         return taken
+
+    def take_all(self, most: int) -> list[tuple[Pair, datetime]]:
+        """Take up to `most` pairs, flows in turn, each with the time of `since`."""
+        taken = self.take(most, lambda flow, domain: True)
+        return [(pair, self.since(pair)) for pair in taken]
 
     def unblock(self, domain: str, slots: int) -> None:
         """Make up to `slots` of the pairs that wait for a slot of `domain` ready again."""

@@ -1,9 +1,11 @@
 """Permission for conversations: each flow has its share, each domain its limit, and some are reserved."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from queue_worker.delivery.destinations import Destinations
+from queue_worker.delivery.shaping import Shaping
 from queue_worker.delivery.shares import Shares
 
 #: Most concurrent conversations in all.
@@ -12,19 +14,23 @@ CONVERSATIONS = 500
 RESERVE = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Slot:
-    """Permission for one conversation. `proven`: the domain answered lately."""
+    """Permission for one conversation. `proven`: the domain answered lately; `operator`: whose hosts it is with, if known."""
 
     flow: UUID
     domain: str
     proven: bool
+    operator: str | None = None
+    delivered: bool = False
+    """Whether something was delivered."""
 
 
 class Slots:
     """The slots of one worker. Time is an argument, in seconds of one monotonic clock."""
 
-    def __init__(self, per_domain: int) -> None:
+    def __init__(self, per_domain: int, shaping: Shaping) -> None:
+        self._shaping = shaping
         self._shares = Shares(CONVERSATIONS)
         self._destinations = Destinations(per_domain)
         self._unproven = 0
@@ -42,19 +48,34 @@ class Slots:
         proven = self._destinations.answered_lately(domain, now)
         if not self._shares.free(flow) or not (proven or self._unproven < self._most_unproven):
             return None
-        return self._count(Slot(flow, domain, proven))
+        return self._count(Slot(flow, domain, proven, self._shaping.of(domain)))
 
     def more(self, slot: Slot, now: float) -> int:
         """Return how many conversations may begin besides the one on `slot`."""
-        free = min(self._destinations.free(slot.domain, now), self._shares.free(slot.flow))
+        shaped = self._shaping.free(slot.operator, now)
+        free = min(self._destinations.free(slot.domain, now), self._shares.free(slot.flow), shaped)
         return free if slot.proven else min(free, max(0, self._most_unproven - self._unproven))
 
     def another(self, slot: Slot) -> Slot:
         """Take one more slot like `slot`, as `more` allows."""
-        return self._count(Slot(slot.flow, slot.domain, slot.proven))
+        return self._count(Slot(slot.flow, slot.domain, slot.proven, slot.operator))
 
-    def release(self, slot: Slot, reached: bool | None) -> None:
+    def admit(self, slot: Slot, hosts: Sequence[str], recipients: int, now: float) -> bool:
+        """Note that `slot` is for `hosts`; False if their operator, unknown until now, allows no more (docs/decisions/0101)."""
+        operator = self._shaping.learn(slot.domain, hosts)
+        if operator == slot.operator:
+            return True
+        if not self._shaping.free(operator, now):
+            return False
+        self._shaping.end(slot.operator, now, delivered=False)
+        self._shaping.begin(operator)
+        self._shaping.spend(operator, recipients, now)
+        slot.operator = operator
+        return True
+
+    def release(self, slot: Slot, reached: bool | None, now: float) -> None:
         """Give `slot` back. `reached`: whether a host of its domain answered; None if none was tried."""
+        self._shaping.end(slot.operator, now, delivered=slot.delivered)
         self._shares.give(slot.flow)
         self._unproven -= not slot.proven
         self._destinations.end(slot.domain, reached)
@@ -67,4 +88,5 @@ class Slots:
         self._shares.take(slot.flow)
         self._unproven += not slot.proven
         self._destinations.begin(slot.domain)
+        self._shaping.begin(slot.operator)
         return slot

@@ -10,6 +10,7 @@ from mailkit.ids import new_id
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.rpc.app import OPERATORS
+from queue_worker.delivery.shaping import Shaping
 from queue_worker.operators.bulk import Bulk, matched
 from queue_worker.operators.filters import Asked, Text, asked, wanted
 from queue_worker.operators.records import (
@@ -22,6 +23,7 @@ from queue_worker.operators.records import (
     QueuedMessage,
     Recipient,
 )
+from queue_worker.operators.shaping import held_back
 from queue_worker.operators.trace import traced
 from queue_worker.storage.actions import Actions
 from queue_worker.storage.operations import Operation
@@ -40,7 +42,7 @@ NONE = UUID(int=0)
 RETURNED = "An administrator of this service returned this message. (#5.7.1)"
 
 
-def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, clock: Clock) -> APIRouter:
+def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, shaping: Shaping, clock: Clock) -> APIRouter:
     """Return the routes under /v1/queue."""
     routes = APIRouter(prefix="/v1/queue", tags=["queue"], dependencies=OPERATORS)
 
@@ -147,7 +149,11 @@ def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, clock: 
             recipients |= {
                 row.n: Recipient.under_way(row, message.expires, attempts.get(row.n, [])) for row in under_way
             }
-        trace = await traced(traces, [queue_id])
+        now = clock.now()
+        for one in recipients.values():
+            if one.kind == "remote" and one.state == "waiting":
+                one.held_back = held_back(shaping, one.address, one.next_attempt, now)
+        trace = await traced(traces, [queue_id], shaping, clock)
         domains = sorted({row.address.rpartition("@")[2].lower() for row in under_way})
         return MessageDetail(
             id=queue_id.hex,

@@ -114,6 +114,8 @@ class Recipient(BaseModel):
     attempts: list[Attempt]
     held_at: datetime | None = None
     """Since when an operator holds it: it does not expire, and is tried once after its release also when `expires` is past."""
+    held_back: str | None = None
+    """Why it is not tried though it is due: the limits of its domain's mail hosts (docs/decisions/0101)."""
 
     @classmethod
     def under_way(cls, row: rows.UnderWay, expires: datetime, attempts: list[Attempt]) -> Self:

@@ -9,9 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from mailkit.ids import id_floor
+from mailkit.process.clock import Clock
 from mailkit.rpc.app import OPERATORS
+from queue_worker.delivery.shaping import Shaping
 from queue_worker.operators.filters import Text
 from queue_worker.operators.interventions import MOST_KEYS, NOW, concerning, keys_of
+from queue_worker.operators.shaping import held_back
 from queue_worker.storage import trace as rows
 from queue_worker.storage.trace import Act, Traces, Wanted
 from queue_worker.storage.verdicts import of_text
@@ -63,6 +66,8 @@ class TraceEvent(BaseModel):
     """Of a recipient: the address here whose forward or catch-all leads to it."""
     sender: str | None = None
     """Of a recipient: the envelope sender of its copy, if it is not the message's."""
+    held_back: str | None = None
+    """Of a waiting recipient that is due: why it is not tried (docs/decisions/0101)."""
 
     @classmethod
     def of(cls, row: rows.Event) -> Self:
@@ -144,7 +149,7 @@ class Trace(BaseModel):
         )
 
 
-def router(store: Traces) -> APIRouter:
+def router(store: Traces, shaping: Shaping, clock: Clock) -> APIRouter:
     """Return the route /v1/trace."""
     routes = APIRouter(tags=["trace"], dependencies=OPERATORS)
 
@@ -183,12 +188,12 @@ def router(store: Traces) -> APIRouter:
         if last is not None:
             following = request.url.include_query_params(before=last.hex)
             response.headers["link"] = f'<{following.path}?{following.query}>; rel="next"'
-        return await traced(store, ids)
+        return await traced(store, ids, shaping, clock)
 
     return routes
 
 
-async def traced(store: Traces, ids: Sequence[UUID]) -> list[Trace]:
+async def traced(store: Traces, ids: Sequence[UUID], shaping: Shaping, clock: Clock) -> list[Trace]:
     """Return the traces of the messages `ids`, the latest first, with what operators did to them."""
     found = await store.accepted(ids)
     events: dict[UUID, list[rows.Event]] = {row.id: [] for row in found}
@@ -202,4 +207,8 @@ async def traced(store: Traces, ids: Sequence[UUID]) -> list[Trace]:
     standing: dict[tuple[str, str], list[Act]] = {}
     for act in await store.standing(keys):
         standing.setdefault((act.kind or "", act.value or ""), []).append(act)
-    return [Trace.of(row, events[row.id], acts[row.id] + concerning(row, events[row.id], standing)) for row in found]
+    made = [Trace.of(row, events[row.id], acts[row.id] + concerning(row, events[row.id], standing)) for row in found]
+    now = clock.now()
+    for each in (each for trace in made for each in trace.events if each.event == "waiting" and each.recipient):
+        each.held_back = held_back(shaping, each.recipient or "", each.at, now)
+    return made
