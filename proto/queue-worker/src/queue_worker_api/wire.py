@@ -92,6 +92,10 @@ class Stamp(Wire):
     dmarc_failed: bool = False
 
 
+#: What a sender asks about TLS (RFC 8689): REQUIRETLS, or the header field TLS-Required: No; "": nothing.
+TlsRequest = Literal["", "required", "optional"]
+
+
 class Submission(Wire):
     """One accepted message. `submission_id` is the id of the hand-over: repeated with the same id it is the same message.
 
@@ -118,6 +122,7 @@ class Submission(Wire):
     stamp: Stamp = Stamp()
     """Of a message from outside."""
     traceparent: Traceparent = ""
+    tls: TlsRequest = ""
 
 
 class SubmissionList(Wire):

@@ -22,7 +22,7 @@ BOUNCE_CLASSES = (
     "suppressed",
     "other",
 )
-TLS_POLICIES = ("opportunistic", "route", "mta-sts", "mta-sts-testing", "dane", "dane-unusable")
+TLS_POLICIES = ("opportunistic", "route", "mta-sts", "mta-sts-testing", "dane", "dane-unusable", "requiretls")
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400)
 
 ACCEPTED = Counter("postrider_queue_accepted_total", "Messages committed at hand-over")
@@ -97,7 +97,7 @@ STS_FETCHED = from_zero(
 TLS = from_zero(
     Counter(
         "postrider_queue_tls_connections_total",
-        "Connections to remote hosts by TLS policy (opportunistic, route: of a smart host, mta-sts, mta-sts-testing, dane, dane-unusable) and result: "
+        "Connections to remote hosts by TLS policy (opportunistic, route: of a smart host, mta-sts, mta-sts-testing, dane, dane-unusable, requiretls: asked for by the sender) and result: "
         "verified, encrypted (not verified), clear, failed (TLS failed, or what the policy requires)",
         ["policy", "result"],
     ),

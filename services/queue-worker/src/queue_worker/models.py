@@ -69,12 +69,13 @@ class QueueEntry(msgspec.Struct, frozen=True):
 
 
 class DsnRequest(msgspec.Struct, frozen=True):
-    """What a client asked about notifications of one recipient (RFC 3461 4), each "" if it did not."""
+    """What a sender asked about notifications of one recipient (RFC 3461 4) and about TLS, each "" if it did not."""
 
     notify: str
     orcpt: str
     ret: str
     envid: str
+    tls: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +122,8 @@ class Claim:
     ret: str = ""
     envid: str = ""
     """The client's wishes about notifications (`DsnRequest`)."""
+    tls: str = ""
+    """What the sender asks about TLS (`queue_worker_api.wire.TlsRequest`)."""
     account: UUID | None = None
     """The mailbox whose right to relay was used."""
     delay_noted: bool = False

@@ -1,20 +1,29 @@
 """A courier between real sockets: DNS and mail hosts on loopback, messages that remember what was asked of them."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
+import trustme
 import uvloop
+from aiohttp import web
 
 from mailkit.ids import new_id
+from mailkit.postgres.pool import create_pool
+from mailkit.process.clock import ManualClock
 from mailkit.testing.dns import FakeDns
 from mailkit.testing.sink import Sink
 from mailkit.testing.speed import patient
 from queue_worker.couriers import CourierSettings, RemoteCourier, RemoteMessage
+from queue_worker.couriers.configured import with_policies
 from queue_worker.models import Claim, Result
+from queue_worker.storage.sts_policies import StsPolicies
 
 BODY = b"From: a@here.test\r\nSubject: hello\r\n\r\nHello.\r\n"
 
@@ -136,3 +145,78 @@ async def outside(dns: FakeDns) -> AsyncIterator[Outside]:
 def far(outside: Outside) -> Sink:
     """The only mail host of far.test."""
     return outside.remote("far.test")
+
+
+@dataclass
+class Publisher:
+    """far.test, which publishes a policy over HTTPS, and a world to fetch it in."""
+
+    outside: Any
+    pool: asyncpg.Pool
+    ca: trustme.CA
+    ca_file: str
+    port: int = 0
+    reply: web.Response | None = None
+    text: str = ""
+    asked: list[str] = field(default_factory=list)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(datetime(2026, 3, 1, 12, 0, tzinfo=UTC)))
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(f"{request.host.partition(':')[0]}{request.path}")
+        return self.reply or web.Response(text=self.text, content_type="text/plain")
+
+    def publish(self, text: str, identifier: str = "1") -> None:
+        self.text = text
+        self.outside.dns.set("_mta-sts.far.test", TXT=[f'"v=STSv1; id={identifier};"'])
+
+    def certify(self, sink: Sink, *names: str) -> None:
+        sink.behaviour.starttls = True
+        sink.behaviour.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ca.issue_cert(*names).configure_cert(sink.behaviour.context)
+
+    @property
+    def rows(self) -> StsPolicies:
+        return StsPolicies(self.pool)
+
+    def courier(self, **changes: Any) -> RemoteCourier:
+        """A worker of its own."""
+        dns = self.outside.dns
+        settings = CourierSettings(
+            "mx.here.test",
+            self.outside.port,
+            (dns.server,),
+            ("127.0.0.0/8",),
+            ca_file=self.ca_file,
+            policy_port=self.port,
+        )
+        courier = with_policies(replace(settings, **changes), self.rows, self.clock)
+        self.outside.couriers.append(courier)
+        return courier
+
+    async def result(self, courier: RemoteCourier | None = None, tls: str = "") -> Any:
+        courier = courier or self.courier()
+        before = len(self.outside.results)
+        await courier.deliver("far.test", [self.outside.message("b@far.test", tls=tls)], self.outside.report)
+        (result,) = self.outside.results[before:]
+        return result
+
+
+@pytest.fixture
+async def publisher(outside: Any, database: str, tmp_path: Path) -> AsyncIterator[Publisher]:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    pool = await create_pool(database, service="queue-worker", size=2)
+    far = Publisher(outside, pool, ca, str(tmp_path / "ca.pem"))
+    app = web.Application()
+    app.router.add_get("/{path:.*}", far.answer)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("mta-sts.far.test").configure_cert(context)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    far.port = runner.addresses[0][1]
+    outside.dns.set("mta-sts.far.test", A=["127.0.0.1"])
+    yield far
+    await runner.cleanup()
+    await pool.close()

@@ -1,25 +1,14 @@
 """MTA-STS (RFC 8461): policies found in DNS, fetched over HTTPS, kept in Postgres, obeyed, only reported in testing mode."""
 
-import ssl
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
-import trustme
 from aiohttp import web
 
 from mailkit.net.dns import Resolver
-from mailkit.postgres.pool import create_pool
-from mailkit.process.clock import ManualClock
 from mailkit.testing.sink import Sink
-from queue_worker.couriers import CourierSettings, RemoteCourier
-from queue_worker.couriers.configured import with_policies
 from queue_worker.models import Outcome
-from queue_worker.storage.sts_policies import StsPolicies
 from queue_worker.tls import sts, sts_fetch
 from queue_worker.tls.sts_fetch import Fetch, FetchFailed
 from queue_worker.tls.sts_text import BadPolicy, matches, parse, policy_id
@@ -31,84 +20,7 @@ def policy(mode: str = "enforce", mx: str = "mx10.far.test", age: int = 86400) -
     return f"version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: {age}\r\n"
 
 
-@dataclass
-class Publisher:
-    """far.test, which publishes a policy over HTTPS, and a world to fetch it in."""
-
-    outside: Any
-    pool: asyncpg.Pool
-    ca: trustme.CA
-    ca_file: str
-    port: int = 0
-    reply: web.Response | None = None
-    text: str = ""
-    asked: list[str] = field(default_factory=list)
-    clock: ManualClock = field(default_factory=lambda: ManualClock(START))
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(f"{request.host.partition(':')[0]}{request.path}")
-        return self.reply or web.Response(text=self.text, content_type="text/plain")
-
-    def publish(self, text: str, identifier: str = "1") -> None:
-        self.text = text
-        self.outside.dns.set("_mta-sts.far.test", TXT=[f'"v=STSv1; id={identifier};"'])
-
-    def certify(self, sink: Sink, *names: str) -> None:
-        sink.behaviour.starttls = True
-        sink.behaviour.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert(*names).configure_cert(sink.behaviour.context)
-
-    @property
-    def rows(self) -> StsPolicies:
-        return StsPolicies(self.pool)
-
-    def courier(self, **changes: Any) -> RemoteCourier:
-        """A worker of its own."""
-        dns = self.outside.dns
-        settings = CourierSettings(
-            "mx.here.test",
-            self.outside.port,
-            (dns.server,),
-            ("127.0.0.0/8",),
-            ca_file=self.ca_file,
-            policy_port=self.port,
-        )
-        courier = with_policies(replace(settings, **changes), self.rows, self.clock)
-        self.outside.couriers.append(courier)
-        return courier
-
-    async def result(self, courier: RemoteCourier | None = None) -> Any:
-        courier = courier or self.courier()
-        before = len(self.outside.results)
-        await courier.deliver("far.test", [self.outside.message("b@far.test")], self.outside.report)
-        (result,) = self.outside.results[before:]
-        return result
-
-
-@pytest.fixture
-async def publisher(outside: Any, database: str, tmp_path: Path) -> AsyncIterator[Publisher]:
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    pool = await create_pool(database, service="queue-worker", size=2)
-    far = Publisher(outside, pool, ca, str(tmp_path / "ca.pem"))
-    app = web.Application()
-    app.router.add_get("/{path:.*}", far.answer)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("mta-sts.far.test").configure_cert(context)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    far.port = runner.addresses[0][1]
-    outside.dns.set("mta-sts.far.test", A=["127.0.0.1"])
-    yield far
-    await runner.cleanup()
-    await pool.close()
-
-
-async def test_enforce_demands_a_verified_name_and_all_workers_share_the_policy(
-    publisher: Publisher, far: Sink
-) -> None:
+async def test_enforce_demands_a_verified_name_and_all_workers_share_the_policy(publisher: Any, far: Sink) -> None:
     publisher.publish(policy())
     publisher.certify(far, "mx10.far.test")
     result = await publisher.result()
@@ -120,7 +32,7 @@ async def test_enforce_demands_a_verified_name_and_all_workers_share_the_policy(
 
 
 @pytest.mark.parametrize("broken", ["name", "chain", "plain", "refused"])
-async def test_enforce_defers_and_sends_nothing(publisher: Publisher, far: Sink, broken: str) -> None:
+async def test_enforce_defers_and_sends_nothing(publisher: Any, far: Sink, broken: str) -> None:
     publisher.publish(policy())
     if broken == "name":
         publisher.certify(far, "mx.other.test")
@@ -136,7 +48,7 @@ async def test_enforce_defers_and_sends_nothing(publisher: Publisher, far: Sink,
         assert "policy 1 of far.test" in result.text
 
 
-async def test_enforce_leaves_out_hosts_that_the_policy_does_not_name(publisher: Publisher, far: Sink) -> None:
+async def test_enforce_leaves_out_hosts_that_the_policy_does_not_name(publisher: Any, far: Sink) -> None:
     publisher.publish(policy(mx="*.far.test"))
     publisher.outside.dns.set("far.test", MX=["5 mx.evil.test", "10 mx10.far.test", "20 a.b.far.test"])
     evil = publisher.outside.sink()
@@ -152,7 +64,7 @@ async def test_enforce_leaves_out_hosts_that_the_policy_does_not_name(publisher:
     assert evil.connections == 0
 
 
-async def test_testing_mode_reports_and_delivers_as_without_a_policy(publisher: Publisher, far: Sink) -> None:
+async def test_testing_mode_reports_and_delivers_as_without_a_policy(publisher: Any, far: Sink) -> None:
     publisher.publish(policy("testing"))
     far.behaviour.starttls = True
     result = await publisher.result()
@@ -164,7 +76,7 @@ async def test_testing_mode_reports_and_delivers_as_without_a_policy(publisher: 
     assert (await publisher.result()).status == "4.7.5"  # S11 holds as ever
 
 
-async def test_a_policy_outlives_its_record_and_its_host_until_max_age(publisher: Publisher, far: Sink) -> None:
+async def test_a_policy_outlives_its_record_and_its_host_until_max_age(publisher: Any, far: Sink) -> None:
     publisher.publish(policy(age=3600))
     publisher.certify(far, "mx10.far.test")
     await publisher.result()
@@ -179,7 +91,7 @@ async def test_a_policy_outlives_its_record_and_its_host_until_max_age(publisher
     assert (result.outcome, result.tls) == (Outcome.delivered, "TLSv1.3")
 
 
-async def test_mode_none_ends_a_policy(publisher: Publisher, far: Sink) -> None:
+async def test_mode_none_ends_a_policy(publisher: Any, far: Sink) -> None:
     publisher.publish(policy())
     assert (await publisher.result()).status == "4.7.5"
     publisher.publish("version: STSv1\nmode: none\nmax_age: 60\n", "2")
@@ -188,7 +100,7 @@ async def test_mode_none_ends_a_policy(publisher: Publisher, far: Sink) -> None:
 
 @pytest.mark.parametrize("fault", ["redirect", "status", "type", "long", "text", "away", "private", "certificate"])
 async def test_a_fetch_that_fails_leaves_mail_as_without_a_policy(
-    publisher: Publisher, far: Sink, fault: str, monkeypatch: pytest.MonkeyPatch
+    publisher: Any, far: Sink, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publisher.publish(policy())
     replies = {
@@ -213,7 +125,7 @@ async def test_a_fetch_that_fails_leaves_mail_as_without_a_policy(
     assert publisher.asked == asked and len(asked) <= 1  # no further fetch for a while, and no redirect is followed
 
 
-async def test_a_fetch_ends_in_time(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_fetch_ends_in_time(publisher: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sts_fetch, "FETCH_SECONDS", 0.2)
     resolver = Resolver((publisher.outside.dns.server,))
     quiet = publisher.outside.sink()  # speaks SMTP: no TLS handshake ends
@@ -223,7 +135,7 @@ async def test_a_fetch_ends_in_time(publisher: Publisher, monkeypatch: pytest.Mo
     assert found.value.failure in ("sts-policy-fetch-error", "sts-webpki-invalid")
 
 
-async def test_policies_in_use_are_fetched_again_before_they_expire(publisher: Publisher, far: Sink) -> None:
+async def test_policies_in_use_are_fetched_again_before_they_expire(publisher: Any, far: Sink) -> None:
     publisher.publish(policy(age=7200))
     await publisher.result()
     refresher = publisher.courier().policies.sts

@@ -72,6 +72,7 @@ class Acceptor:
             transaction.envid,
             transaction.stamp,
             transaction.traceparent,
+            transaction.tls,
         )
         try:
             if len(submission.body) > LARGE_BODY:

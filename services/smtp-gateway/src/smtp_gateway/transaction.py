@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from auth_api.wire import RelayRight, Target
-from queue_worker_api.wire import Stamp, SubmissionRecipient
+from queue_worker_api.wire import Stamp, SubmissionRecipient, TlsRequest
 
 
 @dataclass(slots=True)
@@ -21,6 +21,8 @@ class Transaction:
     ret: str = ""
     envid: str = ""
     """RET and ENVID (RFC 3461), "" if not given."""
+    tls: TlsRequest = ""
+    """What the sender asks about TLS (RFC 8689)."""
     sender_local: bool = False
     from_rule: str = ""
     """Whether auth is to be asked about From (`auth_api.wire.SenderAnswer.from_rule`)."""

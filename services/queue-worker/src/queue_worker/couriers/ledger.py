@@ -17,6 +17,8 @@ class Ledger:
         self._open = {m: {r: r for r in m.recipients} for m in messages if m.recipients}
         self._dotted: dict[RemoteMessage, tuple[str, list[Claim]]] = {}
         self._troubles: dict[RemoteMessage, Trouble] = {}
+        self.tls = messages[0].tls if messages else ""
+        """What the senders of the group ask about TLS."""
         self.connections: dict[str, str] = {}
         """By host, the connection that was made last; results name it."""
         self.settled = 0

@@ -25,6 +25,8 @@ class RemoteMessage:
     smtputf8: bool
     load_body: Callable[[], Awaitable[bytes]]
     before_dot: Callable[[], Awaitable[bool]]
+    tls: str = ""
+    """What the sender asks about TLS (RFC 8689); the same for all messages of a group."""
 
 
 Report = Callable[[list[Result]], None]

@@ -39,6 +39,8 @@ async def open_connection(talk: Conversation, settings: CourierSettings, tls_fai
             raise trouble.tls_failed(talk.host, f"the host does not offer STARTTLS{_cause(talk)}")
         elif tls_failed is not None:
             raise tls_failed
+        if talk.policy.requiretls and "REQUIRETLS" not in talk.extensions:
+            raise trouble.no_requiretls(talk.host)
     except Lost as error:
         talk.cut()
         if talk.unsolicited is not None:

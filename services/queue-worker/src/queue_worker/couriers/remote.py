@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from mailkit.net.dns import Resolver
 from mailkit.process.logs import get_logger
@@ -14,12 +13,12 @@ from queue_worker.couriers.connecting import BUSY_SECONDS, Connecting
 from queue_worker.couriers.idle_connections import IdleConnections
 from queue_worker.couriers.ledger import Ledger
 from queue_worker.couriers.models import Admit, CourierSettings, Relay, RemoteMessage, Report
-from queue_worker.couriers.targets import HostAddress, NoTarget, Targets
+from queue_worker.couriers.targets import HostAddress, NoTarget, Targets, allowed
 from queue_worker.couriers.transfer import Broken, Transfer
 from queue_worker.couriers.trouble import Busy, Significance, Trouble
-from queue_worker.models import Outcome, Result
-from queue_worker.tls.policies import Policies
-from queue_worker.tls.policy import OPPORTUNISTIC, ROUTE, TlsPolicy
+from queue_worker.models import Result
+from queue_worker.tls.policies import Policies, required
+from queue_worker.tls.policy import OPPORTUNISTIC, ROUTE, Refused, TlsPolicy
 
 log = get_logger()
 
@@ -77,18 +76,19 @@ class RemoteCourier:
         """The port of remote hosts."""
         return self._settings.port
 
-    async def hosts(self, domain: str, relay: Relay | None = None) -> list[HostAddress]:
-        """Return the addresses that an attempt on `domain` by the route `relay` tries, in this order. Raises NoTarget."""
+    async def hosts(self, domain: str, relay: Relay | None = None, tls: str = "") -> list[HostAddress]:
+        """Return the addresses that an attempt on `domain` by the route `relay` tries, in this order. Raises NoTarget.
+
+        `tls`: what the sender asks about TLS (RFC 8689).
+        """
         found = await self._targets.of(domain, relay)
+        policies: dict[str, TlsPolicy | Refused]
         if relay is not None and relay.host:
-            return [replace(target, policy=ROUTE if relay.verifies else OPPORTUNISTIC) for target in found]
-        policies = await self.policies.of(domain, {target.host for target in found})
-        allowed = [
-            replace(target, policy=policy) for target in found if isinstance(policy := policies[target.host], TlsPolicy)
-        ]
-        if not allowed:
-            raise NoTarget(Outcome.deferred, "4.7.5", f"{policies[found[0].host]} (#4.7.5)")
-        return allowed
+            policy = ROUTE if relay.verifies else OPPORTUNISTIC
+            policies = {relay.host: required(policy, domain, False) if tls == "required" else policy}
+        else:
+            policies = await self.policies.of(domain, {target.host for target in found}, tls)
+        return allowed(found, policies)
 
     async def stop(self, grace: float) -> None:
         """Stop all groups (decision 13).
@@ -115,7 +115,7 @@ class RemoteCourier:
         """Deliver one group; at the end no recipient is open, whatever happened."""
         try:
             async with self._turn(relay):
-                targets = await self.hosts(domain, relay)
+                targets = await self.hosts(domain, relay, ledger.tls)
                 if admit is not None and not admit([target.host for target in targets]):
                     raise Busy("4.4.1", trouble.NO_CONNECTION)
                 worst = await self._try_all(targets, ledger)
@@ -159,7 +159,7 @@ class RemoteCourier:
 
         Addresses that did not answer last time come last, and the attempt ends after MOST_SILENT without an answer.
         """
-        worst = trouble.no_connection()
+        worst: Trouble | None = None
         busy: Trouble | None = None
         tls_failed: dict[str, Trouble] = {}
         silent = 0
@@ -175,7 +175,9 @@ class RemoteCourier:
                 worst = trouble.worse(worst, found)
                 if found.significance is Significance.tls:
                     tls_failed[target.host] = found  # S11: its other addresses get no plain text either
-        return busy if busy is not None and worst.significance is Significance.unreachable else worst
+        if busy is not None and (worst is None or worst.significance <= Significance.unreachable):
+            return busy
+        return worst or trouble.no_connection()
 
     async def _at(self, target: HostAddress, ledger: Ledger, tls_failed: Trouble | None) -> Trouble | None:
         """Deliver to one address, reconnecting while connections settle something; return the last trouble, if any.

@@ -12,7 +12,7 @@ from mailkit.net.dns import MX, NoRecord, NoSuchName, Resolver, TemporaryDnsErro
 from queue_worker.couriers.models import CourierSettings, Relay
 from queue_worker.couriers.public import embedded, is_public
 from queue_worker.models import Outcome
-from queue_worker.tls.policy import OPPORTUNISTIC, TlsPolicy
+from queue_worker.tls.policy import OPPORTUNISTIC, Refused, TlsPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +168,17 @@ class Targets:
             return True
         forms = (ip, *embedded(ip))
         return not any(str(form) in self._denied for form in forms) and is_public(ip)
+
+
+def allowed(found: list[HostAddress], policies: dict[str, TlsPolicy | Refused]) -> list[HostAddress]:
+    """Return the addresses with the TLS policy of their host, without those that mail may not be sent to. Raises NoTarget.
+
+    That no host may is final only if it is for each of them.
+    """
+    refused = [policy for policy in policies.values() if isinstance(policy, Refused)]
+    usable = [replace(t, policy=policy) for t in found if isinstance(policy := policies[t.host], TlsPolicy)]
+    if not usable:
+        why = min(refused, key=lambda each: each.status)
+        outcome = Outcome.failed if why.status[0] == "5" else Outcome.deferred
+        raise NoTarget(outcome, why.status, f"{why.text} (#{why.status})")
+    return usable

@@ -4,6 +4,7 @@ from enum import IntEnum
 
 from queue_worker.couriers.replies import RemoteReply
 from queue_worker.models import Claim, Outcome, Result
+from queue_worker.tls.policies import NO_REQUIRETLS
 
 NO_CONNECTION = "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)"  # S9
 
@@ -14,6 +15,7 @@ _NO_SUCH_USER = {550, 551, 553}
 class Significance(IntEnum):
     """How significant a host's failure is; of several hosts' failures the most significant one is reported."""
 
+    unfit = -1
     unreachable = 0
     lost = 1
     refused = 2
@@ -60,6 +62,12 @@ def tls_failed(host: str, error: str, reply: RemoteReply | None = None) -> Troub
     """
     text = f"TLS not available: connect failed: {error}"
     return Trouble("4.7.5", text, host, reply.text if reply else None, Significance.tls)
+
+
+def no_requiretls(host: str) -> Trouble:
+    """Return the trouble when the host does not offer REQUIRETLS to a message that needs it. If no host may, it is returned (RFC 8689 4.2)."""
+    text = f"{NO_REQUIRETLS}, and {host} does not offer it. (#5.7.30)"
+    return Trouble("5.7.30", text, host, None, Significance.unfit)
 
 
 def refused_session(host: str, said: str, reply: RemoteReply) -> Trouble:
@@ -154,7 +162,8 @@ def unable(recipient: Claim, host: str, why: str) -> Result:
 
 def deferred(recipient: Claim, found: Trouble) -> Result:
     reached = found.significance is not Significance.unreachable
-    return Result(recipient, Outcome.deferred, found.status, found.text, found.host, found.diagnostic, reached=reached)
+    outcome = Outcome.failed if found.significance is Significance.unfit else Outcome.deferred
+    return Result(recipient, outcome, found.status, found.text, found.host, found.diagnostic, reached=reached)
 
 
 def postponed(recipient: Claim) -> Result:

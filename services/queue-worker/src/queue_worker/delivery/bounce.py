@@ -41,6 +41,7 @@ def bounce(
         body,
         eight_bit=not body.isascii(),
         smtputf8=not original.mail_from.isascii(),
+        tls="required" if any(d.claim.tls == "required" for d in decisions) else "",  # RFC 8689 5
     )
 
 

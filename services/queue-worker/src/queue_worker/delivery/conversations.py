@@ -104,15 +104,16 @@ class Conversations:
                 first.smtputf8,
                 load_body=lambda: bodies.load(first),
                 before_dot=lambda: self._leases.mark_dot([claim for claim in group if claim in left]),
+                tls=first.tls,
             )
 
         try:
-            by_route: dict[Relay | None, list[RemoteMessage]] = {}
+            by_route: dict[tuple[Relay | None, str], list[RemoteMessage]] = {}
             for group in messages:
                 first = group[0]
                 relay = self._relays.of(slot.domain, first.flow, first.mail_from, first.message_id, via=first.via)
-                by_route.setdefault(relay, []).append(remote_message(group))
-            for relay, found in by_route.items():
+                by_route.setdefault((relay, first.tls), []).append(remote_message(group))
+            for (relay, _), found in by_route.items():
                 by_mx = relay is None or relay.host is None
                 await self._remote.deliver(slot.domain, found, report, relay, admit if by_mx else None)
         except Exception as error:

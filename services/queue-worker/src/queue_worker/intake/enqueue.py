@@ -70,9 +70,9 @@ def _recipients(submission: Submission, flow: UUID) -> tuple[NewRecipient, ...]:
 
 def _asked(submission: Submission) -> tuple[DsnRequest, ...]:
     s = submission
-    if not (s.ret or s.envid or any(r.notify or r.orcpt for r in s.recipients)):
+    if not (s.ret or s.envid or s.tls or any(r.notify or r.orcpt for r in s.recipients)):
         return ()
-    return tuple(DsnRequest(r.notify, r.orcpt, s.ret, s.envid) for r in s.recipients)
+    return tuple(DsnRequest(r.notify, r.orcpt, s.ret, s.envid, s.tls) for r in s.recipients)
 
 
 def destination(address: str) -> str:

@@ -35,7 +35,7 @@ with s as materialized (
               r.status, r.reply, r.remote_host, r.diagnostic
 )
 select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce,
-       coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid
+       coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid, coalesce(a.tls, '') as tls
   from u join queue.message m on m.id = u.message_id
   left join queue.asked a on a.message_id = u.message_id and a.n = u.n
 

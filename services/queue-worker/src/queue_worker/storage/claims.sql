@@ -18,7 +18,7 @@ with c as (
               r.tries, r.looped, r.delay_noted, c.due
 )
 select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.account, m.traceparent, m.bounce, m.folder, m.flags,
-       coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid
+       coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid, coalesce(a.tls, '') as tls
   from u join queue.message m on m.id = u.message_id
   left join queue.asked a on a.message_id = u.message_id and a.n = u.n
 
@@ -64,7 +64,7 @@ with s as materialized (
               r.looped, r.via, r.sender, r.delay_noted, c.due, c.was_sent
 )
 select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.account, m.traceparent, m.eight_bit, m.smtputf8, m.bounce, m.dmarc_failed,
-       coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid
+       coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid, coalesce(a.tls, '') as tls
   from u join queue.message m on m.id = u.message_id
   left join queue.asked a on a.message_id = u.message_id and a.n = u.n
 

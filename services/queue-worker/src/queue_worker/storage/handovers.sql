@@ -28,9 +28,9 @@ with t as (
 select id from s
 
 -- name: note_asked
--- Insert what clients asked about notifications of recipients; few ask.
-insert into queue.asked (message_id, n, notify, orcpt, ret, envid)
-select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[])
+-- Insert what senders asked about notifications of recipients and about TLS; few ask.
+insert into queue.asked (message_id, n, notify, orcpt, ret, envid, tls)
+select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
 
 -- name: note_traced
 -- Keep the trace that a message belongs to; with tracing off, none does.

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from mailkit.net.dns import Answer, DnsError, NoRecord, NoSuchName, Resolver, TemporaryDnsError
-from queue_worker.tls.policy import Tlsa, TlsPolicy
+from queue_worker.tls.policy import Refused, Tlsa, TlsPolicy
 
 #: Most TLSA records of a host that are looked at.
 MOST_RECORDS = 50
@@ -19,33 +19,36 @@ class Dane:
         self._resolver = resolver
         self._port = port
 
-    async def of(self, domain: str, hosts: Iterable[str]) -> dict[str, TlsPolicy | str]:
+    async def of(self, domain: str, hosts: Iterable[str]) -> dict[str, TlsPolicy | Refused]:
         """Return the policy of each host that has one, or why no mail may be sent to it now.
 
         A domain whose MX records DNSSEC does not prove has none: who can forge them leads mail elsewhere (RFC 7672 2.2.1).
         """
-        if not self._resolver.validates or domain.startswith("["):
-            return {}
-        try:
-            proven = (await self._resolver.answer(domain, "MX")).secure
-        except (NoRecord, NoSuchName) as none:
-            proven = none.secure  # the implicit MX
-        except DnsError:
-            return {}
-        if not proven:
+        if not await self.proves(domain):
             return {}
         names = list(hosts)
         found = await asyncio.gather(*[self._of_host(host, domain) for host in names])
         return {host: policy for host, policy in zip(names, found, strict=True) if policy is not None}
 
-    async def _of_host(self, host: str, domain: str) -> TlsPolicy | str | None:
+    async def proves(self, domain: str) -> bool:
+        """Return whether DNSSEC proves the MX records of `domain`, or that it has none."""
+        if not self._resolver.validates or domain.startswith("["):
+            return False
+        try:
+            return (await self._resolver.answer(domain, "MX")).secure
+        except (NoRecord, NoSuchName) as none:
+            return none.secure  # the implicit MX
+        except DnsError:
+            return False
+
+    async def _of_host(self, host: str, domain: str) -> TlsPolicy | Refused | None:
         """Return the policy by the first TLSA records, under the name that the CNAMEs of `host` lead to or its own (RFC 7672 2.2.2)."""
         for base in await self._bases(host):
             name = f"_{self._port}._tcp.{base}"
             try:
                 found = await self._resolver.answer(name, "TLSA")
             except TemporaryDnsError as error:  # also SERVFAIL for a forged answer: there may be records
-                return f"The TLSA records of {host} cannot be looked up right now: {error}."
+                return Refused(f"The TLSA records of {host} cannot be looked up right now: {error}.")
             except DnsError:
                 continue
             if not found.secure:

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 
 from queue_worker.storage.sts_policies import StsPolicy
 from queue_worker.tls.dane import Dane
-from queue_worker.tls.policy import OPPORTUNISTIC, TlsPolicy
+from queue_worker.tls.policy import OPPORTUNISTIC, Refused, TlsPolicy
 from queue_worker.tls.sts import Sts
 from queue_worker.tls.sts_text import matches
+
+#: Begins the reason given for a message that REQUIRETLS keeps from being sent (RFC 8689 7.4).
+NO_REQUIRETLS = "REQUIRETLS support required: the sender asked for it"
 
 
 class Policies:
@@ -17,32 +21,55 @@ class Policies:
         self.sts = sts
         self._dane = dane
 
-    async def of(self, domain: str, hosts: Iterable[str]) -> dict[str, TlsPolicy | str]:
-        """Return the policy of each host, or why no mail may be sent to it. DANE precedes MTA-STS (RFC 8461 2)."""
+    async def of(self, domain: str, hosts: Iterable[str], asked: str = "") -> dict[str, TlsPolicy | Refused]:
+        """Return the policy of each host, or why no mail may be sent to it. DANE precedes MTA-STS (RFC 8461 2).
+
+        `asked`: what the sender asks about TLS (RFC 8689). With `optional` the domain's policies are not looked at.
+        """
         names = list(hosts)
+        if asked == "optional":
+            return dict.fromkeys(names, OPPORTUNISTIC)
         sts, dane = await asyncio.gather(self._sts_of(domain), self._dane_of(domain, names))
-        return {host: _stronger(dane.get(host), OPPORTUNISTIC if sts is None else _by_sts(sts, host)) for host in names}
+        found = {host: _stronger(dane.get(host), _by_sts(sts, host) if sts else OPPORTUNISTIC) for host in names}
+        if asked != "required":
+            return found
+        proven = self._dane is not None and await self._dane.proves(domain)
+        return {host: required(policy, domain, proven) for host, policy in found.items()}
 
     async def _sts_of(self, domain: str) -> StsPolicy | None:
         return await self.sts.of(domain) if self.sts is not None and not domain.startswith("[") else None
 
-    async def _dane_of(self, domain: str, hosts: list[str]) -> dict[str, TlsPolicy | str]:
+    async def _dane_of(self, domain: str, hosts: list[str]) -> dict[str, TlsPolicy | Refused]:
         return await self._dane.of(domain, hosts) if self._dane is not None else {}
 
 
-def _stronger(dane: TlsPolicy | str | None, other: TlsPolicy | str) -> TlsPolicy | str:
+def required(policy: TlsPolicy | Refused, domain: str, proven: bool) -> TlsPolicy | Refused:
+    """Return the policy for a message with REQUIRETLS (RFC 8689 4.2.1): the host's name is authentic and its certificate verified.
+
+    `proven`: DNSSEC proves the MX records of `domain`.
+    """
+    if isinstance(policy, Refused):
+        return policy
+    if policy.authenticates:
+        return replace(policy, only_reported=False, requiretls=True)
+    if proven:
+        return TlsPolicy("requiretls", f"MX of {domain}, proven by DNSSEC", verifies=True, requiretls=True)
+    return Refused(f"{NO_REQUIRETLS}, and neither MTA-STS nor DNSSEC says which hosts {domain} has.", "5.7.30")
+
+
+def _stronger(dane: TlsPolicy | Refused | None, other: TlsPolicy | Refused) -> TlsPolicy | Refused:
     """Return the policy by DANE; without one the `other`, and of records that cannot be used whichever verifies more."""
     unusable = isinstance(dane, TlsPolicy) and dane.kind == "dane-unusable"
-    if dane is None or (unusable and (isinstance(other, str) or (other.verifies and not other.only_reported))):
+    if dane is None or (unusable and (isinstance(other, Refused) or (other.verifies and not other.only_reported))):
         return other
     return dane
 
 
-def _by_sts(policy: StsPolicy, host: str) -> TlsPolicy | str:
+def _by_sts(policy: StsPolicy, host: str) -> TlsPolicy | Refused:
     """Return the policy of a host by MTA-STS. In testing mode mail may go to a host that it does not name (RFC 8461 5)."""
     record = f"policy {policy.id} of {policy.domain}"
     named = matches(host, policy.mx)
     if policy.mode == "enforce":
-        unnamed = f"The host {host} is not named in the MTA-STS {record}."
+        unnamed = Refused(f"The host {host} is not named in the MTA-STS {record}.")
         return TlsPolicy("mta-sts", record, verifies=True) if named else unnamed
-    return TlsPolicy("mta-sts-testing", record if named else f"{record}, which does not name it", True, True)
+    return TlsPolicy("mta-sts-testing", record if named else f"{record}, which does not name it", named, True)

@@ -8,7 +8,7 @@ from typing import Literal
 #: OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT; the module names it from Python 3.12 on.
 _LEGACY_SERVER_CONNECT = 0x4
 
-Kind = Literal["opportunistic", "route", "mta-sts", "mta-sts-testing", "dane", "dane-unusable"]
+Kind = Literal["opportunistic", "route", "mta-sts", "mta-sts-testing", "dane", "dane-unusable", "requiretls"]
 
 #: The policies in words, for operators.
 _MEANING: dict[Kind, str] = {
@@ -18,6 +18,7 @@ _MEANING: dict[Kind, str] = {
     "mta-sts-testing": "the host's name and chain are verified; a failure is only reported (RFC 8461, mode testing)",
     "dane": "required: the certificate matches a TLSA record (RFC 7672)",
     "dane-unusable": "required: there are TLSA records, none of which can be used, so nothing is verified (RFC 7672 2.2)",
+    "requiretls": "required by the sender (REQUIRETLS, RFC 8689): the host's name and chain are verified",
 }
 
 
@@ -47,6 +48,9 @@ class TlsPolicy:
     names: tuple[str, ...] = ()
     """With `tlsa`: the name to send as SNI, then others that a certificate under a DANE-TA record may have (RFC 7672 3.2)."""
 
+    requiretls: bool = False
+    """Whether the host has to offer REQUIRETLS (RFC 8689)."""
+
     @property
     def demands(self) -> bool:
         """Whether a connection by this policy has TLS."""
@@ -74,6 +78,14 @@ class TlsPolicy:
     def facts(self, tls: str) -> str:
         """Return what the trace says of a connection: `tls`, how it was made, and the record of the policy, if there is one."""
         return f"{tls} ({self.kind}: {self.record})" if self.record else tls
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why no mail may be sent to a host; a `status` of class 5 is final."""
+
+    text: str
+    status: str = "4.7.5"
 
 
 OPPORTUNISTIC = TlsPolicy()

@@ -44,3 +44,8 @@ def refusal(body: bytes, header: Header, targets: set[str]) -> Reply | None:
         if targets <= seen:
             return replies.MAIL_LOOP
     return None
+
+
+def needs_no_tls(header: Header) -> bool:
+    """Return whether the sender asks to ignore the recipient's TLS policies: one field TLS-Required: No (RFC 8689 3)."""
+    return [value.strip().lower() for value in header.values(b"tls-required")] == [b"no"]

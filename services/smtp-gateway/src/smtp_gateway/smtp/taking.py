@@ -57,6 +57,8 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
     if isinstance(judged, Reply):
         return judged
     body, header = judged
+    if not transaction.tls and content.needs_no_tls(header):
+        transaction.tls = "optional"
     inspected = await inspect(session, transaction, body, header)
     if inspected.refusal is not None:
         return inspected.refusal

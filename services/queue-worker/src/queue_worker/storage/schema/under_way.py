@@ -160,7 +160,8 @@ recipient = Table(
     comment="Recipients under way; a row leaves for queue.ended",
 )
 
-#: What clients asked about notifications (RFC 3461): a row for each recipient of a message that came with such parameters.
+#: What senders asked about notifications (RFC 3461) and TLS (RFC 8689): a row for each recipient of a message that came with such
+#: parameters.
 asked = Table(
     "asked",
     metadata,
@@ -170,8 +171,15 @@ asked = Table(
     Column("orcpt", Text, nullable=False),
     Column("ret", Text, nullable=False),
     Column("envid", Text, nullable=False),
+    Column(
+        "tls",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="required: REQUIRETLS; optional: TLS-Required: No",
+    ),
     PrimaryKeyConstraint("message_id", "n", name="asked_pkey"),
-    comment="Notifications that clients asked for (RFC 3461); rows leave with the message",
+    comment="What senders asked about notifications (RFC 3461) and TLS (RFC 8689); rows leave with the message",
 )
 
 #: What triggers on `recipient` note of each statement; a measurement makes one row of all.

@@ -31,7 +31,9 @@ def extensions(client: Client, hostname: str) -> Reply:
         "DSN",
         f"LIMITS RCPTMAX={settings.recipients_per_message}",  # RFC 9422; transactions of a connection have no limit
     ]
-    if not client.tls and client.context.tls is not None:
+    if client.tls:
+        lines.append("REQUIRETLS")
+    elif client.context.tls is not None:
         lines.append("STARTTLS")
     if may_log_in(client) and client.login is None:
         lines.append(" ".join(["AUTH", *client.context.logins.mechanisms]))

@@ -38,7 +38,7 @@ async def decide(client: Client, argument: str) -> Reply:
     if path is None:
         return replies.MAIL_SYNTAX
     transaction = Transaction()
-    refusal = _parameters(path, transaction, context.settings.max_message_bytes)
+    refusal = _parameters(path, transaction, context.settings.max_message_bytes, tls=client.tls)
     consulted("S7", refusal is replies.TOO_BIG, size=transaction.declared_size, most=context.settings.max_message_bytes)
     if refusal is not None:
         return refusal
@@ -64,8 +64,8 @@ async def decide(client: Client, argument: str) -> Reply:
     return replies.SENDER_OK
 
 
-def _parameters(path: Path, transaction: Transaction, largest: int) -> Reply | None:
-    """Set what the parameters declare (RFC 1870, RFC 3461, RFC 6152, RFC 6531); return the reply that refuses one."""
+def _parameters(path: Path, transaction: Transaction, largest: int, *, tls: bool) -> Reply | None:
+    """Set what the parameters declare (RFC 1870, RFC 3461, RFC 6152, RFC 6531, RFC 8689); return the reply that refuses one."""
     for name, value in path.parameters.items():
         if name == "SIZE":
             size = size_of(value)
@@ -80,6 +80,8 @@ def _parameters(path: Path, transaction: Transaction, largest: int) -> Reply | N
             transaction.eight_bit = (value or "").upper() == "8BITMIME"
         elif name == "SMTPUTF8" and value is None:
             transaction.smtputf8 = True
+        elif name == "REQUIRETLS" and value is None and tls:
+            transaction.tls = "required"
         elif name == "RET":
             if (value or "").upper() not in dsn.RETS:
                 return replies.BAD_PARAMETER
