@@ -24,7 +24,7 @@ Change = Callable[[dict[str, dict[str, list[str]]]], None]
 def right_zone() -> dict[str, dict[str, list[str]]]:
     zone: dict[str, dict[str, list[str]]] = {
         D: {"MX": [HOST], "TXT": ["hello", f"v=spf1 a:{HOST} -all"]},
-        HOST: {"A": ["198.51.100.7"], "AAAA": ["2001:db8::7"]},
+        HOST: {"A": ["198.51.100.7"], "AAAA": ["2001:db8::7"], "TXT": ["v=spf1 a -all"]},
         "7.100.51.198.in-addr.arpa": {"PTR": [f"{HOST}."]},
         "7." + "0." * 23 + "8.b.d.0.1.0.0.2.ip6.arpa": {"PTR": [HOST]},
         KEY_NAME: {"TXT": [RECORD]},
@@ -151,6 +151,16 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
     "no ptr": (put("7.100.51.198.in-addr.arpa", "PTR"), "source", "198.51.100.7 has no PTR record"),
     "ptr and helo differ": (both(put("7.100.51.198.in-addr.arpa", "PTR", "srv7.dc.test"), put("srv7.dc.test", "A", "198.51.100.7")), "source", "is srv7.dc.test, and HELO says ns0.host.test"),
     "ptr without its address": (put("7.100.51.198.in-addr.arpa", "PTR", "srv7.dc.test"), "source", "is srv7.dc.test, which does not have this address"),
+    "helo without spf": (
+        put(HOST, "TXT"),
+        "source",
+        "has no SPF record, so bounces have no SPF result: publish TXT `v=spf1 a -all`",
+    ),
+    "helo with a wrong spf": (
+        put(HOST, "TXT", "v=spf1 ip4:203.0.113.1 -all"),
+        "source",
+        "does not permit its own address (fail)",
+    ),
     "helo is private": (put(HOST, "A", "192.168.1.1"), "source", "has the private address 192.168.1.1"),
 }  # fmt: skip
 BROKEN["helo without address"] = (
@@ -165,7 +175,7 @@ def test_a_zone_that_is_right_has_no_problem() -> None:
     assert [(each.name, each.problems) for each in found if each.problems] == []
     assert {each.state for each in found} == {"right"} and verdict(found) == "right"
     assert [each.purpose for each in found] == [
-        "mx", "spf", "dkim", "dmarc", *["alias"] * 3, "mta-sts", "tls-rpt", *["srv"] * 6, *["source"] * 3,
+        "mx", "spf", "dkim", "dmarc", *["alias"] * 3, "mta-sts", "tls-rpt", *["srv"] * 6, *["source"] * 4,
     ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def dns() -> Iterator[FakeDns]:
 @pytest.fixture
 def settings(settings, dns):
     dns.zones.clear()
-    dns.set(HOST, A=["198.51.100.7"])
+    dns.set(HOST, A=["198.51.100.7"], TXT=['"v=spf1 a -all"'])
     dns.set("7.100.51.198.in-addr.arpa", PTR=[HOST])
     servers = {"dns_servers": (dns.server,), "helo_name": HOST, "dkim_of_new_domains": True}
     return settings.model_copy(update=servers)
@@ -33,7 +33,7 @@ async def test_from_an_empty_zone_to_one_that_is_right(auth, dns):
     await auth.admin.add_domain("shop.test")
     report = await auth.admin.domain_dns("shop.test")
     assert (report["domain"], report["state"]) == ("shop.test", "wrong")
-    assert [each["state"] for each in by_purpose(report, "source")] == ["right", "right"]
+    assert [each["state"] for each in by_purpose(report, "source")] == ["right"] * 3
     assert {each["state"] for each in report["records"] if each["purpose"] != "source"} == {"missing"}
     assert [each["name"] for each in by_purpose(report, "dkim")] == [
         "pr-rsa1._domainkey.shop.test",
@@ -82,6 +82,7 @@ async def test_sending_hosts_are_checked_instead_of_our_own_name(auth, settings,
     report = (await parts.zones.of("shop.test")).model_dump()
     assert [(each["name"], each["state"]) for each in by_purpose(report, "source")] == [
         ("out1.host.test", "right"),
+        ("out1.host.test", "missing"),
         ("8.100.51.198.in-addr.arpa", "missing"),
         ("out2.host.test", "missing"),
     ]

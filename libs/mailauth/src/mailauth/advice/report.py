@@ -41,7 +41,7 @@ async def advise(
                 for name, port in SERVICES
             ),
         )
-        about_hosts = asyncio.gather(*(sources(each, dns) for each in sending))
+        about_hosts = asyncio.gather(*(sources(each, now, dns) for each in sending))
         found, of_hosts = await asyncio.gather(about_domain, about_hosts)
     finally:
         await dns.close()

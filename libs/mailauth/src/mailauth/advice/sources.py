@@ -7,13 +7,14 @@ from mailauth.advice.asking import Asking
 from mailauth.advice.mail_hosts import is_private
 from mailauth.advice.models import Advice, ExpectedRecord
 from mailauth.dns import DnsTrouble, names
+from mailauth.spf.check import check_host
 
 #: Addresses of one host that are looked at.
 MOST_ADDRESSES = 8
 
 
-async def sources(host: str, dns: Asking) -> list[Advice]:
-    """Advise on one HELO name: its addresses, then the PTR record of each."""
+async def sources(host: str, now: float, dns: Asking) -> list[Advice]:
+    """Advise on one HELO name: its addresses, its SPF record, then the PTR record of each address. `now`: seconds since 1970."""
     wanted = ExpectedRecord("source", host, "A", "")
     try:
         addresses = await dns.addresses(host)
@@ -29,7 +30,28 @@ async def sources(host: str, dns: Asking) -> list[Advice]:
     ]
     of_host = wanted.judged(addresses, problems)
     public = [each for each in addresses if each not in private][:MOST_ADDRESSES]
-    return [of_host, *await asyncio.gather(*(_pointer(each, host, dns) for each in public))]
+    of_spf = _helo(host, addresses[:MOST_ADDRESSES], now, dns)
+    return [of_host, *await asyncio.gather(of_spf, *(_pointer(each, host, dns) for each in public))]
+
+
+async def _helo(host: str, addresses: list[str], now: float, dns: Asking) -> Advice:
+    """Advise on the SPF record of a HELO name, which is what is checked of bounces (RFC 7208 2.4)."""
+    wanted = ExpectedRecord("source", host, "TXT", "v=spf1 a -all", needed=False)
+    results = await asyncio.gather(*(check_host(each, "", host, dns, now=now) for each in addresses))
+    worst = next((each for each in results if each.result != "pass"), results[0])
+    publish = f"publish TXT `{wanted.value}` at {host}"
+    if worst.result == "temperror":
+        return wanted.unknown(worst.problem)
+    if worst.result == "none":
+        return wanted.judged([], [f"The HELO name {host} has no SPF record, so bounces have no SPF result: {publish}."])
+    if worst.result != "pass":
+        return wanted.judged(
+            [worst.record],
+            [
+                f"The SPF record of the HELO name {host} does not permit its own address ({worst.result}): {publish} instead."
+            ],
+        )
+    return wanted.judged([worst.record])
 
 
 async def _pointer(address: str, host: str, dns: Asking) -> Advice:
