@@ -1,7 +1,6 @@
 """What the gateway's step signs, dkimpy verifies: a corpus of odd messages (POSTRIDER_TEST_DKIM_MESSAGES=2000: its long form)."""
 
 import os
-import random
 
 import dkim
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -12,41 +11,10 @@ from mailkit.mail.header import header_of
 from mailkit.process.clock import SystemClock
 from mailkit.rpc.batch import Batcher
 from smtp_gateway.sign import Signatures
+from tests.support.dkim_corpus import corpus
 from tests.support.gateway import Services
 
 COUNT = int(os.environ.get("POSTRIDER_TEST_DKIM_MESSAGES", "40"))
-PIECES = (
-    b"word",
-    b" ",
-    b"  ",
-    b"\t",
-    b"\r\n",
-    b"\r\n\r\n",
-    b" \r\n",
-    "ä€".encode(),
-    b"\xff\xe9",
-    b"x" * 1200,
-    b".",
-    b"From ",
-)
-
-
-def corpus() -> list[bytes]:
-    """Messages with folded, repeated and UTF-8 fields, 8-bit text, long lines, white space everywhere, or no body."""
-    dice = random.Random(3)
-    made = []
-    for _ in range(COUNT):
-        head = [
-            b"From: Joe <joe@here.test>",
-            b"To: a@far.test,\r\n  b@far.test",
-            b"Subject:" + dice.choice(PIECES).strip(),
-        ]
-        head += [b"X-Long: " + b"y" * dice.randrange(990), 'Cc: "ä" <ü@far.test>'.encode()][: dice.randrange(3)]
-        head += [b"List-Id: <l.here.test>"] * dice.randrange(3)
-        dice.shuffle(head)
-        body = b"".join(dice.choice(PIECES) for _ in range(dice.randrange(40)))
-        made.append(b"\r\n".join(head) + b"\r\n\r\n" + (body + b"\r\n" if body else b""))
-    return made
 
 
 async def test_every_signature_of_the_corpus_verifies_with_dkimpy() -> None:
@@ -56,7 +24,7 @@ async def test_every_signature_of_the_corpus_verifies_with_dkimpy() -> None:
     signers = [DkimSigner("here.test", name, keys.algorithm_of(key)) for name, key in services.keys.items()]
     step = Signatures(Batcher(services.signatures), SystemClock())
     failed = []
-    for n, message in enumerate(corpus()):
+    for n, message in enumerate(corpus(COUNT)):
         fields = await step.fields(b"", header_of(message), message, "joe@here.test", signers, None, None)
         whole = dkim.DKIM(fields + message)
         failed += [
