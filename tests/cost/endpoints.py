@@ -520,6 +520,7 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("auth", "POST", "/v1/domains/{name}/dkim/check", "/v1/domains/{long}/dkim/check", lambda n: None),
     ("auth", "POST", "/v1/domains/{name}/dkim/rotate", "/v1/domains/{long}/dkim/rotate", lambda n: None),
     ("auth", "DELETE", "/v1/domains/{name}/dkim", "/v1/domains/{long}/dkim", lambda n: None),
+    ("auth", "PUT", "/v1/domains/{name}/tags", "/v1/domains/{long}/tags", lambda n: {"tags": "x" * n}),
     ("auth", "PUT", "/v1/domains/{name}/identity", "/v1/domains/{long}/identity", lambda n: {"identity": "x" * n}),
     (
         "auth",
@@ -550,6 +551,7 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("auth", "DELETE", "/v1/mailboxes/{address}", "/v1/mailboxes/{long}", lambda n: None),
     ("auth", "GET", "/v1/forwards", "/v1/forwards?domain={long}", lambda n: None),
     ("auth", "POST", "/v1/forwards", "", lambda n: {"address": "a@b.test", "targets": ["a@" + "b" * 400] * n}),
+    ("auth", "PUT", "/v1/forwards/{address}", "/v1/forwards/{long}", lambda n: {"targets": ["a@" + "b" * 400] * n}),
     ("auth", "DELETE", "/v1/forwards/{address}", "/v1/forwards/{long}", lambda n: None),
     ("auth", "GET", "/v1/badmailfrom", "", lambda n: None),
     ("auth", "POST", "/v1/badmailfrom", "", lambda n: {"entry": "@" + "b." * n}),

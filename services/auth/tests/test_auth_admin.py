@@ -174,6 +174,33 @@ async def test_forwards(auth):
         await auth.admin.delete_forward("f@site.com")
 
 
+async def test_a_forward_is_set_in_one_step(auth):
+    await auth.make("a@site.com")
+    first = await auth.admin.set_forward("F@Site.com", ["x@far.test"])
+    assert (first["address"], first["targets"], first["keep_copy"]) == ("f@site.com", ["x@far.test"], False)
+    again = await auth.admin.set_forward("f@site.com", ["y@far.test", "Z@far.test"])
+    assert again == first | {"targets": ["y@far.test", "Z@far.test"]}, "its id and age stay"
+    assert await auth.admin.set_forward("a@site.com", ["x@far.test"], keep_copy=True)
+    assert [row["address"] for row in await auth.admin.forwards("site.com")] == ["a@site.com", "f@site.com"]
+    with pytest.raises(NotFound, match="no domain"):
+        await auth.admin.set_forward("f@nowhere.test", ["y@far.test"])
+    with pytest.raises(NotFound, match="no mailbox"):
+        await auth.admin.set_forward("f@site.com", ["y@far.test"], keep_copy=True)
+    for targets in ([], ["not an address"], [f"u{n}@far.test" for n in range(101)]):
+        with pytest.raises(BadRequest):
+            await auth.admin.set_forward("f@site.com", targets)
+    assert (await auth.admin.forwards("site.com"))[1] == again
+
+
+async def test_tags_of_a_domain(auth):
+    await auth.admin.add_domain("site.com")
+    assert not (await auth.admin.domain("site.com"))["tags"]
+    assert (await auth.admin.set_tags("Site.com.", True))["tags"]
+    assert (await auth.admin.domains())[0]["tags"]
+    with pytest.raises(NotFound, match="no domain"):
+        await auth.admin.set_tags("nowhere.test", True)
+
+
 async def test_catch_all_refusals(auth):
     await auth.admin.add_domain("site.com")
     with pytest.raises(NotFound):

@@ -83,6 +83,20 @@ async def test_logins(auth, boxes):
     )
 
 
+async def test_a_mailbox_may_use_its_address_with_a_tag(auth, boxes):
+    await auth.admin.set_identity("new.com", "enforce", "mailbox")
+    c = boxes["c@new.com"]
+    assert not await author(auth, "c+tag@new.com", login=c)
+    await auth.admin.set_tags("new.com", True)
+    assert await author(auth, "c+tag@new.com", login=c)
+    assert not await author(auth, "d+tag@new.com", login=c)
+    assert not await author(auth, "d+c@new.com", login=c)
+    assert not await author(auth, "c+tag@old.com", login=c)
+    await auth.login("c@new.com", client=CLIENT)
+    assert await author(auth, "c+tag@new.com", client=CLIENT)
+    assert not await author(auth, "d+tag@new.com", client=CLIENT)
+
+
 async def test_grants_may_use_what_the_mailboxes_of_all_live_grants_may_use(auth, boxes):
     await auth.login("c@new.com", client=CLIENT)
     assert await table(auth, None, CLIENT, ADDRESSES) == "nnyyyynn"

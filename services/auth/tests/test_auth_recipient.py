@@ -150,6 +150,35 @@ async def test_l2_forwards_with_and_without_a_copy(auth):
     assert (await auth.rcpt("dead@site.com")).verdict == "no_mailbox"
 
 
+async def test_an_address_with_a_tag_is_that_without_it_where_the_domain_says_so(auth):
+    a, b = await auth.make("a@site.com"), await auth.make("b@site.com")
+    exact = await auth.make("a+own@site.com")
+    other = await auth.make("a@other.org")
+    await auth.admin.add_forward("list@site.com", ["b@site.com", "x@far.test"])
+    await auth.admin.set_catchall("site.com", "mailbox", mailbox="b@site.com")
+
+    async def where(address: str) -> set[object]:
+        return {target.mailbox_id or target.address for target in (await auth.rcpt(address)).targets}
+
+    assert await where("a+t@site.com") == {b}, "off: the catch-all's"
+    await auth.admin.set_tags("site.com", True)
+    assert await where("A+Tag+more@Site.com") == {a}
+    assert [target.via for target in (await auth.rcpt("a+Tag@site.com")).targets] == ["a+Tag@site.com"]
+    assert await where("a+@site.com") == {a}
+    assert await where("a+own@site.com") == {exact}, "a mailbox of that name comes first"
+    assert await where("list+t@site.com") == {b, "x@far.test"}
+    assert await where("nobody+t@site.com") == await where("+t@site.com") == {b}, "unknown without the tag, too"
+    await auth.admin.add_forward("a+sold@site.com", ["y@far.test"])
+    assert await where("a+sold@site.com") == {"y@far.test"}, "and so does a forward"
+    assert other and (await auth.rcpt("a+t@other.org")).verdict == "no_mailbox", "another domain's choice"
+    await auth.admin.set_catchall("site.com", "bounce")
+    assert (await auth.rcpt("nobody+t@site.com")).verdict == "no_mailbox"
+    await auth.admin.disable_mailbox("a@site.com", removal=True)
+    assert (await auth.rcpt("a+t@site.com")).verdict == "no_mailbox"
+    await auth.admin.set_tags("site.com", False)
+    assert (await auth.rcpt("b+t@site.com")).verdict == "no_mailbox"
+
+
 async def test_l1_catch_all_to_a_mailbox_elsewhere_or_nobody(auth):
     a = await auth.make("a@site.com")
     await auth.make("b@other.org")

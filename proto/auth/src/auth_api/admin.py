@@ -79,6 +79,10 @@ class AuthAdmin(ServiceClient):
         """Remove all keys of a domain, which signs nothing from now on."""
         await self.json("DELETE", _at("domains", name, "dkim"))
 
+    async def set_tags(self, name: str, tags: bool) -> Record:
+        """Set whether mail for `name+tag` goes to `name`; return the domain."""
+        return await self._record("PUT", _at("domains", name, "tags"), {"tags": tags})
+
     async def set_identity(self, name: str, level: str | None, by: str | None = None) -> Record:
         """Set the rule on sender addresses: off, log, enforce, None for the default; by domain or mailbox (None: as it is)."""
         return await self._record("PUT", _at("domains", name, "identity"), {"level": level, "by": by})
@@ -148,6 +152,11 @@ class AuthAdmin(ServiceClient):
         """Add a forward (L2). `keep_copy` needs a mailbox of that address."""
         content = {"address": address, "targets": list(targets), "keep_copy": keep_copy}
         return await self._record("POST", _at("forwards"), content)
+
+    async def set_forward(self, address: str, targets: Sequence[str], *, keep_copy: bool = False) -> Record:
+        """Set a forward (L2) in place of the one that there is, if any."""
+        content = {"targets": list(targets), "keep_copy": keep_copy}
+        return await self._record("PUT", _at("forwards", address), content)
 
     async def delete_forward(self, address: str) -> None:
         """Delete a forward; NotFound if there is none."""

@@ -80,6 +80,11 @@ class AccountRules:
         await self._store.set_catchall(domain_name(name), question.kind, mailbox, targets)
         return await self.domain(name)
 
+    async def set_tags(self, name: str, question: models.SetTags) -> models.Domain:
+        """Set whether mail for `name+tag` goes to `name` (docs/decisions/0107)."""
+        await self._store.set_tags(domain_name(name), question.tags)
+        return await self.domain(name)
+
     async def add_mailbox(self, question: models.NewMailbox) -> models.Mailbox:
         try:
             own = parse_own(question.address)

@@ -43,6 +43,22 @@ class AliasRules:
             raise Conflict(f"the forward of {own.key} was removed at the same moment")
         return models.Forward(**made)
 
+    async def set_forward(self, address: str, question: models.SetForward) -> models.Forward:
+        """Set what an address forwards to, in one step, whether or not it has forwarded before."""
+        try:
+            own = parse_own(address)
+        except BadAddress as error:
+            raise BadRequest(str(error)) from error
+        targets = forward_targets(question.targets)
+        if question.keep_copy:
+            await self._accounts.mailbox(own.key)
+        if not await self._store.set_forward(own.key, own.domain, targets, question.keep_copy, self._clock.now()):
+            raise NotFound(f"there is no domain {own.domain} here; add it first")
+        made = await self._store.forward(own.key)
+        if made is None:
+            raise Conflict(f"the forward of {own.key} was removed at the same moment")
+        return models.Forward(**made)
+
     async def forwards(self, domain: str | None, after: str, limit: int) -> list[models.Forward]:
         try:
             name = normalise_domain(domain) if domain else None

@@ -63,8 +63,13 @@ class Domain(BaseModel):
     postmaster_id: UUID | None
     mailboxes: int
     created_at: datetime
+    tags: bool = Field(description="mail for name+tag goes to name, unless the address itself exists")
     signing: bool
     identity: Identity
+
+
+class SetTags(_Question):
+    tags: bool
 
 
 class SetIdentity(_Question):
@@ -177,10 +182,13 @@ class Forward(BaseModel):
     created_at: datetime
 
 
-class NewForward(_Question):
-    address: str
+class SetForward(_Question):
     targets: list[str]
     keep_copy: bool = False
+
+
+class NewForward(SetForward):
+    address: str
 
 
 class BadMailFrom(BaseModel):
@@ -217,6 +225,7 @@ def domain_of(row: Row) -> Domain:
         catchall=Catchall(kind=kind, mailbox=row["catchall_mailbox"], targets=row["catchall_targets"]),
         postmaster_id=row["postmaster_id"],
         mailboxes=row["mailboxes"],
+        tags=row["tags"],
         signing=row["signing"],
         identity=Identity(level=row["rule"], chosen=row["identity"], by=row["identity_by"]),
     )

@@ -39,6 +39,11 @@ def router(rules: AccountRules) -> APIRouter:
     async def set_catchall(name: str, question: models.SetCatchall) -> models.Domain:
         return await rules.set_catchall(name, question)
 
+    @api.put("/domains/{name}/tags", operation_id="set_tags", tags=["domains"])
+    async def set_tags(name: str, question: models.SetTags) -> models.Domain:
+        """Set whether mail for name+tag goes to name, unless that address exists itself."""
+        return await rules.set_tags(name, question)
+
     @api.get("/domains/{name}/mailboxes", operation_id="mailboxes", tags=["mailboxes"])
     async def mailboxes(name: str, of: Asked, request: Request, response: Response) -> list[models.Mailbox]:
         """List the domain's mailboxes by address; `after` is an address."""

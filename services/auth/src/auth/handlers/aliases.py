@@ -25,6 +25,11 @@ def router(rules: AliasRules) -> APIRouter:
     async def add_forward(question: models.NewForward) -> models.Forward:
         return await rules.add_forward(question)
 
+    @api.put("/forwards/{address}", operation_id="set_forward", tags=["forwards"])
+    async def set_forward(address: str, question: models.SetForward) -> models.Forward:
+        """Set what an address forwards to, in place of what it forwarded to before; no mail meets a moment between."""
+        return await rules.set_forward(address, question)
+
     @api.delete("/forwards/{address}", operation_id="delete_forward", tags=["forwards"], status_code=204)
     async def delete_forward(address: str) -> Response:
         await rules.delete_forward(address)

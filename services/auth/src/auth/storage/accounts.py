@@ -84,6 +84,13 @@ class Accounts:
             said = " ".join([kind, str(mailbox or ""), *(targets or ())])
             await events.add(connection, "catchall_set", name, self._clock.now(), detail=said)
 
+    async def set_tags(self, name: str, tags: bool) -> None:
+        """Set whether a domain's addresses may have a tag. Raises NotFound."""
+        async with self._transaction() as connection:
+            if await connection.fetchval(queries.set_tags, name, tags) is None:
+                raise no_domain(name)
+            await events.add(connection, "tags_set", name, self._clock.now(), detail="on" if tags else "off")
+
     async def set_identity(self, name: str, level: str | None, by: str | None) -> None:
         """Set a domain's rule on sender addresses. Raises NotFound, Conflict (`off` for a domain that signs)."""
         async with self._transaction() as connection:

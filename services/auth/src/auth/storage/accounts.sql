@@ -5,7 +5,7 @@ returning id
 
 -- name: domain
 -- A domain with its catch-all's mailbox and its postmaster.
-select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.signing, d.rule, d.identity, d.identity_by,
+select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.tags, d.signing, d.rule, d.identity, d.identity_by,
        (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
        (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
        (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
@@ -14,7 +14,7 @@ select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.si
 
 -- name: domains
 -- A page of domains above the name $1. Sub-selects and no joins: a join may be planned as a scan of all mailboxes.
-select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.signing, d.rule, d.identity, d.identity_by,
+select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.tags, d.signing, d.rule, d.identity, d.identity_by,
        (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
        (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
        (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
@@ -51,6 +51,9 @@ delete from auth.domains where name = $1
 -- name: set_catchall
 update auth.domains set catchall = $2, catchall_mailbox = $3, catchall_targets = $4 where name = $1 and state = 'open'
 returning id
+
+-- name: set_tags
+update auth.domains set tags = $2 where name = $1 returning id
 
 -- name: set_identity
 update auth.domains set identity = $2, identity_by = coalesce($3, identity_by)

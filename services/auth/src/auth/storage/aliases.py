@@ -36,6 +36,11 @@ class Aliases:
         values = (new_id(), address, domain, targets, keep, now)
         return await self._change("forward_added", address, queries.add_forward, *values, detail=" ".join(targets))
 
+    async def set_forward(self, address: str, domain: str, targets: Sequence[str], keep: bool, now: datetime) -> bool:
+        """Set a forward in place of the one that there is; False if the domain is not an open one of ours."""
+        values = (new_id(), address, domain, targets, keep, now)
+        return await self._change("forward_set", address, queries.set_forward, *values, detail=" ".join(targets))
+
     async def forward(self, address: str) -> Row | None:
         async with translated():
             return await self._pool.fetchrow(queries.forward, address)

@@ -4,6 +4,13 @@ select $1, $2, d.name, $4, $5, $6 from auth.domains d where d.name = $3 and d.st
     on conflict (address) do nothing
 returning id
 
+-- name: set_forward
+-- In place of the address's forward, if it has one.
+insert into auth.forwards as f (id, address, domain, targets, keep_copy, created_at)
+select $1, $2, d.name, $4, $5, $6 from auth.domains d where d.name = $3 and d.state = 'open'
+    on conflict (address) do update set targets = excluded.targets, keep_copy = excluded.keep_copy
+returning f.id
+
 -- name: forward
 select id, address, targets, keep_copy, created_at from auth.forwards where address = $1
 

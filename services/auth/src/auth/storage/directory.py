@@ -90,6 +90,7 @@ class Directory:
                 range(len(asked)),
                 [address for address, _ in asked],
                 [domain for _, domain in asked],
+                [_without_tag(address, domain) for address, domain in asked],
                 timeout=PATIENCE,
             )
         ours = {asked[row["n"]][1] for row in rows}
@@ -123,9 +124,17 @@ class Directory:
         return name
 
 
+def _without_tag(address: str, domain: str) -> str | None:
+    """Return `name@domain` for `name+tag@domain`; None for an address without a tag (docs/decisions/0107)."""
+    name, plus, _ = address.removesuffix(f"@{domain}").partition("+")
+    return f"{name}@{domain}" if plus and name else None
+
+
 def _entry(address: str, row: asyncpg.Record) -> AddressEntry:
     if row["domain"] != "open":
         return AddressEntry(None)  # a closing domain accepts no mail
+    if row["base"] is not None:
+        return AddressEntry(None, (row["base"],))
     box = Box(row["id"], address, row["quota_limit"], row["limit_version"]) if row["id"] is not None else None
     catchall = (
         Box(row["catchall_id"], row["catchall_address"], row["catchall_quota"], row["catchall_version"])

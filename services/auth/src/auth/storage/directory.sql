@@ -39,16 +39,21 @@ select q.n,
  order by q.n
 
 -- name: lookup
--- One row per address of a local domain: its forward (L2), mailbox (L3) and catch-all (L1).
-select q.n, d.state as domain, d.catchall, d.catchall_targets,
+-- One row per address of a local domain: its forward (L2), mailbox (L3), whether mail for it goes to `base`, the address
+-- without its tag (docs/decisions/0107), and catch-all (L1).
+select q.n, d.state as domain, d.catchall, d.catchall_targets, tagged.base,
        m.id, m.quota_limit, m.limit_version,
        f.targets, f.keep_copy,
        c.id as catchall_id, c.address as catchall_address,
        c.quota_limit as catchall_quota, c.limit_version as catchall_version
-  from unnest($1::int[], $2::text[], $3::text[]) as q (n, address, domain)
+  from unnest($1::int[], $2::text[], $3::text[], $4::text[]) as q (n, address, domain, base)
   join auth.domains d on d.name = q.domain
   left join auth.mailboxes m on m.address = q.address and m.state <> 'purging'
   left join auth.forwards f on f.address = q.address
+  left join lateral (
+       select q.base where exists (select from auth.mailboxes b where b.address = q.base and b.state <> 'purging' limit 1)
+                        or exists (select from auth.forwards b where b.address = q.base limit 1)
+       ) tagged on d.tags and m.id is null and f.id is null
   left join auth.mailboxes c on c.id = d.catchall_mailbox and c.state <> 'purging'
 
 -- name: charge
@@ -86,11 +91,13 @@ select name from auth.domains where state = 'open' order by created_at, id limit
 select q.n, d.rule as named_rule, d.identity_by as named_by, coalesce(d.signing, false) as signing,
        case when login.id is not null then login.rule
             else (array['off', 'log', 'enforce'])[granted.strictness + 1] end as own_rule,
-       case when login.id is not null then login.address = q.address else own.found is not null end as own_address,
+       case when login.id is not null then login.address in (q.address, tagged.base) else own.found is not null end as own_address,
        case when login.id is not null then login.domain = q.domain else near.found is not null end as own_domain,
        coalesce(forwarded.found, granted_forward.found, false) as alias
   from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::uuid[]) as q (n, address, domain, client, login)
   left join auth.domains d on d.name = q.domain
+ cross join lateral (
+       select case when d.tags then split_part(q.address, '+', 1) || '@' || q.domain end as base) tagged
   left join lateral (
        select m.id, m.address, m.domain, (select o.rule from auth.domains o where o.name = m.domain) as rule
          from auth.mailboxes m where m.id = q.login and m.state = 'enabled'
@@ -98,7 +105,7 @@ select q.n, d.rule as named_rule, d.identity_by as named_by, coalesce(d.signing,
   left join lateral (
        select true as found
          from auth.mailboxes m join auth.grants g on g.address = q.client and g.mailbox_id = m.id
-        where login.id is null and m.address = q.address and m.state = 'enabled'
+        where login.id is null and m.address in (q.address, tagged.base) and m.state = 'enabled'
           and g.expires_at + interval '0' > $6
         limit 1) own on true
   left join lateral (

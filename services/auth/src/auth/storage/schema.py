@@ -44,6 +44,8 @@ domains = Table(
     ),
     Column("catchall_targets", ARRAY(Text)),
     time("created_at"),
+    # `name+tag` is `name` where it has neither a mailbox nor a forward of its own
+    Column("tags", Boolean, nullable=False, server_default=text("false")),
     # has an active key for DKIM
     Column("signing", Boolean, nullable=False, server_default=text("false")),
     # which sender addresses may be used: the operator's choice; null: `identity_signing` once the domain signs, off before

@@ -86,6 +86,15 @@ def identity(
     show(record, json, f"sender addresses of {record['name']}: {found['level']}, by {found['by']}")
 
 
+@app.command("tags")
+def tags(domain: str, state: Annotated[str, typer.Argument(help="on or off")], json: Json = False) -> None:
+    """Deliver mail for name+tag to name, unless name+tag is a mailbox or a forward itself."""
+    if state not in ("on", "off"):
+        fail("say on or off")
+    record = auth(lambda client: client.set_tags(domain, state == "on"))
+    show(record, json, f"tags in addresses of {record['name']}: {'on' if record['tags'] else 'off'}")
+
+
 @dkim.command("show")
 def show_keys(domain: str, json: Json = False) -> None:
     """Show a domain's keys and the TXT records to publish."""

@@ -23,6 +23,18 @@ def add_forward(
     show(record, json, f"{record['address']} forwards to {', '.join(record['targets'])}")
 
 
+@forward.command("set")
+def set_forward(
+    address: str,
+    targets: Annotated[list[str], typer.Argument(help="Where its mail goes from now on.")],
+    keep_copy: Annotated[bool, typer.Option("--keep-copy", help="File into the mailbox of that address too.")] = False,
+    json: Json = False,
+) -> None:
+    """Forward an address to these targets only, whatever it forwarded to before; no message meets a moment between."""
+    record = auth(lambda client: client.set_forward(address, targets, keep_copy=keep_copy))
+    show(record, json, f"{record['address']} forwards to {', '.join(record['targets'])}")
+
+
 @forward.command("ls")
 def ls_forwards(domain: Annotated[str, typer.Argument()] = "", json: Json = False) -> None:
     """List forwards, of one domain or all."""
