@@ -18,9 +18,11 @@ def report(state: str, *changes: dict[str, Any]) -> dict[str, Any]:
     return {"domain": "shop.test", "state": state, "records": [MX | each for each in changes]}
 
 
-def shown(given: dict[str, Any], capsys: pytest.CaptureFixture[str], *, as_json: bool = False) -> tuple[int, str]:
+def shown(
+    given: dict[str, Any], capsys: pytest.CaptureFixture[str], *, as_json: bool = False, zone: bool = False
+) -> tuple[int, str]:
     try:
-        show_report(given, as_json)
+        show_report(given, as_json, zone=zone)
         status = 0
     except typer.Exit as end:
         status = end.exit_code
@@ -45,6 +47,9 @@ def test_what_is_wrong_comes_with_its_sentence_and_the_line_to_publish_and_statu
         "         shop.test. IN MX 10 ns0.",
         "shop.test: 1 to repair, 1 advised",
     ]
+    assert shown(given, capsys, zone=True) == (1, "shop.test. IN MX 10 ns0.\n" * 2)
+    said = report("wrong", {"state": "wrong", "problems": ["Bad: publish `shop.test. IN MX 10 ns0.`."]})
+    assert shown(said, capsys)[1].count("10 ns0.") == 1
 
 
 def test_what_is_not_known_has_a_status_of_its_own_and_json_has_the_same(capsys):

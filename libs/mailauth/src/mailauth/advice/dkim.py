@@ -51,7 +51,9 @@ async def dkim(domain: str, key: Key, dns: Asking) -> Advice:
 
 async def _missing(name: str, domain: str, key: Key, dns: Asking) -> str:
     effect = (
-        "receivers cannot verify mail signed with it" if key.active else "the domain does not sign with this key before"
+        "receivers cannot verify mail signed with it"
+        if key.active
+        else "the domain does not sign with this key until it is there"
     )
     alias = names(await dns.ask(name, "CNAME"))
     if alias:

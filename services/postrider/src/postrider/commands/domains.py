@@ -61,12 +61,16 @@ def rm(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")
 
 
 @app.command("dns")
-def dns(domain: str, json: Json = False) -> None:
+def dns(
+    domain: str,
+    zone: Annotated[bool, typer.Option("--zone", help="Print only the lines to publish, as in a zone file.")] = False,
+    json: Json = False,
+) -> None:
     """Look at a domain's DNS records now: which should exist, which do, and what is wrong.
 
     The exit status is 0 if nothing is wrong, 1 if something is, and 3 if the DNS could not be asked.
     """
-    zones.show_report(auth(lambda client: client.domain_dns(domain)), json)
+    zones.show_report(auth(lambda client: client.domain_dns(domain)), json, zone=zone)
 
 
 @app.command("identity")

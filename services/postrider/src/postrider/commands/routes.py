@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from postrider.commands import common, progress, queue
-from postrider.commands.common import Json, fail, show, table
+from postrider.commands.common import Json, Record, fail, show, table
 
 app = typer.Typer(help="Mail that leaves by a smart host, or from another address.", no_args_is_help=True)
 
@@ -40,6 +40,10 @@ def _mail(
     if destination or sender:
         return ("destination", destination) if destination else ("sender", sender)
     return "all" if every else "bounces" if bounces else "forwards", None
+
+
+def _name(route: Record) -> str:
+    return f"{route['kind']} {route['value']}".strip()
 
 
 def _source(text: str) -> dict[str, str | list[str]]:
@@ -88,7 +92,8 @@ def add(
     }
     made = common.queue(lambda client: client.set_route(kind, value, **given))
     where = f"by {made['host']}, port {made['port']}" if made["host"] else "by its own hosts"
-    show(made, json, f"{made['kind']} {made['value']}: mail goes {where}")
+    sources = f", from {len(made['pool'])} sources" if made["pool"] else ""
+    show(made, json, f"{_name(made)}: mail goes {where}{sources}")
 
 
 @app.command("ls")
@@ -116,4 +121,4 @@ def rm(
     """Delete a route: its mail goes as any other."""
     kind, value = _mail(destination, account, sender, every, bounces, forwards)
     gone = common.queue(lambda client: client.delete_route(kind, value, actor=progress.actor(), reason=reason))
-    show(gone, json, f"{gone['kind']} {gone['value']}: mail goes to the hosts of its domain")
+    show(gone, json, f"{_name(gone)}: mail goes to the hosts of its domain")

@@ -1,4 +1,4 @@
-"""Output of `domain dns`: a line for each record, the sentences about it, and the line of a zone file to publish."""
+"""Output of `domain dns`: a line for each record, the sentences about it, and the line of a zone file unless a sentence has it."""
 
 import typer
 
@@ -6,12 +6,18 @@ from postrider.commands.common import Record, printable, show
 
 #: Exit statuses by the state of the whole.
 STATUSES = {"right": 0, "wrong": 1, "unknown": 3}
+#: Purposes of records that are in other zones, or useless before something else is there.
+_ELSEWHERE = ("source", "mta-sts")
 
 
-def show_report(report: Record, as_json: bool) -> None:
-    """Print a report and end the command with the status of its state."""
+def show_report(report: Record, as_json: bool, *, zone: bool = False) -> None:
+    """Print a report, or with `zone` only what to publish, and end the command with the status of its state."""
     if as_json:
         show(report, True)
+    elif zone:
+        for record in report["records"]:
+            if is_to_publish(record) and record["purpose"] not in _ELSEWHERE:
+                print(printable(zone_line(record)))
     else:
         for record in report["records"]:
             _show_record(record)
@@ -26,8 +32,18 @@ def _show_record(record: Record) -> None:
     print(printable(f"{state:8} {record['type']:5} {record['name']}"))
     for sentence in (*record["problems"], *record["remarks"]):
         print(f"         {printable(sentence)}")
-    if record["state"] in ("wrong", "missing") and record["value"]:
-        print(printable(f"         {record['name']}. IN {record['type']} {record['zone_text']}"))
+    if is_to_publish(record) and not any(record["value"] in sentence for sentence in record["problems"]):
+        print(printable(f"         {zone_line(record)}"))
+
+
+def is_to_publish(record: Record) -> bool:
+    """Return whether a record is missing or wrong, and it is known what it should be."""
+    return record["state"] in ("wrong", "missing") and bool(record["value"])
+
+
+def zone_line(record: Record) -> str:
+    """Return the record as a line of a zone file."""
+    return f"{record['name']}. IN {record['type']} {record['zone_text']}"
 
 
 def _summary(report: Record) -> str:
