@@ -114,6 +114,8 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
         ("frontend",),
         lambda box, proof: wire.AppendList(box, "a", [wire.AppendedMessage(0)], 1, 1, ID, proof=proof),
     ),
+    "POST /v1/exports/folders": (("admin",), None),
+    "POST /v1/exports/messages": (("admin",), None),
     "POST /v1/imports/folder": (("admin",), None),
     "POST /v1/imports/known": (("admin",), None),
     "PUT /v1/imports/messages": (("admin",), None),
@@ -338,6 +340,7 @@ async def test_simulations_have_a_token_of_their_own() -> None:
 def test_everything_that_names_a_mailbox_to_the_front_end_carries_a_proof() -> None:
     """By the types: whatever has a mailbox's id and is not another service's question or an answer."""
     others = {wire.RoomQuestion, wire.Filing, wire.ImportFolder, wire.KnownQuestion, wire.ImportList}
+    others |= {wire.ExportQuestion, wire.ExportMessages}  # of operators, as imports are
     named = {
         kind
         for kind in vars(wire).values()

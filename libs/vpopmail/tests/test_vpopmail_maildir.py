@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpopmail.folder_names import decoded, levels_of
+from vpopmail.folder_names import decoded, directory_of, levels_of
 from vpopmail.maildir import date_of, folders, keywords, subscriptions, table_and_messages
 from vpopmail.testing import BuiltMaildir
 from vpopmail.tree import TreeFolder, Unreadable
@@ -53,6 +53,12 @@ def test_names_with_empty_levels_or_not_utf_8(name):
 @given(st.text(max_size=40))
 def test_fuzz_any_name_is_decoded(text):
     decoded(text)
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), min_size=1, max_size=4))
+def test_fuzz_a_directory_has_the_levels_that_it_was_made_for(levels):
+    made = directory_of(levels)
+    assert made.isascii() and "/" not in made and levels_of(made) == levels
 
 
 def test_messages_with_flags_dates_and_keywords(built, maildir):

@@ -1,7 +1,9 @@
 """`postrider import` against a running service: a vpopmail host and a Maildir move in with all that their clients know."""
 
+import json
 import signal
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -171,6 +173,48 @@ def test_an_mbox_comes_over(service: Run, tmp_path: Path) -> None:
     assert text == b"Subject: one\r\n\r\nFrom the start\r\nFrom here on text\r\n>From quoted\r\n\r\n"
     assert all(each in head for each in (b"\\Seen", b"\\Answered", b"\\Flagged", b" 1-Mar-2026 10:00:00 +0000"))
     client.logout()
+
+
+def test_an_export_is_imported_as_the_same_mailbox(service: Run, tmp_path: Path) -> None:
+    user, other = (service.mailbox(service.domain()) for _ in range(2))
+    built = BuiltMaildir(tmp_path / "old")
+    for n in (1, 2, 3):
+        built.message(base(n), text(n), "FSa" if n == 2 else "")
+    (built.path / "dovecot-keywords").write_text("0 $Label1\n")
+    for directory in (".Work.2009", ".R&-D", ".Entw&APw-rfe.a&AC4-b"):
+        built.message(base(9), text(9), "R", directory=directory)
+    built.dovecot(1_300_000_000, {base(1): 4, base(2): 7, base(3): 9}, uidls={base(2): "old-uidl"})
+    service.cli("import", "maildir", str(built.path), user.address)
+    service.cli("forward", "add", user.address, "x@far.test", "--keep-copy")
+
+    file = tmp_path / "mailbox.tar"
+    done = service.cli("export", user.address, "--output", str(file))
+    assert (done["messages"], done["unreadable"], file.stat().st_mode & 0o777) == (6, [], 0o600)
+    assert "exists already" in service.cli_process("export", user.address, "-o", str(file)).stderr
+    with tarfile.open(file) as tar:
+        tar.extractall(tmp_path, filter="data")
+    account = json.loads((tmp_path / user.address / "account.json").read_text())
+    assert (account["address"], account["forwards"][0]["targets"]) == (user.address, ["x@far.test"])
+    maildir = tmp_path / user.address / "Maildir"
+    done = service.cli("import", "maildir", str(maildir), other.address)
+    assert done["messages"] == {"imported": 6, "known": 0, "renumbered": 0}
+
+    def everything(account: Account) -> dict[str, Any]:
+        client = imap(service, account)
+        found: dict[str, Any] = {}
+        for name in ("INBOX", '"Work/2009"', '"R&-D"', '"Entw&APw-rfe/a.b"', "Sent"):
+            validity = client.status(name, "(UIDVALIDITY MESSAGES)")[1] if name != "Sent" else b""
+            client.select(name, readonly=True)
+            rows = client.uid("FETCH", "1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]
+            found[name] = validity, repr(rows).replace(" \\\\Recent", "")
+        client.logout()
+        drop = pop3(service, account)
+        found["uidl"] = drop.uidl()[1]
+        drop.quit()
+        return found
+
+    assert everything(other) == everything(user)
+    assert service.cli("import", "maildir", str(maildir), other.address)["messages"]["known"] == 6
 
 
 def test_what_cannot_be_done_is_one_sentence(service: Run, tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 
 from vpopmail.tree import is_text
 
+#: What is not written as it is.
+_PLAIN = re.compile(r"&|[^ -%'-\-0-~]+")
 _SHIFTED = re.compile(r"&([A-Za-z0-9+,]*)-")
 #: An ampersand that begins no shift: the name is not modified UTF-7.
 _BARE = re.compile(r"&(?![A-Za-z0-9+,]*-)")
@@ -27,6 +30,19 @@ def decoded(text: str) -> str:
         return _SHIFTED.sub(_unshifted, text)
     except (binascii.Error, UnicodeDecodeError):
         return text
+
+
+def directory_of(levels: Sequence[str]) -> str:
+    """Return the directory of a folder, in modified UTF-7; a dot, or a slash, in a level is encoded as well."""
+    return "".join(f".{_encoded(level)}" for level in levels)
+
+
+def _encoded(level: str) -> str:
+    return _PLAIN.sub(lambda match: "&-" if match[0] == "&" else _shifted(match[0]), level)
+
+
+def _shifted(text: str) -> str:
+    return "&" + base64.b64encode(text.encode("utf-16-be")).decode().rstrip("=").replace("/", ",") + "-"
 
 
 def _unshifted(match: re.Match[str]) -> str:

@@ -3,12 +3,15 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from mailkit.rpc.client import ServiceClient
 from mailstore_api import wire
 
 Record = dict[str, Any]
 
+#: Limit of the octets of a batch of an export: a large message travels alone.
+LARGEST_EXPORT = 80 * 1024 * 1024
 #: Messages of one question about the trace.
 MOST_TRACED = 100
 
@@ -38,6 +41,24 @@ class MailstoreAdmin(ServiceClient):
     async def import_messages(self, head: wire.ImportList, messages: bytes) -> wire.Imported:
         """Import messages, whose octets follow each other, all or none. May be repeated: known ones are passed over."""
         return await self.call_framed("/v1/imports/messages", head, messages, wire.Imported, timeout=120)
+
+    async def export_folders(self, mailbox_id: UUID) -> list[wire.ExportedFolder]:
+        """Return the folders of a mailbox by name; none if it was never used."""
+        question = wire.ExportQuestion(mailbox_id)
+        return (await self.call("/v1/exports/folders", question, wire.ExportedFolders, timeout=60)).folders
+
+    async def export_messages(self, mailbox_id: UUID, folder_id: int) -> AsyncIterator[list[wire.ExportedMessage]]:
+        """Yield the messages of a folder in batches, by UID; those that come meanwhile too. Ends if the folder is deleted."""
+        after, more = 0, True
+        while more:
+            question = wire.ExportMessages(mailbox_id, folder_id, after)
+            found = await self.call(
+                "/v1/exports/messages", question, wire.ExportedMessages, timeout=120, most=LARGEST_EXPORT
+            )
+            if found.items:
+                yield found.items
+                after = found.items[-1].uid
+            more = found.more
 
     async def trace(self, queue_ids: Sequence[str]) -> list[Record]:
         """Return what happened to messages in mailboxes, in order: queue_id, mailbox_id, at, event, folder, protocol."""

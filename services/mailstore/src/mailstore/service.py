@@ -28,6 +28,7 @@ from mailstore.handlers import admin, endpoints, trace
 from mailstore.handlers.proven import Proven
 from mailstore.handlers.turns import Turns
 from mailstore.model.quota import Charge
+from mailstore.reading.export import Exporter
 from mailstore.reading.fetch import Fetcher
 from mailstore.reading.first_fetch import STORE_SECONDS, FirstFetches
 from mailstore.reading.folders import Folders
@@ -41,6 +42,7 @@ from mailstore.reading.text_index import TextIndex
 from mailstore.reading.usage import Usage
 from mailstore.storage.annotations import Annotations
 from mailstore.storage.backfill import Backfill
+from mailstore.storage.exports import ExportRows
 from mailstore.storage.fetch import FetchRows
 from mailstore.storage.filing import Filings
 from mailstore.storage.mailboxes import Mailboxes
@@ -152,6 +154,7 @@ def assemble(
         expunger=expunger,
         copier=Copier(operations, clock, disk, charge, warner),
         appender=Appender(operations, session_bodies, clock, disk, charge, warner, expunger),
+        exporter=Exporter(FolderViews(sessions), ExportRows(sessions), session_bodies, octets),
         importer=Importer(operations, tree, session_bodies, clock, disk),
         maildrops=Maildrops(operations, LeaseRows(sessions), clock, expunger),
         feed=feed,

@@ -8,6 +8,7 @@ import typer
 from postrider.commands import (
     certificates,
     domains,
+    exporting,
     importing,
     mailboxes,
     pauses,
@@ -42,6 +43,7 @@ app.add_typer(routes.app, name="route")
 app.add_typer(suppressions.app, name="suppression")
 app.add_typer(certificates.app, name="certificate")
 app.add_typer(importing.app, name="import")
+app.command("export")(exporting.export)
 app.command("trace")(trace.trace)
 app.command("probe")(probing.probe)
 app.command("simulate")(simulate.simulate)

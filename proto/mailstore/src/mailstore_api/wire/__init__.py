@@ -21,6 +21,8 @@ All endpoints are POST with MessagePack unless another method is given; callers 
   PUT /v1/messages/append  framed: 4 octets length, Append, the message     [frontend]
   PUT /v1/messages/append-list  framed: 4 octets length, AppendList, the messages; Appended  [frontend]
   /v1/maildrop/open|ahead|renew|close, /v1/maildrop/read (answer: the octets)       [frontend]
+  /v1/exports/folders  ExportQuestion -> ExportedFolders                   [admin]
+  /v1/exports/messages  ExportMessages -> ExportedMessages                  [admin]
   /v1/imports/folder|known, PUT /v1/imports/messages (framed as append-list)         [admin]
   /v1/feed        a stream of frames both ways, without end: WatchList -> FeedNews  [frontend]
 
@@ -58,6 +60,14 @@ from mailstore_api.wire.common import (
     SORT_KEYS,
     SYSTEM_FLAGS,
     VERSION,
+)
+from mailstore_api.wire.exports import (
+    ExportedFolder,
+    ExportedFolders,
+    ExportedMessage,
+    ExportedMessages,
+    ExportMessages,
+    ExportQuestion,
 )
 from mailstore_api.wire.feed import FeedNews, WatchedMailbox, WatchList
 from mailstore_api.wire.filing import (
@@ -221,6 +231,12 @@ __all__ = [
     "CopyQuestion",
     "Days",
     "DaysQuestion",
+    "ExportMessages",
+    "ExportQuestion",
+    "ExportedFolder",
+    "ExportedFolders",
+    "ExportedMessage",
+    "ExportedMessages",
     "ExpungeQuestion",
     "Expunged",
     "FeedNews",

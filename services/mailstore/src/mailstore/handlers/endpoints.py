@@ -20,6 +20,7 @@ from mailstore.feed import Feed
 from mailstore.handlers.feed import add_feed
 from mailstore.handlers.proven import Proven
 from mailstore.handlers.turns import Turns
+from mailstore.reading.export import Exporter
 from mailstore.reading.fetch import Fetcher
 from mailstore.reading.folders import Folders
 from mailstore.reading.metadata import MetadataReader
@@ -59,6 +60,7 @@ class Steps:
     copier: Copier
     appender: Appender
     importer: Importer
+    exporter: Exporter
     fetcher: Fetcher
     retriever: Retriever
     searcher: Searcher
@@ -102,6 +104,8 @@ def _add_gateway_and_queue(app: App, steps: Steps) -> None:
 def _add_imports(app: App, steps: Steps) -> None:
     add_endpoint(app, "/v1/imports/folder", wire.ImportFolder, steps.importer.folder, "admin")
     add_endpoint(app, "/v1/imports/known", wire.KnownQuestion, steps.importer.known, "admin")
+    add_endpoint(app, "/v1/exports/folders", wire.ExportQuestion, steps.exporter.folders, "admin")
+    add_endpoint(app, "/v1/exports/messages", wire.ExportMessages, steps.exporter.messages, "admin")
 
 
 def _add_frontend(app: App, steps: Steps) -> None:

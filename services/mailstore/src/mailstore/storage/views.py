@@ -26,6 +26,7 @@ class ListedFolder(Row):
     unseen: int = column("unseen")
     recent: int = column("recent")
     octets: int = column("octets")
+    keywords: list[str] = column("keywords")
 
 
 class Snapshot(Row):

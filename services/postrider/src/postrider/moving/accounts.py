@@ -16,7 +16,7 @@ T = TypeVar("T")
 AT_ONCE = 8
 
 
-class Accounts:
+class AccountImport:
     """Makes what plans say, with the operators' API of auth. `made` counts domains, mailboxes, forwards and catch-alls."""
 
     def __init__(self, client: AuthAdmin, notes: Notes) -> None:

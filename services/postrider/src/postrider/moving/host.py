@@ -8,7 +8,7 @@ from uuid import UUID
 from auth_api.admin import AuthAdmin
 from mailstore_api.admin import MailstoreAdmin
 from mailstore_api.wire import LARGEST_IMPORTED
-from postrider.moving.accounts import Accounts
+from postrider.moving.accounts import AccountImport
 from postrider.moving.mail import MailImport
 from postrider.moving.maildirs import count, source_folders
 from postrider.moving.mapping import DomainPlan, PlannedMailbox, plan
@@ -35,7 +35,7 @@ class HostImport:
         self._notes = notes
         self._mail = mail
         self._format = dovecot_format
-        self._accounts = Accounts(auth, notes)
+        self._accounts = AccountImport(auth, notes)
         self.sums = Sums()
         self.meter = Meter("messages")
         self.messages = {"imported": 0, "known": 0, "renumbered": 0}
