@@ -6,27 +6,28 @@ from datetime import UTC, datetime
 from mailkit.ids import new_id
 from queue_worker.models import Outcome
 
-CONNECTION = "192.0.2.25 TLSv1.3 TLS_AES_256_GCM_SHA384 not verified"
+TLS = "TLSv1.3 TLS_AES_256_GCM_SHA384 not verified"
+CONNECTION = f"192.0.2.25 {TLS}"
 REPLY = "250 2.0.0 Ok: queued as 4WxYz12AbCdE"
 
 
-def answering(world, says=lambda address: None):
+def answering(world, says=lambda address: None, connection=CONNECTION):
     """Let remote hosts answer as they do, over a connection with TLS."""
     world.sink.says = says
     deliver = world.sink.deliver
 
-    async def as_found(domain, messages, report, relay=None):
+    async def as_found(domain, messages, report, *more):
         def told(results):
             report(
                 [
-                    replace(r, connection=CONNECTION, remote_host="mx1.example.com")
+                    replace(r, connection=connection, remote_host="mx1.example.com")
                     if r.outcome is not Outcome.delivered
-                    else replace(r, connection=CONNECTION, remote_host="mx1.example.com", text=REPLY)
+                    else replace(r, connection=connection, remote_host="mx1.example.com", text=REPLY)
                     for r in results
                 ]
             )
 
-        await deliver(domain, messages, told, relay)
+        await deliver(domain, messages, told, *more)
 
     world.sink.deliver = as_found
 
@@ -51,9 +52,27 @@ async def test_what_a_row_leaves_out_is_shown(world, admin):
     assert (local["reply"], local["remote_host"]) == ("filed", None)
     events = {event["n"]: event for event in shown["trace"]["events"] if event["n"] is not None}
     assert [events[n]["connection"] for n in range(3)] == [CONNECTION, CONNECTION, None]
-    assert [row["facts"] for row in await world.pool.fetch("select facts from queue.tls")] == [
-        CONNECTION.partition(" ")[2]
-    ]
+    assert [row["facts"] for row in await world.pool.fetch("select facts from queue.tls")] == [TLS]
+
+
+async def test_policies_of_other_domains_are_no_rows_of_the_dictionary(world, admin):
+    """Its numbers would run out, and no attempt could be recorded any more."""
+    for number in range(3):
+        connection = f"{CONNECTION} (mta-sts: policy {number} of far.test)"
+        answering(world, connection=connection)
+        (answer,) = await world.submit(world.message("b@far.test"))
+        await world.work()
+        events = (await admin.show_message(answer.queue_id.hex))["trace"]["events"]
+        assert [event["connection"] for event in events if event["n"] is not None] == [connection]
+    assert [row["facts"] for row in await world.pool.fetch("select facts from queue.tls")] == [TLS]
+
+
+async def test_a_full_dictionary_stops_no_record(world):
+    await world.pool.execute("insert into queue.tls (facts) select n::text from generate_series(1, 1000) n")
+    answering(world)
+    await world.submit(world.message("b@far.test"))
+    await world.work()
+    assert [(row["remote_address"], row["tls"]) for row in await world.rows("ended")] == [("192.0.2.25", 0)]
 
 
 async def test_operators_views_say_what_they_said(world):

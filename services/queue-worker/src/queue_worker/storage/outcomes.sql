@@ -11,16 +11,17 @@ with o as (
     delete from queue.recipient r using o
      where r.message_id = o.message_id and r.n = o.n and r.attempt = o.attempt and r.worker = $4 and r.state = 'claimed'
     returning r.message_id, r.n, r.address, r.original, r.mailbox_id is not null as local, r.tries, r.in_doubt,
-              left(o.outcome, 1) as state, o.status, o.reply, o.remote_host, o.connection, r.acted, r.via, r.sender
+              left(o.outcome, 1) as state, o.status, o.reply, o.remote_host, split_part(o.connection, ' ', 1) as remote_address,
+              split_part(o.connection, ' (', 1) as known, o.connection, r.acted, r.via, r.sender
 )
 insert into queue.ended (finished_at, message_id, n, tries, in_doubt, tls, local, state, address, original, status, reply, remote_host,
-                         remote_address, acted, via, sender)
+                         remote_address, acted, via, sender, policy)
 select $9, message_id, n, least(tries + 1, 32767), least(in_doubt, 32767),
-       queue.tls_number(substr(connection, length(split_part(connection, ' ', 1)) + 2)), local, state, address,
+       queue.tls_number(substr(known, length(remote_address) + 2)), local, state, address,
        case original when address then '' else original end,
        case when state = 'd' and status = '2.0.0' then '' else status end,
        case when state = 'd' and local and reply = 'filed' then '' else reply end,
-       coalesce(remote_host, ''), split_part(connection, ' ', 1), coalesce(acted::text, ''), via, sender
+       coalesce(remote_host, ''), remote_address, coalesce(acted::text, ''), via, sender, substr(connection, length(known) + 2)
   from d
 returning message_id, n
 

@@ -46,6 +46,13 @@ ended = Table(
     Column("acted", Text, nullable=False, comment="Operations of operators that changed it, an array; empty: none"),
     Column("via", Text, nullable=False, comment="The address of ours whose forward or catch-all led to it"),
     Column("sender", Text, nullable=False, comment="The envelope sender of this copy; empty for the message's"),
+    Column(
+        "policy",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="The TLS policy of the host and the record that asks for it, in parentheses; empty: none",
+    ),
     PrimaryKeyConstraint("message_id", "n", name="ended_pkey"),
     CheckConstraint("state in ('d', 'f', 'e', 'r')", name="ended_state"),
     postgresql_partition_by="RANGE (message_id)",
