@@ -7,7 +7,7 @@ JOBS ?= 3
 # What mypy reads: the product, and the helpers of the tests.
 TYPED := libs/*/src services/*/src proto/*/src tests/support tests/cost tests/bench tests/monitoring tests/cluster
 
-.PHONY: help setup run test check types format bench bench-large bench-outside bench-queue cost faults fuzz imap-model interop conformance chart-test lock sbom openapi check-openapi clean
+.PHONY: help setup run test check types format bench bench-large bench-outside bench-queue bench-sign cost faults fuzz imap-model interop conformance chart-test lock sbom openapi check-openapi clean
 .PHONY: monitoring-test pictures images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
@@ -49,6 +49,9 @@ bench-large: setup ## what readers wait for in a folder of 100,000 messages, bes
 
 bench-outside: setup ## what SPF, DKIM and DMARC of mail from outside cost, beside a run without them
 	$(BIN)/python -m tests.bench.outside
+
+bench-sign: setup ## processor time that DKIM adds to a message, beside bare signatures and openssl speed
+	$(BIN)/python -m tests.bench.signing
 
 bench-queue: setup ## what a million deferred recipients cost, beside an empty queue (RECIPIENTS=, DOMAINS=)
 	$(BIN)/python -m tests.bench.queue $(or $(RECIPIENTS),1000000) $(or $(DOMAINS),50000)

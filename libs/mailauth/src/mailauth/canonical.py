@@ -93,11 +93,11 @@ def _reduced(text: bytes) -> bytes:
     """Return `text` with one SP for white space, and none at the end of lines. Most text is that already."""
     if b"\t" in text:
         text = text.translate(_TABS)
-    for run in (b" " * 8, b" " * 4):  # fewer passes over indented text
-        if run in text:
+    if b"  " in text:
+        for run in (b" " * 8, b" " * 4):  # fewer passes over indented text
             text = text.replace(run, b" ")
-    while b"  " in text:
-        text = text.replace(b"  ", b" ")
+        while b"  " in text:
+            text = text.replace(b"  ", b" ")
     return text.replace(b" \r\n", _CRLF) if b" \r\n" in text else text
 
 

@@ -1,11 +1,14 @@
 """The fields of a header section (RFC 5322 2.2), octet for octet."""
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
+
+#: A line and those that continue it. Possessive: nothing is tried twice.
+_FIELD = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+\n?")
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderField:
+class HeaderField(NamedTuple):
     """A field. `raw`: its octets with the line ending; `name`: in lower case, without white space before the colon."""
 
     raw: bytes
@@ -30,12 +33,6 @@ def fields(header: bytes) -> Iterator[HeaderField]:
 
     A line without a colon is a field whose name is the line. Lines end with LF, with or without CR.
     """
-    start = at = 0
-    while start < len(header):
-        end = header.find(b"\n", at)
-        at = len(header) if end < 0 else end + 1
-        if header[at : at + 1] in (b" ", b"\t"):
-            continue
-        raw = header[start:at]
-        yield HeaderField(raw, raw.partition(b":")[0].rstrip(b" \t\r\n").lower())
-        start = at
+    for raw in _FIELD.findall(header):
+        if raw:  # the pattern matches the empty end as well
+            yield HeaderField(raw, raw.partition(b":")[0].rstrip(b" \t\r\n").lower())

@@ -1,13 +1,13 @@
 """Signing, in two steps: the hash of the header is made here, and signed by whoever holds the key (RFC 6376 5)."""
 
 import base64
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
-from mailauth.canonical import BodyHash
+from mailauth.canonical import BodyHash, relaxed_field
 from mailauth.dkim.keys import Algorithm
-from mailauth.dkim.signature import SignedFields
 from mailauth.header import HeaderField, fields
 
 #: Signed once more often than they occur, so that no further one can be added (RFC 6376 8.15).
@@ -57,29 +57,39 @@ def body_hash(body: Iterable[bytes]) -> bytes:
 
 def prepare(header: bytes, hashed_body: bytes, signers: Sequence[Signer], *, now: float) -> list[Unsigned]:
     """Return a field for each signer: relaxed/relaxed, the whole body, t= of `now` (seconds since 1970)."""
-    found = list(fields(header))
-    names = names_to_sign(found)
-    selected = SignedFields(found)
-    return [_unsigned(selected, names, hashed_body, each, now) for each in signers]
+    names, signed = _selected(fields(header))
+    listed, hashed = folded_names(names), base64.b64encode(hashed_body)
+    return [_unsigned(signed, listed, hashed, each, now) for each in signers]
 
 
 def names_to_sign(found: Iterable[HeaderField]) -> list[bytes]:
     """Return the names for h= of a header."""
-    count = Counter(each.name for each in found)
+    return _selected(found)[0]
+
+
+def _selected(found: Iterable[HeaderField]) -> tuple[list[bytes], bytes]:
+    """Return the names for h=, and the fields that they select, in relaxed form with their line endings (RFC 6376 5.4.2)."""
+    held: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for raw, name in found:
+        held[name].append(raw)
     names: list[bytes] = []
-    for name in OVERSIGNED:
-        names += [name] * (min(count[name], MOST_OF_A_NAME) + 1)
-    for name in SIGNED:
-        names += [name] * min(count[name], MOST_OF_A_NAME)
-    return names
+    forms: list[bytes] = []
+    for wanted, more in ((OVERSIGNED, 1), (SIGNED, 0)):
+        for name in wanted:
+            last = held[name][: -MOST_OF_A_NAME - 1 : -1] if name in held else []
+            names += [name] * (len(last) + more)
+            forms += map(relaxed_field, last)
+    forms.append(b"")
+    return names, b"\r\n".join(forms)
 
 
-def _unsigned(selected: SignedFields, names: list[bytes], hashed_body: bytes, signer: Signer, now: float) -> Unsigned:
+def _unsigned(signed: bytes, names: bytes, hashed_body: bytes, signer: Signer, now: float) -> Unsigned:
+    """Return the field of one signer. `signed`: the other fields in canonical form; `names` and `hashed_body` as they are written."""
     head = f"v=1; a={signer.algorithm}; c=relaxed/relaxed; d={signer.domain};\r\n\ts={signer.selector}; t={int(now)};"
     field = b"DKIM-Signature: %s\r\n\th=%s;\r\n\tbh=%s;\r\n\tb=" % (
-        head.encode("ascii"), folded_names(names), base64.b64encode(hashed_body),
+        head.encode("ascii"), names, hashed_body,
     )  # fmt: skip
-    return Unsigned(selected.digest(names, "relaxed", field), field)
+    return Unsigned(sha256(signed + relaxed_field(field)).digest(), field)
 
 
 def folded_names(names: Sequence[bytes]) -> bytes:

@@ -119,17 +119,18 @@ class SignedFields:
 
         `field`: the signature's own, with an empty b=.
         """
-        made = hashlib.sha256()
+        made: list[bytes] = []
         taken: dict[bytes, int] = {}
         for name in names:
-            held = self._by_name.get(name, ())
+            held = self._by_name.get(name)
+            if held is None:
+                continue
             n = taken.get(name, 0) + 1
             if n <= len(held):
                 taken[name] = n
-                made.update(self._form(held[-n], form))
-                made.update(b"\r\n")
-        made.update(canonical_field(tags.without_value(field, b"b"), form))
-        return made.digest()
+                made.append(self._form(held[-n], form))
+        made.append(canonical_field(tags.without_value(field, b"b"), form))
+        return hashlib.sha256(b"\r\n".join(made)).digest()
 
     def _form(self, field: HeaderField, form: Form) -> bytes:
         key = id(field), form
