@@ -78,7 +78,8 @@ def test_a_database_elsewhere_and_features_that_are_on() -> None:
     mail = {("test", service, port) for _, service, port in public(0)}
     dns = {(each, "anywhere", 53) for each in (*SERVICES, "migrate", "test")}
     remote = {("queue-worker", "anywhere", port) for port in (25, 443, 2525)}
-    assert said(objects, "egress") == inner() | database | mail | dns | remote
+    scanner = {("smtp-gateway", "anywhere", 11333)}
+    assert said(objects, "egress") == inner() | database | mail | dns | remote | scanner
     assert "postrider-postgres" not in kind(objects, "NetworkPolicy")
 
 

@@ -96,5 +96,9 @@ class GatewaySettings(ServiceSettings):
     """The same for p=quarantine, and for mail whose From cannot be read without a doubt."""
     dmarc_domains: CommaList = ()
     """The same for mail that fails with a domain, or one below it, in From, whatever it asks for: `example.com=refuse`."""
+    scanner_url: str = ""
+    """An rspamd worker (`http://rspamd:11333`) that is asked about mail from outside at the final dot; if empty, none is (docs/decisions/0091)."""
+    scanner_seconds: float = Field(default=5, gt=0, le=60)
+    """Longest wait for the scanner; then the message is taken as if there were none."""
     trusted_forwarders: CommaList = ()
     """Networks of forwarders, and domains whose ARC seals count: nothing follows when mail from them fails DMARC."""

@@ -38,6 +38,7 @@ REASONS = (
     "away",
     "dns",
     "dmarc",
+    "spam",
     "other",
 )
 REJECTED = from_zero(
@@ -46,7 +47,7 @@ REJECTED = from_zero(
         "Replies 4xx and 5xx by what they mean: no_relay (S10), badmailfrom (S12), no_mailbox (S14), sender_domain (S16), "
         "too_large (S7), mailbox_full (P2), throttled, login_required (S3), login_failed, protocol (syntax, order, length), "
         "content (bare CR or LF, loops), busy (our own limits), away (another service), dns (a sender's domain cannot be looked up now), "
-        "dmarc (fails the policy of the domain in From), other",
+        "dmarc (fails the policy of the domain in From), spam (the scanner rejects it), other",
         ["reason"],
     ),
     REASONS,
@@ -100,6 +101,15 @@ CONSEQUENCES = from_zero(
 INSPECTION_SECONDS = Histogram(
     "postrider_gateway_inspection_seconds", "SPF, DKIM, ARC and DMARC of a message from outside", buckets=_SECONDS
 )
+SCANNED = from_zero(
+    Counter(
+        "postrider_gateway_scanned_total",
+        "Messages from outside by what the scanner said: clean, junk, reject; failed (no answer in time: taken as clean)",
+        ["result"],
+    ),
+    ("clean", "junk", "reject", "failed"),
+)
+SCAN_SECONDS = Histogram("postrider_gateway_scan_seconds", "The scanner's answer about a message", buckets=_SECONDS)
 HANDOVER = Histogram("postrider_gateway_handover_seconds", "From the final dot to the queue's answer", buckets=_SECONDS)
 BATCH = Histogram("postrider_gateway_batch_messages", "Messages per hand-over", buckets=(1, 2, 5, 10, 20, 50, 100))
 HELD = Gauge("postrider_gateway_body_bytes", "Bodies held in memory")

@@ -63,6 +63,8 @@ TOO_MANY_MESSAGES = Reply(450, "4.7.1", "Too many messages from your address, tr
 MAILBOX_FULL = Reply(452, "4.2.2", "The mailbox is full")
 NEVER_FITS = Reply(552, "5.2.2", "The message is larger than the mailbox")
 
+SPAM = Reply(550, "5.7.1", "This message is taken for spam")
+
 TOO_BIG = Reply(552, "5.3.4", "Message size exceeds fixed limit")
 HEADER_TOO_BIG = Reply(552, "5.3.4", "The message's header is too large")
 NUL_OCTETS = Reply(550, "5.6.0", "A message holds no NUL octets")
@@ -116,6 +118,7 @@ _REASONS = {
         TOO_MANY_ERRORS,
     ),
     "content": (NUL_OCTETS, BARE_NEWLINE, MAIL_LOOP, FORWARD_LOOP),
+    "spam": (SPAM,),
     "busy": (NO_ROOM, LOGIN_LATER),
     "away": (TRY_LATER,),
     "dns": (DNS_TROUBLE, FROM_DNS_TROUBLE),

@@ -27,6 +27,7 @@ from smtp_gateway import replies
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.incoming.inspection import Inspection
+from smtp_gateway.incoming.scanner import Scanner
 from smtp_gateway.journal import COUNTED_SECONDS, Journal
 from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.conduct import ClientLimits
@@ -104,6 +105,7 @@ def assemble(settings: GatewaySettings) -> Parts:
         tls=certificates.server_context if certificates else None,
         journal=journal,
         inspection=_inspection(settings, clock),
+        scanner=Scanner(settings.scanner_url, settings.scanner_seconds) if settings.scanner_url else None,
     )
     without = WithoutGrants(auth)
     direct = replace(
@@ -180,6 +182,8 @@ async def drain(settings: GatewaySettings, parts: Parts, http: HttpSide, listene
     await parts.context.journal.count()
     await parts.refusals.send()
     await http.stop()
+    if parts.context.scanner is not None:
+        await parts.context.scanner.aclose()
     for client in (parts.auth, parts.mailstore, parts.queue, parts.recording):
         await client.aclose()
 

@@ -135,6 +135,8 @@ KNOWN_NAMES = frozenset(
         "DMARC_QUARANTINE",
         "DMARC_DOMAINS",
         "TRUSTED_FORWARDERS",
+        "SCANNER_URL",
+        "SCANNER_SECONDS",
         "REMOTE_SMTP_PORT",
         "REMOTE_ALLOW_NETWORKS",
         "REMOTE_DENY_NETWORKS",

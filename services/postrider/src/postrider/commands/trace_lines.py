@@ -18,6 +18,7 @@ WHY = {
     "S14": "no such mailbox",
     "S16": "the sender's domain has no mail server, or cannot be looked up",
     "P2": "the mailbox is full",
+    "spam": "the scanner rejects it",
     "dmarc": "it fails the DMARC policy of the domain in From",
 }
 

@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from mailkit.mail.reply import Reply
 from mailkit.net.dns import Resolver
-from queue_worker_api.wire import Stamp
+from queue_worker_api.wire import MailVerdict, Stamp
 from smtp_gateway import metrics, replies
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.incoming import verdicts
@@ -63,6 +65,12 @@ class Inspection:
             verdicts.field(self._host, found, envelope.mail_from, utf8=utf8),
             Stamp(made, JUNK if junk else "", [JUNK_FLAG] if junk else [], decision.failed),
         )
+
+
+def stamped(stamp: Stamp, verdict: MailVerdict, *, junk: bool) -> Stamp:
+    """Return a stamp with a further verdict, and if `junk` for the Junk folder."""
+    more = {"folder": JUNK, "flags": [JUNK_FLAG]} if junk else {}
+    return replace(stamp, verdicts=[*stamp.verdicts, verdict], **more)
 
 
 def _refusal(decision: DmarcDecision) -> Reply | None:

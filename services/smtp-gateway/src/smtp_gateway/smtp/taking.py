@@ -12,7 +12,7 @@ from mailkit.process import spans
 from queue_worker_api.wire import SubmissionRecipient
 from smtp_gateway import metrics, replies
 from smtp_gateway.incoming.examine import MessageEnvelope
-from smtp_gateway.incoming.inspection import UNINSPECTED, Inspected
+from smtp_gateway.incoming.inspection import UNINSPECTED, Inspected, stamped
 from smtp_gateway.incoming.own_fields import removed
 from smtp_gateway.policy import content
 from smtp_gateway.policy.author import Author
@@ -62,6 +62,8 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
     inspected = await inspect(session, transaction, body, header)
     if inspected.refusal is not None:
         return inspected.refusal
+    if not await _scan(session, transaction, body):
+        return replies.SPAM
     header, body = removed(
         header,
         body,
@@ -125,10 +127,9 @@ async def inspect(client: Client, transaction: Transaction, body: bytes, header:
     inspection = client.context.inspection
     if inspection is None or transaction.relay is not None:
         return UNINSPECTED
-    envelope = MessageEnvelope(
-        client.peer.address, client.helo, transaction.mail_from or "", client.context.settings.helo_name
+    inspected = await inspection.inspect(
+        _envelope(client, transaction), header.raw, body, client.consulted, utf8=transaction.smtputf8
     )
-    inspected = await inspection.inspect(envelope, header.raw, body, client.consulted, utf8=transaction.smtputf8)
     transaction.stamp = inspected.stamp
     unwanted = inspected.stamp.dmarc_failed and transaction.only_forwards
     client.consulted("not_forwarded", unwanted)
@@ -149,6 +150,24 @@ async def judge_author(client: Client, transaction: Transaction, header: Header)
 def login_of(client: Client) -> UUID | None:
     """Return the mailbox that logged in by SMTP AUTH."""
     return client.login.mailbox_id if client.login else None
+
+
+async def _scan(session: SmtpSession, transaction: Transaction, body: bytes) -> bool:
+    """Have a message from outside scanned, if there is a scanner; return whether it is taken."""
+    scanner = session.context.scanner
+    if scanner is None or transaction.relay is not None:
+        return True
+    started = time.perf_counter()
+    found, verdict = await scanner.scan(_envelope(session, transaction), transaction.recipients, body)
+    metrics.SCAN_SECONDS.observe(time.perf_counter() - started)
+    transaction.stamp = stamped(transaction.stamp, verdict, junk=found == "junk")
+    return found != "reject"
+
+
+def _envelope(client: Client, transaction: Transaction) -> MessageEnvelope:
+    return MessageEnvelope(
+        client.peer.address, client.helo, transaction.mail_from or "", client.context.settings.helo_name
+    )
 
 
 async def _sender_target(session: SmtpSession, sender: str) -> SubmissionRecipient | None:
