@@ -2,7 +2,7 @@
 
 Decisions 2, 3, 6, 71, 81. `POSTRIDER_TEST_KILLS` says how often (6, each process once; `make faults`: 60). Messages are filed, delivered, put off, returned,
 forwarded, and both filed and delivered; between them commands are refused. Each has its own Message-ID; what was never answered 250 may
-arrive and is counted apart. A remote delivery may come twice only where the queue says "in doubt". A killed gateway may lose its refusals
+arrive and is counted apart. Senders hear of a delay once at most, and of each that the trace has. A remote delivery may come twice only where the queue says "in doubt". A killed gateway may lose its refusals
 of the last second, and no others.
 """
 
@@ -53,7 +53,9 @@ def test_kills_under_load(world: World) -> None:
         return ["550 5.1.1 no such user"] if address.startswith("bad@") else None
 
     remote.sink.behaviour.rcpt = says
-    run = Run(**world.settings(), RETRY_FIRST_SECONDS="1", LIMIT_EXEMPT_NETWORKS="127.0.0.0/8")
+    run = Run(
+        **world.settings(), RETRY_FIRST_SECONDS="1", DELAY_NOTICE_SECONDS="1", LIMIT_EXEMPT_NETWORKS="127.0.0.0/8"
+    )
     try:
         run.start()
         user = run.mailbox(run.domain())
@@ -85,7 +87,7 @@ def test_kills_under_load(world: World) -> None:
         run.service("mailstore").kill()
         wait_for(lambda: ready(run), 40, "ready again after messages were deleted")
         _judge(run, load, local, Counter(_ids([m.data for m in remote.messages()])))
-        _judge_events(run, load, gateway_killed)
+        _judge_events(run, load, local, gateway_killed)
     finally:
         run.close()
 
@@ -123,7 +125,7 @@ def _judge(run: Run, load: Load, inboxed: list[bytes], far: Counter[str]) -> Non
     assert len([mid for mid in twice_far if mid in load.acknowledged]) == len(explained)
 
 
-def _judge_events(run: Run, load: Load, gateway_killed: list[float]) -> None:
+def _judge_events(run: Run, load: Load, inboxed: list[bytes], gateway_killed: list[float]) -> None:
     """Each message answered 250 has its events, in order, and each refusal too, but those of a killed gateway's last second."""
     events = _pages(run, "queue", "/v1/trace", [taken.queue_id for taken in load.acknowledged.values()])
     local = [taken.queue_id for taken in load.acknowledged.values() if taken.fate in LOCAL]
@@ -140,6 +142,7 @@ def _judge_events(run: Run, load: Load, gateway_killed: list[float]) -> None:
         or not found[taken.queue_id]["client_address"]
         or (taken.fate in LOCAL and in_mailbox.get(taken.queue_id) != ["filed", "deleted"])
     ]
+    _judge_notices(load, found, inboxed)
     lost = set(load.refused)
     before = ""
     while True:
@@ -157,6 +160,22 @@ def _judge_events(run: Run, load: Load, gateway_killed: list[float]) -> None:
     )
     assert untraced == []
     assert unexplained == set()
+
+
+def _judge_notices(load: Load, found: dict[str, dict[str, Any]], inboxed: list[bytes]) -> None:
+    """Each recipient has one notice of its delay at most; those that came are those that the trace has."""
+    notices = [raw for raw in inboxed if b"\r\nSubject: delay notice\r\n" in raw]
+    came = Counter(
+        mid for raw in notices for mid in {each.decode() for each in _MID.findall(raw)[1:]} & set(load.acknowledged)
+    )
+    noted: Counter[str] = Counter()
+    for mid, taken in load.acknowledged.items():
+        events = [event for event in found[taken.queue_id]["events"] if event["event"] == "delay_noted"]
+        assert len({event["n"] for event in events}) == len(events), f"a recipient's delay was noted twice: {events}"
+        noted[mid] += len({event["reply"] for event in events})
+    print(f"{len(notices)} notices of delays")
+    assert notices
+    assert +came == +noted
 
 
 def _pages(run: Run, service: str, path: str, ids: list[str]) -> list[dict[str, Any]]:

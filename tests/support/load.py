@@ -78,7 +78,7 @@ class Load:
             try:
                 client = client or smtp(self._run, HOME)
                 self.tried.add(mid)
-                client.mail(self._user.address if fate == "bounced" else "")
+                client.mail(self._user.address if fate in ("bounced", "later") else "")
                 if any(client.rcpt(each)[0] != 250 for each in recipients):
                     client.rset()
                     continue
