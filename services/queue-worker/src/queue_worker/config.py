@@ -53,6 +53,8 @@ class QueueSettings(BodiesSettings):
     """PEM file with further authorities, beside the system's, for certificates that are verified: of smart hosts, MTA-STS."""
     dane: Literal["auto", "always", "never"] = "auto"
     """Obey TLSA records (docs/decisions/0097). `auto`: if all DNS servers are on loopback; `always`: those elsewhere validate, and nobody can change their answers on the way."""
+    tls_reports: bool = False
+    """Count the TLS sessions of each domain and day, and send reports to domains that ask for them (RFC 8460, docs/decisions/0098)."""
     mta_sts: bool = True
     """Obey the MTA-STS policies of other domains (RFC 8461, docs/decisions/0095)."""
     remote_ipv4_only: bool = False

@@ -55,12 +55,14 @@ from queue_worker.storage.refusals import RefusalRows
 from queue_worker.storage.routes import Routes
 from queue_worker.storage.sts_policies import StsPolicies
 from queue_worker.storage.suppressions import Suppressions
+from queue_worker.storage.tls_results import TlsResults
 from queue_worker.storage.trace import Traces
 from queue_worker.storage.upkeep import Upkeep
 from queue_worker.upkeep.collect import Collector
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, MEASURE_SECONDS, Maintenance
 from queue_worker.upkeep.sts_refresh import REFRESH_SECONDS as STS_SECONDS
 from queue_worker.upkeep.sts_refresh import StsRefresh
+from queue_worker.upkeep.tls_reports import REPORT_SECONDS, WRITE_SECONDS, TlsReports
 
 SERVICE = "queue-worker"
 #: Settings of the sessions: what is due is read in the order of an index and no further than the limit, never collected
@@ -87,6 +89,7 @@ class Parts:
     maintenance: Maintenance
     relays: Relays
     refresh: StsRefresh
+    tls_reports: TlsReports
     shaping: Shaping
     actions: Actions
     bulk: Bulk
@@ -177,6 +180,15 @@ def assemble(
         suppression=suppression,
         relays=relays,
         refresh=StsRefresh(remote, clock, once("sts", STS_SECONDS)),
+        tls_reports=TlsReports(
+            remote,
+            TlsResults(pool),
+            Handovers(pool, bodies),
+            clock,
+            once("tls_reports", REPORT_SECONDS),
+            settings.helo_name,
+            timedelta(seconds=lifetime),
+        ),
         shaping=shaping,
         actions=actions,
         bulk=Bulk(Records(pool), actions, recorder, leases, clock, wake),
@@ -226,6 +238,8 @@ async def start(
     life.every(60, parts.maintenance.minute)
     life.every(MEASURE_SECONDS, parts.maintenance.measure)
     life.every(STS_SECONDS, parts.refresh.round)
+    life.every(WRITE_SECONDS, parts.tls_reports.write)
+    life.every(REPORT_SECONDS, parts.tls_reports.round)
     life.every(MAINTAIN_SECONDS, parts.maintenance.hour)
     await parts.maintenance.hour()
     await parts.maintenance.minute()
@@ -241,7 +255,7 @@ async def drain(
     await parts.mailstore.aclose()
     await parts.auth.aclose()
     await life.cancel()
-    await asyncio.gather(parts.maintenance.end(), parts.collector.end(), parts.refresh.end())
+    await asyncio.gather(parts.maintenance.end(), parts.collector.end(), parts.refresh.end(), parts.tls_reports.end())
 
 
 async def serve(life: Lifecycle, settings: QueueSettings) -> None:

@@ -159,11 +159,16 @@ class Publisher:
     reply: web.Response | None = None
     text: str = ""
     asked: list[str] = field(default_factory=list)
+    posted: list[bytes] = field(default_factory=list)
     clock: ManualClock = field(default_factory=lambda: ManualClock(datetime(2026, 3, 1, 12, 0, tzinfo=UTC)))
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(f"{request.host.partition(':')[0]}{request.path}")
         return self.reply or web.Response(text=self.text, content_type="text/plain")
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        self.posted.append(await request.read())
+        return web.Response(status=201)
 
     def publish(self, text: str, identifier: str = "1") -> None:
         self.text = text
@@ -209,6 +214,7 @@ async def publisher(outside: Any, database: str, tmp_path: Path) -> AsyncIterato
     far = Publisher(outside, pool, ca, str(tmp_path / "ca.pem"))
     app = web.Application()
     app.router.add_get("/{path:.*}", far.answer)
+    app.router.add_post("/reports", far.take)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("mta-sts.far.test").configure_cert(context)
     runner = web.AppRunner(app, shutdown_timeout=0)

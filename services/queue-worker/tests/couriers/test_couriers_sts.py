@@ -10,7 +10,7 @@ from mailkit.net.dns import Resolver
 from mailkit.testing.sink import Sink
 from queue_worker.models import Outcome
 from queue_worker.tls import sts, sts_fetch
-from queue_worker.tls.sts_fetch import Fetch, FetchFailed
+from queue_worker.tls.sts_fetch import Fetch, FetchFailed, Https
 from queue_worker.tls.sts_text import BadPolicy, matches, parse, policy_id
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -131,7 +131,7 @@ async def test_a_fetch_ends_in_time(publisher: Any, monkeypatch: pytest.MonkeyPa
     quiet = publisher.outside.sink()  # speaks SMTP: no TLS handshake ends
     publisher.outside.dns.set("mta-sts.far.test", A=[quiet.address])
     with pytest.raises(FetchFailed) as found:
-        await Fetch(resolver, lambda address: True, "", quiet.port)("far.test")
+        await Fetch(Https(resolver, lambda address: True, ""), quiet.port)("far.test")
     assert found.value.failure in ("sts-policy-fetch-error", "sts-webpki-invalid")
 
 

@@ -86,6 +86,7 @@ KNOWN_NAMES = frozenset(
         "ROUTE_CA_FILE",
         "MTA_STS",
         "DANE",
+        "TLS_REPORTS",
         "POP3_LOGIN_DELAY_SECONDS",
         "POP3_LOGIN_DELAY_PADDING_SECONDS",
         "MAX_HEADER_BYTES",

@@ -12,6 +12,7 @@ from queue_worker.couriers.submission import log_in
 from queue_worker.couriers.targets import HostAddress
 from queue_worker.couriers.trouble import Busy, Significance, Trouble
 from queue_worker.tls.policy import OPPORTUNISTIC
+from queue_worker.tls.results import INVALID, NO_STARTTLS, Results
 
 #: Seconds that a conversation waits for others to get the first answer of its address.
 BUSY_SECONDS = 1.0
@@ -20,23 +21,32 @@ BUSY_SECONDS = 1.0
 class Connecting:
     """Opens connections. `addresses` is what is known of each address."""
 
-    def __init__(self, settings: CourierSettings) -> None:
+    def __init__(self, settings: CourierSettings, results: Results) -> None:
         self._settings = settings
+        self._results = results
         self.addresses = Addresses()
         self._changes: dict[str, asyncio.Event] = {}
 
-    async def open(self, target: HostAddress, tls_failed: Trouble | None) -> Conversation:
-        """Return an open conversation with `target`, by opportunistic TLS if its policy fails and is only reported. Raises Trouble."""
+    async def open(self, target: HostAddress, domain: str, tls_failed: Trouble | None) -> Conversation:
+        """Return an open conversation with `target` for mail to `domain`, by opportunistic TLS if its policy fails and is only reported.
+
+        Raises Trouble.
+        """
+        policy, where = target.policy, (target.host, target.address)
         talk = Conversation(self._settings.timeouts, target)
         try:
             await self._open(talk, tls_failed)
         except Trouble as found:
             if found.significance is Significance.tls:
-                metrics.TLS.labels(target.policy.kind, "failed").inc()
-            if not (target.policy.only_reported and found.significance is Significance.tls):
+                metrics.TLS.labels(policy.kind, "failed").inc()
+                self._results.note(domain, policy, found.failure, *where)
+            if not (policy.only_reported and found.significance is Significance.tls):
                 raise
             talk = Conversation(self._settings.timeouts, target, OPPORTUNISTIC)
             await self._open(talk, tls_failed)
+        else:
+            unnamed = policy.only_reported and not policy.verifies
+            self._results.note(domain, policy, INVALID if unnamed else "" if talk.tls else NO_STARTTLS, *where)
         secure = "verified" if talk.policy.authenticates else "encrypted"
         metrics.TLS.labels(talk.policy.kind, secure if talk.tls else "clear").inc()
         return talk

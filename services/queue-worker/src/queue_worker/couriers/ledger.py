@@ -12,7 +12,8 @@ from queue_worker.models import Claim, Result
 class Ledger:
     """The open recipients of one group, by message, in order."""
 
-    def __init__(self, messages: Sequence[RemoteMessage], report: Report) -> None:
+    def __init__(self, messages: Sequence[RemoteMessage], report: Report, domain: str = "") -> None:
+        self.domain = domain
         self._report = report
         self._open = {m: {r: r for r in m.recipients} for m in messages if m.recipients}
         self._dotted: dict[RemoteMessage, tuple[str, list[Claim]]] = {}

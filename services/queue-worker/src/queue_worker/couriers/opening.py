@@ -11,6 +11,7 @@ from queue_worker.couriers.conversation import Conversation, Lost
 from queue_worker.couriers.models import CourierSettings
 from queue_worker.couriers.trouble import Trouble
 from queue_worker.tls import certificates
+from queue_worker.tls.results import NO_STARTTLS, failure_of
 
 log = get_logger()
 
@@ -36,7 +37,8 @@ async def open_connection(talk: Conversation, settings: CourierSettings, tls_fai
             await _start_tls(talk, settings)
             await _hello(talk, settings)
         elif talk.policy.demands and talk.tls is None:
-            raise trouble.tls_failed(talk.host, f"the host does not offer STARTTLS{_cause(talk)}")
+            why = f"the host does not offer STARTTLS{_cause(talk)}"
+            raise trouble.tls_failed(talk.host, why, failure=NO_STARTTLS)
         elif tls_failed is not None:
             raise tls_failed
         if talk.policy.requiretls and "REQUIRETLS" not in talk.extensions:
@@ -131,7 +133,8 @@ async def _start_tls(talk: Conversation, settings: CourierSettings) -> None:
     try:
         session = await talk.secure(talk.policy.context(settings.ca_file), talk.policy.server_name(talk.host))
     except (OSError, EOFError, TimeoutError, RuntimeError, Lost) as error:  # uvloop: RuntimeError for a closed handle
-        raise trouble.tls_failed(talk.host, f"{str(error) or type(error).__name__}{_cause(talk)}") from None
+        why = f"{str(error) or type(error).__name__}{_cause(talk)}"
+        raise trouble.tls_failed(talk.host, why, failure=failure_of(error)) from None
     if talk.policy.tlsa:
         problem = certificates.mismatch(session, talk.policy.tlsa, talk.policy.names, datetime.now(UTC))
         if problem:

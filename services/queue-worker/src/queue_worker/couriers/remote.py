@@ -35,10 +35,10 @@ class RemoteCourier:
         self, settings: CourierSettings, targets: Targets | None = None, policies: Policies | None = None
     ) -> None:
         self._settings = settings
-        self._targets = targets or Targets(settings, Resolver(settings.dns_servers))
         self.policies = policies or Policies()
+        self._targets = targets or Targets(settings, Resolver(settings.dns_servers))
         self._idle = IdleConnections(settings)
-        self._connecting = Connecting(settings)
+        self._connecting = Connecting(settings, self.policies.results)
         self._turns: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._groups: dict[asyncio.Task[None], Ledger] = {}
         self._stopping = False
@@ -55,7 +55,7 @@ class RemoteCourier:
 
         `admit` is asked with the names of the hosts, the most preferred first; False: nothing is tried, and it is postponed.
         """
-        ledger = Ledger(messages, report)
+        ledger = Ledger(messages, report, domain)
         if self._stopping:
             return ledger.close_returned("the service stops")
         # a task of its own: `stop` can end it without ending the caller
@@ -199,7 +199,7 @@ class RemoteCourier:
             try:
                 if talk is None:
                     ledger.connections[target.host] = target.policy.facts(target.address)
-                    talk = await self._connecting.open(target, tls_failed)
+                    talk = await self._connecting.open(target, ledger.domain, tls_failed)
                 ledger.connections[target.host] = talk.facts
                 await Transfer(talk, work, ledger, self._settings.messages_per_connection, self._is_stopping).run()
             except Trouble as found:

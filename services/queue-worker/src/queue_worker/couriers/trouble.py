@@ -5,6 +5,7 @@ from enum import IntEnum
 from queue_worker.couriers.replies import RemoteReply
 from queue_worker.models import Claim, Outcome, Result
 from queue_worker.tls.policies import NO_REQUIRETLS
+from queue_worker.tls.results import INVALID
 
 NO_CONNECTION = "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)"  # S9
 
@@ -33,8 +34,11 @@ class Trouble(Exception):
         host: str | None = None,
         diagnostic: str | None = None,
         significance: Significance = Significance.unreachable,
+        failure: str = "",
     ) -> None:
         super().__init__(text)
+        self.failure = failure
+        """The failure type of RFC 8460 4.3, if it is one of TLS."""
         self.status, self.text = status, text
         self.host, self.diagnostic, self.significance = host, diagnostic, significance
 
@@ -55,13 +59,13 @@ def no_source(address: str) -> Trouble:
     return Trouble("4.3.5", text, None, None, Significance.local)
 
 
-def tls_failed(host: str, error: str, reply: RemoteReply | None = None) -> Trouble:
+def tls_failed(host: str, error: str, reply: RemoteReply | None = None, failure: str = INVALID) -> Trouble:
     """Return the trouble when STARTTLS was offered and TLS failed (S11). Plain text to that host never follows.
 
     4.7.5 is RFC 3463's cryptographic failure, in the class of transient failures: the host's operator can repair it.
     """
     text = f"TLS not available: connect failed: {error}"
-    return Trouble("4.7.5", text, host, reply.text if reply else None, Significance.tls)
+    return Trouble("4.7.5", text, host, reply.text if reply else None, Significance.tls, failure)
 
 
 def no_requiretls(host: str) -> Trouble:

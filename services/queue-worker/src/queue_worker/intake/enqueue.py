@@ -13,10 +13,13 @@ from queue_worker_api.wire import Submission
 HEAD, MOST_ID = 8192, 250
 
 
-def entry(submission: Submission, *, bounce_of: UUID | None = None) -> QueueEntry:
-    """Return the entry for `submission`, with its flow and a new id for its body. `bounce_of`: it is our bounce of that message."""
+def entry(submission: Submission, *, bounce_of: UUID | None = None, own: bool = False) -> QueueEntry:
+    """Return the entry for `submission`, with its flow and a new id for its body.
+
+    `bounce_of`: it is our bounce of that message; `own`: other mail of ours, which is treated as a bounce.
+    """
     s, sender = submission, submission.sender_target
-    bounce = bounce_of is not None
+    bounce = own or bounce_of is not None
     flow = NO_FLOW if bounce else flow_of(s.account, s.client_address, s.mail_from)
     return QueueEntry(
         s.submission_id,

@@ -54,10 +54,13 @@ class Dane:
             if not found.secure:
                 continue
             records = usable(found.records)
+            published = "\n".join(sorted(found.records)[:MOST_RECORDS])
             if not records:
-                return TlsPolicy("dane-unusable", f"TLSA {name}")
+                return TlsPolicy("dane-unusable", f"TLSA {name}", published=published)
             others = [each for each in (host, domain) if each != base]
-            return TlsPolicy("dane", f"TLSA {name}", tlsa=records, names=(base, *dict.fromkeys(others)))
+            return TlsPolicy(
+                "dane", f"TLSA {name}", tlsa=records, names=(base, *dict.fromkeys(others)), published=published
+            )
         return None
 
     async def _bases(self, host: str) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from queue_worker.storage.sts_policies import StsPolicy
 from queue_worker.tls.dane import Dane
 from queue_worker.tls.policy import OPPORTUNISTIC, Refused, TlsPolicy
+from queue_worker.tls.report_to import ReportTo
+from queue_worker.tls.results import Results
 from queue_worker.tls.sts import Sts
 from queue_worker.tls.sts_text import matches
 
@@ -17,8 +19,16 @@ NO_REQUIRETLS = "REQUIRETLS support required: the sender asked for it"
 class Policies:
     """The policies that other domains publish."""
 
-    def __init__(self, sts: Sts | None = None, dane: Dane | None = None) -> None:
+    def __init__(
+        self,
+        sts: Sts | None = None,
+        dane: Dane | None = None,
+        results: Results | None = None,
+        report_to: ReportTo | None = None,
+    ) -> None:
         self.sts = sts
+        self.results = results or Results()
+        self.report_to = report_to
         self._dane = dane
 
     async def of(self, domain: str, hosts: Iterable[str], asked: str = "") -> dict[str, TlsPolicy | Refused]:
@@ -69,7 +79,10 @@ def _by_sts(policy: StsPolicy, host: str) -> TlsPolicy | Refused:
     """Return the policy of a host by MTA-STS. In testing mode mail may go to a host that it does not name (RFC 8461 5)."""
     record = f"policy {policy.id} of {policy.domain}"
     named = matches(host, policy.mx)
+    fields = ("version: STSv1", f"mode: {policy.mode}", f"max_age: {policy.max_age}")
+    published = "\n".join((*fields, *(f"mx: {each}" for each in policy.mx)))
     if policy.mode == "enforce":
         unnamed = Refused(f"The host {host} is not named in the MTA-STS {record}.")
-        return TlsPolicy("mta-sts", record, verifies=True) if named else unnamed
-    return TlsPolicy("mta-sts-testing", record if named else f"{record}, which does not name it", named, True)
+        return TlsPolicy("mta-sts", record, True, published=published, mx=policy.mx) if named else unnamed
+    record = record if named else f"{record}, which does not name it"
+    return TlsPolicy("mta-sts-testing", record, named, True, published=published, mx=policy.mx)

@@ -48,6 +48,10 @@ class TlsPolicy:
     names: tuple[str, ...] = ()
     """With `tlsa`: the name to send as SNI, then others that a certificate under a DANE-TA record may have (RFC 7672 3.2)."""
 
+    published: str = ""
+    """For reports (RFC 8460 4.2): the policy as the domain published it, in lines."""
+    mx: tuple[str, ...] = ()
+    """For reports: the patterns of its hosts."""
     requiretls: bool = False
     """Whether the host has to offer REQUIRETLS (RFC 8689)."""
 

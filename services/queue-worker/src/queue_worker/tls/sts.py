@@ -10,6 +10,8 @@ from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from queue_worker import metrics
 from queue_worker.storage.sts_policies import StsPolicies, StsPolicy
+from queue_worker.tls.policy import TlsPolicy
+from queue_worker.tls.results import Results
 from queue_worker.tls.sts_fetch import FETCH_SECONDS, FetchFailed
 from queue_worker.tls.sts_text import BadPolicy, parse, policy_id
 
@@ -31,12 +33,18 @@ class Sts:
     """The policies in force. `fetch` returns the text of a domain's policy."""
 
     def __init__(
-        self, rows: StsPolicies, resolver: Resolver, fetch: Callable[[str], Awaitable[str]], clock: Clock
+        self,
+        rows: StsPolicies,
+        resolver: Resolver,
+        fetch: Callable[[str], Awaitable[str]],
+        clock: Clock,
+        results: Results,
     ) -> None:
         self.rows = rows
         self._resolver = resolver
         self._fetch = fetch
         self._clock = clock
+        self._results = results
         self._known: dict[str, tuple[float, StsPolicy | None]] = {}
         self._failed: dict[str, float] = {}
         self._finding: dict[str, asyncio.Future[StsPolicy | None]] = {}
@@ -83,6 +91,7 @@ class Sts:
         except (FetchFailed, BadPolicy) as error:
             failure = error.failure if isinstance(error, FetchFailed) else "sts-policy-invalid"
             metrics.STS_FETCHED.labels(failure).inc()
+            self._results.note(domain, TlsPolicy("mta-sts", f"policy {identifier} of {domain}"), failure)
             log.info("sts_policy", domain=domain, outcome=failure, error=str(error)[:500])
             _keep(self._failed, domain, asyncio.get_running_loop().time() + FAILED_SECONDS)
             return None

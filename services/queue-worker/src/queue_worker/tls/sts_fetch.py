@@ -24,12 +24,32 @@ class FetchFailed(Exception):
         self.failure = failure
 
 
-class Fetch:
-    """Fetches policies. `allowed` says which addresses may be connected to (decision 37); `port` is another one in tests."""
+class Https:
+    """Makes sessions that connect only to addresses that `allowed` says may be connected to (decision 37), with certificates verified."""
 
-    def __init__(self, resolver: Resolver, allowed: Callable[[str], bool], ca_file: str, port: int = 443) -> None:
+    def __init__(self, resolver: Resolver, allowed: Callable[[str], bool], ca_file: str) -> None:
         self._resolver = _Addresses(resolver, allowed)
         self._ca_file = ca_file
+
+    def session(self, seconds: float) -> aiohttp.ClientSession:
+        """Return a session whose requests take at most `seconds` each."""
+        connector = aiohttp.TCPConnector(
+            resolver=self._resolver, ssl=verified(self._ca_file), use_dns_cache=False, force_close=True
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=seconds),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity"},
+            auto_decompress=False,
+        )
+
+
+class Fetch:
+    """Fetches policies. `port` is another one than 443 in tests."""
+
+    def __init__(self, https: Https, port: int = 443) -> None:
+        self._https = https
         self._port = port
 
     async def __call__(self, domain: str) -> str:
@@ -38,15 +58,7 @@ class Fetch:
         url = f"https://mta-sts.{domain}{port}/.well-known/mta-sts.txt"
         try:
             async with (
-                aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(
-                        resolver=self._resolver, ssl=verified(self._ca_file), use_dns_cache=False, force_close=True
-                    ),
-                    timeout=aiohttp.ClientTimeout(total=FETCH_SECONDS),
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                    headers={"Accept-Encoding": "identity"},
-                    auto_decompress=False,
-                ) as session,
+                self._https.session(FETCH_SECONDS) as session,
                 session.get(url, allow_redirects=False) as reply,
             ):
                 if reply.status != 200 or reply.content_type != "text/plain":

@@ -1,0 +1,16 @@
+-- name: add
+insert into queue.tls_result as r (day, domain, policy, record, failure, host, address, strings, mx, sessions)
+select * from unnest($1::date[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[])
+ where (select count(*) from (select from queue.tls_result limit $11) as known) < $11
+    on conflict (day, domain, policy, record, failure, host, address) do update
+   set sessions = r.sessions + excluded.sessions, strings = excluded.strings, mx = excluded.mx
+
+-- name: finished
+select distinct day, domain from queue.tls_result where day < $1 order by day, domain limit $2
+
+-- name: of_domain
+select day, domain, policy, record, failure, host, address, strings, mx, sessions
+  from queue.tls_result where day = $1 and domain = $2 order by policy, record, sessions desc limit $3
+
+-- name: remove
+delete from queue.tls_result where day = $1 and domain = $2

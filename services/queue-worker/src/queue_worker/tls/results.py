@@ -1,0 +1,64 @@
+"""Results of TLS sessions, counted by day, domain and policy for reports (RFC 8460 4; docs/decisions/0098)."""
+
+import ssl
+from collections import Counter
+
+from mailkit.process.clock import Clock
+from queue_worker.storage.tls_results import Session
+from queue_worker.tls.policy import Kind, TlsPolicy
+
+#: Most different results that a worker holds between two writes to the database; further ones are not counted.
+MOST_HELD = 5_000
+#: Failure types of RFC 8460 4.3 by the codes of OpenSSL's verification; "validation-failure" is the type of all others.
+_BY_CODE = {
+    10: "certificate-expired",
+    18: "certificate-not-trusted",
+    19: "certificate-not-trusted",
+    20: "certificate-not-trusted",
+    21: "certificate-not-trusted",
+    62: "certificate-host-mismatch",
+}
+NO_STARTTLS, INVALID = "starttls-not-supported", "validation-failure"
+#: The policy types of RFC 8460 4.2; sessions by other policies are not the domain's concern.
+_TYPES: dict[Kind, str] = {
+    "opportunistic": "no-policy-found",
+    "mta-sts": "sts",
+    "mta-sts-testing": "sts",
+    "dane": "tlsa",
+    "dane-unusable": "tlsa",
+}
+
+
+class Results:
+    """The results since they were last taken. Without a clock nothing is counted."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock
+        self._held: Counter[Session] = Counter()
+
+    def note(self, domain: str, policy: TlsPolicy, failure: str, host: str = "", address: str = "") -> None:
+        """Count a session by `policy`; `failure` is its type, "" if it was successful."""
+        kind = _TYPES.get(policy.kind)
+        if self._clock is None or kind is None or domain.startswith("["):
+            return
+        where = (host, address) if failure else ("", "")
+        day = self._clock.now().date()
+        session = Session(day, domain, kind, policy.record, failure, *where, policy.published, "\n".join(policy.mx))
+        if session in self._held or len(self._held) < MOST_HELD:
+            self._held[session] += 1
+
+    def take(self) -> Counter[Session]:
+        """Return what was counted, and begin again."""
+        held, self._held = self._held, Counter()
+        return held
+
+    def give_back(self, taken: Counter[Session]) -> None:
+        """Count `taken` once more, which could not be written."""
+        for session, count in taken.items():
+            if session in self._held or len(self._held) < MOST_HELD:
+                self._held[session] += count
+
+
+def failure_of(error: BaseException) -> str:
+    """Return the failure type of a handshake that ended with `error`."""
+    return _BY_CODE.get(error.verify_code, INVALID) if isinstance(error, ssl.SSLCertVerificationError) else INVALID

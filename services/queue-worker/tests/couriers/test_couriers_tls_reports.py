@@ -1,0 +1,150 @@
+"""Reports about TLS (RFC 8460): sessions counted by day, domain and policy, and brought to the domains that ask for them."""
+
+import gzip
+import json
+from datetime import date, timedelta
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+
+from bodystore import SameDatabase
+from mailkit.ids import new_id
+from mailkit.postgres.singleton import Singleton
+from mailkit.testing.sink import Sink
+from queue_worker.couriers import RemoteCourier
+from queue_worker.couriers.configured import with_policies
+from queue_worker.storage.handovers import Handovers
+from queue_worker.storage.tls_results import Session, TlsResults
+from queue_worker.tls import results
+from queue_worker.tls.policy import TlsPolicy
+from queue_worker.tls.report import identifier, places, report
+from queue_worker.tls.results import Results
+from queue_worker.upkeep.tls_reports import TlsReports
+
+POLICY = "version: STSv1\nmode: {}\nmx: mx10.far.test\nmax_age: 86400\n"
+DAY = date(2026, 3, 1)
+
+
+def reporting(publisher: Any) -> tuple[RemoteCourier, TlsReports]:
+    """A worker that counts, and its reports."""
+    pool, clock = publisher.pool, publisher.clock
+    courier = with_policies(publisher.courier()._settings, publisher.rows, clock, reports=True)
+    publisher.outside.couriers.append(courier)
+    once = Singleton(pool, clock, new_id(), "queue", "tls_reports")
+    handovers = Handovers(pool, SameDatabase(pool))
+    return courier, TlsReports(courier, TlsResults(pool), handovers, clock, once, "mx.here.test", timedelta(days=1))
+
+
+async def sent(publisher: Any) -> list[tuple[Any, Any]]:
+    """The reports in the queue: each row and its mail."""
+    rows = await publisher.pool.fetch("select * from queue.message order by id")
+    bodies = SameDatabase(publisher.pool)
+    return [(row, message_from_bytes(await bodies.read(row["body_id"]), policy=policy.default)) for row in rows]
+
+
+async def test_a_day_is_counted_and_reported_once(publisher: Any, far: Sink) -> None:
+    publisher.publish(POLICY.format("testing"))
+    publisher.certify(far, "mx.other.test")
+    courier, reports = reporting(publisher)
+    await publisher.result(courier)
+    await courier._idle.close()
+    publisher.certify(far, "mx10.far.test")
+    await publisher.result(courier)
+    await reports.write()
+    publisher.outside.dns.set("_smtp._tls.far.test", TXT=['"v=TLSRPTv1; rua=mailto:tls@reports.test"'])
+    await reports.round()
+    assert await sent(publisher) == []  # the day is not over
+    publisher.clock.current += timedelta(days=1)
+    kept = await publisher.pool.fetch("select * from queue.tls_result")
+    await reports.round()
+    await reports._reported(
+        DAY, "far.test", courier.policies.report_to
+    )  # as after a stop between the mail and its record
+    ((row, mail),) = await sent(publisher)
+    assert (row["mail_from"], row["bounce"]) == ("", True)
+    assert await publisher.pool.fetchval("select tls from queue.asked") == "optional"
+    assert await publisher.pool.fetchval("select address from queue.recipient") == "tls@reports.test"
+    assert mail.get_content_type() == "multipart/report" and mail.get_param("report-type") == "tlsrpt"
+    assert (mail["From"], mail["TLS-Report-Domain"], mail["TLS-Required"]) == (
+        "tls-reports@mx.here.test",
+        "far.test",
+        "No",
+    )
+    _, attached = mail.iter_parts()
+    assert attached.get_content_type() == "application/tlsrpt+gzip"
+    content = json.loads(gzip.decompress(attached.get_payload(decode=True)))
+    assert content["date-range"]["start-datetime"] == "2026-03-01T00:00:00Z"
+    (found,) = content["policies"]
+    assert found["policy"]["policy-type"] == "sts"
+    assert found["policy"]["policy-string"][:2] == ["version: STSv1", "mode: testing"]
+    assert found["policy"]["mx-host"] == ["mx10.far.test"]
+    assert found["summary"] == {"total-successful-session-count": 1, "total-failure-session-count": 1}
+    (failure,) = found["failure-details"]
+    assert failure["result-type"] == "certificate-host-mismatch"
+    assert (failure["receiving-mx-hostname"], failure["receiving-ip"]) == ("mx10.far.test", far.address)
+    assert kept and not await publisher.pool.fetch("select * from queue.tls_result")
+
+
+async def test_https_places_and_domains_that_want_none(publisher: Any) -> None:
+    courier, reports = reporting(publisher)
+    noted = courier.policies.results
+    noted.note("far.test", TlsPolicy(), "")
+    noted.note("none.test", TlsPolicy(), "")
+    noted.note("away.test", TlsPolicy(), "")
+    await reports.write()
+    url = f"https://mta-sts.far.test:{publisher.port}/reports"
+    publisher.outside.dns.set("_smtp._tls.far.test", TXT=[f'"v=TLSRPTv1; rua={url}"'])
+    publisher.outside.dns.fail("_smtp._tls.away.test", "SERVFAIL")
+    publisher.clock.current += timedelta(days=1)
+    await reports.round()
+    (content,) = publisher.posted
+    assert json.loads(gzip.decompress(content))["policies"][0]["policy"]["policy-type"] == "no-policy-found"
+    left = [row["domain"] for row in await publisher.pool.fetch("select domain from queue.tls_result")]
+    assert left == ["away.test"]
+    publisher.clock.current += timedelta(days=3)
+    await reports.round()
+    assert await publisher.pool.fetchval("select count(*) from queue.tls_result") == 0
+
+
+async def test_off_by_default_and_bounded(publisher: Any, far: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    courier = publisher.courier()
+    await publisher.result(courier)
+    assert not courier.policies.results.take() and courier.policies.report_to is None
+    monkeypatch.setattr(results, "MOST_HELD", 3)
+    counted = Results(publisher.clock)
+    for n in range(10):
+        counted.note(f"d{n}.test", TlsPolicy(), "")
+        counted.note("d0.test", TlsPolicy(), "")
+    taken = counted.take()
+    assert len(taken) == 3 and max(taken.values()) == 11
+    counted.give_back(taken)
+    assert counted.take() == taken
+
+
+@pytest.mark.parametrize(
+    ("records", "found"),
+    [
+        ([b"v=TLSRPTv1; rua=mailto:a@b.test"], ["a@b.test"]),
+        ([b"v=TLSRPTv1;rua=mailto:a%2Bc@b.test,https://r.test/v1"], ["a+c@b.test", "https://r.test/v1"]),
+        ([b"v=TLSRPTv1; rua=http://r.test/,mailto:a b@c,mailto:a@b.test%0d%0aBcc:x@y.test"], []),
+        (
+            [b"v=TLSRPTv1; rua=" + b",".join(b"mailto:a%d@b.test" % n for n in range(9))],
+            [f"a{n}@b.test" for n in range(5)],
+        ),
+        ([b"v=TLSRPTv1; rua=mailto:a@b.test", b"v=TLSRPTv1; rua=mailto:c@b.test"], []),
+        ([b"v=spf1 -all"], []),
+        ([b"v=TLSRPTv1; other=1"], []),
+    ],
+)
+def test_where_reports_go(records: list[bytes], found: list[str]) -> None:
+    assert places(records) == found
+
+
+def test_a_report_is_bounded() -> None:
+    sessions = [
+        (Session(DAY, "far.test", "sts", f"p{n % 60}", "validation-failure", f"h{n}", "a"), 1) for n in range(60_000)
+    ]
+    content = json.loads(gzip.decompress(report("far.test", DAY, sessions, "mx.here.test")))
+    assert len(content["policies"]) == 50 and len(content["policies"][0]["failure-details"]) == 500
+    assert content["report-id"] == identifier("far.test", DAY, "mx.here.test")
