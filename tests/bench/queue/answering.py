@@ -20,7 +20,8 @@ class Courier(RemoteCourier):
     """Delivers at once; reads the body and waits for the mark as the real one does."""
 
     def __init__(self) -> None:
-        return
+        self.taken = 0
+        """Recipients delivered so far."""
 
     async def deliver(
         self,
@@ -33,6 +34,7 @@ class Courier(RemoteCourier):
         for message in messages:
             await message.load_body()
             if await message.before_dot():
+                self.taken += len(message.recipients)
                 report([Result(r, Outcome.delivered, "2.0.0", "250 ok", "mx", "250 ok") for r in message.recipients])
 
     async def stop(self, grace: float) -> None:

@@ -3,9 +3,12 @@
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from hashlib import md5
+from typing import Any, cast
+from uuid import UUID
 
 import asyncpg
 
@@ -14,16 +17,24 @@ from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.http_server import HttpSide
 from queue_worker.service import Parts, web
 from queue_worker_api.admin import QueueAdmin
+from tests.bench.queue.answering import Courier
 from tests.bench.queue.world import Put, deliver, postgres_seconds, queue, settings_of
 
-#: Recipients of one bulk action, and seconds for which relaying alone is measured.
-BULK, ALONE = 100_000, 10
+#: Recipients of one bulk action, and seconds of each turn with and without it.
+BULK, TURN = 100_000, 0.5
 FILTERS: dict[str, dict[str, Any]] = {
     "none": {},
     "sender, no match": {"sender": "nobody@here.test"},
     "recipient, no match": {"recipient": "nobody@far.test"},
     "domain": {"domain": "d7.test"},
     "state": {"state": "claimed"},
+    "account": {"account": str(UUID(md5(b"7", usedforsecurity=False).hexdigest()))},
+    "account, no match": {"account": str(UUID(int=7))},
+    "older": {"older": 3600},
+    "newer, no match": {"newer": 60},
+    "reply": {"reply": "try later"},
+    "reply, no match": {"reply": "no such words"},
+    "all of them": {"sender": "s7@here.test", "domain": "d7.test", "state": "waiting", "older": 60, "reply": "450"},
 }
 
 
@@ -54,24 +65,47 @@ async def bulk(dsn: str, put: Put) -> None:
             timeout=600,
         )
         for name in ("hold", "remove"):  # what is released is tried, and these messages have no bodies
-            stop = asyncio.Event()
-            alone = asyncio.create_task(_rate(parts, stop))
-            await asyncio.sleep(ALONE)
-            stop.set()
-            before = await alone
-            stop = asyncio.Event()
-            beside = asyncio.create_task(_rate(parts, stop))
-            began, spent = time.perf_counter(), await postgres_seconds(pool) + time.process_time()
-            changed = sum(
-                [batch["recipients"] async for batch in admin.act_on_queue(name, filter={"sender": "spam@here.test"})]
-            )
-            took = time.perf_counter() - began
-            spent = await postgres_seconds(pool) + time.process_time() - spent
-            stop.set()
-            after = await beside
-            put(f"{name} of {changed:,} recipients", took, "s")
-            put(f"relaying loses beside {name}", (1 - after / before) * 100, "%")
+            batches = admin.act_on_queue(name, filter={"sender": "spam@here.test"})
+            relaying = asyncio.create_task(_relay(parts))
+            with_it, alone, spent, changed = Rate(), Rate(), 0.0, 0
+            more = True
+            while more:  # in turn, so that what else the machine does slows both
+                before = await postgres_seconds(pool) + time.process_time()
+                with with_it.of(parts):
+                    until = time.perf_counter() + TURN
+                    while time.perf_counter() < until:
+                        if (batch := await anext(batches, None)) is None:
+                            more = False
+                            break
+                        changed += batch["recipients"]
+                spent += await postgres_seconds(pool) + time.process_time() - before
+                with alone.of(parts):
+                    await asyncio.sleep(TURN)
+            relaying.cancel()
+            await asyncio.gather(relaying, return_exceptions=True)
+            put(f"{name} of {changed:,} recipients", with_it.seconds, "s")
+            put(f"relaying loses beside {name}", (1 - with_it.per_second / alone.per_second) * 100, "%")
             put(f"processor time meanwhile, beside {name}", spent, "s")
+
+
+@dataclass
+class Rate:
+    """What was delivered in some stretches of time."""
+
+    seconds: float = 0.0
+    recipients: int = 0
+
+    @property
+    def per_second(self) -> float:
+        return self.recipients / self.seconds
+
+    @contextmanager
+    def of(self, parts: Parts) -> Iterator[None]:
+        """Add the stretch of the block."""
+        began, before = time.perf_counter(), cast(Courier, parts.remote).taken
+        yield
+        self.seconds += time.perf_counter() - began
+        self.recipients += cast(Courier, parts.remote).taken - before
 
 
 @asynccontextmanager
@@ -109,10 +143,8 @@ async def _action(admin: QueueAdmin, name: str, given: dict[str, Any]) -> float:
     return statistics.median(took)
 
 
-async def _rate(parts: Parts, until: "asyncio.Event") -> float:
-    """Relay messages of one account until told to stop; return how many a second."""
-    count, began, account = 0, time.perf_counter(), new_id()
-    while not until.is_set():
-        await deliver(parts, 500, account, [])
-        count += 500
-    return count / (time.perf_counter() - began)
+async def _relay(parts: Parts) -> None:
+    """Relay messages of one account until cancelled."""
+    account = new_id()
+    while True:
+        await deliver(parts, 200, account, [])

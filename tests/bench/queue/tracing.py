@@ -34,9 +34,9 @@ with s as (
     select id, 0, 1, now(), 'deferred', '4.2.0', '450 4.2.0 try later', 'mx.d' || n % 50000 || '.test' from s
 )
 insert into queue.ended (finished_at, message_id, n, tries, in_doubt, tls, local, state, address, original, status, reply,
-                         remote_host, remote_address)
+                         remote_host, remote_address, acted, via, sender)
 select now(), id, 0, 2, 0, 1, false, 'd', 'recipient' || n % 1000 || '@d' || n % 50000 || '.test', '', '',
-       '250 2.0.0 Ok: queued as ' || substr(md5(n::text), 1, 12), 'mx1.d' || n % 50000 || '.test', '192.0.2.' || n % 250
+       '250 2.0.0 Ok: queued as ' || substr(md5(n::text), 1, 12), 'mx1.d' || n % 50000 || '.test', '192.0.2.' || n % 250, '', '', ''
   from s
 """
 
@@ -86,7 +86,9 @@ async def _look(pool: asyncpg.Pool, account: UUID) -> tuple[int, float]:
     while before is not None:
         ids, before = await traces.matching(low, before, Wanted(account), 5000, 500)
         records = await traces.accepted(ids)
-        await traces.events([record.id for record in records], NAMED)
+        known = [record.id for record in records]
+        await traces.events(known, NAMED)
+        await traces.acts(known, NAMED)
         found += len(records)
     return found, (time.perf_counter() - began) * 1000
 

@@ -10,7 +10,7 @@ import asyncpg
 
 from bodystore.chunks import CHUNK, Bodies, pack, unpack
 from mailkit.errors import NotFound
-from mailkit.ids import new_id
+from mailkit.ids import new_ids
 from mailkit.postgres.pool import Connection, Queries
 
 #: Time after `put`, or after the loss of a reference, at which the collector checks a body.
@@ -160,7 +160,7 @@ class BodyStore(ABC):
 async def put_arguments(bodies: Bodies, now: datetime) -> tuple[object, ...]:
     """Return the arguments of the query `put`."""
     ids = [body_id for body_id, _ in bodies]
-    return ids, [len(data) for _, data in bodies], *await pack(bodies), [new_id() for _ in ids], now, now + REST
+    return ids, [len(data) for _, data in bodies], *await pack(bodies), new_ids(len(ids)), now, now + REST
 
 
 async def pin(connection: Connection, body_ids: Sequence[UUID]) -> set[UUID]:
@@ -172,4 +172,4 @@ async def note(database: asyncpg.Pool | Connection, body_ids: Sequence[UUID], no
     """Add a candidate, due in an hour, for each of the bodies."""
     if body_ids:
         ids = list(body_ids)
-        await database.execute(queries.note, [new_id() for _ in ids], ids, now + REST)
+        await database.execute(queries.note, new_ids(len(ids)), ids, now + REST)

@@ -15,21 +15,28 @@ def new_id(now: float | None = None) -> uuid.UUID:
 
     `now`: in seconds since the epoch. The 12 bits after the milliseconds are a counter within one millisecond.
     """
+    return new_ids(1, now)[0]
+
+
+def new_ids(count: int, now: float | None = None) -> list[uuid.UUID]:
+    """Return `count` new identifiers, in order; see `new_id`."""
     global _last_ms, _counter
     ms = int((time.time() if now is None else now) * 1000)
+    tails = memoryview(os.urandom(8 * count)).cast("Q")
+    made = []
     with _lock:
         if ms <= _last_ms:
             ms = _last_ms
+        else:
+            _counter = (int.from_bytes(os.urandom(2), "big") & 0x3FF) - 1
+        for tail in tails:
             _counter += 1
             if _counter > 0xFFF:
                 ms += 1
                 _counter = 0
-        else:
-            _counter = int.from_bytes(os.urandom(2), "big") & 0x3FF
+            made.append((ms << 80) | (0x7 << 76) | (_counter << 64) | (0x2 << 62) | (tail & 0x3FFFFFFFFFFFFFFF))
         _last_ms = ms
-        count = _counter
-    tail = int.from_bytes(os.urandom(8), "big") & 0x3FFFFFFFFFFFFFFF
-    return uuid.UUID(int=(ms << 80) | (0x7 << 76) | (count << 64) | (0x2 << 62) | tail)
+    return [uuid.UUID(int=each) for each in made]
 
 
 def id_time(value: uuid.UUID) -> float:

@@ -30,7 +30,7 @@ EVENTS = {
     "in_doubt": "the connection was lost behind the final dot: recipient `n` is tried again and may get two copies",
     "failed": "recipient `n` was refused for good",
     "expired": "recipient `n` was tried until the message's lifetime was over",
-    "removed": "an operator removed recipient `n`; no notice is sent",
+    "removed": "an operator removed recipient `n`; no notice is sent. A batch logs its first 100; `postrider trace` shows all",
     "suppression_removed": "an operator let mail to an address be tried again (`to`, `account`, `count`)",
     "queue_changed": "an operator changed the queue (`action`, `actor`, `filter`, `recipients`)",
     "bounced": "a notice to the sender was queued, under its own `queue_id`: of a failure, of a delay, or of a delivery as asked",

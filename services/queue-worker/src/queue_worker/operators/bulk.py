@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
-from operator import attrgetter
 from uuid import UUID
 
 from mailkit.process.clock import Clock
@@ -26,7 +24,7 @@ BATCH = 2000
 #: Windows of a batch in which nothing matched.
 WINDOWS = 10
 #: Seconds without work after each second of a change, in which mail has the database and this process for itself.
-REST = 0.25
+REST = 1.0
 #: Recipients given up in one transaction, whose bounces are in memory together.
 GIVEN_UP = 200
 #: The states that each action changes. A claimed recipient is being tried: it is left alone, and counted.
@@ -144,10 +142,5 @@ class Bulk:
         return len(claims)
 
 
-def matched(found: Sequence[Matched]) -> list[UUID]:
-    """Return the messages of `found`, in order."""
-    return [message_id for message_id, _ in groupby(found, key=attrgetter("message_id"))]
-
-
 def _messages(found: Sequence[Matched]) -> int:
-    return len(matched(found))
+    return len({each.message_id for each in found})

@@ -11,7 +11,7 @@ from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.rpc.app import OPERATORS
 from queue_worker.delivery.shaping import Shaping
-from queue_worker.operators.bulk import Bulk, matched
+from queue_worker.operators.bulk import Bulk
 from queue_worker.operators.filters import Asked, Text, asked, wanted
 from queue_worker.operators.records import (
     Acted,
@@ -61,7 +61,7 @@ def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, shaping
         """
         chosen = wanted(given, clock.now())
         window = await store.window(after, chosen, min(WINDOW, limit) if chosen == Filter() else WINDOW)
-        ids, last = matched(await store.matching(window)), window.end
+        ids, last = await store.matching_messages(window, limit + 1), window.end
         if len(ids) > limit:
             ids = ids[:limit]
             last = ids[-1]

@@ -184,6 +184,11 @@ class Records:
         rows = await self._pool.fetch(queries.matching, *window.arguments)
         return [Matched(row["message_id"], row["n"], row["state"]) for row in rows]
 
+    async def matching_messages(self, window: Window, limit: int) -> list[UUID]:
+        """Return the first `limit` messages of `window` with recipients that match."""
+        rows = await self._pool.fetch(queries.matching_messages, *window.arguments, limit)
+        return [row["message_id"] for row in rows]
+
     async def top(self, window: Window, by: str) -> list[Counted]:
         """Count the recipients of `window` that match, by sender, account, reply or domain."""
         return [_of(Counted, row) for row in await self._pool.fetch(queries.top, *window.arguments, by)]

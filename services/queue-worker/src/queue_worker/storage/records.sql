@@ -17,6 +17,12 @@ select m.id as message_id, r.n, case when r.held_at is not null and r.state = 'w
    and ($11::text is null or strpos(lower(r.reply), lower($11)) > 0)
  order by m.id, r.n
 
+-- name: matching_messages
+-- The first $12 messages with recipients that `matching` finds.
+select message_id from (
+{matching}
+) m group by message_id order by message_id limit $12
+
 -- name: top
 -- The recipients that `matching` finds, counted by $12: sender, account, reply (its beginning) or the domain of the address.
 with m as materialized (
