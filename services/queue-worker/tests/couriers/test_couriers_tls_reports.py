@@ -15,11 +15,11 @@ from mailkit.testing.sink import Sink
 from queue_worker.couriers import RemoteCourier
 from queue_worker.couriers.configured import with_policies
 from queue_worker.storage.handovers import Handovers
-from queue_worker.storage.tls_results import Session, TlsResults
+from queue_worker.storage.tls_results import TlsResults, TlsSession
 from queue_worker.tls import results
 from queue_worker.tls.policy import TlsPolicy
 from queue_worker.tls.report import identifier, places, report
-from queue_worker.tls.results import Results
+from queue_worker.tls.results import TlsCounts
 from queue_worker.upkeep.tls_reports import TlsReports
 
 POLICY = "version: STSv1\nmode: {}\nmx: mx10.far.test\nmax_age: 86400\n"
@@ -112,7 +112,7 @@ async def test_off_by_default_and_bounded(publisher: Any, far: Sink, monkeypatch
     await publisher.result(courier)
     assert not courier.policies.results.take() and courier.policies.report_to is None
     monkeypatch.setattr(results, "MOST_HELD", 3)
-    counted = Results(publisher.clock)
+    counted = TlsCounts(publisher.clock)
     for n in range(10):
         counted.note(f"d{n}.test", TlsPolicy(), "")
         counted.note("d0.test", TlsPolicy(), "")
@@ -143,7 +143,7 @@ def test_where_reports_go(records: list[bytes], found: list[str]) -> None:
 
 def test_a_report_is_bounded() -> None:
     sessions = [
-        (Session(DAY, "far.test", "sts", f"p{n % 60}", "validation-failure", f"h{n}", "a"), 1) for n in range(60_000)
+        (TlsSession(DAY, "far.test", "sts", f"p{n % 60}", "validation-failure", f"h{n}", "a"), 1) for n in range(60_000)
     ]
     content = json.loads(gzip.decompress(report("far.test", DAY, sessions, "mx.here.test")))
     assert len(content["policies"]) == 50 and len(content["policies"][0]["failure-details"]) == 500

@@ -30,7 +30,7 @@ class DnsError(Exception):
     """Base of the errors of a lookup; the message is one sentence for the log."""
 
     secure = False
-    """Whether DNSSEC proves the absence, as `Answer.secure`."""
+    """Whether DNSSEC proves the absence, as `DnsAnswer.secure`."""
 
 
 class NoSuchName(DnsError):
@@ -46,7 +46,7 @@ class TemporaryDnsError(DnsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DnsAnswer:
     """The parsed records of one question."""
 
     records: tuple[Any, ...]
@@ -94,7 +94,7 @@ class Resolver:
         self._resolver.timeout = timeout
         self._resolver.lifetime = lifetime
         self._min_ttl = min_ttl
-        self._asking: dict[Key, asyncio.Future[Answer]] = {}
+        self._asking: dict[Key, asyncio.Future[DnsAnswer]] = {}
 
     async def mx(self, domain: str) -> tuple[MX, ...]:
         """Return the domain's mail exchangers, most preferred first. Raises DnsError."""
@@ -158,7 +158,7 @@ class Resolver:
         """Return the parsed records of `answer`. Raises DnsError."""
         return (await self.answer(name, rdtype)).records
 
-    async def answer(self, name: str, rdtype: str) -> Answer:
+    async def answer(self, name: str, rdtype: str) -> DnsAnswer:
         """Return an answer, from the cache or by one query that concurrent callers share. Raises DnsError."""
         if name != name.strip() or not name.isprintable():
             raise NoSuchName(f"{name!r} is not a domain name")  # S16: "a space at the end of the address"
@@ -177,15 +177,15 @@ class Resolver:
         """Return the records of a name in ASCII without the dot at the end, whose labels may have any character. Raises DnsError."""
         return (await self._known_or_asked(name, rdtype)).records
 
-    def _known(self, key: Key) -> Answer | None:
-        found: Answer | DnsError | None = self._cache.get(key)
+    def _known(self, key: Key) -> DnsAnswer | None:
+        found: DnsAnswer | DnsError | None = self._cache.get(key)
         if isinstance(found, DnsError):
             again = type(found)(*found.args)
             again.secure = found.secure
             raise again
         return found
 
-    async def _known_or_asked(self, name: str, rdtype: str) -> Answer:
+    async def _known_or_asked(self, name: str, rdtype: str) -> DnsAnswer:
         key = (name.lower(), rdtype)
         known = self._known(key)
         if known is not None:
@@ -196,12 +196,12 @@ class Resolver:
             asking.add_done_callback(lambda done: self._answered(key, done))
         return await asyncio.shield(asking)  # one caller cancelled does not cancel the query of the others
 
-    def _answered(self, key: Key, done: asyncio.Future[Answer]) -> None:
+    def _answered(self, key: Key, done: asyncio.Future[DnsAnswer]) -> None:
         self._asking.pop(key, None)
         if not done.cancelled():
             done.exception()  # retrieved, since every caller may have been cancelled
 
-    async def _ask(self, key: Key) -> Answer:
+    async def _ask(self, key: Key) -> DnsAnswer:
         name, rdtype = key
         try:
             asked = dns.name.Name([*(label.encode("ascii") for label in name.split(".")), b""])
@@ -220,7 +220,7 @@ class Resolver:
             self._cache.keep(key, empty, negative_ttl(answer.response))
             raise empty
         canonical = answer.canonical_name.to_text(omit_final_dot=True).lower()
-        found = Answer(parse(answer, rdtype), self._is_secure(answer.response), canonical)
+        found = DnsAnswer(parse(answer, rdtype), self._is_secure(answer.response), canonical)
         self._cache.keep(key, found, max(self._min_ttl, min(MAX_TTL, answer.rrset.ttl)))
         return found
 

@@ -11,7 +11,7 @@ from queue_worker.storage.sts_policies import StsPolicies
 from queue_worker.tls.dane import Dane
 from queue_worker.tls.policies import Policies
 from queue_worker.tls.report_to import ReportTo
-from queue_worker.tls.results import Results
+from queue_worker.tls.results import TlsCounts
 from queue_worker.tls.sts import Sts
 from queue_worker.tls.sts_fetch import Fetch, Https
 
@@ -45,7 +45,7 @@ def with_policies(
     """
     resolver = Resolver(settings.dns_servers, dnssec=settings.dnssec)
     targets = Targets(settings, resolver)
-    https, results = Https(resolver, targets.may_connect, settings.ca_file), Results(clock if reports else None)
+    https, results = Https(resolver, targets.may_connect, settings.ca_file), TlsCounts(clock if reports else None)
     fetch = Fetch(https, settings.policy_port)
     sts = Sts(rows, resolver, fetch, clock, results) if rows is not None else None
     policies = Policies(sts, Dane(resolver, settings.port), results, ReportTo(resolver, https) if reports else None)

@@ -12,7 +12,7 @@ from queue_worker.couriers.submission import log_in
 from queue_worker.couriers.targets import HostAddress
 from queue_worker.couriers.trouble import Busy, Significance, Trouble
 from queue_worker.tls.policy import OPPORTUNISTIC
-from queue_worker.tls.results import INVALID, NO_STARTTLS, Results
+from queue_worker.tls.results import INVALID, NO_STARTTLS, TlsCounts
 
 #: Seconds that a conversation waits for others to get the first answer of its address.
 BUSY_SECONDS = 1.0
@@ -21,7 +21,7 @@ BUSY_SECONDS = 1.0
 class Connecting:
     """Opens connections. `addresses` is what is known of each address."""
 
-    def __init__(self, settings: CourierSettings, results: Results) -> None:
+    def __init__(self, settings: CourierSettings, results: TlsCounts) -> None:
         self._settings = settings
         self._results = results
         self.addresses = Addresses()

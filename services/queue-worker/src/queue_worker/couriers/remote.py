@@ -18,7 +18,7 @@ from queue_worker.couriers.transfer import Broken, Transfer
 from queue_worker.couriers.trouble import Busy, Significance, Trouble
 from queue_worker.models import Result
 from queue_worker.tls.policies import Policies, required
-from queue_worker.tls.policy import OPPORTUNISTIC, ROUTE, Refused, TlsPolicy
+from queue_worker.tls.policy import OPPORTUNISTIC, ROUTE, HostRefused, TlsPolicy
 
 log = get_logger()
 
@@ -82,7 +82,7 @@ class RemoteCourier:
         `tls`: what the sender asks about TLS (RFC 8689).
         """
         found = await self._targets.of(domain, relay)
-        policies: dict[str, TlsPolicy | Refused]
+        policies: dict[str, TlsPolicy | HostRefused]
         if relay is not None and relay.host:
             policy = ROUTE if relay.verifies else OPPORTUNISTIC
             policies = {relay.host: required(policy, domain, False) if tls == "required" else policy}

@@ -12,7 +12,7 @@ from mailkit.net.dns import MX, NoRecord, NoSuchName, Resolver, TemporaryDnsErro
 from queue_worker.couriers.models import CourierSettings, Relay
 from queue_worker.couriers.public import embedded, is_public
 from queue_worker.models import Outcome
-from queue_worker.tls.policy import OPPORTUNISTIC, Refused, TlsPolicy
+from queue_worker.tls.policy import OPPORTUNISTIC, HostRefused, TlsPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +170,12 @@ class Targets:
         return not any(str(form) in self._denied for form in forms) and is_public(ip)
 
 
-def allowed(found: list[HostAddress], policies: dict[str, TlsPolicy | Refused]) -> list[HostAddress]:
+def allowed(found: list[HostAddress], policies: dict[str, TlsPolicy | HostRefused]) -> list[HostAddress]:
     """Return the addresses with the TLS policy of their host, without those that mail may not be sent to. Raises NoTarget.
 
     That no host may is final only if it is for each of them.
     """
-    refused = [policy for policy in policies.values() if isinstance(policy, Refused)]
+    refused = [policy for policy in policies.values() if isinstance(policy, HostRefused)]
     usable = [replace(t, policy=policy) for t in found if isinstance(policy := policies[t.host], TlsPolicy)]
     if not usable:
         why = min(refused, key=lambda each: each.status)

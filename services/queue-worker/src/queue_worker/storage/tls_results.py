@@ -1,4 +1,4 @@
-"""Results of TLS sessions by day and domain, until they are reported (RFC 8460; docs/decisions/0098)."""
+"""TlsCounts of TLS sessions by day and domain, until they are reported (RFC 8460; docs/decisions/0098)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ MOST_OF_DOMAIN = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class TlsSession:
     """What sessions have in common that are counted together. `failure`: "" of successful ones."""
 
     day: date
@@ -39,7 +39,7 @@ class TlsResults:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def add(self, counted: Counter[Session]) -> None:
+    async def add(self, counted: Counter[TlsSession]) -> None:
         """Add counts to those that are there."""
         columns = zip(*((*_facts(session), count) for session, count in sorted(counted.items(), key=_key)), strict=True)
         await self._pool.execute(queries.add, *map(list, columns), MOST)
@@ -48,20 +48,20 @@ class TlsResults:
         """Return days before `today` and domains with results, the earliest first."""
         return [(row["day"], row["domain"]) for row in await self._pool.fetch(queries.finished, today, limit)]
 
-    async def of(self, day: date, domain: str) -> list[tuple[Session, int]]:
+    async def of(self, day: date, domain: str) -> list[tuple[TlsSession, int]]:
         """Return the results of a domain and day."""
         rows = [dict(row) for row in await self._pool.fetch(queries.of_domain, day, domain, MOST_OF_DOMAIN)]
-        return [(Session(**row), count) for row in rows if (count := row.pop("sessions"))]
+        return [(TlsSession(**row), count) for row in rows if (count := row.pop("sessions"))]
 
     async def remove(self, day: date, domain: str) -> None:
         """Forget the results of a domain and day."""
         await self._pool.execute(queries.remove, day, domain)
 
 
-def _facts(s: Session) -> tuple[object, ...]:
+def _facts(s: TlsSession) -> tuple[object, ...]:
     return s.day, s.domain, s.policy, s.record, s.failure, s.host, s.address, s.strings, s.mx
 
 
-def _key(item: tuple[Session, int]) -> tuple[object, ...]:
+def _key(item: tuple[TlsSession, int]) -> tuple[object, ...]:
     """Return what rows are locked in the order of, so that two workers do not wait for each other."""
     return _facts(item[0])[:7]

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
-from mailkit.net.dns import Answer, DnsError, NoRecord, NoSuchName, Resolver, TemporaryDnsError
-from queue_worker.tls.policy import Refused, Tlsa, TlsPolicy
+from mailkit.net.dns import DnsAnswer, DnsError, NoRecord, NoSuchName, Resolver, TemporaryDnsError
+from queue_worker.tls.policy import HostRefused, Tlsa, TlsPolicy
 
 #: Most TLSA records of a host that are looked at.
 MOST_RECORDS = 50
@@ -19,7 +19,7 @@ class Dane:
         self._resolver = resolver
         self._port = port
 
-    async def of(self, domain: str, hosts: Iterable[str]) -> dict[str, TlsPolicy | Refused]:
+    async def of(self, domain: str, hosts: Iterable[str]) -> dict[str, TlsPolicy | HostRefused]:
         """Return the policy of each host that has one, or why no mail may be sent to it now.
 
         A domain whose MX records DNSSEC does not prove has none: who can forge them leads mail elsewhere (RFC 7672 2.2.1).
@@ -41,14 +41,14 @@ class Dane:
         except DnsError:
             return False
 
-    async def _of_host(self, host: str, domain: str) -> TlsPolicy | Refused | None:
+    async def _of_host(self, host: str, domain: str) -> TlsPolicy | HostRefused | None:
         """Return the policy by the first TLSA records, under the name that the CNAMEs of `host` lead to or its own (RFC 7672 2.2.2)."""
         for base in await self._bases(host):
             name = f"_{self._port}._tcp.{base}"
             try:
                 found = await self._resolver.answer(name, "TLSA")
             except TemporaryDnsError as error:  # also SERVFAIL for a forged answer: there may be records
-                return Refused(f"The TLSA records of {host} cannot be looked up right now: {error}.")
+                return HostRefused(f"The TLSA records of {host} cannot be looked up right now: {error}.")
             except DnsError:
                 continue
             if not found.secure:
@@ -70,7 +70,7 @@ class Dane:
         )
         found: list[str] = []
         for answer in answers:
-            if isinstance(answer, Answer):
+            if isinstance(answer, DnsAnswer):
                 if not answer.secure:
                     return []
                 found.append(answer.name)

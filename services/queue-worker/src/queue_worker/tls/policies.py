@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from queue_worker.storage.sts_policies import StsPolicy
 from queue_worker.tls.dane import Dane
-from queue_worker.tls.policy import OPPORTUNISTIC, Refused, TlsPolicy
+from queue_worker.tls.policy import OPPORTUNISTIC, HostRefused, TlsPolicy
 from queue_worker.tls.report_to import ReportTo
-from queue_worker.tls.results import Results
+from queue_worker.tls.results import TlsCounts
 from queue_worker.tls.sts import Sts
 from queue_worker.tls.sts_text import matches
 
@@ -23,15 +23,15 @@ class Policies:
         self,
         sts: Sts | None = None,
         dane: Dane | None = None,
-        results: Results | None = None,
+        results: TlsCounts | None = None,
         report_to: ReportTo | None = None,
     ) -> None:
         self.sts = sts
-        self.results = results or Results()
+        self.results = results or TlsCounts()
         self.report_to = report_to
         self._dane = dane
 
-    async def of(self, domain: str, hosts: Iterable[str], asked: str = "") -> dict[str, TlsPolicy | Refused]:
+    async def of(self, domain: str, hosts: Iterable[str], asked: str = "") -> dict[str, TlsPolicy | HostRefused]:
         """Return the policy of each host, or why no mail may be sent to it. DANE precedes MTA-STS (RFC 8461 2).
 
         `asked`: what the sender asks about TLS (RFC 8689). With `optional` the domain's policies are not looked at.
@@ -49,40 +49,40 @@ class Policies:
     async def _sts_of(self, domain: str) -> StsPolicy | None:
         return await self.sts.of(domain) if self.sts is not None and not domain.startswith("[") else None
 
-    async def _dane_of(self, domain: str, hosts: list[str]) -> dict[str, TlsPolicy | Refused]:
+    async def _dane_of(self, domain: str, hosts: list[str]) -> dict[str, TlsPolicy | HostRefused]:
         return await self._dane.of(domain, hosts) if self._dane is not None else {}
 
 
-def required(policy: TlsPolicy | Refused, domain: str, proven: bool) -> TlsPolicy | Refused:
+def required(policy: TlsPolicy | HostRefused, domain: str, proven: bool) -> TlsPolicy | HostRefused:
     """Return the policy for a message with REQUIRETLS (RFC 8689 4.2.1): the host's name is authentic and its certificate verified.
 
     `proven`: DNSSEC proves the MX records of `domain`.
     """
-    if isinstance(policy, Refused):
+    if isinstance(policy, HostRefused):
         return policy
     if policy.authenticates:
         return replace(policy, only_reported=False, requiretls=True)
     if proven:
         return TlsPolicy("requiretls", f"MX of {domain}, proven by DNSSEC", verifies=True, requiretls=True)
-    return Refused(f"{NO_REQUIRETLS}, and neither MTA-STS nor DNSSEC says which hosts {domain} has.", "5.7.30")
+    return HostRefused(f"{NO_REQUIRETLS}, and neither MTA-STS nor DNSSEC says which hosts {domain} has.", "5.7.30")
 
 
-def _stronger(dane: TlsPolicy | Refused | None, other: TlsPolicy | Refused) -> TlsPolicy | Refused:
+def _stronger(dane: TlsPolicy | HostRefused | None, other: TlsPolicy | HostRefused) -> TlsPolicy | HostRefused:
     """Return the policy by DANE; without one the `other`, and of records that cannot be used whichever verifies more."""
     unusable = isinstance(dane, TlsPolicy) and dane.kind == "dane-unusable"
-    if dane is None or (unusable and (isinstance(other, Refused) or (other.verifies and not other.only_reported))):
+    if dane is None or (unusable and (isinstance(other, HostRefused) or (other.verifies and not other.only_reported))):
         return other
     return dane
 
 
-def _by_sts(policy: StsPolicy, host: str) -> TlsPolicy | Refused:
+def _by_sts(policy: StsPolicy, host: str) -> TlsPolicy | HostRefused:
     """Return the policy of a host by MTA-STS. In testing mode mail may go to a host that it does not name (RFC 8461 5)."""
     record = f"policy {policy.id} of {policy.domain}"
     named = matches(host, policy.mx)
     fields = ("version: STSv1", f"mode: {policy.mode}", f"max_age: {policy.max_age}")
     published = "\n".join((*fields, *(f"mx: {each}" for each in policy.mx)))
     if policy.mode == "enforce":
-        unnamed = Refused(f"The host {host} is not named in the MTA-STS {record}.")
+        unnamed = HostRefused(f"The host {host} is not named in the MTA-STS {record}.")
         return TlsPolicy("mta-sts", record, True, published=published, mx=policy.mx) if named else unnamed
     record = record if named else f"{record}, which does not name it"
     return TlsPolicy("mta-sts-testing", record, named, True, published=published, mx=policy.mx)

@@ -85,7 +85,7 @@ class TlsPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class HostRefused:
     """Why no mail may be sent to a host; a `status` of class 5 is final."""
 
     text: str

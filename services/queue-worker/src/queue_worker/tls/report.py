@@ -11,7 +11,7 @@ from email.policy import SMTP
 from typing import Any
 from urllib.parse import unquote
 
-from queue_worker.storage.tls_results import Session
+from queue_worker.storage.tls_results import TlsSession
 
 #: Most policies of a report, failures of each, and places that a report goes to.
 MOST_POLICIES, MOST_FAILURES, MOST_PLACES = 50, 500, 5
@@ -41,9 +41,9 @@ def places(records: Sequence[bytes]) -> list[str]:
     return known
 
 
-def report(domain: str, day: date, results: Sequence[tuple[Session, int]], submitter: str) -> bytes:
+def report(domain: str, day: date, results: Sequence[tuple[TlsSession, int]], submitter: str) -> bytes:
     """Return the report of `domain` as JSON in gzip."""
-    policies: dict[tuple[str, str], list[tuple[Session, int]]] = {}
+    policies: dict[tuple[str, str], list[tuple[TlsSession, int]]] = {}
     for session, count in results:
         policies.setdefault((session.policy, session.record), []).append((session, count))
     content = {
@@ -61,7 +61,7 @@ def identifier(domain: str, day: date, submitter: str) -> str:
     return f"{day}_{hashlib.sha256(f'{domain} {submitter}'.encode()).hexdigest()[:20]}"
 
 
-def _policy(domain: str, results: Sequence[tuple[Session, int]]) -> dict[str, Any]:
+def _policy(domain: str, results: Sequence[tuple[TlsSession, int]]) -> dict[str, Any]:
     first = results[0][0]
     about: dict[str, Any] = {"policy-type": first.policy, "policy-domain": domain}
     if first.strings:
@@ -80,7 +80,7 @@ def _policy(domain: str, results: Sequence[tuple[Session, int]]) -> dict[str, An
     }
 
 
-def _failure(session: Session, count: int) -> dict[str, Any]:
+def _failure(session: TlsSession, count: int) -> dict[str, Any]:
     detail: dict[str, Any] = {"result-type": session.failure, "failed-session-count": count}
     if session.host:
         detail |= {"receiving-mx-hostname": session.host, "receiving-ip": session.address}

@@ -11,7 +11,7 @@ from mailkit.process.logs import get_logger
 from queue_worker import metrics
 from queue_worker.storage.sts_policies import StsPolicies, StsPolicy
 from queue_worker.tls.policy import TlsPolicy
-from queue_worker.tls.results import Results
+from queue_worker.tls.results import TlsCounts
 from queue_worker.tls.sts_fetch import FETCH_SECONDS, FetchFailed
 from queue_worker.tls.sts_text import BadPolicy, parse, policy_id
 
@@ -38,7 +38,7 @@ class Sts:
         resolver: Resolver,
         fetch: Callable[[str], Awaitable[str]],
         clock: Clock,
-        results: Results,
+        results: TlsCounts,
     ) -> None:
         self.rows = rows
         self._resolver = resolver
