@@ -6,9 +6,11 @@ from typing import Any
 
 import authres
 import pytest
+from prometheus_client import REGISTRY
 
 from auth_api.wire import RecipientAnswer, Target
 from mailkit.errors import ConfigError
+from mailkit.net.connections import Connections, Limits
 from mailkit.net.dns import Resolver
 from mailkit.net.listener import Peer
 from mailkit.testing.dns import FakeDns
@@ -17,6 +19,9 @@ from queue_worker_api.wire import MailVerdict, Submission
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.incoming.policy import DmarcPolicy
 from smtp_gateway.incoming.questions import MailQuestions
+from smtp_gateway.simulation.dialogue import Dialogue as SimulatedDialogue
+from smtp_gateway.simulation.dialogue import SimulatedClient
+from smtp_gateway.simulation.forms import Case, Step
 from tests.support.gateway import PEER, Services, context, send
 from tests.support.outside import publish, sealed, signed
 
@@ -209,6 +214,41 @@ async def test_a_bounce_is_judged_by_its_helo(dns: FakeDns) -> None:
         "spf", "pass", "client.test", "HELO: a", "v=spf1 a -all", "client.test"
     )
     assert results(taken).results[0].smtp_helo == "client.test"
+
+
+async def simulated(dns: FakeDns, header: str, **settings: Any) -> Step:
+    """The last step of a simulation of mail from x@bank.test."""
+    services = Services()
+    shared = context(services, resolver=Resolver([dns.server]), **settings)
+    case = Case(
+        client="192.0.2.1", helo="client.test", mail_from="x@bank.test", recipients=["u@here.test"], header=header
+    )
+    client = SimulatedClient(PEER, shared, False)
+    return (await SimulatedDialogue(client, case, Connections(Limits())).run()).steps[-1]
+
+
+async def test_a_simulation_gives_the_verdicts_of_live_mail_and_counts_nothing(dns: FakeDns) -> None:
+    def counted() -> dict[str, float]:
+        return {
+            f"{sample.name}{sample.labels}": sample.value
+            for metric in REGISTRY.collect()
+            for sample in metric.samples
+            if "verdicts" in sample.name or "dmarc" in sample.name or "inspection" in sample.name
+        }
+
+    header = "From: ann@bank.test"
+    message = f"{header}\r\n\r\n".encode()
+    for settings in ({}, {"dmarc_reject": "refuse"}):
+        before = counted()
+        step = await simulated(dns, header, **settings)
+        assert counted() == before
+        answer, _ = await receive(dns, message, **settings)
+        assert counted() != before
+        assert step.reply[:3] == answer[:3].decode()
+        rules = {each.rule: each for each in step.rules}
+        assert rules["dmarc"].data["record"] == "v=DMARC1; p=reject"
+        assert rules["dmarc_policy"].data == {"action": settings.get("dmarc_reject", "junk"), "domain": "bank.test"}
+        assert rules["dmarc_policy"].refused == bool(settings)
 
 
 async def test_a_large_message_is_hashed_beside_the_loop(dns: FakeDns) -> None:

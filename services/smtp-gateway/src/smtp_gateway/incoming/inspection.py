@@ -1,7 +1,7 @@
 """The step at the final dot for mail from outside: examine it, decide, and stamp it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -23,11 +23,25 @@ JUNK, JUNK_FLAG = "\\Junk", "$Junk"
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """The result. `refusal`: the reply to the final dot, None to go on; `field`: our Authentication-Results; `stamp`: for the queue."""
+    """The result. `refusal`: the reply to the final dot, None to go on; `field`: our Authentication-Results; `stamp`: for the queue.
+
+    `results` and `consequence` are what is counted of live mail.
+    """
 
     refusal: Reply | None
     field: bytes
     stamp: Stamp
+    results: Collection[tuple[str, str]] = ()
+    consequence: str = "none"
+
+    def count(self, seconds: float) -> None:
+        """Count the results, which took so long; of a message that was not inspected there is nothing to count."""
+        if not self.results:
+            return
+        for method, result in self.results:
+            metrics.VERDICTS_OF[method, result].inc()
+        metrics.CONSEQUENCES.labels(self.consequence).inc()
+        metrics.INSPECTION_SECONDS.observe(seconds)
 
 
 UNINSPECTED = Inspected(None, b"", Stamp())
@@ -46,7 +60,6 @@ class Inspection:
         self, envelope: MessageEnvelope, header: bytes, message: bytes, note: Note, *, utf8: bool
     ) -> Inspected:
         """Inspect a message, which begins with `header`. `note`: gets each verdict; `utf8`: it came with SMTPUTF8."""
-        started = time.perf_counter()
         start = len(header) + (2 if message.startswith(b"\r\n", len(header)) else 0)
         resolver = self._questions.about(envelope.client)
         found = await examine(envelope, header, message[start:], resolver, self._now())
@@ -56,14 +69,13 @@ class Inspection:
             note(each.method, False, result=each.result, domain=each.domain, reason=each.reason, record=each.record)
         refusal = _refusal(decision)
         note("dmarc_policy", refusal is not None, action=decision.consequence, domain=decision.domain)
-        verdicts.count(found)
-        metrics.CONSEQUENCES.labels("trusted" if decision.forwarder else decision.consequence).inc()
-        metrics.INSPECTION_SECONDS.observe(time.perf_counter() - started)
         junk = decision.consequence == "junk"
         return Inspected(
             refusal,
             verdicts.field(self._host, found, envelope.mail_from, utf8=utf8),
             Stamp(made, JUNK if junk else "", [JUNK_FLAG] if junk else [], decision.failed),
+            verdicts.results(found),
+            "trusted" if decision.forwarder else decision.consequence,
         )
 
 

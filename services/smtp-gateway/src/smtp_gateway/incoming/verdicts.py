@@ -1,4 +1,4 @@
-"""The results of a message as the fields of its header, the verdicts of its trace, and counts."""
+"""The results of a message as the fields of its header, and the verdicts of its trace."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,6 @@ from mailauth.dmarc.evaluate import DmarcResult
 from mailauth.findings import of_arc, of_dkim, of_dmarc, of_spf
 from mailauth.spf.check import SpfResult
 from queue_worker_api.wire import MailVerdict
-from smtp_gateway import metrics
 from smtp_gateway.incoming.examine import Examined
 from smtp_gateway.incoming.policy import DmarcDecision
 
@@ -39,18 +38,15 @@ def verdicts(found: Examined, decision: DmarcDecision) -> list[MailVerdict]:
     return made + [_dmarc(each, decision) for each in found.dmarc]
 
 
-def count(found: Examined) -> None:
-    """Count the results: of several signatures, and of several domains in From, each result once."""
+def results(found: Examined) -> set[tuple[str, str]]:
+    """Return the methods with their results: of several signatures, and of several domains in From, each result once."""
     spf = found.spf or found.helo
-    results: dict[str, set[str]] = {
-        "spf": {spf.result} if spf else set(),
-        "dkim": {each.result for each in found.dkim} or {"none"},
-        "arc": {found.arc.result},
-        "dmarc": {each.result for each in found.dmarc} or {"none"},
+    return {
+        *([("spf", str(spf.result))] if spf else []),
+        *({("dkim", str(each.result)) for each in found.dkim} or {("dkim", "none")}),
+        ("arc", found.arc.result),
+        *({("dmarc", str(each.result)) for each in found.dmarc} or {("dmarc", "none")}),
     }
-    for method, held in results.items():
-        for result in held:
-            metrics.VERDICTS_OF[method, result].inc()
 
 
 def _spf(found: SpfResult) -> MailVerdict:

@@ -59,7 +59,9 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
     body, header = judged
     if not transaction.tls and content.needs_no_tls(header):
         transaction.tls = "optional"
+    started = time.perf_counter()
     inspected = await inspect(session, transaction, body, header)
+    inspected.count(time.perf_counter() - started)
     if inspected.refusal is not None:
         return inspected.refusal
     if not await _scan(session, transaction, body):
