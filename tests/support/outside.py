@@ -1,5 +1,7 @@
 """Mail from outside, as another provider signs and seals it, and the zones that say so."""
 
+from collections.abc import Sequence
+
 from mailauth.arc import chain, seal
 from mailauth.authentication_results import AuthenticationResults, MethodResult, payload
 from mailauth.dkim import keys
@@ -26,13 +28,15 @@ def signed(message: bytes, domain: str) -> bytes:
     return unsigned.field(keys.sign(ED25519, unsigned.digest)) + message
 
 
-async def sealed(message: bytes, domain: str, resolver: Dns, dmarc: str) -> bytes:
-    """Return a message with a further ARC set of `domain`, which says that DMARC was `dmarc`."""
+async def sealed(message: bytes, domain: str, resolver: Dns, dmarc: str, names: Sequence[bytes] | None = None) -> bytes:
+    """Return a message with a further ARC set of `domain`, which says that DMARC was `dmarc`, and signs the fields `names`."""
     header, _, body = message.partition(b"\r\n\r\n")
     header += b"\r\n"
     found = await chain.verify(header, [body], resolver, now=THEN)
     said = payload(AuthenticationResults(domain, (MethodResult("dmarc", dmarc, (("header.from", "bank.test"),)),)))
-    begun = seal.begin(header, body_hash([body]), found, said, Signer(domain, "s1", "ed25519-sha256"), now=THEN)
+    begun = seal.begin(
+        header, body_hash([body]), found, said, Signer(domain, "s1", "ed25519-sha256"), now=THEN, names=names
+    )
     assert begun is not None
     first = keys.sign(ED25519, begun.signature.digest)
     return begun.fields(first, keys.sign(ED25519, begun.seal(first).digest)) + message

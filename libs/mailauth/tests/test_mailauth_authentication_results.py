@@ -49,7 +49,7 @@ def test_no_result_is_written_as_none() -> None:
 
 
 TEXTS = st.text(max_size=60) | st.sampled_from(
-    ["\r\nBcc: x@y.test", '"', "\\", 'a"; dkim=pass', "a\0b", "", " ", "(", "x" * 2000, "\u2028"]
+    ["\r\nBcc: x@y.test", "@0", "a@b.test", '"', "\\", 'a"; dkim=pass', "a\0b", "", " ", "(", "x" * 2000, "\u2028"]
 )
 
 

@@ -143,6 +143,19 @@ async def test_the_seal_of_a_trusted_forwarder_counts_if_it_vouches(dns: FakeDns
         assert (await stored(dns, message, **trusted)).stamp.folder == "\\Junk"
 
 
+@pytest.mark.parametrize("names", [(b"from", b"to", b"subject"), (b"to", b"subject")])
+async def test_a_from_that_a_trusted_seal_does_not_cover_is_judged(dns: FakeDns, names: tuple[bytes, ...]) -> None:
+    """Whoever has received a sealed message could put another author in front of it."""
+    trusted = {"trusted_forwarders": ("list.test",)}
+    own = BODY.replace(b"bank.test", b"club.test")
+    good = await sealed(own, "list.test", MailQuestions(Resolver([dns.server])).about(None), "pass", names=names)
+    changed = b"From: Ann <ann@bank.test>\r\n" + (
+        good if b"from" in names else good.replace(b"From: Ann", b"X-From: Ann")
+    )
+    taken = await stored(dns, changed, **trusted)
+    assert told(taken)["arc"] == "pass" and taken.stamp.folder == "\\Junk"
+
+
 async def test_trouble_of_the_dns_files_the_message_unless_it_might_be_refused(dns: FakeDns) -> None:
     unknown = BODY.replace(b"bank.test", b"broken.test")
     taken = await stored(dns, unknown)

@@ -8,6 +8,8 @@ from mailauth.header import fields
 NAME = b"authentication-results"
 #: Characters of a value that are written; of a field that are read, and items of it. What is longer is cut, or not read.
 MOST_VALUE, MOST_READ, MOST_ITEMS = 400, 64 * 1024, 200
+#: Octets of a field in which its authserv-id is looked for; with a longer comment in front it cannot be read.
+MOST_BEFORE_HOST = 1024
 _LINE = 78
 
 _ALPHANUMERIC = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
@@ -65,7 +67,9 @@ def payload(found: AuthenticationResults, *, utf8: bool = False, column: int = 0
         parts = [f"reason={_value(each.reason, utf8)}"] if each.reason else []
         for name, value in each.properties:
             kind, _, rest = name.partition(".")
-            parts.append(f"{_keyword(kind)}.{_keyword(rest.replace('_', '-')) and rest}={_value(value, utf8)}")
+            parts.append(
+                f"{_keyword(kind)}.{_keyword(rest.replace('_', '-')) and rest}={_value(value, utf8, address=True)}"
+            )
         for part in parts:
             fold = column + 1 + len(part) > _LINE
             lines[-1] += ("\r\n\t" if fold else " ") + part
@@ -79,15 +83,15 @@ def _keyword(text: str) -> str:
     return text
 
 
-def _value(text: str, utf8: bool) -> str:
-    """Return `text` as a token, an address, or a quoted string."""
+def _value(text: str, utf8: bool, *, address: bool = False) -> str:
+    """Return `text` as a token, as an `address` where one may stand, or as a quoted string."""
     clean = text[:MOST_VALUE]
     if not clean.isprintable() or not (clean.isascii() or utf8):
         clean = "".join(each if each.isprintable() and (each.isascii() or utf8) else "?" for each in clean)
     if clean and _TOKEN.issuperset(clean):
         return clean
     local, at, domain = clean.rpartition("@")
-    if at and domain and _ATOM.issuperset(local) and (_KEYWORD | {".", "_"}).issuperset(domain):
+    if address and at and domain and _ATOM.issuperset(local) and (_KEYWORD | {".", "_"}).issuperset(domain):
         return clean
     return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -108,7 +112,7 @@ def without(header: bytes, hosts: Collection[str]) -> bytes:
 
 def _claims(value: bytes, ours: Collection[str]) -> bool:
     try:
-        return _Reader(value.decode("utf-8", "replace")).host().lower().rstrip(".") in ours
+        return _Reader(value[:MOST_BEFORE_HOST].decode("utf-8", "replace")).host().lower().rstrip(".") in ours
     except BadField:
         return True
 

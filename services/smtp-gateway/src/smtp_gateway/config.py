@@ -36,7 +36,7 @@ class GatewaySettings(ServiceSettings):
     max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     """The largest accepted message, in octets (S7)."""
     max_header_bytes: int = Field(default=1024 * 1024, ge=16 * 1024, le=15 * 1024 * 1024)
-    """A message with a larger header is refused (552 5.3.4); lines inside it may be of any length."""
+    """A message with a larger header, or one of more than 2,000 fields, is refused (552 5.3.4); lines inside it may be of any length."""
     recipients_per_message: int = Field(default=1000, ge=100)
     """RCPT commands accepted for one message; RFC 5321 4.5.3.1.8 requires at least 100."""
     targets_per_message: int = Field(default=10_000, ge=100, le=32_767)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -89,17 +89,16 @@ async def verify(header: bytes, body: Sequence[bytes], resolver: Dns, *, now: fl
     if checked.result != "pass":
         result: Result = "temperror" if checked.result == "temperror" else "fail"
         return ArcResult(result, f"message signature {last.instance}: {checked.problem}", sets)
-    for n in range(len(sets), 0, -1):
+    digests = list(seal_digests(each.fields for each in sets))
+    for each, digest in zip(reversed(sets), reversed(digests), strict=True):
         try:
-            key = await keys.fetch(
-                resolver, sets[n - 1].seal.selector, sets[n - 1].seal.domain, sets[n - 1].seal.algorithm
-            )
+            key = await keys.fetch(resolver, each.seal.selector, each.seal.domain, each.seal.algorithm)
         except BadKey as error:
-            return ArcResult("fail", f"seal {n}: {error}", sets)
+            return ArcResult("fail", f"seal {each.instance}: {error}", sets)
         except DnsTrouble as error:
-            return ArcResult("temperror", f"seal {n}: {error}", sets)
-        if not keys.verifies(key.key, seal_digest([each.fields for each in sets[:n]]), sets[n - 1].seal.octets):
-            return ArcResult("fail", f"seal {n} does not verify", sets)
+            return ArcResult("temperror", f"seal {each.instance}: {error}", sets)
+        if not keys.verifies(key.key, digest, each.seal.octets):
+            return ArcResult("fail", f"seal {each.instance} does not verify", sets)
     return ArcResult("pass", "", sets)
 
 
@@ -166,13 +165,12 @@ def _seal(field: HeaderField) -> Seal:
     return Seal(field.raw, found["cv"], domain_of(found)[0], made.selector, made.algorithm, made.octets)
 
 
-def seal_digest(sets: Sequence[Sequence[HeaderField]]) -> bytes:
-    """Return the SHA-256 that the seal of the last set signs: all sets in order, its own b= empty (RFC 8617 5.1.1)."""
+def seal_digests(sets: Iterable[Sequence[HeaderField]]) -> Iterator[bytes]:
+    """Yield for each set the SHA-256 that its seal signs: all sets up to it in order, its own b= empty (RFC 8617 5.1.1)."""
     made = hashlib.sha256()
-    for results, message, seal in sets[:-1]:
-        for each in (results, message, seal):
-            made.update(relaxed_field(each.raw) + b"\r\n")
-    results, message, seal = sets[-1]
-    made.update(relaxed_field(results.raw) + b"\r\n" + relaxed_field(message.raw) + b"\r\n")
-    made.update(relaxed_field(tags.without_value(seal.raw, b"b")))
-    return made.digest()
+    for results, message, seal in sets:
+        made.update(relaxed_field(results.raw) + b"\r\n" + relaxed_field(message.raw) + b"\r\n")
+        own = made.copy()
+        own.update(relaxed_field(tags.without_value(seal.raw, b"b")))
+        yield own.digest()
+        made.update(relaxed_field(seal.raw) + b"\r\n")

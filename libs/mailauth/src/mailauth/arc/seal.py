@@ -4,7 +4,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailauth.arc.chain import MOST_SETS, ArcResult, seal_digest
+from mailauth.arc.chain import MOST_SETS, ArcResult, seal_digests
 from mailauth.dkim.sign import Signer, Unsigned, folded_names, names_to_sign
 from mailauth.dkim.signature import SignedFields
 from mailauth.header import HeaderField, fields
@@ -31,7 +31,8 @@ class Sealing:
             self._status, self._signer.domain.encode("ascii"), self._instance, self._signer.selector.encode("ascii"), int(self._now),
         )  # fmt: skip
         own = [next(fields(each)) for each in (self._results, self.signature.field(signature), before + after)]
-        return Unsigned(seal_digest([*self._earlier, own]), before, after, _fold=False)
+        *_, digest = seal_digests([*self._earlier, own])
+        return Unsigned(digest, before, after, _fold=False)
 
     def fields(self, signature: bytes, seal: bytes) -> bytes:
         """Return the three fields with their line endings, to be put in front of the header."""

@@ -3,7 +3,7 @@
 from mailauth.dns import ascii_domain
 from mailauth.header import fields
 
-#: Octets of a From field that are read.
+#: Octets of From fields that are read.
 MOST_OCTETS = 64 * 1024
 #: Characters that a local part has in quotation marks only.
 _UNQUOTED = frozenset('@,:;<>()[]\\" ')
@@ -33,14 +33,16 @@ def authors(header: bytes) -> tuple[list[str], bool]:
     """Return the addresses in all From fields, and whether every reader finds the same: one field, read without a doubt.
 
     An address is its local part without quotation marks, "@", and its domain in lower case as A-labels. Where there is a doubt,
-    the addresses are those of the fields that can be read.
+    the addresses are those of the fields that can be read, of the first MOST_OCTETS.
     """
     values = [each.value for each in fields(header) if each.name == b"from"]
     found: list[str] = []
     whole = len(values) == 1
+    left = MOST_OCTETS
     for value in values:
+        left -= len(value)
         try:
-            if len(value) > MOST_OCTETS:
+            if left < 0:
                 raise BadAuthor("a From field that is too long")
             found += [_address(each) for each in _addresses(value.decode(), names=True)]
         except (BadAuthor, UnicodeDecodeError):

@@ -88,6 +88,9 @@ class DmarcPolicy:
         if found.arc.result != "pass" or not found.arc.sets:
             return ""
         last = found.arc.sets[-1]
+        # a From that the signature leaves out, or a further one, is not what the sealer vouches for
+        if b"from" not in last.message.names or any(each.result == "permerror" for each in found.dmarc):
+            return ""
         return last.seal.domain if last.seal.domain in self._sealers and not _says_fail(last.fields[0].value) else ""
 
 

@@ -5,6 +5,8 @@ from mailkit.mail.reply import Reply
 from smtp_gateway import replies
 
 MOST_RECEIVED = 100
+#: Fields of a header; verification and signatures read each of them, on the event loop.
+MOST_FIELDS = 2000
 
 
 def repaired(body: bytes, *, nul: bool, bare_lf: bool) -> bytes:
@@ -35,7 +37,7 @@ def refusal(body: bytes, header: Header, targets: set[str]) -> Reply | None:
     lines = body.count(b"\r\n")
     if body.count(b"\n") != lines or body.count(b"\r") != lines:
         return replies.BARE_NEWLINE
-    if not is_whole(header.raw, body):
+    if not is_whole(header.raw, body) or _fields(header.raw) > MOST_FIELDS:
         return replies.HEADER_TOO_BIG
     if header.count(b"received") > MOST_RECEIVED:
         return replies.MAIL_LOOP
@@ -49,3 +51,8 @@ def refusal(body: bytes, header: Header, targets: set[str]) -> Reply | None:
 def needs_no_tls(header: Header) -> bool:
     """Return whether the sender asks to ignore the recipient's TLS policies: one field TLS-Required: No (RFC 8689 3)."""
     return [value.strip().lower() for value in header.values(b"tls-required")] == [b"no"]
+
+
+def _fields(raw: bytes) -> int:
+    """Return the number of lines that do not continue another one."""
+    return raw.count(b"\n") - raw.count(b"\n ") - raw.count(b"\n\t")
