@@ -1,7 +1,7 @@
 """Shaping by operator of mail hosts: whose hosts, how much at once, how fast, and what a reply that asks for less does (decision 101)."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime
 
 import pytest
 
@@ -12,7 +12,7 @@ from mailkit.rpc.http_server import HttpSide
 from queue_worker.delivery import shaping as rules
 from queue_worker.delivery.mx_operators import BUILT_IN, MxOperator, operator_of, operators
 from queue_worker.delivery.shaping import Shaping, asks_for_less
-from queue_worker.models import Outcome
+from queue_worker.models import NEVER, Outcome
 from queue_worker.service import web
 from queue_worker_api.admin import QueueAdmin
 
@@ -191,9 +191,23 @@ async def test_an_operator_that_asks_for_less_is_left_alone_and_others_are_not(w
     (recipient,) = detail["recipients"]
     assert recipient["held_back"].startswith("held back by shaping of big: for ")
     assert detail["trace"]["events"][-1]["held_back"] == recipient["held_back"]
+    looked: list[datetime] = []
+    due = worker.delivery.walk._claims.due
+
+    async def noted(after, now, most):
+        looked.append(after)
+        return await due(after, now, most)
+
+    monkeypatch.setattr(worker.delivery.walk._claims, "due", noted)
+    world.pass_time(120)
+    await world.work(worker)
+    await world.work(worker)
+    assert looked[-1] > max(row["due"] for row in waiting), (
+        "what waits for a pause's end is not walked over again and again"
+    )
+    assert worker.delivery.walk.oldest_due == NEVER, "and is not late"
     monkeypatch.setattr(worker.shaping._states["big"], "until", 0.0)
     world.sink.says = lambda address: None
-    world.pass_time(timedelta(seconds=3).total_seconds())
     await world.work(worker)
     assert sorted(got.domain for got in world.sink.got) == ["d0.test", "d1.test", "d2.test", "far.test"]
 

@@ -79,7 +79,7 @@ class Delivery:
         self._remote = remote
         self._suppression = suppression
         self._ready = Ready()
-        self.walk = Walk(claims, clock, self._ready, local)
+        self.walk = Walk(claims, clock, self._ready, local, shaping)
         self._shaping = shaping
         self._aside = {each.operator.name: Ready(ASIDE) for each in shaping.shaped(0.0)}
         self._slots = Slots(per_domain, shaping)

@@ -95,6 +95,10 @@ class Shaping:
             return 0
         return max(0, state.cap - state.running)
 
+    def paused(self, now: float) -> frozenset[str]:
+        """Return the operators to which nothing is begun until a time to come."""
+        return frozenset(name for name, state in self._states.items() if now < state.until)
+
     def begin(self, name: str | None) -> None:
         """Count a conversation that begins."""
         if name is not None:
