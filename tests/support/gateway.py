@@ -43,7 +43,7 @@ from queue_worker_api.wire import Submission, SubmissionAnswer
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.incoming.inspection import Inspection
-from smtp_gateway.incoming.scanner import Scanner
+from smtp_gateway.incoming.scanner import ContentScanner
 from smtp_gateway.journal import Journal
 from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.conduct import ClientLimits
@@ -204,7 +204,7 @@ def context(
         None,
         journal,
         Inspection(told, resolver) if resolver is not None else None,
-        Scanner(told.scanner_url, told.scanner_seconds) if told.scanner_url else None,
+        ContentScanner(told.scanner_url, told.scanner_seconds) if told.scanner_url else None,
     )
 
 

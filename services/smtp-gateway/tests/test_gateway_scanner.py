@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from mailkit.errors import ConfigError
 from mailkit.net.listener import Peer
 from queue_worker_api.wire import Submission
-from smtp_gateway.incoming.scanner import Scanner
+from smtp_gateway.incoming.scanner import ContentScanner
 from tests.support.gateway import PEER, Services, context, send
 
 BODY = b"From: Ann <ann@bank.test>\r\nSubject: hello\r\n\r\nHello.\r\n"
@@ -143,4 +143,4 @@ async def test_mail_of_a_client_with_a_right_to_relay_is_not_scanned(rspamd: Fak
 
 def test_a_url_of_another_kind_is_refused_at_the_start() -> None:
     with pytest.raises(ConfigError):
-        Scanner("rspamd:11333", 5)
+        ContentScanner("rspamd:11333", 5)

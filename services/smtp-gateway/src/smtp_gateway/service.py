@@ -27,7 +27,7 @@ from smtp_gateway import replies
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.incoming.inspection import Inspection
-from smtp_gateway.incoming.scanner import Scanner
+from smtp_gateway.incoming.scanner import ContentScanner
 from smtp_gateway.journal import COUNTED_SECONDS, Journal
 from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.conduct import ClientLimits
@@ -105,7 +105,7 @@ def assemble(settings: GatewaySettings) -> Parts:
         tls=certificates.server_context if certificates else None,
         journal=journal,
         inspection=_inspection(settings, clock),
-        scanner=Scanner(settings.scanner_url, settings.scanner_seconds) if settings.scanner_url else None,
+        scanner=ContentScanner(settings.scanner_url, settings.scanner_seconds) if settings.scanner_url else None,
     )
     without = WithoutGrants(auth)
     direct = replace(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from mailauth.arc import chain
 from mailauth.arc.chain import ArcResult
@@ -11,15 +11,21 @@ from mailauth.dkim import verify
 from mailauth.dkim.verify import DkimResult
 from mailauth.dmarc.author import BadAuthor, author_domain, authors
 from mailauth.dmarc.evaluate import DmarcResult, evaluate, identifiers
-from mailauth.dns import Dns
+from mailauth.dns import Dns, Kind
 from mailauth.header import fields
 from mailauth.spf.check import SpfResult, check_host
-from smtp_gateway.incoming.questions import MessageDns
 
 T = TypeVar("T")
 
 #: Domains in From that are judged; a message with more is a permanent error.
 MOST_AUTHORS = 4
+
+
+class CachedDns(Dns, Protocol):
+    """A resolver that says what it knows without a question."""
+
+    def knows(self, name: str, kind: Kind) -> bool:
+        """Return whether the answer is in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Examined:
     dmarc: Sequence[DmarcResult]
 
 
-async def examine(envelope: MessageEnvelope, header: bytes, body: bytes, resolver: MessageDns, now: float) -> Examined:
+async def examine(envelope: MessageEnvelope, header: bytes, body: bytes, resolver: CachedDns, now: float) -> Examined:
     """Return the results for a message, its header and body as they came. `now`: seconds since 1970."""
     names = header.lower()
     sender = envelope.mail_from

@@ -13,6 +13,7 @@ from smtp_gateway import metrics, replies
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.incoming import verdicts
 from smtp_gateway.incoming.examine import MessageEnvelope, examine
+from smtp_gateway.incoming.large import ON_THE_LOOP, LargeHeaders
 from smtp_gateway.incoming.policy import DmarcDecision, DmarcPolicy
 from smtp_gateway.incoming.questions import MailQuestions
 from smtp_gateway.policy.consulted import Note
@@ -53,6 +54,7 @@ class Inspection:
     def __init__(self, settings: GatewaySettings, resolver: Resolver, now: Callable[[], float] = time.time) -> None:
         self._policy = DmarcPolicy(settings)
         self._questions = MailQuestions(resolver)
+        self._large = LargeHeaders()
         self._host = settings.helo_name
         self._now = now
 
@@ -62,7 +64,8 @@ class Inspection:
         """Inspect a message, which begins with `header`. `note`: gets each verdict; `utf8`: it came with SMTPUTF8."""
         start = len(header) + (2 if message.startswith(b"\r\n", len(header)) else 0)
         resolver = self._questions.about(envelope.client)
-        found = await examine(envelope, header, message[start:], resolver, self._now())
+        how = examine if len(header) <= ON_THE_LOOP else self._large.examine
+        found = await how(envelope, header, message[start:], resolver, self._now())
         decision = self._policy.decide(found, envelope.client)
         made = verdicts.verdicts(found, decision)
         for each in made:

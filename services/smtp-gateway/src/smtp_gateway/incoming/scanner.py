@@ -26,7 +26,7 @@ MOST_ANSWER, MOST_SYMBOLS, MOST_RECIPIENTS, MOST_HEADER = 256 * 1024, 20, 100, 5
 _ACTIONS: dict[str, Scan] = {"add header": "junk", "rewrite subject": "junk", "reject": "reject"}
 
 
-class Scanner:
+class ContentScanner:
     """Asks the scanner at `url` about each message, for at most `seconds`. Raises ConfigError if `url` is none."""
 
     def __init__(self, url: str, seconds: float) -> None:

@@ -10,7 +10,7 @@ from mailkit.net.tarpit import Tarpit
 from smtp_gateway.accept import Acceptor
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.incoming.inspection import Inspection
-from smtp_gateway.incoming.scanner import Scanner
+from smtp_gateway.incoming.scanner import ContentScanner
 from smtp_gateway.journal import Journal
 from smtp_gateway.policy.author import AuthorCheck
 from smtp_gateway.policy.conduct import ClientLimits
@@ -42,5 +42,5 @@ class SmtpContext:
     journal: Journal
     inspection: Inspection | None = None
     """Of mail from outside; None: it is taken as it comes."""
-    scanner: Scanner | None = None
+    scanner: ContentScanner | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from auth_api.wire import RecipientQuestion
@@ -13,6 +14,7 @@ from queue_worker_api.wire import SubmissionRecipient
 from smtp_gateway import metrics, replies
 from smtp_gateway.incoming.examine import MessageEnvelope
 from smtp_gateway.incoming.inspection import UNINSPECTED, Inspected, stamped
+from smtp_gateway.incoming.large import ON_THE_LOOP
 from smtp_gateway.incoming.own_fields import removed
 from smtp_gateway.policy import content
 from smtp_gateway.policy.author import Author
@@ -66,12 +68,9 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
         return inspected.refusal
     if not await _scan(session, transaction, body):
         return replies.SPAM
-    header, body = removed(
-        header,
-        body,
-        context.settings.helo_name,
-        bcc=context.settings.smtp_remove_bcc and transaction.relay is not None,
-    )
+    bcc = context.settings.smtp_remove_bcc and transaction.relay is not None
+    clean = partial(removed, header, body, context.settings.helo_name, bcc=bcc)
+    header, body = clean() if len(header.raw) <= ON_THE_LOOP else await asyncio.to_thread(clean)
     added, above = b"", inspected.field
     if transaction.relay is not None:
         author = await judge_author(session, transaction, header)

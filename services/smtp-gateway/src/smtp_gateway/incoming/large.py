@@ -1,0 +1,45 @@
+"""Messages with a large header are examined in threads: a megabyte of tiny fields takes a second of a processor."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from mailauth.dns import Answer, Kind
+from smtp_gateway.incoming.examine import Examined, MessageEnvelope, examine
+from smtp_gateway.incoming.questions import MessageDns
+
+#: A larger header is processed in a thread (octets): up to there it takes 20 ms at most.
+ON_THE_LOOP = 32 * 1024
+#: Threads, which other work does not share: they also wait for the DNS.
+THREADS = 4
+
+
+class LargeHeaders:
+    """Examines messages beside the event loop."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, "examine")
+
+    async def examine(
+        self, envelope: MessageEnvelope, header: bytes, body: bytes, resolver: MessageDns, now: float
+    ) -> Examined:
+        """Return what `examine.examine` does."""
+        loop = asyncio.get_running_loop()
+        dns = _DnsOfLoop(resolver, loop)
+        return await loop.run_in_executor(self._threads, lambda: asyncio.run(examine(envelope, header, body, dns, now)))
+
+
+class _DnsOfLoop:
+    """The resolver of the event loop, asked from a thread."""
+
+    def __init__(self, resolver: MessageDns, loop: asyncio.AbstractEventLoop) -> None:
+        self._resolver = resolver
+        self._loop = loop
+
+    def knows(self, name: str, kind: Kind) -> bool:
+        """Return True: one question after the other."""
+        return True
+
+    async def ask(self, name: str, kind: Kind) -> Answer:
+        """Return the records of `name`. Raises DnsTrouble."""
+        asked = asyncio.run_coroutine_threadsafe(self._resolver.ask(name, kind), self._loop)
+        return await asyncio.wrap_future(asked)
