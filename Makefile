@@ -70,7 +70,7 @@ imap-model: setup ## 100,000 random steps of four IMAP clients that resynchronis
 fuzz: setup ## the parsers, for longer
 	$(PYTEST) -n $(JOBS) -q --timeout 1200 --hypothesis-profile long libs services -k "fuzz or hypothesis"
 
-interop: setup ## Debian's own mail clients and servers against a running service
+interop: setup ## Debian's own mail clients and servers against a running service (POSTRIDER_TEST_MOVED=5000: a large mailbox moves in)
 	scripts/install-interop
 	$(PYTEST) -q --timeout 300 tests/interop
 

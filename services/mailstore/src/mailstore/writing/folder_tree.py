@@ -141,9 +141,16 @@ class FolderTree:
         return await self._change(change, do)
 
     async def ensure(self, transaction: MailboxTransaction, name: str) -> Status:
-        """Create a folder and the levels above it, in another change's transaction, unless it exists."""
-        status = await self._create(transaction, name)
-        return "ok" if status == "alreadyexists" else status
+        """Create a folder in another change's transaction, unless it exists; a level above that is missing stays so."""
+        names = await transaction.folders.ids()
+        if name in names:
+            return "ok"
+        if not good_name(name):
+            return "cannot"
+        if len(names) >= MOST_FOLDERS:
+            return "limit"
+        await transaction.folders.create(name, int(self._clock.timestamp()))
+        return "ok"
 
     async def subscribe_in(self, transaction: MailboxTransaction, name: str) -> None:
         """Subscribe a name, in another change's transaction, unless there are too many."""
