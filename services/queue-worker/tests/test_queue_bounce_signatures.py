@@ -66,7 +66,7 @@ async def test_other_mail_and_bounces_to_mailboxes_are_not_signed(refusing):
 
 
 async def test_a_bounce_is_not_lost_while_auth_is_away(refusing, monkeypatch):
-    monkeypatch.setattr(signatures, "AWAY_SECONDS", 0.0)
+    monkeypatch.setattr(signatures, "REST_SECONDS", 0.0)
     worker = refusing.worker()
     refusing.auth.bounce_keys = signers(KEYS)
     refusing.auth.away = True

@@ -13,9 +13,9 @@ from mailkit.process.report import report
 from mailkit.rpc.batch import Batcher
 from queue_worker import metrics
 
-#: How long a bounce waits for auth, and for how long auth is not asked after it did not answer, or had no keys (seconds).
+#: How long a bounce waits for auth, and for how long auth is not asked after it did not answer or had no keys (seconds).
 PATIENCE = 3.0
-AWAY_SECONDS, KEYLESS_SECONDS = 10.0, 60.0
+REST_SECONDS = 10.0
 #: A larger message is hashed in a thread (octets): up to there it takes 5 ms at most.
 ON_THE_LOOP = 256 * 1024
 
@@ -41,11 +41,11 @@ class BounceSignatures:
         except PostriderError as error:
             report(error, "sign_bounce")
             metrics.BOUNCE_SIGNATURES.labels("away").inc()
-            self._not_before = loop.time() + AWAY_SECONDS
+            self._not_before = loop.time() + REST_SECONDS
             return b""
         metrics.BOUNCE_SIGNATURES.labels("signed" if fields else "none").inc()
         if not fields:
-            self._not_before = loop.time() + KEYLESS_SECONDS
+            self._not_before = loop.time() + REST_SECONDS
         return fields
 
     async def _fields(self, message: bytes) -> bytes:
