@@ -274,7 +274,11 @@ async def test_a_large_message_is_examined_beside_the_loop(dns: FakeDns) -> None
             ticks += 1
 
     large = signed(BODY + (b"y" * 76 + b"\r\n") * 100_000, "bank.test")
-    wide = b"Authentication-Results: here.test; none\r\n" + b"a:\r\n" * 80_000 + signed(BODY, "bank.test")
+    wide = (
+        b"Authentication-Results: here.test; none\r\n"
+        + (b"a: " + b"b  c " * 90 + b"\r\n") * 1_900
+        + signed(BODY, "bank.test")
+    )
     for message in (large, wide):
         ticks = 0
         beside = asyncio.ensure_future(ticking())
