@@ -102,8 +102,10 @@ def _lines(found: dict[str, Any]) -> list[str]:
 def _route(route: dict[str, Any]) -> list[str]:
     to = f"hosts of {route['destination']}, port {route['port']}" if route["kind"] == "remote" else "mailboxes here"
     lines = [f"{', '.join(route['recipients'])}: {to}"]
-    lines += [f"    {host['host']} [{host['address']}]" for host in route["hosts"]]
-    if route["tls"]:
+    several = len({host["tls"] for host in route["hosts"]}) > 1
+    for host in route["hosts"]:
+        lines.append(f"    {host['host']} [{host['address']}]{'  TLS ' + host['tls'] if several else ''}")
+    if route["tls"] and not several:
         lines.append(f"    TLS {route['tls']}")
     if route["outcome"]:
         lines.append(f"    {route['outcome']} {route['status']} {route['reply']}")

@@ -1,4 +1,4 @@
-"""TlsCounts of TLS sessions by day and domain, until they are reported (RFC 8460; docs/decisions/0098)."""
+"""Results of TLS sessions by day and domain, until they are reported (RFC 8460; docs/decisions/0098)."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""TlsCounts of TLS sessions, counted by day, domain and policy for reports (RFC 8460 4; docs/decisions/0098)."""
+"""Results of TLS sessions, counted by day, domain and policy for reports (RFC 8460 4; docs/decisions/0098)."""
 
 import ssl
 from collections import Counter

@@ -1,4 +1,4 @@
-"""TlsCounts of TLS sessions, for reports (RFC 8460; docs/decisions/0098)."""
+"""Results of TLS sessions, for reports (RFC 8460; docs/decisions/0098)."""
 
 from alembic import op
 

@@ -23,7 +23,7 @@ sts_policy = Table(
     comment="MTA-STS policies of other domains (RFC 8461) until they expire",
 )
 
-#: TlsCounts of sessions until they are reported (docs/decisions/0098); written only if POSTRIDER_TLS_REPORTS is set.
+#: Results of sessions until they are reported (docs/decisions/0098); written only if POSTRIDER_TLS_REPORTS is set.
 tls_result = Table(
     "tls_result",
     metadata,
