@@ -276,6 +276,7 @@ SMTP = {
     "CHUNKING": ["BDAT x"],  # 521: no size
     "LIMITS": ["NOOP"],
     "DSN": ["MAIL FROM:<> RET=HDRS ENVID=x"],
+    "REQUIRETLS": ["MAIL FROM:<> REQUIRETLS"],
     "STARTTLS": ["STARTTLS"],
     "AUTH": ["AUTH PLAIN $", "AUTH LOGIN ~"],
     "HELP": ["HELP"],

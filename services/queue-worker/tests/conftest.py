@@ -24,7 +24,8 @@ from mailstore_api.fake import FakeFilings
 from queue_worker.config import QueueSettings
 from queue_worker.couriers import Admit, Relay, RemoteCourier, RemoteMessage, Report
 from queue_worker.models import Outcome, Result
-from queue_worker.service import SESSION, Parts, assemble, web
+from queue_worker.parts import Parts, assemble
+from queue_worker.service import SESSION, web
 from queue_worker.tls.policies import Policies
 from queue_worker_api.admin import QueueAdmin
 from queue_worker_api.wire import Submission, SubmissionAnswer, SubmissionRecipient

@@ -16,7 +16,7 @@ from queue_worker.couriers import CourierSettings, RemoteCourier
 from queue_worker.couriers.addresses import AT_ONCE
 from queue_worker.couriers.targets import Targets
 from queue_worker.delivery import in_hand, loop, slots
-from queue_worker.service import Parts
+from queue_worker.parts import Parts
 
 SILENT = 520
 SPAMMER, CUSTOMER = new_id(), new_id()

@@ -7,7 +7,7 @@ import time
 import asyncpg
 
 from mailkit.ids import new_id
-from queue_worker.service import Parts
+from queue_worker.parts import Parts
 from tests.bench.queue.world import Put, a_round, deliver, postgres_seconds, queue, timed
 
 IDLE_SECONDS = 20

@@ -15,7 +15,8 @@ import asyncpg
 from mailkit.ids import new_id
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.http_server import HttpSide
-from queue_worker.service import Parts, web
+from queue_worker.parts import Parts
+from queue_worker.service import web
 from queue_worker_api.admin import QueueAdmin
 from tests.bench.queue.answering import Courier
 from tests.bench.queue.world import Put, deliver, postgres_seconds, queue, settings_of

@@ -25,7 +25,8 @@ from mailkit.process.logs import configure
 from mailkit.rpc.http_server import HttpSide
 from mailkit.testing.postgres import databases
 from queue_worker.config import QueueSettings
-from queue_worker.service import SESSION, Parts, assemble, web
+from queue_worker.parts import Parts, assemble
+from queue_worker.service import SESSION, web
 from queue_worker_api.client import QueueClient
 from queue_worker_api.wire import Submission, SubmissionRecipient
 from tests.bench.queue.answering import Courier, Mailstore

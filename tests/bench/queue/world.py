@@ -16,7 +16,8 @@ from mailkit.ids import new_id
 from mailkit.postgres.pool import create_pool
 from mailkit.process.clock import SystemClock
 from queue_worker.config import QueueSettings
-from queue_worker.service import SESSION, Parts, assemble
+from queue_worker.parts import Parts, assemble
+from queue_worker.service import SESSION
 from queue_worker_api.wire import Submission, SubmissionRecipient
 from tests.bench.queue.answering import Courier, Mailstore
 

@@ -103,8 +103,9 @@ def _route(route: dict[str, Any]) -> list[str]:
     to = f"hosts of {route['destination']}, port {route['port']}" if route["kind"] == "remote" else "mailboxes here"
     lines = [f"{', '.join(route['recipients'])}: {to}"]
     several = len({host["tls"] for host in route["hosts"]}) > 1
-    for host in route["hosts"]:
-        lines.append(f"    {host['host']} [{host['address']}]{'  TLS ' + host['tls'] if several else ''}")
+    lines += [
+        f"    {host['host']} [{host['address']}]{'  TLS ' + host['tls'] if several else ''}" for host in route["hosts"]
+    ]
     if route["tls"] and not several:
         lines.append(f"    TLS {route['tls']}")
     if route["outcome"]:
