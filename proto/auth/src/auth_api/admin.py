@@ -42,9 +42,9 @@ class AuthAdmin(ServiceClient):
         """Return id, name, state, catchall {kind, mailbox, targets}, postmaster_id, mailboxes, created_at."""
         return await self._record("GET", _at("domains", name))
 
-    async def add_domain(self, name: str) -> Record:
-        """Add a domain and its mailbox `postmaster@name`, without a usable password (P5)."""
-        return await self._record("POST", _at("domains"), {"name": name})
+    async def add_domain(self, name: str, alias_of: str | None = None) -> Record:
+        """Add a domain and its mailbox `postmaster@name`, without a usable password (P5), or an alias of another domain."""
+        return await self._record("POST", _at("domains"), {"name": name, "alias_of": alias_of})
 
     async def close_domain(self, name: str) -> Record:
         """Refuse mail from now on; Conflict while mailboxes other than postmaster's are left."""

@@ -22,6 +22,7 @@ from auth.directory.senders import Senders
 from auth.handlers import accounts, aliases, dkim, endpoints, trace, zones
 from auth.keys import make_all
 from auth.login.logins import LoginService
+from auth.login.names import LoginNames
 from auth.login.noted import STORE_SECONDS, NotedLogins
 from auth.login.passwords import HashQueue, Passwords
 from auth.login.scram import Scram
@@ -106,8 +107,14 @@ def assemble(
         window,
         settings.login_failure_delay_seconds,
     )
+    names = LoginNames(directory)
     scram = Scram(
-        VerifierRows(pool, clock), clock, queue, on=settings.scram != "none", iterations=settings.scram_iterations
+        VerifierRows(pool, clock),
+        clock,
+        queue,
+        names,
+        on=settings.scram != "none",
+        iterations=settings.scram_iterations,
     )
     events = Events(pool)
     noted = NotedLogins(events, clock)
@@ -134,6 +141,7 @@ def assemble(
             queue,
             throttle,
             scram,
+            names,
             pop3_delay=settings.pop3_delay,
             grant=timedelta(seconds=settings.open_smtp_seconds),
             exempt=exempt,

@@ -44,10 +44,11 @@ class AccountRules:
         self._scram = scram
 
     async def add_domain(self, question: models.NewDomain) -> models.Domain:
-        """Add a domain with its DKIM keys and its mailbox `postmaster@` (P5), without a usable password."""
+        """Add a domain with its DKIM keys and its mailbox `postmaster@` (P5), without a usable password; an alias has none."""
         name = domain_name(question.name)
+        alias_of = None if question.alias_of is None else domain_name(question.alias_of)
         keys = await asyncio.to_thread(self._make_keys)
-        await self._store.add_domain(name, DEFAULT_QUOTA, self._identity, keys, self._clock.now())
+        await self._store.add_domain(name, DEFAULT_QUOTA, self._identity, keys, self._clock.now(), alias_of)
         return await self.domain(name)
 
     async def domains(self, after: str, limit: int) -> list[models.Domain]:

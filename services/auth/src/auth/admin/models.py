@@ -63,6 +63,7 @@ class Domain(BaseModel):
     postmaster_id: UUID | None
     mailboxes: int
     created_at: datetime
+    alias_of: str | None = Field(description="name@ here is name@ there: for mail, logins and senders")
     tags: bool = Field(description="mail for name+tag goes to name, unless the address itself exists")
     signing: bool
     identity: Identity
@@ -120,7 +121,10 @@ class ZoneReport(BaseModel):
 
 
 class NewDomain(_Question):
+    """`alias_of`: the domain whose addresses the new one's are; it has no mailboxes of its own then."""
+
     name: str
+    alias_of: str | None = None
 
 
 class SetCatchall(_Question):
@@ -225,6 +229,7 @@ def domain_of(row: Row) -> Domain:
         catchall=Catchall(kind=kind, mailbox=row["catchall_mailbox"], targets=row["catchall_targets"]),
         postmaster_id=row["postmaster_id"],
         mailboxes=row["mailboxes"],
+        alias_of=row["alias_of"],
         tags=row["tags"],
         signing=row["signing"],
         identity=Identity(level=row["rule"], chosen=row["identity"], by=row["identity_by"]),

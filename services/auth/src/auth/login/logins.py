@@ -11,7 +11,7 @@ from msgspec import structs
 from auth import metrics
 from auth.grants import GrantPolicy
 from auth.login.attempts import Try, Verdict, change, good_answer, record
-from auth.login.names import account_name
+from auth.login.names import LoginNames
 from auth.login.noted import NotedLogins
 from auth.login.password_cache import PasswordCache
 from auth.login.passwords import HashQueue, Passwords, QueueFull
@@ -37,6 +37,7 @@ class LoginService:
         queue: HashQueue,
         throttle: Throttle,
         scram: Scram,
+        names: LoginNames,
         *,
         pop3_delay: timedelta,
         grant: timedelta,
@@ -51,6 +52,7 @@ class LoginService:
         self._queue = queue
         self._throttle = throttle
         self._scram = scram
+        self._names = names
         self._pop3_delay = pop3_delay
         self._grant = grant
         self._proofs = proofs
@@ -79,7 +81,8 @@ class LoginService:
 
     async def _answer(self, items: Sequence[Login | ScramLogin]) -> list[LoginAnswer]:
         times = Times(self._clock.now(), self._pop3_delay, self._grant, self._throttle.window)
-        tries = [self._try(item) for item in items]
+        accounts = await self._names.accounts([item.login for item in items])
+        tries = [self._try(item, account) for item, account in zip(items, accounts, strict=True)]
         if any(isinstance(item, ScramLogin) for item in items):
             await self._scram.ready()
         rows = await self._store.read(
@@ -158,8 +161,7 @@ class LoginService:
         until = self._clock.timestamp() + LIFE
         return structs.replace(answer, proof=self._proofs.sign(mailbox_id, answer.credential_version, until))
 
-    def _try(self, item: Login | ScramLogin) -> Try:
-        account = account_name(item.login)
+    def _try(self, item: Login | ScramLogin, account: str) -> Try:
         try:
             client = peer_address(item.client_address) if item.client_address else None
         except BadAddress:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
-from auth.login.names import account_name
+from auth.login.names import LoginNames
 from auth.login.passwords import HashQueue, QueueFull
 from auth.storage.verifiers import Verifier, VerifierRows
 from auth_api.wire import ScramLogin, ScramOffer, ScramQuestion
@@ -30,8 +30,11 @@ class Scram:
     A nonce carries its time and an HMAC. With `on` False no verifier is made and no proof is right.
     """
 
-    def __init__(self, store: VerifierRows, clock: Clock, queue: HashQueue, *, on: bool, iterations: int) -> None:
+    def __init__(
+        self, store: VerifierRows, clock: Clock, queue: HashQueue, names: LoginNames, *, on: bool, iterations: int
+    ) -> None:
         self._store = store
+        self._names = names
         self._clock = clock
         self._queue = queue
         self.on = on
@@ -48,8 +51,8 @@ class Scram:
         await self.ready()
         now = int(self._clock.timestamp())
         answers = []
-        for item in items:
-            account = account_name(item.login)
+        accounts = await self._names.accounts([item.login for item in items])
+        for item, account in zip(items, accounts, strict=True):
             nonce = self._nonce(now, os.urandom(_RANDOM), account, item.client_nonce)
             answers.append(ScramOffer(self._salt(account), self._iterations, nonce))
         return answers

@@ -31,14 +31,30 @@ class Accounts:
         async with translated(), self._pool.acquire() as connection, connection.transaction():
             yield connection  # type: ignore[misc]  # the pool's proxy has all of a connection's methods
 
-    async def add_domain(self, name: str, quota: int, identity: str, keys: Sequence[NewKey], now: datetime) -> None:
-        """Add a domain with its postmaster (P5) and its DKIM keys. `identity`: its rule once it signs. Raises Conflict."""
+    async def add_domain(
+        self, name: str, quota: int, identity: str, keys: Sequence[NewKey], now: datetime, alias_of: str | None = None
+    ) -> None:
+        """Add a domain with its DKIM keys, and its postmaster (P5) unless its addresses are those of `alias_of`.
+
+        `identity`: its rule once it signs. Raises Conflict, NotFound (`alias_of`).
+        """
         async with self._transaction() as connection:
-            if await connection.fetchval(queries.add_domain, new_id(), name, now, identity) is None:
+            if alias_of is not None:
+                await self._share_real(connection, alias_of)
+            if await connection.fetchval(queries.add_domain, new_id(), name, now, identity, alias_of) is None:
                 raise Conflict(f"domain {name} is here already")
             await dkim.add(connection, name, keys, now)
-            await connection.execute(queries.add_mailbox, new_id(), f"postmaster@{name}", name, None, quota, now)
-            await events.add(connection, "domain_added", name, now)
+            if alias_of is None:
+                await connection.execute(queries.add_mailbox, new_id(), f"postmaster@{name}", name, None, quota, now)
+            await events.add(connection, "domain_added", name, now, detail=f"alias of {alias_of}" if alias_of else "")
+
+    async def _share_real(self, connection: asyncpg.Connection, name: str) -> None:
+        """Require an open domain that is no alias, until the transaction ends. Raises NotFound, Conflict."""
+        row = await connection.fetchrow(queries.share_domain, name)
+        if row is None or row["state"] != "open":
+            raise NotFound(f"there is no domain {name} here; add it first")
+        if row["alias_of"] is not None:
+            raise Conflict(f"{name} is an alias of {row['alias_of']}; use that domain")
 
     async def domain(self, name: str) -> Row:
         """Return a domain. Raises NotFound."""
@@ -75,11 +91,14 @@ class Accounts:
         left = await connection.fetchval(queries.others_than_postmaster, name)
         if left:
             raise Conflict(f"domain {name} still has {left} mailboxes besides postmaster's; remove them first")
+        if alias := await connection.fetchval(queries.an_alias, name):
+            raise Conflict(f"{alias} is an alias of {name}; remove it first")
 
     async def set_catchall(self, name: str, kind: str, mailbox: UUID | None, targets: Sequence[str] | None) -> None:
-        """Set a catch-all (L1). Raises NotFound."""
+        """Set a catch-all (L1). Raises NotFound, Conflict (an alias)."""
         async with self._transaction() as connection:
             if await connection.fetchval(queries.set_catchall, name, kind, mailbox, targets) is None:
+                await self._share_real(connection, name)
                 raise no_domain(name)
             said = " ".join([kind, str(mailbox or ""), *(targets or ())])
             await events.add(connection, "catchall_set", name, self._clock.now(), detail=said)
@@ -106,9 +125,7 @@ class Accounts:
     ) -> None:
         """Add a mailbox. Raises NotFound (the domain), Conflict."""
         async with self._transaction() as connection:
-            state = await connection.fetchval(queries.share_domain, domain)
-            if state != "open":
-                raise NotFound(f"there is no domain {domain} here; add it first")
+            await self._share_real(connection, domain)
             mailbox_id = new_id()
             if await connection.fetchval(queries.add_mailbox, mailbox_id, address, domain, hashed, quota, now) is None:
                 raise Conflict(f"mailbox {address} exists already")

@@ -1,11 +1,11 @@
 -- name: add_domain
-insert into auth.domains (id, name, created_at, identity_signing) values ($1, $2, $3, $4)
+insert into auth.domains (id, name, created_at, identity_signing, alias_of) values ($1, $2, $3, $4, $5)
     on conflict (name) do nothing
 returning id
 
 -- name: domain
 -- A domain with its catch-all's mailbox and its postmaster.
-select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.tags, d.signing, d.rule, d.identity, d.identity_by,
+select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.alias_of, d.tags, d.signing, d.rule, d.identity, d.identity_by,
        (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
        (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
        (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
@@ -14,7 +14,7 @@ select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.ta
 
 -- name: domains
 -- A page of domains above the name $1. Sub-selects and no joins: a join may be planned as a scan of all mailboxes.
-select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.tags, d.signing, d.rule, d.identity, d.identity_by,
+select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.alias_of, d.tags, d.signing, d.rule, d.identity, d.identity_by,
        (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
        (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
        (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
@@ -27,8 +27,11 @@ select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.ta
 select state from auth.domains where name = $1 for update
 
 -- name: share_domain
--- For a new mailbox: the domain stays open until the transaction ends.
-select state from auth.domains where name = $1 for share
+-- For a new mailbox or alias domain: the domain stays open until the transaction ends.
+select state, alias_of from auth.domains where name = $1 for share
+
+-- name: an_alias
+select name from auth.domains where alias_of = $1 limit 1
 
 -- name: others_than_postmaster
 select count(*) from auth.mailboxes where domain = $1 and address <> 'postmaster@' || $1
@@ -49,7 +52,7 @@ delete from auth.mailboxes where domain = $1
 delete from auth.domains where name = $1
 
 -- name: set_catchall
-update auth.domains set catchall = $2, catchall_mailbox = $3, catchall_targets = $4 where name = $1 and state = 'open'
+update auth.domains set catchall = $2, catchall_mailbox = $3, catchall_targets = $4 where name = $1 and state = 'open' and alias_of is null
 returning id
 
 -- name: set_tags

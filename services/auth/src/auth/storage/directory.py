@@ -118,6 +118,12 @@ class Directory:
             )
         return [row["good"] for row in rows]
 
+    async def aliases(self, domains: Sequence[str]) -> dict[str, str]:
+        """Return those of `domains` that are aliases, and of what."""
+        async with translated():
+            rows = await self._pool.fetch(queries.aliases, domains, timeout=PATIENCE)
+        return {row["name"]: row["alias_of"] for row in rows}
+
     async def oldest_domain(self) -> str | None:
         async with translated():
             name: str | None = await self._pool.fetchval(queries.oldest_domain, timeout=PATIENCE)

@@ -13,18 +13,21 @@ select q.n,
        d.rule as named_rule, h.rule as own_rule
   from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::uuid[]) as q (n, sender, domain, client, login)
   left join auth.domains d on d.name = q.domain
+ cross join lateral (  -- as without the alias
+       select coalesce(left(q.sender, -length(q.domain)) || d.alias_of, q.sender) as sender,
+              coalesce(d.alias_of, q.domain) as domain) c
   left join auth.mailboxes login on login.id = q.login and login.state = 'enabled'
   left join lateral (
        select g.mailbox_id, g.granted_at
          from auth.mailboxes m join auth.grants g on g.address = q.client and g.mailbox_id = m.id
-        where login.id is null and m.address = q.sender and m.state = 'enabled'
+        where login.id is null and m.address = c.sender and m.state = 'enabled'
           and g.expires_at + interval '0' > $6  -- no index over times: it has all grants of the address
         limit 1) own on true
   left join lateral (
        select g.mailbox_id, g.granted_at
          from auth.grants g join auth.mailboxes m on m.id = g.mailbox_id and m.state = 'enabled'
         where login.id is null and own.mailbox_id is null
-          and g.address = q.client and g.domain = q.domain and g.expires_at > $6
+          and g.address = q.client and g.domain = c.domain and g.expires_at > $6
         order by g.expires_at desc
         limit 1) near on true
   left join lateral (
@@ -39,9 +42,9 @@ select q.n,
  order by q.n
 
 -- name: lookup
--- One row per address of a local domain: its forward (L2), mailbox (L3), whether mail for it goes to `base`, the address
--- without its tag (docs/decisions/0107), and catch-all (L1).
-select q.n, d.state as domain, d.catchall, d.catchall_targets, tagged.base,
+-- One row per address of a local domain: its forward (L2), mailbox (L3), the address of ours that it
+-- stands for, without its tag or of the domain that it is an alias of (docs/decisions/0107 and 0108), and catch-all (L1).
+select q.n, d.state as domain, d.catchall, d.catchall_targets, other.base,
        m.id, m.quota_limit, m.limit_version,
        f.targets, f.keep_copy,
        c.id as catchall_id, c.address as catchall_address,
@@ -51,10 +54,18 @@ select q.n, d.state as domain, d.catchall, d.catchall_targets, tagged.base,
   left join auth.mailboxes m on m.address = q.address and m.state <> 'purging'
   left join auth.forwards f on f.address = q.address
   left join lateral (
-       select q.base where exists (select from auth.mailboxes b where b.address = q.base and b.state <> 'purging' limit 1)
-                        or exists (select from auth.forwards b where b.address = q.base limit 1)
-       ) tagged on d.tags and m.id is null and f.id is null
+       select left(q.address, -length(q.domain)) || d.alias_of as base
+        where m.id is null and f.id is null and d.alias_of is not null
+       union all
+       select q.base
+        where m.id is null and f.id is null and d.alias_of is null and d.tags and (
+              exists (select from auth.mailboxes b where b.address = q.base and b.state <> 'purging' limit 1)
+              or exists (select from auth.forwards b where b.address = q.base limit 1))
+       ) other on true
   left join auth.mailboxes c on c.id = d.catchall_mailbox and c.state <> 'purging'
+
+-- name: aliases
+select name, alias_of from auth.domains where name = any($1::text[]) and alias_of is not null
 
 -- name: charge
 -- Add relayed recipients to the accounts' hour; returns each account's new sum. Rows in key order: no deadlock.
@@ -91,13 +102,15 @@ select name from auth.domains where state = 'open' order by created_at, id limit
 select q.n, d.rule as named_rule, d.identity_by as named_by, coalesce(d.signing, false) as signing,
        case when login.id is not null then login.rule
             else (array['off', 'log', 'enforce'])[granted.strictness + 1] end as own_rule,
-       case when login.id is not null then login.address in (q.address, tagged.base) else own.found is not null end as own_address,
-       case when login.id is not null then login.domain = q.domain else near.found is not null end as own_domain,
+       case when login.id is not null then login.address in (q.address, c.base) else own.found is not null end as own_address,
+       case when login.id is not null then login.domain = c.domain else near.found is not null end as own_domain,
        coalesce(forwarded.found, granted_forward.found, false) as alias
   from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::uuid[]) as q (n, address, domain, client, login)
   left join auth.domains d on d.name = q.domain
  cross join lateral (
-       select case when d.tags then split_part(q.address, '+', 1) || '@' || q.domain end as base) tagged
+       select case when d.alias_of is not null then left(q.address, -length(q.domain)) || d.alias_of
+                   when d.tags then split_part(q.address, '+', 1) || '@' || q.domain end as base,
+              coalesce(d.alias_of, q.domain) as domain) c
   left join lateral (
        select m.id, m.address, m.domain, (select o.rule from auth.domains o where o.name = m.domain) as rule
          from auth.mailboxes m where m.id = q.login and m.state = 'enabled'
@@ -105,21 +118,21 @@ select q.n, d.rule as named_rule, d.identity_by as named_by, coalesce(d.signing,
   left join lateral (
        select true as found
          from auth.mailboxes m join auth.grants g on g.address = q.client and g.mailbox_id = m.id
-        where login.id is null and m.address in (q.address, tagged.base) and m.state = 'enabled'
+        where login.id is null and m.address in (q.address, c.base) and m.state = 'enabled'
           and g.expires_at + interval '0' > $6
         limit 1) own on true
   left join lateral (
        select true as found
          from (select g.mailbox_id
                  from auth.grants g
-                where login.id is null and g.address = q.client and g.domain = q.domain and g.expires_at > $6
+                where login.id is null and g.address = q.client and g.domain = c.domain and g.expires_at > $6
                 order by g.expires_at desc limit 10) g
         where exists (select from auth.mailboxes m where m.id = g.mailbox_id and m.state = 'enabled' limit 1)
         limit 1) near on true
   left join lateral (
        select true as found
          from auth.forwards f cross join lateral unnest(f.targets) as t (address)
-        where f.address = q.address and lower(t.address) = login.address
+        where f.address in (q.address, c.base) and lower(t.address) = login.address
         limit 1) forwarded on true
   left join lateral (
        select true as found
@@ -132,7 +145,7 @@ select q.n, d.rule as named_rule, d.identity_by as named_by, coalesce(d.signing,
               select from auth.grants g
                where g.address = q.client and g.mailbox_id = m.id and g.expires_at + interval '0' > $6
                limit 1) g
-        where f.address = q.address
+        where f.address in (q.address, c.base)
         limit 1) granted_forward on true
   left join lateral (
        select min(case each.rule when 'off' then 0 when 'log' then 1 else 2 end) as strictness

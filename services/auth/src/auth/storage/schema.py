@@ -44,6 +44,8 @@ domains = Table(
     ),
     Column("catchall_targets", ARRAY(Text)),
     time("created_at"),
+    # the domain whose addresses these are; it is no alias itself
+    Column("alias_of", Text, ForeignKey("auth.domains.name")),
     # `name+tag` is `name` where it has neither a mailbox nor a forward of its own
     Column("tags", Boolean, nullable=False, server_default=text("false")),
     # has an active key for DKIM
@@ -62,6 +64,7 @@ domains = Table(
             persisted=True,
         ),
     ),
+    Index("domains_alias_of", "alias_of", postgresql_where=text("alias_of is not null")),
     CheckConstraint("identity in ('off', 'log', 'enforce')", name="domains_identity"),
     CheckConstraint("identity_signing in ('log', 'enforce')", name="domains_identity_signing"),
     CheckConstraint("identity_by in ('domain', 'mailbox')", name="domains_identity_by"),

@@ -26,9 +26,16 @@ catchall = typer.Typer(help="Where mail for unknown names of a domain goes (L1).
 
 
 @app.command("add")
-def add(name: str, json: Json = False) -> None:
-    """Add a domain; postmaster@ comes with it, without a usable password."""
-    record = auth(lambda client: client.add_domain(name))
+def add(
+    name: str,
+    alias_of: Annotated[str, typer.Option(help="Make it an alias: name@ here is name@ in this domain.")] = "",
+    json: Json = False,
+) -> None:
+    """Add a domain; postmaster@ comes with it, without a usable password. An alias has no mailboxes of its own."""
+    record = auth(lambda client: client.add_domain(name, alias_of or None))
+    if alias_of:
+        show(record, json, f"{record['name']} is added: its addresses are those of {record['alias_of']}")
+        return
     show(
         record,
         json,
