@@ -18,7 +18,7 @@ from queue_worker.models import Outcome
 from queue_worker.tls.certificates import why_not
 from queue_worker.tls.dane import Dane, usable
 from queue_worker.tls.policies import Policies
-from queue_worker.tls.policy import Tlsa
+from queue_worker.tls.policy import HostRefused, Tlsa
 
 
 def tlsa(certificate: x509.Certificate, usage: int, selector: int = 1, matching: int = 1) -> str:
@@ -148,6 +148,17 @@ async def test_without_records_it_is_opportunistic_and_a_failed_lookup_defers(si
     assert (result.outcome, result.status) == (Outcome.deferred, "4.7.5"), result
     assert "TLSA records of mx10.far.test cannot be looked up" in result.text
     assert len(signed.far.messages) == 1
+
+
+@pytest.mark.parametrize("name", ["far.test", "mx10.far.test"])
+async def test_a_lookup_that_fails_after_the_hosts_were_found_turns_dane_not_off(signed: Signed, name: str) -> None:
+    """Whoever can drop packets on the way to the zone's servers could otherwise choose plain text."""
+    dns = signed.outside.dns
+    dns.fail(name, "SERVFAIL")
+    policies = Policies(None, Dane(Resolver([dns.server], timeout=0.3, lifetime=0.5), signed.outside.port))
+    for asked in ("", "required"):
+        found = await policies.of("far.test", ["mx10.far.test"], asked)
+        assert isinstance(refused := found["mx10.far.test"], HostRefused) and refused.status == "4.7.5"
 
 
 async def test_records_under_the_name_that_cnames_lead_to(signed: Signed) -> None:

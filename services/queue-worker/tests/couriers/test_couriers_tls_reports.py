@@ -1,5 +1,6 @@
 """Reports about TLS (RFC 8460): sessions counted by day, domain and policy, and brought to the domains that ask for them."""
 
+import asyncio
 import gzip
 import json
 from datetime import date, timedelta
@@ -10,6 +11,7 @@ import pytest
 
 from bodystore import SameDatabase
 from mailkit.ids import new_id
+from mailkit.net.dns import Resolver
 from mailkit.postgres.singleton import Singleton
 from mailkit.testing.sink import Sink
 from queue_worker.couriers import RemoteCourier
@@ -19,7 +21,9 @@ from queue_worker.storage.tls_results import TlsResults, TlsSession
 from queue_worker.tls import results
 from queue_worker.tls.policy import TlsPolicy
 from queue_worker.tls.report import identifier, places, report
+from queue_worker.tls.report_to import ReportTo
 from queue_worker.tls.results import TlsCounts
+from queue_worker.tls.sts_fetch import Https
 from queue_worker.upkeep.tls_reports import TlsReports
 
 POLICY = "version: STSv1\nmode: {}\nmx: mx10.far.test\nmax_age: 86400\n"
@@ -105,6 +109,18 @@ async def test_https_places_and_domains_that_want_none(publisher: Any) -> None:
     publisher.clock.current += timedelta(days=3)
     await reports.round()
     assert await publisher.pool.fetchval("select count(*) from queue.tls_result") == 0
+
+
+async def test_no_post_goes_to_an_address_that_mail_may_not_be_sent_to() -> None:
+    """Also if the place is written as an address, about which no resolver is asked."""
+    reached: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: reached.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    resolver = Resolver(["127.0.0.1:1"])
+    to = ReportTo(resolver, Https(resolver, lambda address: False, ""))
+    async with server:
+        assert not await to.post(f"https://127.0.0.1:{port}/", b"x")
+    assert not reached
 
 
 async def test_off_by_default_and_bounded(publisher: Any, far: Sink, monkeypatch: pytest.MonkeyPatch) -> None:

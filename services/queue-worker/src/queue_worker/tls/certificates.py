@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.verification import (
     Criticality,
@@ -30,7 +31,7 @@ def mismatch(session: ssl.SSLObject, records: Sequence[Tlsa], names: Sequence[st
     """Return why no record matches the certificates of `session`; "" if one does."""
     try:
         return why_not([x509.load_der_x509_certificate(der) for der in _chain(session)], records, names, now)
-    except (ValueError, x509.InvalidVersion) as error:
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         return f"the certificate cannot be read: {error}"
 
 

@@ -24,26 +24,33 @@ class Dane:
 
         A domain whose MX records DNSSEC does not prove has none: who can forge them leads mail elsewhere (RFC 7672 2.2.1).
         """
-        if not await self.proves(domain):
-            return {}
         names = list(hosts)
+        proven = await self.proves(domain)
+        if proven is None:
+            return dict.fromkeys(names, HostRefused(f"The MX records of {domain} cannot be looked up right now."))
+        if not proven:
+            return {}
         found = await asyncio.gather(*[self._of_host(host, domain) for host in names])
         return {host: policy for host, policy in zip(names, found, strict=True) if policy is not None}
 
-    async def proves(self, domain: str) -> bool:
-        """Return whether DNSSEC proves the MX records of `domain`, or that it has none."""
+    async def proves(self, domain: str) -> bool | None:
+        """Return whether DNSSEC proves the MX records of `domain`, or that it has none; None if that cannot be looked up now."""
         if not self._resolver.validates or domain.startswith("["):
             return False
         try:
             return (await self._resolver.answer(domain, "MX")).secure
         except (NoRecord, NoSuchName) as none:
             return none.secure  # the implicit MX
-        except DnsError:
-            return False
+        except DnsError:  # they were found before, and whoever can drop packets must not turn DANE off
+            return None
 
     async def _of_host(self, host: str, domain: str) -> TlsPolicy | HostRefused | None:
         """Return the policy by the first TLSA records, under the name that the CNAMEs of `host` lead to or its own (RFC 7672 2.2.2)."""
-        for base in await self._bases(host):
+        try:
+            bases = await self._bases(host)
+        except TemporaryDnsError as error:
+            return HostRefused(f"The addresses of {host} cannot be looked up right now: {error}.")
+        for base in bases:
             name = f"_{self._port}._tcp.{base}"
             try:
                 found = await self._resolver.answer(name, "TLSA")
@@ -64,18 +71,26 @@ class Dane:
         return None
 
     async def _bases(self, host: str) -> list[str]:
-        """Return the names at which TLSA records are looked for; none if DNSSEC does not prove the addresses."""
+        """Return the names at which TLSA records are looked for; none if DNSSEC does not prove the addresses.
+
+        Raises TemporaryDnsError if neither family can be looked up, or the only one there is.
+        """
         answers = await asyncio.gather(
             self._resolver.answer(host, "AAAA"), self._resolver.answer(host, "A"), return_exceptions=True
         )
         found: list[str] = []
+        trouble: TemporaryDnsError | None = None
         for answer in answers:
             if isinstance(answer, DnsAnswer):
                 if not answer.secure:
                     return []
                 found.append(answer.name)
+            elif isinstance(answer, TemporaryDnsError):
+                trouble = answer
             elif not isinstance(answer, DnsError):
                 raise answer
+        if trouble is not None and not found:
+            raise trouble
         return list(dict.fromkeys([*found, host])) if found else []
 
 

@@ -43,7 +43,7 @@ class Policies:
         found = {host: _stronger(dane.get(host), _by_sts(sts, host) if sts else OPPORTUNISTIC) for host in names}
         if asked != "required":
             return found
-        proven = self._dane is not None and await self._dane.proves(domain)
+        proven = self._dane is not None and bool(await self._dane.proves(domain))
         return {host: required(policy, domain, proven) for host, policy in found.items()}
 
     async def _sts_of(self, domain: str) -> StsPolicy | None:

@@ -29,12 +29,17 @@ class Https:
 
     def __init__(self, resolver: Resolver, allowed: Callable[[str], bool], ca_file: str) -> None:
         self._resolver = _Addresses(resolver, allowed)
+        self._allowed = allowed
         self._ca_file = ca_file
 
     def session(self, seconds: float) -> aiohttp.ClientSession:
         """Return a session whose requests take at most `seconds` each."""
         connector = aiohttp.TCPConnector(
-            resolver=self._resolver, ssl=verified(self._ca_file), use_dns_cache=False, force_close=True
+            resolver=self._resolver,
+            ssl=verified(self._ca_file),
+            use_dns_cache=False,
+            force_close=True,
+            socket_factory=self._socket,
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -43,6 +48,13 @@ class Https:
             headers={"Accept-Encoding": "identity"},
             auto_decompress=False,
         )
+
+    def _socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
+        """Return a socket for an allowed address; no resolver is asked about an address in a URL. Raises OSError."""
+        family, kind, protocol, _, (address, *_) = info
+        if not self._allowed(str(address)):
+            raise OSError(f"{address} is no public address")
+        return socket.socket(family, kind, protocol)
 
 
 class Fetch:
