@@ -23,7 +23,7 @@ from smtp_gateway.simulation.dialogue import Dialogue as SimulatedDialogue
 from smtp_gateway.simulation.dialogue import SimulatedClient
 from smtp_gateway.simulation.forms import Case, Step
 from tests.support.gateway import PEER, Services, context, send
-from tests.support.outside import publish, sealed, signed
+from tests.support.outside import publish, quoted, sealed, signed
 
 BODY = b"From: Ann <ann@bank.test>\r\nTo: u@here.test\r\nSubject: hello\r\n\r\nHello.\r\n"
 #: Not the client of PEER.
@@ -303,6 +303,21 @@ async def test_questions_of_a_client_network_are_bounded_and_end_in_time(dns: Fa
         "hangs.test TXT: no answer in time",
     ]
     assert (await questions.about("192.0.2.1").ask("list.test", "MX")).records == ("mx.list.test",)
+
+
+async def test_what_others_write_is_cut_and_says_nothing_else(dns: FakeDns) -> None:
+    dns.set("wide.test", MX=["10 mx.wide.test"], TXT=[quoted("v=spf1 " + "ip4:198.51.100.1 " * 200 + "-all")])
+    dns.set("_dmarc.wide.test", TXT=[quoted("v=DMARC1; p=reject; x=" + "y" * 9000)])
+    message = BODY.replace(b"bank.test", b"wide.test")
+    services = Services()
+    shared = context(services, resolver=Resolver([dns.server]))
+    name = b"x\xff" * 500 + b'"; dmarc=pass'
+    await send(message + b".\r\n", shared, sender=b'<"a;b"@wide.test>', greeting=b"EHLO " + name + b"\r\n")
+    (taken,) = services.taken
+    assert max(len(getattr(each, name)) for each in taken.stamp.verdicts for name in each.__struct_fields__) == 600
+    assert [(each.method, each.result) for each in results(taken).results if each.method == "dmarc"] == [
+        ("dmarc", "fail")
+    ]
 
 
 async def test_names_with_odd_characters_are_asked_as_they_are(dns: FakeDns) -> None:

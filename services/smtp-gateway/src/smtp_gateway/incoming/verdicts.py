@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import astuple
+
 from mailauth.authentication_results import AuthenticationResults, MethodResult, write
 from mailauth.dkim.verify import DkimResult
 from mailauth.dmarc.evaluate import DmarcResult
@@ -10,6 +12,9 @@ from mailauth.spf.check import SpfResult
 from queue_worker_api.wire import MailVerdict
 from smtp_gateway.incoming.examine import Examined
 from smtp_gateway.incoming.policy import DmarcDecision
+
+#: Characters of a text of a verdict: senders and owners of zones decide how long it is.
+MOST = 600
 
 
 def field(host: str, found: Examined, mail_from: str, *, utf8: bool) -> bytes:
@@ -35,7 +40,8 @@ def verdicts(found: Examined, decision: DmarcDecision) -> list[MailVerdict]:
     if found.arc.result != "none":
         sealer = found.arc.sets[-1].seal.domain if found.arc.sets else ""
         made.append(MailVerdict("arc", found.arc.result, sealer, found.arc.problem))
-    return made + [_dmarc(each, decision) for each in found.dmarc]
+    made += [_dmarc(each, decision) for each in found.dmarc]
+    return [MailVerdict(*(text[:MOST] for text in astuple(each))) for each in made]
 
 
 def results(found: Examined) -> set[tuple[str, str]]:
