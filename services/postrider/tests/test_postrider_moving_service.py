@@ -62,10 +62,11 @@ def test_a_host_moves_in(service: Run, tmp_path: Path) -> None:
     maildir.courier(1_300_000_000, {base(1): 11, base(2): 12, base(3): 40})
     maildir.courier(1_400_000_000, {base(9): 5}, ".Work.2009")
     (maildir.path / "courierimapsubscribed").write_text("INBOX.Work.2009\n")
+    host.alias("moved.net", site)
     site.qmail("sales", "&jo@moved.test\n&x@far.test\n")
     site.qmail("default", "| /home/vpopmail/bin/vdelivermail '' anna@moved.test\n")
     first = service.cli("import", "vpopmail", str(tmp_path / "host"), "--notes", str(tmp_path / "notes"))
-    assert first["made"] == {"domains": 1, "mailboxes": 4, "forwards": 1, "catchalls": 1}
+    assert first["made"] == {"domains": 1, "alias_domains": 1, "mailboxes": 4, "forwards": 1, "catchalls": 1}
     assert first["messages"] == {"imported": 13, "known": 0, "renumbered": 0}, notes(tmp_path / "notes")
     states = {row["address"].partition("@")[0]: row for row in service.cli("mailbox", "ls", "moved.test")}
     assert {name: row["state"] for name, row in states.items()} == {
@@ -79,6 +80,7 @@ def test_a_host_moves_in(service: Run, tmp_path: Path) -> None:
     anna = Account("anna@moved.test", PASSWORD)
     assert subjects(service, anna) == {11: "n1", 12: "n2", 40: "n3"}
     assert subjects(service, anna, "Work/2009") == {5: "n9"}
+    assert subjects(service, Account("anna@moved.net", PASSWORD)) == subjects(service, anna), "an alias domain"
     client = imap(service, anna)
     assert b"UIDVALIDITY 1400000000" in client.status('"Work/2009"', "(UIDVALIDITY)")[1][0]
     client.select(readonly=True)

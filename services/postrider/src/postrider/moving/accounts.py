@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from auth_api.admin import AuthAdmin
@@ -17,7 +18,7 @@ AT_ONCE = 8
 
 
 class AccountImport:
-    """Makes what plans say, with the operators' API of auth. `made` counts domains, mailboxes, forwards and catch-alls."""
+    """Makes what plans say, with the operators' API of auth. `made` counts domains, aliases, mailboxes, forwards, catch-alls."""
 
     def __init__(self, client: AuthAdmin, notes: Notes) -> None:
         self._client = client
@@ -46,7 +47,18 @@ class AccountImport:
         await _all(self._forward, [each for each in plan.forwards if each.address not in forwards])
         if domain["catchall"]["kind"] == "bounce":
             await self._catchall(plan)
+        await _all(partial(self._alias, plan.name), plan.aliases)
         return ids
+
+    async def _alias(self, domain: str, alias: str) -> None:
+        try:
+            await self._client.add_domain(alias, domain)
+            self.made["alias_domains"] += 1
+        except Conflict:
+            if (await self._client.domain(alias))["alias_of"] != domain:
+                self._notes.add("no place", alias, f"an alias domain of {domain}: the name is a domain of its own here")
+        except (BadRequest, NotFound) as error:
+            self._notes.add("no place", alias, f"an alias domain: {error}")
 
     async def _mailbox(self, each: PlannedMailbox, *, is_there: bool) -> dict[str, object] | None:
         """Make a mailbox; of a postmaster that came with its domain, set the password and the quota."""

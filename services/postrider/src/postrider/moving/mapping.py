@@ -76,8 +76,6 @@ def plan(domain: VpopmailDomain, defaults: dict[str, int], notes: Notes) -> Doma
     limits = defaults if own is None else own
     if own:
         notes.add("no place", domain.folder.below(".qmailadmin-limits"), "limits of a domain")
-    for alias in domain.aliases:
-        notes.add("no place", alias, "alias domains")
     for account in domain.accounts():
         if (mailbox := _mailbox(domain, account, limits, notes)) is not None:
             made.mailboxes.append(mailbox)
