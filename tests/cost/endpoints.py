@@ -530,7 +530,7 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("auth", "GET", "/v1/domains/{name}", "/v1/domains/{long}", lambda n: None),
     ("auth", "POST", "/v1/domains/{name}/close", "/v1/domains/{long}/close", lambda n: None),
     ("auth", "DELETE", "/v1/domains/{name}", "/v1/domains/{long}", lambda n: None),
-    ("auth", "GET", "/v1/domains/{name}/dns", "/v1/domains/{long}/dns", lambda n: None),
+    ("auth", "GET", "/v1/domains/{name}/dns", "/v1/domains/{long}/dns?sending={long}", lambda n: None),
     ("auth", "GET", "/v1/domains/{name}/dkim", "/v1/domains/{long}/dkim", lambda n: None),
     ("auth", "POST", "/v1/domains/{name}/dkim", "/v1/domains/{long}/dkim", lambda n: None),
     ("auth", "POST", "/v1/domains/{name}/dkim/check", "/v1/domains/{long}/dkim/check", lambda n: None),

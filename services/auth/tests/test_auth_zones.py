@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailkit.errors import NotFound
+from mailkit.errors import BadRequest, NotFound
 from mailkit.testing.dns import FakeDns
 
 HOST = "ns0.host.test"
@@ -88,6 +88,17 @@ async def test_sending_hosts_are_checked_instead_of_our_own_name(auth, settings,
     ]
     assert [each["state"] for each in (*by_purpose(report, "mx"), *by_purpose(report, "spf"))] == ["right", "right"]
     assert by_purpose(report, "spf")[0]["value"] == "v=spf1 a:out1.host.test a:out2.host.test ~all"
+
+
+async def test_a_domain_with_sources_of_its_own_is_checked_with_these(auth, dns):
+    await auth.admin.add_domain("shop.test")
+    dns.set("own.host.test", A=["198.51.100.30"])
+    report = await auth.admin.domain_dns("shop.test", ["own.host.test", "Own2.host.test"])
+    assert by_purpose(report, "spf")[0]["value"] == "v=spf1 a:own.host.test a:own2.host.test ~all"
+    assert by_purpose(report, "mx")[0]["value"] == f"10 {HOST}."
+    for wrong in (["a\0b"], ["a b"], ["x.test"] * 11):
+        with pytest.raises(BadRequest):
+            await auth.admin.domain_dns("shop.test", wrong)
 
 
 async def test_only_our_own_domains_are_looked_at(auth, dns):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import typer
 
-from postrider.commands.zones import show_report
+from postrider.commands.zones import helo_names, show_report
 
 MX = {
     "purpose": "mx", "name": "shop.test", "type": "MX", "value": "10 ns0.", "zone_text": "10 ns0.", "needed": True,
@@ -27,6 +27,17 @@ def shown(
     except typer.Exit as end:
         status = end.exit_code
     return status, capsys.readouterr().out
+
+
+def test_the_helo_names_of_a_domain_are_those_of_its_route_else_of_all_mail():
+    def route(kind: str, value: str, *pool: str, host: str | None = None, helo: str | None = None) -> dict[str, Any]:
+        return {"kind": kind, "value": value, "host": host, "helo": helo, "pool": [{"helo": each} for each in pool]}
+
+    routes = [route("all", "", "out1", "out2", "out1"), route("sender", "own.test", "own"), route("bounces", "", "b")]
+    routes += [route("sender", "smart.test", host="relay"), route("sender", "one.test", helo="one")]
+    found = {domain: helo_names(domain, routes) for domain in ("x.test", "Own.test", "smart.test", "one.test")}
+    assert found == {"x.test": ["out1", "out2"], "Own.test": ["own"], "smart.test": [], "one.test": ["one"]}
+    assert helo_names("x.test", []) == []
 
 
 def test_a_right_zone_is_a_line_each_and_status_0(capsys):

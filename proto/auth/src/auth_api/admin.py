@@ -54,9 +54,13 @@ class AuthAdmin(ServiceClient):
         """Delete a domain with its postmaster and its forwards; Conflict as for `close_domain`."""
         await self.json("DELETE", _at("domains", name))
 
-    async def domain_dns(self, name: str) -> Record:
-        """Return what a domain's zone should have, what it has and what is wrong: domain, state, records. Takes up to 6 seconds."""
-        answer: Record = await self.json("GET", _at("domains", name, "dns"), timeout=15.0)
+    async def domain_dns(self, name: str, sending: Sequence[str] = ()) -> Record:
+        """Return what a domain's zone should have, what it has and what is wrong: domain, state, records. Takes up to 6 seconds.
+
+        `sending`: the HELO names that its mail leaves by, if not the configured ones.
+        """
+        asked = f"?{urlencode([('sending', each) for each in sending])}" if sending else ""
+        answer: Record = await self.json("GET", _at("domains", name, "dns") + asked, timeout=15.0)
         return answer
 
     async def dkim_keys(self, name: str) -> list[Record]:

@@ -33,6 +33,21 @@ async def test_the_next_address_and_the_next_host_are_tried(outside):
     assert len(second.messages) == 1
 
 
+async def test_no_connection_is_made_where_none_is_admitted(outside, far):
+    outside.remote("far.test", preference=5)
+    asked: list[list[str]] = []
+
+    def admit(hosts):
+        asked.append(list(hosts))
+        return len(asked) > 1
+
+    courier = outside.courier()
+    for outcome in (Outcome.postponed, Outcome.delivered):
+        await courier.deliver("far.test", [outside.message("b@far.test")], outside.report, None, admit)
+        assert outside.results[-1].outcome is outcome
+    assert asked == [["mx5.far.test", "mx10.far.test"]] * 2 and far.commands == []
+
+
 @pytest.mark.parametrize("stage", ["connect", "EHLO", "MAIL", "RCPT", "DATA", "body"])
 async def test_a_host_that_hangs_up_before_the_dot_is_left_for_the_next(outside, stage):
     first, second = outside.remote("far.test"), outside.remote("far.test", preference=20)

@@ -13,7 +13,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
-from queue_worker.couriers import Relay
+from queue_worker.couriers import Relay, opening
 from queue_worker.models import Outcome
 
 PASSWORD = "correct horse"
@@ -142,8 +142,11 @@ async def test_a_source_address_and_a_helo_name_without_a_smart_host(outside: An
 
 
 async def test_a_source_that_the_machine_does_not_have_defers_with_a_text_for_its_operator(
-    outside: Any, far: Any
+    outside: Any, far: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(opening, "_said", {})
+    monkeypatch.setattr(opening.log, "error", lambda event, **facts: said.append({"event": event, **facts}))
     courier = outside.courier()
     relay = Relay(source_address="198.51.100.7", helo="out.here.test")
     for _ in range(2):
@@ -152,6 +155,7 @@ async def test_a_source_that_the_machine_does_not_have_defers_with_a_text_for_it
         assert (result.outcome, result.status) == (Outcome.deferred, "4.3.5")
         assert result.text == "The source address 198.51.100.7 is not an address of this machine. (#4.3.5)"
     assert far.commands == []
+    assert [(each["event"], each["address"]) for each in said] == [("source_address_absent", "198.51.100.7")]
 
 
 async def test_a_source_of_each_family_serves_the_hosts_of_its_own(outside: Any, far: Any) -> None:

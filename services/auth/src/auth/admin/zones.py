@@ -1,6 +1,7 @@
 """Advice on the DNS records of a customer's domain, for operators (docs/decisions/0099)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from auth.admin import models
 from auth.admin.accounts import domain_name
@@ -32,12 +33,14 @@ class ZoneAdvice:
         self._accounts = accounts
         self._clock = clock
         self._resolver = resolver
-        first, *others = [each.lower().removesuffix(".") for each in hosts]
-        names = tuple(each.lower().removesuffix(".") for each in sending)
-        self._service = MailService((first, *others), names or (first,))
+        names = _names(hosts)
+        self._service = MailService(names, _names(sending) or names[:1])
 
-    async def of(self, name: str) -> models.ZoneReport:
-        """Return the report on a domain of ours. Raises NotFound and Unavailable (the database)."""
+    async def of(self, name: str, sending: Sequence[str] | None = None) -> models.ZoneReport:
+        """Return the report on a domain of ours, whose mail leaves by the HELO names `sending`; None: as that of others.
+
+        Raises NotFound and Unavailable (the database).
+        """
         domain = domain_name(name)
         await self._accounts.domain(domain)
         keys = [
@@ -45,7 +48,8 @@ class ZoneAdvice:
             for row in await self._store.of(domain)
             if row["state"] != "old"
         ]
-        found = await advise(domain, self._service, keys, self._resolver, now=self._clock.now().timestamp())
+        service = replace(self._service, sending=_names(sending)) if sending else self._service
+        found = await advise(domain, service, keys, self._resolver, now=self._clock.now().timestamp())
         return models.ZoneReport(
             domain=domain,
             state=verdict(found),
@@ -65,3 +69,7 @@ class ZoneAdvice:
                 for each in found
             ],
         )
+
+
+def _names(given: Sequence[str]) -> tuple[str, ...]:
+    return tuple(each.lower().removesuffix(".") for each in given)

@@ -15,6 +15,7 @@ from postrider.commands.common import (
     gone,
     mailstore,
     printable,
+    queue,
     show,
     table,
 )
@@ -77,7 +78,8 @@ def dns(
 
     The exit status is 0 if nothing is wrong, 1 if something is, and 3 if the DNS could not be asked.
     """
-    zones.show_report(auth(lambda client: client.domain_dns(domain)), json, zone=zone)
+    sending = zones.helo_names(domain, queue(lambda client: client.list_routes()))
+    zones.show_report(auth(lambda client: client.domain_dns(domain, sending)), json, zone=zone)
 
 
 @app.command("identity")

@@ -6,8 +6,20 @@ from postrider.commands.common import Record, printable, show
 
 #: Exit statuses by the state of the whole.
 STATUSES = {"right": 0, "wrong": 1, "unknown": 3}
+#: HELO names that a report looks at.
+MOST_NAMES = 10
 #: Purposes of records that are in other zones, or useless before something else is there.
 _ELSEWHERE = ("source", "mta-sts")
+
+
+def helo_names(domain: str, routes: list[Record]) -> list[str]:
+    """Return the HELO names by which mail of `domain` leaves, if a route for its senders or for all mail says so."""
+    by_mail = {(each["kind"], each["value"]): each for each in routes}
+    route = by_mail.get(("sender", domain.lower())) or by_mail.get(("all", ""))
+    if route is None or route["host"]:
+        return []  # by a smart host mail leaves with that host's name
+    found = [each["helo"] for each in route["pool"]] or ([route["helo"]] if route["helo"] else [])
+    return list(dict.fromkeys(found))[:MOST_NAMES]
 
 
 def show_report(report: Record, as_json: bool, *, zone: bool = False) -> None:
