@@ -40,7 +40,7 @@ def place(event: Record) -> tuple[bool, float]:
 def who(record: Record) -> str:
     """Return one line that says who sent a message, or whose a refusal is."""
     if record.get("bounce_of"):
-        return f"{record['id']}: our own report that {record['bounce_of']} was not delivered"
+        return f"{record['id']}: our own notice about {record['bounce_of']}"
     right = _RIGHTS.get(record["by"] or "")
     sent = f"{record['account_address']} by {right}" if right else "a client without login or grant"
     if record.get("granted_at"):
