@@ -88,6 +88,8 @@ def test_bounces_of_a_copy_sent_elsewhere_come_back_to_its_sender(run: Run, worl
     wait_for(far.messages)
     made = far.messages()[0].mail_from
     assert made.startswith("SRS0=") and f"={origin.domain}=joe@" in made
+    asked = ("simulate", "--client", "192.0.2.7", "--from", f"joe@{origin.domain}", "--rcpt", f"out@{domain}")
+    assert f"x@{far.domain}: forwarded by <out@{domain}> as <{made}>" in run.cli_process(*asked).stdout
     with smtp(run, STRANGER) as client:
         client.sendmail("", [made.lower()], message("mailer-daemon@far.example", made))
         client.mail("")

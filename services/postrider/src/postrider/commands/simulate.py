@@ -94,6 +94,9 @@ def _lines(found: dict[str, Any]) -> list[str]:
             data = "  ".join(f"{name}={_short(value)}" for name, value in rule["data"].items())
             lines.append(f"    {'refused by' if rule['refused'] else 'passed'} {rule['rule']}  {data}")
         lines += [f"< {line}" for line in step["reply"].split("\n")]
+    for each in found["destinations"]:
+        if sender := each.get("sender"):
+            lines.append(f"{each['address']}: forwarded by <{each['via']}> as <{sender}>")
     for route in found["routes"]:
         lines += _route(route)
     return lines

@@ -62,7 +62,13 @@ class Dialogue:
             accepted=accepted,
             account=transaction.relay.mailbox_id if transaction.relay else None,
             destinations=[
-                Destination(address=each.address, recipient=each.original, mailbox=each.mailbox_id, via=each.via)
+                Destination(
+                    address=each.address,
+                    recipient=each.original,
+                    mailbox=each.mailbox_id,
+                    via=each.via,
+                    sender=each.sender,
+                )
                 for each in transaction.targets.values()
             ]
             if accepted

@@ -47,12 +47,16 @@ class Step(BaseModel):
 
 
 class Destination(BaseModel):
-    """A final target: a mailbox here, or (`mailbox` null) an address elsewhere. `via`: the forward that leads to it, or ""."""
+    """A final target: a mailbox here, or (`mailbox` null) an address elsewhere. `via`: the forward that leads to it, or "".
+
+    `sender`: the envelope sender of a copy that a forward sends elsewhere, "" for that of MAIL (docs/decisions/0093).
+    """
 
     address: str
     recipient: str
     mailbox: UUID | None
     via: str
+    sender: str = ""
 
 
 class Simulated(BaseModel):
