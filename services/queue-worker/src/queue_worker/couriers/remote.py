@@ -53,7 +53,7 @@ class RemoteCourier:
     ) -> None:
         """Send `messages` to `domain`, by the route `relay`; `report` gets one result for every recipient before this returns.
 
-        `admit` is asked with the names of the hosts, the most preferred first; False: nothing is tried, and it is postponed.
+        `admit` is asked with the names of the hosts; False: nothing is tried, and it is postponed.
         """
         ledger = Ledger(messages, report, domain)
         if self._stopping:

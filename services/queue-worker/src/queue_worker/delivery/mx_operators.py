@@ -1,7 +1,7 @@
 """The operators of mail hosts whose limits many domains share: Google, Microsoft, Yahoo, and those of the operator's own table."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from mailkit.errors import ConfigError
@@ -64,9 +64,15 @@ def _operator(entry: str, known: dict[str, MxOperator]) -> MxOperator:
     )
 
 
-def operator_of(hosts: Sequence[str], among: Iterable[MxOperator]) -> str | None:
-    """Return the name of the operator of the most preferred host; None if it is nobody's."""
-    if not hosts:
-        return None
-    host = "." + hosts[0].lower().rstrip(".")
-    return next((each.name for each in among if any(host.endswith("." + suffix) for suffix in each.suffixes)), None)
+def operator_of(hosts: Iterable[str], among: Iterable[MxOperator]) -> str | None:
+    """Return the name of the operator that has all `hosts`; None if there is none.
+
+    A domain with further hosts is no operator's: their replies would hold back the mail of all others.
+    """
+    names = {"." + host.lower().rstrip(".") for host in hosts}
+    return next((each.name for each in among if names and all(map(_ends(each), names))), None)
+
+
+def _ends(operator: MxOperator) -> Callable[[str], bool]:
+    suffixes = tuple(f".{suffix}" for suffix in operator.suffixes)
+    return lambda name: name.endswith(suffixes)

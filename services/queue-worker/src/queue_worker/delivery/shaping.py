@@ -73,7 +73,7 @@ class Shaping:
         self.measure(0.0, {})
 
     def learn(self, domain: str, hosts: Sequence[str]) -> str | None:
-        """Note the hosts of `domain`, the most preferred first; return its operator."""
+        """Note the hosts of `domain`; return its operator."""
         found = operator_of(hosts, (state.operator for state in self._states.values()))
         self._domains.pop(domain, None)
         if found is not None:
