@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from collections import Counter
 from datetime import date, timedelta
 from email import message_from_bytes, policy
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from bodystore import SameDatabase
 from mailkit.ids import new_id
 from mailkit.net.dns import Resolver
-from mailkit.postgres.singleton import Singleton
+from mailkit.postgres.singleton import RUNS, Singleton
 from mailkit.testing.sink import Sink
 from queue_worker.couriers import RemoteCourier
 from queue_worker.couriers.configured import with_policies
@@ -24,6 +25,7 @@ from queue_worker.tls.report import identifier, places, report
 from queue_worker.tls.report_to import ReportTo
 from queue_worker.tls.results import TlsCounts
 from queue_worker.tls.sts_fetch import Https
+from queue_worker.upkeep.sts_refresh import StsRefresh
 from queue_worker.upkeep.tls_reports import TlsReports
 
 POLICY = "version: STSv1\nmode: {}\nmx: mx10.far.test\nmax_age: 86400\n"
@@ -136,6 +138,27 @@ async def test_off_by_default_and_bounded(publisher: Any, far: Sink, monkeypatch
     assert len(taken) == 3 and max(taken.values()) == 11
     counted.give_back(taken)
     assert counted.take() == taken
+
+
+async def test_rounds_count_with_reports_and_mta_sts_off(publisher: Any) -> None:
+    """Else PostriderUpkeepStopped would fire where they are off."""
+    pool, clock = publisher.pool, publisher.clock
+    courier = with_policies(publisher.courier()._settings, None, clock)
+    publisher.outside.couriers.append(courier)
+    rows = TlsResults(pool)
+    await rows.add(Counter([TlsSession(DAY, "far.test", "sts", "p", "", "", "")]))
+    clock.current += timedelta(days=1)
+    for task in ("sts_off", "tls_reports_off"):
+        once = Singleton(pool, clock, new_id(), "queue", task)
+        handovers = Handovers(pool, SameDatabase(pool))
+        upkeep = (
+            StsRefresh(courier, clock, once)
+            if task == "sts_off"
+            else TlsReports(courier, rows, handovers, clock, once, "mx.here.test", timedelta(days=1))
+        )
+        await upkeep.round()
+        assert RUNS.labels(f"queue.{task}", "ok")._value.get() == 1
+    assert await rows.finished(clock.now().date(), 10) == []
 
 
 @pytest.mark.parametrize(

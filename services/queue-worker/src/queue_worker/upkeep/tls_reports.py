@@ -61,16 +61,16 @@ class TlsReports:
             raise
 
     async def round(self) -> None:
-        """Report days that are over. One replica does it for all."""
+        """Report days that are over, and forget them; with reports off, forget only. One replica does it for all."""
         to = self._remote.policies.report_to
-        if to is None:
-            return
         with self._singleton.round():
+            if not await self._singleton.mine():
+                return
             today = self._clock.now().date()
             for day, domain in await self._rows.finished(today, EACH):
                 if not await self._singleton.mine():
                     return
-                if await self._reported(day, domain, to) or today - day > PATIENCE:
+                if to is None or await self._reported(day, domain, to) or today - day > PATIENCE:
                     await self._rows.remove(day, domain)
 
     async def _reported(self, day: date, domain: str, to: ReportTo) -> bool:
