@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mailauth.header import fields
 
@@ -77,6 +78,7 @@ def payload(found: AuthenticationResults, *, utf8: bool = False, column: int = 0
     return "".join(lines).encode()
 
 
+@lru_cache(maxsize=256)
 def _keyword(text: str) -> str:
     if not text or not _KEYWORD.issuperset(text):
         raise ValueError(f"{text!r} is no keyword of Authentication-Results")

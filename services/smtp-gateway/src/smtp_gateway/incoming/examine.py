@@ -14,6 +14,7 @@ from mailauth.dmarc.evaluate import DmarcResult, evaluate, identifiers
 from mailauth.dns import Dns, Kind
 from mailauth.header import fields
 from mailauth.spf.check import SpfResult, check_host
+from mailkit.mail.header import Header
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ async def examine(envelope: MessageEnvelope, header: bytes, body: bytes, resolve
     else:
         spf, helo, dkim, arc = await asyncio.gather(by_domain, by_helo, signatures, seals)
     found = identifiers(spf or helo, dkim)
-    domains, problem = author_domains(header)
+    domains, problem = author_domains(b"".join(b"From:%b\r\n" % each for each in Header(header).values(b"from")))
     dmarc = [await evaluate(domain, found, resolver) for domain in domains]
     if problem:
         dmarc.append(DmarcResult("permerror", "", problem=problem))
@@ -70,7 +71,7 @@ async def examine(envelope: MessageEnvelope, header: bytes, body: bytes, resolve
 
 
 def author_domains(header: bytes) -> tuple[list[str], str]:
-    """Return the domains in From, and why they are not all that a reader of the message could see; "" if they are.
+    """Return the domains in the From fields of `header`, and why they are not all that a reader of the message could see; "" if they are.
 
     A message without a From field, or without an "@" in it, has none, and nothing is wrong.
     """

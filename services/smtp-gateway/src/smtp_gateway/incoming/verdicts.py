@@ -41,7 +41,11 @@ def verdicts(found: Examined, decision: DmarcDecision) -> list[MailVerdict]:
         sealer = found.arc.sets[-1].seal.domain if found.arc.sets else ""
         made.append(MailVerdict("arc", found.arc.result, sealer, found.arc.problem))
     made += [_dmarc(each, decision) for each in found.dmarc]
-    return [MailVerdict(*(text[:MOST] for text in astuple(each))) for each in made]
+    return [each if _is_short(each) else MailVerdict(*(text[:MOST] for text in astuple(each))) for each in made]
+
+
+def _is_short(verdict: MailVerdict) -> bool:
+    return max(len(verdict.domain), len(verdict.reason), len(verdict.record), len(verdict.record_name)) <= MOST
 
 
 def results(found: Examined) -> set[tuple[str, str]]:
