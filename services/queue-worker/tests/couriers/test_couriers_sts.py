@@ -205,6 +205,8 @@ def test_a_policy_is_parsed_as_the_rfc_writes_it() -> None:
         policy().replace("86400", "-1"),
         policy().replace("86400", "1e3"),
         policy() + "no field\n",
+        policy() + " " * 60_000 + "x",
+        policy(mx=" " * 60_000 + "." + " " * 2_000),
         policy() + "mx: a.test\n" * 201,
         "\0",
     ],

@@ -13,7 +13,7 @@ MOST_PATTERNS = 200
 LONGEST = 31_557_600
 
 _ID = re.compile(r"[A-Za-z0-9]{1,32}")
-_FIELD = re.compile(r"[ \t]*([A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:[ \t]*(.*?)[ \t]*", re.S)
+_FIELD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _NAME = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
 
 
@@ -38,12 +38,11 @@ def parse(text: str, domain: str, identifier: str, now: datetime) -> StsPolicy:
     fields: dict[str, str] = {}
     patterns: list[str] = []
     for line in text.replace("\r\n", "\n").split("\n"):
-        match = _FIELD.fullmatch(line)
-        if match is None:
-            if line.strip(" \t"):
-                raise BadPolicy(f"{line[:80]!r} is no field")
+        if not line.strip(" \t"):
             continue
-        name, value = match.groups()
+        name, colon, value = (part.strip(" \t") for part in line.partition(":"))
+        if not (colon and _FIELD.fullmatch(name)):
+            raise BadPolicy(f"{line[:80]!r} is no field")
         if name == "mx":
             patterns.append(value.lower())
         else:
