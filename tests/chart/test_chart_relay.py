@@ -91,6 +91,8 @@ def test_without_the_clusters_networks_there_is_no_install(missing: str, wanted:
         "GRANT_ALLOW_NETWORKS",
         "TRUSTED_PROXIES",
         "DIRECT_PORT_OFFSET",
+        "INTERNAL_SUBMISSION_PORT",
+        "INTERNAL_IMAPS_PORT",
     ],
 )
 def test_settings_that_decide_who_may_relay_have_one_place(name: str) -> None:

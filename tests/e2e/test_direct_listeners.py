@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from mailkit.net.internal import internal_address
 from mailkit.testing.speed import patient
+from postrider.probe import Probe, ProbedService
 from tests.support.clients import STRANGER, tls_context
 from tests.support.mail import message
 from tests.support.run import Account, Run, wait_for
@@ -23,11 +25,18 @@ CLIENT = "127.0.0.41"
 
 @pytest.fixture(scope="module")
 def own(world: World) -> Iterator[Run]:
-    run = Run(**world.settings(), TRUSTED_PROXIES="127.0.0.9/32", DIRECT_PORT_OFFSET=str(OFFSET))
+    internal = {"INTERNAL_SUBMISSION_PORT": free_port(), "INTERNAL_IMAPS_PORT": free_port()}
+    run = Run(**world.settings(), TRUSTED_PROXIES="127.0.0.9/32", DIRECT_PORT_OFFSET=str(OFFSET), **internal)
     try:
         yield run.start()
     finally:
         run.close()
+
+
+def free_port() -> str:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return str(sock.getsockname()[1])
 
 
 def dial(port: int, *, proxied: bool) -> socket.socket:
@@ -99,6 +108,72 @@ def test_direct_logins_give_nothing_and_direct_senders_use_nothing(own: Run, wor
     assert may_relay(own, world, proxied=True)
     assert not may_relay(own, world, proxied=False), "a direct sender used the grant of its address"
     assert may_relay(own, world, proxied=False, login=user), "AUTH works there"
+
+
+def test_an_internal_login_gives_a_grant_for_internal_senders_only(own: Run, world: World) -> None:
+    """Decision 103."""
+    user = own.mailbox(own.domain())
+    known = internal_address(CLIENT)
+    smtp_port, imaps_port = (int(own.settings[f"INTERNAL_{name}_PORT"]) for name in ("SUBMISSION", "IMAPS"))
+
+    def log_in(port: int, claimed: str = "") -> None:
+        class Imap(imaplib.IMAP4):
+            def _create_socket(self, timeout: Any) -> ssl.SSLSocket:
+                sock = dial(port, proxied=False) if not claimed else claiming(port, claimed)
+                return tls_context(own).wrap_socket(sock, server_hostname="localhost")
+
+        client = Imap("localhost", timeout=patient(30))
+        client.login(user.address, user.password)
+        client.logout()
+
+    def may_send(sock: socket.socket) -> bool:
+        with sock, sock.makefile("rwb") as talk:
+            talk.readline()
+            replies = []
+            for line in ("HELO client.test", "MAIL FROM:<>", f"RCPT TO:<someone@{world.far_domain}>"):
+                talk.write(f"{line}\r\n".encode())
+                talk.flush()
+                replies.append(talk.readline()[:3])
+            return replies[-1] == b"250"
+
+    def claiming(port: int, address: str) -> socket.socket:
+        sock = socket.create_connection(("127.0.0.1", port), patient(30), source_address=("127.0.0.9", 0))
+        kind = "TCP6" if ":" in address else "TCP4"
+        sock.sendall(f"PROXY {kind} {address} {'::1' if ':' in address else '127.0.0.1'} 4711 25\r\n".encode())
+        return sock
+
+    def internal(source: str = CLIENT) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", smtp_port), patient(30), source_address=(source, 0))
+
+    own.cli_process("grant", "revoke", CLIENT)  # of another test
+    log_in(own.port("IMAPS"), known)
+    assert own.cli("grant", "ls") == [], "a proxy's client has no such address"
+    log_in(imaps_port)
+    assert [(row["address"], row["mailbox"]) for row in own.cli("grant", "ls")] == [(known, user.address)]
+    assert may_send(internal()), "with the grant of the internal login"
+    assert not may_send(internal("127.0.0.42")), "another client"
+    for address in (CLIENT, known):
+        assert not may_send(claiming(own.port("SMTP"), address)), "a public port"
+    assert not may_send(dial(own.port("SMTP") + OFFSET, proxied=False)), "a direct port"
+    own.cli("grant", "revoke", known)
+    assert not may_send(internal())
+    log_in(own.port("IMAPS"), CLIENT)
+    assert not may_send(internal()), "a public login gives no right at an internal port"
+    own.cli("grant", "revoke", CLIENT)
+
+
+def test_the_probe_sends_by_a_grant_of_internal_ports(own: Run) -> None:
+    places = [("localhost", int(own.settings[f"INTERNAL_{name}_PORT"])) for name in ("SUBMISSION", "IMAPS")]
+    ports = [own.port(name) + OFFSET for name in ("SUBMISSION", "IMAPS", "POP3S")]
+    service = ProbedService(
+        own.env["POSTRIDER_AUTH_URL"], own.env["POSTRIDER_ADMIN_TOKEN"], "localhost", "localhost", *ports,
+        *places, tls_context(own),
+    )  # fmt: skip
+    probe = Probe(service, "probe.test")
+    probe.prepare()
+    assert probe.round(), probe.failures
+    assert list(probe.seconds) == ["grant", "revoke", "auth", "imap", "pop3"]
+    assert [row for row in own.cli("grant", "ls") if "probe.test" in row["mailbox"]] == []
 
 
 def test_mail_comes_in_directly_and_its_trace_names_the_client(own: Run) -> None:

@@ -78,6 +78,9 @@ spec:
             - {name: d-{{ $port }}, containerPort: {{ add 12000 $number | include "postrider.inside" }}}
             {{- end }}
             {{- end }}
+            {{- with include "postrider.internal" . }}
+            - {{ . }}
+            {{- end }}
           # Probes ask the HTTP side only, so they never count as mail sessions.
           startupProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 1, failureThreshold: 120}
           readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 3, timeoutSeconds: 6, failureThreshold: 2}
@@ -100,6 +103,17 @@ spec:
 {{/* Inside a pod the public port n is n + 2000 and, without PROXY, n + 12000; but 25 → 2525 and 12525 by custom. */}}
 {{- define "postrider.inside" -}}
 {{ get (dict "2025" "2525" "12025" "12525") (toString .) | default . }}
+{{- end }}
+
+{{/* The internal port of a service that the probe's grant needs (docs/decisions/0103); nothing for others. */}}
+{{- define "postrider.internal" -}}
+{{- $ports := dict "smtp-gateway" "{name: i-submission, containerPort: 32587}" "pop-imap-frontend" "{name: i-imaps, containerPort: 32993}" }}
+{{- if eq (include "postrider.probesGrant" .root) "true" }}{{ get $ports .name }}{{ end }}
+{{- end }}
+
+{{/* Whether the probe sends by a grant: it is to, and OPEN-SMTP is on. */}}
+{{- define "postrider.probesGrant" -}}
+{{ and .Values.probe.enabled .Values.probe.grant (eq (include "postrider.openSmtp" .) "true") }}
 {{- end }}
 
 {{/* Image, rights, size and mounts: alike for a service and its init step. */}}
@@ -143,6 +157,9 @@ volumeMounts:
 {{- $_ := set $env (printf "%s_PORT" (upper $port)) (add 2000 $number | include "postrider.inside") }}
 {{- end }}
 {{- if $values.proxyProtocol.enabled }}{{ $_ := set $env "DIRECT_PORT_OFFSET" 10000 }}{{ end }}
+{{- with include "postrider.internal" . | fromYaml }}
+{{- $_ := set $env (printf "INTERNAL_%s_PORT" (trimPrefix "i-" .name | upper)) .containerPort }}
+{{- end }}
 {{- end }}
 {{- if or .service.mail (eq .name "auth") }}
 {{- $_ := set $env "OPEN_SMTP" (include "postrider.openSmtp" .root) }}

@@ -41,7 +41,7 @@ async def greeted(host: str, port: int, first: bytes = b"") -> str:
 
 async def test_with_proxies_each_port_has_a_direct_twin() -> None:
     opened = open_ports([public()], "127.0.0.1", Connections(Limits()), proxies=["127.0.0.1/32"], direct_offset=7)
-    proxied, direct = (each._port() for each in opened)
+    proxied, direct = (each._sockets._port() for each in opened)
     header = b"PROXY TCP4 192.0.2.7 192.0.2.1 1 2\r\n"
     assert await greeted("127.0.0.1", proxied, header) == "192.0.2.7 False"
     assert await greeted("127.0.0.1", direct) == "127.0.0.1 True"
@@ -62,7 +62,7 @@ async def test_without_proxies_or_an_offset_there_is_none(proxies: list[str]) ->
 async def test_all_addresses_of_a_pod(host: str, dial: str) -> None:
     """One socket for both families; an IPv4 client's address is an IPv4 address (decision 9)."""
     (opened,) = open_ports([public()], host, Connections(Limits()))
-    assert await greeted(dial, opened._port()) == f"{dial} False"
+    assert await greeted(dial, opened._sockets._port()) == f"{dial} False"
     opened.stop()
 
 

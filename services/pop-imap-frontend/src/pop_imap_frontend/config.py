@@ -43,6 +43,8 @@ class FrontendSettings(ServiceSettings):
     """Networks of the proxies that speak the PROXY protocol; if set, only these may connect (decision 9)."""
     direct_port_offset: int = Field(default=0, ge=0, le=60000)
     """With proxies: also listen on each port plus this number, without PROXY and without OPEN-SMTP; 0: do not."""
+    internal_imaps_port: int = Field(default=0, ge=0, le=65535)
+    """A further IMAP (implicit TLS) port for the probe, whose clients' grants count on internal ports only (decision 103); 0: none."""
     pop3_plaintext_auth: bool = False
     """Allow POP3 logins without TLS, for old clients."""
     imap_plaintext_auth: bool = False

@@ -1,7 +1,7 @@
 """The service from its settings to its end: clients of other services, parts, listeners, background work, drain."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auth_api.client import AuthClient
 from auth_api.logins import LoginClient
@@ -107,12 +107,15 @@ async def start(life: Lifecycle, settings: FrontendSettings, parts: Parts) -> li
     """Open the public ports and start the background work. Raises ConfigError if a port is taken."""
     if parts.certificates is not None:
         await parts.certificates.measure()  # which host names they cover
+    ports = _ports(settings, parts)
+    internal = [replace(each, port=settings.internal_imaps_port) for each in ports if each.name == "imaps"]
     listeners = open_ports(
-        _ports(settings, parts),
+        ports,
         settings.listen_host,
         parts.connections,
         proxies=settings.trusted_proxies,
         direct_offset=settings.direct_port_offset,
+        internal=internal if settings.internal_imaps_port else [],
     )
     life.spawn(parts.imap.watch.follow_feed())
     life.every(RECHECK_SECONDS, parts.imap.watch.recheck)

@@ -51,7 +51,10 @@ _ERRORS = (OSError, smtplib.SMTPException, imaplib.IMAP4.error, poplib.error_pro
 
 @dataclass(frozen=True)
 class ProbedService:
-    """Where the service is. `auth_url` and `token`: of auth's operators' API."""
+    """Where the service is. `auth_url` and `token`: of auth's operators' API.
+
+    `internal_smtp` and `internal_imaps`: host and port of internal listeners, for the step with a grant (docs/decisions/0103).
+    """
 
     auth_url: str
     token: str
@@ -60,6 +63,8 @@ class ProbedService:
     submission: int = 587
     imaps: int = 993
     pop3s: int = 995
+    internal_smtp: tuple[str, int] | None = None
+    internal_imaps: tuple[str, int] | None = None
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
@@ -146,12 +151,13 @@ class Probe:
             SECONDS.labels(name).observe(self.seconds[name])
 
     def _log_in(self) -> None:
-        with self._imap(self.sender):
+        with self._imap(self.sender, self._service.internal_imaps):
             pass
 
-    def _imap(self, address: str) -> imaplib.IMAP4_SSL:
+    def _imap(self, address: str, place: tuple[str, int] | None = None) -> imaplib.IMAP4_SSL:
         where = self._service
-        imap = imaplib.IMAP4_SSL(where.read_host, where.imaps, ssl_context=where.tls, timeout=REPLY_SECONDS)
+        host, port = place or (where.read_host, where.imaps)
+        imap = imaplib.IMAP4_SSL(host, port, ssl_context=where.tls, timeout=REPLY_SECONDS)
         try:
             imap.login(address, self._password)
         except BaseException:
@@ -162,8 +168,10 @@ class Probe:
     def _send(self, *, login: bool) -> str:
         """Send a message by submission, where a client needs AUTH or a grant (530 5.7.0 without); return its mark."""
         mark = secrets.token_hex(12)
-        with smtplib.SMTP(self._service.smtp_host, self._service.submission, timeout=REPLY_SECONDS) as smtp:
-            smtp.starttls(context=self._service.tls)
+        where = self._service
+        host, port = (None if login else where.internal_smtp) or (where.smtp_host, where.submission)
+        with smtplib.SMTP(host, port, timeout=REPLY_SECONDS) as smtp:
+            smtp.starttls(context=where.tls)
             if login:
                 smtp.login(self.sender, self._password)
             text = f"From: {self.sender}\r\nTo: {self.reader}\r\nSubject: probe {mark}\r\n\r\nSent by the probe.\r\n"
@@ -225,6 +233,12 @@ def line(probe: Probe) -> str:
     return json.dumps({"event": "probe", "ok": not probe.failures, "seconds": seconds, "failures": probe.failures})
 
 
+def _place(text: str) -> tuple[str, int] | None:
+    """Return host and port of `host:port`."""
+    host, _, port = text.rpartition(":")
+    return (host, int(port)) if host else None
+
+
 def main() -> None:
     """Run the probe in a container, by the environment that the chart gives it."""
     given = os.environ
@@ -234,6 +248,8 @@ def main() -> None:
         given["ADMIN_TOKEN"],
         given["SMTP_HOST"],
         given["READ_HOST"],
+        internal_smtp=_place(given.get("INTERNAL_SMTP", "")),
+        internal_imaps=_place(given.get("INTERNAL_IMAPS", "")),
         tls=ssl._create_unverified_context(),  # noqa: S323
     )
     probe = Probe(service, given["DOMAIN"], grant=given["GRANT"] == "true")

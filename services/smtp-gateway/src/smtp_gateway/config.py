@@ -65,6 +65,8 @@ class GatewaySettings(ServiceSettings):
     """Networks of the proxies that speak the PROXY protocol; if set, only these may connect (decision 9)."""
     direct_port_offset: int = Field(default=0, ge=0, le=60000)
     """With proxies: also listen on each port plus this number, without PROXY and without OPEN-SMTP; 0: do not."""
+    internal_submission_port: int = Field(default=0, ge=0, le=65535)
+    """A further submission port for the probe, whose clients' grants count on internal ports only (decision 103); 0: none."""
     open_smtp: bool = True
     """OPEN-SMTP (S2). If false, no address has a right to relay; AUTH still works."""
     smtp_plaintext_auth: bool = False

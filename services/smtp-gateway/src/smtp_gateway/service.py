@@ -156,6 +156,9 @@ async def start(life: Lifecycle, settings: GatewaySettings, parts: Parts) -> Seq
         parts.connections,
         proxies=settings.trusted_proxies,
         direct_offset=settings.direct_port_offset,
+        internal=[Public("submission", settings.internal_submission_port, session, _REFUSALS)]
+        if settings.internal_submission_port
+        else [],
     )
     life.every(RELIEF_SECONDS, lambda: sessions.relieve(settings.smtp_crowded_seconds))
     life.every(COUNTED_SECONDS, parts.context.journal.count)

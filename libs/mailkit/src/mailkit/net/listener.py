@@ -13,6 +13,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from mailkit.mail.address import BadAddress, Networks, peer_address
 from mailkit.net.connections import Connections
+from mailkit.net.internal import internal_address, is_internal
 from mailkit.net.proxy import BadHeader, read_header
 from mailkit.net.server_sockets import ServerSockets
 from mailkit.net.tls_versions import negotiated, warn_of_old
@@ -45,8 +46,8 @@ SESSION_SECONDS = Histogram(
 class Peer:
     """The client of a connection.
 
-    `address` is normalised (decision 9); None if no client is known or the address is one of our proxies: no grant may be
-    given to it then. `port` is the client's, 0 if unknown. `direct`: the client connected without a proxy
+    `address` is normalised (decision 9); None if no client is known or the address is one of our proxies, or one that only
+    internal listeners give: no grant may be given to it then. `port` is the client's, 0 if unknown. `direct`: the client connected without a proxy
     (`mailkit.net.ports`), and no grant is given to it or honoured for it, whatever its address.
     """
 
@@ -74,7 +75,8 @@ class Listener:
     """A listening port of one protocol.
 
     `tls` returns the context for implicit TLS and is called for each connection; None: plain text. With `proxies`, only
-    they may connect, and each connection begins with their PROXY header. `factory` makes the protocol of a client;
+    they may connect, and each connection begins with their PROXY header. `internal`: its clients have addresses of their own
+    (`mailkit.net.internal`), whose grants count on such listeners only. `factory` makes the protocol of a client;
     `connection_lost` of its instances must be replaceable, which is how the end of a connection is noticed.
     """
 
@@ -88,8 +90,10 @@ class Listener:
         proxies: Networks = Networks(),  # immutable
         tls: Context | None = None,
         direct: bool = False,
+        internal: bool = False,
     ) -> None:
         self.name = name
+        self._internal = internal
         self._direct = direct
         self._factory = factory
         self._refusals = refusals
@@ -151,6 +155,11 @@ class Listener:
                 return None
             address, port = header.address, header.port
             if address in self._proxies:
+                address = None
+        if address is not None:
+            if self._internal:
+                address = internal_address(address)
+            elif is_internal(address):
                 address = None
         return Peer(address, port, self.name, self._tls is not None, self._direct)
 

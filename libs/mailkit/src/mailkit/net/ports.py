@@ -26,9 +26,15 @@ class Public:
 
 
 def open_ports(
-    ports: Sequence[Public], host: str, connections: Connections, *, proxies: Sequence[str] = (), direct_offset: int = 0
+    ports: Sequence[Public],
+    host: str,
+    connections: Connections,
+    *,
+    proxies: Sequence[str] = (),
+    direct_offset: int = 0,
+    internal: Sequence[Public] = (),
 ) -> list[Listener]:
-    """Listen on all `ports` and, with `proxies` and `direct_offset`, on their direct ports. Raises ConfigError."""
+    """Listen on all `ports` and, with `proxies` and `direct_offset`, on their direct ports; and on `internal` ones. Raises ConfigError."""
     try:
         networks = Networks(proxies)
     except BadAddress as error:
@@ -46,6 +52,9 @@ def open_ports(
                 port = direct_port(each.port, direct_offset)
                 opened.append(Listener(each.name, each.factory, each.refusals, connections, tls=each.tls, direct=True))
                 opened[-1].start(host, port)
+        for each in internal:
+            opened.append(Listener(each.name, each.factory, each.refusals, connections, tls=each.tls, internal=True))
+            opened[-1].start(host, each.port)
     except ConfigError:
         for listener in opened:
             listener.stop()

@@ -30,6 +30,8 @@ KNOWN_NAMES = frozenset(
         "SCHEMA_WAIT_SECONDS",
         "OPEN_SMTP",
         "DIRECT_PORT_OFFSET",
+        "INTERNAL_SUBMISSION_PORT",
+        "INTERNAL_IMAPS_PORT",
         "AUTH_URL",
         "QUEUE_URL",
         "MAILSTORE_URL",

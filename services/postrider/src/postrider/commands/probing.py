@@ -37,7 +37,11 @@ def probe(
         fail(f"POSTRIDER_CA_FILE: {error.strerror}")
     ports = {name: int(known.get(f"{name.upper()}_PORT", default)) for name, default in _PORTS.items()}
     made = probing.Probe(
-        probing.ProbedService(url, token, host, read_host or host, tls=tls, **ports), domain, grant=grant
+        probing.ProbedService(
+            url, token, host, read_host or host, ports["submission"], ports["imaps"], ports["pop3s"], tls=tls
+        ),
+        domain,
+        grant=grant,
     )
     try:
         made.prepare()
