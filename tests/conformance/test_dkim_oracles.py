@@ -69,10 +69,13 @@ def test_rspamd(messages: list[bytes], tmp_path: Path) -> None:
     with rspamd(tmp_path, "here.test", KEYS) as url:
         found = by_rspamd(url, messages)
         assert by_rspamd(url, broken(messages)) == [[]] * 20
-    assert [n for n, _ in others(found)] == [n for n, each in enumerate(messages) if is_blank(each)]
+    assert [n for n, _ in others(found) if not is_blank(messages[n])] == []
 
 
 def is_blank(message: bytes) -> bool:
-    """Whether a body is white space that begins with a space: rspamd 3.4 hashes it, though no line of it counts (RFC 6376 3.4.4)."""
+    """Whether a body is white space that begins with a space or tab.
+
+    No line of it counts (RFC 6376 3.4.4), but Debian's rspamd 3.4 hashes it; repaired since (issue 5590 of rspamd/rspamd).
+    """
     body = message.partition(b"\r\n\r\n")[2]
     return body[:1] in (b" ", b"\t") and not body.strip()
