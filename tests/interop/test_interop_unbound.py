@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from mailkit.net.dns import NoSuchName, Resolver, TemporaryDnsError
 from mailkit.testing.parent import end_with_parent
 from mailkit.testing.sink import Sink
+from mailkit.testing.speed import patient
 from queue_worker.couriers import CourierSettings, RemoteCourier, RemoteMessage
 from queue_worker.couriers.targets import Targets
 from queue_worker.models import Claim, Outcome, Result
@@ -141,7 +142,7 @@ def unbound(folder: Path, zones: dict[str, tuple[str, str]]) -> Iterator[str]:
 
 
 def resolver(validating: Validating) -> Resolver:
-    return Resolver([validating.server], timeout=1.0, lifetime=3.0)
+    return Resolver([validating.server], timeout=patient(1.0), lifetime=patient(3.0))
 
 
 async def test_what_unbound_validates_is_secure(validating: Validating) -> None:

@@ -22,7 +22,7 @@ from queue_worker.delivery.schedule import TURN_SECONDS, decide
 from queue_worker.delivery.suppression import Suppression
 from queue_worker.intake.enqueue import destinations, entry
 from queue_worker.models import Claim, Decision, Key, Outcome, Pair, QueueEntry, Result
-from queue_worker.storage.operations import Operation
+from queue_worker.storage.operations import OperatorAction
 from queue_worker.storage.outcomes import Outcomes
 from queue_worker.storage.records import Window
 
@@ -73,7 +73,7 @@ class Recorder:
             if error is not None:  # its lease expires, and it is tried again
                 report(error, "record", queue_id=result.claim.message_id)
 
-    async def remove(self, window: Window, operation: Operation) -> tuple[int, list[Key]]:
+    async def remove(self, window: Window, operation: OperatorAction) -> tuple[int, list[Key]]:
         """Remove waiting recipients without a bounce, for an operator; return how many match, and those removed."""
         async with self._outcomes.transaction((), operation.at) as transaction:
             found, removed = await transaction.remove(window, operation)

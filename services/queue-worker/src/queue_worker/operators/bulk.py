@@ -13,7 +13,7 @@ from queue_worker.delivery.leases import LEASE, Leases
 from queue_worker.delivery.record import Recorder
 from queue_worker.models import Key, Outcome, Pair, Result
 from queue_worker.storage.actions import Actions, Effect
-from queue_worker.storage.operations import Operation
+from queue_worker.storage.operations import OperatorAction
 from queue_worker.storage.records import Filter, Matched, Records, Window
 
 log = get_logger()
@@ -68,7 +68,7 @@ class Bulk:
         self._clock = clock
         self._wake = wake
 
-    async def batch(self, operation: Operation, wanted: Filter, after: UUID, *, dry_run: bool) -> Batch:
+    async def batch(self, operation: OperatorAction, wanted: Filter, after: UUID, *, dry_run: bool) -> Batch:
         """Look at the recipients after message `after` until enough of them match, and change those; see CHANGES."""
         action = operation.action
         messages = recipients = busy = 0
@@ -94,7 +94,7 @@ class Bulk:
                 await asyncio.sleep((time.monotonic() - began) * REST)
         return Batch(messages, recipients, busy, last)
 
-    async def _change(self, operation: Operation, window: Window) -> Effect:
+    async def _change(self, operation: OperatorAction, window: Window) -> Effect:
         action = operation.action
         if action == "hold":
             return await self._actions.hold(window, operation)
@@ -115,7 +115,7 @@ class Bulk:
         ]
         return Effect(len(found), sum(given_up), _messages(some), [])
 
-    async def _give_up(self, keys: Sequence[Key], operation: Operation) -> int:
+    async def _give_up(self, keys: Sequence[Key], operation: OperatorAction) -> int:
         """Claim recipients and record them as refused for the operation's reason, or as expired: their senders get bounces."""
         now = operation.at
         taken = await self._actions.take(keys, operation, now + LEASE)

@@ -26,7 +26,7 @@ from queue_worker.operators.records import (
 from queue_worker.operators.shaping import held_back
 from queue_worker.operators.trace import traced
 from queue_worker.storage.actions import Actions
-from queue_worker.storage.operations import Operation
+from queue_worker.storage.operations import OperatorAction
 from queue_worker.storage.records import Filter, Records
 from queue_worker.storage.trace import Traces
 
@@ -83,7 +83,7 @@ def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, shaping
         chosen = wanted(request.filter or Asked(), clock.now(), request.ids)
         reason = request.reason or (RETURNED if request.action == "bounce" else "")
         said = request.filter.model_dump_json(exclude_none=True) if request.filter else None
-        operation = Operation(new_id(), clock.now(), request.action, request.actor, reason, said)
+        operation = OperatorAction(new_id(), clock.now(), request.action, request.actor, reason, said)
         done = await bulk.batch(operation, chosen, request.after or NONE, dry_run=request.dry_run)
         if not request.dry_run and (done.recipients or done.next is None):
             log.info(
@@ -97,9 +97,9 @@ def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, shaping
             )
         return Acted.of(done)
 
-    def _operation(action: str, of: PauseRequest) -> Operation:
+    def _operation(action: str, of: PauseRequest) -> OperatorAction:
         reason = of.reason if action == "pause" or "reason" in of.model_fields_set else ""
-        return Operation(new_id(), clock.now(), action, of.actor, reason, kind=of.kind, value=of.key())
+        return OperatorAction(new_id(), clock.now(), action, of.actor, reason, kind=of.kind, value=of.key())
 
     @routes.get("/pauses", operation_id="list_pauses")
     async def pauses(

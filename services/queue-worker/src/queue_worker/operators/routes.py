@@ -13,7 +13,7 @@ from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
 from mailkit.rpc.app import OPERATORS
 from queue_worker.operators.filters import Text
-from queue_worker.storage.operations import Operation
+from queue_worker.storage.operations import OperatorAction
 from queue_worker.storage.routes import MOST, RouteRow, Routes
 
 log = get_logger()
@@ -156,7 +156,7 @@ def router(rows: Routes, clock: Clock) -> APIRouter:
             [each.stored() for each in request.pool],
             clock.now(),
         )
-        operation = Operation(
+        operation = OperatorAction(
             new_id(), row.changed_at, "route", request.actor, request.reason, kind=row.kind, value=row.value
         )
         made = await rows.put(row, password, operation)
@@ -168,7 +168,7 @@ def router(rows: Routes, clock: Clock) -> APIRouter:
     @routes.post("/end", operation_id="delete_route")
     async def delete(request: RouteKey) -> RelayRoute:
         """Delete a route: its mail leaves as any other."""
-        operation = Operation(
+        operation = OperatorAction(
             new_id(),
             clock.now(),
             "unroute",

@@ -9,7 +9,7 @@ import asyncpg
 
 from mailkit.postgres.pool import Queries
 from queue_worker.models import HELD, Claim, Key, Pair
-from queue_worker.storage.operations import Operation, note
+from queue_worker.storage.operations import OperatorAction, note
 from queue_worker.storage.records import Window
 
 queries = Queries("queue_worker.storage", "records.sql", "actions.sql")
@@ -53,20 +53,20 @@ class Actions:
         self._pool = pool
         self._worker = worker
 
-    async def hold(self, window: Window, operation: Operation) -> Effect:
+    async def hold(self, window: Window, operation: OperatorAction) -> Effect:
         """Hold waiting recipients that are not held."""
         return await self._change(window, "waiting", operation.at, HELD, operation)
 
-    async def release(self, window: Window, operation: Operation) -> Effect:
+    async def release(self, window: Window, operation: OperatorAction) -> Effect:
         """Make held recipients due now."""
         return await self._change(window, "held", None, operation.at, operation)
 
-    async def retry(self, window: Window, operation: Operation) -> Effect:
+    async def retry(self, window: Window, operation: OperatorAction) -> Effect:
         """Make waiting recipients that are not held due now."""
         return await self._change(window, "waiting", None, operation.at, operation)
 
     async def _change(
-        self, window: Window, state: str, held: datetime | None, due: datetime, operation: Operation
+        self, window: Window, state: str, held: datetime | None, due: datetime, operation: OperatorAction
     ) -> Effect:
         async with self._pool.acquire() as connection, connection.transaction():
             (row,) = await connection.fetch(queries.change, *window.arguments, state, held, due, operation.id)
@@ -75,7 +75,7 @@ class Actions:
         pairs = list(zip(row["flows"] or (), row["destinations"] or (), strict=True))
         return Effect(row["found"], row["recipients"], row["messages"], pairs)
 
-    async def take(self, keys: Sequence[Key], operation: Operation, until: datetime) -> list[Taken]:
+    async def take(self, keys: Sequence[Key], operation: OperatorAction, until: datetime) -> list[Taken]:
         """Claim the waiting recipients of `keys`, held ones too, until `until`, to give them up by `operation`."""
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(
@@ -93,7 +93,7 @@ class Actions:
         """Return pauses by kind and value, above `after`."""
         return [Paused(**dict(row)) for row in await self._pool.fetch(queries.pauses, *after, limit)]
 
-    async def pause(self, operation: Operation) -> Paused:
+    async def pause(self, operation: OperatorAction) -> Paused:
         """Add a pause; a repeated one keeps its time."""
         o = operation
         async with self._pool.acquire() as connection, connection.transaction():
@@ -101,7 +101,7 @@ class Actions:
             await note(connection, operation)
         return Paused(**dict(row))
 
-    async def resume(self, operation: Operation) -> Paused | None:
+    async def resume(self, operation: OperatorAction) -> Paused | None:
         """End a pause; None if there is none."""
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(queries.resume, operation.kind, operation.value)

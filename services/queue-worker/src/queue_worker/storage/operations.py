@@ -12,7 +12,7 @@ queries = Queries("queue_worker.storage", "operations.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class OperatorAction:
     """What an operator does. `kind` and `value`: of a pause or a route; `filter`: of an action on recipients, as JSON."""
 
     id: UUID
@@ -29,7 +29,7 @@ class Operation:
         return replace(self, id=new_id(), at=now)
 
 
-async def note(connection: Connection, operation: Operation, recipients: int | None = None) -> None:
+async def note(connection: Connection, operation: OperatorAction, recipients: int | None = None) -> None:
     """Note `operation`, which changed `recipients`, in the transaction of `connection`."""
     o = operation
     await connection.execute(

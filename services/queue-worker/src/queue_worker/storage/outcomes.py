@@ -16,7 +16,7 @@ from mailkit.postgres.pool import Connection, Queries
 from queue_worker.models import Claim, Decision, Key, QueueEntry
 from queue_worker.storage.claims import fences
 from queue_worker.storage.handovers import bodies_of, insert
-from queue_worker.storage.operations import Operation
+from queue_worker.storage.operations import OperatorAction
 from queue_worker.storage.operations import note as note_operation
 from queue_worker.storage.records import Window
 from queue_worker.storage.suppressions import Bounced, note
@@ -126,7 +126,7 @@ class OutcomeTransaction:
         """Set recipients back to waiting as if they had not been claimed."""
         await self._connection.execute(queries.give_back, *_fences(back), self._worker, [d.due for d in back])
 
-    async def remove(self, window: Window, operation: Operation) -> tuple[int, list[Key]]:
+    async def remove(self, window: Window, operation: OperatorAction) -> tuple[int, list[Key]]:
         """Move waiting recipients to the history as removed by `operation`; return how many match, and those removed."""
         (row,) = await self._connection.fetch(queries.remove, *window.arguments, operation.at, operation.id)
         removed = list(zip(row["ids"] or (), row["numbers"] or (), strict=True))

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from mailkit.postgres.pool import Queries
-from queue_worker.storage.operations import Operation, note
+from queue_worker.storage.operations import OperatorAction, note
 
 queries = Queries("queue_worker.storage", "routes.sql")
 
@@ -54,7 +54,7 @@ class Routes:
         found: str = await self._pool.fetchval(queries.routes_mark)
         return found
 
-    async def put(self, row: RouteRow, password: str, operation: Operation) -> RouteRow | None:
+    async def put(self, row: RouteRow, password: str, operation: OperatorAction) -> RouteRow | None:
         """Set a route; None if there are MOST others."""
         facts = (
             row.host,
@@ -73,7 +73,7 @@ class Routes:
                 await note(connection, operation)
         return RouteRow(**dict(rows[0])) if rows else None
 
-    async def delete(self, operation: Operation) -> RouteRow | None:
+    async def delete(self, operation: OperatorAction) -> RouteRow | None:
         """Delete the route of the operation's kind and value; None if there is none."""
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(queries.delete_route, operation.kind, operation.value)
