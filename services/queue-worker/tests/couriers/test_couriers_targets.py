@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from mailkit.net.dns import Existence, NoRecord, NoSuchName, Resolver, TemporaryDnsError
+from mailkit.testing.speed import patient
 from queue_worker.couriers import CourierSettings
 from queue_worker.couriers.public import is_public
 from queue_worker.couriers.targets import NoTarget, Targets
@@ -19,7 +20,7 @@ def find(dns):
 
     async def of(domain, **settings):
         own = {"helo_name": "mx.here.test", "allow_networks": ("127.0.0.0/8",), **settings}
-        targets = Targets(CourierSettings(**own), Resolver([dns.server], timeout=0.2, lifetime=0.3))
+        targets = Targets(CourierSettings(**own), Resolver([dns.server], timeout=patient(0.5), lifetime=patient(0.8)))
         try:
             return [(target.host, target.address) for target in await targets.of(domain)]
         except NoTarget as none:
