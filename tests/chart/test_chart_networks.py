@@ -69,7 +69,9 @@ def test_bundled() -> None:
     assert said(objects, "ingress") == inner() | public(0) | metrics | database
     mail = {("test", service, port) for _, service, port in public(0)}
     dns = {(each, "anywhere", 53) for each in (*SERVICES, "migrate", "test")}
-    assert said(objects, "egress") == inner() | database | mail | dns | {("queue-worker", "anywhere", 25)}
+    assert said(objects, "egress") == inner() | database | mail | dns | {
+        ("queue-worker", "anywhere", port) for port in (25, 443)
+    }
 
 
 def test_a_database_elsewhere_and_features_that_are_on() -> None:
@@ -100,6 +102,7 @@ def test_another_remote_port_is_let_out() -> None:
     out = said(render(settings={"REMOTE_SMTP_PORT": 2526}), "egress")
     assert {arrow for arrow in out if arrow[:2] == ("queue-worker", "anywhere")} == {
         ("queue-worker", "anywhere", 53),
+        ("queue-worker", "anywhere", 443),
         ("queue-worker", "anywhere", 2526),
     }
 
