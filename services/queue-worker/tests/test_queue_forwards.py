@@ -1,5 +1,7 @@
 """Copies that forwards send elsewhere: their envelope sender is the recipient's (docs/decisions/0093)."""
 
+import pytest
+
 from queue_worker.models import Outcome
 from queue_worker_api.wire import Stamp, SubmissionRecipient
 
@@ -75,3 +77,11 @@ async def test_mail_that_failed_dmarc_is_not_forwarded_and_nobody_is_told_but_th
     (trace,) = [trace async for page in admin.trace(address="list@here.test") for trace in page]
     (refused,) = [event for event in trace["events"] if event["event"] == "failed"]
     assert (refused["recipient"], refused["status"]) == ("b@far.test", "5.7.1") and "DMARC" in refused["reply"]
+
+
+@pytest.mark.parametrize("action", ["bounce", "expire"])
+async def test_of_what_is_not_forwarded_an_operator_makes_no_bounce_either(world, admin, action):
+    await world.submit(world.message(forwarded("b@far.test"), stamp=Stamp([], dmarc_failed=True)))
+    assert await admin.acted(action, all=True, reason="No such run. (#5.7.1)") == 1
+    await world.work()
+    assert world.sink.got == [] and await world.rows("message") == []

@@ -167,8 +167,9 @@ class _Check:
         return included.result == "pass"
 
     def _is_near(self, address: IPAddress, directive: Directive) -> bool:
+        ip = self._values.ip
         length = directive.length4 if address.version == 4 else directive.length6
-        return self._values.ip in ipaddress.ip_network((address, length), strict=False)
+        return address.version == ip.version and (int(address) ^ int(ip)) >> (ip.max_prefixlen - length) == 0
 
     async def _expand(self, text: MacroString, domain: str) -> str:
         validated = await self._lookups.validated_name(domain) if macros.uses(text, "p") else ""

@@ -8,6 +8,8 @@ from mailauth.spf.macros import IPAddress
 
 #: Terms that ask the DNS, answers without a record, and names of one MX or PTR answer that are looked up.
 MOST_TERMS, MOST_VOID, MOST_NAMES = 10, 2, 10
+#: Addresses of one name that are looked at: an answer may have 4,000, and a record name a hundred such names.
+MOST_ADDRESSES = 256
 
 
 class TooMany(Exception):
@@ -45,9 +47,9 @@ class Lookups:
         return answer
 
     async def addresses(self, name: str, *, void: bool = True) -> list[IPAddress]:
-        """Return the addresses of `name` in the client's family. Raises DnsTrouble and TooMany."""
+        """Return the first MOST_ADDRESSES of `name` in the client's family. Raises DnsTrouble and TooMany."""
         answer = await self.ask(name, "A" if self._ip.version == 4 else "AAAA", void=void)
-        return [found for each in names(answer) if (found := _address(each)) is not None]
+        return [found for each in names(answer)[:MOST_ADDRESSES] if (found := _address(each)) is not None]
 
     async def mail_hosts(self, name: str) -> list[str]:
         """Return the names of MX records. Raises DnsTrouble and TooMany."""

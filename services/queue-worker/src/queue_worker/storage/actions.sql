@@ -32,9 +32,9 @@ with s as materialized (
            database_life = s.life, acted = case when cardinality(r.acted) >= 20 then r.acted[2:] else r.acted end || $6::uuid
       from c, s where r.message_id = c.message_id and r.n = c.n
     returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.mailbox_id, r.attempt, r.tries,
-              r.status, r.reply, r.remote_host, r.diagnostic
+              r.via, r.sender, r.status, r.reply, r.remote_host, r.diagnostic
 )
-select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce,
+select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.bounce, m.dmarc_failed,
        coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid, coalesce(a.tls, '') as tls
   from u join queue.message m on m.id = u.message_id
   left join queue.asked a on a.message_id = u.message_id and a.n = u.n
