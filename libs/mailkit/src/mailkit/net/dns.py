@@ -86,8 +86,8 @@ class Resolver:
         """
         self._cache = AnswerStore(entries, octets, clock)
         self._resolver = dns.asyncresolver.Resolver(configure=not servers)
-        if servers:
-            self._resolver.nameservers = [nameserver(server) for server in servers]
+        system = [f"[{each}]:{self._resolver.port}" for each in self._resolver.nameservers if isinstance(each, str)]
+        self._resolver.nameservers = [nameserver(server) for server in servers or system]
         self.validates = all(map(is_loopback, self._resolver.nameservers)) if dnssec is None else dnssec
         if self.validates:
             self._resolver.set_flags(dns.flags.RD | dns.flags.AD)

@@ -4,11 +4,11 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
-import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 
 from mailkit.errors import ConfigError
+from mailkit.net.dns_server import BoundedNameserver
 
 MAX_NEGATIVE_TTL = 900.0
 """Upper bound, in seconds, of the SOA's minimum, which applies to "no such name" and "no such type" (RFC 2308 5)."""
@@ -22,13 +22,13 @@ class MX:
     host: str
 
 
-def nameserver(server: str) -> dns.nameserver.Nameserver:
+def nameserver(server: str) -> BoundedNameserver:
     """Parse `host:port` or `[v6]:port`, port 53 if absent. Raises ConfigError."""
     host, colon, port = server.rpartition(":")
     if not colon or (":" in host and not host.startswith("[")):
         host, port = server, "53"  # a bare address, IPv6 included
     try:
-        return dns.nameserver.Do53Nameserver(host.strip("[]"), int(port))
+        return BoundedNameserver(host.strip("[]"), int(port))
     except ValueError:
         raise ConfigError(f"POSTRIDER_DNS_SERVERS: {server!r} is not host:port") from None
 
