@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from auth.config import AuthSettings
 from auth_api import wire
 from mailauth import srs
+from mailkit.errors import ConfigError
 
 OURS = {"srs_domain": "srs.test"}
 
@@ -140,3 +142,10 @@ async def test_bounces_to_a_replaced_forwarders_addresses_are_returned(auth):
 )
 async def test_without_a_domain_mail_keeps_its_sender(auth, forward):
     assert await sender(auth) == ""
+
+
+def test_a_malformed_domain_is_refused_and_a_host_s_odd_name_is_none() -> None:
+    assert AuthSettings(helo_name="my host.local").returns_domain == ""
+    assert AuthSettings(helo_name="MX.Here.Test").returns_domain == "mx.here.test"
+    with pytest.raises(ConfigError, match="POSTRIDER_SRS_DOMAIN"):
+        _ = AuthSettings(srs_domain="not a domain").returns_domain

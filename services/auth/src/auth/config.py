@@ -132,6 +132,8 @@ class AuthSettings(DatabaseSettings):
         try:
             return "" if name == "none" else normalise_domain(name)
         except BadAddress as error:
+            if not self.srs_domain:  # a host's own name need not be a domain
+                return ""
             raise ConfigError(f"POSTRIDER_SRS_DOMAIN: {error}") from error
 
     @cached_property
