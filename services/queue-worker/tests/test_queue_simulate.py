@@ -1,6 +1,7 @@
 """Simulated routes: the hosts of live look-ups, the retry plan of live mail, pauses; nothing is stored."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from queue_worker.couriers.targets import HostAddress, NoTarget
 from queue_worker.models import Outcome
 from queue_worker.operators import simulate
 from queue_worker.operators.simulate import MOST_ATTEMPTS, plan
+from queue_worker.tls.policy import TlsPolicy
 
 HOSTS = [HostAddress("mx1.far.test", "192.0.2.1"), HostAddress("mx2.far.test", "2001:db8::1")]
 
@@ -85,3 +87,22 @@ async def test_many_domains_are_looked_up_at_once_within_one_deadline(world, adm
 def test_a_plan_is_bounded():
     now = datetime(2026, 3, 1)
     assert len(plan(now, now + timedelta(days=400), 1)) == MOST_ATTEMPTS
+
+
+async def test_the_tls_policy_of_each_host_and_the_record_that_asks_for_it(world, admin, monkeypatch):
+    policies = (
+        TlsPolicy("mta-sts", "policy 1 of far.test", verifies=True),
+        TlsPolicy("dane", "TLSA _25._tcp.mx2.far.test"),
+    )
+
+    async def found(domain: str, relay: object = None) -> list[HostAddress]:
+        return [replace(host, policy=policy) for host, policy in zip(HOSTS, policies, strict=True)]
+
+    monkeypatch.setattr(world.sink, "hosts", found)
+    monkeypatch.setattr(type(world.sink), "port", 25)
+    (route,) = await admin.simulate_routes(None, [{"address": "b@far.test"}])
+    first, second = (host["tls"] for host in route["hosts"])
+    assert (
+        first == route["tls"] and first.startswith("mta-sts: required: ") and first.endswith("; policy 1 of far.test")
+    )
+    assert second.startswith("dane: ") and second.endswith("; TLSA _25._tcp.mx2.far.test")
