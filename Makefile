@@ -7,7 +7,7 @@ JOBS ?= 3
 # What mypy reads: the product, and the helpers of the tests.
 TYPED := libs/*/src services/*/src proto/*/src tests/support tests/cost tests/bench tests/monitoring tests/cluster
 
-.PHONY: help setup run test check types format bench bench-large bench-outside bench-queue bench-sign cost faults fuzz imap-model interop conformance chart-test lock sbom openapi check-openapi clean
+.PHONY: help setup run test check types format bench bench-large bench-import bench-outside bench-queue bench-sign cost faults fuzz imap-model interop conformance chart-test lock sbom openapi check-openapi clean
 .PHONY: monitoring-test pictures images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
@@ -46,6 +46,9 @@ bench: setup ## messages per second beside Debian's Postfix and Dovecot (BASE=fo
 
 bench-large: setup ## what readers wait for in a folder of 100,000 messages, beside Dovecot (MESSAGES=1000000; BASE=folder)
 	$(BIN)/python -m tests.bench --large $(or $(MESSAGES),100000) $(if $(BASE),--base $(BASE))
+
+bench-import: setup ## a vpopmail host of 200 domains, 2,000 mailboxes and 100,000 messages moves in (DOMAINS=, MAILBOXES= of each, MESSAGES= of each)
+	$(BIN)/python -m tests.bench.moving $(or $(DOMAINS),200) $(or $(MAILBOXES),10) $(or $(MESSAGES),50)
 
 bench-outside: setup ## what SPF, DKIM and DMARC of mail from outside cost, beside a run without them
 	$(BIN)/python -m tests.bench.outside
