@@ -48,6 +48,20 @@ async def test_a_message_is_filed_once_and_read_with_its_prefix(store, mailbox_i
     assert await store.usage(mailbox_id) == len(PREFIX + message("first"))
 
 
+async def test_what_comes_for_a_folder_of_a_purged_mailbox_is_gone(store, mailbox_id):
+    """It was taken for a mailbox that another session has locked, and was tried again until its end."""
+    await store.deliver(mailbox_id, message("first"))
+    await store.admin.purge_mailbox(str(mailbox_id))
+    body_ids = await store.put(message("second"), message("third"))
+    items = [
+        store.filing(mailbox_id, body_id, **more)
+        for body_id, more in zip(
+            body_ids, ({"folder": "\\Junk", "flags": ["$Junk"]}, {"flags": ["$Junk"]}), strict=True
+        )
+    ]
+    assert await store.file(*items) == ["gone", "gone"]
+
+
 async def test_a_message_is_filed_into_the_folder_with_its_special_use(store, mailbox_id):
     await store.deliver(mailbox_id, message("first"))
     junk = {"folder": "\\Junk", "flags": ["$Junk", "\\Seen"]}

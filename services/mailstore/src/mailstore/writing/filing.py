@@ -138,7 +138,10 @@ class Filer:
         ):
             alive = await transaction.alive(sharing)
             places = {(item.mailbox_id, item.folder) for item in items if item.folder or item.flags}
-            places = {place for place in places if place[0] in transaction.mailboxes}
+            kept = {
+                key for key, mailbox in transaction.mailboxes.items() if not mailbox.purged
+            }  # the others have no folders
+            places = {place for place in places if place[0] in kept}
             targets = await transaction.targets(places, wait=in_line)
             filed = await transaction.filed([(item.queue_id, item.mailbox_id) for item in items])
             inboxes = {each.mailbox_id: each for each in targets.values() if each and each.folder_id == INBOX_ID}

@@ -1,12 +1,13 @@
 """The snapshot of a maildrop: the messages that a session sees from its login to its end, and its marks (RFC 1939 5)."""
 
+import re
 from array import array
 
 from mailstore_api.wire import Maildrop
 from pop_imap_frontend.pop3 import refusals
 from pop_imap_frontend.pop3.refusals import Refused
 
-_LF = ord("\n")
+_LF = re.compile(b"\n")
 
 
 class MaildropView:
@@ -18,7 +19,7 @@ class MaildropView:
         self.uids = array("I", drop.uids)
         self.sizes = array("I", drop.sizes)
         self._uidls = drop.uidls
-        self._ends = array("I", [at for at, octet in enumerate(drop.uidls) if octet == _LF])
+        self._ends = array("I", [found.start() for found in _LF.finditer(drop.uidls)])
         self.deleted: set[int] = set()
         self.octets = sum(self.sizes)
         """Size of the messages that are not marked deleted, as STAT answers it."""
