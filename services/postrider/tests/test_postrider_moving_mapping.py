@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from postrider.moving.mapping import DomainPlan, PlannedCatchall, PlannedForward
 from postrider.moving.meter import Meter
 from postrider.moving.notes import EXAMPLES, MOST_REASONS, Notes
 from vpopmail.host import VpopmailHost
-from vpopmail.testing import HOME, MD5, BuiltDomain, BuiltHost
+from vpopmail.testing import HOME, MD5, BuiltDomain, BuiltHost, BuiltMaildir
 from vpopmail.vpasswd import Flags
 
 MB = 1 << 20
@@ -178,6 +179,8 @@ def test_the_page(tmp_path):
     site = host.domain("site.com")
     host.alias("site.net", site)
     site.list("news")
+    BuiltMaildir(tmp_path / "host/domains/d00.test/anna/Maildir").message("1.M1P1.old", b"", directory=".Sent")
+    shutil.rmtree(tmp_path / "host/domains/d02.test/anna")
     os.symlink("/etc/passwd", site.folder / ".qmail-passwd")
     done = call(str(tmp_path / "host"), "--dry-run", "--notes", str(tmp_path / "notes"))
     assert done.exit_code == 0 and len(done.stdout.splitlines()) < 60
@@ -186,9 +189,16 @@ def test_the_page(tmp_path):
     assert "is a symbolic link; links are not followed\n            domains/site.com/.qmail-passwd" in done.stdout
     notes = (tmp_path / "notes").read_text().splitlines()
     assert "unreadable\tdomains/site.com/.qmail-passwd\tis a symbolic link; links are not followed" in notes
-    assert len(notes) == 30 + 1 + 3 + 1
+    assert len(notes) == 35 + 1
+    assert "unreadable\tanna@d02.test's Maildir\tdoes not exist" in notes
+    assert "1 messages\n" in done.stdout
     value = json.loads(call(str(tmp_path / "host"), "--dry-run", "--json").stdout)
-    assert (value["domains"], value["mailboxes"], value["changed"][0]["count"]) == (31, 30, 30)
+    assert (value["domains"], value["mailboxes"], value["messages_found"], value["changed"][0]["count"]) == (
+        31,
+        30,
+        1,
+        30,
+    )
 
 
 def test_what_is_no_vpopmail_is_one_sentence(tmp_path):

@@ -26,10 +26,15 @@ class Sums:
         self._counts["forwards"] += len(plan.forwards)
         self._counts["catchalls"] += bool(plan.catchall.mailbox or plan.catchall.targets)
 
+    def add_messages(self, count: int) -> None:
+        """Add messages that were found, in a dry run."""
+        self._counts["messages_found"] += count
+
     def record(self) -> dict[str, int]:
         """Return the counts, for --json."""
         names = ("domains", "alias_domains", "mailboxes", "without_password", "disabled", "forwards", "catchalls")
-        return {name: self._counts[name] for name in names}
+        found = {name: self._counts[name] for name in names}
+        return found | ({"messages_found": self._counts["messages_found"]} if "messages_found" in self._counts else {})
 
 
 def page(title: str, sums: Sums, notes: Notes) -> str:
@@ -43,6 +48,8 @@ def page(title: str, sums: Sums, notes: Notes) -> str:
         f"  {found['forwards']:>9,} forwards",
         f"  {found['catchalls']:>9,} catch-alls",
     ]
+    if "messages_found" in found:
+        lines.append(f"  {found['messages_found']:>9,} messages")
     return "\n".join([*lines, *reasons(notes)])
 
 
