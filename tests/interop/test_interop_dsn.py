@@ -20,6 +20,8 @@ from .postfix import Postfix
 
 SENDER = "someone@origin.example"
 ASKED = "SUCCESS,FAILURE,DELAY"
+#: A Postfix that was put off, by a busy machine, tries again soon.
+SOON = "queue_run_delay = 2s\nminimal_backoff_time = 2s\nmaximal_backoff_time = 5s\n"
 #: What a client's ENVID and ORCPT stand for; in the commands + is in xtext.
 ENVID, ORIGINAL = "QQ+31", "Given+Name@elsewhere.example"
 
@@ -76,7 +78,7 @@ def between(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             login = folders["origin"] / "login"
             login.write_text(f"[localhost]:{own.port('SUBMISSION')} {user.address}:{user.password}\n")
             settings = (
-                f"myhostname = mx.origin.example\nmynetworks = 127.0.0.0/8\n"
+                f"{SOON}myhostname = mx.origin.example\nmynetworks = 127.0.0.0/8\n"
                 f"smtpd_relay_restrictions = permit_mynetworks, reject\n"
                 f"relayhost = [localhost]:{own.port('SUBMISSION')}\nsmtp_host_lookup = native\nsmtp_tls_security_level = verify\n"
                 f"smtp_tls_CAfile = {own.ca_file}\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = texthash:{login}\n"
@@ -93,7 +95,7 @@ def _far(folder: Path, addresses: dict[str, str], world: World) -> str:
     """The settings of the second Postfix, which sends its own reports to the first one."""
     (folder / "refused").write_text("bad@far.example 550 5.7.1 not this one\nlater@far.example 450 4.7.1 not yet\n")
     return (
-        f"myhostname = mx.far.example\nsmtpd_relay_restrictions = reject_unauth_destination\n"
+        f"{SOON}myhostname = mx.far.example\nsmtpd_relay_restrictions = reject_unauth_destination\n"
         f"smtpd_recipient_restrictions = check_recipient_access texthash:{folder}/refused\n"
         f"relayhost = [{addresses['origin']}]:{world.smtp_port}\nsmtp_host_lookup = native\n"
     )
