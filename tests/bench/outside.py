@@ -116,6 +116,8 @@ def main() -> int:
         )
     ratio = median(after / before for before, after in zip(*rates.values(), strict=True))
     more = median(after - before for before, after in zip(*slow.values(), strict=True))
+    share = median(before["all"] / after["all"] for before, after in zip(*used.values(), strict=True))
+    print(f"by processor time {100 * share:.0f} % of the rate, which other work on the machine changes less")
     good = ratio >= LEAST_RATE and more <= MOST_SECONDS
     print(
         f"rate {100 * ratio:.0f} % (at least {100 * LEAST_RATE:.0f}), p95 {1000 * more:+.1f} ms (at most +{1000 * MOST_SECONDS:.0f})"
