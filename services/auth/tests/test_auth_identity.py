@@ -95,6 +95,10 @@ async def test_a_mailbox_may_use_its_address_with_a_tag(auth, boxes):
     await auth.login("c@new.com", client=CLIENT)
     assert await author(auth, "c+tag@new.com", client=CLIENT)
     assert not await author(auth, "d+tag@new.com", client=CLIENT)
+    await auth.admin.add_mailbox("c+other@new.com")
+    await auth.admin.add_forward("c+list@new.com", ["d@new.com"])
+    for address in ("c+other@new.com", "c+list@new.com"):  # whose mail does not come to c@ either
+        assert not await author(auth, address, login=c) and not await author(auth, address, client=CLIENT)
 
 
 async def test_grants_may_use_what_the_mailboxes_of_all_live_grants_may_use(auth, boxes):

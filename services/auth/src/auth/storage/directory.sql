@@ -109,7 +109,9 @@ select q.n, d.rule as named_rule, d.identity_by as named_by, coalesce(d.signing,
   left join auth.domains d on d.name = q.domain
  cross join lateral (
        select case when d.alias_of is not null then left(q.address, -length(q.domain)) || d.alias_of
-                   when d.tags then split_part(q.address, '+', 1) || '@' || q.domain end as base,
+                   when d.tags and not exists (select from auth.mailboxes o where o.address = q.address limit 1)
+                               and not exists (select from auth.forwards o where o.address = q.address limit 1)
+                   then split_part(q.address, '+', 1) || '@' || q.domain end as base,
               coalesce(d.alias_of, q.domain) as domain) c
   left join lateral (
        select m.id, m.address, m.domain, (select o.rule from auth.domains o where o.name = m.domain) as rule
