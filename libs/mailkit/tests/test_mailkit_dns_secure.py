@@ -28,4 +28,5 @@ async def test_an_answer_is_secure_if_a_trusted_resolver_says_so() -> None:
 def test_servers_elsewhere_are_not_trusted_unless_it_is_set() -> None:
     assert Resolver(["127.0.0.1:53", "[::1]:53"]).validates
     assert not Resolver(["127.0.0.1:53", "192.0.2.1:53"]).validates
+    assert not Resolver(["127.0.0.11:53"]).validates  # Docker's: whoever answers it could claim to have validated
     assert Resolver(["192.0.2.1:53"], dnssec=True).validates

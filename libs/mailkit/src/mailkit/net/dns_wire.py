@@ -10,6 +10,7 @@ import dns.resolver
 from mailkit.errors import ConfigError
 from mailkit.net.dns_server import BoundedNameserver
 
+_DOCKER = "127.0.0.11"
 MAX_NEGATIVE_TTL = 900.0
 """Upper bound, in seconds, of the SOA's minimum, which applies to "no such name" and "no such type" (RFC 2308 5)."""
 
@@ -34,9 +35,10 @@ def nameserver(server: str) -> BoundedNameserver:
 
 
 def is_loopback(server: Any) -> bool:
-    """Return whether a server, an address or an object with one, is on this machine."""
+    """Return whether a server, an address or an object with one, is on this machine; Docker's only passes on what others answer."""
+    address = str(getattr(server, "address", server)).partition("%")[0]
     try:
-        return ipaddress.ip_address(str(getattr(server, "address", server)).partition("%")[0]).is_loopback
+        return address != _DOCKER and ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
 
