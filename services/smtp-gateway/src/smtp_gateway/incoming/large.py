@@ -33,7 +33,7 @@ class _DnsOfLoop:
 
     def __init__(self, resolver: MessageDns, loop: asyncio.AbstractEventLoop) -> None:
         self._resolver = resolver
-        self._loop = loop
+        self._outer = loop
 
     def knows(self, name: str, kind: Kind) -> bool:
         """Return True: one question after the other."""
@@ -41,5 +41,5 @@ class _DnsOfLoop:
 
     async def ask(self, name: str, kind: Kind) -> Answer:
         """Return the records of `name`. Raises DnsTrouble."""
-        asked = asyncio.run_coroutine_threadsafe(self._resolver.ask(name, kind), self._loop)
+        asked = asyncio.run_coroutine_threadsafe(self._resolver.ask(name, kind), self._outer)
         return await asyncio.wrap_future(asked)
