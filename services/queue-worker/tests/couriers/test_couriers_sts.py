@@ -135,6 +135,19 @@ async def test_a_fetch_ends_in_time(publisher: Any, monkeypatch: pytest.MonkeyPa
     assert found.value.failure in ("sts-policy-fetch-error", "sts-webpki-invalid")
 
 
+async def test_a_domain_that_was_not_asked_has_not_failed(publisher: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Policy hosts that keep all fetches busy would turn off the policies of others for five minutes."""
+    monkeypatch.setattr(sts, "FETCH_SECONDS", 0.05)
+    publisher.publish(policy())
+    made = publisher.courier().policies.sts
+    for _ in range(sts.FETCHES):
+        await made._fetches.acquire()
+    assert await made.of("far.test") is None
+    made._fetches.release()
+    made._known.clear()
+    assert (await made.of("far.test")).mode == "enforce"
+
+
 async def test_policies_in_use_are_fetched_again_before_they_expire(publisher: Any, far: Sink) -> None:
     publisher.publish(policy(age=7200))
     await publisher.result()

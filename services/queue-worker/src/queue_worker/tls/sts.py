@@ -22,11 +22,15 @@ KNOWN_SECONDS = 60.0
 MOST_KNOWN = 10_000
 #: Seconds after a failed fetch in which a domain's mail does not wait for another one (RFC 8461 3.3 suggests 300).
 FAILED_SECONDS = 300.0
-#: Most fetches at once of a worker; further ones wait, and fail when two could have been made.
+#: Most fetches at once of a worker; further ones wait, as long as one may take.
 FETCHES = 20
 #: A policy is fetched again after half of its max_age, at most this long; after a failure each hour.
 REFRESH = timedelta(days=1)
 AGAIN = timedelta(hours=1)
+
+
+class _NotBegun(FetchFailed):
+    """The domain was not asked, so that it is at the next occasion."""
 
 
 class Sts:
@@ -93,7 +97,8 @@ class Sts:
             metrics.STS_FETCHED.labels(failure).inc()
             self._results.note(domain, TlsPolicy("mta-sts", f"policy {identifier} of {domain}"), failure)
             log.info("sts_policy", domain=domain, outcome=failure, error=str(error)[:500])
-            _keep(self._failed, domain, asyncio.get_running_loop().time() + FAILED_SECONDS)
+            if not isinstance(error, _NotBegun):
+                _keep(self._failed, domain, asyncio.get_running_loop().time() + FAILED_SECONDS)
             return None
         metrics.STS_FETCHED.labels("ok").inc()
         await self.rows.put(policy, now, now + min(REFRESH, timedelta(seconds=policy.max_age / 2)))
@@ -101,10 +106,14 @@ class Sts:
 
     async def _fetched(self, domain: str) -> str:
         try:
-            async with asyncio.timeout(2 * FETCH_SECONDS), self._fetches:
-                return await self._fetch(domain)
+            async with asyncio.timeout(FETCH_SECONDS):
+                await self._fetches.acquire()
         except TimeoutError:
-            raise FetchFailed("sts-policy-fetch-error", "too many fetches are under way") from None
+            raise _NotBegun("sts-policy-fetch-error", "too many fetches are under way") from None
+        try:
+            return await self._fetch(domain)
+        finally:
+            self._fetches.release()
 
     async def refresh(self, domain: str) -> None:
         """Fetch the policy of `domain` again before it expires; after a failure, once more in an hour."""
