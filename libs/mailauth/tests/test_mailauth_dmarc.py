@@ -12,6 +12,7 @@ from mailauth.dkim.verify import DkimResult
 from mailauth.dmarc import record
 from mailauth.dmarc.author import BadAuthor, author_domain
 from mailauth.dmarc.evaluate import DmarcResult, Identifier, evaluate, identifiers
+from mailauth.dmarc.reports import ReportAddress, agreed, destination
 from mailauth.dmarc.walk import TreeWalk, Walks, targets
 from mailauth.header import fields
 from mailauth.spf.check import SpfResult
@@ -390,3 +391,68 @@ def test_reading_is_linear(linear: Any) -> None:
         linear(lambda n, pump=pump: read(pump * n), 200)
     linear(lambda n: record.parse(b"v=DMARC1" + b";a=b" * n), 100)
     linear(lambda n: record.parse(b"v=DMARC1;rua=" + b"a:b," * n), 100)
+
+
+# -- reports (RFC 9990)
+
+
+@pytest.mark.parametrize(
+    ("found", "mechanisms"),
+    [
+        ([("spf", "far.test"), ("dkim", "far.test")], {"spf", "dkim"}),
+        ([("spf", "far.test"), ("dkim", "mail.far.test")], {"spf", "dkim"}),
+        ([("dkim", "a.far.test"), ("spf", "b.far.test")], {"spf", "dkim"}),
+        ([("dkim", "far.test"), ("spf", "other.test")], {"dkim"}),
+        ([("spf", "other.test")], set()),
+    ],
+)
+def test_each_mechanism_is_looked_for_if_asked(found: list[tuple[Any, str]], mechanisms: set[str]) -> None:
+    resolver = zones(far_test=R)
+    given_ = [Identifier(*each) for each in found]
+    every = asyncio.run(evaluate("far.test", given_, resolver, every=True))
+    assert every.mechanisms == mechanisms and every.result == ("pass" if mechanisms else "fail")
+    assert asyncio.run(evaluate("far.test", given_, resolver)).result == every.result
+
+
+def test_trouble_with_the_second_mechanism_leaves_the_pass() -> None:
+    resolver = zones(far_test=R)
+    resolver.fail("_dmarc.mail.far.test")
+    given_ = [Identifier("spf", "far.test"), Identifier("dkim", "mail.far.test")]
+    result = asyncio.run(evaluate("far.test", given_, resolver, every=True))
+    assert (result.result, result.mechanisms) == ("pass", {"spf"})
+
+
+@pytest.mark.parametrize(
+    ("uri", "found"),
+    [
+        ("mailto:a@b.test", ReportAddress("a@b.test")),
+        ("MAILTO:a%2Bc@b.test!10m", ReportAddress("a+c@b.test", 10 << 20)),
+        ("mailto:a@b.test!500", ReportAddress("a@b.test", 500)),
+        ("mailto:a@b.test?subject=x", ReportAddress("a@b.test")),
+        ("mailto:a@b.test,c@d.test", None),
+        ("mailto:a@b.test%0d%0aBcc:x@y.test", None),
+        ("https://b.test/", None),
+    ],
+)
+def test_where_a_uri_of_rua_leads(uri: str, found: ReportAddress | None) -> None:
+    assert destination(uri) == found
+
+
+@pytest.mark.parametrize(
+    ("address", "consent", "places"),
+    [
+        ("a@mail.far.test", None, ["a@mail.far.test"]),  # the same organizational domain
+        ("a@other.test", None, []),
+        ("a@other.test", "v=spf1 -all", []),
+        ("a@other.test", "v=DMARC1", ["a@other.test"]),
+        ("a@other.test", "v=DMARC1; rua=mailto:b@other.test!1k", ["b@other.test"]),
+        ("a@other.test", "v=DMARC1; rua=mailto:b@victim.test", []),
+        ("a@other.test", "v=DMARC1; rua=mailto:b@other.test,mailto:b@victim.test", []),
+    ],
+)
+def test_a_destination_elsewhere_has_to_agree(address: str, consent: str | None, places: list[str]) -> None:
+    resolver = zones(far_test=R)
+    if consent is not None:
+        resolver.add("far.test._report._dmarc.other.test", TXT=consent)
+    found = asyncio.run(agreed("far.test", ReportAddress(address), Walks(resolver), resolver))
+    assert [each.address for each in found] == places

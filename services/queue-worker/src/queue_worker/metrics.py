@@ -104,6 +104,16 @@ TLS = from_zero(
     TLS_POLICIES,
     ("verified", "encrypted", "clear", "failed"),
 )
+REPORTS = from_zero(
+    Counter(
+        "postrider_queue_reports_total",
+        "Daily reports to other domains by kind (tls, dmarc) and outcome: sent, later (no place took it yet), none (the domain wants "
+        "none, or has not said validly where to)",
+        ["kind", "outcome"],
+    ),
+    ("tls", "dmarc"),
+    ("sent", "later", "none"),
+)
 SHAPING_CONVERSATIONS = Gauge(
     "postrider_queue_shaping_conversations",
     "Conversations under way with hosts of an operator (decision 101)",

@@ -39,10 +39,11 @@ from queue_worker.storage.suppressions import Suppressions
 from queue_worker.storage.tls_results import TlsResults
 from queue_worker.storage.upkeep import Upkeep
 from queue_worker.upkeep.collect import Collector
+from queue_worker.upkeep.daily_reports import REPORT_SECONDS, ReportQueue
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, MEASURE_SECONDS, Maintenance
 from queue_worker.upkeep.sts_refresh import REFRESH_SECONDS as STS_SECONDS
 from queue_worker.upkeep.sts_refresh import StsRefresh
-from queue_worker.upkeep.tls_reports import REPORT_SECONDS, TlsReports
+from queue_worker.upkeep.tls_reports import TlsReports
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def assemble(
         filer.floor,
         per_domain=settings.remote_concurrency,
     )
+    reports = ReportQueue(Handovers(pool, bodies), clock, timedelta(seconds=lifetime))
     maintain = once("maintain", MAINTAIN_SECONDS)
     disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
     return Parts(
@@ -158,11 +160,10 @@ def assemble(
         tls_reports=TlsReports(
             remote,
             TlsResults(pool),
-            Handovers(pool, bodies),
+            reports,
             clock,
             once("tls_reports", REPORT_SECONDS),
             settings.helo_name,
-            timedelta(seconds=lifetime),
         ),
         shaping=shaping,
         actions=actions,

@@ -31,9 +31,9 @@ from queue_worker.storage.refusals import RefusalRows
 from queue_worker.storage.routes import Routes
 from queue_worker.storage.sts_policies import StsPolicies
 from queue_worker.storage.trace import Traces
+from queue_worker.upkeep.daily_reports import REPORT_SECONDS, WRITE_SECONDS
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, MEASURE_SECONDS
 from queue_worker.upkeep.sts_refresh import REFRESH_SECONDS as STS_SECONDS
-from queue_worker.upkeep.tls_reports import REPORT_SECONDS, WRITE_SECONDS
 
 SERVICE = "queue-worker"
 #: Settings of the sessions: what is due is read in the order of an index and no further than the limit, never collected

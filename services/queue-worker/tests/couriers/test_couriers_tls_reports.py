@@ -17,14 +17,17 @@ from mailkit.postgres.singleton import RUNS, Singleton
 from mailkit.testing.sink import Sink
 from queue_worker.couriers import RemoteCourier
 from queue_worker.couriers.configured import with_policies
+from queue_worker.reports.mail import DayReport
 from queue_worker.storage.handovers import Handovers
 from queue_worker.storage.tls_results import TlsResults, TlsSession
 from queue_worker.tls import results
 from queue_worker.tls.policy import TlsPolicy
-from queue_worker.tls.report import identifier, places, report
+from queue_worker.tls.report import content, places
 from queue_worker.tls.report_to import ReportTo
 from queue_worker.tls.results import TlsCounts
 from queue_worker.tls.sts_fetch import Https
+from queue_worker.upkeep import daily_reports
+from queue_worker.upkeep.daily_reports import FIRST, ReportQueue
 from queue_worker.upkeep.sts_refresh import StsRefresh
 from queue_worker.upkeep.tls_reports import TlsReports
 
@@ -38,8 +41,8 @@ def reporting(publisher: Any) -> tuple[RemoteCourier, TlsReports]:
     courier = with_policies(publisher.courier()._settings, publisher.rows, clock, reports=True)
     publisher.outside.couriers.append(courier)
     once = Singleton(pool, clock, new_id(), "queue", "tls_reports")
-    handovers = Handovers(pool, SameDatabase(pool))
-    return courier, TlsReports(courier, TlsResults(pool), handovers, clock, once, "mx.here.test", timedelta(days=1))
+    queue = ReportQueue(Handovers(pool, SameDatabase(pool)), clock, timedelta(days=1))
+    return courier, TlsReports(courier, TlsResults(pool), queue, clock, once, "mx.here.test")
 
 
 async def sent(publisher: Any) -> list[tuple[Any, Any]]:
@@ -64,9 +67,7 @@ async def test_a_day_is_counted_and_reported_once(publisher: Any, far: Sink) -> 
     publisher.clock.current += timedelta(days=1)
     kept = await publisher.pool.fetch("select * from queue.tls_result")
     await reports.round()
-    await reports._reported(
-        DAY, "far.test", courier.policies.report_to
-    )  # as after a stop between the mail and its record
+    await reports._report(DAY, "far.test")  # as after a stop between the mail and its record
     ((row, mail),) = await sent(publisher)
     assert (row["mail_from"], row["bounce"]) == ("", True)
     assert await publisher.pool.fetchval("select tls from queue.asked") == "optional"
@@ -79,9 +80,9 @@ async def test_a_day_is_counted_and_reported_once(publisher: Any, far: Sink) -> 
     )
     _, attached = mail.iter_parts()
     assert attached.get_content_type() == "application/tlsrpt+gzip"
-    content = json.loads(gzip.decompress(attached.get_payload(decode=True)))
-    assert content["date-range"]["start-datetime"] == "2026-03-01T00:00:00Z"
-    (found,) = content["policies"]
+    told = json.loads(gzip.decompress(attached.get_payload(decode=True)))
+    assert told["date-range"]["start-datetime"] == "2026-03-01T00:00:00Z"
+    (found,) = told["policies"]
     assert found["policy"]["policy-type"] == "sts"
     assert found["policy"]["policy-string"][:2] == ["version: STSv1", "mode: testing"]
     assert found["policy"]["mx-host"] == ["mx10.far.test"]
@@ -104,8 +105,8 @@ async def test_https_places_and_domains_that_want_none(publisher: Any) -> None:
     publisher.outside.dns.fail("_smtp._tls.away.test", "SERVFAIL")
     publisher.clock.current += timedelta(days=1)
     await reports.round()
-    (content,) = publisher.posted
-    assert json.loads(gzip.decompress(content))["policies"][0]["policy"]["policy-type"] == "no-policy-found"
+    (posted,) = publisher.posted
+    assert json.loads(gzip.decompress(posted))["policies"][0]["policy"]["policy-type"] == "no-policy-found"
     left = [row["domain"] for row in await publisher.pool.fetch("select domain from queue.tls_result")]
     assert left == ["away.test"]
     publisher.clock.current += timedelta(days=3)
@@ -150,15 +151,15 @@ async def test_rounds_count_with_reports_and_mta_sts_off(publisher: Any) -> None
     clock.current += timedelta(days=1)
     for task in ("sts_off", "tls_reports_off"):
         once = Singleton(pool, clock, new_id(), "queue", task)
-        handovers = Handovers(pool, SameDatabase(pool))
+        queue = ReportQueue(Handovers(pool, SameDatabase(pool)), clock, timedelta(days=1))
         upkeep = (
             StsRefresh(courier, clock, once)
             if task == "sts_off"
-            else TlsReports(courier, rows, handovers, clock, once, "mx.here.test", timedelta(days=1))
+            else TlsReports(courier, rows, queue, clock, once, "mx.here.test")
         )
         await upkeep.round()
         assert RUNS.labels(f"queue.{task}", "ok")._value.get() == 1
-    assert await rows.finished(clock.now().date(), 10) == []
+    assert await rows.finished(clock.now().date(), FIRST, 10) == []
 
 
 @pytest.mark.parametrize(
@@ -184,6 +185,25 @@ def test_a_report_is_bounded() -> None:
     sessions = [
         (TlsSession(DAY, "far.test", "sts", f"p{n % 60}", "validation-failure", f"h{n}", "a"), 1) for n in range(60_000)
     ]
-    content = json.loads(gzip.decompress(report("far.test", DAY, sessions, "mx.here.test")))
-    assert len(content["policies"]) == 50 and len(content["policies"][0]["failure-details"]) == 500
-    assert content["report-id"] == identifier("far.test", DAY, "mx.here.test")
+    report = DayReport("tls", "far.test", DAY, "mx.here.test")
+    told = json.loads(gzip.decompress(content(report, sessions)))
+    assert len(told["policies"]) == 50 and len(told["policies"][0]["failure-details"]) == 500
+    assert told["report-id"] == report.identifier
+
+
+async def test_domains_that_are_tried_later_keep_no_others_back(
+    publisher: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daily_reports, "EACH", 2)
+    courier, reports = reporting(publisher)
+    for name in ("a.test", "b.test", "c.test"):
+        courier.policies.results.note(name, TlsPolicy(), "")
+        if name != "c.test":
+            publisher.outside.dns.fail(f"_smtp._tls.{name}", "SERVFAIL")
+    publisher.outside.dns.set("_smtp._tls.c.test", TXT=['"v=TLSRPTv1; rua=mailto:tls@reports.test"'])
+    await reports.write()
+    publisher.clock.current += timedelta(days=1)
+    await reports.round()
+    assert await sent(publisher) == []
+    await reports.round()
+    assert len(await sent(publisher)) == 1

@@ -3,11 +3,9 @@
 from mailauth.advice.asking import Asking
 from mailauth.advice.models import Advice, ExpectedRecord
 from mailauth.dmarc.record import DmarcRecord, is_dmarc, parse
+from mailauth.dmarc.reports import MOST_DESTINATIONS, agreed, destination
 from mailauth.dmarc.walk import Walks
-from mailauth.dns import ascii_domain, texts
-
-#: Addresses for reports that are looked at.
-MOST_REPORTS = 5
+from mailauth.dns import texts
 
 
 def wanted_dmarc(domain: str) -> ExpectedRecord:
@@ -29,7 +27,7 @@ async def dmarc(domain: str, dns: Asking) -> Advice:
         )
     record = parse(found[0])
     problems = _of_record(wanted, found[0], record)
-    problems += [each for uri in record.rua[:MOST_REPORTS] if (each := await _report(domain, uri, walks, dns))]
+    problems += [each for uri in record.rua[:MOST_DESTINATIONS] if (each := await _report(domain, uri, walks, dns))]
     remarks = []
     if record.p == "none" and not problems:
         remarks.append(
@@ -92,13 +90,8 @@ def _of_record(wanted: ExpectedRecord, octets: bytes, record: DmarcRecord) -> li
 
 async def _report(domain: str, uri: str, walks: Walks, dns: Asking) -> str | None:
     """Return what is wrong if a domain elsewhere has not agreed to get reports about `domain` (RFC 9990 4)."""
-    address = uri.partition(":")[2].partition("!")[0].partition("?")[0]
-    target = ascii_domain(address.rpartition("@")[2])
-    if not uri.lower().startswith("mailto:") or target is None:
+    wanted = destination(uri)
+    if wanted is None or wanted.host is None or await agreed(domain, wanted, walks, dns):
         return None
-    if (await walks.walk(target)).organizational == (await walks.walk(domain)).organizational:
-        return None
-    agreed = f"{domain}._report._dmarc.{target}"
-    if any(is_dmarc(each) for each in texts(await dns.ask(agreed, "TXT"))):
-        return None
-    return f"Reports about {domain} are not sent to {address}, as {target} has not agreed: have TXT `v=DMARC1` published at {agreed}, or name an address of {domain}."
+    consent = f"{domain}._report._dmarc.{wanted.host}"
+    return f"Reports about {domain} are not sent to {wanted.address}, as {wanted.host} has not agreed: have TXT `v=DMARC1` published at {consent}, or name an address of {domain}."

@@ -29,7 +29,8 @@ class DmarcResult:
     """A result and its cause.
 
     `policy` is what the record asks for mail that fails, from this domain; `requested` is one level lower where the owner is
-    testing (t=y). `aligned`: what made it pass. `organizational` is empty where nothing depended on it.
+    testing (t=y). `aligned`: what made it pass. `mechanisms`: those with an aligned identifier, as far as they were looked for.
+    `organizational` is empty where nothing depended on it.
     """
 
     result: Result
@@ -40,6 +41,7 @@ class DmarcResult:
     record_domain: str = ""
     organizational: str = ""
     aligned: Identifier | None = None
+    mechanisms: frozenset[Mechanism] = frozenset()
     problem: str = ""
 
 
@@ -60,10 +62,10 @@ def identifiers(spf: SpfResult | None, dkim: Sequence[DkimResult]) -> list[Ident
     return found
 
 
-async def evaluate(author: str, found: Sequence[Identifier], resolver: Dns) -> DmarcResult:
+async def evaluate(author: str, found: Sequence[Identifier], resolver: Dns, *, every: bool = False) -> DmarcResult:
     """Return the result for a message whose From has the domain `author`.
 
-    Trouble of the DNS is temperror, but only where the answer decides. At most 8 questions for `author`, one for its existence,
+    The first aligned identifier decides; `every`: look for one of each mechanism, as reports tell (RFC 9990). Trouble of the DNS is temperror, but only where the answer decides. At most 8 questions for `author`, one for its existence,
     and 8 for each identifier within its organizational domain.
     """
     domain = ascii_domain(author)
@@ -86,7 +88,7 @@ async def evaluate(author: str, found: Sequence[Identifier], resolver: Dns) -> D
             return replace(result, problem="the record has a wrong policy and nowhere to report to")
         policy = await _policy(held, domain, own, resolver)
         result = replace(result, policy=policy, requested=_LOWER[policy] if held.testing else policy)
-        return await _align(result, held, found, walks)
+        return await _align(result, held, found, walks, every)
     except DnsTrouble as error:
         return replace(result, result="temperror", problem=str(error) or "the DNS gave no answer")
 
@@ -99,33 +101,60 @@ async def _policy(held: DmarcRecord, domain: str, own: bool, resolver: Dns) -> P
     return held.policy(subdomain=True, exists=(await resolver.ask(domain, "A")).exists)
 
 
-async def _align(result: DmarcResult, held: DmarcRecord, found: Sequence[Identifier], walks: Walks) -> DmarcResult:
+async def _align(
+    result: DmarcResult, held: DmarcRecord, found: Sequence[Identifier], walks: Walks, every: bool
+) -> DmarcResult:
     """Return pass if an identifier is aligned, temperror if one might be, else fail (4.4, 4.10.2). Raises DnsTrouble."""
-    for each in found:
-        if each.certain and each.domain == result.domain:
-            return replace(result, result="pass", aligned=each)
-    doubtful = [each for each in found if not each.certain and each.domain == result.domain]
+    same = [each for each in found if each.domain == result.domain]
+    aligned = [each for each in same if each.certain]
+    doubtful = [each for each in same if not each.certain]
+    if every or not aligned:
+        try:
+            result = await _align_relaxed(result, held, found, walks, aligned, doubtful, every)
+        except DnsTrouble:
+            if not aligned:
+                raise
+    if aligned:
+        mechanisms = frozenset(each.mechanism for each in aligned)
+        return replace(result, result="pass", aligned=aligned[0], mechanisms=mechanisms)
+    if doubtful:
+        problem = f"{doubtful[0].mechanism} of {doubtful[0].domain} could not be looked up"
+        return replace(result, result="temperror", problem=problem)
+    return replace(result, result="fail", problem="no aligned domain")
+
+
+async def _align_relaxed(
+    result: DmarcResult,
+    held: DmarcRecord,
+    found: Sequence[Identifier],
+    walks: Walks,
+    aligned: list[Identifier],
+    doubtful: list[Identifier],
+    every: bool,
+) -> DmarcResult:
+    """Add to `aligned` and `doubtful` the identifiers with the organizational domain of From, where relaxed alignment counts.
+
+    Stop at the first of `aligned`, or if `every`, of each mechanism. Raises DnsTrouble.
+    """
     relaxed = [
         each
         for each in found
         if each.domain != result.domain and not (held.strict_dkim if each.mechanism == "dkim" else held.strict_spf)
     ]
-    if relaxed:
-        organizational = (await walks.walk(result.domain)).organizational
-        result = replace(result, organizational=organizational)
-        for each in relaxed:
-            if not is_within(each.domain, organizational):
-                continue
-            try:
-                same = (await walks.walk(each.domain)).organizational == organizational
-            except DnsTrouble:
-                doubtful.append(each)
-                continue
-            if same and each.certain:
-                return replace(result, result="pass", aligned=each)
-            if same:
-                doubtful.append(each)
-    if doubtful:
-        problem = f"{doubtful[0].mechanism} of {doubtful[0].domain} could not be looked up"
-        return replace(result, result="temperror", problem=problem)
-    return replace(result, result="fail", problem="no aligned domain")
+    if not relaxed:
+        return result
+    organizational = (await walks.walk(result.domain)).organizational
+    result = replace(result, organizational=organizational)
+    for each in relaxed:
+        if any(not every or other.mechanism == each.mechanism for other in aligned):
+            continue
+        if not is_within(each.domain, organizational):
+            continue
+        try:
+            same = (await walks.walk(each.domain)).organizational == organizational
+        except DnsTrouble:
+            doubtful.append(each)
+            continue
+        if same:
+            (aligned if each.certain else doubtful).append(each)
+    return result

@@ -35,7 +35,7 @@ EVENTS = {
     "queue_changed": "an operator changed the queue (`action`, `actor`, `filter`, `recipients`)",
     "bounced": "a notice to the sender was queued, under its own `queue_id`: of a failure, of a delay, or of a delivery as asked",
     "bounce_failed": "recipient `n` is given up and there is no sender to report to",
-    "tls_report": "a TLS report about mail to `domain` on `day` was sent, or is sent later (`outcome`)",
+    "domain_report": "a daily report (`kind`: tls or dmarc) about `domain` on `day` was sent, is sent later, or the domain wants none (`outcome`)",
     "sts_policy": "the MTA-STS policy of `domain` could not be fetched (`outcome`, `error`)",
     "filed": "the message is in a mailbox",
     "collected": "bodies that no message refers to any more were deleted",

@@ -44,9 +44,10 @@ class TlsResults:
         columns = zip(*((*_facts(session), count) for session, count in sorted(counted.items(), key=_key)), strict=True)
         await self._pool.execute(queries.add, *map(list, columns), MOST)
 
-    async def finished(self, today: date, limit: int) -> Sequence[tuple[date, str]]:
-        """Return days before `today` and domains with results, the earliest first."""
-        return [(row["day"], row["domain"]) for row in await self._pool.fetch(queries.finished, today, limit)]
+    async def finished(self, today: date, after: tuple[date, str], limit: int) -> Sequence[tuple[date, str]]:
+        """Return days before `today` and domains with results, in this order, behind `after`."""
+        rows = await self._pool.fetch(queries.finished, today, *after, limit)
+        return [(row["day"], row["domain"]) for row in rows]
 
     async def of(self, day: date, domain: str) -> list[tuple[TlsSession, int]]:
         """Return the results of a domain and day."""

@@ -6,7 +6,7 @@ select * from unnest($1::date[], $2::text[], $3::text[], $4::text[], $5::text[],
    set sessions = r.sessions + excluded.sessions, strings = excluded.strings, mx = excluded.mx
 
 -- name: finished
-select distinct day, domain from queue.tls_result where day < $1 order by day, domain limit $2
+select distinct day, domain from queue.tls_result where day < $1 and (day, domain) > ($2, $3) order by day, domain limit $4
 
 -- name: of_domain
 select day, domain, policy, record, failure, host, address, strings, mx, sessions

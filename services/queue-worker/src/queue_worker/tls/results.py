@@ -1,9 +1,9 @@
 """Results of TLS sessions, counted by day, domain and policy for reports (RFC 8460 4; docs/decisions/0098)."""
 
 import ssl
-from collections import Counter
 
 from mailkit.process.clock import Clock
+from queue_worker.reports.counts import Counts
 from queue_worker.storage.tls_results import TlsSession
 from queue_worker.tls.policy import Kind, TlsPolicy
 
@@ -29,12 +29,12 @@ _TYPES: dict[Kind, str] = {
 }
 
 
-class TlsCounts:
+class TlsCounts(Counts[TlsSession]):
     """The results since they were last taken. Without a clock nothing is counted."""
 
     def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(MOST_HELD)
         self._clock = clock
-        self._held: Counter[TlsSession] = Counter()
 
     def note(self, domain: str, policy: TlsPolicy, failure: str, host: str = "", address: str = "") -> None:
         """Count a session by `policy`; `failure` is its type, "" if it was successful."""
@@ -43,20 +43,7 @@ class TlsCounts:
             return
         where = (host, address) if failure else ("", "")
         day = self._clock.now().date()
-        session = TlsSession(day, domain, kind, policy.record, failure, *where, policy.published, "\n".join(policy.mx))
-        if session in self._held or len(self._held) < MOST_HELD:
-            self._held[session] += 1
-
-    def take(self) -> Counter[TlsSession]:
-        """Return what was counted, and begin again."""
-        held, self._held = self._held, Counter()
-        return held
-
-    def give_back(self, taken: Counter[TlsSession]) -> None:
-        """Count `taken` once more, which could not be written."""
-        for session, count in taken.items():
-            if session in self._held or len(self._held) < MOST_HELD:
-                self._held[session] += count
+        self.add(TlsSession(day, domain, kind, policy.record, failure, *where, policy.published, "\n".join(policy.mx)))
 
 
 def failure_of(error: BaseException) -> str:
