@@ -6,6 +6,7 @@ import signal
 import smtplib
 import ssl
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from functools import partial
@@ -298,6 +299,33 @@ def test_the_trace_is_followed_until_it_is_interrupted(service: Run, domain: str
     of_messages = [line for line in lines if line.startswith((first, second))]
     assert len(of_messages) == len(set(of_messages)), "each event is printed once"
     assert of_messages.index(next(line for line in of_messages if line.startswith(second))) > 0
+
+
+def test_an_interruption_ends_the_followed_trace_also_where_a_call_loses_its_cancellation() -> None:
+    code = """
+import asyncio
+from postrider.commands import trace
+
+async def stubborn():
+    print("looking", flush=True)
+    try:
+        await asyncio.sleep(3600)
+    except asyncio.CancelledError:
+        await asyncio.sleep(3600)
+
+trace._find = lambda *_: asyncio.run(stubborn())
+trace._follow(None, 1, False)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent()
+    ) as follower:
+        assert follower.stdout is not None
+        try:
+            assert follower.stdout.readline() == "looking\n"
+            follower.send_signal(signal.SIGINT)
+            assert follower.wait(patient(10)) == 0
+        finally:
+            follower.kill()
 
 
 def test_routes(service: Run, domain: str) -> None:

@@ -1,6 +1,8 @@
 """`postrider trace`: who sent a message, how it came, what was refused, and what happened since, from the services that know it."""
 
+import os
 import re
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -178,18 +180,17 @@ async def _first(pages: AsyncIterator[list[Record]], limit: int, kind: str) -> l
 
 
 def _follow(asked: Search, limit: int, json: bool) -> None:
-    """Print what happens, in order, until the command is ended; each look finds `limit` records at most."""
+    """Print what happens, in order, until Ctrl-C; each look finds `limit` records at most."""
+    # asyncio makes a cancellation of it, which a call that is just ending loses; all lines are flushed
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     seen: set[str] = set()
-    try:
-        while True:
-            events = sorted(event for record in _find(asked, limit)[0] for event in trace_lines.events(record))
-            for _, line, value in events:
-                if line not in seen:
-                    print(common.printable(line) if not json else value, flush=True)
-            seen = {line for _, line, _ in events}
-            time.sleep(FOLLOW_SECONDS)
-    except KeyboardInterrupt:
-        return
+    while True:
+        events = sorted(event for record in _find(asked, limit)[0] for event in trace_lines.events(record))
+        for _, line, value in events:
+            if line not in seen:
+                print(common.printable(line) if not json else value, flush=True)
+        seen = {line for _, line, _ in events}
+        time.sleep(FOLLOW_SECONDS)
 
 
 def _ids(text: str) -> list[str]:
