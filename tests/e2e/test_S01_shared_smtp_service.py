@@ -15,7 +15,7 @@ def test_anyone_may_send_to_a_local_mailbox(run: Run) -> None:
     head, _, rest = arrived[0].partition(b"From: someone@")
     assert b"From: someone@" + rest == sent
     names = [line.split(b":")[0] for line in head.split(b"\r\n") if line and not line.startswith((b" ", b"\t"))]
-    assert names == [b"Return-Path", b"Delivered-To", b"Received"]
+    assert names == [b"Return-Path", b"Delivered-To", b"Authentication-Results", b"Received"]
 
 
 def test_mail_elsewhere_is_refused_for_a_stranger(run: Run) -> None:

@@ -21,6 +21,16 @@ class Parts:
         yield [group("a.test", 2, "2026-11-30T10:00:00Z"), group("b.test", 4, "2026-11-30T09:00:00Z")]
         yield [group("a.test", 3, "2026-11-30T08:00:00Z"), group("c.test", 1, "2026-11-30T07:00:00Z")]
 
+    async def list_shaping(self) -> list[dict[str, Any]]:
+        full = {"name": "google", "conversations": 20, "conversations_max": 20, "paused_until": None, "reply": ""}
+        paused = full | {
+            "name": "yahoo",
+            "conversations": 0,
+            "paused_until": "2026-11-30T11:00:00Z",
+            "reply": "421 wait",
+        }
+        return [full, paused, full | {"name": "microsoft", "conversations": 1}]
+
 
 def test_the_parts_of_the_queue_are_added_up_and_the_largest_come_first(capsys: pytest.CaptureFixture[str]) -> None:
     asyncio.run(top_groups.watch(Parts(), "domain", {"state": "waiting"}, 2, 0, True))
@@ -32,6 +42,10 @@ def test_the_parts_of_the_queue_are_added_up_and_the_largest_come_first(capsys: 
     asyncio.run(top_groups.watch(Parts(), "domain", {"state": "waiting"}, 9, 0, False))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:2] == ["DOMAIN", "RECIPIENTS"] and lines[1].split()[:2] == ["a.test", "5"]
+    assert lines[-2:] == [
+        "held back by shaping of google: 20 of 20 conversations under way",
+        "held back by shaping of yahoo until 2026-11-30T11:00:00Z: 421 wait",
+    ]
 
 
 def test_no_more_groups_are_kept_than_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
