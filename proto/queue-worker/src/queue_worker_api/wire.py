@@ -16,8 +16,8 @@ LIST_ITEMS = 100
 #: Most refusals in one list, and most recipients that one names.
 MOST_REFUSALS = 500
 MOST_NAMED = 20
-#: Verdicts about one message, and flags of it.
-MOST_VERDICTS, MOST_FLAGS = 32, 10
+#: Verdicts about one message, flags of it, domains in its From that are counted, and signatures of these counts.
+MOST_VERDICTS, MOST_FLAGS, MOST_COUNTED, MOST_SIGNATURES = 32, 10, 8, 32
 #: Limit of recipients of one message; the gateway accepts TARGETS_PER_MESSAGE, at most 32,767.
 MOST_RECIPIENTS = 40_000
 LIST_BYTES = 8 * 1024 * 1024
@@ -79,6 +79,34 @@ class MailVerdict(Wire):
     record_name: str = ""
 
 
+class DkimCount(Wire):
+    """A signature as a DMARC report tells it."""
+
+    domain: str
+    selector: str
+    result: str
+
+
+class DmarcCount(Wire):
+    """What a DMARC aggregate report tells of a message and one domain in its From (RFC 9990 3, docs/decisions/0092).
+
+    `domain` is that of the policy record, which asks for reports; `policy`: its tags and their values in force, as `p=reject;sp=none`.
+    `disposition` and `reason` as in the report; `dkim` and `spf`: whether an identifier of the mechanism is aligned.
+    """
+
+    domain: str
+    policy: str
+    header_from: str
+    disposition: Literal["none", "pass", "quarantine", "reject"]
+    reason: Literal["", "local_policy", "trusted_forwarder", "policy_test_mode"]
+    dkim: bool
+    spf: bool
+    envelope_from: str
+    spf_domain: str
+    spf_result: str
+    signatures: Annotated[list[DkimCount], at_most(MOST_SIGNATURES)] = []
+
+
 class Stamp(Wire):
     """What smtp-gateway found out about a message from outside, and what follows.
 
@@ -90,6 +118,8 @@ class Stamp(Wire):
     folder: str = ""
     flags: Annotated[list[str], at_most(MOST_FLAGS)] = []
     dmarc_failed: bool = False
+    counted: Annotated[list[DmarcCount], at_most(MOST_COUNTED)] = []
+    """For DMARC reports; empty with POSTRIDER_DMARC_REPORTS off."""
 
 
 #: What a sender asks about TLS (RFC 8689): REQUIRETLS, or the header field TLS-Required: No; "": nothing.
@@ -165,6 +195,8 @@ class Refusal(Wire):
     size: int = 0
     times: int = 1
     verdicts: Annotated[list[MailVerdict], at_most(MOST_VERDICTS)] = []
+    counted: Annotated[list[DmarcCount], at_most(MOST_COUNTED)] = []
+    """As in `Stamp`."""
 
 
 class RefusalList(Wire):

@@ -55,6 +55,8 @@ class QueueSettings(BodiesSettings):
     """Obey TLSA records (docs/decisions/0097). `auto`: if all DNS servers are on loopback; `always`: those elsewhere validate, and nobody can change their answers on the way."""
     tls_reports: bool = False
     """Count the TLS sessions of each domain and day, and send reports to domains that ask for them (RFC 8460, docs/decisions/0098)."""
+    dmarc_reports: bool = False
+    """Count mail from outside for DMARC reports, which queue-worker sends each day to domains that ask for them (RFC 9990, docs/decisions/0092)."""
     mta_sts: bool = True
     """Obey the MTA-STS policies of other domains (RFC 8461, docs/decisions/0095)."""
     remote_ipv4_only: bool = False

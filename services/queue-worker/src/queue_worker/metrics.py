@@ -114,6 +114,10 @@ REPORTS = from_zero(
     ("tls", "dmarc"),
     ("sent", "later", "none"),
 )
+DMARC_LEFT_OUT = Counter(
+    "postrider_queue_dmarc_left_out_total",
+    "Messages that no record of a DMARC report tells of, as there were too many different ones (decision 92)",
+)
 SHAPING_CONVERSATIONS = Gauge(
     "postrider_queue_shaping_conversations",
     "Conversations under way with hosts of an operator (decision 101)",

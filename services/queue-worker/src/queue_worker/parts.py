@@ -9,6 +9,7 @@ import asyncpg
 
 from auth_api.client import AuthClient
 from bodystore import BodyStore
+from mailkit.net.dns import Resolver
 from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock
 from mailkit.process.disk import Disk
@@ -25,11 +26,14 @@ from queue_worker.delivery.record import Recorder
 from queue_worker.delivery.relays import Relays
 from queue_worker.delivery.shaping import Shaping
 from queue_worker.delivery.suppression import Suppression
+from queue_worker.dmarc.counts import DmarcCounts
+from queue_worker.dmarc.report_to import DmarcReportTo
 from queue_worker.intake.group_commit import Intake
 from queue_worker.models import Pair
 from queue_worker.operators.bulk import Bulk
 from queue_worker.storage.actions import Actions
 from queue_worker.storage.claims import Claims
+from queue_worker.storage.dmarc_results import DmarcResults
 from queue_worker.storage.handovers import Handovers
 from queue_worker.storage.outcomes import Outcomes
 from queue_worker.storage.partitions import Partitions
@@ -40,6 +44,7 @@ from queue_worker.storage.tls_results import TlsResults
 from queue_worker.storage.upkeep import Upkeep
 from queue_worker.upkeep.collect import Collector
 from queue_worker.upkeep.daily_reports import REPORT_SECONDS, ReportQueue
+from queue_worker.upkeep.dmarc_reports import DmarcReports
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, MEASURE_SECONDS, Maintenance
 from queue_worker.upkeep.sts_refresh import REFRESH_SECONDS as STS_SECONDS
 from queue_worker.upkeep.sts_refresh import StsRefresh
@@ -66,6 +71,8 @@ class Parts:
     relays: Relays
     refresh: StsRefresh
     tls_reports: TlsReports
+    dmarc_counts: DmarcCounts
+    dmarc_reports: DmarcReports
     shaping: Shaping
     actions: Actions
     bulk: Bulk
@@ -127,6 +134,8 @@ def assemble(
         filer.floor,
         per_domain=settings.remote_concurrency,
     )
+    dmarc_counts = DmarcCounts(clock if settings.dmarc_reports else None)
+    report_to = DmarcReportTo(Resolver(settings.dns_servers)) if settings.dmarc_reports else None
     reports = ReportQueue(Handovers(pool, bodies), clock, timedelta(seconds=lifetime))
     maintain = once("maintain", MAINTAIN_SECONDS)
     disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
@@ -140,7 +149,7 @@ def assemble(
         recorder,
         filer=filer,
         delivery=delivery,
-        intake=Intake(Handovers(pool, bodies), clock, disk, lifetime_seconds=lifetime, wake=wake),
+        intake=Intake(Handovers(pool, bodies), clock, disk, dmarc_counts, lifetime_seconds=lifetime, wake=wake),
         collector=Collector(upkeep, bodies, mailstore, clock, once("collect", settings.body_collect_seconds)),
         maintenance=Maintenance(
             upkeep,
@@ -163,6 +172,16 @@ def assemble(
             reports,
             clock,
             once("tls_reports", REPORT_SECONDS),
+            settings.helo_name,
+        ),
+        dmarc_counts=dmarc_counts,
+        dmarc_reports=DmarcReports(
+            dmarc_counts,
+            DmarcResults(pool, clock),
+            report_to,
+            reports,
+            clock,
+            once("dmarc_reports", REPORT_SECONDS),
             settings.helo_name,
         ),
         shaping=shaping,

@@ -50,7 +50,7 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
 
     app = create_app(SERVICE, life, {"database": database}, tokens)
     submissions.add(app, parts.intake, settings.max_message_bytes)
-    refusals.add(app, RefusalRows(parts.pool))
+    refusals.add(app, RefusalRows(parts.pool), parts.dmarc_counts)
     records, traces = Records(parts.pool), Traces(parts.pool)
     app.include_router(trace.router(traces, parts.shaping, parts.clock))
     app.include_router(shaping_records.router(parts.shaping, parts.clock))
@@ -83,8 +83,9 @@ async def start(
     life.every(60, parts.maintenance.minute)
     life.every(MEASURE_SECONDS, parts.maintenance.measure)
     life.every(STS_SECONDS, parts.refresh.round)
-    life.every(WRITE_SECONDS, parts.tls_reports.write)
-    life.every(REPORT_SECONDS, parts.tls_reports.round)
+    for reports in (parts.tls_reports, parts.dmarc_reports):
+        life.every(WRITE_SECONDS, reports.write)
+        life.every(REPORT_SECONDS, reports.round)
     life.every(MAINTAIN_SECONDS, parts.maintenance.hour)
     await parts.maintenance.hour()
     await parts.maintenance.minute()
@@ -100,7 +101,13 @@ async def drain(
     await parts.mailstore.aclose()
     await parts.auth.aclose()
     await life.cancel()
-    await asyncio.gather(parts.maintenance.end(), parts.collector.end(), parts.refresh.end(), parts.tls_reports.end())
+    await asyncio.gather(
+        parts.maintenance.end(),
+        parts.collector.end(),
+        parts.refresh.end(),
+        parts.tls_reports.end(),
+        parts.dmarc_reports.end(),
+    )
 
 
 async def serve(life: Lifecycle, settings: QueueSettings) -> None:

@@ -98,6 +98,8 @@ class GatewaySettings(ServiceSettings):
     """The same for p=quarantine, and for mail whose From cannot be read without a doubt."""
     dmarc_domains: CommaList = ()
     """The same for mail that fails with a domain, or one below it, in From, whatever it asks for: `example.com=refuse`."""
+    dmarc_reports: bool = False
+    """Count mail from outside for DMARC reports, which queue-worker sends each day to domains that ask for them (RFC 9990, docs/decisions/0092)."""
     scanner_url: str = ""
     """An rspamd worker (`http://rspamd:11333`) that is asked about mail from outside at the final dot; if empty, none is (docs/decisions/0091)."""
     scanner_seconds: float = Field(default=5, gt=0, le=60)

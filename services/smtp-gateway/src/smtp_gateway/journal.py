@@ -124,6 +124,7 @@ class Journal:
                 len(of.recipients),
                 of.size,
                 verdicts=of.stamp.verdicts,
+                counted=of.stamp.counted,
             )
         )
 

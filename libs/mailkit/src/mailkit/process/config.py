@@ -137,6 +137,7 @@ KNOWN_NAMES = frozenset(
         "DMARC_REJECT",
         "DMARC_QUARANTINE",
         "DMARC_DOMAINS",
+        "DMARC_REPORTS",
         "TRUSTED_FORWARDERS",
         "SCANNER_URL",
         "SCANNER_SECONDS",

@@ -15,6 +15,7 @@ from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailkit.rpc.batch import Batcher
 from queue_worker import metrics
+from queue_worker.dmarc.counts import DmarcCounts
 from queue_worker.intake.enqueue import destinations, entry
 from queue_worker.models import Pair, QueueEntry
 from queue_worker.storage.handovers import Handovers
@@ -31,6 +32,7 @@ class Intake:
         handovers: Handovers,
         clock: Clock,
         disk: Disk,
+        dmarc: DmarcCounts,
         *,
         lifetime_seconds: int,
         wake: Callable[[Iterable[Pair], datetime], None],
@@ -38,6 +40,7 @@ class Intake:
         self._handovers = handovers
         self._clock = clock
         self._disk = disk
+        self._dmarc = dmarc
         self._lifetime = timedelta(seconds=lifetime_seconds)
         self._wake = wake
         self._batch: Batcher[Submission, SubmissionAnswer] = Batcher(
@@ -75,6 +78,7 @@ class Intake:
         metrics.ACCEPTED.inc(len(new))
         self._wake(destinations(new), now)
         for e in new:
+            self._dmarc.accepted(e)
             log.info("queued", queue_id=e.queue_id, size=len(e.body), recipients=len(e.recipients))
             spans.record(
                 "hand-over",

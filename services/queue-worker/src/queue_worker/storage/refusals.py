@@ -32,10 +32,11 @@ class RefusalRows:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def record(self, items: Sequence[Refusal]) -> None:
-        """Insert `items`; those that are there already change nothing."""
+    async def record(self, items: Sequence[Refusal]) -> list[Refusal]:
+        """Insert `items` and return those that are new; those that are there already change nothing."""
         async with translated():
-            await self._pool.execute(queries.record, [_row(item) for item in items])
+            new = {row["id"] for row in await self._pool.fetch(queries.record, [_row(item) for item in items])}
+        return [item for item in items if item.id in new]
 
     async def matching(
         self, low: UUID, high: UUID, wanted: WantedRefusals, window: int, limit: int

@@ -1,8 +1,8 @@
 -- name: record
--- Insert refusals; of a repeated list nothing twice.
+-- Insert refusals; of a repeated list nothing twice. Return the ids of the new ones.
 insert into queue.refusal (id, at, client_address, listener, tls, helo, by, account, account_address, mail_from, recipients,
                            recipient_count, size, command, rule, reply, times, verdicts)
-select * from unnest($1::queue.new_refusal_2[]) on conflict (id) do nothing
+select * from unnest($1::queue.new_refusal_2[]) on conflict (id) do nothing returning id
 
 -- name: window_start
 -- The $3-th refusal before $2 and after $1; no row if there are fewer.

@@ -1,4 +1,4 @@
-"""Reports to other domains about each day: counts are written each minute, reports sent when the day is over (docs/decisions/0098)."""
+"""Reports to other domains about each day: counts are written each minute, reports sent when the day is over (docs/decisions/0092, 0098)."""
 
 from abc import ABC, abstractmethod
 from collections import Counter

@@ -50,8 +50,13 @@ class Examined:
     dmarc: Sequence[DmarcResult]
 
 
-async def examine(envelope: MessageEnvelope, header: bytes, body: bytes, resolver: CachedDns, now: float) -> Examined:
-    """Return the results for a message, its header and body as they came. `now`: seconds since 1970."""
+async def examine(
+    envelope: MessageEnvelope, header: bytes, body: bytes, resolver: CachedDns, now: float, *, every: bool = False
+) -> Examined:
+    """Return the results for a message, its header and body as they came. `now`: seconds since 1970.
+
+    `every`: look for the alignment of SPF and of DKIM where one is enough for DMARC.
+    """
     names = header.lower()
     sender = envelope.mail_from
     by_domain = _spf(envelope, sender, resolver, now) if sender else _value(None)
@@ -64,7 +69,7 @@ async def examine(envelope: MessageEnvelope, header: bytes, body: bytes, resolve
         spf, helo, dkim, arc = await asyncio.gather(by_domain, by_helo, signatures, seals)
     found = identifiers(spf or helo, dkim)
     domains, problem = author_domains(b"".join(b"From:%b\r\n" % each for each in Header(header).values(b"from")))
-    dmarc = [await evaluate(domain, found, resolver) for domain in domains]
+    dmarc = [await evaluate(domain, found, resolver, every=every) for domain in domains]
     if problem:
         dmarc.append(DmarcResult("permerror", "", problem=problem))
     return Examined(spf, helo, dkim, arc, dmarc)

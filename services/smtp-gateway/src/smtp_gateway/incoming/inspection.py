@@ -12,6 +12,7 @@ from queue_worker_api.wire import MailVerdict, Stamp
 from smtp_gateway import metrics, replies
 from smtp_gateway.config import GatewaySettings
 from smtp_gateway.incoming import verdicts
+from smtp_gateway.incoming.counted import counted
 from smtp_gateway.incoming.examine import MessageEnvelope, examine
 from smtp_gateway.incoming.large import ON_THE_LOOP, LargeHeaders
 from smtp_gateway.incoming.policy import DmarcDecision, DmarcPolicy
@@ -56,6 +57,7 @@ class Inspection:
         self._questions = MailQuestions(resolver)
         self._large = LargeHeaders()
         self._host = settings.helo_name
+        self._reports = settings.dmarc_reports
         self._now = now
 
     async def inspect(
@@ -65,7 +67,7 @@ class Inspection:
         start = len(header) + (2 if message.startswith(b"\r\n", len(header)) else 0)
         resolver = self._questions.about(envelope.client)
         how = examine if len(header) <= ON_THE_LOOP else self._large.examine
-        found = await how(envelope, header, message[start:], resolver, self._now())
+        found = await how(envelope, header, message[start:], resolver, self._now(), every=self._reports)
         decision = self._policy.decide(found, envelope.client)
         made = verdicts.verdicts(found, decision)
         for each in made:
@@ -73,10 +75,11 @@ class Inspection:
         refusal = _refusal(decision)
         note("dmarc_policy", refusal is not None, action=decision.consequence, domain=decision.domain)
         junk = decision.consequence == "junk"
+        told = counted(found, decision, header) if self._reports else []
         return Inspected(
             refusal,
             verdicts.field(self._host, found, envelope.mail_from, utf8=utf8),
-            Stamp(made, JUNK if junk else "", [JUNK_FLAG] if junk else [], decision.failed),
+            Stamp(made, JUNK if junk else "", [JUNK_FLAG] if junk else [], decision.failed, told),
             verdicts.results(found),
             "trusted" if decision.forwarder else decision.consequence,
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from mailauth.dns import Answer, Kind
 from smtp_gateway.incoming.examine import Examined, MessageEnvelope, examine
@@ -20,12 +21,20 @@ class LargeHeaders:
         self._threads = ThreadPoolExecutor(THREADS, "examine")
 
     async def examine(
-        self, envelope: MessageEnvelope, header: bytes, body: bytes, resolver: MessageDns, now: float
+        self,
+        envelope: MessageEnvelope,
+        header: bytes,
+        body: bytes,
+        resolver: MessageDns,
+        now: float,
+        *,
+        every: bool = False,
     ) -> Examined:
         """Return what `examine.examine` does."""
         loop = asyncio.get_running_loop()
         dns = _DnsOfLoop(resolver, loop)
-        return await loop.run_in_executor(self._threads, lambda: asyncio.run(examine(envelope, header, body, dns, now)))
+        found = partial(examine, envelope, header, body, dns, now, every=every)
+        return await loop.run_in_executor(self._threads, lambda: asyncio.run(found()))
 
 
 class _DnsOfLoop:

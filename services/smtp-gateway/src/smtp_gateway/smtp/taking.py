@@ -12,6 +12,7 @@ from mailkit.mail.reply import Reply
 from mailkit.process import spans
 from queue_worker_api.wire import SubmissionRecipient
 from smtp_gateway import metrics, replies
+from smtp_gateway.incoming.counted import as_rejected
 from smtp_gateway.incoming.examine import MessageEnvelope
 from smtp_gateway.incoming.inspection import UNINSPECTED, Inspected, stamped
 from smtp_gateway.incoming.large import ON_THE_LOOP
@@ -135,6 +136,7 @@ async def inspect(client: Client, transaction: Transaction, body: bytes, header:
     unwanted = inspected.stamp.dmarc_failed and transaction.only_forwards
     client.consulted("not_forwarded", unwanted)
     if unwanted and inspected.refusal is None:
+        transaction.stamp = as_rejected(transaction.stamp)
         return replace(inspected, refusal=replies.NOT_FORWARDED)
     return inspected
 
