@@ -139,6 +139,11 @@ async def test_off_by_default_and_bounded(publisher: Any, far: Sink, monkeypatch
     assert len(taken) == 3 and max(taken.values()) == 11
     counted.give_back(taken)
     assert counted.take() == taken
+    lines = [f"mx: m{n:04}.d.test" for n in range(200)]
+    counted.note("d.test", TlsPolicy("mta-sts", published="\n".join(lines), mx=("x" * 3000, "y")), "")
+    (cut,) = counted.take()
+    kept = cut.strings.split("\n")
+    assert kept == lines[: len(kept)] and len(cut.strings) <= results.MOST_TEXT < len(cut.strings) + 20 and cut.mx == ""
 
 
 async def test_rounds_count_with_reports_and_mta_sts_off(publisher: Any) -> None:

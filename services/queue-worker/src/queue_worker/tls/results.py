@@ -9,6 +9,8 @@ from queue_worker.tls.policy import Kind, TlsPolicy
 
 #: Most different results that a worker holds between two writes to the database; further ones are not counted.
 MOST_HELD = 5_000
+#: Most characters of a policy, and of its patterns, that are kept with each result; further lines are left out of reports.
+MOST_TEXT = 2_000
 #: Failure types of RFC 8460 4.3 by the codes of OpenSSL's verification; "validation-failure" is the type of all others.
 _BY_CODE = {
     10: "certificate-expired",
@@ -43,7 +45,13 @@ class TlsCounts(Counts[TlsSession]):
             return
         where = (host, address) if failure else ("", "")
         day = self._clock.now().date()
-        self.add(TlsSession(day, domain, kind, policy.record, failure, *where, policy.published, "\n".join(policy.mx)))
+        published, mx = _cut(policy.published), _cut("\n".join(policy.mx))
+        self.add(TlsSession(day, domain, kind, policy.record, failure, *where, published, mx))
+
+
+def _cut(lines: str) -> str:
+    """Return the first lines, of at most MOST_TEXT characters."""
+    return lines if len(lines) <= MOST_TEXT else lines[: MOST_TEXT + 1].rpartition("\n")[0]
 
 
 def failure_of(error: BaseException) -> str:
