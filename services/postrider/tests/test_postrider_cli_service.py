@@ -345,6 +345,12 @@ def test_routes(service: Run, domain: str) -> None:
     rows = {(row["kind"], row["value"]): row for row in service.cli("route", "ls")}
     assert list(rows) == [("account", sender["id"]), ("destination", "far2.test"), ("sender", domain)]
     assert rows["sender", domain]["host"] == "second.example", "the later takes the place of the earlier"
+    service.cli("route", "add", "--name", "Backup", "--host", "backup.example")
+    assert service.cli("queue", "route", "backup", "--domain", "far2.test", "--dry-run")["recipients"] == 0
+    assert service.cli("queue", "route", "default", "--all")["recipients"] == 0
+    unknown = service.cli_process("queue", "route", "nowhere", "--all")
+    assert unknown.returncode == 1 and "there is no route named nowhere" in unknown.stderr
+    service.cli("route", "rm", "--name", "backup")
     assert "secret" not in json.dumps(service.cli("route", "ls")) + service.cli_process("route", "ls").stdout
     for words in (
         (),

@@ -88,6 +88,67 @@ async def test_messages_of_one_destination_go_by_their_own_routes(world, admin):
     assert set(world.sink.relays) == {None, Relay("smart.test", 587, "opportunistic")}
 
 
+async def test_an_operator_sends_some_messages_by_a_named_route(world, admin):
+    chosen = await world.deferred("b@far.test", "c@far.test", sender="a@here.test")
+    other = await world.deferred("b@far.test", sender="z@here.test")
+    await admin.set_route("all", None, helo="usual.test")
+    by = {"ids": [chosen], "route": "Backup", "actor": "anna", "reason": "they block us"}
+    with pytest.raises(NotFound, match="no route named backup; `postrider route add --name backup`"):
+        await admin.acted("route", **by)
+    await admin.set_route("named", "Backup", host="smart.test")
+    worker = world.worker()
+    await worker.relays.refresh()
+    assert await admin.acted("hold", ids=[chosen]) == 2
+    held = {"ids": [chosen], "filter": {"recipient": "c@far.test"}}
+    assert await admin.acted("release", **held) == 1
+    assert await admin.acted("route", dry_run=True, **by) == 2
+    assert await admin.acted("route", **by) == 2
+    world.sink.relays.clear()
+    await world.work(worker)
+    assert world.sink.relays == [Relay("smart.test")], "the held one waits, and other messages take their usual way"
+    assert await admin.acted("release", ids=[chosen]) == 1
+    await world.work(worker)
+    assert world.sink.relays == [Relay("smart.test")] * 2
+    assert await admin.acted("retry", ids=[other]) == 1
+    await world.work(worker)
+    assert world.sink.relays[2:] == [Relay(helo="usual.test")]
+    (trace,) = [record async for page in admin.trace(id=[chosen]) for record in page]
+    acts = [(e["event"], e["n"], e["concerns"], e["reason"]) for e in trace["events"] if e["actor"] == "anna"]
+    assert acts == [("route", n, "named backup", "they block us") for n in (0, 1)]
+
+
+async def test_a_named_route_is_left_and_forgotten(world, admin):
+    await admin.set_route("named", "backup", host="smart.test")
+    ids = [await world.deferred(f"{n}@far.test") for n in range(3)]
+    worker = world.worker()
+    await worker.relays.refresh()
+    assert await admin.acted("route", all=True, route="backup") == 3
+    assert await admin.acted("route", ids=ids[:1], route="") == 1
+    world.sink.relays.clear()
+    await world.work(worker)
+    assert set(world.sink.relays) == {None, Relay("smart.test")} and len(world.sink.relays) == 2
+    last = await world.deferred("b@far.test")
+    assert await admin.acted("route", ids=[last], route="backup") == 1
+    await admin.delete_route("named", "backup")
+    await worker.relays.refresh()
+    world.sink.relays.clear()
+    await world.work(worker)
+    assert world.sink.relays == [None], "as if none had been chosen"
+
+
+async def test_mail_for_mailboxes_takes_no_route(world, admin):
+    await admin.set_route("named", "backup", host="smart.test")
+    here = SubmissionRecipient("b@here.test", "b@here.test", new_id(), 0, 1)
+    await world.submit(world.message(here))
+    for dry_run in (True, False):
+        assert await admin.acted("route", all=True, route="backup", dry_run=dry_run) == 0
+    for given in ({"route": None}, {"route": "a\0b"}):
+        with pytest.raises(BadRequest):
+            await admin.acted("route", all=True, **given)
+    with pytest.raises(BadRequest, match="with no other"):
+        await admin.acted("retry", all=True, route="backup")
+
+
 async def test_a_password_is_in_no_answer_and_no_log(world, admin, capsys):
     made = await admin.set_route("all", None, host="smart.test", username="anna", password=SECRET)
     assert made == (await admin.list_routes())[0] and "password" not in made and made["username"] == "anna"
@@ -114,6 +175,7 @@ WRONG = [
     ("all", None, {"host": "smart.test", "username": "anna", "password": "a\0b"}),
     ("all", None, {"host": "smart.test", "source_address": "here"}),
     ("bounces", "x.test", {"helo": "x.test"}),
+    ("named", None, {"helo": "x.test"}),
     ("all", None, {"pool": [{"helo": "x.test", "addresses": []}]}),
     ("all", None, {"pool": [{"helo": "x test", "addresses": ["198.51.100.1"]}]}),
     ("all", None, {"pool": [{"helo": "x.test", "addresses": ["198.51.100.1", "198.51.100.2"]}]}),

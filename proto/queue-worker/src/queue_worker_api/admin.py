@@ -56,9 +56,9 @@ class QueueAdmin(ServiceClient):
                 return
 
     async def act_on_queue(self, action: str, **given: Any) -> AsyncIterator[Record]:
-        """Hold, release, retry, remove, bounce or expire recipients; yield the counts of each batch as it is done.
+        """Hold, release, retry, remove, bounce, expire or route recipients; yield the counts of each batch as it is done.
 
-        `given`: ids, filter or all; reason, actor, dry_run. Counts: messages, recipients, and those `busy`, which are being
+        `given`: ids, filter or all; reason, actor, dry_run; `route`, the name of one. Counts: messages, recipients, and those `busy`, which are being
         tried and are left alone. Raises NotFound.
         """
         after: str | None = None

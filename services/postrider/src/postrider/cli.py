@@ -13,7 +13,7 @@ from postrider.commands import (
     mailboxes,
     pauses,
     probing,
-    queue,
+    queue_actions,
     routes,
     routing,
     simulate,
@@ -36,9 +36,9 @@ app.add_typer(routing.forward, name="forward")
 app.add_typer(domains.catchall, name="catchall")
 app.add_typer(routing.badmailfrom, name="badmailfrom")
 app.add_typer(routing.grant, name="grant")
-app.add_typer(queue.app, name="queue")
+app.add_typer(queue_actions.app, name="queue")
 for _name, _command in pauses.COMMANDS.items():
-    queue.app.command(_name)(_command)
+    queue_actions.app.command(_name)(_command)
 app.add_typer(routes.app, name="route")
 app.add_typer(suppressions.app, name="suppression")
 app.add_typer(certificates.app, name="certificate")

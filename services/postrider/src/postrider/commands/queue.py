@@ -1,4 +1,4 @@
-"""Commands for the queue: list messages under way, show one, act on those that a filter matches, and pause mail."""
+"""Commands that look at the queue: list messages under way, show one, count what they have in common."""
 
 import sys
 from typing import Annotated, Any
@@ -11,7 +11,6 @@ from postrider.commands.common import Json, fail, show, table
 
 app = typer.Typer(help="Messages under way.", no_args_is_help=True)
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Messages, as `queue ls` shows them.")]
 Sender = Annotated[str, typer.Option(help="Only from this address.")]
 To = Annotated[str, typer.Option(help="Only with this recipient.")]
 Domain = Annotated[str, typer.Option(help="Only with a recipient in this domain.")]
@@ -21,8 +20,9 @@ Older = Annotated[str, typer.Option(help="Only accepted longer ago than this: 90
 Newer = Annotated[str, typer.Option(help="Only accepted within this time.")]
 Reply = Annotated[str, typer.Option(help="Only with this text in the last reply.")]
 All = Annotated[bool, typer.Option("--all", help="All messages.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+#: What most actions do with a reason.
+WHY = "Why, for the trace."
 
 #: Messages of one page of the list.
 PAGE = 200
@@ -38,7 +38,7 @@ COLUMNS = (
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def _filter(
+def chosen(
     sender: str, recipient: str, domain: str, account: str, state: str, older: str, newer: str, reply: str
 ) -> dict[str, Any]:
     given = {
@@ -89,7 +89,7 @@ def ls(
     json: Json = False,
 ) -> None:
     """List messages under way, oldest first, as they are read."""
-    wanted = _filter(sender, recipient, domain, account, state, older, newer, reply)
+    wanted = chosen(sender, recipient, domain, account, state, older, newer, reply)
     common.queue(lambda client: _print_pages(client, wanted, limit, json))
 
 
@@ -165,7 +165,7 @@ def top(
     json: Json = False,
 ) -> None:
     """Show what most of the queue has in common, counted anew until Ctrl-C; once with --json or without a terminal."""
-    wanted = _filter(sender, recipient, domain, account, state, older, newer, reply)
+    wanted = chosen(sender, recipient, domain, account, state, older, newer, reply)
     live = not (once or json) and sys.stdout.isatty()
     common.queue(lambda client: top_groups.watch(client, by, wanted, limit, every if live else 0, json))
 
@@ -185,68 +185,3 @@ def shaping(json: Json = False) -> None:
         "reply": "REPLY",
     }
     table(rows, json, columns, "no operator is known")
-
-
-#: What most actions do with a reason.
-WHY = "Why, for the trace."
-
-
-def _action(name: str, action: str, done: str, text: str, *, final: bool = False, why: str = WHY) -> None:
-    """Define the command `name`. `final`: what it does cannot be undone, and it asks first. `why`: the help on its reason."""
-
-    def run(
-        ids: Ids = None,
-        sender: Sender = "",
-        recipient: To = "",
-        domain: Domain = "",
-        account: Account = "",
-        state: State = "",
-        older: Older = "",
-        newer: Newer = "",
-        reply: Reply = "",
-        every: All = False,
-        dry_run: DryRun = False,
-        yes: Yes = False,
-        reason: Annotated[str, typer.Option(help=why)] = "",
-        json: Json = False,
-    ) -> None:
-        wanted = _filter(sender, recipient, domain, account, state, older, newer, reply)
-        if bool(ids) + bool(wanted) + every != 1:
-            fail("name messages, or a filter, or say --all")
-        given: dict[str, Any] = (
-            {"ids": [known(each) for each in ids]} if ids else {"filter": wanted} if wanted else {"all": True}
-        )
-        given["actor"] = progress.actor()
-        if reason:
-            given["reason"] = reason
-        asks, total = final and not yes, 0
-        if not dry_run and (asks or sys.stderr.isatty()):
-            count = _act(action, {**given, "dry_run": True})
-            total = count["recipients"]
-            if asks:
-                common.confirm(f"{name} {total} recipients of {count['messages']} messages?", False)
-        counts = _act(action, {**given, "dry_run": dry_run}, total)
-        busy = f"; being tried, left alone: {counts['busy']}" if counts["busy"] else ""
-        show(counts, json, f"recipients {'that would be ' * dry_run}{done}: {counts['recipients']}{busy}")
-
-    run.__doc__ = text
-    app.command(name)(run)
-
-
-def _act(action: str, given: dict[str, Any], total: int = 0) -> dict[str, int]:
-    return common.queue(lambda client: progress.added_up(client.act_on_queue(action, **given), total))
-
-
-_action("hold", "hold", "held", "Let recipients wait until they are released. They do not expire meanwhile.")
-_action("release", "release", "released", "Try held recipients again.")
-_action("retry", "retry", "tried now", "Try waiting recipients now.")
-_action("rm", "remove", "removed", "Remove recipients; no notice is sent.", final=True)
-_action(
-    "bounce",
-    "bounce",
-    "bounced",
-    "Give recipients up, with a bounce to their sender.",
-    final=True,
-    why="What the bounce says; in the trace too.",
-)
-_action("expire", "expire", "expired", "Give recipients up as if their lifetime were over.", final=True)

@@ -12,6 +12,7 @@ app = typer.Typer(help="Mail that leaves by a smart host, or from another addres
 Destination = Annotated[str, typer.Option(help="Mail to this domain.")]
 Account = Annotated[str, typer.Option(help="Mail sent by this mailbox: its address, or its id.")]
 Sender = Annotated[str, typer.Option(help="Mail from addresses in this domain.")]
+Name = Annotated[str, typer.Option("--name", help="Mail that `queue route NAME` chooses.")]
 Reason = Annotated[str, typer.Option(help="Why, for the trace.")]
 All = Annotated[bool, typer.Option("--all", help="All mail to other providers.")]
 Bounces = Annotated[bool, typer.Option("--bounces", help="Mail from <>: bounces, and other notifications.")]
@@ -31,10 +32,12 @@ _COLUMNS = {
 
 
 def _mail(
-    destination: str, account: str, sender: str, every: bool, bounces: bool, forwards: bool
+    destination: str, account: str, sender: str, every: bool, bounces: bool, forwards: bool, name: str
 ) -> tuple[str, str | None]:
-    if bool(destination) + bool(account) + bool(sender) + every + bounces + forwards != 1:
-        fail("name a destination, an account or a sender's domain, or say --all, --bounces or --forwards")
+    if bool(destination) + bool(account) + bool(sender) + bool(name) + every + bounces + forwards != 1:
+        fail("name a destination, an account or a sender's domain, or say --all, --bounces, --forwards or --name")
+    if name:
+        return "named", name
     if account:
         return "account", queue.account_id(account)
     if destination or sender:
@@ -62,6 +65,7 @@ def add(
     every: All = False,
     bounces: Bounces = False,
     forwards: Forwards = False,
+    name: Name = "",
     host: Annotated[str, typer.Option(help="The smart host's name; the domain's own hosts if left out.")] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 587,
     tls: Annotated[str, typer.Option(help="starttls or implicit, both verified, or opportunistic.")] = "starttls",
@@ -77,7 +81,7 @@ def add(
     json: Json = False,
 ) -> None:
     """Set where some mail goes; it takes the place of an earlier route for the same mail."""
-    kind, value = _mail(destination, account, sender, every, bounces, forwards)
+    kind, value = _mail(destination, account, sender, every, bounces, forwards, name)
     given = {
         "host": host or None,
         "port": port,
@@ -115,10 +119,11 @@ def rm(
     every: All = False,
     bounces: Bounces = False,
     forwards: Forwards = False,
+    name: Name = "",
     reason: Reason = "",
     json: Json = False,
 ) -> None:
     """Delete a route: its mail goes as any other."""
-    kind, value = _mail(destination, account, sender, every, bounces, forwards)
+    kind, value = _mail(destination, account, sender, every, bounces, forwards, name)
     gone = common.queue(lambda client: client.delete_route(kind, value, actor=progress.actor(), reason=reason))
     show(gone, json, f"{_name(gone)}: mail goes to the hosts of its domain")

@@ -111,7 +111,9 @@ class Conversations:
             by_route: dict[tuple[Relay | None, str], list[RemoteMessage]] = {}
             for group in messages:
                 first = group[0]
-                relay = self._relays.of(slot.domain, first.flow, first.mail_from, first.message_id, via=first.via)
+                relay = self._relays.of(
+                    slot.domain, first.flow, first.mail_from, first.message_id, via=first.via, named=first.route
+                )
                 by_route.setdefault((relay, first.tls), []).append(remote_message(group))
             for (relay, _), found in by_route.items():
                 by_mx = relay is None or relay.host is None

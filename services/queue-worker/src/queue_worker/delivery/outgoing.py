@@ -13,8 +13,8 @@ from queue_worker.models import Claim, Result, clean
 #: Octets up to which the bodies of a conversation are fetched together; a larger one is read when its turn comes.
 PREFETCH = 32 * 1024
 
-_BY_MESSAGE = attrgetter("message_id", "via", "sender", "n")
-_MESSAGE = attrgetter("message_id", "via", "sender")
+_BY_MESSAGE = attrgetter("message_id", "via", "sender", "named", "n")
+_MESSAGE = attrgetter("message_id", "via", "sender", "named")
 
 
 class Bodies:
@@ -45,7 +45,7 @@ class Bodies:
 
 
 def messages_of(claims: Iterable[Claim]) -> list[list[Claim]]:
-    """Group `claims` by message, forwarding address and envelope sender, in order of acceptance, with the flows taking turns."""
+    """Group `claims` by message, forwarding address, envelope sender and route, in order of acceptance, with the flows taking turns."""
     messages = [list(group) for _, group in groupby(sorted(claims, key=_BY_MESSAGE), key=_MESSAGE)]
     turns: dict[UUID, int] = {}
     found: list[tuple[int, list[Claim]]] = []

@@ -29,15 +29,24 @@ class Relays:
             self._mark = mark
 
     def of(
-        self, destination: str, flow: UUID | None, sender: str, message_id: UUID = NO_FLOW, *, via: str = ""
+        self,
+        destination: str,
+        flow: UUID | None,
+        sender: str,
+        message_id: UUID = NO_FLOW,
+        *,
+        via: str = "",
+        named: str | None = None,
     ) -> Relay | None:
         """Return the route of mail to `destination`, by a forward of `via`, of the account `flow`, from `sender`: the first there is.
 
+        `named`: the one that an operator chose for the recipient; if it is gone, it is as if none had been chosen.
         Of a pool, a message has the same source at each attempt, which greylisting remembers (docs/decisions/0100).
         """
         if not self._known:
             return None
         keys = (
+            ("named", named or ""),
             ("destination", destination),
             ("" if sender else "bounces", ""),
             ("forwards" if via else "", ""),

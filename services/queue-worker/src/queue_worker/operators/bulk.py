@@ -32,6 +32,7 @@ CHANGES = {
     "hold": {"waiting"},
     "release": {"held"},
     "retry": {"waiting"},
+    "route": {"waiting", "held"},
     "remove": {"waiting", "held"},
     "bounce": {"waiting", "held"},
     "expire": {"waiting", "held"},
@@ -80,6 +81,8 @@ class Bulk:
             window = await self._records.window(last, wanted, WINDOW)
             if dry_run:
                 found = await self._records.matching(window)
+                if action == "route":
+                    found = [each for each in found if each.remote]
                 some = [each for each in found if each.state in CHANGES[action]]
                 done = Effect(
                     len(some) + sum(each.state == "claimed" for each in found), len(some), _messages(some), []
@@ -98,8 +101,10 @@ class Bulk:
         action = operation.action
         if action == "hold":
             return await self._actions.hold(window, operation)
-        if action in ("release", "retry"):
-            change = self._actions.release if action == "release" else self._actions.retry
+        change = {"release": self._actions.release, "retry": self._actions.retry, "route": self._actions.route}.get(
+            action
+        )
+        if change is not None:
             done = await change(window, operation)
             self._wake(done.pairs, operation.at)
             return done

@@ -1,5 +1,6 @@
 """The operators' API: messages under way, the state of one message, actions on many, and pauses."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -80,10 +81,17 @@ def router(store: Records, traces: Traces, actions: Actions, bulk: Bulk, shaping
             raise BadRequest("name ids or a filter, or say all")
         if request.ids and (unknown := await store.unknown(request.ids)):
             raise NotFound(f"no message {unknown.hex} is under way or was within the last week")
+        if (request.action == "route") != (request.route is not None):
+            raise BadRequest("name a route with the action route, and with no other")
+        name = (request.route or "").lower()
+        if name and not await actions.has_route(name):
+            raise NotFound(f"there is no route named {name}; `postrider route add --name {name}` makes one")
         chosen = wanted(request.filter or Asked(), clock.now(), request.ids)
         reason = request.reason or (RETURNED if request.action == "bounce" else "")
         said = request.filter.model_dump_json(exclude_none=True) if request.filter else None
         operation = OperatorAction(new_id(), clock.now(), request.action, request.actor, reason, said)
+        if request.action == "route":
+            operation = replace(operation, kind="named", value=name)
         done = await bulk.batch(operation, chosen, request.after or NONE, dry_run=request.dry_run)
         if not request.dry_run and (done.recipients or done.next is None):
             log.info(

@@ -163,7 +163,7 @@ class ActionRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Literal["hold", "release", "retry", "remove", "bounce", "expire"]
+    action: Literal["hold", "release", "retry", "remove", "bounce", "expire", "route"]
     ids: Annotated[list[UUID], Field(max_length=1000)] | None = None
     filter: Asked | None = None
     all: bool = False
@@ -171,6 +171,8 @@ class ActionRequest(BaseModel):
     """Why, for the trace; what a bounce says."""
     actor: Text = "operator"
     """Who asks, for the log and the trace."""
+    route: Text | Literal[""] | None = None
+    """For `route`: the name of the route that remote recipients take, "" for none. They are tried now unless they are held."""
     dry_run: bool = False
     after: UUID | None = None
     """`next` of the batch before."""

@@ -30,10 +30,10 @@ class RouteKey(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["all", "destination", "sender", "account", "bounces", "forwards"]
-    """`bounces`: mail from <>; `forwards`: what forwards and catch-alls send elsewhere."""
+    kind: Literal["all", "destination", "sender", "account", "bounces", "forwards", "named"]
+    """`bounces`: mail from <>; `forwards`: what forwards and catch-alls send elsewhere; `named`: what an operator chooses."""
     value: Text | None = None
-    """The domain of the recipient or of the sender, or the mailbox's id; none for the others."""
+    """The domain of the recipient or of the sender, the mailbox's id, or the route's name; none for the others."""
     actor: Text = "operator"
     """Who asks, for the log and the trace."""
     reason: Text | Literal[""] = ""
@@ -43,7 +43,7 @@ class RouteKey(BaseModel):
         """Return the value as it is stored. Raises BadRequest."""
         if (self.kind in _WITHOUT_VALUE) == bool(self.value):
             raise BadRequest(
-                "a destination or sender is a domain, an account is a mailbox's id, and others have no value"
+                "a destination or sender is a domain, an account a mailbox's id, a named route has its name, and others have no value"
             )
         if self.kind != "account":
             return (self.value or "").lower()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -65,11 +66,23 @@ class Actions:
         """Make waiting recipients that are not held due now."""
         return await self._change(window, "waiting", None, operation.at, operation)
 
+    async def route(self, window: Window, operation: OperatorAction) -> Effect:
+        """Give remote recipients the operation's route, or none, and make those that are not held due now."""
+        arguments = (*window.arguments, operation.value or None, operation.at, operation.id)
+        return await self._effect(queries.reroute, arguments, operation)
+
+    async def has_route(self, name: str) -> bool:
+        """Return whether there is a route of that name."""
+        return bool(await self._pool.fetchval(queries.a_route, name))
+
     async def _change(
         self, window: Window, state: str, held: datetime | None, due: datetime, operation: OperatorAction
     ) -> Effect:
+        return await self._effect(queries.change, (*window.arguments, state, held, due, operation.id), operation)
+
+    async def _effect(self, statement: str, arguments: Sequence[Any], operation: OperatorAction) -> Effect:
         async with self._pool.acquire() as connection, connection.transaction():
-            (row,) = await connection.fetch(queries.change, *window.arguments, state, held, due, operation.id)
+            (row,) = await connection.fetch(statement, *arguments)
             if row["recipients"]:
                 await note(connection, operation, row["recipients"])
         pairs = list(zip(row["flows"] or (), row["destinations"] or (), strict=True))

@@ -18,6 +18,28 @@ select (select count(*) from m where state in ('claimed', $12)) as found, (selec
        (select count(distinct message_id) from u) as messages, array_agg(flow) as flows, array_agg(destination) as destinations
   from (select distinct flow, destination from u) p
 
+-- name: reroute
+-- Of the recipients that `matching` finds, give the remote ones that wait the named route $12, or none, and note operation $14 with
+-- them; those that are not held are due at $13 at the latest. Those that are being claimed or changed at the moment are skipped.
+with m as materialized (
+{matching}
+), c as materialized (
+    select r.ctid as place from m join queue.recipient r on r.ctid = m.place
+     where m.remote and r.state = 'waiting' and r.mailbox_id is null for update of r skip locked
+), u as (
+    update queue.recipient r
+       set route = $12, due = case when r.held_at is null then least(r.due, $13) else r.due end,
+           acted = case when cardinality(r.acted) >= 20 then r.acted[2:] else r.acted end || $14::uuid
+      from c where r.ctid = c.place
+    returning r.message_id, r.flow, r.destination
+)
+select (select count(*) from m where remote) as found, (select count(*) from u) as recipients,
+       (select count(distinct message_id) from u) as messages, array_agg(flow) as flows, array_agg(destination) as destinations
+  from (select distinct flow, destination from u) p
+
+-- name: a_route
+select true from queue.route where kind = 'named' and value = $1
+
 -- name: take
 -- Claim the waiting recipients ($1, $2) at $3 for worker $4 until $5, as if they were due, to give them up by operation $6.
 with s as materialized (

@@ -130,6 +130,7 @@ class Matched:
     message_id: UUID
     n: int
     state: str
+    remote: bool
 
     @property
     def key(self) -> Key:
@@ -182,7 +183,7 @@ class Records:
     async def matching(self, window: Window) -> list[Matched]:
         """Return the recipients of `window` that match."""
         rows = await self._pool.fetch(queries.matching, *window.arguments)
-        return [Matched(row["message_id"], row["n"], row["state"]) for row in rows]
+        return [Matched(row["message_id"], row["n"], row["state"], row["remote"]) for row in rows]
 
     async def matching_messages(self, window: Window, limit: int) -> list[UUID]:
         """Return the first `limit` messages of `window` with recipients that match."""

@@ -7,7 +7,7 @@ select message_id from queue.recipient where message_id > $1 order by message_id
 -- at $6 or before, at $7 or later; with the address $8, in the domain $9, in state $10, with the text $11 in the last reply.
 -- `place`: where the row is, by which a statement that includes this one finds it again.
 select m.id as message_id, r.n, case when r.held_at is not null and r.state = 'waiting' then 'held' else r.state end as state,
-       r.ctid as place
+       r.mailbox_id is null as remote, r.ctid as place
   from queue.message m join queue.recipient r on r.message_id = m.id
  where m.id > $1 and m.id <= $2 and ($3::uuid[] is null or m.id = any($3)) and ($4::text is null or m.mail_from = $4)
    and ($5::uuid is null or m.account = $5) and ($6::timestamptz is null or m.first_seen <= $6)

@@ -59,6 +59,8 @@ route = Table(
     time("changed_at"),
     Column("pool", ARRAY(Text), nullable=False, server_default="{}", comment="A HELO name and its addresses each"),
     PrimaryKeyConstraint("kind", "value", name="route_pkey"),
-    CheckConstraint("kind in ('all', 'destination', 'sender', 'account', 'bounces', 'forwards')", name="route_kind"),
+    CheckConstraint(
+        "kind in ('all', 'destination', 'sender', 'account', 'bounces', 'forwards', 'named')", name="route_kind"
+    ),
     comment="Mail that leaves otherwise than by MX, and how",
 )

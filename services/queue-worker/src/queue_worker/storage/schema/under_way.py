@@ -149,6 +149,7 @@ recipient = Table(
         comment="The sender has had a notice of the delay",
     ),
     Column("acted", ARRAY(Uuid), comment="Operations of operators that changed it, the last twenty"),
+    Column("route", Text, comment="The name of the route that an operator chose"),
     PrimaryKeyConstraint("message_id", "n", name="recipient_pkey"),
     CheckConstraint("state in ('waiting', 'claimed')", name="recipient_state"),
     CheckConstraint("(state = 'claimed') = (worker is not null and claimed_at is not null)", name="recipient_claim"),
