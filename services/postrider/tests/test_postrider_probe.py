@@ -16,12 +16,12 @@ def test_each_step_fails_by_itself_and_is_counted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     nowhere = ProbedService(f"http://127.0.0.1:{port}", "t", "127.0.0.1", "127.0.0.1", port, port, port)
-    before = failures()
+    before, succeeded = failures(), REGISTRY.get_sample_value("postrider_probe_last_success_seconds")
     probe = Probe(nowhere, "probe.test")
     assert not probe.round()
     assert set(probe.failures) == set(STEPS)
     assert failures() == {step: count + 1 for step, count in before.items()}
-    assert REGISTRY.get_sample_value("postrider_probe_last_success_seconds") == 0.0
+    assert REGISTRY.get_sample_value("postrider_probe_last_success_seconds") == succeeded
     told = json.loads(line(probe))
     assert (told["ok"], told["seconds"], list(told["failures"])) == (
         False,
