@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from mailauth.dkim import keys
 from mailauth.dkim.sign import Signer, body_hash, prepare
 from mailauth.header import split
-from tests.support.clients import STRANGER, smtp
+from tests.support.clients import smtp
 from tests.support.dkim_corpus import corpus
 from tests.support.run import Run, wait_for
 from tests.support.world import World
@@ -16,7 +16,7 @@ from tests.support.world import World
 COUNT = int(os.environ.get("POSTRIDER_TEST_DKIM_MESSAGES", "40"))
 KEYS = {"rsa": rsa.generate_private_key(65537, 2048), "ed": ed25519.Ed25519PrivateKey.generate()}
 RECORDS = {f"{name}._domainkey.here.test.": keys.record_of(key).encode() for name, key in KEYS.items()}
-#: Of one connection: fewer than POSTRIDER_MESSAGES_PER_MINUTE in all.
+#: Of one client: fewer than POSTRIDER_MESSAGES_PER_MINUTE.
 AT_ONCE = 500
 
 
@@ -33,8 +33,8 @@ def test_signatures_verify_after_a_forward(run: Run, world: World) -> None:
     domain, far, origin = run.domain(), world.remote(), world.remote()
     run.cli("forward", "add", f"out@{domain}", f"x@{far.domain}")
     sent = [signed(each) for each in corpus(COUNT)]
-    for start in range(0, COUNT, AT_ONCE):
-        with smtp(run, STRANGER) as client:
+    for number, start in enumerate(range(0, COUNT, AT_ONCE)):
+        with smtp(run, f"127.77.{number}.1") as client:
             for message in sent[start : start + AT_ONCE]:
                 client.sendmail(f"joe@{origin.domain}", [f"out@{domain}"], message, ["BODY=8BITMIME", "SMTPUTF8"])
         wait_for(lambda start=start: len(far.messages()) >= min(start + AT_ONCE, COUNT))
