@@ -136,13 +136,8 @@ class Claim:
     flags: Sequence[str] = ()
     dmarc_failed: bool = False
     """Of the message's `Stamp`: `folder` and `flags` of a local recipient, `dmarc_failed` of a remote one."""
-    route: str | None = None
-    """The name of the route that an operator chose for it (docs/decisions/0083)."""
-
-    @property
-    def named(self) -> str:
-        """`route`, "" for none."""
-        return self.route or ""
+    route: str = ""
+    """The name of the route that an operator chose for it, "" for none (docs/decisions/0083)."""
 
     @property
     def unforwardable(self) -> bool:

@@ -31,7 +31,7 @@ class AnswerStore:
         return entry[1] if entry is not None and entry[0] > self._clock() else None
 
     def keep(self, key: Key, answer: Any, seconds: float) -> None:
-        """Keep an answer for so long. One that is larger than all may be together is not kept."""
+        """Keep an answer for `seconds`. One that is larger than all may be together is not kept."""
         self._drop(key)
         size = _size(answer)
         if not self._entries or size > self._most:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from auth.addresses import parse_own, parse_sender
+from auth.addresses import RecipientAddress, parse_own, parse_sender
 from auth.admin import models
 from auth.admin.accounts import forward_targets
 from auth.storage.accounts import Accounts
@@ -27,24 +27,22 @@ class AliasRules:
         self._clock = clock
 
     async def add_forward(self, question: models.NewForward) -> models.Forward:
-        try:
-            own = parse_own(question.address)
-        except BadAddress as error:
-            raise BadRequest(str(error)) from error
-        targets = forward_targets(question.targets)
-        if question.keep_copy:
-            await self._accounts.mailbox(own.key)
+        own, targets = await self._checked(question.address, question)
         if not await self._store.add_forward(own.key, own.domain, targets, question.keep_copy, self._clock.now()):
             if await self._store.forward(own.key) is not None:
                 raise Conflict(f"{own.key} forwards already; remove that forward first")
             raise NotFound(f"there is no domain {own.domain} here; add it first")
-        made = await self._store.forward(own.key)
-        if made is None:
-            raise Conflict(f"the forward of {own.key} was removed at the same moment")
-        return models.Forward(**made)
+        return await self._made(own.key)
 
     async def set_forward(self, address: str, question: models.SetForward) -> models.Forward:
         """Set what an address forwards to, in one step, whether or not it has forwarded before."""
+        own, targets = await self._checked(address, question)
+        if not await self._store.set_forward(own.key, own.domain, targets, question.keep_copy, self._clock.now()):
+            raise NotFound(f"there is no domain {own.domain} here; add it first")
+        return await self._made(own.key)
+
+    async def _checked(self, address: str, question: models.SetForward) -> tuple[RecipientAddress, list[str]]:
+        """Return the address of a forward and its targets. Raises BadRequest, and NotFound if there is no mailbox for a copy."""
         try:
             own = parse_own(address)
         except BadAddress as error:
@@ -52,11 +50,13 @@ class AliasRules:
         targets = forward_targets(question.targets)
         if question.keep_copy:
             await self._accounts.mailbox(own.key)
-        if not await self._store.set_forward(own.key, own.domain, targets, question.keep_copy, self._clock.now()):
-            raise NotFound(f"there is no domain {own.domain} here; add it first")
-        made = await self._store.forward(own.key)
+        return own, targets
+
+    async def _made(self, address: str) -> models.Forward:
+        """Return the forward that was made. Raises Conflict if it is gone."""
+        made = await self._store.forward(address)
         if made is None:
-            raise Conflict(f"the forward of {own.key} was removed at the same moment")
+            raise Conflict(f"the forward of {address} was removed at the same moment")
         return models.Forward(**made)
 
     async def forwards(self, domain: str | None, after: str, limit: int) -> list[models.Forward]:

@@ -13,8 +13,8 @@ from queue_worker.models import Claim, Result, clean
 #: Octets up to which the bodies of a conversation are fetched together; a larger one is read when its turn comes.
 PREFETCH = 32 * 1024
 
-_BY_MESSAGE = attrgetter("message_id", "via", "sender", "named", "n")
-_MESSAGE = attrgetter("message_id", "via", "sender", "named")
+_BY_MESSAGE = attrgetter("message_id", "via", "sender", "route", "n")
+_MESSAGE = attrgetter("message_id", "via", "sender", "route")
 
 
 class Bodies:

@@ -36,7 +36,7 @@ class Relays:
         message_id: UUID = NO_FLOW,
         *,
         via: str = "",
-        named: str | None = None,
+        named: str = "",
     ) -> Relay | None:
         """Return the route of mail to `destination`, by a forward of `via`, of the account `flow`, from `sender`: the first there is.
 
@@ -46,7 +46,7 @@ class Relays:
         if not self._known:
             return None
         keys = (
-            ("named", named or ""),
+            ("named", named),
             ("destination", destination),
             ("" if sender else "bounces", ""),
             ("forwards" if via else "", ""),

@@ -61,7 +61,7 @@ with s as materialized (
            database_life = s.life
       from c, s where r.message_id = c.message_id and r.n = c.n
     returning r.message_id, r.n, r.destination, r.flow, r.address, r.original, r.attempt, r.tries,
-              r.looped, r.via, r.sender, r.delay_noted, r.route, c.due, c.was_sent
+              r.looped, r.via, r.sender, r.delay_noted, coalesce(r.route, '') as route, c.due, c.was_sent
 )
 select u.*, m.mail_from, m.body_id, m.size, m.first_seen, m.expires, m.account, m.traceparent, m.eight_bit, m.smtputf8, m.bounce, m.dmarc_failed,
        coalesce(a.notify, '') as notify, coalesce(a.orcpt, '') as orcpt, coalesce(a.ret, '') as ret, coalesce(a.envid, '') as envid, coalesce(a.tls, '') as tls

@@ -37,7 +37,7 @@ class Inspected:
     consequence: str = "none"
 
     def count(self, seconds: float) -> None:
-        """Count the results, which took so long; of a message that was not inspected there is nothing to count."""
+        """Count the results and the `seconds` that they took; of a message that was not inspected there is nothing to count."""
         if not self.results:
             return
         for method, result in self.results:
