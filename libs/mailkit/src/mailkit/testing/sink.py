@@ -41,6 +41,8 @@ class Behaviour:
     dot: list[str] | None = None
     drop_at: str = ""
     """Close without a reply at: "connect", "EHLO", "MAIL", "RCPT", "DATA", "body" (after its first line), "dot"."""
+    drop_once: bool = False
+    """Only the first connection that comes to `drop_at` is closed."""
     ehlo: list[str] | None = None
     """The reply to EHLO instead of the extensions; a refusal makes clients fall back to HELO."""
     tls_refusal: list[str] | None = None
@@ -173,9 +175,17 @@ class _Conversation:
         if event is not None:
             event.wait(patient(60))
 
+    def _drops(self, stage: str) -> bool:
+        """Whether the connection is to be closed here."""
+        does = self._sink.behaviour
+        drops = does.drop_at == stage
+        if drops and does.drop_once:
+            does.drop_at = ""
+        return drops
+
     def run(self) -> None:
         does = self._sink.behaviour
-        if does.drop_at == "connect":
+        if self._drops("connect"):
             return
         self._hold("greeting")
         self._say(does.greeting or ["220 sink.test ESMTP"])
@@ -185,7 +195,7 @@ class _Conversation:
             verb, _, argument = line.decode("utf-8", "replace").strip().partition(" ")
             self._sink._note(f"{verb} {argument}".strip())
             self._hold(verb.upper())
-            if does.drop_at == verb.upper():
+            if self._drops(verb.upper()):
                 return
             if not self._verb(verb.upper(), argument, does):
                 return
@@ -261,7 +271,7 @@ class _Conversation:
     def _data(self, does: Behaviour) -> bool:
         lines: list[bytes] = []
         while (line := self._line()) != b".\r\n":
-            if not lines and does.drop_at == "body":
+            if not lines and self._drops("body"):
                 return False
             if not lines and does.early:
                 self._say(does.early)
@@ -274,7 +284,7 @@ class _Conversation:
             self._sink._note(".")
             self._say(["554 5.5.1 no valid recipients"])
             return True
-        if does.drop_at == "dot":
+        if self._drops("dot"):
             return False
         self._hold("dot")
         reply = does.dots.pop(0) if does.dots else does.dot
