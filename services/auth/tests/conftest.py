@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from auth.config import AuthSettings
 from auth.login.passwords import HashQueue, Passwords
-from auth.service import Parts, assemble, web
+from auth.parts import Parts, assemble
+from auth.service import web
 from auth_api import wire
 from auth_api.admin import AuthAdmin
 from auth_api.client import AuthClient

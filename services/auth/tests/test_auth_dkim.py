@@ -8,7 +8,7 @@ import pytest
 
 from auth import rotation
 from auth.admin.dkim import DkimRules
-from auth.service import assemble
+from auth.parts import assemble
 from auth.storage.dkim import DkimKeys
 from auth_api import wire
 from auth_api.client import AuthClient

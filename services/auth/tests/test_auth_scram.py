@@ -13,7 +13,7 @@ from scramp import ScramClient
 from auth.login import names
 from auth.login.passwords import HashQueue, Passwords
 from auth.maintenance import PERIOD, Maintenance
-from auth.service import assemble
+from auth.parts import assemble
 from auth.storage.names import SCHEMA
 from auth_api import wire
 from auth_api.logins import LoginClient

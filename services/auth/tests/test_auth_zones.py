@@ -69,7 +69,7 @@ async def test_what_could_not_be_asked_is_unknown(auth, dns):
 
 
 async def test_sending_hosts_are_checked_instead_of_our_own_name(auth, settings, dns):
-    from auth.service import assemble
+    from auth.parts import assemble
 
     named = settings.model_copy(
         update={"sending_hosts": ("Out1.host.test.", "out2.host.test"), "own_names": ("mx.test",)}

@@ -1,54 +1,24 @@
-"""The service from its settings to its end: pools, parts, endpoints, background work, drain."""
+"""The service from its settings to its end: pools, endpoints, background work, drain."""
 
 import asyncio
 import json
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, cast
 
-import asyncpg
 from pydantic import SecretStr
 
-from auth.admin.accounts import AccountRules
-from auth.admin.aliases import AliasRules
-from auth.admin.dkim import DkimRules
-from auth.admin.zones import ZoneAdvice
 from auth.config import AuthSettings
-from auth.directory.authors import Authors, BounceSigner, HashSigner
-from auth.directory.identity import Identities
-from auth.directory.recipients import Recipients
-from auth.directory.returns import Returns
-from auth.directory.senders import Senders
 from auth.handlers import accounts, aliases, dkim, endpoints, trace, zones
-from auth.keys import make_all
-from auth.login.logins import LoginService
-from auth.login.names import LoginNames
-from auth.login.noted import STORE_SECONDS, NotedLogins
+from auth.login.noted import STORE_SECONDS
 from auth.login.passwords import HashQueue, Passwords
-from auth.login.scram import Scram
-from auth.login.sessions import SessionChecks
-from auth.login.throttle import Throttle
-from auth.maintenance import PERIOD, Maintenance
-from auth.resolver import ZoneResolver
+from auth.maintenance import PERIOD
+from auth.parts import Parts, assemble
 from auth.rotation import PERIOD as ROTATION_PERIOD
-from auth.rotation import Rotation
-from auth.storage.accounts import Accounts
-from auth.storage.aliases import Aliases
-from auth.storage.directory import Directory
-from auth.storage.dkim import DkimKeys
-from auth.storage.events import Events
-from auth.storage.logins import LoginRows
 from auth.storage.names import SCHEMA
-from auth.storage.srs import SrsKeys
-from auth.storage.verifiers import VerifierRows
-from mailkit.ids import new_id
-from mailkit.net.dns import Resolver
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
 from mailkit.postgres.pool import PLANNER, close, connect
 from mailkit.postgres.revisions import require_current
-from mailkit.postgres.singleton import Singleton
-from mailkit.process.clock import Clock, SystemClock
+from mailkit.process.clock import SystemClock
 from mailkit.process.lifecycle import Lifecycle
 from mailkit.rpc.app import OPERATORS, App, create_app
 from mailkit.rpc.authority import Tokens
@@ -56,139 +26,6 @@ from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.proof import SHORTEST_KEY
 
 SERVICE = "auth"
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The objects that exist once per process."""
-
-    pool: asyncpg.Pool
-    queue: HashQueue
-    senders: Senders
-    recipients: Recipients
-    logins: LoginService
-    scram: Scram
-    sessions: SessionChecks
-    accounts: AccountRules
-    aliases: AliasRules
-    authors: Authors
-    signatures: HashSigner
-    bounces: BounceSigner
-    dkim: DkimRules
-    zones: ZoneAdvice
-    maintenance: Maintenance
-    events: Events
-    noted: NotedLogins
-    rotation: Rotation
-
-
-def assemble(
-    settings: AuthSettings,
-    pool: asyncpg.Pool,
-    questions: asyncpg.Pool,
-    clock: Clock,
-    passwords: Passwords,
-    queue: HashQueue,
-) -> Parts:
-    """Construct the parts; nothing runs. `questions`: connections for the mail flow's senders, recipients and sessions.
-
-    Raises ConfigError or BadAddress if a network, name server or key of the settings is malformed.
-    """
-    grants, exempt, proofs = settings.grants, settings.exempt, settings.proofs
-    directory, store = Directory(questions), Accounts(pool, clock)
-    identities = Identities(directory, clock, grants)
-    dkim_keys = DkimKeys(pool, questions)
-    dkim_rules = DkimRules(dkim_keys, store, clock, Resolver(settings.dns_servers, entries=0))
-    window = timedelta(seconds=settings.login_failure_window_seconds)
-    throttle = Throttle(
-        settings.login_failures_per_account,
-        settings.login_failures_elsewhere,
-        settings.login_failures_per_address,
-        window,
-        settings.login_failure_delay_seconds,
-    )
-    names = LoginNames(directory)
-    scram = Scram(
-        VerifierRows(pool, clock),
-        clock,
-        queue,
-        names,
-        on=settings.scram != "none",
-        iterations=settings.scram_iterations,
-    )
-    events = Events(pool)
-    noted = NotedLogins(events, clock)
-    return Parts(
-        pool,
-        queue,
-        senders=Senders(directory, clock, grants, settings.sender_identity, identities),
-        recipients=Recipients(
-            directory,
-            clock,
-            grants,
-            primary_domain=settings.primary_domain,
-            per_hour=settings.recipients_per_hour,
-            forwarded_per_hour=settings.forwarded_per_hour,
-            returned_per_hour=settings.returned_per_hour,
-            returns=Returns(SrsKeys(questions), clock, settings.returns_domain, settings.classic_keys),
-            exempt=exempt,
-        ),
-        logins=LoginService(
-            LoginRows(pool),
-            clock,
-            grants,
-            passwords,
-            queue,
-            throttle,
-            scram,
-            names,
-            pop3_delay=settings.pop3_delay,
-            grant=timedelta(seconds=settings.open_smtp_seconds),
-            exempt=exempt,
-            proofs=proofs,
-            noted=noted,
-        ),
-        scram=scram,
-        sessions=SessionChecks(directory, clock, proofs),
-        accounts=AccountRules(
-            store,
-            clock,
-            passwords,
-            queue,
-            scram,
-            make_keys=make_all if settings.dkim_of_new_domains else list,
-            identity=settings.identity_of_new_domains,
-        ),
-        aliases=AliasRules(Aliases(pool, clock), store, clock),
-        authors=Authors(identities, dkim_keys),
-        signatures=HashSigner(identities, dkim_keys),
-        bounces=BounceSigner(dkim_keys, settings.helo_name),
-        dkim=dkim_rules,
-        zones=ZoneAdvice(
-            dkim_keys,
-            store,
-            clock,
-            ZoneResolver(settings.dns_servers),
-            (settings.helo_name, *settings.own_names),
-            settings.sending_hosts,
-        ),
-        maintenance=Maintenance(
-            clock,
-            window,
-            Singleton(pool, clock, new_id(), SCHEMA, "maintain", period=PERIOD),
-            keep_verifiers=settings.scram != "none",
-            history=timedelta(days=settings.history_days),
-        ),
-        events=events,
-        noted=noted,
-        rotation=Rotation(
-            dkim_keys,
-            dkim_rules,
-            clock,
-            Singleton(pool, clock, new_id(), SCHEMA, "rotate", period=ROTATION_PERIOD),
-            lifetime=timedelta(days=settings.dkim_days),
-        ),
-    )
 
 
 def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:

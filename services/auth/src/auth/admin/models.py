@@ -1,33 +1,13 @@
 """Requests and records of the operators' JSON API. Records carry `id`, bare addresses and ISO 8601 times."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr
 
+from auth.admin.questions import Question
 from mailkit.postgres.rows import Row
-
-_LONE = re.compile("[\ud800-\udfff]")
-
-
-class _Question(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _can_be_stored(cls, given: Any) -> Any:
-        """Refuse NUL and lone surrogates, which no database column and no login can hold."""
-        if any(map(_is_unstorable, given.values() if isinstance(given, dict) else ())):
-            raise ValueError("a text has a character that cannot be stored")
-        return given
-
-
-def _is_unstorable(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(map(_is_unstorable, value))
-    return isinstance(value, str) and ("\x00" in value or (not value.isascii() and _LONE.search(value) is not None))
 
 
 class Catchall(BaseModel):
@@ -70,11 +50,11 @@ class Domain(BaseModel):
     identity: Identity
 
 
-class SetTags(_Question):
+class SetTags(Question):
     tags: bool
 
 
-class SetIdentity(_Question):
+class SetIdentity(Question):
     """`level` null: the default, off until the domain signs. A domain that signs is at least at log."""
 
     level: Level | None = None
@@ -121,14 +101,14 @@ class ZoneReport(BaseModel):
     records: list[ZoneRecord]
 
 
-class NewDomain(_Question):
+class NewDomain(Question):
     """`alias_of`: the domain whose addresses the new one's are; it has no mailboxes of its own then."""
 
     name: str
     alias_of: str | None = None
 
 
-class SetCatchall(_Question):
+class SetCatchall(Question):
     """`mailbox` for kind mailbox, `targets` for kind forward, neither for bounce."""
 
     kind: Literal["bounce", "mailbox", "forward"]
@@ -151,7 +131,7 @@ class Mailbox(BaseModel):
     created_at: datetime
 
 
-class NewMailbox(_Question):
+class NewMailbox(Question):
     """Without `password` and `password_hash` the mailbox has no usable password."""
 
     address: str
@@ -160,18 +140,18 @@ class NewMailbox(_Question):
     quota_limit: int | None = Field(default=None, description="bytes, 25 MB to 2 GB; 1 GB when left out")
 
 
-class SetPassword(_Question):
+class SetPassword(Question):
     """Either `password` or `password_hash`."""
 
     password: SecretStr | None = None
     password_hash: SecretStr | None = Field(default=None, description="a crypt hash from vpopmail, or argon2")
 
 
-class SetQuota(_Question):
+class SetQuota(Question):
     quota_limit: int = Field(description="bytes, 25 MB to 2 GB")
 
 
-class Disable(_Question):
+class Disable(Question):
     """`removal`: the first of the three steps of a removal; mail is refused from now on, and it cannot be undone."""
 
     removal: bool = False
@@ -187,7 +167,7 @@ class Forward(BaseModel):
     created_at: datetime
 
 
-class SetForward(_Question):
+class SetForward(Question):
     targets: list[str]
     keep_copy: bool = False
 
@@ -204,7 +184,7 @@ class BadMailFrom(BaseModel):
     created_at: datetime
 
 
-class NewBadMailFrom(_Question):
+class NewBadMailFrom(Question):
     entry: str
 
 

@@ -1,0 +1,7 @@
+"""The metadata that the modules beside it define their tables in."""
+
+from sqlalchemy import MetaData
+
+from auth.storage.names import SCHEMA
+
+metadata = MetaData(schema=SCHEMA)
