@@ -78,6 +78,19 @@ async def test_the_probes_reach_the_http_side_by_both_families(host: str, dial: 
     await side.stop()
 
 
+async def test_an_answer_over_http_does_not_wait_for_the_acknowledgement_of_its_fields() -> None:
+    """Nagle's algorithm held each body back for 40 ms in a loop of asyncio's own, which the tests of the services use."""
+    side = HttpSide(create_app("sample", Lifecycle()), "127.0.0.1", 0)
+    await side.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", side.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: sample\r\n\r\n")
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), patient(10))
+    (connection,) = side._servers[0].server_state.connections
+    assert connection.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)  # type: ignore[union-attr]
+    writer.close()
+    await side.stop()
+
+
 async def test_what_cannot_be_opened_is_one_sentence_and_leaves_nothing_open() -> None:
     assert direct_port(25, 10000) == 10025 and direct_port(0, 10000) == 0
     with pytest.raises(ConfigError, match="60000 \\+ 10000 is no port"):
