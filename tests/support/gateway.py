@@ -59,6 +59,7 @@ from smtp_gateway.smtp.sessions import Sessions
 
 MAILBOX = Target("u@here.test", uuid4(), 1 << 30, 1)
 ACCOUNT = UUID(int=7)
+PROOF = b"of the login"
 PEER = Peer("192.0.2.1", 1, "smtp", False)
 
 
@@ -162,7 +163,7 @@ class Services:
 
     async def logins(self, items: Sequence[Login]) -> list[LoginAnswer]:
         self.logins_asked += items
-        return [LoginAnswer("ok", ACCOUNT, "u@here.test", 1) for _ in items]
+        return [LoginAnswer("ok", ACCOUNT, "u@here.test", 1, proof=PROOF) for _ in items]
 
     async def scram_offers(self, items: Sequence[ScramQuestion]) -> list[ScramOffer]:
         return await self.auth.scram_offers(items)

@@ -112,8 +112,10 @@ def settings(request: pytest.FixtureRequest, database: str) -> AuthSettings:
         token_gateway_auth=SecretStr("gateway-token"),
         token_frontend_auth=SecretStr("frontend-token"),
         token_queue_auth=SecretStr("queue-token"),
-        proof_key=SecretStr("k" * 32),
-        **({"dkim_of_new_domains": False, "srs_domain": "srs.test"} | getattr(request, "param", {})),
+        **(
+            {"proof_key": SecretStr("k" * 32), "dkim_of_new_domains": False, "srs_domain": "srs.test"}
+            | getattr(request, "param", {})
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from auth import rotation
 from auth.admin.dkim import DkimRules
@@ -16,8 +17,10 @@ from mailauth.dkim import keys
 from mailkit.errors import BadRequest, Conflict, Forbidden, NotFound
 from mailkit.ids import new_id
 from mailkit.postgres.singleton import Singleton
+from mailkit.rpc.proof import LIFE, ProofKeys
 from mailkit.testing.dns import FakeDns
 
+PROOFS = ProofKeys([b"k" * 32]).for_sending()
 DIGEST = hashlib.sha256(b"header").digest()
 
 
@@ -148,8 +151,11 @@ async def test_a_round_looks_at_a_bounded_number_of_keys_and_one_replica_does_it
     assert sum(dns.queries.values()) == 7
 
 
-async def sign(auth, address: str, selector: str, login=None, client=None) -> bytes:
-    question = wire.SignatureQuestion(address, client, login, [wire.Digest(selector, DIGEST)])
+async def sign(auth, address: str, selector: str, login=None, client=None, proof: bytes | None = None) -> bytes:
+    """The signature; by default with the proof that a login of now by SMTP has."""
+    if proof is None:
+        proof = PROOFS.sign(login, 1, auth.clock.timestamp() + 600) if login else b""
+    question = wire.SignatureQuestion(address, client, login, [wire.Digest(selector, DIGEST)], proof)
     return (await auth.gateway.signatures([question]))[0].signatures[0]
 
 
@@ -184,6 +190,52 @@ async def test_auth_signs_for_an_account_or_grant_that_may_use_the_domain_and_fo
     assert await sign(auth, "a@site.com", "pr-ed1", client="192.0.2.7") == b""
     with pytest.raises(BadRequest, match="32 octets"):
         await auth.gateway.signatures([wire.SignatureQuestion("a@site.com", None, a, [wire.Digest("pr-ed1", b"x")])])
+
+
+async def test_a_login_counts_with_its_proof_only(auth, dns):
+    """The gateway's token alone had hashes signed for each mailbox whose id it knew."""
+    a, b = await auth.make("a@site.com"), await auth.make("b@site.com")
+    publish(dns, *await auth.admin.dkim_keys("site.com"))
+    await auth.admin.check_dkim_keys("site.com")
+    login = await auth.login("a@site.com", protocol="smtp", client=None)
+    reading = await auth.login("a@site.com", protocol="pop3", client=None)
+    now = auth.clock.timestamp()
+    forged = ProofKeys([b"f" * 32]).for_sending().sign(a, 1, now + LIFE)
+    assert await sign(auth, "a@site.com", "pr-ed1", a, proof=login.proof)
+    for box, proof in ((a, b""), (a, b"x" * 44), (a, forged), (a, reading.proof), (b, login.proof)):
+        assert await sign(auth, "a@site.com", "pr-ed1", box, proof=proof) == b""
+    await auth.login("b@site.com", client="192.0.2.7")
+    assert await sign(auth, "a@site.com", "pr-ed1", a, client="192.0.2.7", proof=b""), "by the grant, which auth has"
+    auth.pass_time(LIFE)
+    assert await sign(auth, "a@site.com", "pr-ed1", a, proof=login.proof) == b"", "it has run out"
+    (renewed,) = (await auth.gateway.recheck([wire.SessionQuestion(a, 1, login.proof)])).proofs
+    assert await sign(auth, "a@site.com", "pr-ed1", a, proof=renewed)
+    await auth.admin.set_password("a@site.com", "another password")
+    auth.pass_time(LIFE)
+    assert (await auth.gateway.recheck([wire.SessionQuestion(a, 1, renewed)])).items == [False]
+    assert await sign(auth, "a@site.com", "pr-ed1", a, proof=renewed) == b"", "not beyond its life after a new password"
+
+
+async def test_a_gateway_of_the_release_before_has_no_proof_and_does_not_sign(auth, dns):
+    box = await auth.make("a@site.com")
+    publish(dns, *await auth.admin.dkim_keys("site.com"))
+    await auth.admin.check_dkim_keys("site.com")
+    without = wire.AuthorQuestion(["a@site.com"], None, box)
+    proof = PROOFS.sign(box, 1, auth.clock.timestamp() + 600)
+    with_one = wire.AuthorQuestion(["a@site.com"], None, box, proof=proof)
+    old, new = await auth.gateway.authors([without, with_one])
+    assert (old.allowed, old.signers) == (True, []), "its mail is taken, unsigned"
+    assert (new.allowed, len(new.signers)) == (True, 2)
+
+
+@pytest.mark.parametrize("settings", [{"proof_key": SecretStr(f"{'n' * 32},{'k' * 32}")}], indirect=True)
+async def test_a_proof_by_the_key_before_is_still_good(auth, dns):
+    box = await auth.make("a@site.com")
+    publish(dns, *await auth.admin.dkim_keys("site.com"))
+    await auth.admin.check_dkim_keys("site.com")
+    assert await sign(auth, "a@site.com", "pr-ed1", box)
+    new = await auth.login("a@site.com", protocol="smtp")
+    assert ProofKeys([b"n" * 32]).for_sending().check(box, new.proof, auth.clock.timestamp()) == 1
 
 
 async def test_no_private_key_is_shown(auth, capfd):

@@ -18,8 +18,21 @@ async def test_a_login_is_answered_with_a_proof_for_its_mailbox(auth, protocol):
     assert KEYS.check(box, answer.proof, now + LIFE - 1) == 1
     with pytest.raises(Unproven):
         KEYS.check(box, answer.proof, now + LIFE)
-    for outcome in (await auth.login("a@site.com", "wrong"), await auth.login("a@site.com", protocol="smtp")):
-        assert outcome.proof == b""
+    assert (await auth.login("a@site.com", "wrong")).proof == b""
+
+
+async def test_the_proof_of_a_login_by_smtp_opens_no_mailbox(auth):
+    box = await auth.make("a@site.com")
+    now = auth.clock.timestamp()
+    proof = (await auth.login("a@site.com", protocol="smtp")).proof
+    assert KEYS.for_sending().check(box, proof, now + LIFE - 1) == 1
+    with pytest.raises(Unproven):
+        KEYS.check(box, proof, now)
+    auth.pass_time(LIFE * 0.6)
+    (renewed,) = (await auth.gateway.recheck([wire.SessionQuestion(box, 1, proof)])).proofs
+    assert KEYS.for_sending().check(box, renewed, now + LIFE) == 1, "for one of its kind"
+    with pytest.raises(Unproven):
+        KEYS.check(box, renewed, now)
 
 
 async def test_a_repeated_operation_has_a_proof_too(auth):

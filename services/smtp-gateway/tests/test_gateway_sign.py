@@ -4,16 +4,20 @@ import asyncio
 import base64
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from msgspec import structs
 
 from auth_api.wire import SignatureAnswer, SignatureQuestion
 from mailauth.dkim import keys
 from mailauth.dkim.verify import verify
 from mailauth.header import split
 from mailauth.testing import Zones
-from tests.support.gateway import Services, context, send
+from mailkit.rpc.proof import LIFE, RENEWABLE
+from tests.support.gateway import PROOF, Dialogue, Services, context, send
 
 KEYS: dict[str, keys.PrivateKey] = {
     "ed": ed25519.Ed25519PrivateKey.generate(),
@@ -94,6 +98,40 @@ async def test_without_auth_a_domain_that_signs_is_answered_451(services: Servic
     answer = await send(body, context(services), sender=b"<u@here.test>")
     assert answer == b"451 4.3.0 Temporary failure, try again later\r\n"
     assert services.taken == []
+
+
+async def test_the_proof_of_the_login_goes_with_the_questions_and_is_renewed(services: Services) -> None:
+    shared = context(services)
+    box, now = services.auth.mailboxes["u@here.test"], [datetime(2026, 3, 1, tzinfo=UTC)]
+    services.auth.now = lambda: now[0]
+    talk = Dialogue(shared)
+    await talk.say()
+    await talk.say(b"EHLO client.test\r\n")
+    assert (await talk.say(b"AUTH PLAIN AHUAcA==\r\n")).startswith(b"235 ")
+    first = services.auth.proofs.for_sending().sign(box.id, 1, now[0].timestamp() + LIFE)
+    assert talk.session.login is not None and talk.session.login.proof == PROOF
+    talk.session.login = structs.replace(talk.session.login, mailbox_id=box.id, proof=first)
+
+    async def message() -> bytes:
+        await talk.say(b"MAIL FROM:<u@here.test>\r\n")
+        await talk.say(b"RCPT TO:<u@here.test>\r\n")
+        await talk.say(b"DATA\r\n")
+        return await talk.say(HEADER + b"\r\nx\r\n.\r\n")
+
+    assert (await message()).startswith(b"250 ")
+    assert [services.authors_asked[0].proof, services.signatures_asked[0].proof] == [first, first]
+    now[0] += timedelta(seconds=LIFE * 0.6)
+    await shared.sessions.recheck(cast(Any, services.auth))
+    assert (await message()).startswith(b"250 ")
+    renewed = services.signatures_asked[1].proof
+    assert services.auth.proofs.for_sending().check(box.id, renewed, now[0].timestamp() + LIFE - 1) == 1
+    now[0] += timedelta(seconds=LIFE + RENEWABLE)
+    await shared.sessions.recheck(cast(Any, services.auth))
+    assert talk.session.login is not None and talk.session.login.proof == renewed, "the fake ends no session"
+    box.enabled = False
+    await shared.sessions.recheck(cast(Any, services.auth))
+    assert talk.session.login is None
+    assert (await talk.say()).startswith(b"421 4.7.0 ")
 
 
 async def test_messages_of_one_moment_are_signed_in_one_list(services: Services) -> None:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,12 +13,12 @@ from uuid import UUID
 from msgspec import structs
 
 from auth_api import wire
-from mailkit.errors import Unavailable
+from mailkit.errors import Unavailable, Unproven
 from mailkit.ids import new_id
 from mailkit.mail.address import BadAddress, parse_address, parse_login, peer_address
 from mailkit.mail.scram import auth_message
 from mailkit.mail.scram_keys import LEAST_ITERATIONS, derive
-from mailkit.rpc.proof import LIFE, ProofKeys, expires
+from mailkit.rpc.proof import LIFE, RENEWABLE, ProofKeys, expires
 
 #: The salt of every account.
 SALT = b"salt of the fake"
@@ -140,15 +141,13 @@ class FakeAuth:
         return undone
 
     async def recheck(self, items: Sequence[wire.SessionQuestion]) -> wire.SessionAnswers:
-        """Return the answers of `sessions`; each proof past half of its lifetime is replaced, unchecked."""
+        """Return the answers of `sessions`; each good proof past half of its lifetime is replaced."""
         good = await self.sessions(items)
         half = self.now().timestamp() + LIFE / 2
         old = [said and bool(item.proof) and expires(item.proof) < half for item, said in zip(items, good, strict=True)]
         return wire.SessionAnswers(
             good,
-            proofs=[
-                self._prove(i.mailbox_id, i.credential_version) if o else b"" for i, o in zip(items, old, strict=True)
-            ],
+            proofs=[self._renew(i) if o else b"" for i, o in zip(items, old, strict=True)],
         )
 
     async def sessions(self, items: Sequence[wire.SessionQuestion]) -> list[bool]:
@@ -269,13 +268,19 @@ class FakeAuth:
             self.checks[item.operation_id] = box.id, now
         if item.protocol != "smtp" and item.client_address:
             self.grants[peer_address(item.client_address), box.id] = now
-        proof = b"" if item.protocol == "smtp" else self._prove(box.id, box.credential_version)
+        keys = self.proofs.for_sending() if item.protocol == "smtp" else self.proofs
+        proof = keys.sign(box.id, box.credential_version, self.now().timestamp() + LIFE)
         return wire.LoginAnswer(
             "ok", box.id, box.address, box.credential_version, box.quota_limit, box.limit_version, proof=proof
         )
 
-    def _prove(self, mailbox_id: UUID, version: int) -> bytes:
-        return self.proofs.sign(mailbox_id, version, self.now().timestamp() + LIFE)
+    def _renew(self, item: wire.SessionQuestion) -> bytes:
+        now = self.now().timestamp()
+        for keys in (self.proofs, self.proofs.for_sending()):
+            with suppress(Unproven):
+                keys.check(item.mailbox_id, item.proof, now, grace=RENEWABLE)
+                return keys.sign(item.mailbox_id, item.credential_version, now + LIFE)
+        return b""
 
 
 def _key(text: str) -> tuple[str, str]:

@@ -86,7 +86,7 @@ class AuthorQuestion(Wire):
     """Asked at the final dot of a client with a right to relay: the addresses in From (docs/decisions/0089).
 
     `readable` False: From is no list of addresses that everybody reads alike; `addresses` are those that were found.
-    `simulated`: the answer is neither counted nor logged.
+    `simulated`: the answer is neither counted nor logged. `proof`: that of the login (docs/decisions/0111); a login without one has no signers.
     """
 
     addresses: Annotated[list[str], at_most(MOST_AUTHORS)]
@@ -94,6 +94,7 @@ class AuthorQuestion(Wire):
     login_mailbox: UUID | None
     readable: bool = True
     simulated: bool = False
+    proof: bytes = b""
 
 
 class AuthorAnswer(Wire):
@@ -121,12 +122,16 @@ class Digest(Wire):
 
 
 class SignatureQuestion(Wire):
-    """Asks for signatures by the domain of `address`, which the client uses in From (docs/decisions/0088)."""
+    """Asks for signatures by the domain of `address`, which the client uses in From (docs/decisions/0088).
+
+    `proof`: that of the login, without which it does not count (docs/decisions/0111).
+    """
 
     address: str
     client_address: str | None
     login_mailbox: UUID | None
     digests: Annotated[list[Digest], at_most(MOST_DIGESTS)]
+    proof: bytes = b""
 
 
 class SignatureAnswer(Wire):
@@ -261,7 +266,7 @@ class LoginAnswer(Wire):
     retry_after: int = 0
     """Seconds, for `throttled` and `too_soon`."""
     proof: bytes = b""
-    """The proof of login that mailstore demands for this mailbox, for pop3 and imap (docs/decisions/0040)."""
+    """The proof of login: mailstore demands that of pop3 and imap (docs/decisions/0040), auth that of smtp (docs/decisions/0111)."""
     delay: float = 0.0
     """Seconds by which the caller must delay this answer to the client, 0 to 10 (docs/decisions/0049)."""
     server_signature: bytes = b""
@@ -344,7 +349,7 @@ class UndoCheckAnswers(Wire):
 
 
 class SessionQuestion(Wire):
-    """Asks whether an open session's login is still valid (decision 15). `proof`: its proof; SMTP sessions have none."""
+    """Asks whether an open session's login is still valid (decision 15). `proof`: its proof."""
 
     mailbox_id: UUID
     credential_version: int

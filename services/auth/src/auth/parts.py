@@ -145,7 +145,7 @@ def assemble(
         ),
         aliases=AliasRules(Aliases(pool, clock), store, clock),
         authors=Authors(identities, dkim_keys),
-        signatures=HashSigner(identities, dkim_keys),
+        signatures=HashSigner(identities, dkim_keys, clock, proofs),
         bounces=BounceSigner(dkim_keys, settings.helo_name),
         dkim=dkim_rules,
         zones=ZoneAdvice(

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from uuid import UUID
 
-from auth_api.wire import Digest, DkimSigner, SignatureAnswer, SignatureQuestion
+from auth_api.wire import Digest, DkimSigner, LoginAnswer, SignatureAnswer, SignatureQuestion
 from mailauth.canonical import PIECE
 from mailauth.dkim import sign
 from mailkit.errors import Unavailable
@@ -31,13 +30,13 @@ class Signatures:
         address: str,
         signers: Sequence[DkimSigner],
         client_address: str | None,
-        login: UUID | None,
+        login: LoginAnswer | None,
     ) -> bytes:
         """Return the DKIM-Signature fields of a message, to be put in front of it.
 
         `added`: fields that will precede the message, of those that are signed; `header`: the message's own, with which it
         begins. `address`: the one in From by which auth judges whether the client may have these signatures. Raises
-        Unavailable, also if auth no longer finds it so.
+        Unavailable, also if auth no longer finds it so, or the proof of the login has run out while auth was away.
         """
         body = _pieces(message, len(header))
         if len(message) - len(header) > ON_THE_LOOP:
@@ -47,9 +46,10 @@ class Signatures:
         keys = [sign.Signer(each.domain, each.selector, each.algorithm) for each in signers]
         unsigned = sign.prepare(added + header, hashed, keys, now=self._clock.timestamp())
         digests = [Digest(key.selector, each.digest) for key, each in zip(keys, unsigned, strict=True)]
-        answer = await self._ask.ask(SignatureQuestion(address, client_address, login, digests))
+        box, proof = (login.mailbox_id, login.proof) if login else (None, b"")
+        answer = await self._ask.ask(SignatureQuestion(address, client_address, box, digests, proof))
         if not all(answer.signatures) or len(answer.signatures) != len(digests):
-            raise Unavailable("the keys or the rule of the domain have just changed")
+            raise Unavailable("the keys or the rule of the domain have just changed, or the proof of login has run out")
         metrics.SIGNED.inc()
         return b"".join(each.field(made) for each, made in zip(unsigned, answer.signatures, strict=True))
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from uuid import UUID
 
 from auth import keys, metrics
 from auth.addresses import parse_sender
@@ -17,7 +18,9 @@ from auth_api.wire import (
     SignatureAnswer,
     SignatureQuestion,
 )
-from mailkit.errors import BadRequest
+from mailkit.errors import BadRequest, Unproven
+from mailkit.process.clock import Clock
+from mailkit.rpc.proof import ProofKeys
 
 #: Octets of the hash of a header (SHA-256).
 DIGEST = 32
@@ -43,7 +46,10 @@ class Authors:
             for row in await self._store.signers(sorted(wanted)):
                 signers[row["domain"]].append(DkimSigner(row["domain"], row["selector"], row["algorithm"]))
         return [
-            AuthorAnswer(not each.refused, signers[each.signing[0]] if each.signing and item.readable else [])
+            AuthorAnswer(
+                not each.refused,
+                signers[each.signing[0]] if each.signing and item.readable and _may_be_signed(item) else [],
+            )
             for item, each in zip(items, judged, strict=True)
         ]
 
@@ -51,14 +57,16 @@ class Authors:
 class HashSigner:
     """Signs lists of hashes, each for a client that may use the address. Keys stay here."""
 
-    def __init__(self, identities: Identities, store: DkimKeys) -> None:
+    def __init__(self, identities: Identities, store: DkimKeys, clock: Clock, proofs: ProofKeys) -> None:
         self._identities = identities
         self._store = store
+        self._clock = clock
+        self._proofs = proofs.for_sending()
 
     async def answer(self, items: Sequence[SignatureQuestion]) -> list[SignatureAnswer]:
         """Return one answer per question, in order. Raises Unavailable, BadRequest for what is no hash."""
         _require_digests(items)
-        uses = [Use([item.address], item.client_address, item.login_mailbox) for item in items]
+        uses = [Use([item.address], item.client_address, self._proven(item)) for item in items]
         judged = await self._identities.judge(uses, "signature")
         wanted: list[tuple[str, str]] = []
         digests: list[bytes] = []
@@ -69,6 +77,16 @@ class HashSigner:
         held = await self._store.private_keys(wanted)
         made = iter(await asyncio.to_thread(_signed, held, digests))
         return [SignatureAnswer([next(made) for _ in item.digests]) for item in items]
+
+    def _proven(self, item: SignatureQuestion) -> UUID | None:
+        """Return the mailbox of the login if its proof is good: the gateway's word alone is not taken (docs/decisions/0111)."""
+        if item.login_mailbox is None:
+            return None
+        try:
+            self._proofs.check(item.login_mailbox, item.proof, self._clock.timestamp())
+        except Unproven:
+            return None
+        return item.login_mailbox
 
 
 class BounceSigner:
@@ -92,6 +110,11 @@ class BounceSigner:
         held = await self._store.private_keys([(domain, digest.selector) for digest in digests]) if digests else []
         made = iter(await asyncio.to_thread(_signed, held, [digest.octets for digest in digests]))
         return [BounceSignatureAnswer(signers, [next(made) for _ in item.digests]) for item in items]
+
+
+def _may_be_signed(item: AuthorQuestion) -> bool:
+    """Return False for a login without a proof, by a gateway of the release before: its mail leaves unsigned, not never."""
+    return item.login_mailbox is None or item.simulated or bool(item.proof)
 
 
 def _require_digests(items: Sequence[SignatureQuestion | BounceSignatureQuestion]) -> None:

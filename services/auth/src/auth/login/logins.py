@@ -55,7 +55,7 @@ class LoginService:
         self._names = names
         self._pop3_delay = pop3_delay
         self._grant = grant
-        self._proofs = proofs
+        self._proofs, self._sending = proofs, proofs.for_sending()
         self._noted = noted
         self._exempt = exempt or Networks()
         self._memory = PasswordCache()
@@ -150,16 +150,15 @@ class LoginService:
         )
 
     def _prove(self, attempt: Try, row: Row, answer: LoginAnswer) -> LoginAnswer:
-        """Return a good answer with the proof that mailstore demands (not by SMTP), and with SCRAM's ServerSignature."""
+        """Return a good answer with a proof, which mailstore demands, or auth itself of senders, and with SCRAM's ServerSignature."""
         login, mailbox_id = attempt.login, answer.mailbox_id
         if mailbox_id is None:
             return answer
         if isinstance(login, ScramLogin):
             answer = structs.replace(answer, server_signature=self._scram.signature(login, attempt.account, row))
-        if login.protocol == "smtp":
-            return answer
+        keys = self._sending if login.protocol == "smtp" else self._proofs
         until = self._clock.timestamp() + LIFE
-        return structs.replace(answer, proof=self._proofs.sign(mailbox_id, answer.credential_version, until))
+        return structs.replace(answer, proof=keys.sign(mailbox_id, answer.credential_version, until))
 
     def _try(self, item: Login | ScramLogin, account: str) -> Try:
         try:

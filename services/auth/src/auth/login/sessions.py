@@ -1,4 +1,4 @@
-"""The check of open sessions: account enabled, password unchanged; renewal of their proofs (decisions 15 and 40)."""
+"""The check of open sessions: account enabled, password unchanged; renewal of their proofs (decisions 15, 40 and 111)."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ class SessionChecks:
     def __init__(self, directory: Directory, clock: Clock, proofs: ProofKeys) -> None:
         self._directory = directory
         self._clock = clock
-        self._proofs = proofs
+        self._kinds = (proofs, proofs.for_sending())
 
     async def answer(self, items: Sequence[SessionQuestion]) -> SessionAnswers:
         """Return one answer per question, in order. Raises Unavailable."""
@@ -30,14 +30,14 @@ class SessionChecks:
     def _renew(self, item: SessionQuestion, now: float) -> bytes | None:
         """Return a new proof for a valid one past half of its lifetime; empty: keep the old one; None: it is not valid.
 
-        Only a valid proof is exchanged: the front end's token alone never yields the first proof for a mailbox.
+        Only a valid proof is exchanged, for one of its kind: a caller's token alone never yields the first proof for a mailbox.
         """
         if not item.proof or expires(item.proof) > now + LIFE / 2:
             return b""
-        try:
-            version = self._proofs.check(item.mailbox_id, item.proof, now, grace=RENEWABLE)
-        except Unproven:
-            return None
-        if version != item.credential_version:
-            return None
-        return self._proofs.sign(item.mailbox_id, version, now + LIFE)
+        for keys in self._kinds:
+            try:
+                version = keys.check(item.mailbox_id, item.proof, now, grace=RENEWABLE)
+            except Unproven:
+                continue
+            return keys.sign(item.mailbox_id, version, now + LIFE) if version == item.credential_version else None
+        return None

@@ -1,9 +1,8 @@
 """The check of From at the final dot, for clients with a right to relay: may they use it, and who signs (docs/decisions/0089)."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
-from auth_api.wire import MOST_AUTHORS, AuthorAnswer, AuthorQuestion, DkimSigner
+from auth_api.wire import MOST_AUTHORS, AuthorAnswer, AuthorQuestion, DkimSigner, LoginAnswer
 from mailauth.dmarc.author import authors
 from mailkit.rpc.batch import Batcher
 from smtp_gateway.policy.answer_cache import AnswerCache
@@ -31,11 +30,12 @@ class AuthorCheck:
             ask,
             key=lambda question: (
                 tuple(question.addresses), question.client_address, question.login_mailbox, question.readable,
+                bool(question.proof),
             ),
         )  # fmt: skip
 
     async def check(
-        self, header: bytes, mail_from: str, from_rule: str, client_address: str | None, login: UUID | None
+        self, header: bytes, mail_from: str, from_rule: str, client_address: str | None, login: LoginAnswer | None
     ) -> Author:
         """Return whether the client may use the From of `header`. `from_rule`: auth's answer at MAIL. Raises Unavailable."""
         if not from_rule:  # an auth of the release before
@@ -46,7 +46,8 @@ class AuthorCheck:
             return Author(True, addresses=tuple(addresses))
         if len(addresses) > MOST_AUTHORS:
             addresses, readable = addresses[:MOST_AUTHORS], False
-        answer = await self._ask.ask(AuthorQuestion(addresses, client_address, login, readable))
+        box, proof = (login.mailbox_id, login.proof) if login else (None, b"")
+        answer = await self._ask.ask(AuthorQuestion(addresses, client_address, box, readable, proof=proof))
         if not answer.signers:
             return Author(answer.allowed, addresses=tuple(addresses), readable=readable)
         signing = answer.signers[0].domain

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import structs
+
 from auth_api.client import AuthClient
 from auth_api.wire import LoginAnswer, SessionQuestion
 from smtp_gateway import metrics
@@ -53,16 +55,25 @@ class Sessions:
                 session.end_silence(before)
 
     async def recheck(self, auth: AuthClient) -> None:
-        """End the sessions whose account was disabled or whose password changed, by one list call. Raises Unavailable."""
+        """End the sessions whose account was disabled or whose password changed, and renew the proofs of the others.
+
+        One list call. Raises Unavailable.
+        """
         logins = [(session, login) for session in self.open if (login := session.login) and login.mailbox_id]
         if not logins:
             return
         questions = [
-            SessionQuestion(login.mailbox_id, login.credential_version) for _, login in logins if login.mailbox_id
+            SessionQuestion(login.mailbox_id, login.credential_version, login.proof)
+            for _, login in logins
+            if login.mailbox_id
         ]
-        for (session, _), valid in zip(logins, await auth.sessions(questions), strict=True):
+        answers = await auth.recheck(questions)
+        proofs = answers.proofs or [b""] * len(logins)  # none: an auth that has no proofs
+        for (session, login), valid, proof in zip(logins, answers.items, proofs, strict=True):
             if not valid:
                 session.revoke()
+            elif proof and session.login is login:
+                session.login = structs.replace(login, proof=proof)
 
     def drain(self) -> None:
         """Send 421 between transactions from now on (decision 13), at once to sessions that wait for a command."""

@@ -4,7 +4,6 @@ import asyncio
 import time
 from dataclasses import replace
 from functools import partial
-from uuid import UUID
 
 from auth_api.wire import RecipientQuestion
 from mailkit.mail.header import Header, header_of
@@ -80,7 +79,7 @@ async def _take(session: SmtpSession, transaction: Transaction, body: bytes) -> 
         added = context.acceptor.missing(header)
         if author.signers:
             above = await context.signatures.fields(
-                added, header.raw, body, author.address, author.signers, session.peer.address, login_of(session)
+                added, header.raw, body, author.address, author.signers, session.peer.address, session.login
             )
     if transaction.sender_local:
         transaction.sender_target = await _sender_target(session, transaction.mail_from or "")
@@ -144,15 +143,10 @@ async def inspect(client: Client, transaction: Transaction, body: bytes, header:
 async def judge_author(client: Client, transaction: Transaction, header: Header) -> Author | Reply:
     """Return what auth says of the From of a client with a right to relay, or the reply that refuses it. Raises Unavailable."""
     author = await client.context.authors.check(
-        header.raw, transaction.mail_from or "", transaction.from_rule, client.peer.address, login_of(client)
+        header.raw, transaction.mail_from or "", transaction.from_rule, client.peer.address, client.login
     )
     client.consulted("from_identity", not author.allowed, addresses=list(author.addresses), readable=author.readable)
     return author if author.allowed else replies.NOT_YOUR_FROM
-
-
-def login_of(client: Client) -> UUID | None:
-    """Return the mailbox that logged in by SMTP AUTH."""
-    return client.login.mailbox_id if client.login else None
 
 
 async def _scan(session: SmtpSession, transaction: Transaction, body: bytes) -> bool:
