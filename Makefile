@@ -66,7 +66,7 @@ faults: setup ## 60 kills under load: nothing acknowledged is lost or without it
 	POSTRIDER_TEST_KILLS=60 $(PYTEST) -q -s --timeout 1800 tests/e2e/test_faults_kills.py
 	POSTRIDER_TEST_TRACED=1000 $(PYTEST) -q --timeout 1800 tests/e2e/test_trace.py
 
-imap-model: setup ## 100,000 random steps of four IMAP clients that resynchronise (STEPS=n, SEED=n)
+imap-model: setup ## 100,000 random steps of six IMAP clients that resynchronise (STEPS=n, SEED=n)
 	POSTRIDER_TEST_IMAP_STEPS=$(or $(STEPS),100000) POSTRIDER_TEST_IMAP_SEED=$(or $(SEED),1) \
 		$(PYTEST) -q --timeout 86400 tests/imap/test_resync_model.py
 
