@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from auth.storage import accounts, aliases
+from auth.storage import accounts, aliases, customers
 from auth_api import admin
 from mailkit.errors import BadRequest, NotFound
 
@@ -43,6 +43,15 @@ async def full(auth):
         "insert into auth.mailboxes (id, address, domain, quota_limit, created_at) "
         "select gen_random_uuid(), 'postmaster@' || name, name, 26214400, created_at from auth.domains where name <> 'bulk.test'"
     )
+    await auth.pool.execute(
+        "insert into auth.plans (id, name, created_at) select d.id, d.name, $1 from auth.domains d", now
+    )
+    await auth.pool.execute(
+        "insert into auth.customers (id, name, plan_id, created_at) select d.id, d.name, d.id, $1 from auth.domains d",
+        now,
+    )
+    await auth.pool.execute("insert into auth.customers (id, name, created_at) values ($1, 'bulk', $2)", FIRST, now)
+    await auth.pool.execute("update auth.domains set customer_id = case when name < 'd2' then id else $1 end", FIRST)
     await auth.pool.execute("analyze")
     return auth
 
@@ -125,11 +134,17 @@ async def test_revoking_ends_more_grants_than_one_statement(full):
     assert await full.admin.grants() == []
 
 
+SOURCE = dict.fromkeys(("domains", "domains_of", "mailboxes"), accounts) | dict.fromkeys(
+    ("customers", "plans"), customers
+)
 GIVEN = {
     "domains": ["d5.test", 100],
     "mailboxes": ["u5@bulk.test", 100, "bulk.test"],
     "forwards": ["fu5@bulk.test", 100],
     "forwards_of": ["fu5@bulk.test", 100, "bulk.test"],
+    "domains_of": ["d5.test", 100, FIRST],
+    "customers": ["d5.test", 100],
+    "plans": ["d5.test", 100],
     "badmailfrom": ["u5@bulk.test", 100],
     "grants": ["192.0.2.7", FIRST, 100],
     "grants_of_client": ["192.0.2.7", FIRST, 100, "192.0.2.7"],
@@ -140,7 +155,7 @@ GIVEN = {
 @pytest.mark.parametrize("name", GIVEN)
 async def test_no_page_reads_more_than_its_rows(full, name):
     """Only what a page shows is read, whatever the table has: by an index, and no node reads more than its rows."""
-    statement = getattr(accounts.queries if name in ("domains", "mailboxes") else aliases.queries, name)
+    statement = getattr(SOURCE.get(name, aliases).queries, name)
     given = [full.clock.now(), *GIVEN[name]] if name.startswith("grants") else GIVEN[name]
     found = json.loads(await full.pool.fetchval(f"explain (analyze, format json) {statement}", *given))
 

@@ -39,12 +39,61 @@ class AuthAdmin(ServiceClient):
         return await self._pages(_at("domains"), _by("name"))
 
     async def domain(self, name: str) -> Record:
-        """Return id, name, state, catchall {kind, mailbox, targets}, postmaster_id, mailboxes, created_at."""
+        """Return id, name, state, catchall {kind, mailbox, targets}, postmaster_id, mailboxes, customer, created_at."""
         return await self._record("GET", _at("domains", name))
 
-    async def add_domain(self, name: str, alias_of: str | None = None) -> Record:
+    async def add_domain(self, name: str, alias_of: str | None = None, *, customer: str | None = None) -> Record:
         """Add a domain and its mailbox `postmaster@name`, without a usable password (P5), or an alias of another domain."""
-        return await self._record("POST", _at("domains"), {"name": name, "alias_of": alias_of})
+        content = {"name": name, "alias_of": alias_of} | ({"customer": customer} if customer else {})
+        return await self._record("POST", _at("domains"), content)
+
+    async def set_domain_customer(self, name: str, customer: str | None) -> Record:
+        """Give a domain to a customer, or with None back to the operator; return the domain."""
+        return await self._record("PUT", _at("domains", name, "customer"), {"customer": customer})
+
+    async def customers(self) -> list[Record]:
+        """Return all customers: id, name, plan, domains (their number), created_at."""
+        return await self._pages(_at("customers"), _by("name"))
+
+    async def customer(self, name: str) -> Record:
+        """Return a customer."""
+        return await self._record("GET", _at("customers", name))
+
+    async def customer_domains(self, name: str) -> list[Record]:
+        """Return the domains of a customer."""
+        return await self._pages(_at("customers", name, "domains"), _by("name"))
+
+    async def add_customer(self, name: str, plan: str | None = None) -> Record:
+        """Add a customer, with a plan or without."""
+        return await self._record("POST", _at("customers"), {"name": name, "plan": plan})
+
+    async def set_customer(self, name: str, plan: str | None) -> Record:
+        """Give a customer another plan, or with None no plan."""
+        return await self._record("PUT", _at("customers", name), {"plan": plan})
+
+    async def delete_customer(self, name: str) -> None:
+        """Delete a customer; Conflict while domains are theirs."""
+        await self.json("DELETE", _at("customers", name))
+
+    async def plans(self) -> list[Record]:
+        """Return all plans: id, name, limits, customers (their number), created_at."""
+        return await self._pages(_at("plans"), _by("name"))
+
+    async def plan(self, name: str) -> Record:
+        """Return a plan."""
+        return await self._record("GET", _at("plans", name))
+
+    async def add_plan(self, name: str, limits: Record) -> Record:
+        """Add a plan; `limits`: fields of `PlanLimits` in openapi.json."""
+        return await self._record("POST", _at("plans"), {"name": name, "limits": limits})
+
+    async def set_plan(self, name: str, limits: Record) -> Record:
+        """Set the fields that `limits` has, None: no limit. In force within 5 s."""
+        return await self._record("PATCH", _at("plans", name), {"limits": limits})
+
+    async def delete_plan(self, name: str) -> None:
+        """Delete a plan; Conflict while customers have it."""
+        await self.json("DELETE", _at("plans", name))
 
     async def close_domain(self, name: str) -> Record:
         """Refuse mail from now on; Conflict while mailboxes other than postmaster's are left."""

@@ -7,6 +7,7 @@ import asyncpg
 
 from auth.admin.accounts import AccountRules
 from auth.admin.aliases import AliasRules
+from auth.admin.customers import CustomerRules
 from auth.admin.dkim import DkimRules
 from auth.admin.zones import ZoneAdvice
 from auth.config import AuthSettings
@@ -29,6 +30,7 @@ from auth.rotation import PERIOD as ROTATION_PERIOD
 from auth.rotation import Rotation
 from auth.storage.accounts import Accounts
 from auth.storage.aliases import Aliases
+from auth.storage.customers import Customers
 from auth.storage.directory import Directory
 from auth.storage.dkim import DkimKeys
 from auth.storage.events import Events
@@ -55,6 +57,7 @@ class Parts:
     sessions: SessionChecks
     accounts: AccountRules
     aliases: AliasRules
+    customers: CustomerRules
     authors: Authors
     signatures: HashSigner
     bounces: BounceSigner
@@ -144,6 +147,7 @@ def assemble(
             identity=settings.identity_of_new_domains,
         ),
         aliases=AliasRules(Aliases(pool, clock), store, clock),
+        customers=CustomerRules(Customers(pool, clock), store, clock),
         authors=Authors(identities, dkim_keys),
         signatures=HashSigner(identities, dkim_keys, clock, proofs),
         bounces=BounceSigner(dkim_keys, settings.helo_name),

@@ -7,11 +7,13 @@ import typer
 
 from postrider.commands import (
     certificates,
+    customers,
     domains,
     exporting,
     importing,
     mailboxes,
     pauses,
+    plans,
     probing,
     queue_actions,
     routes,
@@ -30,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # drawing boxes takes longer than the rest of --help
 )
+app.add_typer(customers.app, name="customer")
+app.add_typer(plans.app, name="plan")
 app.add_typer(domains.app, name="domain")
 app.add_typer(mailboxes.app, name="mailbox")
 app.add_typer(routing.forward, name="forward")

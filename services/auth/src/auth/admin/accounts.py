@@ -6,6 +6,7 @@ from typing import Literal
 
 from auth.addresses import RecipientAddress, parse_own, parse_recipient
 from auth.admin import models
+from auth.admin.limits import proper_name
 from auth.keys import NewKey
 from auth.login.passwords import LONGEST_PASSWORD, HashQueue, Passwords, QueueFull
 from auth.login.scram import Scram
@@ -48,7 +49,9 @@ class AccountRules:
         name = domain_name(question.name)
         alias_of = None if question.alias_of is None else domain_name(question.alias_of)
         keys = await asyncio.to_thread(self._make_keys)
-        await self._store.add_domain(name, DEFAULT_QUOTA, self._identity, keys, self._clock.now(), alias_of)
+        owner = None if question.customer is None else proper_name(question.customer)
+        now = self._clock.now()
+        await self._store.add_domain(name, DEFAULT_QUOTA, self._identity, keys, now, alias_of, owner)
         return await self.domain(name)
 
     async def domains(self, after: str, limit: int) -> list[models.Domain]:

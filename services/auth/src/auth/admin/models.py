@@ -44,6 +44,7 @@ class Domain(BaseModel):
     postmaster_id: UUID | None
     mailboxes: int
     created_at: datetime
+    customer: str | None = Field(description="null: the operator's own")
     alias_of: str | None = Field(description="name@ here is name@ there: for mail, logins and senders")
     tags: bool = Field(description="mail for name+tag goes to name, unless the address itself exists")
     signing: bool
@@ -102,10 +103,11 @@ class ZoneReport(BaseModel):
 
 
 class NewDomain(Question):
-    """`alias_of`: the domain whose addresses the new one's are; it has no mailboxes of its own then."""
+    """`alias_of`: the domain whose addresses the new one's are; it has no mailboxes of its own then, and that one's customer."""
 
     name: str
     alias_of: str | None = None
+    customer: str | None = None
 
 
 class SetCatchall(Question):
@@ -210,6 +212,7 @@ def domain_of(row: Row) -> Domain:
         catchall=Catchall(kind=kind, mailbox=row["catchall_mailbox"], targets=row["catchall_targets"]),
         postmaster_id=row["postmaster_id"],
         mailboxes=row["mailboxes"],
+        customer=row["customer"],
         alias_of=row["alias_of"],
         tags=row["tags"],
         signing=row["signing"],

@@ -9,6 +9,7 @@ import asyncpg
 
 from auth.keys import NewKey
 from auth.storage import dkim, events
+from auth.storage.customers import customer_id
 from auth.storage.verifiers import Verifier
 from mailkit.errors import Conflict, NotFound
 from mailkit.ids import new_id
@@ -32,16 +33,24 @@ class Accounts:
             yield connection  # type: ignore[misc]  # the pool's proxy has all of a connection's methods
 
     async def add_domain(
-        self, name: str, quota: int, identity: str, keys: Sequence[NewKey], now: datetime, alias_of: str | None = None
+        self,
+        name: str,
+        quota: int,
+        identity: str,
+        keys: Sequence[NewKey],
+        now: datetime,
+        alias_of: str | None = None,
+        customer: str | None = None,
     ) -> None:
         """Add a domain with its DKIM keys, and its postmaster (P5) unless its addresses are those of `alias_of`.
 
-        `identity`: its rule once it signs. Raises Conflict, NotFound (`alias_of`).
+        `identity`: its rule once it signs. Raises Conflict, NotFound (`alias_of`, `customer`).
         """
         async with self._transaction() as connection:
             if alias_of is not None:
                 await self._share_real(connection, alias_of)
-            if await connection.fetchval(queries.add_domain, new_id(), name, now, identity, alias_of) is None:
+            owner = await customer_id(connection, customer)
+            if await connection.fetchval(queries.add_domain, new_id(), name, now, identity, alias_of, owner) is None:
                 raise Conflict(f"domain {name} is here already")
             await dkim.add(connection, name, keys, now)
             if alias_of is None:
@@ -68,6 +77,11 @@ class Accounts:
         """Return domains by name, above `after`."""
         async with translated():
             return list(await self._pool.fetch(queries.domains, after, limit))
+
+    async def domains_of(self, customer: UUID, after: str, limit: int) -> list[Row]:
+        """Return the domains of a customer by name, above `after`."""
+        async with translated():
+            return list(await self._pool.fetch(queries.domains_of, after, limit, customer))
 
     async def close_domain(self, name: str) -> None:
         """Refuse mail and new mailboxes from now on. Raises NotFound, Conflict (mailboxes other than postmaster's)."""

@@ -1,11 +1,14 @@
 -- name: add_domain
-insert into auth.domains (id, name, created_at, identity_signing, alias_of) values ($1, $2, $3, $4, $5)
+-- An alias belongs to its domain's customer unless another one is given.
+insert into auth.domains (id, name, created_at, identity_signing, alias_of, customer_id)
+values ($1, $2, $3, $4, $5, coalesce($6, (select r.customer_id from auth.domains r where r.name = $5)))
     on conflict (name) do nothing
 returning id
 
 -- name: domain
 -- A domain with its catch-all's mailbox and its postmaster.
 select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.alias_of, d.tags, d.signing, d.rule, d.identity, d.identity_by,
+       (select o.name from auth.customers o where o.id = d.customer_id) as customer,
        (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
        (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
        (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
@@ -15,12 +18,24 @@ select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.al
 -- name: domains
 -- A page of domains above the name $1. Sub-selects and no joins: a join may be planned as a scan of all mailboxes.
 select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.alias_of, d.tags, d.signing, d.rule, d.identity, d.identity_by,
+       (select o.name from auth.customers o where o.id = d.customer_id) as customer,
        (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
        (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
        (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
   from auth.domains d
  where d.name > $1
  order by d.name limit $2
+
+-- name: domains_of
+-- A page of the domains of the customer $3, above the name $1.
+select d.id, d.name, d.state, d.catchall, d.catchall_targets, d.created_at, d.alias_of, d.tags, d.signing, d.rule, d.identity, d.identity_by,
+       (select o.name from auth.customers o where o.id = d.customer_id) as customer,
+       (select c.address from auth.mailboxes c where c.id = d.catchall_mailbox) as catchall_mailbox,
+       (select p.id from auth.mailboxes p where p.address = 'postmaster@' || d.name) as postmaster_id,
+       (select count(*) from auth.mailboxes m where m.domain = d.name) as mailboxes
+  from auth.domains d
+ where d.customer_id = $3 and d.name > $1
+ order by d.customer_id, d.name limit $2
 
 -- name: lock_domain
 -- For a change during which no mailbox may be added.

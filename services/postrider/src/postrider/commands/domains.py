@@ -30,10 +30,11 @@ catchall = typer.Typer(help="Where mail for unknown names of a domain goes (L1).
 def add(
     name: str,
     alias_of: Annotated[str, typer.Option(help="Make it an alias: name@ here is name@ in this domain.")] = "",
+    customer: Annotated[str, typer.Option(help="The customer to whom it belongs; else the operator.")] = "",
     json: Json = False,
 ) -> None:
     """Add a domain; postmaster@ comes with it, without a usable password. An alias has no mailboxes of its own."""
-    record = auth(lambda client: client.add_domain(name, alias_of or None))
+    record = auth(lambda client: client.add_domain(name, alias_of or None, customer=customer or None))
     if alias_of:
         show(record, json, f"{record['name']} is added: its addresses are those of {record['alias_of']}")
         return
@@ -51,7 +52,7 @@ def ls(json: Json = False) -> None:
     table(
         rows,
         json,
-        {"name": "DOMAIN", "state": "STATE", "mailboxes": "MAILBOXES", "created_at": "CREATED"},
+        {"name": "DOMAIN", "state": "STATE", "customer": "CUSTOMER", "mailboxes": "MAILBOXES", "created_at": "CREATED"},
         "there are no domains yet: `postrider domain add NAME`",
     )
 
@@ -97,6 +98,17 @@ def identity(
     record = auth(lambda client: client.set_identity(domain, None if level == "default" else level, by or None))
     found = record["identity"]
     show(record, json, f"sender addresses of {record['name']}: {found['level']}, by {found['by']}")
+
+
+@app.command("customer")
+def customer(
+    domain: str,
+    name: Annotated[str, typer.Argument(help="The customer; left out: the operator's own.")] = "",
+    json: Json = False,
+) -> None:
+    """Give a domain to a customer, whose plan holds for it within 5 seconds, or back to the operator."""
+    record = auth(lambda client: client.set_domain_customer(domain, name or None))
+    show(record, json, f"{record['name']} belongs to {record['customer'] or 'the operator'}")
 
 
 @app.command("tags")

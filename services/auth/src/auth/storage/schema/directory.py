@@ -38,6 +38,8 @@ domains = Table(
     time("created_at"),
     # the domain whose addresses these are; it is no alias itself
     Column("alias_of", Text, ForeignKey("auth.domains.name")),
+    # null: the operator's own
+    Column("customer_id", Uuid, ForeignKey("auth.customers.id")),
     # `name+tag` is `name` where it has neither a mailbox nor a forward of its own
     Column("tags", Boolean, nullable=False, server_default=text("false")),
     # has an active key for DKIM
@@ -57,6 +59,7 @@ domains = Table(
         ),
     ),
     Index("domains_alias_of", "alias_of", postgresql_where=text("alias_of is not null")),
+    Index("domains_customer", "customer_id", "name", postgresql_where=text("customer_id is not null")),
     CheckConstraint("identity in ('off', 'log', 'enforce')", name="domains_identity"),
     CheckConstraint("identity_signing in ('log', 'enforce')", name="domains_identity_signing"),
     CheckConstraint("identity_by in ('domain', 'mailbox')", name="domains_identity_by"),
