@@ -288,23 +288,6 @@ async def test_a_large_message_is_examined_beside_the_loop(dns: FakeDns) -> None
     assert taken.body.endswith(b"\r\n" + message.partition(b"\r\n")[2])
 
 
-async def test_questions_of_a_client_network_are_bounded_and_end_in_time(dns: FakeDns) -> None:
-    dns.fail("hangs.test", "TIMEOUT")
-    questions = MailQuestions(
-        Resolver([dns.server], timeout=patient(5), lifetime=patient(5)), most=4, most_of_network=2
-    )
-    one, other = questions.about("192.0.2.1", 0.2), questions.about("198.51.100.1", 0.2)
-    asked = [one.ask("hangs.test", kind) for kind in ("A", "AAAA", "MX")] + [other.ask("hangs.test", "TXT")]
-    found = await asyncio.gather(*asked, return_exceptions=True)
-    assert [str(each) for each in found] == [
-        "hangs.test A: no answer in time",
-        "hangs.test AAAA: no answer in time",
-        "too many questions are under way",
-        "hangs.test TXT: no answer in time",
-    ]
-    assert (await questions.about("192.0.2.1").ask("list.test", "MX")).records == ("mx.list.test",)
-
-
 async def test_what_others_write_is_cut_and_says_nothing_else(dns: FakeDns) -> None:
     dns.set("wide.test", MX=["10 mx.wide.test"], TXT=[quoted("v=spf1 " + "ip4:198.51.100.1 " * 200 + "-all")])
     dns.set("_dmarc.wide.test", TXT=[quoted("v=DMARC1; p=reject; x=" + "y" * 9000)])

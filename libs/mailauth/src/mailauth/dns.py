@@ -33,7 +33,7 @@ class Answer:
 
 
 class Dns(Protocol):
-    """A resolver, which follows CNAMEs unless they are asked for. It is asked one question at a time and cancelled when its answer is too late."""
+    """A resolver, which follows CNAMEs unless they are asked for. It is cancelled when its answer is too late."""
 
     async def ask(self, name: str, kind: Kind) -> Answer:
         """Return the records of `name`. Raises DnsTrouble.

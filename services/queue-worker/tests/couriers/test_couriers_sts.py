@@ -1,5 +1,6 @@
 """MTA-STS (RFC 8461): policies found in DNS, fetched over HTTPS, kept in Postgres, obeyed, only reported in testing mode."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,9 @@ import pytest
 from aiohttp import web
 
 from mailkit.net.dns import Resolver
+from mailkit.testing.dns import FakeDns
 from mailkit.testing.sink import Sink
+from mailkit.testing.speed import patient, until
 from queue_worker.models import Outcome
 from queue_worker.tls import sts, sts_fetch
 from queue_worker.tls.sts_fetch import Fetch, FetchFailed, Https
@@ -140,12 +143,66 @@ async def test_a_domain_that_was_not_asked_has_not_failed(publisher: Any, monkey
     monkeypatch.setattr(sts, "FETCH_SECONDS", 0.05)
     publisher.publish(policy())
     made = publisher.courier().policies.sts
-    for _ in range(sts.FETCHES):
-        await made._fetches.acquire()
+    places = [made._fetches.take((("domain", f"{n}"),), lambda: None) for n in range(sts.BOUNDS["all"])]
     assert await made.of("far.test") is None
-    made._fetches.release()
+    made._fetches.leave(places[0])
     made._known.clear()
     assert (await made.of("far.test")).mode == "enforce"
+
+
+async def test_policy_hosts_that_stall_leave_room_for_others(
+    publisher: Any, dns: FakeDns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty of them kept all fetches of a worker for ten seconds each."""
+    monkeypatch.setitem(sts.BOUNDS, "all", 20)
+    monkeypatch.setattr(sts, "PATIENCE", 0.1)
+    monkeypatch.setattr(sts, "FIRST_SECONDS", patient(600))
+    monkeypatch.setattr(sts, "FETCH_SECONDS", patient(600))
+    publisher.publish(policy())
+    made = publisher.courier().policies.sts
+    real, begun = made._fetch, []
+
+    async def fetch(domain: str) -> str:
+        begun.append(domain)
+        return await real(domain) if domain == "far.test" else await asyncio.Event().wait()
+
+    made._fetch = fetch
+    stalling = []
+    for n in range(20):
+        dns.set(f"_mta-sts.slow{n}.test{n}", TXT=['"v=STSv1; id=1;"'])
+        stalling.append(asyncio.ensure_future(made.of(f"slow{n}.test{n}")))
+    await until(lambda: len(begun) == 20)
+    assert (await made.of("far.test")).mode == "enforce"
+    done = [each for each in stalling if each.done()]
+    assert len(done) == 1 and await done[0] is None, "one that stalls was given up"
+    assert made._failed == {}, "and is asked again at the next occasion"
+    for each in made._finding.values():
+        each.cancel()
+    await asyncio.gather(*stalling, return_exceptions=True)
+
+
+async def test_a_domain_has_a_few_fetches_and_its_first_one_ends_early(
+    publisher: Any, dns: FakeDns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sts, "FIRST_SECONDS", 0.2)
+    made = publisher.courier().policies.sts
+    most, now = 0, 0
+
+    async def fetch(domain: str) -> str:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        try:
+            return await asyncio.Event().wait()
+        finally:
+            now -= 1
+
+    made._fetch = fetch
+    for n in range(9):
+        dns.set(f"_mta-sts.n{n}.slow.test", TXT=['"v=STSv1; id=1;"'])
+    assert await asyncio.gather(*(made.of(f"n{n}.slow.test") for n in range(9))) == [None] * 9
+    assert most == sts.BOUNDS["domain"] and len(made._failed) == 9
+    assert made._fetches.taken == 0
 
 
 async def test_policies_in_use_are_fetched_again_before_they_expire(publisher: Any, far: Sink) -> None:

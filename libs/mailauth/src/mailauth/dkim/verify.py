@@ -57,9 +57,16 @@ async def verify(header: bytes, body: Sequence[bytes], resolver: Dns, *, now: fl
     wanted = [each for each in parsed if isinstance(each, Signature)]
     bodies = await hash_body(body, wanted)
     selected = SignedFields(found)
-    return [
-        await check(each, bodies, selected, resolver, now) if isinstance(each, Signature) else each for each in parsed
-    ]
+    results = [_result(each, bodies, selected, resolver, now) for each in parsed]
+    if len(results) == 1:
+        return [await results[0]]
+    return await asyncio.gather(*results)  # a key that is slow to come delays no other one
+
+
+async def _result(
+    parsed: Signature | DkimResult, bodies: BodyDigests, selected: SignedFields, resolver: Dns, now: float
+) -> DkimResult:
+    return await check(parsed, bodies, selected, resolver, now) if isinstance(parsed, Signature) else parsed
 
 
 def _parsed(field: HeaderField) -> Signature | DkimResult:

@@ -45,6 +45,10 @@ class TemporaryDnsError(DnsError):
     """SERVFAIL, REFUSED, no answer in time, no server reachable: to be asked again later (4.4.3)."""
 
 
+class QuestionGivenUp(TemporaryDnsError):
+    """`Resolver.give_up` ended the question."""
+
+
 @dataclass(frozen=True, slots=True)
 class DnsAnswer:
     """The parsed records of one question."""
@@ -95,6 +99,7 @@ class Resolver:
         self._resolver.lifetime = lifetime
         self._min_ttl = min_ttl
         self._asking: dict[Key, asyncio.Future[DnsAnswer]] = {}
+        self._limits: dict[Key, asyncio.Timeout] = {}
 
     async def mx(self, domain: str) -> tuple[MX, ...]:
         """Return the domain's mail exchangers, most preferred first. Raises DnsError."""
@@ -177,6 +182,12 @@ class Resolver:
         """Return the records of a name in ASCII without the dot at the end, whose labels may have any character. Raises DnsError."""
         return (await self._known_or_asked(name, rdtype)).records
 
+    def give_up(self, name: str, rdtype: str) -> None:
+        """End a question that is under way: whoever waits for it gets QuestionGivenUp. Without one, do nothing."""
+        limit = self._limits.get((name.lower(), rdtype))
+        if limit is not None and not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time())
+
     def _known(self, key: Key) -> DnsAnswer | None:
         found: DnsAnswer | DnsError | None = self._cache.get(key)
         if isinstance(found, DnsError):
@@ -203,9 +214,11 @@ class Resolver:
 
     async def _ask(self, key: Key) -> DnsAnswer:
         name, rdtype = key
+        limit = self._limits[key] = asyncio.timeout(None)
         try:
             asked = dns.name.Name([*(label.encode("ascii") for label in name.split(".")), b""])
-            answer = await self._resolver.resolve(asked, rdtype, search=False, raise_on_no_answer=False)
+            async with limit:
+                answer = await self._resolver.resolve(asked, rdtype, search=False, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN as error:
             missing = NoSuchName(f"{name} does not exist in DNS")
             responses = list(error.kwargs.get("responses", {}).values())
@@ -213,7 +226,11 @@ class Resolver:
             self._cache.keep(key, missing, negative_ttl(responses[-1]) if responses else 0.0)
             raise missing from None
         except (dns.exception.DNSException, OSError, EOFError) as error:
+            if limit.expired():
+                raise QuestionGivenUp(f"{name} {rdtype}: given up for other questions") from None
             raise TemporaryDnsError(f"{name} {rdtype}: {error or type(error).__name__}") from None
+        finally:
+            del self._limits[key]
         if answer.rrset is None:
             empty = NoRecord(f"{name} has no {rdtype} record")
             empty.secure = self._is_secure(answer.response)

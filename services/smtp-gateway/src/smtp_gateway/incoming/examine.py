@@ -23,7 +23,10 @@ MOST_AUTHORS = 4
 
 
 class CachedDns(Dns, Protocol):
-    """A resolver that says what it knows without a question."""
+    """A resolver that says what it knows without a question, and with a deadline."""
+
+    def part(self) -> "CachedDns":
+        """Return a resolver for a part that begins now, with a deadline of its own: others may have waited to the end of theirs."""
 
     def knows(self, name: str, kind: Kind) -> bool:
         """Return whether the answer is in the cache."""
@@ -59,17 +62,19 @@ async def examine(
     """
     names = header.lower()
     sender = envelope.mail_from
-    by_domain = _spf(envelope, sender, resolver, now) if sender else _value(None)
-    by_helo = _spf(envelope, "", resolver, now)
-    signatures = verify.verify(header, [body], resolver, now=now) if b"dkim-signature" in names else _value([])
-    seals = chain.verify(header, [body], resolver, now=now) if b"arc-" in names else _value(ArcResult("none"))
+    by_domain = _spf(envelope, sender, resolver.part(), now) if sender else _value(None)
+    by_helo = _spf(envelope, "", resolver.part(), now)
+    signed, sealed = b"dkim-signature" in names, b"arc-" in names
+    signatures = verify.verify(header, [body], resolver.part(), now=now) if signed else _value([])
+    seals = chain.verify(header, [body], resolver.part(), now=now) if sealed else _value(ArcResult("none"))
     if resolver.knows(sender.rpartition("@")[2], "TXT"):  # then most are, and tasks cost more than they save
         spf, helo, dkim, arc = await by_domain, await by_helo, await signatures, await seals
     else:
         spf, helo, dkim, arc = await asyncio.gather(by_domain, by_helo, signatures, seals)
     found = identifiers(spf or helo, dkim)
     domains, problem = author_domains(b"".join(b"From:%b\r\n" % each for each in Header(header).values(b"from")))
-    dmarc = [await evaluate(domain, found, resolver, every=every) for domain in domains]
+    judged = [evaluate(domain, found, resolver.part(), every=every) for domain in domains]
+    dmarc = [await each for each in judged] if len(judged) < 2 else [*await asyncio.gather(*judged)]
     if problem:
         dmarc.append(DmarcResult("permerror", "", problem=problem))
     return Examined(spf, helo, dkim, arc, dmarc)

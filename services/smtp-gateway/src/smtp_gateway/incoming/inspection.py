@@ -68,7 +68,7 @@ class Inspection:
         resolver = self._questions.about(envelope.client)
         how = examine if len(header) <= ON_THE_LOOP else self._large.examine
         found = await how(envelope, header, message[start:], resolver, self._now(), every=self._reports)
-        decision = self._policy.decide(found, envelope.client)
+        decision = self._policy.decide(found, envelope.client, limited=bool(resolver.limited))
         made = verdicts.verdicts(found, decision)
         for each in made:
             note(each.method, False, result=each.result, domain=each.domain, reason=each.reason, record=each.record)

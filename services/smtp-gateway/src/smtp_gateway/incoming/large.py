@@ -44,6 +44,10 @@ class _DnsOfLoop:
         self._resolver = resolver
         self._outer = loop
 
+    def part(self) -> "_DnsOfLoop":
+        """Return one for a part that begins now."""
+        return _DnsOfLoop(self._resolver.part(), self._outer)
+
     def knows(self, name: str, kind: Kind) -> bool:
         """Return True: one question after the other."""
         return True

@@ -49,23 +49,27 @@ class DmarcPolicy:
         except BadAddress as error:
             raise ConfigError(f"POSTRIDER_TRUSTED_FORWARDERS: {error}") from error
 
-    def decide(self, found: Examined, client: str | None) -> DmarcDecision:
-        """Return what follows from the results for a message of the client with this address."""
-        decisions = [self._of(each) for each in found.dmarc]
+    def decide(self, found: Examined, client: str | None, *, limited: bool = False) -> DmarcDecision:
+        """Return what follows from the results for a message of the client with this address.
+
+        `limited`: it asked too many questions, or its network did, so that what DMARC leaves open is to be asked again.
+        """
+        decisions = [self._of(each, limited) for each in found.dmarc]
         worst = max(decisions, key=lambda each: _ORDER.index(each.consequence), default=DmarcDecision())
         failed = any(each.failed for each in decisions)
         if (worst.consequence != "none" or failed) and (forwarder := self._forwarder(found, client)):
             return DmarcDecision(domain=worst.domain, forwarder=forwarder)
         return DmarcDecision(worst.consequence, worst.domain, failed)
 
-    def _of(self, result: DmarcResult) -> DmarcDecision:
+    def _of(self, result: DmarcResult, limited: bool) -> DmarcDecision:
         chosen = self._chosen(result.domain)
         if result.result == "fail":
             action = chosen or self._default(result.requested)
             return DmarcDecision(action, result.domain, result.requested == "reject" and action != "none")
         if result.result == "temperror":
             possible = (self._default(result.requested),) if result.record else (self._of_reject, self._of_quarantine)
-            needed = "refuse" in ((chosen,) if chosen else possible)
+            judged = (chosen,) if chosen else possible
+            needed = "refuse" in judged or (limited and any(each != "none" for each in judged))
             return DmarcDecision("defer" if needed else "none", result.domain)
         if result.result == "permerror":  # what a reader sees in From could be anything
             return DmarcDecision(self._of_quarantine, result.domain)

@@ -1,91 +1,134 @@
-"""mailkit's resolver in the form that mailauth asks for: questions with one deadline for a message, and shares of client networks."""
+"""mailkit's resolver in the form that mailauth asks for: questions with deadlines and bounds for messages, clients and domains."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from mailauth.dns import Answer, DnsTrouble, Kind
 from mailkit.mail.address import client_network
-from mailkit.net.dns import MX, DnsError, NoRecord, NoSuchName, Resolver, TemporaryDnsError
+from mailkit.net.dns import MX, DnsError, NoRecord, NoSuchName, QuestionGivenUp, Resolver, TemporaryDnsError
+from mailkit.net.under_way import Place, TooManyUnderWay, WorkUnderWay, domain_group
 
-#: Seconds for all questions about one message (RFC 7208 4.6.4).
+#: Seconds for the questions of one part of a message's examination (RFC 7208 4.6.4).
 SECONDS = 20.0
-#: MailQuestions under way at the same time, of all messages and of those of one client network; each holds a socket.
-MOST, MOST_OF_NETWORK = 1000, 100
+#: Questions about one message, of those whose answers are not known yet: of SPF alone RFC 7208 allows 111 for each identity.
+MOST_OF_MESSAGE = 100
+
+
+#: Questions under way at the same time in all, of the messages of one client network, and about one domain; each holds a socket.
+BOUNDS = {"all": 1000, "network": 100, "domain": 100}
+#: Seconds after which a question is given up for another one at a bound: most answers take less.
+PATIENCE = 1.0
 
 
 class MailQuestions:
     """The questions of all messages. One process has one."""
 
-    def __init__(self, resolver: Resolver, *, most: int = MOST, most_of_network: int = MOST_OF_NETWORK) -> None:
+    def __init__(self, resolver: Resolver, under_way: WorkUnderWay | None = None) -> None:
         self._resolver = resolver
-        self._most = most
-        self._most_of_network = most_of_network
-        self._under_way: Counter[str] = Counter()
+        self._under_way = under_way or WorkUnderWay(BOUNDS, patience=PATIENCE)
+        self._asked: dict[tuple[str, Kind], asyncio.Future[tuple[Any, ...]]] = {}
 
-    def about(self, client: str | None, seconds: float = SECONDS) -> "MessageDns":
-        """Return the resolver for a message of the client with this address; its answers are too late after `seconds`."""
-        return MessageDns(self, client, asyncio.get_running_loop().time() + seconds)
+    def about(self, client: str | None, seconds: float = SECONDS, most: int = MOST_OF_MESSAGE) -> "MessageDns":
+        """Return the resolver for a message of the client with this address.
 
-    def knows(self, name: str, kind: Kind) -> bool:
-        """Return whether the answer is in the cache."""
+        Answers are too late after `seconds`; `most` questions are asked.
+        """
+        return MessageDns(self, client, seconds, Spent(most))
+
+    def known(self, name: str, kind: Kind) -> Answer | None:
+        """Return the answer if it is in the cache, else None."""
         try:
-            return self._resolver.known(name, kind) is not None
+            found = self._resolver.known(name, kind)
+        except NoSuchName:
+            return Answer(exists=False)
         except DnsError:
-            return True
+            return Answer()
+        return None if found is None else _answer(found)
 
     async def ask(self, client: str | None, name: str, kind: Kind, end: float) -> Answer:
         """Return the records of `name` for a message of `client`, at `end` (time of the event loop) at the latest.
 
-        Raises DnsTrouble.
+        Raises DnsTrouble, and TooManyUnderWay or QuestionGivenUp if it was not asked, or given up, because of a bound.
         """
+        key = name.lower(), kind
+        asked = self._asked.get(key) or self._begin(key, client_network(client) if client is not None else "", name)
         try:
-            found = self._resolver.known(name, kind)
-            if found is None:
-                with self._counted(client):
-                    async with asyncio.timeout_at(end):
-                        found = await self._resolver.verbatim(name, kind)
+            async with asyncio.timeout_at(end):
+                return _answer(await asyncio.shield(asked))
         except NoSuchName:
             return Answer(exists=False)
         except NoRecord:
             return Answer()
+        except QuestionGivenUp:
+            raise
         except TemporaryDnsError as error:
             raise DnsTrouble(str(error)) from None
         except TimeoutError:
             raise DnsTrouble(f"{name} {kind}: no answer in time") from None
-        return Answer(tuple(each.host if isinstance(each, MX) else _without_dot(each) for each in found))
 
-    @contextmanager
-    def _counted(self, client: str | None) -> Iterator[None]:
-        network = client_network(client) if client is not None else ""
-        counts = self._under_way
-        if counts.total() >= self._most or counts[network] >= self._most_of_network:
-            raise DnsTrouble("too many questions are under way")
-        counts[network] += 1
-        try:
-            yield
-        finally:
-            counts[network] -= 1
-            if not counts[network]:
-                del counts[network]
+    def _begin(self, key: tuple[str, Kind], network: str, name: str) -> asyncio.Future[tuple[Any, ...]]:
+        groups = ("network", network), domain_group(name)
+        place = self._under_way.take(groups, lambda: self._resolver.give_up(*key))
+        asked = self._asked[key] = asyncio.ensure_future(self._resolver.verbatim(name, key[1]))
+        asked.add_done_callback(lambda done: self._ended(key, place, done))
+        return asked
+
+    def _ended(self, key: tuple[str, Kind], place: Place, done: asyncio.Future[tuple[Any, ...]]) -> None:
+        self._under_way.leave(place)
+        del self._asked[key]
+        if not done.cancelled():
+            done.exception()  # retrieved, since every caller may have left
+
+
+@dataclass(slots=True)
+class Spent:
+    """What the questions of a message have used. `limited`: a bound was reached, so that its results may be other ones later."""
+
+    left: int
+    limited: bool = False
 
 
 class MessageDns:
-    """A `mailauth.dns.Dns` for one message."""
+    """A `mailauth.dns.Dns` for one message, or for a part of its examination."""
 
-    def __init__(self, questions: MailQuestions, client: str | None, end: float) -> None:
+    def __init__(self, questions: MailQuestions, client: str | None, seconds: float, spent: Spent) -> None:
         self._questions = questions
         self._client = client
-        self._end = end
+        self._seconds = seconds
+        self._spent = spent
+        self._end = asyncio.get_running_loop().time() + seconds
+
+    @property
+    def limited(self) -> bool:
+        """Whether a question was not asked, or given up, because of a bound."""
+        return self._spent.limited
+
+    def part(self) -> "MessageDns":
+        """Return a resolver for a part of the examination that begins now, with a deadline of its own."""
+        return MessageDns(self._questions, self._client, self._seconds, self._spent)
 
     def knows(self, name: str, kind: Kind) -> bool:
         """Return whether the answer is in the cache."""
-        return self._questions.knows(name, kind)
+        return self._questions.known(name, kind) is not None
 
     async def ask(self, name: str, kind: Kind) -> Answer:
         """Return the records of `name`. Raises DnsTrouble."""
-        return await self._questions.ask(self._client, name, kind, self._end)
+        known = self._questions.known(name, kind)
+        if known is not None:
+            return known
+        self._spent.left -= 1
+        try:
+            if self._spent.left >= 0:
+                return await self._questions.ask(self._client, name, kind, self._end)
+        except (TooManyUnderWay, QuestionGivenUp):
+            pass
+        self._spent.limited = True
+        raise DnsTrouble("too many questions about this message, from its network or about the domain")
+
+
+def _answer(found: tuple[Any, ...]) -> Answer:
+    return Answer(tuple(each.host if isinstance(each, MX) else _without_dot(each) for each in found))
 
 
 def _without_dot(record: str | bytes) -> str | bytes:
