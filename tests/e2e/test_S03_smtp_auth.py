@@ -1,11 +1,13 @@
 """S3: SMTP AUTH with the mailbox's login and password, on every connection, under TLS."""
 
 import base64
+import imaplib
 import smtplib
+from collections.abc import Callable
 
 import pytest
 
-from tests.support.clients import STRANGER, inbox, refusal, smtp
+from tests.support.clients import STRANGER, imap, inbox, refusal, smtp
 from tests.support.run import Account, Run, wait_for
 from tests.support.world import World
 
@@ -81,3 +83,25 @@ def test_a_password_change_ends_open_sessions(run: Run) -> None:
             return True
 
     wait_for(ended, 15, "the session was ended")
+
+
+def test_a_revoked_app_password_ends_its_sessions_and_no_others(run: Run) -> None:
+    user = run.mailbox(run.domain())
+    made = [run.cli("app-password", "add", user.address, name)["password"] for name in ("phone", "tablet")]
+    phone, tablet = (Account(user.address, password) for password in made)
+    with smtp(run, STRANGER, "SUBMISSION", login=phone) as by_smtp, imap(run, tablet) as other:
+        by_imap = imap(run, phone)
+        assert by_smtp.mail(user.address)[0] == 250
+        run.cli("app-password", "rm", user.address, "phone")
+        wait_for(lambda: _is_over(by_imap.noop), why="IMAP's session")
+        wait_for(lambda: _is_over(by_smtp.noop), why="SMTP's session")
+        assert other.noop()[0] == "OK"
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        smtp(run, STRANGER, tls=True, login=phone)
+
+
+def _is_over(noop: Callable[[], tuple[object, object]]) -> bool:
+    try:
+        return noop()[0] == 421
+    except (imaplib.IMAP4.abort, smtplib.SMTPServerDisconnected):
+        return True

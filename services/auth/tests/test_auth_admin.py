@@ -83,6 +83,7 @@ async def test_a_mailbox_record_and_its_refusals(auth):
         "domain",
         "state",
         "has_password",
+        "main_password",
         "quota_limit",
         "limit_version",
         "credential_version",

@@ -130,6 +130,7 @@ async def test_a_login_reads_its_own_counters_however_many_there_are(auth):
             now + window,
             [client_network(address)],
             now - known,
+            [None],
         )
         for node in nodes(json.loads(found)[0]["Plan"]):
             if node.get("Relation Name") == "login_failures":

@@ -12,12 +12,11 @@ its `id` in mailstore, `delete_mailbox(address)`. A domain likewise: `close_doma
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
-from mailkit.rpc.client import ServiceClient
-
-Record = dict[str, Any]
-
+from auth_api.app_passwords import AppPasswordCalls
+from auth_api.records import Record
+from auth_api.records import at as _at
 
 #: Records of one request: a number that auth answers well within the client's timeout.
 PAGE = 1000
@@ -27,11 +26,7 @@ def _by(*names: str) -> Callable[[Record], str]:
     return lambda record: ",".join(record[name] for name in names)
 
 
-def _at(*parts: str) -> str:
-    return "/v1/" + "/".join(quote(part, safe="@") for part in parts)
-
-
-class AuthAdmin(ServiceClient):
+class AuthAdmin(AppPasswordCalls):
     """The client for operators' changes; built from POSTRIDER_AUTH_URL and POSTRIDER_ADMIN_TOKEN."""
 
     async def domains(self) -> list[Record]:
@@ -154,7 +149,7 @@ class AuthAdmin(ServiceClient):
     async def mailbox(self, address: str) -> Record:
         """Return the mailbox.
 
-        Its fields: id, address, domain, state, has_password, quota_limit, limit_version, credential_version, last_pop3_login,
+        Its fields: id, address, domain, state, has_password, main_password, quota_limit, limit_version, credential_version, last_pop3_login,
         created_at.
         """
         return await self._record("GET", _at("mailboxes", address))

@@ -7,6 +7,7 @@ import asyncpg
 
 from auth.admin.accounts import AccountRules
 from auth.admin.aliases import AliasRules
+from auth.admin.app_passwords import AppPasswordRules
 from auth.admin.customers import CustomerRules
 from auth.admin.dkim import DkimRules
 from auth.admin.zones import ZoneAdvice
@@ -17,6 +18,7 @@ from auth.directory.recipients import Recipients
 from auth.directory.returns import Returns
 from auth.directory.senders import Senders
 from auth.keys import make_all
+from auth.login.judge import Judge
 from auth.login.logins import LoginService
 from auth.login.names import LoginNames
 from auth.login.noted import NotedLogins
@@ -30,6 +32,7 @@ from auth.rotation import PERIOD as ROTATION_PERIOD
 from auth.rotation import Rotation
 from auth.storage.accounts import Accounts
 from auth.storage.aliases import Aliases
+from auth.storage.app_passwords import AppPasswords
 from auth.storage.customers import Customers
 from auth.storage.directory import Directory
 from auth.storage.dkim import DkimKeys
@@ -58,6 +61,7 @@ class Parts:
     accounts: AccountRules
     aliases: AliasRules
     customers: CustomerRules
+    app_passwords: AppPasswordRules
     authors: Authors
     signatures: HashSigner
     bounces: BounceSigner
@@ -123,15 +127,11 @@ def assemble(
         logins=LoginService(
             LoginRows(pool),
             clock,
-            grants,
-            passwords,
-            queue,
-            throttle,
+            Judge(grants, passwords, queue, throttle, scram, exempt),
             scram,
             names,
             pop3_delay=settings.pop3_delay,
             grant=timedelta(seconds=settings.open_smtp_seconds),
-            exempt=exempt,
             proofs=proofs,
             noted=noted,
         ),
@@ -148,6 +148,7 @@ def assemble(
         ),
         aliases=AliasRules(Aliases(pool, clock), store, clock),
         customers=CustomerRules(Customers(pool, clock), store, clock),
+        app_passwords=AppPasswordRules(AppPasswords(pool, clock), store, clock),
         authors=Authors(identities, dkim_keys),
         signatures=HashSigner(identities, dkim_keys, clock, proofs),
         bounces=BounceSigner(dkim_keys, settings.helo_name),

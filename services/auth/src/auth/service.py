@@ -7,7 +7,7 @@ from typing import Any, cast
 from pydantic import SecretStr
 
 from auth.config import AuthSettings
-from auth.handlers import accounts, aliases, customers, dkim, endpoints, trace, zones
+from auth.handlers import accounts, aliases, app_passwords, customers, dkim, endpoints, trace, zones
 from auth.login.noted import STORE_SECONDS
 from auth.login.passwords import HashQueue, Passwords
 from auth.maintenance import PERIOD
@@ -57,6 +57,7 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
     app.include_router(accounts.router(parts.accounts), dependencies=OPERATORS)
     app.include_router(aliases.router(parts.aliases), dependencies=OPERATORS)
     app.include_router(customers.router(parts.customers), dependencies=OPERATORS)
+    app.include_router(app_passwords.router(parts.app_passwords), dependencies=OPERATORS)
     app.include_router(trace.router(parts.events), dependencies=OPERATORS)
     app.include_router(dkim.router(parts.dkim), dependencies=OPERATORS)
     app.include_router(zones.router(parts.zones), dependencies=OPERATORS)

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from postrider.commands import (
+    app_passwords,
     certificates,
     customers,
     domains,
@@ -36,6 +37,8 @@ app.add_typer(customers.app, name="customer")
 app.add_typer(plans.app, name="plan")
 app.add_typer(domains.app, name="domain")
 app.add_typer(mailboxes.app, name="mailbox")
+mailboxes.app.command("main-password")(app_passwords.main_password)
+app.add_typer(app_passwords.app, name="app-password")
 app.add_typer(routing.forward, name="forward")
 app.add_typer(domains.catchall, name="catchall")
 app.add_typer(routing.badmailfrom, name="badmailfrom")

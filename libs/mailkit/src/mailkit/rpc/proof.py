@@ -51,7 +51,7 @@ class ProofKeys:
 
     def sign(self, mailbox_id: UUID, version: int, expires: float) -> bytes:
         """Return a proof for `mailbox_id` at credential version `version`, valid until `expires` (seconds since the epoch)."""
-        head = int(expires).to_bytes(8, "big") + version.to_bytes(4, "big")
+        head = int(expires).to_bytes(8, "big") + version.to_bytes(4, "big", signed=True)
         return head + self._mac(self._keys[0], mailbox_id, head)
 
     def check(self, mailbox_id: UUID, proof: bytes, now: float, *, grace: float = 0) -> int:
@@ -63,7 +63,7 @@ class ProofKeys:
             raise Unproven("this mailbox is opened by the proof of a login only")
         if now >= expires(proof) + grace:
             raise Unproven("the proof of login has run out")
-        return int.from_bytes(head[8:], "big")
+        return int.from_bytes(head[8:], "big", signed=True)
 
     def _mac(self, key: bytes, mailbox_id: UUID, head: bytes) -> bytes:
         return hmac.digest(key, self._context + mailbox_id.bytes + head, "sha256")

@@ -126,6 +126,7 @@ class Mailbox(BaseModel):
     domain: str
     state: Literal["enabled", "disabled", "purging"]
     has_password: bool
+    main_password: bool = Field(description="false: mail clients log in with app passwords only")
     quota_limit: int = Field(description="bytes (P2)")
     limit_version: int
     credential_version: int

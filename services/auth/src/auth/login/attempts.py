@@ -6,6 +6,7 @@ from typing import Literal
 
 from auth import metrics
 from auth.login.throttle import CounterKeys
+from auth.storage.app_passwords import Secret
 from auth.storage.logins import NETWORK_RENEWED, Change
 from auth_api.wire import Login, LoginAnswer, ScramLogin
 from mailkit.postgres.rows import Row
@@ -18,7 +19,10 @@ Found = Literal["good", "wrong", "throttled", "busy"]
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One login attempt: its names normalised, its counters, and the address that may get a grant (`holder`)."""
+    """One login attempt: its names normalised, its counters, and the address that may get a grant (`holder`).
+
+    `secret`: if its password may be an app password. `address`: the client's, None if it is not known.
+    """
 
     login: Login | ScramLogin
     account: str
@@ -27,6 +31,8 @@ class Try:
     holder: str | None
     exempt: bool
     network: str | None
+    secret: Secret | None
+    address: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +40,19 @@ class Verdict:
     """The result of the check; `better` replaces an outdated hash.
 
     `delay`: seconds by which the answer is delayed, also for a right password if the network is not the account's own
-    (docs/decisions/0049).
+    (docs/decisions/0049). `app`: the number of the app password that was right, 0 if none was; `relays`: the login may give a grant.
     """
 
     found: Found
     retry_after: int = 0
     better: str | None = None
     delay: float = 0.0
+    app: int = 0
+    relays: bool = True
+
+    def credential_version(self, row: Row) -> int:
+        """Return what the login's sessions are checked by: the row's credential version, or the app password's number, negative."""
+        return -self.app or row["credential_version"] or 0
 
 
 def change(attempt: Try, row: Row, verdict: Verdict, now: datetime) -> Change | None:
@@ -52,8 +64,9 @@ def change(attempt: Try, row: Row, verdict: Verdict, now: datetime) -> Change | 
     seen = row["network_seen"]
     # a right password resets the counter of its network only: resetting that of all others would give them new guesses
     reset = good and row["network_failures"] > 0
+    holder = attempt.holder if good and verdict.relays else None
     learns = good and attempt.network is not None and (seen is None or seen < now - NETWORK_RENEWED)
-    if good and not pop3 and not reset and not learns and attempt.holder is None:
+    if good and not pop3 and not reset and not learns and holder is None:
         return None
     stranger = attempt.account if seen is None and not attempt.exempt else None
     return Change(
@@ -61,26 +74,26 @@ def change(attempt: Try, row: Row, verdict: Verdict, now: datetime) -> Change | 
         good,
         pop3,
         row["id"] if good else None,
-        row["credential_version"] or 0,
+        verdict.credential_version(row),
         stranger,
         attempt.keys.network,
         attempt.client,
-        attempt.holder if good else None,
+        holder,
         reset,
         attempt.network if learns else None,
     )
 
 
-def good_answer(row: Row, delay: float) -> LoginAnswer:
+def good_answer(row: Row, verdict: Verdict) -> LoginAnswer:
     """Return the answer to a right password or proof that writes nothing."""
     return LoginAnswer(
         "ok",
         row["id"],
         row["box_address"],
-        row["credential_version"],
+        verdict.credential_version(row),
         row["box_quota"],
         row["box_version"],
-        delay=delay,
+        delay=verdict.delay,
     )
 
 
@@ -93,4 +106,5 @@ def record(attempt: Try, answer: LoginAnswer) -> None:
         account=attempt.account,
         client=attempt.login.client_address,
         outcome=answer.outcome,
+        credential=max(0, -answer.credential_version),
     )

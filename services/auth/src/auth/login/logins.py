@@ -3,23 +3,19 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 from uuid import UUID
 
 from msgspec import structs
 
 from auth import metrics
-from auth.grants import GrantPolicy
+from auth.login.app_passwords import named
 from auth.login.attempts import Try, Verdict, change, good_answer, record
+from auth.login.judge import Judge
 from auth.login.names import LoginNames
 from auth.login.noted import NotedLogins
-from auth.login.password_cache import PasswordCache
-from auth.login.passwords import HashQueue, Passwords, QueueFull
 from auth.login.scram import Scram
-from auth.login.throttle import CounterKeys, Throttle
 from auth.storage.logins import Change, LoginRows, Times, remembered_answer
 from auth_api.wire import Login, LoginAnswer, ScramLogin
-from mailkit.mail.address import BadAddress, Networks, client_host, client_network, peer_address
 from mailkit.postgres.rows import Row
 from mailkit.process.clock import Clock
 from mailkit.rpc.proof import LIFE, ProofKeys
@@ -32,10 +28,7 @@ class LoginService:
         self,
         store: LoginRows,
         clock: Clock,
-        policy: GrantPolicy,
-        passwords: Passwords,
-        queue: HashQueue,
-        throttle: Throttle,
+        judge: Judge,
         scram: Scram,
         names: LoginNames,
         *,
@@ -43,22 +36,16 @@ class LoginService:
         grant: timedelta,
         proofs: ProofKeys,
         noted: NotedLogins,
-        exempt: Networks | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._policy = policy
-        self._passwords = passwords
-        self._queue = queue
-        self._throttle = throttle
+        self._judge = judge
         self._scram = scram
         self._names = names
         self._pop3_delay = pop3_delay
         self._grant = grant
         self._proofs, self._sending = proofs, proofs.for_sending()
         self._noted = noted
-        self._exempt = exempt or Networks()
-        self._memory = PasswordCache()
 
     async def answer(self, items: Sequence[Login | ScramLogin]) -> list[LoginAnswer]:
         """Return one answer per login, in order; equal operation ids get one answer.
@@ -80,9 +67,9 @@ class LoginService:
         return [operation in undone for operation in operations]
 
     async def _answer(self, items: Sequence[Login | ScramLogin]) -> list[LoginAnswer]:
-        times = Times(self._clock.now(), self._pop3_delay, self._grant, self._throttle.window)
+        times = Times(self._clock.now(), self._pop3_delay, self._grant, self._judge.window)
         accounts = await self._names.accounts([item.login for item in items])
-        tries = [self._try(item, account) for item, account in zip(items, accounts, strict=True)]
+        tries = [self._judge.attempt(item, account) for item, account in zip(items, accounts, strict=True)]
         if any(isinstance(item, ScramLogin) for item in items):
             await self._scram.ready()
         rows = await self._store.read(
@@ -90,23 +77,24 @@ class LoginService:
             [t.account for t in tries],
             [t.client for t in tries],
             [t.network for t in tries],
+            [t.secret.selector if t.secret else None for t in tries],
             times,
         )
         answers: list[LoginAnswer | None] = [remembered_answer(row) for row in rows]
         new = [n for n, answer in enumerate(answers) if answer is None]
         held: list[str] = []
         try:
-            found = await asyncio.gather(*(self._judge(tries[n], rows[n], times, held) for n in new))
+            found = await asyncio.gather(*(self._judge.judge(tries[n], rows[n], times, held) for n in new))
             verdicts = dict(zip(new, found, strict=True))
             await self._commit(tries, rows, verdicts, answers, times)
         finally:
-            self._memory.release(held)
+            self._judge.release(held)
         await self._renew(tries, rows, verdicts)
         final = [answer for answer in answers if answer is not None]
-        for t, answer in zip(tries, final, strict=True):
+        for t, row, answer in zip(tries, rows, final, strict=True):
             record(t, answer)
             if answer.outcome == "ok":
-                self._noted.note(t, answer)
+                self._noted.note(t, answer, named(row, answer.credential_version))
         return [self._prove(*each) for each in zip(tries, rows, final, strict=True)]
 
     async def _commit(
@@ -127,7 +115,7 @@ class LoginService:
             elif (changed := change(tries[n], rows[n], verdict, times.now)) is not None:
                 changes[n] = changed
             else:
-                answers[n] = good_answer(rows[n], verdict.delay)
+                answers[n] = good_answer(rows[n], verdict)
         if changes:
             made = await self._store.commit(list(changes.values()), times)
             for n, (answer, granted) in zip(changes, made, strict=True):
@@ -145,7 +133,7 @@ class LoginService:
             [
                 (rows[n], tries[n].account, login.password)
                 for n, verdict in verdicts.items()
-                if verdict.found == "good" and isinstance(login := tries[n].login, Login)
+                if verdict.found == "good" and not verdict.app and isinstance(login := tries[n].login, Login)
             ]
         )
 
@@ -159,58 +147,3 @@ class LoginService:
         keys = self._sending if login.protocol == "smtp" else self._proofs
         until = self._clock.timestamp() + LIFE
         return structs.replace(answer, proof=keys.sign(mailbox_id, answer.credential_version, until))
-
-    def _try(self, item: Login | ScramLogin, account: str) -> Try:
-        try:
-            client = peer_address(item.client_address) if item.client_address else None
-        except BadAddress:
-            client = None
-        exempt = client is not None and client in self._exempt
-        holder = self._policy.holder(client) if item.protocol != "smtp" else None  # S2, I2: POP3 and IMAP only
-        key = client_host(client) if client and not exempt else None
-        network = client_network(client) if client and not exempt else None
-        keys = CounterKeys(account, None if network is None else f"{account} {network}")
-        return Try(item, account, keys, key, holder, exempt, network)
-
-    async def _judge(self, attempt: Try, row: Row, times: Times, held: list[str]) -> Verdict:
-        """Check the counters, then the proof, or the cache and then the hash: unknown, disabled and wrong cost the same.
-
-        `held` gets the counters of a wrong proof, for which it counts until it is in the database.
-        """
-        usable = row["id"] is not None and row["state"] == "enabled"
-        login = attempt.login
-        tag = b""
-        if isinstance(login, Login):
-            version = row["credential_version"] or 0
-            tag = self._memory.tag(row["id"] if usable else None, attempt.account, login.password, version)
-        delay = 0.0
-        if not attempt.exempt:
-            under_way = partial(self._memory.under_way, tag=tag)
-            seconds = self._throttle.wait(row, attempt.keys, under_way, times.now)
-            if seconds:
-                return Verdict("throttled", seconds)
-            delay = self._throttle.delay(row, attempt.keys, under_way)
-        # an undelayed answer would disclose a right password; from the account's own networks there is no need to hide it
-        for_good = delay if row["network_seen"] is None else 0.0
-        counted = () if attempt.exempt else attempt.keys.of(row)
-        if isinstance(login, ScramLogin):
-            if not self._scram.on:
-                return Verdict("busy", 1)
-            if self._scram.signature(login, attempt.account, row):
-                return Verdict("good", delay=for_good)
-            self._memory.hold(counted)
-            held.extend(counted)
-            return Verdict("wrong", delay=delay)
-        stored = row["password_hash"] if usable else None
-        if stored is not None and self._memory.knows(tag):
-            return Verdict("good", delay=for_good)
-        password = login.password
-        try:
-            checked = await self._memory.check(
-                counted, tag, lambda: self._queue.run(lambda: self._passwords.check(stored, password))
-            )
-        except QueueFull:
-            return Verdict("busy", 1)
-        if checked.good:
-            return Verdict("good", better=checked.replacement, delay=for_good)
-        return Verdict("wrong", delay=delay)

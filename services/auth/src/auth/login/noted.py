@@ -31,19 +31,28 @@ class NotedLogins:
         self._known: OrderedDict[UUID, None] = OrderedDict()
         self._waiting: list[tuple[object, ...]] = []
 
-    def note(self, attempt: Try, answer: LoginAnswer) -> None:
-        """Note a login that was answered ok."""
+    def note(self, attempt: Try, answer: LoginAnswer, app: str) -> None:
+        """Note a login that was answered ok. `app`: the name of its app password, "" if it was by another credential."""
         now = self._clock.now()
         client = attempt.login.client_address
         protocol = attempt.login.protocol
-        key = _key(now.timestamp(), answer.mailbox_id, attempt.network or client or "", protocol, attempt.holder)
+        key = _key(
+            now.timestamp(),
+            answer.mailbox_id,
+            attempt.network or client or "",
+            protocol,
+            attempt.holder,
+            answer.credential_version,
+        )
         if key in self._known or len(self._waiting) >= MOST_WAITING:
             return
         self._known[key] = None
         if len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
-        detail = "grant" if attempt.holder is not None else ""
-        self._waiting.append((key, answer.mailbox_id, now, answer.address, client, protocol, detail))
+        grant = "grant" if attempt.holder is not None else ""
+        detail = ", ".join(part for part in (grant, app and f"app password {app}") if part)
+        number = max(0, -answer.credential_version)
+        self._waiting.append((key, answer.mailbox_id, now, answer.address, client, protocol, detail, number))
 
     async def store(self) -> None:
         """Store what waits; keep it if the database does not answer."""
@@ -57,8 +66,8 @@ class NotedLogins:
             del self._waiting[: len(part)]
 
 
-def _key(now: float, mailbox_id: UUID | None, network: str, protocol: str, holder: str | None) -> UUID:
+def _key(now: float, mailbox_id: UUID | None, network: str, protocol: str, holder: str | None, credential: int) -> UUID:
     """Return the id of the event: equal for equal logins of an hour, whichever replica answers them; with the hour's time."""
-    of = f"{mailbox_id} {network} {protocol} {holder is not None}".encode()
+    of = f"{mailbox_id} {network} {protocol} {holder is not None}{min(0, credential) or ''}".encode()
     tail = int.from_bytes(blake2b(of, digest_size=10).digest(), "big")
     return UUID(int=id_floor(now - now % _HOUR).int | tail)

@@ -63,7 +63,7 @@ class Scram:
         `ready` has to be called before.
         """
         lacking = self.lacks(row, account)  # first: it costs an HMAC
-        good = row["state"] == "enabled" and not lacking
+        good = row["state"] == "enabled" and row["main_password"] and not lacking
         keys = ScramKeys(row["scram_stored"], row["scram_server"]) if good else self._nobody
         message = auth_message(
             login.client_first, login.nonce, self._salt(account), self._iterations, login.client_final

@@ -20,7 +20,8 @@ class SessionChecks:
 
     async def answer(self, items: Sequence[SessionQuestion]) -> SessionAnswers:
         """Return one answer per question, in order. Raises Unavailable."""
-        known = await self._directory.sessions([(item.mailbox_id, item.credential_version) for item in items])
+        asked = [(item.mailbox_id, item.credential_version) for item in items]
+        known = await self._directory.sessions(asked, self._clock.now())
         now = self._clock.timestamp()
         renewed = [self._renew(item, now) if good else None for item, good in zip(items, known, strict=True)]
         good = [proof is not None for proof in renewed]

@@ -85,14 +85,16 @@ values ($1, $2, $3, $4, $5, $6)
 returning id
 
 -- name: mailbox
-select m.id, m.address, m.domain, m.state, m.password_hash is not null as has_password, m.credential_version,
+select m.id, m.address, m.domain, m.state, m.password_hash is not null as has_password, m.main_password,
+       m.credential_version,
        m.quota_limit, m.limit_version, m.last_pop3_login, m.created_at
   from auth.mailboxes m
  where m.address = $1
 
 -- name: mailboxes
 -- A page of the domain $3, above the address $1.
-select m.id, m.address, m.domain, m.state, m.password_hash is not null as has_password, m.credential_version,
+select m.id, m.address, m.domain, m.state, m.password_hash is not null as has_password, m.main_password,
+       m.credential_version,
        m.quota_limit, m.limit_version, m.last_pop3_login, m.created_at
   from auth.mailboxes m
  where m.domain = $3 and m.address > $1

@@ -106,14 +106,15 @@ class Directory:
             rows = await self._pool.fetch(statement, list(counts), list(counts.values()), hour, timeout=PATIENCE)
         return {row["mailbox_id"]: row["used"] for row in rows}
 
-    async def sessions(self, items: Sequence[tuple[UUID, int]]) -> list[bool]:
-        """Return for each (mailbox, credential version), in order, whether it is still valid."""
+    async def sessions(self, items: Sequence[tuple[UUID, int]], now: datetime) -> list[bool]:
+        """Return for each (mailbox, credential version), in order, whether it is valid at `now`."""
         async with translated():
             rows = await self._pool.fetch(
                 queries.sessions,
                 range(len(items)),
                 [box for box, _ in items],
                 [version for _, version in items],
+                now,
                 timeout=PATIENCE,
             )
         return [row["good"] for row in rows]

@@ -85,10 +85,12 @@ select q.mailbox_id, coalesce(u.used, 0) + q.used as used
 
 -- name: sessions
 -- Which of these sessions' logins are still valid (decision 15).
-select m.id is not null as good
+-- A version below 0 is the number of an app password.
+select m.id is not null and (m.credential_version = q.version or p.number is not null) as good
   from unnest($1::int[], $2::uuid[], $3::int[]) as q (n, mailbox_id, version)
-  left join auth.mailboxes m
-    on m.id = q.mailbox_id and m.credential_version = q.version and m.state = 'enabled'
+  left join auth.mailboxes m on m.id = q.mailbox_id and m.state = 'enabled'
+  left join auth.app_passwords p
+    on p.number = -q.version and p.mailbox_id = q.mailbox_id and (p.expires_at is null or p.expires_at > $4)
  order by q.n
 
 -- name: oldest_domain

@@ -32,7 +32,10 @@ class Events:
         self._pool = pool
 
     async def note_logins(self, rows: Sequence[tuple[object, ...]]) -> None:
-        """Insert logins (id, mailbox, at, address, client, protocol, detail); of an id that is there nothing changes."""
+        """Insert logins (id, mailbox, at, address, client, protocol, detail, number of the app password or 0).
+
+        Of an id that is there nothing changes. App passwords get the time of their last use.
+        """
         async with translated():
             await self._pool.execute(queries.note_logins, *zip(*rows, strict=True))
 

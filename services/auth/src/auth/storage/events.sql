@@ -2,8 +2,23 @@
 insert into auth.event (id, at, kind, address, mailbox_id, detail) values ($1, $2, $3, $4, $5, $6)
 
 -- name: note_logins
+-- Rows of app passwords in key order: two replicas cannot deadlock.
+with q as (
+    select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[])
+        as q (id, mailbox_id, at, address, client, protocol, detail, app)
+), used as (
+    select p.number, l.at, l.client
+      from auth.app_passwords p
+      join (select distinct on (app) app, at, client from q where app > 0 order by app, at desc) l on l.app = p.number
+     order by p.number
+       for no key update of p
+), noted as (
+    update auth.app_passwords p set last_used_at = u.at, last_used_from = u.client
+      from used u
+     where p.number = u.number and (p.last_used_at is null or p.last_used_at < u.at)
+)
 insert into auth.event (id, mailbox_id, at, address, client, protocol, detail, kind)
-select *, 'login' from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[])
+select id, mailbox_id, at, address, client, protocol, detail, 'login' from q
     on conflict (id) do nothing
 
 -- name: window_start

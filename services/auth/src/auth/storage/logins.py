@@ -33,7 +33,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one attempt changes. `good`: the password was right for `mailbox_id` at `version`.
+    """What one attempt changes. `good`: the password was right for `mailbox_id` at `version` (below 0: an app password's number).
 
     `account`, `place` and `client` are the keys of the failure counters (None: not counted): of the account from networks
     that are not its own, of the account from this network, of the client. `holder`: the address that gets a grant;
@@ -65,6 +65,7 @@ class LoginRows:
         accounts: Sequence[str],
         clients: Sequence[str | None],
         networks: Sequence[str | None],
+        selectors: Sequence[str | None],
         times: Times,
     ) -> list[asyncpg.Record]:
         """Return one record per attempt, in order."""
@@ -79,6 +80,7 @@ class LoginRows:
                 times.now + times.window,
                 networks,
                 times.now - NETWORK_KNOWN,
+                selectors,
                 timeout=PATIENCE,
             )
         return rows

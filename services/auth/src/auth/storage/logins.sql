@@ -4,18 +4,22 @@
 select q.n,
        a.operation_id is not null as answered, a.outcome, a.retry_after, a.mailbox_id, a.address,
        a.credential_version as answered_version, a.quota_limit, a.limit_version,
-       m.id, m.state, m.password_hash, m.credential_version, m.address as box_address,
+       m.id, m.state, m.password_hash, m.main_password, m.credential_version, m.address as box_address,
        m.quota_limit as box_quota, m.limit_version as box_version,
        v.credential_version as scram_version, v.salt as scram_salt, v.iterations as scram_iterations,
        v.stored_key as scram_stored, v.server_key as scram_server,
+       p.number as app_number, p.name as app_name, p.digest as app_digest, p.protocols as app_protocols,
+       p.networks as app_networks, p.expires_at as app_expires,
        w.seen_at as network_seen,
        coalesce(fn.failures, 0) as network_failures, fn.window_started as network_window,
        coalesce(fa.failures, 0) as account_failures, fa.window_started as account_window,
        coalesce(fi.failures, 0) as address_failures, fi.window_started as address_window
-  from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $7::text[]) as q (n, op, account, client, network)
+  from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $7::text[], $9::text[])
+       as q (n, op, account, client, network, selector)
   left join auth.answers a on a.operation_id = q.op
   left join auth.mailboxes m on m.address = q.account
   left join auth.scram_verifiers v on v.mailbox_id = m.id
+  left join auth.app_passwords p on p.mailbox_id = m.id and p.selector = q.selector
   left join auth.login_networks w on w.mailbox_id = m.id and w.network = q.network and w.seen_at > $8
   left join lateral (
     select failures, window_started from auth.login_failures
@@ -51,12 +55,20 @@ with q as (
      where m.id in (select q.mailbox_id from q join claimed c on c.id = q.op where q.good) and m.state = 'enabled'
      order by m.id
        for no key update of m
+), held as (
+    -- waits for the revocation of an app password under way, likewise
+    select p.mailbox_id, p.number
+      from auth.app_passwords p
+     where p.number in (select -q.version from q join claimed c on c.id = q.op where q.good and q.version < 0)
+     order by p.number
+       for key share of p
 ), tried as (
-    select q.*, l.id is not null as valid, l.address, l.domain, l.quota_limit, l.limit_version, l.last_pop3_login,
+    select q.*, l.id is not null and (q.version > 0 or h.number is not null) as valid, l.address, l.domain, l.quota_limit, l.limit_version, l.last_pop3_login,
            row_number() over (partition by l.id, q.pop3 order by q.n) as place
       from q
       join claimed c on c.id = q.op
-      left join locked l on q.good and l.id = q.mailbox_id and l.credential_version = q.version
+      left join locked l on q.good and l.id = q.mailbox_id and (q.version < 0 or l.credential_version = q.version)
+      left join held h on h.mailbox_id = l.id and h.number = -q.version
 ), checked as (
     -- P4: one of several concurrent logins sets the time; a refused one does not. A time from a clock that has since been
     -- set back does not count.

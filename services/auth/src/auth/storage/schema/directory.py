@@ -79,6 +79,8 @@ mailboxes = Table(
     Column("state", Text, nullable=False, server_default=text("'enabled'")),
     # null: no usable password
     Column("password_hash", Text),
+    # false: mail clients log in with app passwords only
+    Column("main_password", Boolean, nullable=False, server_default=text("true")),
     # incremented with every password change and disabling: open sessions compare it (decision 15)
     Column("credential_version", Integer, nullable=False, server_default=text("1")),
     Column("quota_limit", BigInteger, nullable=False),

@@ -1,17 +1,20 @@
 """Tables of logins and of what they open."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
 )
 
@@ -60,6 +63,29 @@ scram_verifiers = Table(
     Column("stored_key", LargeBinary, nullable=False),
     Column("server_key", LargeBinary, nullable=False),
     time("made_at"),
+)
+
+#: Passwords of a mailbox's devices and programs; `number` is never used again (docs/decisions/0123).
+app_passwords = Table(
+    "app_passwords",
+    metadata,
+    Column("number", Integer, Identity(always=True), primary_key=True),
+    Column("id", Uuid, nullable=False, unique=True),
+    Column("mailbox_id", Uuid, ForeignKey("auth.mailboxes.id", ondelete="cascade"), nullable=False),
+    Column("name", Text, nullable=False),
+    # its part by which it is found, and a SHA-256 of all of it
+    Column("selector", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("protocols", ARRAY(Text), nullable=False),
+    # none: from everywhere
+    Column("networks", ARRAY(Text), nullable=False),
+    time("expires_at", nullable=True),
+    time("created_at"),
+    # to the hour (docs/decisions/0081)
+    time("last_used_at", nullable=True),
+    Column("last_used_from", Text),
+    UniqueConstraint("mailbox_id", "selector", name="app_passwords_selector"),
+    UniqueConstraint("mailbox_id", "name", name="app_passwords_name"),
 )
 
 #: Client networks (/24, /64) with a recent right password of a mailbox.
