@@ -28,14 +28,21 @@ def signed(message: bytes, domain: str) -> bytes:
     return unsigned.field(keys.sign(ED25519, unsigned.digest)) + message
 
 
-async def sealed(message: bytes, domain: str, resolver: Dns, dmarc: str, names: Sequence[bytes] | None = None) -> bytes:
+async def sealed(
+    message: bytes,
+    domain: str,
+    resolver: Dns,
+    dmarc: str,
+    names: Sequence[bytes] | None = None,
+    selector: str = "s1",
+) -> bytes:
     """Return a message with a further ARC set of `domain`, which says that DMARC was `dmarc`, and signs the fields `names`."""
     header, _, body = message.partition(b"\r\n\r\n")
     header += b"\r\n"
     found = await chain.verify(header, [body], resolver, now=THEN)
     said = payload(AuthenticationResults(domain, (MethodResult("dmarc", dmarc, (("header.from", "bank.test"),)),)))
     begun = seal.begin(
-        header, body_hash([body]), found, said, Signer(domain, "s1", "ed25519-sha256"), now=THEN, names=names
+        header, body_hash([body]), found, said, Signer(domain, selector, "ed25519-sha256"), now=THEN, names=names
     )
     assert begun is not None
     first = keys.sign(ED25519, begun.signature.digest)

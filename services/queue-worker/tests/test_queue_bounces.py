@@ -87,6 +87,14 @@ async def test_s13_the_host_the_command_and_all_its_lines(world):
     assert original.get_payload()[0]["Subject"] == "hello"
 
 
+@pytest.mark.parametrize("tls", ["", "required"])
+async def test_the_bounce_of_a_message_with_requiretls_has_the_header_only(world, tls):
+    """RFC 8689 5: as with RET=HDRS, whatever the sender asked for, since the bounce may pass hosts without TLS."""
+    body = b"From: a@here.test\r\nSubject: x\r\n\r\nfor nobody else\r\n"
+    raw = await bounced(world, "b@far.test", says=refused(), body=body, tls=tls, ret="FULL")
+    assert (b"for nobody else" in raw) == (not tls) and b"Subject: x" in raw
+
+
 async def test_every_recipient_concerned_is_named_in_one_bounce_and_no_other(world):
     world.mailstore.says = lambda filing: "gone" if b"gone" in filing.prefix else None
     says = refused()

@@ -143,6 +143,16 @@ async def test_the_seal_of_a_trusted_forwarder_counts_if_it_vouches(dns: FakeDns
         assert (await stored(dns, message, **trusted)).stamp.folder == "\\Junk"
 
 
+async def test_a_seal_that_leaves_a_part_of_the_body_unsigned_vouches_for_nothing(dns: FakeDns) -> None:
+    trusted = {"trusted_forwarders": ("list.test",)}
+    resolver = MailQuestions(Resolver([dns.server])).about(None)
+    whole = await sealed(BODY, "list.test", resolver, "pass", selector="s1; l=8")
+    assert not (await stored(dns, whole, **trusted)).stamp.folder, "l= covers all of it"
+    taken = await stored(dns, whole + b"Pay me.\r\n", **trusted)
+    (arc,) = [each for each in taken.stamp.verdicts if each.method == "arc"]
+    assert (arc.result, arc.reason, taken.stamp.folder) == ("pass", "a part of the body is not signed", "\\Junk")
+
+
 @pytest.mark.parametrize("names", [(b"from", b"to", b"subject"), (b"to", b"subject")])
 async def test_a_from_that_a_trusted_seal_does_not_cover_is_judged(dns: FakeDns, names: tuple[bytes, ...]) -> None:
     """Whoever has received a sealed message could put another author in front of it."""

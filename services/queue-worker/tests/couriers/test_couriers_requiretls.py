@@ -49,6 +49,15 @@ async def test_a_message_that_no_host_may_have_is_returned(publisher: Any, far: 
     assert (await publisher.result()).outcome is Outcome.delivered
 
 
+@pytest.mark.parametrize("offered", [True, False])
+async def test_a_bounce_is_sent_without_it_rather_than_lost(publisher: Any, far: Sink, offered: bool) -> None:
+    publisher.certify(far, "mx10.far.test")
+    if offered:
+        far.behaviour.extensions.append("REQUIRETLS")
+    assert (await publisher.result(tls="preferred")).outcome is Outcome.delivered
+    assert ("REQUIRETLS" in far.messages[0].parameters.split()) == offered
+
+
 async def test_one_host_offers_it(publisher: Any, far: Sink) -> None:
     publisher.publish(POLICY.format("enforce", "*.far.test"))
     publisher.certify(far, "mx10.far.test")

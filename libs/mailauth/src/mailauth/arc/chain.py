@@ -55,13 +55,15 @@ class ArcSet:
 class ArcResult:
     """The status of a chain and its cause. `sets`: from the first one to the last; empty if they are no chain.
 
-    `ended` is the instance whose seal says that the chain had failed already (cv=fail).
+    `ended` is the instance whose seal says that the chain had failed already (cv=fail). `partial`: l= of the last message signature
+    leaves a part of the body unsigned, which anybody could have added; whoever trusts a sealer must not count it.
     """
 
     result: Result
     problem: str = ""
     sets: tuple[ArcSet, ...] = ()
     ended: int = 0
+    partial: bool = False
 
 
 async def verify(header: bytes, body: Sequence[bytes], resolver: Dns, *, now: float) -> ArcResult:
@@ -99,7 +101,7 @@ async def verify(header: bytes, body: Sequence[bytes], resolver: Dns, *, now: fl
             return ArcResult("temperror", f"seal {each.instance}: {error}", sets)
         if not keys.verifies(key.key, digest, each.seal.octets):
             return ArcResult("fail", f"seal {each.instance} does not verify", sets)
-    return ArcResult("pass", "", sets)
+    return ArcResult("pass", "", sets, partial=checked.partial)
 
 
 def read(found: Iterable[HeaderField]) -> tuple[ArcSet, ...]:

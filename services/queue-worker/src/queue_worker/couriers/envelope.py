@@ -71,8 +71,8 @@ class Envelope:
                 continue
             self.recipients.append(recipient)
         self.mail = f"MAIL FROM:<{sender}>"
-        if message.tls == "required" and "REQUIRETLS" in extensions:
-            self.mail += " REQUIRETLS"  # RFC 8689 2; a host without it gets no such message
+        if message.tls in ("required", "preferred") and "REQUIRETLS" in extensions:
+            self.mail += " REQUIRETLS"  # RFC 8689 2; a host without it gets no message of the first kind
         if "SIZE" in extensions:
             self.mail += f" SIZE={len(body)}"  # RFC 1870 6: before dots are doubled
         if message.eight_bit and "8BITMIME" in extensions:

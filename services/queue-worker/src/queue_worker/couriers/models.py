@@ -26,7 +26,7 @@ class RemoteMessage:
     load_body: Callable[[], Awaitable[bytes]]
     before_dot: Callable[[], Awaitable[bool]]
     tls: str = ""
-    """What the sender asks about TLS (RFC 8689); the same for all messages of a group."""
+    """What the sender asks about TLS (RFC 8689), `required` or `optional`, or `preferred`: REQUIRETLS where it is offered. The same for all messages of a group."""
 
 
 Report = Callable[[list[Result]], None]

@@ -53,8 +53,8 @@ def _render(original: Original, attached: bytes, decisions: Sequence[Decision], 
     report = "message/delivery-status" if machine.isascii() else "message/global-delivery-status"
     parts = [("text/plain; charset=utf-8", human), (report, machine)]
     failed = any(d.gives_up for d in decisions)
-    # RFC 3461 4.3: RET is about failures, a report of anything else has the header only
-    whole = failed and decisions[0].claim.ret != "HDRS"
+    # RFC 3461 4.3: RET is about failures, a report of anything else has the header only; RFC 8689 5: with REQUIRETLS as with RET=HDRS
+    whole = failed and decisions[0].claim.ret != "HDRS" and all(d.claim.tls != "required" for d in decisions)
     subject = "failure" if failed else "delay" if any(d.delayed for d in decisions) else "delivery"
     if whole and 0 < len(attached) <= WHOLE_ORIGINAL:
         parts.append(("message/rfc822", attached))

@@ -104,7 +104,7 @@ class Conversations:
                 first.smtputf8,
                 load_body=lambda: bodies.load(first),
                 before_dot=lambda: self._leases.mark_dot([claim for claim in group if claim in left]),
-                tls=first.tls,
+                tls=_asked_of_tls(first),
             )
 
         try:
@@ -114,7 +114,7 @@ class Conversations:
                 relay = self._relays.of(
                     slot.domain, first.flow, first.mail_from, first.message_id, via=first.via, named=first.route
                 )
-                by_route.setdefault((relay, first.tls), []).append(remote_message(group))
+                by_route.setdefault((relay, _asked_of_tls(first)), []).append(remote_message(group))
             for (relay, _), found in by_route.items():
                 by_mx = relay is None or relay.host is None
                 await self._remote.deliver(slot.domain, found, report, relay, admit if by_mx else None)
@@ -124,3 +124,8 @@ class Conversations:
             if left:  # without a result: their leases expire, and the mark says whether they are in doubt
                 self._in_hand.let_go(list(left))
             self.release(slot, reached)
+
+
+def _asked_of_tls(claim: Claim) -> str:
+    """Return what an attempt asks of the hosts' TLS: of a bounce, REQUIRETLS only where it is offered (RFC 8689 5)."""
+    return "preferred" if claim.tls == "required" and not claim.mail_from else claim.tls

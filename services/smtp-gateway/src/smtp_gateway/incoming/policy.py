@@ -89,7 +89,7 @@ class DmarcPolicy:
         """Return the trusted forwarder that the message came from: its address, or the domain of its ARC seal; "" if none."""
         if client is not None and self._networks and client in self._networks:
             return client
-        if found.arc.result != "pass" or not found.arc.sets:
+        if found.arc.result != "pass" or not found.arc.sets or found.arc.partial:
             return ""
         last = found.arc.sets[-1]
         # a From that the signature leaves out, or a further one, is not what the sealer vouches for

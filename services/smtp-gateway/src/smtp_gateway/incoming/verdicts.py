@@ -16,6 +16,9 @@ from smtp_gateway.incoming.policy import DmarcDecision
 #: Characters of a text of a verdict: senders and owners of zones decide how long it is.
 MOST = 600
 
+#: Of a signature with l=.
+PARTIAL = "a part of the body is not signed"
+
 
 def field(host: str, found: Examined, mail_from: str, *, utf8: bool) -> bytes:
     """Return our Authentication-Results (RFC 8601); `utf8`: the message came with SMTPUTF8."""
@@ -39,7 +42,8 @@ def verdicts(found: Examined, decision: DmarcDecision) -> list[MailVerdict]:
     made += [_dkim(each) for each in found.dkim] or [MailVerdict("dkim", "none")]
     if found.arc.result != "none":
         sealer = found.arc.sets[-1].seal.domain if found.arc.sets else ""
-        made.append(MailVerdict("arc", found.arc.result, sealer, found.arc.problem))
+        reason = found.arc.problem or (PARTIAL if found.arc.partial else "")
+        made.append(MailVerdict("arc", found.arc.result, sealer, reason))
     made += [_dmarc(each, decision) for each in found.dmarc]
     return [each if _is_short(each) else MailVerdict(*(text[:MOST] for text in astuple(each))) for each in made]
 
@@ -69,7 +73,7 @@ def _dkim(found: DkimResult) -> MailVerdict:
     signature = found.signature
     if signature is None:
         return MailVerdict("dkim", found.result, "", found.problem)
-    reason = found.problem or ("a part of the body is not signed" if found.partial else "")
+    reason = found.problem or (PARTIAL if found.partial else "")
     name = f"{signature.selector}._domainkey.{signature.domain}"
     return MailVerdict("dkim", found.result, signature.domain, reason, found.record, name if found.record else "")
 
