@@ -650,6 +650,20 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("queue-worker", "POST", "/v1/queue/pauses/end", "", lambda n: {"kind": "destination", "value": "a." * n}),
     ("mailstore", "GET", "/v1/mailboxes/{mailbox_id}", "/v1/mailboxes/{long}", lambda n: None),
     ("mailstore", "DELETE", "/v1/mailboxes/{mailbox_id}", "/v1/mailboxes/{long}", lambda n: None),
+    (
+        "mailstore",
+        "GET",
+        "/v1/mailboxes/{mailbox_id}/deleted",
+        f"/v1/mailboxes/{new_id()}/deleted?limit=200",
+        lambda n: None,
+    ),
+    (
+        "mailstore",
+        "POST",
+        "/v1/mailboxes/{mailbox_id}/undelete",
+        f"/v1/mailboxes/{new_id()}/undelete",
+        lambda n: {"numbers": list(range(min(n, 500))), "to": "a" * n},
+    ),
 ]
 
 

@@ -186,7 +186,13 @@ REST = {
         "DELETE /v1/grants",
         "DELETE /v1/grants/{grant_id}",
     },
-    "mailstore": {"GET /v1/mailboxes/{mailbox_id}", "DELETE /v1/mailboxes/{mailbox_id}", "GET /v1/trace"},
+    "mailstore": {
+        "GET /v1/mailboxes/{mailbox_id}",
+        "DELETE /v1/mailboxes/{mailbox_id}",
+        "GET /v1/mailboxes/{mailbox_id}/deleted",
+        "POST /v1/mailboxes/{mailbox_id}/undelete",
+        "GET /v1/trace",
+    },
     "queue-worker": {
         "GET /v1/queue",
         "GET /v1/trace",

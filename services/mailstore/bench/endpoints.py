@@ -29,7 +29,8 @@ from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.proof import ProofKeys
 from mailkit.testing.postgres import databases
 from mailstore.config import MailstoreSettings
-from mailstore.service import Parts, assemble, web
+from mailstore.parts import Parts, assemble
+from mailstore.service import web
 from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import (
     Append,

@@ -25,7 +25,8 @@ from mailkit.testing.postgres import Databases
 from mailkit.testing.postgres import postgres as postgres
 from mailkit.testing.speed import patient
 from mailstore.config import MailstoreSettings
-from mailstore.service import Parts, assemble, web
+from mailstore.parts import Parts, assemble
+from mailstore.service import web
 from mailstore_api.admin import MailstoreAdmin
 from mailstore_api.client import MailstoreClient
 from mailstore_api.wire import (

@@ -13,7 +13,7 @@ from mailkit.testing.speed import patient
 from mailstore import metrics
 from mailstore.model.folder_names import FOLDERS
 from mailstore.model.quota import Charge
-from mailstore.service import assemble
+from mailstore.parts import assemble
 from mailstore.storage.filing import Filings
 from mailstore.writing.filing import Filer
 from mailstore_api.client import MailstoreClient

@@ -7,7 +7,7 @@ import pytest
 from mailkit.errors import Unavailable
 from mailkit.testing.speed import until
 from mailstore.model.quota import Account, Charge, Quota
-from mailstore.service import assemble
+from mailstore.parts import assemble
 from mailstore_api.wire import QuotaQuestion
 
 from .conftest import message, uids

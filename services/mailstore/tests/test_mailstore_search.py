@@ -15,8 +15,8 @@ from mailkit.testing.speed import patient
 from mailstore.handlers import turns
 from mailstore.mime import render
 from mailstore.mime import search as keys
+from mailstore.parts import assemble
 from mailstore.reading import folders
-from mailstore.service import assemble
 from mailstore_api.wire import DaysQuestion, MailboxQuestion, SearchQuestion
 
 from .conftest import PREFIX, message, uids

@@ -13,7 +13,7 @@ from mailkit.ids import id_floor, new_id
 from mailkit.postgres.pool import PLANNER, create_pool
 from mailkit.postgres.singleton import LeaseLost
 from mailkit.testing.speed import patient
-from mailstore.service import assemble
+from mailstore.parts import assemble
 from mailstore.storage.filing import FilingTransaction
 from mailstore.upkeep.maintain import PERIOD
 from mailstore_api.admin import MailstoreAdmin
@@ -212,6 +212,9 @@ async def test_bodies_in_a_database_of_their_own(store, mailbox_id, postgres):
         await bodies_pool.execute("delete from bodies.candidate")
         await store.store(mailbox_id, [(1, 1)], "add", "\\Deleted")
         assert uids((await parts.steps.expunger.expunge(ExpungeQuestion(mailbox_id, 1, new_id()))).uids) == [1]
+        assert await bodies_pool.fetchval("select count(*) from bodies.candidate") == 0
+        store.pass_time(8 * 86400)
+        await parts.maintenance.round()
         assert await bodies_pool.fetchval("select body_id from bodies.candidate") == ids[0]
         assert await store.pool.fetchval("select count(*) from bodies.body") == 0
         await bodies_pool.close()

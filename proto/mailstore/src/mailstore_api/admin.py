@@ -29,6 +29,27 @@ class MailstoreAdmin(ServiceClient):
         answer = await self.json("DELETE", f"/v1/mailboxes/{mailbox_id}", timeout=300)
         return int(answer["removed"])
 
+    async def deleted(self, mailbox_id: str, **filters: str | int) -> AsyncIterator[list[Record]]:
+        """Yield pages of the messages that can be undeleted, the last deleted first. `filters`: folder, newer (seconds), limit."""
+        path = f"/v1/mailboxes/{mailbox_id}/deleted?{urlencode(filters)}"
+        while path:
+            page, path = await self.page(path)
+            yield page
+
+    async def undelete(self, mailbox_id: str, **wanted: Any) -> AsyncIterator[Record]:
+        """Bring messages back, batch by batch, and yield what each did: restored, lost, next.
+
+        `wanted`: numbers (at most 500), or folder, newer (seconds); to. Raises Conflict if the quota has no room for the next batch.
+        """
+        after: int | None = None
+        while True:
+            more = {} if after is None else {"after": after}
+            done = await self.json("POST", f"/v1/mailboxes/{mailbox_id}/undelete", wanted | more, timeout=60)
+            yield done
+            after = done["next"]
+            if after is None:
+                return
+
     async def import_folder(self, question: wire.ImportFolder) -> wire.ImportedFolder:
         """Make a folder that an import fills, unless it exists. May be repeated. Raises NotFound for a purged mailbox."""
         return await self.call("/v1/imports/folder", question, wire.ImportedFolder, timeout=60)

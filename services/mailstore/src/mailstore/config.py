@@ -35,6 +35,8 @@ class MailstoreSettings(BodiesSettings):
     """Octets that each message counts against the quota besides its size, for its rows (decision 0035)."""
     mailbox_messages: int = Field(default=1_000_000, ge=1)
     """Limit of the messages in a mailbox; with that number it is full."""
+    undelete_days: int = Field(default=7, ge=0, le=366)
+    """Days for which expunged messages can be undeleted, in addition to the quota and up to as much again; 0: not (decision 120)."""
     quota_warning_percent: int = Field(default=90, ge=0, le=100)
     """Part of its quota at which a mailbox gets one message that it is almost full; 0: none (decision 57)."""
     helo_name: str = Field(default_factory=socket.getfqdn)

@@ -25,19 +25,19 @@ FILING_SECONDS = Histogram(
 CHANGES = from_zero(
     Counter(
         "postrider_mailstore_changed_messages_total",
-        "Messages that sessions changed, by how: flags, copied, moved, expunged, appended, imported (by an operator), purged",
+        "Messages that sessions changed, by how: flags, copied, moved, expunged, appended, imported, undeleted (by an operator), purged",
         ["how"],
     ),
-    ("flags", "copied", "moved", "expunged", "appended", "imported", "purged"),
+    ("flags", "copied", "moved", "expunged", "appended", "imported", "undeleted", "purged"),
 )
 OVER_LIMIT = from_zero(
     Counter(
         "postrider_mailstore_over_limit_total",
-        "Refusals for want of room in a mailbox, of what: filing (each try of it), append, copy; by limit: octets (the quota), "
+        "Refusals for want of room in a mailbox, of what: filing (each try of it), append, copy, undelete; by limit: octets (the quota), "
         "messages (MAILBOX_MESSAGES)",
         ["what", "limit"],
     ),
-    ("filing", "append", "copy"),
+    ("filing", "append", "copy", "undelete"),
     ("octets", "messages"),
 )
 ROWS = Counter("postrider_mailstore_fetched_rows_total", "Rows streamed to front ends")

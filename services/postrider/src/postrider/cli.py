@@ -22,6 +22,7 @@ from postrider.commands import (
     simulate,
     suppressions,
     trace,
+    undelete,
 )
 from postrider.commands.common import fail
 
@@ -39,6 +40,8 @@ app.add_typer(domains.app, name="domain")
 app.add_typer(mailboxes.app, name="mailbox")
 mailboxes.app.command("main-password")(app_passwords.main_password)
 app.add_typer(app_passwords.app, name="app-password")
+mailboxes.app.command("deleted")(undelete.deleted)
+mailboxes.app.command("undelete")(undelete.undelete)
 app.add_typer(routing.forward, name="forward")
 app.add_typer(domains.catchall, name="catchall")
 app.add_typer(routing.badmailfrom, name="badmailfrom")

@@ -95,6 +95,7 @@ KNOWN_NAMES = frozenset(
         "MAX_MESSAGE_BYTES",
         "MESSAGE_ROW_BYTES",
         "MAILBOX_MESSAGES",
+        "UNDELETE_DAYS",
         "QUOTA_WARNING_PERCENT",
         "MAILSTORE_READ_BYTES",
         "TEXT_INDEX",

@@ -23,7 +23,7 @@ class MailboxEvent(BaseModel):
     mailbox_id: UUID
     at: datetime
     event: str
-    """`filed`, `fetched` (for the first time), `moved` or `copied` (to Junk or Trash), `deleted`, `purged` (with its mailbox)."""
+    """`filed`, `fetched` (for the first time), `moved` or `copied` (to Junk or Trash), `deleted`, `undeleted`, `purged` (with its mailbox)."""
     folder: str
     protocol: str
     """By which it was done: `imap`, `pop3`, `operator`."""

@@ -63,13 +63,11 @@ class FolderRows:
     async def rename(self, folder_id: int, name: str) -> None:
         await self._connection.execute(queries.rename_folder, self._mailbox_id, folder_id, name)
 
-    async def drop(self, folder_id: int) -> list[UUID]:
-        """Delete a folder with its messages and tombstones; return the messages' body ids. Subtracts the usage."""
-        rows = await self._connection.fetch(queries.take_folder_messages, self._mailbox_id, folder_id)
+    async def drop(self, folder_id: int) -> None:
+        """Delete a folder without messages, and its tombstones."""
         await self._connection.execute(queries.drop_folder, self._mailbox_id, folder_id)
         await self._connection.execute(queries.drop_folder_signatures, self._mailbox_id, folder_id)
         await self._connection.execute(queries.drop_folder_tombstones, self._mailbox_id, folder_id)
-        return [row["body_id"] for row in rows]
 
     async def keep_keywords(self, folder: Folder, keywords: Sequence[str]) -> None:
         """Store the keywords if there are more than the folder has."""

@@ -26,22 +26,11 @@ select mailbox_id, n, $2, last_uidvalidity, $4 from m returning folder_id
 -- name: rename_folder
 update mailstore.folder set name = $3 where mailbox_id = $1 and folder_id = $2
 
--- name: take_folder_messages
--- For DELETE: removes the folder's messages without tombstones and returns their bodies.
-with d as (
-    delete from mailstore.message where mailbox_id = $1 and folder_id = $2 returning body_id, size
-), r as (
-    delete from mailstore.rendered where mailbox_id = $1 and folder_id = $2
-), u as (
-    update mailstore.mailbox set usage = usage - (select coalesce(sum(size), 0) from d) where id = $1
-)
-select body_id from d
-
 -- name: drop_folder
 delete from mailstore.folder where mailbox_id = $1 and folder_id = $2
 
 -- name: drop_folder_signatures
--- After the messages are gone (signatures.sql).
+-- Those that are left when the messages are gone (signatures.sql).
 delete from mailstore.text_signature where mailbox_id = $1 and folder_id = $2
 
 -- name: drop_folder_tombstones

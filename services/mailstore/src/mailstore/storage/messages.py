@@ -8,6 +8,7 @@ import asyncpg
 
 from mailkit.postgres.pool import Connection, Queries, translated
 from mailkit.postgres.rows import Row, column
+from mailstore.model.quota import Charge
 from mailstore.model.uids import Bounds
 from mailstore.storage.new_messages import NewMessage
 
@@ -111,9 +112,15 @@ class Messages:
         )
         return [row["body_id"] for row in rows]
 
-    async def expunge(self, folder_id: int, uids: list[int], modseq: int, now: datetime) -> list[UUID]:
-        """Remove messages, leave tombstones and subtract the usage; return the body ids of those that were there."""
-        rows = await self._connection.fetch(queries.expunge, self._mailbox_id, folder_id, uids, modseq, now)
+    async def expunge(
+        self, folder_id: int, uids: list[int], modseq: int, now: datetime, kept: Charge | None = None, folder: str = ""
+    ) -> list[UUID]:
+        """Remove messages, leave tombstones and subtract the usage; return the body ids of those that were there.
+
+        With `kept` they can be undeleted, charged as it says against what is kept of the mailbox; `folder` is the folder's name.
+        """
+        charge = (True, folder, kept.row_bytes, kept.most_messages) if kept else (False, "", 0, 0)
+        rows = await self._connection.fetch(queries.expunge, self._mailbox_id, folder_id, uids, modseq, now, *charge)
         await self._connection.execute(queries.drop_signatures, self._mailbox_id, folder_id, uids)
         return [row["body_id"] for row in rows]
 

@@ -103,15 +103,22 @@ select uid, flags from mailstore.message where mailbox_id = $1 and folder_id = $
 
 -- name: expunge
 -- Removes messages, leaves tombstones for sessions that still have them in view, subtracts the usage. Returns the UIDs
--- and bodies removed.
+-- and bodies removed. $6: they can be undeleted, as having been in the folder named $7. $8 octets are charged for each of these, and
+-- $9 of them are kept: with more, `recoverable_since` becomes -infinity, which has upkeep drop the oldest (recoverable.sql).
 with d as (
     delete from mailstore.message where mailbox_id = $1 and folder_id = $2 and uid = any($3::bigint[])
-    returning uid, body_id, size, flags
+    returning uid, body_id, prefix, size, flags, internaldate, open_end
 ), r as (
     delete from mailstore.rendered where mailbox_id = $1 and folder_id = $2 and uid = any($3::bigint[])
 ), e as (
     insert into mailstore.expunged (mailbox_id, folder_id, uid, modseq, at)
     select $1, $2, uid, $4, $5 from d
+), k as (
+    insert into mailstore.recoverable (mailbox_id, number, at, folder_id, folder, body_id, prefix, size, flags, internaldate, open_end)
+    select $1, b.recoverable_last + row_number() over (order by d.uid), $5, $2, $7, d.body_id, d.prefix, d.size, d.flags,
+           d.internaldate, d.open_end
+      from d cross join (select recoverable_last from mailstore.mailbox where id = $1) as b
+     where $6
 ), f as (
     update mailstore.folder
        set messages = messages - (select count(*) from d), octets = octets - (select coalesce(sum(size), 0) from d),
@@ -119,7 +126,17 @@ with d as (
            recent = greatest(recent - (select count(*) filter (where d.uid >= recent_from) from d), 0)
      where mailbox_id = $1 and folder_id = $2
 ), u as (
-    update mailstore.mailbox set usage = usage - (select coalesce(sum(size), 0) from d) where id = $1
+    update mailstore.mailbox b
+       set usage = b.usage - t.octets, recoverable_last = b.recoverable_last + t.kept,
+           recoverable_messages = b.recoverable_messages + t.kept, recoverable_octets = b.recoverable_octets + t.kept_octets,
+           recoverable_since = case
+               when t.kept = 0 then b.recoverable_since
+               when b.recoverable_messages + t.kept > $9::bigint or b.limit_version > 0 and b.quota_limit
+                    < b.recoverable_octets + t.kept_octets + (b.recoverable_messages + t.kept) * $8::bigint then '-infinity'
+               else coalesce(b.recoverable_since, $5) end
+      from (select coalesce(sum(size), 0)::bigint as octets, case when $6 then count(*) else 0 end as kept,
+                   case when $6 then coalesce(sum(size), 0)::bigint else 0 end as kept_octets from d) as t
+     where b.id = $1
 )
 select uid, body_id from d order by uid
 
@@ -128,4 +145,7 @@ select uid, body_id from d order by uid
 delete from mailstore.text_signature where mailbox_id = $1 and folder_id = $2 and uid = any($3::bigint[])
 
 -- name: references
-select distinct body_id from mailstore.message where body_id = any($1::uuid[])
+-- One statement, so that a message that is deleted or undeleted meanwhile is found in one of the two.
+select body_id from mailstore.message where body_id = any($1::uuid[])
+union
+select body_id from mailstore.recoverable where body_id = any($1::uuid[])

@@ -33,6 +33,7 @@ from mailstore.storage.mailboxes import LockedMailbox
 from mailstore.storage.maildrop import Maildrop
 from mailstore.storage.messages import Messages
 from mailstore.storage.notifications import Notifications
+from mailstore.storage.recoverable import RecoverableRows
 
 queries = Queries("mailstore.storage", "operations.sql")
 
@@ -55,6 +56,7 @@ class MailboxTransaction:
         self.messages = Messages(connection, mailbox_id)
         self.maildrop = Maildrop(connection, mailbox_id)
         self.imports = ImportRows(connection, mailbox_id)
+        self.recoverable = RecoverableRows(connection, mailbox_id)
 
     async def store_bodies(self, entering: Entering, bodies: Bodies, now: datetime) -> None:
         """Store bodies to which this transaction makes the first references (decision 4)."""
@@ -75,6 +77,14 @@ class MailboxTransaction:
     def notify(self) -> None:
         """Announce the change once it is committed (docs/decisions/0055)."""
         self.changed.add(self._mailbox_id)
+
+
+class LockedTransaction(MailboxTransaction):
+    """A transaction that has locked the mailbox's row."""
+
+    def __init__(self, connection: Connection, mailbox: LockedMailbox) -> None:
+        super().__init__(connection, mailbox.mailbox_id)
+        self.mailbox = mailbox
 
 
 class Operation(MailboxTransaction, Generic[T]):
@@ -148,10 +158,10 @@ class Operations:
         return await importing.known(self._pool, mailbox_id, keys)
 
     @asynccontextmanager
-    async def transaction(self, mailbox_id: UUID, now: datetime) -> AsyncIterator[MailboxTransaction]:
+    async def transaction(self, mailbox_id: UUID, now: datetime) -> AsyncIterator[LockedTransaction]:
         """Begin a transaction that locks the mailbox's row, and has no answer to keep. Raises NotFound for a purged mailbox."""
         with self._notifications.after_commit() as committing:
-            async with translated(), mailboxes.locked(self._pool, mailbox_id, now) as (connection, _):
-                transaction = MailboxTransaction(connection, mailbox_id)
+            async with translated(), mailboxes.locked(self._pool, mailbox_id, now) as (connection, mailbox):
+                transaction = LockedTransaction(connection, mailbox)
                 yield transaction
                 committing |= transaction.changed

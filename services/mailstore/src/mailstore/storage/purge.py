@@ -24,6 +24,11 @@ class PurgeSlice(MailboxTransaction):
         await self._connection.execute(queries.purge_signatures, self._mailbox_id, most)
         return [row["body_id"] for row in rows]
 
+    async def take_recoverable(self, most: int) -> list[UUID]:
+        """Remove at most `most` messages that could be undeleted; return their body ids."""
+        oldest = await self.recoverable.oldest(most)
+        return [each.body_id for each in await self.recoverable.take([each.number for each in oldest])]
+
     async def remove_rest(self) -> None:
         """Remove the folders, subscriptions, annotations, tombstones of messages, answers, the lease, the rest of the text index."""
         await self._connection.execute(queries.purge_rest, self._mailbox_id)

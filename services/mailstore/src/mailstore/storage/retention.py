@@ -1,5 +1,7 @@
 """Retention: operations, tombstones of messages, hand-overs in partitions by day. Every change is a step of a fenced lease."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date, datetime
 from uuid import UUID
 
@@ -7,6 +9,7 @@ import asyncpg
 
 from mailkit.postgres.pool import Connection, Queries
 from mailkit.postgres.singleton import Singleton
+from mailstore.storage.operations import MailboxTransaction
 
 queries = Queries("mailstore.storage", "retention.sql")
 
@@ -38,6 +41,17 @@ class Retention:
                 keys = [row["mailbox_id"] for row in old], [row["folder_id"] for row in old]
                 await connection.execute(queries.forget_tombstones, *keys, [row["uid"] for row in old])
         return len(old)
+
+    async def with_recoverable(self, before: datetime, most: int) -> list[UUID]:
+        """Return at most `most` mailboxes with messages deleted before a time, or with more than is kept."""
+        return [row["mailbox_id"] for row in await self._pool.fetch(queries.recoverable_due, before, most)]
+
+    @asynccontextmanager
+    async def of_mailbox(self, mailbox_id: UUID) -> AsyncIterator[MailboxTransaction | None]:
+        """Begin a step that locks the mailbox's row; None if another session has locked it."""
+        async with self._lease.step() as connection:
+            locked = await connection.fetchval(queries.lock_for_upkeep, mailbox_id)
+            yield None if locked is None else MailboxTransaction(connection, mailbox_id)
 
     async def make_partition(self, table: str, day: date, low: UUID, high: UUID) -> bool:
         """Create the partition of `table` from id `low` to before `high`; False if there are such rows already."""

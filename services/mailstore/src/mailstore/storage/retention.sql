@@ -22,6 +22,14 @@ with d as (
 update mailstore.folder f set forgotten_modseq = greatest(f.forgotten_modseq, g.modseq)
   from g where f.mailbox_id = g.mailbox_id and f.folder_id = g.folder_id
 
+-- name: recoverable_due
+-- The mailboxes with messages deleted before $1, or with more than is kept.
+select id as mailbox_id from mailstore.mailbox where recoverable_since < $1 order by recoverable_since limit $2
+
+-- name: lock_for_upkeep
+-- Locks the mailbox's row unless another session has.
+select id as mailbox_id from mailstore.mailbox where id = $1 for update skip locked
+
 -- name: partitions
 -- Each partition with its upper bound, an id; the default one has none.
 select c.relname as name, substring(pg_get_expr(c.relpartbound, c.oid) from 'TO \(''([0-9a-f-]+)''\)') as bound

@@ -31,7 +31,8 @@ metadata = MetaData(schema=SCHEMA)
 
 #: `usage` in octets, exact. `quota_limit` is that of the highest `limit_version` seen (decision 5). `purged_at` makes the row
 #: a tombstone: a late delivery is answered 5.1.1. `quota_warned_at`: the owner was warned, and is not again until the usage has
-#: been much less (docs/decisions/0057).
+#: been much less (docs/decisions/0057). `recoverable_…`: the last number given to a message that can be undeleted, how many
+#: there are and their octets; `since` is the time of the oldest, -infinity if they are more than are kept (docs/decisions/0120).
 mailbox = Table(
     "mailbox",
     metadata,
@@ -44,7 +45,12 @@ mailbox = Table(
     time("purged_at", nullable=True),
     time("quota_warned_at", nullable=True),
     Column("metadata_version", BigInteger, nullable=False, server_default=text("0")),
+    Column("recoverable_last", BigInteger, nullable=False, server_default=text("0")),
+    Column("recoverable_messages", BigInteger, nullable=False, server_default=text("0")),
+    Column("recoverable_octets", BigInteger, nullable=False, server_default=text("0")),
+    time("recoverable_since", nullable=True),
     CheckConstraint("usage >= 0", name="mailbox_usage"),
+    Index("mailbox_recoverable", "recoverable_since", postgresql_where=text("recoverable_since is not null")),
 )
 
 #: Folder 1 is INBOX. `forgotten_modseq`: tombstones up to it may have been removed. `recent_from`: messages from this UID on
@@ -178,6 +184,26 @@ expunged = Table(
     PrimaryKeyConstraint("mailbox_id", "folder_id", "uid", name="expunged_pkey"),
     Index("expunged_modseq", "mailbox_id", "folder_id", "modseq"),
     Index("expunged_at", "at"),
+)
+
+#: Expunged messages that can be undeleted, numbered in the order of their deletion. `folder`: its name then, for a folder that is
+#: deleted too. They refer to their bodies, and do not count against the quota (docs/decisions/0120).
+recoverable = Table(
+    "recoverable",
+    metadata,
+    Column("mailbox_id", Uuid, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    time("at"),
+    Column("folder_id", Integer, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("body_id", Uuid, nullable=False),
+    Column("prefix", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("flags", BigInteger, nullable=False),
+    time("internaldate"),
+    Column("open_end", Boolean, nullable=False),
+    PrimaryKeyConstraint("mailbox_id", "number", name="recoverable_pkey"),
+    Index("recoverable_body", "body_id"),
 )
 
 #: Completed hand-overs (decision 3), partitioned by the time-ordered queue id; `at` and `body_id` are null for those of releases before 0011.

@@ -1,4 +1,4 @@
-"""Retention: operations for 10 minutes, tombstones for a week, the trace for its days, and hand-over ids while a message that old can be in a queue."""
+"""Retention: operations for 10 minutes, tombstones for a week, messages that can be undeleted for their days, the trace for its days, and hand-over ids while a message that old can be in a queue."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailstore.storage.retention import PARTITIONED, Retention
 from mailstore.upkeep.backfill import Filler
+from mailstore.upkeep.forget import Forgetter
 
 log = get_logger()
 
@@ -29,10 +30,18 @@ class Maintenance:
     """Maintenance, done by one replica at a time under a fenced lease that every step renews."""
 
     def __init__(
-        self, retention: Retention, filler: Filler, lease: Singleton, clock: Clock, lifetime: int, history_days: int
+        self,
+        retention: Retention,
+        filler: Filler,
+        forgetter: Forgetter,
+        lease: Singleton,
+        clock: Clock,
+        lifetime: int,
+        history_days: int,
     ) -> None:
         self._retention = retention
         self._filler = filler
+        self._forgetter = forgetter
         self._lease = lease
         self._clock = clock
         self._history = timedelta(days=history_days)
@@ -57,6 +66,7 @@ class Maintenance:
                     while await self._lease.mine():
                         if await step() < SLICE:
                             break
+                await self._forgetter.round(self._lease)
                 if await self._lease.mine():
                     await self._make_partitions()
                     await self._drop_partitions()

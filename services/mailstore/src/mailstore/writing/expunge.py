@@ -3,6 +3,7 @@
 from bodystore import BodyStore
 from mailkit.process.clock import Clock
 from mailstore import metrics
+from mailstore.model.quota import Charge
 from mailstore.model.uids import pack, split
 from mailstore.storage.folders import Folder
 from mailstore.storage.operations import MailboxTransaction, Operations
@@ -13,12 +14,16 @@ BATCH = 5000
 
 
 class Expunger:
-    """Removal of messages from folders."""
+    """Removal of messages from folders.
 
-    def __init__(self, operations: Operations, bodies: BodyStore, clock: Clock) -> None:
+    `kept`: they can be undeleted, within the quota that this is charged against; None: they cannot (docs/decisions/0120).
+    """
+
+    def __init__(self, operations: Operations, bodies: BodyStore, clock: Clock, kept: Charge | None = None) -> None:
         self._operations = operations
         self._bodies = bodies
         self._clock = clock
+        self._kept = kept
 
     async def expunge(self, question: ExpungeQuestion) -> Expunged:
         """Remove the messages marked \\Deleted, all of them or those in the ranges."""
@@ -51,8 +56,10 @@ class Expunger:
         modseq = await transaction.folders.new_modseq(folder_id)
         count = 0
         for start in range(0, len(uids), BATCH):
-            body_ids = await transaction.messages.expunge(folder_id, uids[start : start + BATCH], modseq, now)
-            await transaction.release_bodies(self._bodies, body_ids, now)
+            batch = uids[start : start + BATCH]
+            body_ids = await transaction.messages.expunge(folder_id, batch, modseq, now, self._kept, folder.name)
+            if self._kept is None:
+                await transaction.release_bodies(self._bodies, body_ids, now)
             await transaction.events.add("deleted", folder.name, protocol, body_ids, now)
             count += len(body_ids)
         transaction.notify()

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from bodystore import BodyStore
 from mailkit.process.clock import Clock
 from mailstore.model.folder_names import INBOX_ID, SPECIAL_USES, below, good_name, parents
-from mailstore.model.uids import LAST_UID
+from mailstore.model.uids import LAST_UID, Bounds
 from mailstore.storage.operations import MailboxTransaction, Operations
 from mailstore.writing.copy import copy_messages
+from mailstore.writing.expunge import Expunger
 from mailstore_api.wire import (
     DELIMITER,
     MOST_ANNOTATION_OCTETS,
@@ -20,6 +20,8 @@ from mailstore_api.wire import (
 
 MOST_FOLDERS = 1000
 MOST_SUBSCRIPTIONS = 2000
+#: All UIDs.
+EVERYTHING: Bounds = [1], [LAST_UID]
 
 Status = Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "haschildren", "useattr"]
 
@@ -27,10 +29,10 @@ Status = Literal["ok", "nonexistent", "alreadyexists", "cannot", "limit", "hasch
 class FolderTree:
     """Changes of the folder hierarchy and of subscriptions."""
 
-    def __init__(self, operations: Operations, bodies: BodyStore, clock: Clock) -> None:
+    def __init__(self, operations: Operations, clock: Clock, expunger: Expunger) -> None:
         self._operations = operations
-        self._bodies = bodies
         self._clock = clock
+        self._expunger = expunger
 
     async def create(self, change: FolderChange) -> FolderChanged:
         """Create a folder and the levels above it (RFC 3501 6.3.3)."""
@@ -61,11 +63,11 @@ class FolderTree:
                 return "haschildren" if below(change.name, names) else "nonexistent"
             if folder.folder_id == INBOX_ID:
                 return "cannot"
-            body_ids = await transaction.folders.drop(folder.folder_id)
+            uids, _ = await transaction.messages.flags(folder.folder_id, EVERYTHING)
+            if uids:
+                await self._expunger.remove(transaction, folder, uids, "imap")
+            await transaction.folders.drop(folder.folder_id)
             await transaction.annotations.drop(folder.folder_id)
-            now = self._clock.now()
-            await transaction.release_bodies(self._bodies, body_ids, now)
-            await transaction.events.add("deleted", folder.name, "imap", body_ids, now)
             return "ok"
 
         return await self._change(change, do)
@@ -113,11 +115,10 @@ class FolderTree:
         assert inbox is not None and target is not None
         if copied:  # INBOX keeps its own (RFC 5464 4.1)
             await transaction.annotations.copy(INBOX_ID, target.folder_id)
-        everything = [1], [LAST_UID]
-        totals = await transaction.messages.totals(INBOX_ID, everything)
+        totals = await transaction.messages.totals(INBOX_ID, EVERYTHING)
         if totals.messages:
             await transaction.add_usage(totals.octets)  # the move subtracts it again
-            await copy_messages(transaction, inbox, target, everything, totals, self._clock.now(), move=True)
+            await copy_messages(transaction, inbox, target, EVERYTHING, totals, self._clock.now(), move=True)
         return "ok"
 
     async def subscribe(self, change: FolderChange) -> FolderChanged:

@@ -26,8 +26,9 @@ class Purger:
         while True:
             async with self._purges.slice(mailbox_id) as slice_:
                 body_ids = await slice_.take_messages(SLICE)
-                await slice_.release_bodies(self._bodies, body_ids, self._clock.now())
-                if not body_ids:
+                recoverable = [] if body_ids else await slice_.take_recoverable(SLICE)
+                await slice_.release_bodies(self._bodies, body_ids or recoverable, self._clock.now())
+                if not body_ids and not recoverable:
                     await slice_.remove_rest()
                     await slice_.events.add_count("purged", "operator", removed, self._clock.now())
                     slice_.notify()

@@ -107,7 +107,7 @@ def _change(record: Record) -> str:
 
 
 def _in_mailbox(event: Record) -> str:
-    direction = {"filed": "in", "moved": "to", "copied": "to", "deleted": "from"}.get(event["event"])
+    direction = {"filed": "in", "moved": "to", "copied": "to", "deleted": "from", "undeleted": "to"}.get(event["event"])
     parts = [
         str(event["at"]),
         event["event"],
