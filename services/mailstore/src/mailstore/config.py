@@ -37,6 +37,10 @@ class MailstoreSettings(BodiesSettings):
     """Limit of the messages in a mailbox; with that number it is full."""
     undelete_days: int = Field(default=7, ge=0, le=366)
     """Days for which expunged messages can be undeleted, in addition to the quota and up to as much again; 0: not (decision 120)."""
+    trash_days: int = Field(default=0, ge=0, le=3660)
+    """Days after which messages in folders for trash are expunged, from when they came there; 0: never (decision 121)."""
+    junk_days: int = Field(default=0, ge=0, le=3660)
+    """The same for folders for junk."""
     quota_warning_percent: int = Field(default=90, ge=0, le=100)
     """Part of its quota at which a mailbox gets one message that it is almost full; 0: none (decision 57)."""
     helo_name: str = Field(default_factory=socket.getfqdn)

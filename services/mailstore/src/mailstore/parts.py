@@ -48,6 +48,7 @@ from mailstore.storage.sort import SortRows
 from mailstore.storage.trace import MailboxTraces
 from mailstore.storage.views import FolderViews
 from mailstore.upkeep.backfill import Filler
+from mailstore.upkeep.clear import Clearer
 from mailstore.upkeep.forget import Forgetter
 from mailstore.upkeep.maintain import PERIOD, Maintenance
 from mailstore.writing.append import Appender
@@ -105,6 +106,7 @@ def assemble(
     """
     disk = disk or Disk(settings.disk_path, settings.disk_reserve_bytes)
     charge = Charge(settings.message_row_bytes, settings.mailbox_messages, settings.quota_warning_percent)
+    kept = charge if settings.undelete_days else None
     sessions, session_bodies = sessions or pool, session_bodies or bodies
     octets = Octets(settings.mailstore_read_bytes)
     notifications = Notifications(settings.dsn)
@@ -113,13 +115,15 @@ def assemble(
     usage = Usage(Mailboxes(pool), charge)
     warner = QuotaWarner(Operations(pool, notifications), bodies, clock, disk, charge, settings.helo_name)
     filer = Filer(Filings(pool, notifications), bodies, clock, disk, charge, warner)
-    expunger = Expunger(operations, session_bodies, clock, charge if settings.undelete_days else None)
+    expunger = Expunger(operations, session_bodies, clock, kept)
     feed = Feed(notifications, clock)
-    retention = Retention(pool, lease)
+    upkeep_expunger = Expunger(Operations(pool, notifications), bodies, clock, kept)
+    retention = Retention(pool, lease, notifications)
     maintenance = Maintenance(
         retention,
         Filler(Backfill(pool), bodies),
         Forgetter(retention, bodies, clock, settings.undelete_days, charge),
+        Clearer(retention, upkeep_expunger.remove, clock, settings.junk_days, settings.trash_days),
         lease,
         clock,
         settings.queue_lifetime_seconds,

@@ -96,6 +96,8 @@ KNOWN_NAMES = frozenset(
         "MESSAGE_ROW_BYTES",
         "MAILBOX_MESSAGES",
         "UNDELETE_DAYS",
+        "TRASH_DAYS",
+        "JUNK_DAYS",
         "QUOTA_WARNING_PERCENT",
         "MAILSTORE_READ_BYTES",
         "TEXT_INDEX",

@@ -26,6 +26,24 @@ update mailstore.folder f set forgotten_modseq = greatest(f.forgotten_modseq, g.
 -- The mailboxes with messages deleted before $1, or with more than is kept.
 select id as mailbox_id from mailstore.mailbox where recoverable_since < $1 order by recoverable_since limit $2
 
+-- name: cleared_folders
+-- The first $3 folders after ($1, $2) that may be cleared, and whether their oldest message came before $4 (Junk) or $5 (Trash). UIDs
+-- ascend with the time of saving, so the oldest is the first. An index has these folders only (schema.py).
+select f.mailbox_id, f.folder_id,
+       coalesce(m.saved_at, m.internaldate) < case when f.special_use = '\Junk' then $4::timestamptz else $5::timestamptz end is true as due
+  from (select mailbox_id, folder_id, special_use from mailstore.folder
+         where special_use in ('\Junk', '\Trash') and (mailbox_id, folder_id) > ($1, $2)
+         order by mailbox_id, folder_id limit $3) as f
+  left join lateral (
+       select saved_at, internaldate from mailstore.message m
+        where m.mailbox_id = f.mailbox_id and m.folder_id = f.folder_id order by m.uid limit 1) as m on true
+ order by f.mailbox_id, f.folder_id
+
+-- name: first_messages
+-- The first $3 messages of a folder.
+select uid, coalesce(saved_at, internaldate) as at from mailstore.message
+ where mailbox_id = $1 and folder_id = $2 order by uid limit $3
+
 -- name: lock_for_upkeep
 -- Locks the mailbox's row unless another session has.
 select id as mailbox_id from mailstore.mailbox where id = $1 for update skip locked

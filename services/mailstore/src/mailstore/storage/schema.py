@@ -75,6 +75,7 @@ folder = Table(
     Column("keywords", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     PrimaryKeyConstraint("mailbox_id", "folder_id", name="folder_pkey"),
     UniqueConstraint("mailbox_id", "name", name="folder_mailbox_id_name_key"),
+    Index("folder_cleared", "mailbox_id", "folder_id", postgresql_where=text(r"special_use in ('\Junk', '\Trash')")),
     CheckConstraint("unseen between 0 and messages and octets >= 0", name="folder_counts"),
 )
 

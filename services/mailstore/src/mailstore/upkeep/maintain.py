@@ -11,6 +11,7 @@ from mailkit.process.logs import get_logger
 from mailkit.process.report import report
 from mailstore.storage.retention import PARTITIONED, Retention
 from mailstore.upkeep.backfill import Filler
+from mailstore.upkeep.clear import Clearer
 from mailstore.upkeep.forget import Forgetter
 
 log = get_logger()
@@ -34,6 +35,7 @@ class Maintenance:
         retention: Retention,
         filler: Filler,
         forgetter: Forgetter,
+        clearer: Clearer,
         lease: Singleton,
         clock: Clock,
         lifetime: int,
@@ -42,6 +44,7 @@ class Maintenance:
         self._retention = retention
         self._filler = filler
         self._forgetter = forgetter
+        self._clearer = clearer
         self._lease = lease
         self._clock = clock
         self._history = timedelta(days=history_days)
@@ -66,6 +69,7 @@ class Maintenance:
                     while await self._lease.mine():
                         if await step() < SLICE:
                             break
+                await self._clearer.round(self._lease)
                 await self._forgetter.round(self._lease)
                 if await self._lease.mine():
                     await self._make_partitions()
