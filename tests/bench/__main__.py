@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -19,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from tests.bench.folder import LARGE_STEPS, LargeFolder, large_folder
-from tests.bench.memory import Peaks
+from tests.bench.memory import Peaks, megabytes
 from tests.bench.senders import OCTETS, SESSIONS
 from tests.bench.sides import Side, installed, postfix_dovecot, postrider
 from tests.bench.table import Table, Value
@@ -31,6 +32,8 @@ PAIRED_ROUNDS = 6
 #: What ends one side's part; the other goes on.
 TROUBLE = (AssertionError, RuntimeError, OSError)
 WHOLE_LIMIT = 3600
+#: Before memory is measured without work: longer than services wait to give it back.
+REST_SECONDS = 15
 
 
 def measure(works: Sequence[Work | LargeFolder], table: Table, rounds: int, steps: Sequence[str]) -> list[str]:
@@ -117,10 +120,13 @@ def main() -> int:
             except TROUBLE as error:
                 print(f"  {name} failed: {error!r}", flush=True)
         failed = bool(measure(works, table, rounds, steps)) or len(works) < len(starts)
+        time.sleep(REST_SECONDS)
         for work, peak in zip(works, peaks, strict=True):
-            for name, megabytes in sorted(peak.megabytes.items()):
-                table.put(work.side.name, f"peak memory, {name}", [megabytes], "MB", "less")
-            table.put(work.side.name, "peak memory, sum", [sum(peak.megabytes.values())], "MB", "less")
+            for name, taken in sorted(peak.megabytes.items()):
+                table.put(work.side.name, f"peak memory, {name}", [taken], "MB", "less")
+            table.put(work.side.name, "peak memory, sum", [peak.sum], "MB", "less")
+            rest = sum(megabytes(work.side.processes).values())
+            table.put(work.side.name, f"memory {REST_SECONDS} s later, sum", [rest], "MB", "less")
     print(table.json() if words.json else "\n" + table.text())
     return int(failed)
 

@@ -17,7 +17,7 @@ from mailauth.dkim import keys
 from mailauth.dkim.sign import Signer, body_hash, prepare
 from tests.bench.senders import SENDER, Sent, body, send
 from tests.support.outside import THEN, quoted
-from tests.support.run import Run, wait_for
+from tests.support.run import Run, program, wait_for
 from tests.support.world import World
 
 BOXES = 100
@@ -58,7 +58,7 @@ class InspectedRun:
             with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
                 found["all"] += times.user + times.system
-                if "smtp_gateway" in " ".join(process.cmdline()):
+                if program(process.cmdline()) == "smtp-gateway":
                     found["gateway"] += times.user + times.system
         return found
 

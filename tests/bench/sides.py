@@ -20,7 +20,7 @@ from tests.bench.mail import texts
 from tests.bench.senders import deliver, tool
 from tests.bench.sinks import CountingSink
 from tests.support.clients import imap
-from tests.support.run import Run, wait_for
+from tests.support.run import Run, program, wait_for
 from tests.support.world import World
 
 BOXES = 100
@@ -92,13 +92,11 @@ class Postrider:
         return bool(self.run.api("GET", "queue", "/v1/queue?limit=1") == [])
 
     def processes(self) -> Iterator[tuple[str, psutil.Process]]:
-        for process in self.run.processes():
+        assert self.run.process is not None
+        for process in (psutil.Process(self.run.process.pid), *self.run.processes()):
             with contextlib.suppress(psutil.Error):
-                line = process.cmdline()
-                if len(line) > 2 and line[1] == "-m":
-                    yield line[2].partition(".")[0].replace("_", "-"), process
-                elif line and "postgres" in line[0]:
-                    yield "postgres", process
+                if name := program(process.cmdline()):
+                    yield name, process
 
 
 @contextlib.contextmanager

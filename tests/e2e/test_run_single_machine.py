@@ -14,7 +14,17 @@ import pytest
 from mailkit.testing.speed import patient
 from tests.support.clients import inbox, smtp
 from tests.support.mail import message
-from tests.support.run import Run, wait_for
+from tests.support.run import Run, program, wait_for
+
+#: Octets of memory of a run that has just started, all its processes: 300 MB were measured.
+MOST_MEMORY = 340e6
+
+
+def memory(run: Run) -> float:
+    """What all processes of a run take, in octets."""
+    assert run.process is not None
+    launcher = psutil.Process(run.process.pid)
+    return sum(process.memory_full_info().pss for process in (launcher, *run.processes()))
 
 
 @pytest.fixture
@@ -74,6 +84,8 @@ def test_a_life_with_a_violent_end(own: Run) -> None:
                 with urllib.request.urlopen(f"{own.env[f'POSTRIDER_{name}_URL']}/{page}", timeout=patient(5)) as reply:
                     assert reply.status == 200
         assert (own.state / "postrider.env").stat().st_mode & 0o777 == 0o600
+        own.service("parent of the services")
+        assert memory(own) < MOST_MEMORY
         user = own.mailbox(own.domain())
         with smtp(own) as client:
             client.sendmail("", [user.address], message("a@far.example", user.address))
@@ -96,6 +108,25 @@ def test_a_life_with_a_violent_end(own: Run) -> None:
         own.close()
 
 
+def test_the_end_of_the_parent_of_the_services_is_a_new_start(own: Run) -> None:
+    try:
+        own.start()
+        assert own.process is not None
+        user = own.mailbox(own.domain())
+        with smtp(own) as client:
+            client.sendmail("", [user.address], message("a@far.example", user.address))
+        before = own.processes()
+        own.service("parent of the services").kill()
+        wait_for(lambda: "starting everything again" in own.output(), 20)
+        _, alive = psutil.wait_procs(before, patient(20))
+        assert not alive, f"left behind: {alive}"
+        wait_for((own.state / "postrider.env").exists, 60, "everything answers again")
+        assert own.process.poll() is None, "it is the same launcher"
+        wait_for(lambda: inbox(own, user))
+    finally:
+        own.close()
+
+
 def _making_the_database(run: Run) -> bool:
     return (run.state / "postgres.part").exists()
 
@@ -105,7 +136,7 @@ def _migrating(run: Run) -> bool:
 
 
 def _starting_services(run: Run) -> bool:
-    return any("smtp_gateway" in line for _, line in run.command_lines())
+    return any(program(line) == "smtp-gateway" for _, line in run.command_lines())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -30,6 +30,8 @@ T = TypeVar("T")
 ENV_FILE = "postrider.env"
 #: How long a start may take on the machine that limits are set on (mailkit.testing.speed).
 START_SECONDS = 60
+#: What the titles of a run's processes begin with.
+TITLE = "postrider: "
 STOP_SECONDS = 12
 
 
@@ -64,6 +66,21 @@ def free_offset() -> int:
                 continue
         return offset
     raise AssertionError
+
+
+def named(module: str) -> str:
+    """The name of the service whose package is `module`."""
+    return module.replace("_", "-")
+
+
+def program(line: Sequence[str]) -> str:
+    """What a process of a run is, by its command line: the name of a service, `postgres`, `launcher` …"""
+    first = line[0] if line else ""
+    if first.startswith(TITLE):
+        return first.removeprefix(TITLE)
+    if line[1:2] == ["-m"]:  # the launcher; in releases before the services were forked, also a service
+        return named(line[2].removeprefix("postrider."))
+    return "postgres" if "postgres" in first else ""
 
 
 @dataclass(frozen=True)
@@ -181,7 +198,7 @@ class Run:
     def service(self, module: str) -> psutil.Process:
         """The process of one service by its module, `postgres` for the database server."""
         for process, line in self.command_lines():
-            if module in line or (module == "postgres" and line and line[0].endswith("bin/postgres")):
+            if line and (line[0].endswith("bin/postgres") if module == "postgres" else program(line) == named(module)):
                 return process
         raise AssertionError(f"no process of {module}")
 

@@ -62,9 +62,8 @@ app.command("simulate")(simulate.simulate)
 @app.command("run")
 def run() -> None:
     """Run the whole service on this machine; Ctrl-C stops it."""
-    from postrider.launcher.run import run as start  # noqa: PLC0415 - the launcher is needed by this command only
-
-    raise typer.Exit(start())
+    # as a program of its own: a run does not keep the memory of the command line
+    os.execv(sys.executable, [sys.executable, "-m", "postrider.launcher"])  # noqa: S606 - our own program
 
 
 def main() -> None:

@@ -8,7 +8,11 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import orjson
-import structlog
+
+from mailkit.process.absent import absent
+
+with absent("rich"):  # 8 MB, for coloured lines
+    import structlog
 
 #: The events of the mail log and their meaning: a line's `event` is one of these. docs/logs.md is this table.
 EVENTS = {

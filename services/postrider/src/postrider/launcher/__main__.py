@@ -1,5 +1,5 @@
 """`python -m postrider.launcher`: the same as `postrider run`."""
 
-from postrider.launcher.run import run
+from postrider.launcher.begin import begin
 
-raise SystemExit(run())
+raise SystemExit(begin())

@@ -1,9 +1,7 @@
 """The services of a run as child processes: started, watched, restarted with back-off, stopped together."""
 
 import asyncio
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +11,7 @@ import aiohttp
 
 from mailkit.errors import ConfigError
 from mailkit.process.lifecycle import EX_CONFIG
+from postrider.launcher.parent import Child, ForkedService, Parent
 from postrider.launcher.plan import SERVICES
 from postrider.launcher.postgres import SLOW_SECONDS, finish
 
@@ -24,37 +23,25 @@ class Service:
 
     def __init__(self, name: str, environment: Mapping[str, str], log: Path, say: Callable[[str], None]) -> None:
         self.name = name
-        self._env = dict(environment)
         self.log = log
+        settings = {name: value for name, value in environment.items() if name.startswith("POSTRIDER_")}
+        self._program = ForkedService(name, SERVICES[name][1], settings, str(log))
         self._say = say
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
         self._failures = 0
         self._started = 0.0
         self._next = 0.0
 
-    def start(self, launcher_fd: int) -> None:
-        """Start the process, which reads `launcher_fd` and stops when the launcher has ended."""
+    def start(self, parent: Parent) -> None:
+        """Have the process started by `parent`, with which it ends."""
         self._started = time.monotonic()
-        env = self._env | {"POSTRIDER_LAUNCHER_FD": str(launcher_fd)}
-        with open(self.log, "ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", SERVICES[self.name][1]],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=env,
-                pass_fds=(launcher_fd,),
-            )
+        self._process = parent.start(self._program)
 
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
-
-    def watch(self, launcher_fd: int) -> None:
+    def watch(self, parent: Parent) -> None:
         """Restart the process if it has ended: at once, then after 0.5, 1, 2 … 10 s. Call often."""
         if self._process is None:
             if time.monotonic() >= self._next:
-                self.start(launcher_fd)
+                self.start(parent)
                 self._say(f"{self.name} is started again")
             return
         status = self._process.poll()
@@ -79,13 +66,13 @@ class Service:
         return f"{self.name} ended while it was being started ({_cause(status)}); its log is {self.log}"
 
     def send(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None:
             self._process.send_signal(number)
 
     async def ended(self) -> None:
         """Wait until the process has ended."""
         if self._process is not None:
-            await asyncio.to_thread(self._process.wait)
+            await self._process.ended.wait()
 
 
 def _cause(status: int) -> str:
@@ -145,8 +132,3 @@ async def stop_all(services: list[Service], seconds: float) -> None:
         for service in services:
             service.send(signal.SIGKILL)
         await waiting
-
-
-def pipe() -> tuple[int, int]:
-    """Return (read end for the services, write end of the launcher), which closes when the launcher ends."""
-    return os.pipe()

@@ -1,4 +1,4 @@
-"""The command `postrider run`: a mail service on loopback, started from an empty folder and stopped as a whole."""
+"""The run itself, in the launcher: everything is started, watched, and stopped as a whole."""
 
 import asyncio
 import os
@@ -14,9 +14,10 @@ from rich.console import Console
 from mailkit.errors import ConfigError
 from postrider.launcher import state
 from postrider.launcher.demo import make_demo
-from postrider.launcher.plan import DATABASE_OWNERS, HOST, MAIL_PORTS, SERVICES, Plan, make_plan
+from postrider.launcher.parent import Parent
+from postrider.launcher.plan import DATABASE_OWNERS, HOST, MAIL_PORTS, SERVICES, Plan
 from postrider.launcher.postgres import EmbeddedPostgres
-from postrider.launcher.processes import Service, migrate, pipe, stop_all, wait_ready
+from postrider.launcher.processes import Service, migrate, stop_all, wait_ready
 from postrider.launcher.screen import show
 
 #: Seconds for the services to finish the work in hand; the database gets the rest of the 10 s.
@@ -25,23 +26,12 @@ STOP_SECONDS = 7.0
 STOP_SEEN_SECONDS = 0.5
 
 
-def run() -> int:
-    """Run until Ctrl-C or SIGTERM; return the exit status. An error is one sentence on standard error."""
-    console = Console(stderr=False)
-    try:
-        plan = make_plan()
-        lock = state.take(plan)
-        state.check_ports(plan)
-        with lock:
-            return asyncio.run(_run(plan, console))
-    except KeyboardInterrupt:  # before anything was started
+def run(plan: Plan, parent: Parent) -> int:
+    """Run until Ctrl-C or SIGTERM; return the exit status. Raises ConfigError."""
+    if asyncio.run(_run(plan, parent, Console(stderr=False))):
         return 0
-    except OSError as error:
-        print(f"postrider: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
-        return 78
-    except ConfigError as error:
-        print(f"postrider: {error}", file=sys.stderr)
-        return 78
+    # as the first time: the same process, with another parent of the services
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own program
 
 
 @dataclass
@@ -52,13 +42,15 @@ class _Running:
     services: list[Service] = field(default_factory=list)
 
 
-async def _run(plan: Plan, console: Console) -> int:
+async def _run(plan: Plan, parent: Parent, console: Console) -> bool:
+    """Run; return whether that was ended as asked. If not, the parent of the services has ended, and they with it."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.set)
     running = _Running()
-    work = loop.create_task(_work(plan, console, running))
+    parent.listen()
+    work = loop.create_task(_work(plan, parent, console, running))
     stop = loop.create_task(stopping.wait())
     try:
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -69,10 +61,10 @@ async def _run(plan: Plan, console: Console) -> int:
             _raise_first(work)
         work.cancel()  # a stop during the start is no failure
         await asyncio.gather(work, return_exceptions=True)
-        return 0
+        return stopping.is_set()
     finally:
         (plan.state / state.ENV_FILE).unlink(missing_ok=True)
-        if running.services:
+        if running.services and stopping.is_set():
             console.print("stopping")
         await stop_all(running.services, STOP_SECONDS)
         if running.postgres is not None:
@@ -88,7 +80,7 @@ def _raise_first(work: asyncio.Task[None]) -> None:
         raise error
 
 
-async def _work(plan: Plan, console: Console, running: _Running) -> None:
+async def _work(plan: Plan, parent: Parent, console: Console, running: _Running) -> None:
     """Start everything, then watch it until this is cancelled."""
     say = partial(console.print, soft_wrap=True, markup=False)  # keeps a path in one piece
     with console.status("starting the database"):
@@ -105,22 +97,22 @@ async def _work(plan: Plan, console: Console, running: _Running) -> None:
             {name: plan.environment(name, dsn, secrets) for name in DATABASE_OWNERS},
             plan.state / "logs" / "migrate.log",
         )
-    read_end, _write_end = pipe()
     with console.status("starting the services"):
         for name in SERVICES:
             log = plan.state / "logs" / f"{name}.log"
             running.services.append(Service(name, plan.environment(name, dsn, secrets), log, say))
-            running.services[-1].start(read_end)
+            running.services[-1].start(parent)
         await wait_ready(running.services, {name: plan.url(name) for name in SERVICES}, say)
     users = await make_demo(plan, secrets["ADMIN_TOKEN"])
     env_file = state.write_env(plan, _env_values(plan, secrets, ca_file, users))
     show(console, plan, users, ca_file, env_file)
-    while True:
+    while not parent.ended.is_set():
         for service in running.services:
-            service.watch(read_end)
+            service.watch(parent)
         if running.postgres is not None and running.postgres.poll() is not None:
             await _start_again(running.postgres, console)
         await asyncio.sleep(0.2)
+    say("the parent of the services ended, and they with it; starting everything again")
 
 
 async def _start_again(postgres: EmbeddedPostgres, console: Console) -> None:
