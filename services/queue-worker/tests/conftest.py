@@ -209,7 +209,9 @@ async def world(settings: QueueSettings) -> AsyncIterator[QueueWithWorkers]:
 
 
 class Operator(QueueAdmin):
-    """The operators' client, with lists and batches put together."""
+    """The operators' client, with lists and batches put together. `parts`: the worker that answers."""
+
+    parts: Parts
 
     async def listed(self, **given: Any) -> list[dict[str, Any]]:
         """All pages of the list."""
@@ -222,9 +224,11 @@ class Operator(QueueAdmin):
 
 @pytest.fixture
 async def admin(world: QueueWithWorkers) -> AsyncIterator[Operator]:
-    side = HttpSide(web(world.settings, Lifecycle(), world.worker()), "127.0.0.1", 0)
+    worker = world.worker()
+    side = HttpSide(web(world.settings, Lifecycle(), worker), "127.0.0.1", 0)
     await side.start()
     client = Operator(f"http://127.0.0.1:{side.port}", "admin-token")
+    client.parts = worker
     yield client
     await client.aclose()
     await side.stop()

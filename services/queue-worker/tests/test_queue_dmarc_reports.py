@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -86,6 +87,25 @@ SCHEMA = {
     "auth_results/dkim": [("domain", "R"), ("selector", "R"), ("result", "R"), ("human_result", "O")],
     "auth_results/spf": [("domain", "R"), ("scope", "O"), ("result", "R"), ("human_result", "O")],
 }
+_DISPOSITION, _ALIGNED = ("none", "quarantine", "reject"), ("pass", "fail")
+#: The values that the RFC's schema and text allow, where they are not any text.
+VALUES: dict[str, tuple[str, ...]] = {
+    "version": ("1.0",),
+    "discovery_method": ("psl", "treewalk"),
+    "p": _DISPOSITION,
+    "sp": _DISPOSITION,
+    "np": _DISPOSITION,
+    "adkim": ("r", "s"),
+    "aspf": ("r", "s"),
+    "testing": ("n", "y"),
+    "disposition": (*_DISPOSITION, "pass"),
+    "policy_evaluated/dkim": _ALIGNED,
+    "policy_evaluated/spf": _ALIGNED,
+    "type": ("local_policy", "mailing_list", "other", "policy_test_mode", "trusted_forwarder"),
+    "scope": ("mfrom",),
+    "dkim/result": ("none", "pass", "fail", "policy", "neutral", "temperror", "permerror"),
+    "spf/result": ("none", "neutral", "pass", "fail", "softfail", "temperror", "permerror"),
+}
 _TIMES = {"R": (1, 1), "O": (0, 1), "*": (0, 10**9), "+": (1, 10**9)}
 
 
@@ -95,7 +115,14 @@ def check(element: Element, parent: str = "") -> None:
     assert element.tag == f"{{{NAMESPACE}}}{name}"
     allowed = SCHEMA.get(f"{parent}/{name}", SCHEMA.get(name) if len(element) else None)
     if allowed is None:
-        assert len(element) == 0 and element.text
+        text = element.text or ""
+        assert len(element) == 0 and text
+        values = VALUES.get(f"{parent}/{name}", VALUES.get(name))
+        assert values is None or text in values, (name, text)
+        if name in ("begin", "end", "count"):
+            assert text.isascii() and text.isdigit()
+        if name == "source_ip":
+            assert ipaddress.ip_address(text)
         return
     children = [each.tag.rpartition("}")[2] for each in element]
     order = [each for each, _ in allowed]

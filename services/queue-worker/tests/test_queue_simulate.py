@@ -115,3 +115,33 @@ async def test_the_tls_policy_of_each_host_and_the_record_that_asks_for_it(world
         first == route["tls"] and first.startswith("mta-sts: required: ") and first.endswith("; policy 1 of far.test")
     )
     assert second.startswith("dane: ") and second.endswith("; TLSA _25._tcp.mx2.far.test")
+
+
+async def test_the_pool_that_it_leaves_by_and_the_operator_that_shapes_it(world, admin, monkeypatch):
+    async def found(domain: str, relay: object = None) -> list[HostAddress]:
+        name = "mx.smart.test" if domain == "other.test" else "aspmx.l.google.com"
+        return [HostAddress(name, "192.0.2.1")]
+
+    monkeypatch.setattr(world.sink, "hosts", found)
+    monkeypatch.setattr(type(world.sink), "port", 25)
+    pool = [
+        {"helo": "out1.here.test", "addresses": ["198.51.100.1"]},
+        {"helo": "out2.here.test", "addresses": ["198.51.100.2", "2001:db8::2"]},
+    ]
+    await admin.set_route("sender", "here.test", pool=pool)
+    await admin.set_route("forwards", None, pool=pool[:1])
+    await admin.set_route("destination", "other.test", host="smart.test")
+    await admin.parts.relays.refresh()
+    shaping = admin.parts.shaping
+    shaping.replied("google", "421 4.7.28 too much", asyncio.get_running_loop().time())
+    targets = [{"address": "b@far.test"}, {"address": "c@far.test", "via": "l@here.test"}, {"address": "d@other.test"}]
+    own, forward, other = await admin.simulate_routes(None, targets, sender="a@here.test")
+    assert (own["route"], own["sources"]) == ("sender here.test", pool)
+    assert (forward["recipients"], forward["route"], forward["sources"]) == (["c@far.test"], "forwards", pool[:1])
+    assert (own["shaping"]["name"], own["shaping"]["conversations_max"]) == ("google", 20)
+    assert own["shaping"]["reply"] == "421 4.7.28 too much" and own["shaping"]["paused_until"]
+    assert (other["route"], other["sources"]) == ("destination other.test", [{"helo": None, "addresses": []}])
+    assert other["shaping"] is None, "mail by a smart host is not counted"
+    assert shaping.of("far.test") is None, "nothing is noted"
+    (none,) = await admin.simulate_routes(None, targets[:1], sender="a@elsewhere.test")
+    assert (none["route"], none["sources"]) == (None, [])

@@ -110,8 +110,8 @@ class QueueAdmin(ServiceClient):
     ) -> list[Record]:
         """Return where a message would go and when it would be tried: one route for each destination.
 
-        `recipients`: address and mailbox (an id, None for one elsewhere). A route has kind, destination, recipients, hosts,
-        port, tls, outcome, status, reply, pauses, suppressed, attempts and expires.
+        `recipients`: address and mailbox (an id, None for one elsewhere). A route has kind, destination, recipients, route,
+        sources, shaping, hosts, port, tls, outcome, status, reply, pauses, suppressed, attempts and expires.
         """
         content = {"account": account, "client": client, "sender": sender, "recipients": list(recipients)}
         return cast(list[Record], await self.json("POST", "/v1/simulate", content, timeout=BATCH_SECONDS))

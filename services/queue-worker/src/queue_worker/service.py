@@ -61,7 +61,14 @@ def web(settings: QueueSettings, life: Lifecycle, parts: Parts) -> App:
     app.include_router(suppressed.router(parts.suppression, parts.clock))
     app.include_router(
         simulate.router(
-            parts.remote, parts.actions, parts.suppression, parts.relays, parts.clock, lifetime, retry_first
+            parts.remote,
+            parts.actions,
+            parts.suppression,
+            parts.relays,
+            parts.shaping,
+            parts.clock,
+            lifetime,
+            retry_first,
         )
     )
     app.include_router(endpoints.router(records, traces, parts.actions, parts.bulk, parts.shaping, parts.clock))

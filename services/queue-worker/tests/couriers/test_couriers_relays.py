@@ -131,9 +131,11 @@ async def test_a_smart_host_that_is_away_or_ourselves_defers_and_few_conversatio
 
 async def test_a_source_address_and_a_helo_name_without_a_smart_host(outside: Any, far: Any) -> None:
     courier = outside.courier()
-    relay = Relay(source_address="127.88.0.2", helo="two.here.test")
+    relay = Relay(source_address="127.88.0.2", helo="two.here.test", route="route sender here.test")
     await courier.deliver("far.test", [outside.message("b@far.test")], outside.report, relay)
     assert outside.results[-1].outcome is Outcome.delivered and "EHLO two.here.test" in far.commands
+    how = f"{far.address} without TLS from 127.88.0.2 as two.here.test by route sender here.test"
+    assert outside.results[-1].connection == how, "the trace says which source it left by"
     await courier.deliver("far.test", [outside.message("c@far.test")], outside.report)
     assert [got.connection for got in far.messages] == [1, 2], "a kept connection serves its own route only"
     other = Relay(source_address="2001:db8::1")

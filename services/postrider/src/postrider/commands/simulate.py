@@ -58,7 +58,10 @@ def simulate(
         "header": "\n".join(_header(each) for each in header or ()),
     }
     found = common.gateway(lambda gateway: gateway.simulate(case))
-    targets = [{"address": each["address"], "mailbox": each["mailbox"]} for each in found["destinations"]]
+    targets = [
+        {"address": each["address"], "mailbox": each["mailbox"], "via": each.get("via") or ""}
+        for each in found["destinations"]
+    ]
     found["routes"] = (
         common.queue(
             lambda to: to.simulate_routes(found["account"], targets, client=client, sender=str(case["mail_from"]))
@@ -111,6 +114,15 @@ def _route(route: dict[str, Any]) -> list[str]:
     ]
     if route["tls"] and not several:
         lines.append(f"    TLS {route['tls']}")
+    if route["route"]:
+        lines.append(f"    by the route {route['route']}")
+    for source in route["sources"]:
+        source_words = [*source["addresses"], f"as {source['helo']}" if source["helo"] else ""]
+        if any(source_words):
+            several_sources = "one of the pool: " if len(route["sources"]) > 1 else ""
+            lines.append(f"    leaves from {several_sources}{' '.join(filter(None, source_words))}")
+    if route["shaping"]:
+        lines.append(f"    {_shaped(route['shaping'])}")
     if route["outcome"]:
         lines.append(f"    {route['outcome']} {route['status']} {route['reply']}")
     lines += [f"    waits: {pause['kind']} {pause['value']} is paused ({pause['reason']})" for pause in route["pauses"]]
@@ -118,6 +130,17 @@ def _route(route: dict[str, Any]) -> list[str]:
     more = " ..." if len(route["attempts"]) > SHOWN else ""
     lines.append(f"    tried at {', '.join(route['attempts'][:SHOWN])}{more}; returned at {route['expires']}")
     return lines
+
+
+def _shaped(shaping: dict[str, Any]) -> str:
+    """Return the limits of the operator of the hosts, and why it gets nothing now."""
+    rate = f", {shaping['per_minute']} recipients a minute" if shaping["per_minute"] else ""
+    line = f"shaped as mail for {shaping['name']}: {shaping['conversations']} of {shaping['conversations_max']} conversations{rate}"
+    return (
+        f"{line}; nothing before {shaping['paused_until']}, after {shaping['reply']}"
+        if shaping["paused_until"]
+        else line
+    )
 
 
 def _short(value: Any) -> str:

@@ -36,7 +36,7 @@ class Conversation(asyncio.Protocol):
         """EHLO keywords in capitals, with their parameters."""
         self.tls: str | None = None
         """The TLS version; None for plain text."""
-        self.facts = f"{target.address} {target.policy.facts('without TLS')}"
+        self.facts = target.facts("without TLS")
         """For the trace: the address, the TLS version and cipher, and whether the host's name was verified (S6)."""
         self.sent = 0
         """Messages whose final dot was sent on this connection."""
@@ -236,7 +236,7 @@ class Conversation(asyncio.Protocol):
         cipher = session.cipher()
         name = cipher[0] if cipher else ""
         verified = "verified" if self.policy.authenticates else "not verified"
-        self.facts = f"{self.target.address} {self.target.policy.facts(f'{self.tls} {name} {verified}')}"
+        self.facts = self.target.facts(f"{self.tls} {name} {verified}")
 
     async def quit(self) -> None:
         """Send QUIT, wait briefly for the reply, and close the connection."""

@@ -64,11 +64,18 @@ class Relay:
     helo: str | None = None
     second_source: str | None = None
     """The source of the other family; without it, with `source_address`, hosts of that family are not connected to."""
+    route: str = field(default="", compare=False)
+    """Which route it is, for people."""
 
     def source_for(self, address: str) -> str | None:
         """Return the address to connect to `address` from; None: any of the machine, or none of that family."""
         sources = (self.source_address, self.second_source)
         return next((each for each in sources if each and (":" in each) is (":" in address)), None)
+
+    def words(self, address: str) -> str:
+        """Return how `address` is connected to, for the trace: the source address, the HELO name, and the route that says so."""
+        source = self.source_for(address)
+        return (f" from {source}" if source else "") + (f" as {self.helo}" if self.helo else "") + f" by {self.route}"
 
     @property
     def verifies(self) -> bool:

@@ -198,7 +198,7 @@ class RemoteCourier:
             settled = ledger.settled
             try:
                 if talk is None:
-                    ledger.connections[target.host] = target.policy.facts(target.address)
+                    ledger.connections[target.host] = target.facts("")
                     talk = await self._connecting.open(target, ledger.domain, tls_failed)
                 ledger.connections[target.host] = talk.facts
                 await Transfer(talk, work, ledger, self._settings.messages_per_connection, self._is_stopping).run()

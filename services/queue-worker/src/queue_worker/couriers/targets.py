@@ -26,6 +26,11 @@ class HostAddress:
     policy: TlsPolicy = OPPORTUNISTIC
     """How TLS is used with it."""
 
+    def facts(self, tls: str) -> str:
+        """Return the address, the facts of `tls` with its policy, and by which source and route it is reached, for the trace."""
+        left_by = self.relay.words(self.address) if self.relay and self.relay.route else ""
+        return f"{self.policy.facts(f'{self.address} {tls}'.rstrip())}{left_by}"
+
 
 class NoTarget(Exception):
     """No host can be tried: `outcome`, RFC 3463 `status`, and the text (spec S15 or ours)."""

@@ -25,7 +25,7 @@ class Relays:
         """Read the routes again if they changed."""
         mark = await self._rows.mark()
         if mark != self._mark:
-            self._known = {key: _relays(facts) for key, facts in (await self._rows.all()).items()}
+            self._known = {key: _relays(_words(*key), facts) for key, facts in (await self._rows.all()).items()}
             self._mark = mark
 
     def of(
@@ -43,8 +43,15 @@ class Relays:
         `named`: the one that an operator chose for the recipient; if it is gone, it is as if none had been chosen.
         Of a pool, a message has the same source at each attempt, which greylisting remembers (docs/decisions/0100).
         """
+        found = self.pool(destination, flow, sender, via=via, named=named)
+        return found[message_id.int % len(found)] if found else None
+
+    def pool(
+        self, destination: str, flow: UUID | None, sender: str, *, via: str = "", named: str = ""
+    ) -> tuple[Relay, ...]:
+        """Return the route as `of` does, with one relay for each source; none without a route."""
         if not self._known:
-            return None
+            return ()
         keys = (
             ("named", named),
             ("destination", destination),
@@ -54,13 +61,17 @@ class Relays:
             ("sender", sender.rpartition("@")[2].lower()),
             ("all", ""),
         )
-        found = next((self._known[key] for key in keys if key in self._known), None)
-        return found[message_id.int % len(found)] if found else None
+        return next((self._known[key] for key in keys if key in self._known), ())
 
 
-def _relays(facts: Mapping[str, Any]) -> tuple[Relay, ...]:
+def _words(kind: str, value: str) -> str:
+    """Return which route it is, for people."""
+    return f"route {kind} {value}".rstrip()
+
+
+def _relays(words: str, facts: Mapping[str, Any]) -> tuple[Relay, ...]:
     """Return a row as one relay, or as one for each source of its pool."""
-    one = Relay(**{name: value for name, value in facts.items() if name != "pool"})
+    one = Relay(**{name: value for name, value in facts.items() if name != "pool"}, route=words)
     return tuple(_with_source(one, *each.split(" ")) for each in facts["pool"]) or (one,)
 
 

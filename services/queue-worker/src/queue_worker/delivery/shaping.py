@@ -86,6 +86,11 @@ class Shaping:
         """Return the operator of `domain`, as far as it is known."""
         return self._domains.get(domain)
 
+    def serving(self, hosts: Sequence[str], now: float) -> Shaped | None:
+        """Return the state of the operator that has all `hosts`; None if there is none. Nothing is noted."""
+        name = operator_of(hosts, (state.operator for state in self._states.values()))
+        return None if name is None else self._shaped(self._states[name], now)
+
     def free(self, name: str | None, now: float) -> int:
         """Return how many conversations with hosts of an operator may begin now."""
         if name is None:
@@ -160,10 +165,7 @@ class Shaping:
 
     def shaped(self, now: float) -> list[Shaped]:
         """Return the state of all operators."""
-        return [
-            Shaped(s.operator, s.running, s.cap, max(0.0, s.until - now), s.reply, s.limited)
-            for s in self._states.values()
-        ]
+        return [self._shaped(state, now) for state in self._states.values()]
 
     def measure(self, now: float, waiting: dict[str, int]) -> None:
         """Set the gauges. `waiting`: pairs of flow and domain that are held back."""
@@ -172,6 +174,10 @@ class Shaping:
             metrics.SHAPING_CAP.labels(name).set(state.cap)
             metrics.SHAPING_PAUSE.labels(name).set(max(0.0, state.until - now))
             metrics.SHAPING_WAITING.labels(name).set(waiting.get(name, 0))
+
+    @staticmethod
+    def _shaped(s: _State, now: float) -> Shaped:
+        return Shaped(s.operator, s.running, s.cap, max(0.0, s.until - now), s.reply, s.limited)
 
     @staticmethod
     def _tokens(state: _State, now: float) -> float:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from mailkit.process.clock import Clock
 from mailkit.rpc.app import OPERATORS
-from queue_worker.delivery.shaping import Shaping
+from queue_worker.delivery.shaping import Shaped, Shaping
 
 
 class ShapedOperator(BaseModel):
@@ -31,6 +31,20 @@ class ShapedOperator(BaseModel):
     """Such replies since the worker started."""
 
 
+def shaped_operator(each: Shaped, now: datetime) -> ShapedOperator:
+    """Return the state of an operator as operators of the service see it."""
+    return ShapedOperator(
+        name=each.operator.name,
+        suffixes=list(each.operator.suffixes),
+        conversations=each.conversations,
+        conversations_max=each.cap,
+        per_minute=each.operator.per_minute,
+        paused_until=now + timedelta(seconds=each.paused) if each.paused else None,
+        reply=each.reply,
+        limited=each.limited,
+    )
+
+
 def router(shaping: Shaping, clock: Clock) -> APIRouter:
     """Return the route /v1/queue/shaping."""
     routes = APIRouter(tags=["queue"], dependencies=OPERATORS)
@@ -39,19 +53,7 @@ def router(shaping: Shaping, clock: Clock) -> APIRouter:
     async def ls() -> list[ShapedOperator]:
         """List the operators whose hosts serve many domains, with their limits and pauses."""
         now = clock.now()
-        return [
-            ShapedOperator(
-                name=each.operator.name,
-                suffixes=list(each.operator.suffixes),
-                conversations=each.conversations,
-                conversations_max=each.cap,
-                per_minute=each.operator.per_minute,
-                paused_until=now + timedelta(seconds=each.paused) if each.paused else None,
-                reply=each.reply,
-                limited=each.limited,
-            )
-            for each in shaping.shaped(asyncio.get_running_loop().time())
-        ]
+        return [shaped_operator(each, now) for each in shaping.shaped(asyncio.get_running_loop().time())]
 
     return routes
 
