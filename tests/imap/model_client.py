@@ -10,8 +10,13 @@ from .conftest import Client, Imap
 FLAGS = ("\\Seen", "\\Flagged", "\\Deleted", "work", "home")
 #: Messages in the folder above which more are removed than added.
 MANY = 40
-#: A message, with the space before its literal.
-_LITERAL = b" {7+}\r\na: b\r\n\r"
+
+
+def literal(rng: random.Random) -> bytes:
+    """A message, one of a few sizes and days, with the space before its literal."""
+    text = b"Date: %d Mar 2026 10:00:00 +0000\r\n\r\n%b" % (rng.randint(1, 9), b"x" * rng.randrange(4))
+    return b" {%d+}\r\n%b" % (len(text), text)
+
 
 _FETCH = re.compile(rb"\* (\d+) FETCH \((.*)\)\Z", re.S)
 _UID = re.compile(rb"\bUID (\d+)")
@@ -182,7 +187,7 @@ class ModelClient:
         count = rng.choice((1, 1, 1, 2, 9))
         if rng.random() < 0.3:
             return await self.imap.store.deliver(self.imap.mailbox_id, *[b"a: b\r\n\r\n"] * count)
-        each = (b" (%b)%b" % (rng.choice(FLAGS).encode(), _LITERAL) for _ in range(count))
+        each = (b" (%b)%b" % (rng.choice(FLAGS).encode(), literal(rng)) for _ in range(count))
         await self.run(b"APPEND INBOX%b" % b"".join(each))
 
     async def step(self, rng: random.Random) -> None:
@@ -202,7 +207,7 @@ class ModelClient:
             await self.run(f"RENAME INBOX {name}")
             await self.run(f"DELETE {name}")
         elif pick < 0.35:
-            await self.run(f"{word}REPLACE {self._one(rng, by_uid=by_uid)} INBOX".encode() + _LITERAL)
+            await self.run(f"{word}REPLACE {self._one(rng, by_uid=by_uid)} INBOX".encode() + literal(rng))
         elif pick < 0.62:
             condition = f"(UNCHANGEDSINCE {rng.choice((self.highest, self.seen))}) "
             condition = condition if self.kind != "plain" and rng.random() < 0.5 else ""

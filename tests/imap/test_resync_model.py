@@ -72,7 +72,7 @@ def assert_same(model: ModelClient, truth: Known) -> None:
         assert model.kind == "plain" or model.known[uid][1] <= modseq, (uid, model.known[uid], modseq)
 
 
-async def assert_answers(model: ModelClient, truth: Known, rng: random.Random) -> None:
+async def assert_answers(model: ModelClient, observer: Client, truth: Known, rng: random.Random) -> None:
     """What the session says of its own view, and mailstore of the folder, is the truth, too."""
     flag, key = rng.choice(((b"\\Seen", "SEEN"), (b"\\Deleted", "DELETED"), (b"work", "KEYWORD work")))
     without = rng.random() < 0.5
@@ -80,6 +80,9 @@ async def assert_answers(model: ModelClient, truth: Known, rng: random.Random) -
     assert model.client is not None
     *_, found = (await model.client.ok(f"UID SEARCH RETURN (ALL) {'NOT ' if without else ''}{key}"))[-1].split()
     assert (numbers(found) if found != b"UID" else []) == wanted
+    key, program = rng.choice(("DATE", "REVERSE DATE", "REVERSE SIZE")), rng.choice(("ALL", "SEEN", "NOT DELETED"))
+    ordered = await model.client.ok(f"UID SORT ({key}) UTF-8 {program}")
+    assert ordered[-1:] == (await observer.ok(f"UID SORT ({key} {key}) UTF-8 {program}"))[-1:]  # two keys: by mailstore
     status = (await model.client.ok("STATUS INBOX (MESSAGES UNSEEN)"))[-1]
     unseen = sum(b"\\Seen" not in flags for flags, _ in truth.values())
     assert status.endswith(b"(MESSAGES %d UNSEEN %d)" % (len(truth), unseen)), (status, unseen)
@@ -132,7 +135,7 @@ async def walk(rng: random.Random, imap: Imap, other: Imap, empty: Imap) -> None
             for model in chosen:
                 assert_same(model, truth)
             if rng.random() < 0.3:
-                await assert_answers(rng.choice(chosen), truth, rng)
+                await assert_answers(rng.choice(chosen), observer, truth, rng)
             if at % COUNTED == 0:
                 await imap.store.usage(imap.mailbox_id)
         except AssertionError as error:

@@ -82,6 +82,7 @@ MAILSTORE: dict[str, tuple[tuple[str, ...], Any]] = {
         lambda box, proof: wire.MetadataChange(box, "INBOX", [wire.Annotation("/private/a", b"")], ID, proof=proof),
     ),
     "POST /v1/folders/days": (("frontend",), lambda box, proof: wire.DaysQuestion(box, 1, 0, proof=proof)),
+    "POST /v1/messages/order": (("frontend",), lambda box, proof: wire.OrderQuestion(box, 1, "DATE", 0, proof=proof)),
     "POST /v1/quota": (("frontend",), lambda box, proof: wire.QuotaQuestion(box, 1, 1, proof=proof)),
     "POST /v1/messages/fetch": (("frontend",), lambda box, proof: wire.FetchQuestion(box, 1, [(1, 1)], proof=proof)),
     "POST /v1/messages/store": (

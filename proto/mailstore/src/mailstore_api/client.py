@@ -113,6 +113,9 @@ class MailstoreClient(ServiceClient):
     async def sort(self, question: wire.SortQuestion) -> wire.Found:
         return await self._ask("/v1/messages/sort", question, wire.Found, timeout=60)
 
+    async def order(self, question: wire.OrderQuestion) -> wire.Order:
+        return await self._ask("/v1/messages/order", question, wire.Order, timeout=60)
+
     async def thread(self, question: wire.ThreadQuestion) -> wire.Threads:
         return await self._ask("/v1/messages/thread", question, wire.Threads, timeout=60)
 

@@ -22,6 +22,7 @@ from mailstore.reading.first_fetch import FirstFetches
 from mailstore.reading.folders import Folders
 from mailstore.reading.metadata import MetadataReader
 from mailstore.reading.octets import Octets
+from mailstore.reading.order import Orders
 from mailstore.reading.recoverable import RecoverableList
 from mailstore.reading.retrieve import Retriever
 from mailstore.reading.search import Searcher
@@ -147,6 +148,7 @@ def assemble(
         retriever=Retriever(rows, session_bodies, octets, fetches),
         searcher=searcher,
         sorter=Sorter(SortRows(sessions), searcher),
+        orders=Orders(SortRows(sessions), octets),
         folder_tree=tree,
         metadata_reader=MetadataReader(Annotations(sessions), octets),
         metadata_writer=MetadataWriter(operations, clock),

@@ -6,7 +6,8 @@ from array import array
 from typing import Any, cast
 from uuid import UUID
 
-from mailstore_api.wire import SEEN, Changes, Days, DaysQuestion, FolderSnapshot, OpenFolder
+from mailkit.errors import NotFound
+from mailstore_api.wire import SEEN, Changes, Days, DaysQuestion, FolderSnapshot, OpenFolder, Order, OrderQuestion
 from pop_imap_frontend.imap.folder.cache import SharedFolders
 from pop_imap_frontend.imap.folder.messages import FolderMessages
 
@@ -24,6 +25,7 @@ class Mailstore:
         self.whole = 0
         self.asked: list[int] = []
         self.expunged = 2 * COUNT
+        self.without_order = False
 
     async def open_folder(self, question: OpenFolder) -> FolderSnapshot:
         head = FolderSnapshot("ok", 1, 1, 2 * COUNT, self.modseq)
@@ -39,6 +41,14 @@ class Mailstore:
         uids = array("I", range((question.after + 1) // 2 * 2 + 1, self.expunged, 2)[: COUNT // 2])
         more = len(uids) == COUNT // 2
         return Days("ok", uids.tobytes(), array("i", uids).tobytes(), more)
+
+    async def order(self, question: OrderQuestion) -> Order:
+        """The later a message came, the less its value."""
+        self.asked.append(question.after)
+        if self.without_order:
+            raise NotFound("no such endpoint")
+        uids = array("I", range(2 * COUNT - 1, question.after, -2))
+        return Order("ok", uids.tobytes(), array("q", [-uid for uid in uids]).tobytes())
 
     def changed(self, uid: int) -> Changes:
         self.modseq += 1
@@ -116,3 +126,30 @@ async def test_days_of_messages_expunged_meanwhile_are_asked_for_once() -> None:
         days = await folders.days(view.folder, view.messages)
         assert days is not None and len(days) == COUNT // 4
     assert mailstore.asked == [0]
+
+
+async def test_an_order_is_read_once_and_counted() -> None:
+    mailstore = Mailstore()
+    folders = SharedFolders(cast(Any, mailstore))
+    view = await folders.open(UUID(int=1), "INBOX", read_only=False)
+    assert view is not None
+    before = view.folder.octets
+    first, second = await asyncio.gather(*(folders.order(view.folder, "DATE", view.messages) for _ in range(2)))
+    assert first is second is not None and first.uids[0] == 2 * COUNT - 1
+    assert 12 * COUNT < view.folder.octets - before < 13 * COUNT
+    for _ in view.apply(mailstore.changed(1)):  # flags are not in it
+        pass
+    again = await folders.order(view.folder, "DATE", view.messages)
+    assert again is not None and again.uids.obj is first.uids.obj and mailstore.asked == [0]
+    for key in ("-SIZE", "DATE", "-SIZE", "ARRIVAL", "-SIZE"):  # the last two are kept
+        assert await folders.order(view.folder, key, view.messages) is not None
+    assert view.folder.octets - before < 26 * COUNT and mailstore.asked == [0, 0, 0]
+    assert await folders.order(view.folder, "DATE", view.messages) is not None and mailstore.asked == [0, 0, 0, 0]
+
+
+async def test_a_mailstore_of_the_release_before_has_no_order() -> None:
+    mailstore = Mailstore()
+    mailstore.without_order = True
+    folders = SharedFolders(cast(Any, mailstore))
+    view = await folders.open(UUID(int=1), "INBOX", read_only=False)
+    assert view is not None and await folders.order(view.folder, "DATE", view.messages) is None

@@ -99,12 +99,11 @@ def search(program: list[Any], view: FolderView, *, by_uid: bool = True) -> list
     known = array("I", range(1, 100))  # also of messages that were expunged
     days.add(known.tobytes(), array("i", [uid % 7 - 4 for uid in known]).tobytes(), 100)
     found = asyncio.run(from_view(node, view, days))
-    uids, positions = found.part(0, len(found))
-    halves = [found.part(low, high) for low, high in ((0, len(found) // 2), (len(found) // 2, len(found) + 1))]
-    assert [uid for part, _ in halves for uid in part] == uids
-    assert [at for _, part in halves for at in part] == positions
-    assert len(uids) == len(positions) == len(found)
-    return uids if by_uid else [at + 1 for at in positions]
+    numbers = found.numbers(0, len(found), by_uid=by_uid)
+    halves = ((0, len(found) // 2), (len(found) // 2, len(found) + 1))
+    assert [number for half in halves for number in found.numbers(*half, by_uid=by_uid)] == numbers
+    assert len(numbers) == len(found)
+    return list(numbers)
 
 
 @given(

@@ -12,6 +12,7 @@ All endpoints are POST with MessagePack unless another method is given; callers 
   /v1/folders/changed  FollowedFolders -> FoldersChanged                   [frontend]
   /v1/folders/modseqs  ModseqQuestion -> Modseqs                           [frontend]
   /v1/folders/days  DaysQuestion -> Days                                   [frontend]
+  /v1/messages/order  OrderQuestion -> Order                               [frontend]
   /v1/quota        QuotaQuestion -> QuotaAnswer                             [frontend]
   /v1/messages/fetch   FetchQuestion -> a stream of frames (below)          [frontend]
   /v1/messages/store|copy|expunge|search                                   [frontend]
@@ -56,6 +57,7 @@ from mailstore_api.wire.common import (
     MOST_SECTIONS,
     MOST_SORT_KEYS,
     MOST_WATCHED_A_FRAME,
+    ORDER_KEYS,
     SEEN,
     SORT_KEYS,
     SYSTEM_FLAGS,
@@ -98,6 +100,8 @@ from mailstore_api.wire.folders import (
     ModseqQuestion,
     Modseqs,
     OpenFolder,
+    Order,
+    OrderQuestion,
     SpecialFolder,
 )
 from mailstore_api.wire.imports import (
@@ -206,6 +210,7 @@ __all__ = [
     "MOST_SECTIONS",
     "MOST_SORT_KEYS",
     "MOST_WATCHED_A_FRAME",
+    "ORDER_KEYS",
     "PIECE",
     "PREVIEW",
     "SEEN",
@@ -274,6 +279,8 @@ __all__ = [
     "Modseqs",
     "OpenFolder",
     "OpenMaildrop",
+    "Order",
+    "OrderQuestion",
     "QuotaAnswer",
     "QuotaQuestion",
     "Ranges",

@@ -35,3 +35,5 @@ DELIMITER = "/"
 MOST_SORT_KEYS = 32
 #: Sort keys (RFC 5256 3, RFC 5957 4).
 SORT_KEYS = ("ARRIVAL", "CC", "DATE", "DISPLAYFROM", "DISPLAYTO", "FROM", "SIZE", "SUBJECT", "TO")
+#: Those of them that compare numbers, of which a front end keeps an order.
+ORDER_KEYS = ("ARRIVAL", "DATE", "SIZE")

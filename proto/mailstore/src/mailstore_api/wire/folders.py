@@ -203,6 +203,25 @@ class Days(Wire):
     more: bool = False
 
 
+class OrderQuestion(Wire):
+    """Question for the messages with UIDs above `after` in the order of one of ORDER_KEYS, `-` before it for REVERSE."""
+
+    mailbox_id: UUID
+    folder_id: int
+    key: str
+    after: int
+    version: int = VERSION
+    proof: bytes = b""
+
+
+class Order(Wire):
+    """`uids` in order, and what is compared of each: `values`, an array of int64. `unfilled`: not known of some messages yet."""
+
+    status: Literal["ok", "gone", "unfilled"]
+    uids: bytes = b""
+    values: bytes = b""
+
+
 class FollowedFolder(Wire):
     """A folder that sessions of a front end have selected, all of whose changes up to a MODSEQ they know."""
 

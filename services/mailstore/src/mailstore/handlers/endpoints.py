@@ -24,6 +24,7 @@ from mailstore.reading.export import Exporter
 from mailstore.reading.fetch import Fetcher
 from mailstore.reading.folders import Folders
 from mailstore.reading.metadata import MetadataReader
+from mailstore.reading.order import Orders
 from mailstore.reading.retrieve import Retriever
 from mailstore.reading.search import Searcher
 from mailstore.reading.sort import Sorter
@@ -65,6 +66,7 @@ class Steps:
     retriever: Retriever
     searcher: Searcher
     sorter: Sorter
+    orders: Orders
     maildrops: Maildrops
     feed: Feed
     maintenance: Maintenance
@@ -137,6 +139,7 @@ def _add_frontend(app: App, steps: Steps) -> None:
         ("/v1/messages/expunge", wire.ExpungeQuestion, steps.expunger.expunge),
         ("/v1/messages/search", wire.SearchQuestion, steps.searcher.search),
         ("/v1/messages/sort", wire.SortQuestion, steps.sorter.sort),
+        ("/v1/messages/order", wire.OrderQuestion, steps.orders.order),
         ("/v1/messages/thread", wire.ThreadQuestion, steps.sorter.thread),
         ("/v1/maildrop/open", wire.OpenMaildrop, steps.maildrops.open),
         ("/v1/maildrop/ahead", wire.ReadAhead, steps.retriever.ahead),
@@ -165,6 +168,7 @@ _EXPENSIVE = frozenset(
         "messages/expunge",
         "messages/search",
         "messages/sort",
+        "messages/order",
         "messages/thread",
         "maildrop/open",
         "maildrop/ahead",

@@ -5,10 +5,11 @@ from uuid import UUID
 
 import asyncpg
 
-from mailkit.postgres.pool import Queries
+from mailkit.postgres.pool import Queries, translated
 from mailkit.postgres.rows import Row, column
 from mailstore.mime.compared import Compared
 from mailstore.model.threads import Threaded
+from mailstore.model.uids import low_halves, numbers
 from mailstore.storage.new_messages import columns, sort_columns
 from mailstore.storage.search import Keys, Left, fetch_in_time
 
@@ -45,6 +46,8 @@ _TEXTS = {
     "DISPLAYFROM": "from_display",
     "DISPLAYTO": "to_display",
 }
+#: The column of each of ORDER_KEYS; a time in binary form is a number of microseconds.
+_NUMBERS = {"ARRIVAL": "m.internaldate", "DATE": "coalesce(m.sent_at, m.internaldate)", "SIZE": "m.size"}
 _THREADED = ("base_subject", "derived", "message_id", "references_")
 
 #: The UID and the columns of rows that are not filled in yet, computed from their ENVELOPE.
@@ -59,6 +62,18 @@ class UnfilledEnvelope(Row):
 
     def computed(self, values: Compared) -> tuple[object, ...]:
         return self.uid, *sort_columns(values)
+
+
+class OrderedMessages(Row):
+    """Messages in an order, and what is compared of them; `unfilled`: some rows of the folder have no such value yet."""
+
+    uids: bytes | None = column("uids")
+    compared: bytes | None = column("compared")
+    unfilled: bool = column("unfilled")
+
+    def packed(self) -> tuple[bytes, bytes]:
+        """Return the UIDs and the values, packed."""
+        return low_halves(self.uids), numbers(self.compared)
 
 
 class _Columns:
@@ -121,6 +136,23 @@ class SortRows:
         )
         rows = await fetch_in_time(self._pool, statement, left, *folder, *keys.arguments, record_class=Row)
         return rows[0]["uids"] or []
+
+    async def order_size(self, mailbox_id: UUID, folder_id: int, after: int) -> int | None:
+        """Return a number that the messages with UIDs above `after` do not exceed; None if there is no such folder."""
+        async with translated():
+            size: int | None = await self._pool.fetchval(queries.order_size, mailbox_id, folder_id, after)
+        return size
+
+    async def in_order(
+        self, mailbox_id: UUID, folder_id: int, sort_key: str, after: int, left: Left
+    ) -> OrderedMessages | None:
+        """Return the messages with UIDs above `after` in the order of one of ORDER_KEYS; None without the folder. Raises OverLimit."""
+        statement = queries.in_order.replace("$column", _NUMBERS[sort_key.removeprefix("-")])
+        statement = statement.replace("$direction", "desc" if sort_key.startswith("-") else "")
+        rows = await fetch_in_time(
+            self._pool, statement, left, mailbox_id, folder_id, after, record_class=OrderedMessages
+        )
+        return rows[0] if rows else None
 
     async def threaded(
         self, folder: tuple[UUID, int], keys: Keys, condition: str, computed: Computed, after: int, left: Left

@@ -1,6 +1,7 @@
 """Results of SEARCH and SORT: what RETURN asks for, and the responses (RFC 4731, RFC 5182, RFC 5267 3, RFC 9394)."""
 
 import asyncio
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,27 +26,32 @@ class Results(Protocol):
 
     def __len__(self) -> int: ...
 
-    def part(self, low: int, high: int) -> tuple[Sequence[int], Sequence[int]]:
-        """Return the UIDs and the positions of those from index `low` to before `high`."""
+    def numbers(self, low: int, high: int, *, by_uid: bool) -> Sequence[int]:
+        """Return the UIDs, or the sequence numbers, of those from index `low` to before `high`."""
 
 
 class ListedResults:
-    """Results as mailstore lists them; UIDs that the view does not know are left out."""
+    """Results by their UIDs, all of which are in the view."""
 
-    def __init__(self, uids: Sequence[int], view: FolderView) -> None:
-        self._uids: list[int] = []
-        self._positions: list[int] = []
-        for uid in uids:
-            at = view.messages.position(uid)
-            if at is not None:
-                self._uids.append(uid)
-                self._positions.append(at)
+    def __init__(self, uids: "array[int] | memoryview[int]", view: FolderView) -> None:
+        self._uids = uids
+        self._messages = view.messages
 
     def __len__(self) -> int:
         return len(self._uids)
 
-    def part(self, low: int, high: int) -> tuple[Sequence[int], Sequence[int]]:
-        return self._uids[low:high], self._positions[low:high]
+    def numbers(self, low: int, high: int, *, by_uid: bool) -> Sequence[int]:
+        uids = self._uids[low:high].tolist()
+        return uids if by_uid else [self._messages.before(uid) + 1 for uid in uids]
+
+
+async def known_results(uids: "array[int]", view: FolderView) -> ListedResults:
+    """Return the results that mailstore lists; UIDs that the view does not know are left out. The event loop turns after blocks."""
+    known, position = array("I"), view.messages.position
+    for low in range(0, len(uids), BLOCK):
+        known.extend([uid for uid in uids[low : low + BLOCK] if position(uid) is not None])
+        await asyncio.sleep(0)
+    return ListedResults(known, view)
 
 
 @dataclass(slots=True)
@@ -123,9 +129,9 @@ def esearch(tag: bytes, options: ReturnOptions, results: Results, modseq: int, *
     names, count = options.names, len(results)
     yield b'* ESEARCH (TAG "%b")%b' % (tag, b" UID" if by_uid else b"")
     if count and "MIN" in names:
-        yield b" MIN %d" % _numbers(results, 0, 1, by_uid=by_uid)[0]
+        yield b" MIN %d" % results.numbers(0, 1, by_uid=by_uid)[0]
     if count and "MAX" in names:
-        yield b" MAX %d" % _numbers(results, count - 1, count, by_uid=by_uid)[0]
+        yield b" MAX %d" % results.numbers(count - 1, count, by_uid=by_uid)[0]
     if "COUNT" in names:
         yield b" COUNT %d" % count
     if count and "ALL" in names:
@@ -144,15 +150,15 @@ def listed(name: bytes, results: Results, modseq: int, *, by_uid: bool) -> Itera
     """Yield the response SEARCH or SORT in parts; `modseq` is 0 if it has none (RFC 7162 3.1.5)."""
     yield b"* " + name
     for low in range(0, len(results), BLOCK):
-        yield b"".join(map(b" %d".__mod__, _numbers(results, low, low + BLOCK, by_uid=by_uid)))
+        yield b"".join(map(b" %d".__mod__, results.numbers(low, low + BLOCK, by_uid=by_uid)))
     yield b" (MODSEQ %d)\r\n" % modseq if modseq and len(results) else b"\r\n"
 
 
 def ends(options: ReturnOptions, results: Results) -> list[int]:
     """Return the UIDs that MIN and MAX name."""
     count = len(results)
-    found = [results.part(0, 1)[0][0]] if count and "MIN" in options.names else []
-    return found + ([results.part(count - 1, count)[0][0]] if count and "MAX" in options.names else [])
+    found = [results.numbers(0, 1, by_uid=True)[0]] if count and "MIN" in options.names else []
+    return found + ([results.numbers(count - 1, count, by_uid=True)[0]] if count and "MAX" in options.names else [])
 
 
 async def saved(options: ReturnOptions, results: Results, view: FolderView) -> Ranges:
@@ -167,8 +173,8 @@ async def saved(options: ReturnOptions, results: Results, view: FolderView) -> R
     runs: list[tuple[int, int]] = []
     for start, end in parts:
         for low in range(start, end, BLOCK):
-            positions = sorted(results.part(low, min(low + BLOCK, end))[1])
-            for at in positions:
+            for number in sorted(results.numbers(low, min(low + BLOCK, end), by_uid=False)):
+                at = number - 1
                 if runs and runs[-1][1] == at:
                     runs[-1] = runs[-1][0], at + 1
                 else:
@@ -182,18 +188,13 @@ async def saved(options: ReturnOptions, results: Results, view: FolderView) -> R
     return view.uid_ranges(spans)
 
 
-def _numbers(results: Results, low: int, high: int, *, by_uid: bool) -> Sequence[int]:
-    uids, positions = results.part(low, high)
-    return uids if by_uid else [at + 1 for at in positions]
-
-
 def _set(results: Results, start: int, end: int, *, by_uid: bool) -> Iterator[bytes]:
     """Yield a sequence set of the numbers, in their order, in parts."""
     first = last = 0
     separator = b""
     for low in range(start, end, BLOCK):
         text = []
-        for number in _numbers(results, low, min(low + BLOCK, end), by_uid=by_uid):
+        for number in results.numbers(low, min(low + BLOCK, end), by_uid=by_uid):
             if number == last + 1 and first:
                 last = number
                 continue

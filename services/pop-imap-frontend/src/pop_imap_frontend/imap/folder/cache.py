@@ -12,6 +12,7 @@ from mailstore_api.wire import FolderSnapshot, OpenFolder
 from pop_imap_frontend.imap import metrics
 from pop_imap_frontend.imap.folder.days import FolderDays
 from pop_imap_frontend.imap.folder.messages import FolderMessages, changed_messages, masks_of, uids_of
+from pop_imap_frontend.imap.folder.order import FolderOrder
 from pop_imap_frontend.imap.folder.shared import FolderState, SharedFolder
 from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.responses import FlagNames
@@ -87,6 +88,16 @@ class SharedFolders:
         if self._folders.get(folder.key) is folder:
             self._keep(folder)
         return days
+
+    async def order(self, folder: SharedFolder, key: str, messages: FolderMessages) -> FolderOrder | None:
+        """Return `messages` in the order of `key`; None if it cannot be known, or the mailstore does not say it."""
+        try:
+            order = await folder.order(key, messages)
+        except NotFound:
+            return None
+        if self._folders.get(folder.key) is folder:
+            self._keep(folder)
+        return order
 
     def _keep(self, folder: SharedFolder) -> None:
         """Note `folder` as the one opened last, with its present size, and drop those that have no room beside it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from itertools import compress
 from typing import Any
 
@@ -37,19 +38,17 @@ class ViewResults:
     def __len__(self) -> int:
         return self._count
 
-    def part(self, low: int, high: int) -> tuple[list[int], list[int]]:
-        """Return the UIDs and the positions of those from index `low` to before `high`."""
-        uids: list[int] = []
-        positions: list[int] = []
+    def numbers(self, low: int, high: int, *, by_uid: bool) -> Sequence[int]:
+        """Return the UIDs, or the sequence numbers, of those from index `low` to before `high`."""
+        found: list[int] = []
         index = bisect_right(self._ends, low)
         before = self._ends[index - 1] if index else 0
         skipped = low - before
         for start, chunk, octets in self._found[index:]:
-            if len(uids) >= skipped + high - low:
+            if len(found) >= skipped + high - low:
                 break
-            uids += compress(chunk.uids, octets)
-            positions += compress(range(start, start + len(chunk)), octets)
-        return uids[skipped : skipped + high - low], positions[skipped : skipped + high - low]
+            found += compress(chunk.uids if by_uid else range(start + 1, start + 1 + len(chunk)), octets)
+        return found[skipped : skipped + high - low]
 
 
 def resolved(program: Node, view: FolderView) -> Node | None:

@@ -9,11 +9,15 @@ import msgspec
 
 from mailkit.rpc.batch import Batcher
 from mailstore_api.client import MailstoreClient
-from mailstore_api.wire import Changes, ChangesQuestion, DaysQuestion
+from mailstore_api.wire import Changes, ChangesQuestion, DaysQuestion, Order, OrderQuestion
 from pop_imap_frontend.imap.folder.chunk import MOST_MESSAGES
 from pop_imap_frontend.imap.folder.days import FolderDays
 from pop_imap_frontend.imap.folder.messages import FolderMessages
+from pop_imap_frontend.imap.folder.order import FolderOrder, read_order
 from pop_imap_frontend.imap.responses import FlagNames
+
+#: Limit of the orders that are kept of a folder.
+MOST_ORDERS = 2
 
 
 class FolderState(NamedTuple):
@@ -42,6 +46,8 @@ class SharedFolder:
         self._questions = Batcher(self._ask)
         self._days = FolderDays()
         self._reading_days = asyncio.Lock()
+        self._orders: dict[str, FolderOrder] = {}
+        self._ordering = asyncio.Lock()
 
     async def changes(self, since: int, *, take_recent: bool) -> Changes:
         """Ask for the changes after MODSEQ `since`; they may include earlier ones. `take_recent`: claim the \\Recent messages.
@@ -84,9 +90,32 @@ class SharedFolder:
                 days.add(answer.uids, answer.days, 0 if more else last_uid)
         return days
 
+    async def order(self, key: str, messages: FolderMessages) -> FolderOrder | None:
+        """Return `messages` in the order of `key`; None if it cannot be known, as of messages of an earlier time.
+
+        The MOST_ORDERS asked for last are kept.
+        """
+
+        async def ask(after: int) -> Order:
+            return await self._mailstore.order(OrderQuestion(self._mailbox_id, self.folder_id, key, after))
+
+        async with self._ordering:
+            known = self._orders.pop(key, None)
+            found = None if known is None else await known.of(messages, ask)
+            behind = known is not None and messages.last_uid() < known.messages.last_uid()
+            if found is None and not behind:
+                found = await read_order(key, messages, ask)
+            kept = known if behind or found is None else found
+            if kept is not None:
+                self._orders[key] = kept
+            if len(self._orders) > MOST_ORDERS:
+                del self._orders[next(iter(self._orders))]
+        return found
+
     def state_octets(self) -> int:
-        """Return about how much memory the newest state takes, with the days."""
-        return self.state.messages.octets() + self._days.octets()
+        """Return about how much memory the newest state takes, with the days and the orders."""
+        orders = sum(order.octets() for order in self._orders.values())
+        return self.state.messages.octets() + self._days.octets() + orders
 
     def share(self, state: FolderState) -> FolderState:
         """Return the newest state for a session that is at `state`, or `state` itself if another session is ahead of it."""

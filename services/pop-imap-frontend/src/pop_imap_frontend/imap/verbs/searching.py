@@ -3,10 +3,19 @@
 from array import array
 
 from mailkit.errors import PostriderError
-from mailstore_api.wire import MOST_SORT_KEYS, SORT_KEYS, Found, SearchQuestion, SortQuestion, ThreadQuestion
+from mailstore_api.wire import (
+    MOST_SORT_KEYS,
+    ORDER_KEYS,
+    SORT_KEYS,
+    Found,
+    SearchQuestion,
+    SortQuestion,
+    ThreadQuestion,
+)
 from pop_imap_frontend.imap.folder.days import FolderDays
 from pop_imap_frontend.imap.folder.messages import uids_of
-from pop_imap_frontend.imap.folder.search import day_keys, from_view, resolved
+from pop_imap_frontend.imap.folder.order import FolderOrder
+from pop_imap_frontend.imap.folder.search import ViewResults, day_keys, from_view, resolved
 from pop_imap_frontend.imap.folder.view import FolderView
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import GONE, BadCommand, Disconnect, No
@@ -16,6 +25,7 @@ from pop_imap_frontend.imap.results import (
     ReturnOptions,
     ends,
     esearch,
+    known_results,
     listed,
     parse_return,
     saved,
@@ -24,6 +34,8 @@ from pop_imap_frontend.imap.search import Node, SearchParser
 from pop_imap_frontend.imap.session import ImapSession
 from pop_imap_frontend.imap.threads import threads
 
+#: Limit of the messages that are looked for in an order, or left out of it.
+MOST_CHOSEN = 50_000
 _ALGORITHMS = ("ORDEREDSUBJECT", "REFERENCES")
 
 
@@ -79,12 +91,12 @@ async def _found(
         parser.parse_in_charset() if sort else parser.parse(with_charset=session.rev2 or not session.utf8)
     )  # RFC 9755 3
     await _prepare(session, parser, by_uid=by_uid)
-    results: Results | None = None if sort else await _from_view(session, program)
+    results = await _from_view(session, program, keys)
     modseq = 0
     if results is None:
         answer = await _ask(session, view, program, keys)
         modseq = min(answer.modseq, view.modseq)
-        results = ListedResults(uids_of(answer.uids), view)
+        results = await known_results(uids_of(answer.uids), view)
     name = "SORT" if sort else "SEARCH"
     if options is None:
         await session.send(listed(name.encode(), results, modseq, by_uid=by_uid))
@@ -100,17 +112,39 @@ async def _found(
     return f"{name} completed"
 
 
-async def _from_view(session: ImapSession, program: Node) -> Results | None:
-    """What the view and the days of INTERNALDATE answer; None if they cannot."""
+async def _from_view(session: ImapSession, program: Node, keys: list[str]) -> Results | None:
+    """What the view, the days of INTERNALDATE and a known order answer; None if they cannot."""
     view = session.view
     node = resolved(program, view)
-    if node is None:
+    if node is None or (keys and (len(keys) > 1 or keys[0].removeprefix("-") not in ORDER_KEYS)):
         return None
-    days: FolderDays | None = FolderDays()
-    if day_keys(node):
+    messages, days, order = view.messages, FolderDays(), None
+    if keys or day_keys(node):
         async with session.in_progress(), session.in_turn(only_reads=True):
-            days = await session.context.folders.days(view.folder, view.messages)
-    return None if days is None else await from_view(node, view, days)
+            if day_keys(node):
+                known = await session.context.folders.days(view.folder, messages)
+                if known is None:
+                    return None
+                days = known
+            if keys:
+                order = await session.context.folders.order(view.folder, keys[0], messages)
+                if order is None:
+                    return None
+    found = await from_view(node, view, days)
+    return found if order is None else await _ordered(found, order, node, view, days)
+
+
+async def _ordered(
+    found: ViewResults, order: FolderOrder, node: Node, view: FolderView, days: FolderDays
+) -> Results | None:
+    """What was found in an order; None if too many messages were, and too many others not."""
+    if len(found) == len(view):
+        return ListedResults(order.uids, view)
+    out = len(found) > len(view) // 2
+    few = await from_view(["NOT", node], view, days) if out else found
+    if len(few) > MOST_CHOSEN:
+        return None
+    return ListedResults(await order.chosen(set(few.numbers(0, len(few), by_uid=True)), out=out), view)
 
 
 async def _prepare(session: ImapSession, parser: SearchParser, *, by_uid: bool) -> None:
