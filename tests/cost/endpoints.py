@@ -164,6 +164,16 @@ _QUESTIONS: list[tuple[str, str, str, str, int, Callable[[Bench, int], Any]]] = 
             [auth.ScramLogin(new_id(), "imap", ADDRESS, "192.0.2.1", NAME, NAME, NAME, NAME.encode()) for _ in range(n)]
         ),
     ),
+    (
+        "auth",
+        "frontend",
+        "POST",
+        "/v1/token-logins",
+        20,
+        lambda b, n: auth.TokenLoginList(
+            [auth.TokenLogin(new_id(), "imap", ADDRESS, NAME * 30, "192.0.2.1") for _ in range(n)]
+        ),
+    ),
     ("auth", "frontend", "POST", "/v1/undo-checks", 100, lambda b, n: auth.UndoCheckList([new_id() for _ in range(n)])),
     (
         "auth",

@@ -52,6 +52,7 @@ AUTH: dict[str, tuple[tuple[str, ...], Any]] = {
     "POST /v1/logins": (("gateway", "frontend"), None),
     "POST /v1/scram-offers": (("gateway", "frontend"), None),
     "POST /v1/scram-logins": (("gateway", "frontend"), None),
+    "POST /v1/token-logins": (("gateway", "frontend"), None),
     "POST /v1/undo-checks": (("frontend",), None),
     # A proof that is not good ends the session; see services/auth/tests/test_auth_proof.py.
     "POST /v1/sessions": (("gateway", "frontend"), None),

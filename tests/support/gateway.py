@@ -28,6 +28,7 @@ from auth_api.wire import (
     SignatureAnswer,
     SignatureQuestion,
     Target,
+    TokenLogin,
 )
 from mailauth.dkim import keys
 from mailkit.errors import Unavailable
@@ -167,6 +168,9 @@ class Services:
 
     async def scram_offers(self, items: Sequence[ScramQuestion]) -> list[ScramOffer]:
         return await self.auth.scram_offers(items)
+
+    async def token_logins(self, items: Sequence[TokenLogin]) -> list[LoginAnswer]:
+        return await self.auth.token_logins(items)
 
     async def scram_logins(self, items: Sequence[ScramLogin]) -> list[LoginAnswer]:
         return await self.auth.scram_logins(items)

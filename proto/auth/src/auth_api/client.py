@@ -52,6 +52,10 @@ class AuthClient(ServiceClient):
         """Return one answer per SCRAM login, in order; a repeated `operation_id` gets its first answer again."""
         return (await self.call("/v1/scram-logins", wire.ScramLoginList(list(items)), wire.LoginAnswers)).items
 
+    async def token_logins(self, items: Sequence[wire.TokenLogin]) -> list[wire.LoginAnswer]:
+        """Return one answer per login by an access token, in order; a repeated `operation_id` gets its first answer again."""
+        return (await self.call("/v1/token-logins", wire.TokenLoginList(list(items)), wire.LoginAnswers)).items
+
     async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
         """Take back the 60 seconds (P4) of POP3 logins, by operation, that got no maildrop; return which had begun them."""
         return (await self.call("/v1/undo-checks", wire.UndoCheckList(list(operations)), wire.UndoCheckAnswers)).items

@@ -129,6 +129,12 @@ class FakeAuth:
         answers = [self.answered.setdefault(item.operation_id, self._scram_login(item)) for item in items]
         return [structs.replace(answer, delay=self.delay) for answer in answers]
 
+    async def token_logins(self, items: Sequence[wire.TokenLogin]) -> list[wire.LoginAnswer]:
+        """A mailbox's password is its token, too."""
+        return await self.logins(
+            [wire.Login(i.operation_id, i.protocol, i.login, i.token, i.client_address) for i in items]
+        )
+
     async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
         self._look_away()
         undone = []

@@ -4,14 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, Protocol
 from uuid import UUID
 
-from auth_api.wire import Login, LoginAnswer, ScramLogin, ScramOffer, ScramQuestion
+from auth_api.wire import Login, LoginAnswer, ScramLogin, ScramOffer, ScramQuestion, TokenLogin
 from mailkit.errors import Unavailable
+from mailkit.mail import oauth, scram
 from mailkit.mail.sasl import MECHANISMS, Exchange, Password
-from mailkit.mail.scram import NAME, Offer, Proof, scram
+from mailkit.mail.scram import NAME, Offer, Proof
 from mailkit.rpc.batch import Batcher
 
-Given = Password | Proof
-"""What a client shows of its password."""
+Given = Password | Proof | oauth.Token
+"""What a client shows: its password, a proof of it, or an access token."""
 Mechanism = Callable[[Exchange], Awaitable[Given]]
 
 #: Lists of logins are short, since each may wait for hashes.
@@ -23,17 +24,25 @@ class LoginEndpoints(Protocol):
 
     async def logins(self, items: Sequence[Login]) -> list[LoginAnswer]: ...
     async def scram_offers(self, items: Sequence[ScramQuestion]) -> list[ScramOffer]: ...
+    async def token_logins(self, items: Sequence[TokenLogin]) -> list[LoginAnswer]: ...
     async def scram_logins(self, items: Sequence[ScramLogin]) -> list[LoginAnswer]: ...
 
 
 class LoginClient:
-    """`with_scram`: offer SCRAM-SHA-256. `patience`: deadline of a question in seconds; then Unavailable."""
+    """`with_scram`: offer SCRAM-SHA-256. `with_oauth`: offer OAUTHBEARER and XOAUTH2. `patience`: deadline of a question in seconds; then Unavailable."""
 
-    def __init__(self, auth: LoginEndpoints, *, with_scram: bool = False, patience: float = 9.0) -> None:
+    def __init__(
+        self, auth: LoginEndpoints, *, with_scram: bool = False, with_oauth: bool = False, patience: float = 9.0
+    ) -> None:
+        self._tokens = Batcher(auth.token_logins, flights=_FLIGHTS, most=_MOST, patience=patience)
         self._passwords = Batcher(auth.logins, flights=_FLIGHTS, most=_MOST, patience=patience)
         self._offers = Batcher(auth.scram_offers, flights=_FLIGHTS, patience=patience)
         self._proofs = Batcher(auth.scram_logins, flights=_FLIGHTS, most=_MOST, patience=patience)
-        self.mechanisms: Mapping[str, Mechanism] = {**({NAME: self._scram} if with_scram else {}), **MECHANISMS}
+        self.mechanisms: Mapping[str, Mechanism] = {
+            **({NAME: self._scram} if with_scram else {}),
+            **(oauth.MECHANISMS if with_oauth else {}),
+            **MECHANISMS,
+        }
         """The mechanisms by name, in the order in which they are announced."""
 
     async def ask(
@@ -41,11 +50,12 @@ class LoginClient:
     ) -> LoginAnswer:
         """Return auth's answer to a login from the client address `address` (None: it gets no grant).
 
-        A good answer to SCRAM has a ServerSignature, with which `mailkit.mail.scram.conclude` ends the exchange. Raises the errors
-        of `mailkit.rpc.client.ServiceClient.call`.
+        `conclude` ends the exchange then. Raises the errors of `mailkit.rpc.client.ServiceClient.call`.
         """
         if isinstance(given, Password):
             return await self._passwords.ask(Login(operation, protocol, given.user, given.password, address))
+        if isinstance(given, oauth.Token):
+            return await self._tokens.ask(TokenLogin(operation, protocol, given.user, given.token, address))
         answer = await self._proofs.ask(
             ScramLogin(
                 operation,
@@ -63,8 +73,18 @@ class LoginClient:
         return answer
 
     async def _scram(self, exchange: Exchange) -> Proof:
-        return await scram(exchange, self._offer)
+        return await scram.scram(exchange, self._offer)
 
     async def _offer(self, user: str, nonce: str) -> Offer:
         answer = await self._offers.ask(ScramQuestion(user, nonce))
         return Offer(answer.salt, answer.iterations, answer.nonce)
+
+
+async def conclude(exchange: Exchange, given: Given, answer: LoginAnswer) -> None:
+    """Send what a mechanism still has to say after auth's answer: SCRAM's ServerSignature, or why a token is refused.
+
+    Raises Cancelled if the client does not accept the server, Malformed, and what the connection raises.
+    """
+    if isinstance(given, oauth.Token) and answer.outcome == "refused":
+        await oauth.refuse(exchange, given)
+    await scram.conclude(exchange, answer.server_signature)

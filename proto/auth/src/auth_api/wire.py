@@ -1,7 +1,7 @@
 """Messages to and from auth's list endpoints (decision 3). Fields are only added at the end, with defaults.
 
 Endpoints: POST /v1/senders, /v1/recipients, /v1/uncharged-recipients, /v1/authors, /v1/signatures, /v1/bounce-signatures, /v1/logins, /v1/scram-offers,
-/v1/scram-logins, /v1/undo-checks, /v1/sessions.
+/v1/scram-logins, /v1/token-logins, /v1/undo-checks, /v1/sessions.
 Callers: queue (bounce-signatures), gateway (all but that and undo-checks; sessions for SMTP's long connections too), frontend (logins of both kinds, undo-checks,
 sessions). The gateway's logins are by smtp, the
 front end's by pop3 and imap: a list with another protocol is refused (docs/decisions/0040).
@@ -332,6 +332,29 @@ class ScramLoginList(Wire):
 
     items: Annotated[list[ScramLogin], at_most(MOST_ITEMS)]
     version: int = VERSION
+
+
+class TokenLogin(Wire):
+    """One attempt to log in by an access token (RFC 7628); the fields are those of `Login`. `login` "": the token names the mailbox."""
+
+    operation_id: UUID
+    protocol: Literal["smtp", "pop3", "imap"]
+    login: str
+    token: str
+    client_address: str | None
+
+    def __repr__(self) -> str:
+        return f"TokenLogin({self.protocol}, {self.login!r})"
+
+
+class TokenLoginList(Wire):
+    """Answered by `LoginAnswers`."""
+
+    items: Annotated[list[TokenLogin], at_most(MOST_ITEMS)]
+    version: int = VERSION
+
+
+AnyLogin = Login | ScramLogin | TokenLogin
 
 
 class UndoCheckList(Wire):

@@ -4,10 +4,12 @@ import socket
 from datetime import timedelta
 from functools import cached_property
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
 from auth.grants import GrantPolicy
+from auth.issuer import SIGNATURES, Issuer
 from mailkit.errors import ConfigError
 from mailkit.mail.address import BadAddress, Networks, normalise_domain
 from mailkit.mail.scram_keys import LEAST_ITERATIONS, MOST_ITERATIONS
@@ -102,6 +104,18 @@ class AuthSettings(DatabaseSettings):
     scram_iterations: int = Field(default=20_000, ge=LEAST_ITERATIONS, le=MOST_ITERATIONS)
     """Iterations of PBKDF2 in a verifier, each of which a client computes at each login. After a change an account has no
     verifier until its next login with the password."""
+    oauth_issuer: str = ""
+    """The issuer whose access tokens log in to mailboxes (docs/decisions/0124), as it is in their `iss`; none when unset."""
+    oauth_audience: str = ""
+    """What their `aud` has to name."""
+    oauth_jwks_url: str = ""
+    """Where the issuer's public keys are (`jwks_uri`): https, or http on this host."""
+    oauth_scopes: CommaList = ()
+    """Scopes that a token needs, each of them."""
+    oauth_claim: str = "email"
+    """The claim that names the mailbox."""
+    oauth_algorithms: CommaList = ("RS256", "ES256")
+    """Signatures that are taken: of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA."""
     hash_queue: int = Field(default=256, ge=1)
     """Passwords that may be in their hash or wait for it; one more is answered `busy`."""
 
@@ -114,6 +128,22 @@ class AuthSettings(DatabaseSettings):
             )
         except BadAddress as error:
             raise ConfigError(f"POSTRIDER_GRANT_DENY_NETWORKS, _ALLOW_NETWORKS or TRUSTED_PROXIES: {error}") from error
+
+    @cached_property
+    def issuer(self) -> Issuer | None:
+        """Whose access tokens are taken; None: nobody's. Raises ConfigError."""
+        if not self.oauth_issuer:
+            return None
+        url = urlsplit(self.oauth_jwks_url)
+        local = url.hostname in ("127.0.0.1", "::1", "localhost")
+        if not url.hostname or url.scheme not in (("https", "http") if local else ("https",)):
+            raise ConfigError("POSTRIDER_OAUTH_JWKS_URL has to be an https URL, of the issuer's public keys")
+        if not self.oauth_audience:
+            raise ConfigError("POSTRIDER_OAUTH_AUDIENCE has to be set: a token for another service must not open mail")
+        if not self.oauth_algorithms or not SIGNATURES.issuperset(self.oauth_algorithms):
+            raise ConfigError(f"POSTRIDER_OAUTH_ALGORITHMS is a list of {', '.join(sorted(SIGNATURES))}")
+        scopes = frozenset(self.oauth_scopes)
+        return Issuer(self.oauth_issuer, self.oauth_audience, scopes, self.oauth_algorithms, self.oauth_claim)
 
     @property
     def pop3_delay(self) -> timedelta:

@@ -39,6 +39,14 @@ HASH_SECONDS = Histogram(
 )
 REMEMBERED = Counter("postrider_auth_remembered_total", "Password checks answered from memory")
 REHASHED = Counter("postrider_auth_rehashed_total", "Legacy password hashes replaced after a login")
+KEY_FETCHES = from_zero(
+    Counter(
+        "postrider_auth_issuer_key_fetches_total",
+        "Fetches of the keys of the issuer of access tokens: ok, failed",
+        ["outcome"],
+    ),
+    ("ok", "failed"),
+)
 REMOVED = from_zero(
     Counter(
         "postrider_auth_maintenance_removed_total",

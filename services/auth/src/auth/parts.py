@@ -18,6 +18,7 @@ from auth.directory.recipients import Recipients
 from auth.directory.returns import Returns
 from auth.directory.senders import Senders
 from auth.keys import make_all
+from auth.login.issuer_keys import IssuerKeys
 from auth.login.judge import Judge
 from auth.login.logins import LoginService
 from auth.login.names import LoginNames
@@ -26,6 +27,7 @@ from auth.login.passwords import HashQueue, Passwords
 from auth.login.scram import Scram
 from auth.login.sessions import SessionChecks
 from auth.login.throttle import Throttle
+from auth.login.tokens import AccessTokens
 from auth.maintenance import PERIOD, Maintenance
 from auth.resolver import ZoneResolver
 from auth.rotation import PERIOD as ROTATION_PERIOD
@@ -134,6 +136,9 @@ def assemble(
             grant=timedelta(seconds=settings.open_smtp_seconds),
             proofs=proofs,
             noted=noted,
+            tokens=AccessTokens(
+                settings.issuer, IssuerKeys(settings.oauth_jwks_url) if settings.issuer else None, clock
+            ),
         ),
         scram=scram,
         sessions=SessionChecks(directory, clock, proofs),

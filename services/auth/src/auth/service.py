@@ -98,6 +98,7 @@ async def serve(life: Lifecycle, settings: AuthSettings) -> None:
         settings.exempt,
         settings.proofs,
         settings.returns_domain,
+        settings.issuer,
     )  # a malformed one is refused before anything is opened
     for_logins, for_questions = shares(settings.database_pool)
     pool = await connect(settings.dsn, SERVICE, for_logins)

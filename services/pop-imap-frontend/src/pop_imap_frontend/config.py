@@ -49,6 +49,8 @@ class FrontendSettings(ServiceSettings):
     """Allow POP3 logins without TLS, for old clients."""
     imap_plaintext_auth: bool = False
     """Allow IMAP logins without TLS, for old clients."""
+    oauth: bool = False
+    """Offer OAUTHBEARER and XOAUTH2 by POP3 and IMAP; auth has to know an issuer (POSTRIDER_OAUTH_ISSUER)."""
     scram: Literal["none", "learn", "offer"] = "none"
     """`offer`: offer SCRAM-SHA-256 by POP3 and IMAP. auth has to be at `learn` or `offer` before (docs/decisions/0061)."""
     pop3_idle_seconds: float = Field(default=600, gt=0)

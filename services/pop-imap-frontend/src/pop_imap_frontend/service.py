@@ -62,7 +62,9 @@ def assemble(settings: FrontendSettings) -> Parts:
     exempt = Networks(settings.limit_exempt_networks)
     connections = Connections(Limits(settings.frontend_connections, settings.connections_per_address, exempt))
     tarpit = Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=lambda: connections.crowded)
-    logins = Logins(LoginClient(auth, with_scram=settings.scram == "offer"), auth.undo_checks, tarpit)
+    logins = Logins(
+        LoginClient(auth, with_scram=settings.scram == "offer", with_oauth=settings.oauth), auth.undo_checks, tarpit
+    )
     return Parts(
         auth,
         mailstore,

@@ -71,6 +71,8 @@ class GatewaySettings(ServiceSettings):
     """OPEN-SMTP (S2). If false, no address has a right to relay; AUTH still works."""
     smtp_plaintext_auth: bool = False
     """Allow AUTH without TLS, for old clients."""
+    oauth: bool = False
+    """Offer OAUTHBEARER and XOAUTH2 with AUTH; auth has to know an issuer (POSTRIDER_OAUTH_ISSUER)."""
     scram: Literal["none", "learn", "offer"] = "none"
     """`offer`: offer SCRAM-SHA-256 with AUTH. auth has to be at `learn` or `offer` before (docs/decisions/0061)."""
     smtp_strict: bool = False

@@ -98,7 +98,7 @@ def assemble(settings: GatewaySettings) -> Parts:
         signatures=Signatures(Batcher(auth.signatures, most=SIGNED_AT_ONCE, flights=2, patience=PATIENCE), clock),
         limits=ClientLimits(settings, crowded),
         acceptor=Acceptor(queue, clock, settings.helo_name, journal),
-        logins=LoginClient(auth, with_scram=settings.scram == "offer", patience=PATIENCE),
+        logins=LoginClient(auth, with_scram=settings.scram == "offer", with_oauth=settings.oauth, patience=PATIENCE),
         tarpit=Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=crowded),
         bodies=BodyBudget(settings.gateway_body_bytes),
         sessions=Sessions(crowded),

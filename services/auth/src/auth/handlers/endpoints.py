@@ -39,7 +39,7 @@ def add_endpoints(
         *callers: str,
     ) -> None:
         async def listed(asked: Any, caller: str) -> Any:
-            if question in (wire.LoginList, wire.ScramLoginList):
+            if question in (wire.LoginList, wire.ScramLoginList, wire.TokenLoginList):
                 _require_protocols(asked.items, caller)
             answers = await work(asked.items) if asked.items else []
             return answers if isinstance(answers, answer) else answer(list(answers))
@@ -56,12 +56,13 @@ def add_endpoints(
     endpoint("/v1/logins", wire.LoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
     endpoint("/v1/scram-offers", wire.ScramQuestionList, wire.ScramOffers, scram.offers, "gateway", "frontend")
     endpoint("/v1/scram-logins", wire.ScramLoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
+    endpoint("/v1/token-logins", wire.TokenLoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
     endpoint("/v1/undo-checks", wire.UndoCheckList, wire.UndoCheckAnswers, logins.undo_checks, "frontend")
     # all open sessions of a front end in one question
     endpoint("/v1/sessions", wire.SessionList, wire.SessionAnswers, sessions.answer, "gateway", "frontend")
 
 
-def _require_protocols(items: Sequence[wire.Login | wire.ScramLogin], caller: str) -> None:
+def _require_protocols(items: Sequence[wire.AnyLogin], caller: str) -> None:
     for n, item in enumerate(items):
         if item.protocol not in PROTOCOLS[caller]:
             raise Forbidden(f"item {n}: {caller} may not ask for logins by {item.protocol}")

@@ -46,9 +46,11 @@ def allows(row: Row, secret: Secret | None, protocol: str, client: str | None, n
     return inside and protocol in row["app_protocols"] and (expires is None or expires > now)
 
 
-def named(row: Row, credential_version: int) -> str:
-    """Return the name of the app password with which the row's mailbox was logged in to; "": with another credential."""
-    return str(row["app_name"]) if credential_version < 0 and row["app_number"] == -credential_version else ""
+def credential(row: Row, credential_version: int) -> tuple[str, bool]:
+    """Return which app password a login of the row's mailbox was with ("": none), and whether it may give a grant."""
+    if credential_version >= 0 or row["app_number"] != -credential_version:
+        return "", credential_version >= 0
+    return f"app password {row['app_name']}", "smtp" in row["app_protocols"]
 
 
 def _secret(text: str) -> Secret:

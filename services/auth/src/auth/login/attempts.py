@@ -6,25 +6,28 @@ from typing import Literal
 
 from auth import metrics
 from auth.login.throttle import CounterKeys
+from auth.login.tokens import Named
 from auth.storage.app_passwords import Secret
 from auth.storage.logins import NETWORK_RENEWED, Change
-from auth_api.wire import Login, LoginAnswer, ScramLogin
+from auth_api.wire import AnyLogin, LoginAnswer
 from mailkit.postgres.rows import Row
 from mailkit.process.logs import get_logger
 
 log = get_logger()
 
-Found = Literal["good", "wrong", "throttled", "busy"]
+#: `stale`: refused and not counted, as no guess.
+Found = Literal["good", "wrong", "throttled", "busy", "stale"]
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
     """One login attempt: its names normalised, its counters, and the address that may get a grant (`holder`).
 
-    `secret`: if its password may be an app password. `address`: the client's, None if it is not known.
+    `secret`: if its password may be an app password. `address`: the client's, None if it is not known. `named`: what its
+    access token says, with the mailbox's account name.
     """
 
-    login: Login | ScramLogin
+    login: AnyLogin
     account: str
     keys: CounterKeys
     client: str | None
@@ -33,6 +36,7 @@ class Try:
     network: str | None
     secret: Secret | None
     address: str | None
+    named: Named | None = None
 
 
 @dataclass(frozen=True, slots=True)

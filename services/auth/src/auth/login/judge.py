@@ -10,8 +10,9 @@ from auth.login.password_cache import PasswordCache
 from auth.login.passwords import HashQueue, Passwords, QueueFull
 from auth.login.scram import Scram
 from auth.login.throttle import CounterKeys, Throttle
+from auth.login.tokens import Named
 from auth.storage.logins import Times
-from auth_api.wire import Login, ScramLogin
+from auth_api.wire import AnyLogin, Login, ScramLogin
 from mailkit.mail.address import BadAddress, Networks, client_host, client_network, peer_address
 from mailkit.postgres.rows import Row
 
@@ -37,8 +38,8 @@ class Judge:
         self._memory = PasswordCache()
         self.window = throttle.window
 
-    def attempt(self, item: Login | ScramLogin, account: str) -> Try:
-        """Return an attempt with its counters, and the address that may get a grant."""
+    def attempt(self, item: AnyLogin, account: str, named: Named | None) -> Try:
+        """Return an attempt with its counters, and the address that may get a grant. `named`: what its access token says."""
         try:
             client = peer_address(item.client_address) if item.client_address else None
         except BadAddress:
@@ -49,7 +50,7 @@ class Judge:
         network = client_network(client) if client and not exempt else None
         keys = CounterKeys(account, None if network is None else f"{account} {network}")
         secret = app_passwords.parse(item.password) if isinstance(item, Login) else None
-        return Try(item, account, keys, key, holder, exempt, network, secret, client)
+        return Try(item, account, keys, key, holder, exempt, network, secret, client, named)
 
     def release(self, held: Iterable[str]) -> None:
         """End the counting of wrong proofs, whose failures are in the database."""
@@ -62,6 +63,8 @@ class Judge:
         """
         usable = row["id"] is not None and row["state"] == "enabled"
         login = attempt.login
+        if attempt.named is not None and attempt.named.found == "away":
+            return Verdict("busy", 1)
         tag = b""
         if isinstance(login, Login):
             version = row["credential_version"] or 0
@@ -76,6 +79,8 @@ class Judge:
         # an undelayed answer would disclose a right password; from the account's own networks there is no need to hide it
         for_good = delay if row["network_seen"] is None else 0.0
         counted = () if attempt.exempt else attempt.keys.of(row)
+        if attempt.named is not None:
+            return _by_token(attempt, attempt.named, usable, delay, for_good)
         if isinstance(login, ScramLogin):
             if not self._scram.on:
                 return Verdict("busy", 1)
@@ -84,6 +89,7 @@ class Judge:
             self._memory.hold(counted)
             held.extend(counted)
             return Verdict("wrong", delay=delay)
+        assert isinstance(login, Login)
         if usable and app_passwords.allows(row, attempt.secret, login.protocol, attempt.address, times.now):
             return Verdict("good", delay=for_good, app=row["app_number"], relays="smtp" in row["app_protocols"])
         stored = row["password_hash"] if usable and row["main_password"] else None
@@ -99,3 +105,11 @@ class Judge:
         if checked.good:
             return Verdict("good", better=checked.replacement, delay=for_good)
         return Verdict("wrong", delay=delay)
+
+
+def _by_token(attempt: Try, named: Named, usable: bool, delay: float, for_good: float) -> Verdict:
+    """Judge an access token, which nobody guesses: unknown and disabled accounts need not cost what wrong passwords do."""
+    if named.found == "expired":
+        return Verdict("stale", delay=delay)
+    good = usable and named.found == "good" and named.mailbox == attempt.account
+    return Verdict("good", delay=for_good) if good else Verdict("wrong", delay=delay)

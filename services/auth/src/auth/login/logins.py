@@ -2,23 +2,28 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 from msgspec import structs
 
 from auth import metrics
-from auth.login.app_passwords import named
+from auth.login.app_passwords import credential
 from auth.login.attempts import Try, Verdict, change, good_answer, record
 from auth.login.judge import Judge
 from auth.login.names import LoginNames
 from auth.login.noted import NotedLogins
 from auth.login.scram import Scram
+from auth.login.tokens import AccessTokens
 from auth.storage.logins import Change, LoginRows, Times, remembered_answer
-from auth_api.wire import Login, LoginAnswer, ScramLogin
+from auth_api.wire import AnyLogin, Login, LoginAnswer, LoginOutcome, ScramLogin, TokenLogin
 from mailkit.postgres.rows import Row
 from mailkit.process.clock import Clock
 from mailkit.rpc.proof import LIFE, ProofKeys
+
+#: Answers to attempts that change nothing.
+_UNCOUNTED: dict[str, LoginOutcome] = {"throttled": "throttled", "busy": "busy", "stale": "refused"}
 
 
 class LoginService:
@@ -36,6 +41,7 @@ class LoginService:
         grant: timedelta,
         proofs: ProofKeys,
         noted: NotedLogins,
+        tokens: AccessTokens,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -46,13 +52,14 @@ class LoginService:
         self._grant = grant
         self._proofs, self._sending = proofs, proofs.for_sending()
         self._noted = noted
+        self._tokens = tokens
 
-    async def answer(self, items: Sequence[Login | ScramLogin]) -> list[LoginAnswer]:
+    async def answer(self, items: Sequence[AnyLogin]) -> list[LoginAnswer]:
         """Return one answer per login, in order; equal operation ids get one answer.
 
         Raises Unavailable; the same logins may then be sent again.
         """
-        unique: dict[UUID, Login | ScramLogin] = {}
+        unique: dict[UUID, AnyLogin] = {}
         for item in items:
             unique.setdefault(item.operation_id, item)
         answers = dict(zip(unique, await self._answer(list(unique.values())), strict=True))
@@ -66,10 +73,9 @@ class LoginService:
         undone = await self._store.undo_checks(operations)
         return [operation in undone for operation in operations]
 
-    async def _answer(self, items: Sequence[Login | ScramLogin]) -> list[LoginAnswer]:
+    async def _answer(self, items: Sequence[AnyLogin]) -> list[LoginAnswer]:
         times = Times(self._clock.now(), self._pop3_delay, self._grant, self._judge.window)
-        accounts = await self._names.accounts([item.login for item in items])
-        tries = [self._judge.attempt(item, account) for item, account in zip(items, accounts, strict=True)]
+        tries = await self._tries(items)
         if any(isinstance(item, ScramLogin) for item in items):
             await self._scram.ready()
         rows = await self._store.read(
@@ -94,8 +100,26 @@ class LoginService:
         for t, row, answer in zip(tries, rows, final, strict=True):
             record(t, answer)
             if answer.outcome == "ok":
-                self._noted.note(t, answer, named(row, answer.credential_version))
+                name, relays = credential(row, answer.credential_version)
+                self._noted.note(t, answer, "token" if t.named else name, relays and t.holder is not None)
         return [self._prove(*each) for each in zip(tries, rows, final, strict=True)]
+
+    async def _tries(self, items: Sequence[AnyLogin]) -> list[Try]:
+        """Return the attempts, with what their access tokens say. Raises Unavailable."""
+        tokens = [item for item in items if isinstance(item, TokenLogin)]
+        checked = await asyncio.gather(*(self._tokens.check(token.token) for token in tokens))
+        # names of both kinds by the same rules: an alias domain's, capitals
+        own = await self._names.accounts([each.mailbox for each in checked]) if checked else []
+        said = {
+            token.operation_id: replace(each, mailbox=account)
+            for token, each, account in zip(tokens, checked, own, strict=True)
+        }
+        asked = [item.login or (said[item.operation_id].mailbox if item.operation_id in said else "") for item in items]
+        accounts = await self._names.accounts(asked)
+        return [
+            self._judge.attempt(item, account, said.get(item.operation_id))
+            for item, account in zip(items, accounts, strict=True)
+        ]
 
     async def _commit(
         self,
@@ -108,10 +132,8 @@ class LoginService:
         """Write what the attempts change, and fill in their answers."""
         changes: dict[int, Change] = {}
         for n, verdict in verdicts.items():
-            if verdict.found in ("throttled", "busy"):
-                answers[n] = LoginAnswer(
-                    "throttled" if verdict.found == "throttled" else "busy", retry_after=verdict.retry_after
-                )
+            if (outcome := _UNCOUNTED.get(verdict.found)) is not None:
+                answers[n] = LoginAnswer(outcome, retry_after=verdict.retry_after, delay=verdict.delay)
             elif (changed := change(tries[n], rows[n], verdict, times.now)) is not None:
                 changes[n] = changed
             else:

@@ -31,26 +31,19 @@ class NotedLogins:
         self._known: OrderedDict[UUID, None] = OrderedDict()
         self._waiting: list[tuple[object, ...]] = []
 
-    def note(self, attempt: Try, answer: LoginAnswer, app: str) -> None:
-        """Note a login that was answered ok. `app`: the name of its app password, "" if it was by another credential."""
+    def note(self, attempt: Try, answer: LoginAnswer, credential: str, grants: bool) -> None:
+        """Note a login that was answered ok. `credential`: "" if it was the main password; `grants`: it opened OPEN-SMTP."""
         now = self._clock.now()
         client = attempt.login.client_address
         protocol = attempt.login.protocol
-        key = _key(
-            now.timestamp(),
-            answer.mailbox_id,
-            attempt.network or client or "",
-            protocol,
-            attempt.holder,
-            answer.credential_version,
-        )
+        network = attempt.network or client or ""
+        key = _key(now.timestamp(), answer.mailbox_id, network, protocol, grants, credential)
         if key in self._known or len(self._waiting) >= MOST_WAITING:
             return
         self._known[key] = None
         if len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
-        grant = "grant" if attempt.holder is not None else ""
-        detail = ", ".join(part for part in (grant, app and f"app password {app}") if part)
+        detail = ", ".join(part for part in ("grant" if grants else "", credential) if part)
         number = max(0, -answer.credential_version)
         self._waiting.append((key, answer.mailbox_id, now, answer.address, client, protocol, detail, number))
 
@@ -66,8 +59,8 @@ class NotedLogins:
             del self._waiting[: len(part)]
 
 
-def _key(now: float, mailbox_id: UUID | None, network: str, protocol: str, holder: str | None, credential: int) -> UUID:
+def _key(now: float, mailbox_id: UUID | None, network: str, protocol: str, grants: bool, credential: str) -> UUID:
     """Return the id of the event: equal for equal logins of an hour, whichever replica answers them; with the hour's time."""
-    of = f"{mailbox_id} {network} {protocol} {holder is not None}{min(0, credential) or ''}".encode()
+    of = f"{mailbox_id} {network} {protocol} {grants}{credential}".encode()
     tail = int.from_bytes(blake2b(of, digest_size=10).digest(), "big")
     return UUID(int=id_floor(now - now % _HOUR).int | tail)

@@ -1,10 +1,9 @@
 """Commands of any state, and those that log in (RFC 3501 6.1, 6.2; RFC 2971, 2342, 4959, 5161)."""
 
-from auth_api.logins import Given
+from auth_api.logins import Given, conclude
 from auth_api.wire import LoginAnswer
 from mailkit.errors import PostriderError
 from mailkit.mail.sasl import LONGEST_RESPONSE, Cancelled, Exchange, Malformed, Password
-from mailkit.mail.scram import conclude
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import AWAY, BadCommand, Disconnect, No
 from pop_imap_frontend.imap.session import ImapSession
@@ -108,8 +107,7 @@ async def authenticate(session: ImapSession, cursor: Cursor) -> str:
 
     exchange = Exchange(cursor.data[cursor.pos :].strip(), challenge)
     try:
-        answer = await _ask(session, await mechanism(exchange))
-        await conclude(exchange, answer.server_signature)
+        answer = await _ask(session, await mechanism(exchange), exchange)
     except Cancelled:
         raise BadCommand("cancelled") from None
     except Malformed as error:
@@ -124,12 +122,17 @@ def _require_tls(session: ImapSession) -> None:
         raise No("[PRIVACYREQUIRED] logins need TLS, use STARTTLS first")
 
 
-async def _ask(session: ImapSession, given: Given) -> LoginAnswer:
-    """Return auth's answer to a good login, when it is due. Raises No, Disconnect, PostriderError."""
+async def _ask(session: ImapSession, given: Given, exchange: Exchange | None = None) -> LoginAnswer:
+    """Return auth's answer to a good login, when it is due, with `exchange` concluded.
+
+    Raises No, Disconnect, PostriderError, and Cancelled or Malformed if the client does not conclude it.
+    """
     logins = session.context.logins
     answer = await logins.check("imap", given, session.peer)
     with session.waiting():
         answer = await logins.when_due(answer, session.peer, session.stream)
+    if exchange is not None:
+        await conclude(exchange, given, answer)
     if answer.outcome != "ok":
         if session.login_failed():
             raise Disconnect("too many failed logins")

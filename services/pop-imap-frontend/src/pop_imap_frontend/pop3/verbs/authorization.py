@@ -1,11 +1,10 @@
 """AUTHORIZATION: CAPA, STLS and the logins (RFC 1939 4 and 7, RFC 2449, RFC 2595, RFC 5034), UTF8 and LANG (RFC 6856)."""
 
-from auth_api.logins import Given
+from auth_api.logins import Given, conclude
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.mail.sasl import LONGEST_RESPONSE, Cancelled, Exchange, Malformed, Password
 from mailkit.mail.saslprep import saslprep
-from mailkit.mail.scram import conclude
 from mailkit.net.reading import LineTooLong
 from pop_imap_frontend.conversation.logins import login_ends
 from pop_imap_frontend.pop3 import refusals
@@ -148,12 +147,14 @@ async def _log_in(session: Pop3Session, given: Given, exchange: Exchange | None 
     if answer.outcome == "too_soon":  # P4
         raise Refused(refusals.LOGIN_DELAY.format(seconds=session.context.login_delay), ends=True)
     if answer.outcome != "ok":
+        if exchange is not None:
+            await conclude(exchange, given, answer)
         raise Refused(_REFUSALS[answer.outcome], ends=session.login_failed())
     session.proof = answer.proof  # to release the lock with, if mailstore does not say that it was taken
     if exchange is not None:
         left, concluded = ends - login_ends(), False
         try:
-            await conclude(exchange, answer.server_signature)
+            await conclude(exchange, given, answer)
             concluded = True
         finally:
             if not concluded:

@@ -1,12 +1,11 @@
 """SMTP AUTH (RFC 4954), with and without an initial response."""
 
-from auth_api.logins import Given
+from auth_api.logins import Given, conclude
 from auth_api.wire import LoginAnswer
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.mail.reply import Reply
 from mailkit.mail.sasl import Cancelled, Exchange, Malformed
-from mailkit.mail.scram import conclude
 from smtp_gateway import metrics, replies
 from smtp_gateway.smtp.client import Client, may_log_in
 from smtp_gateway.smtp.session import SmtpSession
@@ -38,8 +37,9 @@ async def _auth(session: SmtpSession, argument: str) -> Reply:
         return replies.UNKNOWN_MECHANISM
     exchange = Exchange(initial.strip().encode(), session.challenge)
     try:
-        answer = await _ask(session, await mechanism(exchange))
-        await conclude(exchange, answer.server_signature)
+        given = await mechanism(exchange)
+        answer = await _ask(session, given)
+        await conclude(exchange, given, answer)
     except Cancelled:
         return replies.AUTH_CANCELLED
     except Malformed:
