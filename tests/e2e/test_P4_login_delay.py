@@ -11,7 +11,7 @@ from tests.support.run import Run
 def test_the_second_login_within_a_minute(run: Run) -> None:
     user = run.mailbox(run.domain())
     first = pop3(run, user)
-    assert first.capa()["LOGIN-DELAY"] == ["60"]
+    assert first.capa()["LOGIN-DELAY"] == ["60"]  # after the login, that of the account
     first.quit()
     second = Pop3(run, "127.0.0.41")
     second.stls(tls_context(run))

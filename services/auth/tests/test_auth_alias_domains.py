@@ -2,7 +2,7 @@
 
 import pytest
 
-from auth.login import names
+from auth.login import domains as known_domains
 from auth_api.wire import AuthorQuestion, SenderQuestion
 from mailkit.errors import Conflict, NotFound
 
@@ -12,7 +12,7 @@ CLIENT = "203.0.113.9"
 @pytest.fixture
 async def domains(auth, monkeypatch):
     """site.com with a@, b@ and a forward, and old.net, an alias of it."""
-    monkeypatch.setattr(names, "KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr(known_domains, "KNOWN_SECONDS", 0.0)
     boxes = await auth.make("a@site.com"), await auth.make("b@site.com")
     await auth.admin.add_forward("list@site.com", ["b@site.com", "x@far.test"])
     made = await auth.admin.add_domain("Old.net", "Site.com")
@@ -96,6 +96,6 @@ async def test_a_domain_that_becomes_an_alias_is_known_by_its_new_name_for_login
     a = await auth.make("a@site.com")
     assert (await auth.login("a@late.net", client=CLIENT)).outcome != "ok"
     await auth.admin.add_domain("late.net", "site.com")
-    assert names.KNOWN_SECONDS < 5
-    auth.parts.logins._names._known.clear()
+    assert known_domains.KNOWN_SECONDS < 5
+    auth.parts.logins._names._domains._known.clear()
     assert (await auth.login("a@late.net", client=CLIENT)).mailbox_id == a

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from auth.admin.limits import PlanLimits
+from auth.limits import PlanLimits
 from mailkit.errors import BadRequest, Conflict, NotFound
 
 DOMAINS = 2000

@@ -21,6 +21,9 @@ MOST_SESSIONS = 50_000
 MOST_AUTHORS = 50
 MOST_DIGESTS = 4
 
+#: "No quota", as a mailbox's limit: a release that does not know it takes it for a limit that is never reached.
+NO_QUOTA = 1 << 50
+
 #: The recipient without a domain, `RCPT TO:<postmaster>` (RFC 5321 4.5.1); auth adds the domain.
 BARE_POSTMASTER = "postmaster"
 
@@ -271,6 +274,12 @@ class LoginAnswer(Wire):
     """Seconds by which the caller must delay this answer to the client, 0 to 10 (docs/decisions/0049)."""
     server_signature: bytes = b""
     """ServerSignature (RFC 5802 3) of a good SCRAM login."""
+    off: bool = False
+    """With `refused`: the password was right, and this protocol is off in the plan of the account's domain."""
+    login_delay: int = -1
+    """P4's seconds by that plan; -1: the setting's."""
+    expire: int = -1
+    """Days for EXPIRE (RFC 2449 6.7) by that plan; -1: NEVER."""
 
 
 class LoginList(Wire):
@@ -372,11 +381,12 @@ class UndoCheckAnswers(Wire):
 
 
 class SessionQuestion(Wire):
-    """Asks whether an open session's login is still valid (decision 15). `proof`: its proof."""
+    """Asks whether an open session's login is still valid (decision 15). `proof`: its proof. `protocol`: of the login, "" if it is not asked about."""
 
     mailbox_id: UUID
     credential_version: int
     proof: bytes = b""
+    protocol: Literal["", "smtp", "pop3", "imap"] = ""
 
 
 class SessionList(Wire):
@@ -387,7 +397,7 @@ class SessionList(Wire):
 class SessionAnswers(Wire):
     """True: the session may go on.
 
-    False: the account is disabled or deleted, its password was changed, or the proof can no longer be renewed. `proofs`:
+    False: the account is disabled or deleted, its password was changed, the protocol is off in its plan, or the proof can no longer be renewed. `proofs`:
     replacements of proofs past half of their lifetime; empty: keep the old one.
     """
 

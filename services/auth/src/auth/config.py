@@ -1,7 +1,6 @@
 """Settings of the auth service."""
 
 import socket
-from datetime import timedelta
 from functools import cached_property
 from typing import Literal
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from pydantic import Field, SecretStr
 
 from auth.grants import GrantPolicy
 from auth.issuer import SIGNATURES, Issuer
+from auth.limits import Quotas
 from mailkit.errors import ConfigError
 from mailkit.mail.address import BadAddress, Networks, normalise_domain
 from mailkit.mail.scram_keys import LEAST_ITERATIONS, MOST_ITERATIONS
@@ -85,6 +85,13 @@ class AuthSettings(DatabaseSettings):
     primary_domain: str = ""
     """The domain whose postmaster `RCPT TO:<postmaster>` stands for; the oldest domain if unset."""
 
+    quota_least_mb: int = Field(default=25, ge=1, le=1 << 20)
+    """P2: the smallest quota that a mailbox may have, in MB."""
+    quota_most_mb: int = Field(default=2048, ge=0, le=1 << 20)
+    """P2: the largest quota, in MB, where the plan of a domain's customer names none; 0: no bound, and mailboxes may have no quota."""
+    quota_default_mb: int = Field(default=1024, ge=1, le=1 << 20)
+    """The quota of a mailbox for which none is given, in MB, where the plan names none."""
+
     history_days: int = Field(default=8, ge=2, le=366)
     """How long logins and changes of accounts are kept for the trace, in days; queue-worker's and mailstore's too."""
 
@@ -146,9 +153,9 @@ class AuthSettings(DatabaseSettings):
         return Issuer(self.oauth_issuer, self.oauth_audience, scopes, self.oauth_algorithms, self.oauth_claim)
 
     @property
-    def pop3_delay(self) -> timedelta:
-        """The time between two POP3 logins of one mailbox below which the second is refused (P4)."""
-        return timedelta(seconds=max(0, self.pop3_login_delay_seconds - self.pop3_login_delay_padding_seconds))
+    def quotas(self) -> Quotas:
+        """The bounds of quotas."""
+        return Quotas(self.quota_least_mb << 20, self.quota_most_mb << 20, self.quota_default_mb << 20)
 
     @cached_property
     def proofs(self) -> ProofKeys:

@@ -18,6 +18,7 @@ from auth.directory.recipients import Recipients
 from auth.directory.returns import Returns
 from auth.directory.senders import Senders
 from auth.keys import make_all
+from auth.login.domains import KnownDomains
 from auth.login.issuer_keys import IssuerKeys
 from auth.login.judge import Judge
 from auth.login.logins import LoginService
@@ -88,7 +89,7 @@ def assemble(
     Raises ConfigError or BadAddress if a network, name server or key of the settings is malformed.
     """
     grants, exempt, proofs = settings.grants, settings.exempt, settings.proofs
-    directory, store = Directory(questions), Accounts(pool, clock)
+    directory, store = Directory(questions), Accounts(pool, clock, settings.quotas)
     identities = Identities(directory, clock, grants)
     dkim_keys = DkimKeys(pool, questions)
     dkim_rules = DkimRules(dkim_keys, store, clock, Resolver(settings.dns_servers, entries=0))
@@ -100,7 +101,8 @@ def assemble(
         window,
         settings.login_failure_delay_seconds,
     )
-    names = LoginNames(directory)
+    domains = KnownDomains(directory)
+    names = LoginNames(domains)
     scram = Scram(
         VerifierRows(pool, clock),
         clock,
@@ -114,7 +116,7 @@ def assemble(
     return Parts(
         pool,
         queue,
-        senders=Senders(directory, clock, grants, settings.sender_identity, identities),
+        senders=Senders(directory, clock, grants, settings.sender_identity, identities, domains),
         recipients=Recipients(
             directory,
             clock,
@@ -124,6 +126,7 @@ def assemble(
             forwarded_per_hour=settings.forwarded_per_hour,
             returned_per_hour=settings.returned_per_hour,
             returns=Returns(SrsKeys(questions), clock, settings.returns_domain, settings.classic_keys),
+            domains=domains,
             exempt=exempt,
         ),
         logins=LoginService(
@@ -132,7 +135,8 @@ def assemble(
             Judge(grants, passwords, queue, throttle, scram, exempt),
             scram,
             names,
-            pop3_delay=settings.pop3_delay,
+            pop3_delay=timedelta(seconds=settings.pop3_login_delay_seconds),
+            padding=timedelta(seconds=settings.pop3_login_delay_padding_seconds),
             grant=timedelta(seconds=settings.open_smtp_seconds),
             proofs=proofs,
             noted=noted,
@@ -141,7 +145,7 @@ def assemble(
             ),
         ),
         scram=scram,
-        sessions=SessionChecks(directory, clock, proofs),
+        sessions=SessionChecks(directory, clock, proofs, domains),
         accounts=AccountRules(
             store,
             clock,

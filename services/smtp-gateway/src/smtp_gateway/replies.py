@@ -44,6 +44,7 @@ BAD_AUTH = Reply(501, "5.5.2", "That is not a valid authentication response")
 AUTH_CANCELLED = Reply(501, "5.0.0", "Authentication cancelled")
 AUTH_DURING_MAIL = Reply(503, "5.5.1", "Not during a mail transaction")
 LOGIN_REFUSED = Reply(535, "5.7.8", "Authentication credentials invalid")
+LOGIN_OFF = Reply(535, "5.7.1", "SMTP AUTH is off for this mailbox")
 LOGIN_LATER = Reply(454, "4.7.0", "Temporary authentication failure")
 LOGIN_THROTTLED = Reply(454, "4.7.0", "Too many failed logins, try again later")
 
@@ -88,7 +89,7 @@ _REASONS = {
     "mailbox_full": (MAILBOX_FULL,),
     "throttled": (TOO_MANY_THIS_HOUR, TOO_MANY_MESSAGES, LOGIN_THROTTLED),
     "login_required": (NEEDS_LOGIN, NEEDS_TLS, NOT_YOUR_SENDER, NOT_YOUR_FROM),
-    "login_failed": (LOGIN_REFUSED, BAD_AUTH, AUTH_CANCELLED, UNKNOWN_MECHANISM),
+    "login_failed": (LOGIN_REFUSED, LOGIN_OFF, BAD_AUTH, AUTH_CANCELLED, UNKNOWN_MECHANISM),
     "protocol": (
         TOO_LONG_COMMAND,
         BAD_SYNTAX,
@@ -149,6 +150,7 @@ _RULES = {
     NEEDS_LOGIN: "S3",
     NEEDS_TLS: "S3",
     LOGIN_REFUSED: "S3",
+    LOGIN_OFF: "S3",
 }
 #: The row by which a message is accepted: of a client with a login, with a grant, and of any client for our mailboxes.
 RULE_OF_RIGHT = {"auth": "S3", "grant": "S2", "none": "S1"}

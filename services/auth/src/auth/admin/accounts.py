@@ -6,19 +6,15 @@ from typing import Literal
 
 from auth.addresses import RecipientAddress, parse_own, parse_recipient
 from auth.admin import models
-from auth.admin.limits import proper_name
+from auth.admin.plan_models import proper_name
 from auth.keys import NewKey
 from auth.login.passwords import LONGEST_PASSWORD, HashQueue, Passwords, QueueFull
 from auth.login.scram import Scram
 from auth.storage.accounts import Accounts, nobody
-from auth.storage.names import MEGABYTE, QUOTA_LEAST, QUOTA_MOST
 from auth.storage.verifiers import Verifier
 from mailkit.errors import BadRequest, Conflict, Unavailable
 from mailkit.mail.address import BadAddress, normalise_domain
 from mailkit.process.clock import Clock
-
-#: Quota of a mailbox for which none is given, in bytes (P2: "by its plan").
-DEFAULT_QUOTA = 1024 * MEGABYTE
 
 
 class AccountRules:
@@ -51,7 +47,7 @@ class AccountRules:
         keys = await asyncio.to_thread(self._make_keys)
         owner = None if question.customer is None else proper_name(question.customer)
         now = self._clock.now()
-        await self._store.add_domain(name, DEFAULT_QUOTA, self._identity, keys, now, alias_of, owner)
+        await self._store.add_domain(name, self._identity, keys, now, alias_of, owner)
         return await self.domain(name)
 
     async def domains(self, after: str, limit: int) -> list[models.Domain]:
@@ -94,13 +90,12 @@ class AccountRules:
             own = parse_own(question.address)
         except BadAddress as error:
             raise BadRequest(str(error)) from error
-        quota = _quota(DEFAULT_QUOTA if question.quota_limit is None else question.quota_limit)
         hashed, verifier = await self._credentials(own.key, question)
-        await self._store.add_mailbox(own.key, own.domain, hashed, quota, self._clock.now(), verifier)
+        await self._store.add_mailbox(own.key, own.domain, hashed, question.quota_limit, self._clock.now(), verifier)
         return await self.mailbox(own.key)
 
     async def mailbox(self, address: str) -> models.Mailbox:
-        return models.Mailbox(**await self._store.mailbox(_address(address).key))
+        return models.mailbox_of(await self._store.mailbox(_address(address).key))
 
     async def mailboxes(self, domain: str, after: str, limit: int) -> list[models.Mailbox]:
         name = domain_name(domain)
@@ -108,7 +103,7 @@ class AccountRules:
         if not rows:
             # raises NotFound for an unknown domain; every known one has a mailbox, so this is past its last page
             await self._store.domain(name)
-        return [models.Mailbox(**row) for row in rows]
+        return [models.mailbox_of(row) for row in rows]
 
     async def set_password(self, address: str, question: models.SetPassword) -> models.Mailbox:
         """Set a password, at once: the mailbox's grants end, its open sessions end within seconds (decisions 9, 15)."""
@@ -123,7 +118,7 @@ class AccountRules:
     async def set_quota(self, address: str, question: models.SetQuota) -> models.Mailbox:
         """Set the quota of a mailbox (P2)."""
         key = _address(address).key
-        await self._store.set_quota(key, _quota(question.quota_limit))
+        await self._store.set_quota(key, question.quota_limit)
         return await self.mailbox(key)
 
     async def disable(self, address: str, question: models.Disable) -> models.Mailbox:
@@ -196,14 +191,6 @@ def _address(text: str) -> RecipientAddress:
         return parse_recipient(text)
     except BadAddress as error:
         raise BadRequest(str(error)) from error
-
-
-def _quota(limit: int) -> int:
-    if not QUOTA_LEAST <= limit <= QUOTA_MOST:
-        raise BadRequest(
-            f"a mailbox holds from 25 MB to 2 GB ({QUOTA_LEAST} to {QUOTA_MOST} bytes); {limit} bytes are outside"
-        )
-    return limit
 
 
 def _refuse_postmaster(address: str) -> None:

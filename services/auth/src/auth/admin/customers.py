@@ -1,8 +1,8 @@
 """The rules for operators' changes to customers and plans (docs/decisions/0114)."""
 
-from auth.admin import limits, models
+from auth.admin import models, plan_models
 from auth.admin.accounts import domain_name
-from auth.admin.limits import proper_name
+from auth.admin.plan_models import proper_name
 from auth.storage.accounts import Accounts
 from auth.storage.customers import Customers
 from mailkit.process.clock import Clock
@@ -16,19 +16,19 @@ class CustomerRules:
         self._domains = domains
         self._clock = clock
 
-    async def add_plan(self, question: limits.NewPlan) -> limits.CustomerPlan:
+    async def add_plan(self, question: plan_models.NewPlan) -> plan_models.CustomerPlan:
         name = proper_name(question.name)
         given = question.limits.model_dump_json(exclude_unset=True, exclude_none=True)
         await self._store.add_plan(name, given, self._clock.now())
         return await self.plan(name)
 
-    async def plan(self, name: str) -> limits.CustomerPlan:
-        return limits.plan_of(await self._store.plan(proper_name(name)))
+    async def plan(self, name: str) -> plan_models.CustomerPlan:
+        return plan_models.plan_of(await self._store.plan(proper_name(name)))
 
-    async def plans(self, after: str, limit: int) -> list[limits.CustomerPlan]:
-        return [limits.plan_of(row) for row in await self._store.plans(after, limit)]
+    async def plans(self, after: str, limit: int) -> list[plan_models.CustomerPlan]:
+        return [plan_models.plan_of(row) for row in await self._store.plans(after, limit)]
 
-    async def set_plan(self, name: str, question: limits.SetPlan) -> limits.CustomerPlan:
+    async def set_plan(self, name: str, question: plan_models.SetPlan) -> plan_models.CustomerPlan:
         """Change fields of a plan: in force within 5 s for all of its customers' domains."""
         await self._store.set_plan(proper_name(name), question.limits.model_dump_json(exclude_unset=True))
         return await self.plan(name)
@@ -37,18 +37,18 @@ class CustomerRules:
         """Delete a plan; refused while customers have it."""
         await self._store.delete_plan(proper_name(name))
 
-    async def add_customer(self, question: limits.NewCustomer) -> limits.Customer:
+    async def add_customer(self, question: plan_models.NewCustomer) -> plan_models.Customer:
         name = proper_name(question.name)
         await self._store.add_customer(name, _plan(question.plan), self._clock.now())
         return await self.customer(name)
 
-    async def customer(self, name: str) -> limits.Customer:
-        return limits.Customer(**await self._store.customer(proper_name(name)))
+    async def customer(self, name: str) -> plan_models.Customer:
+        return plan_models.Customer(**await self._store.customer(proper_name(name)))
 
-    async def customers(self, after: str, limit: int) -> list[limits.Customer]:
-        return [limits.Customer(**row) for row in await self._store.customers(after, limit)]
+    async def customers(self, after: str, limit: int) -> list[plan_models.Customer]:
+        return [plan_models.Customer(**row) for row in await self._store.customers(after, limit)]
 
-    async def set_customer(self, name: str, question: limits.SetCustomer) -> limits.Customer:
+    async def set_customer(self, name: str, question: plan_models.SetCustomer) -> plan_models.Customer:
         """Give a customer another plan, or none. What their domains have stays, whatever the plan says."""
         await self._store.set_customer(proper_name(name), _plan(question.plan))
         return await self.customer(name)
@@ -62,7 +62,7 @@ class CustomerRules:
         owner = await self._store.customer(proper_name(name))
         return [models.domain_of(row) for row in await self._domains.domains_of(owner["id"], after, limit)]
 
-    async def set_domain_customer(self, domain: str, question: limits.SetDomainCustomer) -> models.Domain:
+    async def set_domain_customer(self, domain: str, question: plan_models.SetDomainCustomer) -> models.Domain:
         """Give a domain to a customer, or back to the operator."""
         owner = None if question.customer is None else proper_name(question.customer)
         name = domain_name(domain)

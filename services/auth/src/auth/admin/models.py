@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, SecretStr
 
 from auth.admin.questions import Question
+from auth.limits import shown
 from mailkit.postgres.rows import Row
 
 
@@ -127,7 +128,7 @@ class Mailbox(BaseModel):
     state: Literal["enabled", "disabled", "purging"]
     has_password: bool
     main_password: bool = Field(description="false: mail clients log in with app passwords only")
-    quota_limit: int = Field(description="bytes (P2)")
+    quota_limit: int = Field(description="bytes (P2); 0: none")
     limit_version: int
     credential_version: int
     last_pop3_login: datetime | None
@@ -140,7 +141,10 @@ class NewMailbox(Question):
     address: str
     password: SecretStr | None = None
     password_hash: SecretStr | None = Field(default=None, description="a crypt hash from vpopmail, or argon2")
-    quota_limit: int | None = Field(default=None, description="bytes, 25 MB to 2 GB; 1 GB when left out")
+    quota_limit: int | None = Field(
+        default=None,
+        description="bytes (P2), within the plan or 25 MB to 2 GB; 0: no quota; left out: the plan's, or 1 GB",
+    )
 
 
 class SetPassword(Question):
@@ -151,7 +155,7 @@ class SetPassword(Question):
 
 
 class SetQuota(Question):
-    quota_limit: int = Field(description="bytes, 25 MB to 2 GB")
+    quota_limit: int = Field(description="bytes (P2), within the plan or 25 MB to 2 GB; 0: no quota")
 
 
 class Disable(Question):
@@ -219,3 +223,8 @@ def domain_of(row: Row) -> Domain:
         signing=row["signing"],
         identity=Identity(level=row["rule"], chosen=row["identity"], by=row["identity_by"]),
     )
+
+
+def mailbox_of(row: Row) -> Mailbox:
+    """Return the record of a row of `accounts.sql`."""
+    return Mailbox(**{**row, "quota_limit": shown(row["quota_limit"])})

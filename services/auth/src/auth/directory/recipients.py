@@ -12,6 +12,8 @@ from auth.addresses import RecipientAddress, parse_recipient, parse_sender
 from auth.directory.expand import Expansion, Loop
 from auth.directory.returns import Returns
 from auth.grants import GrantPolicy
+from auth.limits import may_relay
+from auth.login.domains import KnownDomains
 from auth.storage.directory import Directory, SenderRow
 from auth_api.wire import BARE_POSTMASTER, RecipientAnswer, RecipientQuestion, Target
 from auth_api.wire import RecipientVerdict as Verdict
@@ -33,6 +35,7 @@ class Recipients:
         forwarded_per_hour: int = 0,
         returned_per_hour: int = 0,
         returns: Returns,
+        domains: KnownDomains,
         exempt: Networks | None = None,
     ) -> None:
         self._directory = directory
@@ -43,6 +46,7 @@ class Recipients:
         self._forwarded_per_hour = forwarded_per_hour
         self._returned_per_hour = returned_per_hour
         self._returns = returns
+        self._domains = domains
         self._exempt = exempt or Networks()
 
     async def answer(self, items: Sequence[RecipientQuestion], *, charge: bool = True) -> list[RecipientAnswer]:
@@ -116,7 +120,11 @@ class Recipients:
             )
         now = self._clock.now()
         found = await self._directory.senders(rows, now)
-        accounts: list[UUID | None] = [row["mailbox_id"] for row in found]
+        known = await self._domains.of({row["domain"] for row in found if row["mailbox_id"]})
+        accounts: list[UUID | None] = [
+            row["mailbox_id"] if row["mailbox_id"] and may_relay(row["how"], known[row["domain"]].limits) else None
+            for row in found
+        ]
         capped = [
             account if self._per_hour and not self._is_exempt(item.client_address) else None
             for item, account in zip(items, accounts, strict=True)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from auth.admin import limits, models
+from auth.admin import models, plan_models
 from auth.admin.customers import CustomerRules
 from auth.handlers.pages import Asked, cut
 
@@ -12,20 +12,20 @@ def router(rules: CustomerRules) -> APIRouter:
     api = APIRouter(prefix="/v1")
 
     @api.get("/plans", operation_id="plans", tags=["plans"])
-    async def plans(of: Asked, request: Request, response: Response) -> list[limits.CustomerPlan]:
+    async def plans(of: Asked, request: Request, response: Response) -> list[plan_models.CustomerPlan]:
         """List plans by name; `after` is a name."""
         return cut(await rules.plans(of.after, of.asked), of, lambda row: row.name, request, response)
 
     @api.post("/plans", operation_id="add_plan", tags=["plans"], status_code=201)
-    async def add_plan(question: limits.NewPlan) -> limits.CustomerPlan:
+    async def add_plan(question: plan_models.NewPlan) -> plan_models.CustomerPlan:
         return await rules.add_plan(question)
 
     @api.get("/plans/{name}", operation_id="plan", tags=["plans"])
-    async def plan(name: str) -> limits.CustomerPlan:
+    async def plan(name: str) -> plan_models.CustomerPlan:
         return await rules.plan(name)
 
     @api.patch("/plans/{name}", operation_id="set_plan", tags=["plans"])
-    async def set_plan(name: str, question: limits.SetPlan) -> limits.CustomerPlan:
+    async def set_plan(name: str, question: plan_models.SetPlan) -> plan_models.CustomerPlan:
         """Change the fields that are given; in force within 5 seconds. What the domains have already stays."""
         return await rules.set_plan(name, question)
 
@@ -36,20 +36,20 @@ def router(rules: CustomerRules) -> APIRouter:
         return Response(status_code=204)
 
     @api.get("/customers", operation_id="customers", tags=["customers"])
-    async def customers(of: Asked, request: Request, response: Response) -> list[limits.Customer]:
+    async def customers(of: Asked, request: Request, response: Response) -> list[plan_models.Customer]:
         """List customers by name; `after` is a name."""
         return cut(await rules.customers(of.after, of.asked), of, lambda row: row.name, request, response)
 
     @api.post("/customers", operation_id="add_customer", tags=["customers"], status_code=201)
-    async def add_customer(question: limits.NewCustomer) -> limits.Customer:
+    async def add_customer(question: plan_models.NewCustomer) -> plan_models.Customer:
         return await rules.add_customer(question)
 
     @api.get("/customers/{name}", operation_id="customer", tags=["customers"])
-    async def customer(name: str) -> limits.Customer:
+    async def customer(name: str) -> plan_models.Customer:
         return await rules.customer(name)
 
     @api.put("/customers/{name}", operation_id="set_customer", tags=["customers"])
-    async def set_customer(name: str, question: limits.SetCustomer) -> limits.Customer:
+    async def set_customer(name: str, question: plan_models.SetCustomer) -> plan_models.Customer:
         """Give the customer another plan, or none."""
         return await rules.set_customer(name, question)
 
@@ -65,7 +65,7 @@ def router(rules: CustomerRules) -> APIRouter:
         return cut(await rules.domains(name, of.after, of.asked), of, lambda row: row.name, request, response)
 
     @api.put("/domains/{name}/customer", operation_id="set_domain_customer", tags=["domains"])
-    async def set_domain_customer(name: str, question: limits.SetDomainCustomer) -> models.Domain:
+    async def set_domain_customer(name: str, question: plan_models.SetDomainCustomer) -> models.Domain:
         """Give the domain to a customer, or back to the operator."""
         return await rules.set_domain_customer(name, question)
 

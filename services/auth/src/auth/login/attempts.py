@@ -1,10 +1,11 @@
 """One login attempt: what is known of it, the result of its check, what it writes, and its trace in log and metrics."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from auth import metrics
+from auth.limits import PlanLimits
 from auth.login.throttle import CounterKeys
 from auth.login.tokens import Named
 from auth.storage.app_passwords import Secret
@@ -15,8 +16,8 @@ from mailkit.process.logs import get_logger
 
 log = get_logger()
 
-#: `stale`: refused and not counted, as no guess.
-Found = Literal["good", "wrong", "throttled", "busy", "stale"]
+#: `stale`: refused and not counted, as no guess. `off`: right, and the plan of the account has this protocol off.
+Found = Literal["good", "wrong", "throttled", "busy", "stale", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Try:
     network: str | None
     secret: Secret | None
     address: str | None
+    limits: PlanLimits
     named: Named | None = None
 
 
@@ -59,8 +61,8 @@ class Verdict:
         return -self.app or row["credential_version"] or 0
 
 
-def change(attempt: Try, row: Row, verdict: Verdict, now: datetime) -> Change | None:
-    """Return what this attempt writes; None if nothing.
+def change(attempt: Try, row: Row, verdict: Verdict, now: datetime, pop3_delay: timedelta) -> Change | None:
+    """Return what this attempt writes; None if nothing. `pop3_delay`: P4.
 
     A right password over SMTP, or over IMAP without a grant, writes nothing when no counter is reset and no network is added.
     """
@@ -85,6 +87,7 @@ def change(attempt: Try, row: Row, verdict: Verdict, now: datetime) -> Change | 
         holder,
         reset,
         attempt.network if learns else None,
+        pop3_delay,
     )
 
 

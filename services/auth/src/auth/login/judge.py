@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from auth.grants import GrantPolicy
+from auth.limits import PlanLimits, may_grant, may_log_in
 from auth.login import app_passwords
 from auth.login.attempts import Try, Verdict
 from auth.login.password_cache import PasswordCache
@@ -38,25 +39,33 @@ class Judge:
         self._memory = PasswordCache()
         self.window = throttle.window
 
-    def attempt(self, item: AnyLogin, account: str, named: Named | None) -> Try:
+    def attempt(self, item: AnyLogin, account: str, named: Named | None, limits: PlanLimits) -> Try:
         """Return an attempt with its counters, and the address that may get a grant. `named`: what its access token says."""
         try:
             client = peer_address(item.client_address) if item.client_address else None
         except BadAddress:
             client = None
         exempt = client is not None and client in self._exempt
-        holder = self._policy.holder(client) if item.protocol != "smtp" else None  # S2, I2: POP3 and IMAP only
+        # S2, I2: POP3 and IMAP only
+        holder = self._policy.holder(client) if item.protocol != "smtp" and may_grant(limits) else None
         key = client_host(client) if client and not exempt else None
         network = client_network(client) if client and not exempt else None
         keys = CounterKeys(account, None if network is None else f"{account} {network}")
         secret = app_passwords.parse(item.password) if isinstance(item, Login) else None
-        return Try(item, account, keys, key, holder, exempt, network, secret, client, named)
+        return Try(item, account, keys, key, holder, exempt, network, secret, client, limits, named)
 
     def release(self, held: Iterable[str]) -> None:
         """End the counting of wrong proofs, whose failures are in the database."""
         self._memory.release(held)
 
     async def judge(self, attempt: Try, row: Row, times: Times, held: list[str]) -> Verdict:
+        """Check the attempt; a right password is of no use by a protocol that the plan has off. `held`: as `_check` says."""
+        verdict = await self._check(attempt, row, times, held)
+        if verdict.found == "good" and not may_log_in(attempt.login.protocol, attempt.limits):
+            return Verdict("off", delay=verdict.delay)
+        return verdict
+
+    async def _check(self, attempt: Try, row: Row, times: Times, held: list[str]) -> Verdict:
         """Check the counters, then the credential.
 
         `held` gets the counters of a wrong proof, for which it counts until it is in the database.

@@ -23,7 +23,7 @@ from mailkit.process.clock import Clock
 from mailkit.rpc.proof import LIFE, ProofKeys
 
 #: Answers to attempts that change nothing.
-_UNCOUNTED: dict[str, LoginOutcome] = {"throttled": "throttled", "busy": "busy", "stale": "refused"}
+_UNCOUNTED: dict[str, LoginOutcome] = {"throttled": "throttled", "busy": "busy", "stale": "refused", "off": "refused"}
 
 
 class LoginService:
@@ -38,6 +38,7 @@ class LoginService:
         names: LoginNames,
         *,
         pop3_delay: timedelta,
+        padding: timedelta,
         grant: timedelta,
         proofs: ProofKeys,
         noted: NotedLogins,
@@ -49,6 +50,7 @@ class LoginService:
         self._scram = scram
         self._names = names
         self._pop3_delay = pop3_delay
+        self._padding = padding
         self._grant = grant
         self._proofs, self._sending = proofs, proofs.for_sending()
         self._noted = noted
@@ -74,7 +76,7 @@ class LoginService:
         return [operation in undone for operation in operations]
 
     async def _answer(self, items: Sequence[AnyLogin]) -> list[LoginAnswer]:
-        times = Times(self._clock.now(), self._pop3_delay, self._grant, self._judge.window)
+        times = Times(self._clock.now(), self._grant, self._judge.window)
         tries = await self._tries(items)
         if any(isinstance(item, ScramLogin) for item in items):
             await self._scram.ready()
@@ -116,9 +118,10 @@ class LoginService:
         }
         asked = [item.login or (said[item.operation_id].mailbox if item.operation_id in said else "") for item in items]
         accounts = await self._names.accounts(asked)
+        limits = await self._names.limits(accounts)
         return [
-            self._judge.attempt(item, account, said.get(item.operation_id))
-            for item, account in zip(items, accounts, strict=True)
+            self._judge.attempt(item, account, said.get(item.operation_id), each)
+            for item, account, each in zip(items, accounts, limits, strict=True)
         ]
 
     async def _commit(
@@ -133,8 +136,9 @@ class LoginService:
         changes: dict[int, Change] = {}
         for n, verdict in verdicts.items():
             if (outcome := _UNCOUNTED.get(verdict.found)) is not None:
-                answers[n] = LoginAnswer(outcome, retry_after=verdict.retry_after, delay=verdict.delay)
-            elif (changed := change(tries[n], rows[n], verdict, times.now)) is not None:
+                off, delay = verdict.found == "off", verdict.delay
+                answers[n] = LoginAnswer(outcome, retry_after=verdict.retry_after, delay=delay, off=off)
+            elif (changed := change(tries[n], rows[n], verdict, times.now, self._delay(tries[n]))) is not None:
                 changes[n] = changed
             else:
                 answers[n] = good_answer(rows[n], verdict)
@@ -162,6 +166,12 @@ class LoginService:
     def _prove(self, attempt: Try, row: Row, answer: LoginAnswer) -> LoginAnswer:
         """Return a good answer with a proof, which mailstore demands, or auth itself of senders, and with SCRAM's ServerSignature."""
         login, mailbox_id = attempt.login, answer.mailbox_id
+        limits = attempt.limits
+        if limits.login_delay is not None or limits.expire is not None:
+            delay, expire = limits.login_delay, limits.expire
+            answer = structs.replace(
+                answer, login_delay=-1 if delay is None else delay, expire=-1 if expire is None else expire
+            )
         if mailbox_id is None:
             return answer
         if isinstance(login, ScramLogin):
@@ -169,3 +179,9 @@ class LoginService:
         keys = self._sending if login.protocol == "smtp" else self._proofs
         until = self._clock.timestamp() + LIFE
         return structs.replace(answer, proof=keys.sign(mailbox_id, answer.credential_version, until))
+
+    def _delay(self, attempt: Try) -> timedelta:
+        """Return P4's time for the account, by its plan or the setting."""
+        seconds = attempt.limits.login_delay
+        whole = self._pop3_delay if seconds is None else timedelta(seconds=seconds)
+        return max(timedelta(0), whole - self._padding)

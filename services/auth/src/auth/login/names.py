@@ -1,42 +1,43 @@
 """The account that a login name stands for."""
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from auth.storage.directory import Directory
+from auth.limits import PlanLimits
+from auth.login.domains import KnownDomain, KnownDomains
 from mailkit.mail.address import BadAddress, parse_login
 from mailkit.mail.saslprep import saslprep
 
 #: Longest account name in a counter's key (characters); a longer login name is cut.
 LONGEST_KEY = 320
-#: How long a domain is known to be an alias or not (seconds): a change is in force within 5 s (docs/contract.md).
-KNOWN_SECONDS = 2.0
-MOST_KNOWN = 20_000
 
 
 class LoginNames:
     """The accounts of login names, also of those in alias domains (docs/decisions/0108)."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
-        self._known: dict[str, tuple[float, str | None]] = {}
+    def __init__(self, domains: KnownDomains) -> None:
+        self._domains = domains
 
     async def accounts(self, logins: Sequence[str]) -> list[str]:
         """Return the account of each name: with at most one statement for the domains that are not known. Raises Unavailable."""
         names = [account_name(login) for login in logins]
-        now = time.monotonic()
-        domains = {domain for name in names if (domain := name.rpartition("@")[2])}
-        if asked := [domain for domain in domains if self._known.get(domain, (0.0, None))[0] < now]:
-            found = await self._directory.aliases(asked)
-            if len(self._known) > MOST_KNOWN:
-                self._known.clear()
-            self._known |= {domain: (now + KNOWN_SECONDS, found.get(domain)) for domain in asked}
-        return [self._account(name) for name in names]
+        known = await self._domains.of(domain for name in names if (domain := domain_of(name)))
+        return [_account(name, known) for name in names]
 
-    def _account(self, name: str) -> str:
-        local, at, domain = name.rpartition("@")
-        _, real = self._known.get(domain, (0.0, None))
-        return f"{local}{at}{real}"[:LONGEST_KEY] if at and real else name
+    async def limits(self, accounts: Sequence[str]) -> list[PlanLimits]:
+        """Return what the plan of each account limits. Raises Unavailable."""
+        known = await self._domains.of(map(domain_of, accounts))
+        return [known[domain_of(account)].limits for account in accounts]
+
+
+def domain_of(name: str) -> str:
+    """Return what is after the last `@` of a name, or all of it."""
+    return name.rpartition("@")[2]
+
+
+def _account(name: str, known: Mapping[str, KnownDomain]) -> str:
+    local, at, domain = name.rpartition("@")
+    found = known.get(domain)
+    return f"{local}{at}{found.alias_of}"[:LONGEST_KEY] if at and found and found.alias_of else name
 
 
 def account_name(login: str) -> str:

@@ -8,7 +8,8 @@ from uuid import UUID
 import asyncpg
 
 from auth.keys import NewKey
-from auth.storage import dkim, events
+from auth.limits import Quotas
+from auth.storage import counts, dkim, events
 from auth.storage.customers import customer_id
 from auth.storage.verifiers import Verifier
 from mailkit.errors import Conflict, NotFound
@@ -23,8 +24,9 @@ Row = asyncpg.Record
 class Accounts:
     """The statements of `accounts.sql`. Each change is an event of the trace in its transaction."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, quotas: Quotas) -> None:
         self._pool = pool
+        self._quotas = quotas
         self._clock = clock
 
     @asynccontextmanager
@@ -35,7 +37,6 @@ class Accounts:
     async def add_domain(
         self,
         name: str,
-        quota: int,
         identity: str,
         keys: Sequence[NewKey],
         now: datetime,
@@ -54,6 +55,7 @@ class Accounts:
                 raise Conflict(f"domain {name} is here already")
             await dkim.add(connection, name, keys, now)
             if alias_of is None:
+                quota = self._quotas.chosen(None, (await counts.limits_for(connection, name)).limits)
                 await connection.execute(queries.add_mailbox, new_id(), f"postmaster@{name}", name, None, quota, now)
             await events.add(connection, "domain_added", name, now, detail=f"alias of {alias_of}" if alias_of else "")
 
@@ -135,13 +137,25 @@ class Accounts:
         raise Conflict(f"{name} signs its mail: the rule is log or enforce")
 
     async def add_mailbox(
-        self, address: str, domain: str, hashed: str | None, quota: int, now: datetime, verifier: Verifier | None = None
+        self,
+        address: str,
+        domain: str,
+        hashed: str | None,
+        quota: int | None,
+        now: datetime,
+        verifier: Verifier | None = None,
     ) -> None:
-        """Add a mailbox. Raises NotFound (the domain), Conflict."""
+        """Add a mailbox; `quota` None: the plan's, 0: none. Raises NotFound (the domain), Conflict, BadRequest (the quota)."""
         async with self._transaction() as connection:
+            limits = await counts.limits_for(connection, domain)
             await self._share_real(connection, domain)
+            chosen = self._quotas.chosen(quota, limits.limits)
             mailbox_id = new_id()
-            if await connection.fetchval(queries.add_mailbox, mailbox_id, address, domain, hashed, quota, now) is None:
+            if await connection.fetchval(queries.exists, address):
+                raise Conflict(f"mailbox {address} exists already")
+            await counts.check_new_mailbox(connection, limits)
+            await counts.check_quota(connection, limits, address, chosen)
+            if await connection.fetchval(queries.add_mailbox, mailbox_id, address, domain, hashed, chosen, now) is None:
                 raise Conflict(f"mailbox {address} exists already")
             await events.add(connection, "mailbox_added", address, now, mailbox_id=mailbox_id)
             await self._keep_verifier(connection, address, verifier, now)
@@ -195,20 +209,28 @@ class Accounts:
         return await self._change(queries.enable, address, "mailbox_enabled")
 
     async def set_quota(self, address: str, quota: int) -> None:
-        """Set a quota (P2) and increment its version, so that mailstore uses the newer one. Raises NotFound."""
-        if not await self._change(queries.set_quota, address, "quota_changed", quota):
-            raise nobody(address)
+        """Set a quota (P2), 0: none, and increment its version, so that mailstore uses the newer one.
+
+        Raises NotFound, BadRequest (the bounds), Conflict (the domain's quota).
+        """
+        async with self._transaction() as connection:
+            limits = await counts.limits_for(connection, address.rpartition("@")[2])
+            chosen = self._quotas.chosen(quota, limits.limits)
+            box = await connection.fetchval(queries.set_quota, address, chosen)
+            if box is None:
+                raise nobody(address)
+            await counts.check_quota(connection, limits, address, chosen)
+            await events.add(connection, "quota_changed", address, self._clock.now(), mailbox_id=box, detail=str(quota))
 
     async def delete_mailbox(self, address: str) -> bool:
         """Delete a mailbox; False if it is enabled or does not exist."""
         return await self._change(queries.delete_mailbox, address, "mailbox_deleted")
 
-    async def _change(self, statement: str, address: str, kind: str, *values: int) -> bool:
+    async def _change(self, statement: str, address: str, kind: str) -> bool:
         async with self._transaction() as connection:
-            box = await connection.fetchval(statement, address, *values)
+            box = await connection.fetchval(statement, address)
             if box is not None:
-                detail = " ".join(map(str, values))
-                await events.add(connection, kind, address, self._clock.now(), mailbox_id=box, detail=detail)
+                await events.add(connection, kind, address, self._clock.now(), mailbox_id=box)
         return box is not None
 
 

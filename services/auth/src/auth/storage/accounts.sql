@@ -84,6 +84,9 @@ values ($1, $2, $3, $4, $5, $6)
     on conflict (address) do nothing
 returning id
 
+-- name: exists
+select true from auth.mailboxes where address = $1
+
 -- name: mailbox
 select m.id, m.address, m.domain, m.state, m.password_hash is not null as has_password, m.main_password,
        m.credential_version,

@@ -1,19 +1,20 @@
 """Operators' changes to forwards, badmailfrom and grants."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from auth.storage import events
+from auth.storage import counts, events
 from mailkit.ids import new_id
-from mailkit.postgres.pool import Queries, translated
+from mailkit.postgres.pool import Connection, Queries, translated
 from mailkit.process.clock import Clock
 
 queries = Queries("auth.storage", "aliases.sql")
 Row = asyncpg.Record
+Check = Callable[[Connection], Awaitable[None]]
 
 
 class Aliases:
@@ -23,23 +24,31 @@ class Aliases:
         self._pool = pool
         self._clock = clock
 
-    async def _change(self, kind: str, address: str, statement: str, *values: Any, detail: str = "") -> bool:
-        """Make a change and its event of the trace; False if it changes nothing."""
+    async def _change(
+        self, kind: str, address: str, statement: str, *values: Any, detail: str = "", first: Check | None = None
+    ) -> bool:
+        """Make a change and its event of the trace; False if it changes nothing. `first`: what may refuse it."""
         async with translated(), self._pool.acquire() as connection, connection.transaction():
+            if first is not None:
+                await first(connection)
             changed = await connection.fetchval(statement, *values) is not None
             if changed:
                 await events.add(connection, kind, address, self._clock.now(), detail=detail)
         return changed
 
     async def add_forward(self, address: str, domain: str, targets: Sequence[str], keep: bool, now: datetime) -> bool:
-        """Add a forward (L2); False if the address has one already or the domain is not an open one of ours."""
-        values = (new_id(), address, domain, targets, keep, now)
-        return await self._change("forward_added", address, queries.add_forward, *values, detail=" ".join(targets))
+        """Add a forward (L2); False if the address has one already or the domain is not an open one of ours. Raises Conflict (the plan)."""
+        values, check = (new_id(), address, domain, targets, keep, now), _limited(domain, address, targets)
+        return await self._change(
+            "forward_added", address, queries.add_forward, *values, detail=" ".join(targets), first=check
+        )
 
     async def set_forward(self, address: str, domain: str, targets: Sequence[str], keep: bool, now: datetime) -> bool:
-        """Set a forward in place of the one that there is; False if the domain is not an open one of ours."""
-        values = (new_id(), address, domain, targets, keep, now)
-        return await self._change("forward_set", address, queries.set_forward, *values, detail=" ".join(targets))
+        """Set a forward in place of the one that there is; False if the domain is not an open one of ours. Raises Conflict (the plan)."""
+        values, check = (new_id(), address, domain, targets, keep, now), _limited(domain, address, targets)
+        return await self._change(
+            "forward_set", address, queries.set_forward, *values, detail=" ".join(targets), first=check
+        )
 
     async def forward(self, address: str) -> Row | None:
         async with translated():
@@ -102,3 +111,10 @@ class Aliases:
                     mailbox_id=row["mailbox_id"],
                     detail=row["address"],
                 )
+
+
+def _limited(domain: str, address: str, targets: Sequence[str]) -> Check:
+    async def check(connection: Connection) -> None:
+        await counts.check_forward(connection, await counts.limits_for(connection, domain), address, targets)
+
+    return check

@@ -106,8 +106,8 @@ class Directory:
             rows = await self._pool.fetch(statement, list(counts), list(counts.values()), hour, timeout=PATIENCE)
         return {row["mailbox_id"]: row["used"] for row in rows}
 
-    async def sessions(self, items: Sequence[tuple[UUID, int]], now: datetime) -> list[bool]:
-        """Return for each (mailbox, credential version), in order, whether it is valid at `now`."""
+    async def sessions(self, items: Sequence[tuple[UUID, int]], now: datetime) -> list[str | None]:
+        """Return for each (mailbox, credential version), in order, the mailbox's domain; None if it is not valid at `now`."""
         async with translated():
             rows = await self._pool.fetch(
                 queries.sessions,
@@ -117,13 +117,19 @@ class Directory:
                 now,
                 timeout=PATIENCE,
             )
-        return [row["good"] for row in rows]
+        return [row["domain"] for row in rows]
 
-    async def aliases(self, domains: Sequence[str]) -> dict[str, str]:
-        """Return those of `domains` that are aliases, and of what."""
+    async def domains(self, names: Sequence[str]) -> list[asyncpg.Record]:
+        """Return (name, alias_of, limits) of those domains that are aliases or a customer's."""
         async with translated():
-            rows = await self._pool.fetch(queries.aliases, domains, timeout=PATIENCE)
-        return {row["name"]: row["alias_of"] for row in rows}
+            return list(await self._pool.fetch(queries.domains, names, timeout=PATIENCE))
+
+    async def drop_grants(self, held: Sequence[tuple[str, str]]) -> None:
+        """Delete the grants of the mailboxes of a domain at a client address, for each (client, domain)."""
+        async with translated():
+            await self._pool.execute(
+                queries.drop_grants, [client for client, _ in held], [domain for _, domain in held], timeout=PATIENCE
+            )
 
     async def oldest_domain(self) -> str | None:
         async with translated():

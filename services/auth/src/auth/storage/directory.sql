@@ -64,8 +64,20 @@ select q.n, d.state as domain, d.catchall, d.catchall_targets, other.base,
        ) other on true
   left join auth.mailboxes c on c.id = d.catchall_mailbox and c.state <> 'purging'
 
--- name: aliases
-select name, alias_of from auth.domains where name = any($1::text[]) and alias_of is not null
+-- name: domains
+-- Those of the domains that are aliases or a customer's, with their plan; of an alias, that of its domain.
+select d.name, d.alias_of, p.limits
+  from auth.domains d
+  left join auth.domains r on r.name = d.alias_of
+  left join auth.customers c on c.id = case when d.alias_of is null then d.customer_id else r.customer_id end
+  left join auth.plans p on p.id = c.plan_id
+ where d.name = any($1::text[]) and (d.alias_of is not null or d.customer_id is not null)
+
+-- name: drop_grants
+-- Of the mailboxes of some domains, at client addresses that have grants of theirs.
+delete from auth.grants g
+ using (select distinct client, domain from unnest($1::text[], $2::text[]) as q (client, domain)) q
+ where g.address = q.client and g.domain = q.domain
 
 -- name: charge
 -- Add relayed recipients to the accounts' hour; returns each account's new sum. Rows in key order: no deadlock.
@@ -84,9 +96,9 @@ select q.mailbox_id, coalesce(u.used, 0) + q.used as used
        select u.used from auth.relay_use u where u.mailbox_id = q.mailbox_id and u.hour = $3 limit 1) u on true
 
 -- name: sessions
--- Which of these sessions' logins are still valid (decision 15).
+-- The domains of the mailboxes of those sessions whose logins are still valid (decision 15).
 -- A version below 0 is the number of an app password.
-select m.id is not null and (m.credential_version = q.version or p.number is not null) as good
+select case when m.credential_version = q.version or p.number is not null then m.domain end as domain
   from unnest($1::int[], $2::uuid[], $3::int[]) as q (n, mailbox_id, version)
   left join auth.mailboxes m on m.id = q.mailbox_id and m.state = 'enabled'
   left join auth.app_passwords p

@@ -26,7 +26,6 @@ class Times:
     """The time and periods by which a list of attempts is judged, from one reading of the clock (decision 11)."""
 
     now: datetime
-    pop3_delay: timedelta
     grant: timedelta
     window: timedelta
 
@@ -37,7 +36,7 @@ class Change:
 
     `account`, `place` and `client` are the keys of the failure counters (None: not counted): of the account from networks
     that are not its own, of the account from this network, of the client. `holder`: the address that gets a grant;
-    `reset`: the counter `place` is set to 0; `network`: to be remembered as the account's own.
+    `reset`: the counter `place` is set to 0; `network`: to be remembered as the account's own. `pop3_delay`: P4.
     """
 
     operation_id: UUID
@@ -51,6 +50,7 @@ class Change:
     holder: str | None
     reset: bool
     network: str | None
+    pop3_delay: timedelta
 
 
 class LoginRows:
@@ -118,7 +118,7 @@ class LoginRows:
             [new_id() if change.holder else None for change in changes],
             [change.reset for change in changes],
             times.now,
-            times.now - times.pop3_delay,
+            [times.now - change.pop3_delay for change in changes],
             times.now + times.grant,
             times.now - times.window,
             times.now + times.window,

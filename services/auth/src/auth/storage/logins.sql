@@ -37,13 +37,13 @@ select q.n,
 
 -- name: commit
 -- Everything that a list of attempts changes, in one transaction: the operations' claims, P4's time, grants (S2, I2), failure
--- counters and the answers themselves. $12 now, $13 now less P4's delay, $14 a grant's end, $15 and $16 the bounds of a
+-- counters and the answers themselves. $12 now, $13 now less each one's P4 delay, $14 a grant's end, $15 and $16 the bounds of a
 -- failure window that still counts, $19 the limit of networks remembered per mailbox. An operation that another call has
 -- claimed has no row in the result. Every table's rows are locked in key order, so that two lists cannot deadlock.
 with q as (
     select * from unnest($1::int[], $2::uuid[], $3::bool[], $4::bool[], $5::uuid[], $6::int[], $7::text[], $8::text[],
-                         $9::text[], $10::uuid[], $11::bool[], $17::text[], $18::text[])
-        as q (n, op, good, pop3, mailbox_id, version, account, client, holder, grant_id, reset, place_key, network)
+                         $9::text[], $10::uuid[], $11::bool[], $17::text[], $18::text[], $13::timestamptz[])
+        as q (n, op, good, pop3, mailbox_id, version, account, client, holder, grant_id, reset, place_key, network, before)
 ), claimed as (
     insert into auth.operations (id, made_at) select op, $12 from q order by op
         on conflict (id) do nothing
@@ -75,20 +75,20 @@ with q as (
     update auth.mailboxes m set last_pop3_login = $12
       from tried t
      where t.valid and t.pop3 and t.place = 1 and m.id = t.mailbox_id
-       and (m.last_pop3_login is null or m.last_pop3_login <= $13
-            or m.last_pop3_login > $12::timestamptz + ($12::timestamptz - $13::timestamptz))
+       and (m.last_pop3_login is null or m.last_pop3_login <= t.before
+            or m.last_pop3_login > $12::timestamptz + ($12::timestamptz - t.before))
     returning m.id
 ), judged as (
     select t.*,
            case when not t.valid then 'refused'
-                when not t.pop3 or $13 >= $12 or (t.place = 1 and t.mailbox_id in (select id from checked)) then 'ok'
+                when not t.pop3 or t.before >= $12 or (t.place = 1 and t.mailbox_id in (select id from checked)) then 'ok'
                 else 'too_soon' end as outcome
       from tried t
 ), said as (
     select j.*,
            case when outcome <> 'too_soon' then 0
-                when place > 1 or last_pop3_login is null then ceil(extract(epoch from $12::timestamptz - $13))::int
-                else greatest(1, ceil(extract(epoch from last_pop3_login - $13)))::int end as retry_after
+                when place > 1 or last_pop3_login is null then ceil(extract(epoch from $12::timestamptz - before))::int
+                else greatest(1, ceil(extract(epoch from last_pop3_login - before)))::int end as retry_after
       from judged j
 ), kept as (
     insert into auth.answers

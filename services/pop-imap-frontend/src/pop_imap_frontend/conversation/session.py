@@ -5,7 +5,7 @@ import itertools
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from prometheus_client import Gauge
@@ -32,6 +32,7 @@ class Session(ABC):
     open_sessions: ClassVar[Gauge]
     follows_changes: bool
     """Whether changes of the mailbox are of interest to the session, see `watch.Watched`."""
+    protocol: ClassVar[Literal["imap", "pop3"]]
     ends_last: ClassVar[bool]
     """Whether a drain leaves a logged-in session all its time (decision 13)."""
 

@@ -6,7 +6,7 @@ Changes in their mailbox (docs/decisions/0055), a disabled or changed account (d
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from itertools import islice
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from auth_api.client import AuthClient
@@ -29,6 +29,11 @@ class Watched(Protocol):
     changed: asyncio.Event
     proof: bytes
     follows_changes: bool
+
+    @property
+    def protocol(self) -> Literal["imap", "pop3"]:
+        """The protocol of the login."""
+        ...
 
     @property
     def followed(self) -> tuple[int, int] | None:
@@ -149,7 +154,7 @@ class Watch:
                             session.changed.set()
 
     async def recheck(self) -> None:
-        """End sessions whose account was disabled or whose password changed and renew the proofs of the others.
+        """End sessions whose account was disabled, whose password changed or whose protocol is off now, and renew the proofs of the others.
 
         One call to auth for each 5,000 sessions.
         """
@@ -159,7 +164,7 @@ class Watch:
 
     async def _recheck(self, sessions: Sequence[Watched]) -> None:
         questions = [
-            SessionQuestion(s.account.mailbox_id, s.account.credential_version, s.proof)
+            SessionQuestion(s.account.mailbox_id, s.account.credential_version, s.proof, s.protocol)
             for s in sessions
             if s.account.mailbox_id
         ]

@@ -35,6 +35,7 @@ class FollowingSession(Session):
     """A session that follows the changes of the folder it has selected."""
 
     follows_changes = True
+    protocol = "imap"
     context: ImapContext
 
     def __init__(self, stream: Stream, peer: Peer, context: ImapContext) -> None:

@@ -51,6 +51,7 @@ class Pop3Session(Session):
 
     open_sessions = metrics.SESSIONS
     follows_changes = False
+    protocol = "pop3"
     ends_last = True  # to reach QUIT, without which nothing is removed
     context: Pop3Context
 
@@ -146,6 +147,17 @@ class Pop3Session(Session):
         self._drop = MaildropView(drop)
         self._prefetch = Prefetch(self.context.mailstore, self.mailbox_id, self._drop)
         self.state = Pop3State.TRANSACTION
+
+    def login_delay(self, answer: LoginAnswer) -> int:
+        """Return P4's seconds for the account of an answer to a login."""
+        return answer.login_delay if answer.login_delay >= 0 else self.context.login_delay
+
+    def expiry(self) -> str:
+        """Return EXPIRE and LOGIN-DELAY of CAPA: before the login what holds for most users (RFC 2449 6.5, 6.7)."""
+        if self.login is None:
+            return f"EXPIRE NEVER USER\r\nLOGIN-DELAY {self.context.login_delay} USER"
+        days = self.login.expire
+        return f"EXPIRE {days if days >= 0 else 'NEVER'}\r\nLOGIN-DELAY {self.login_delay(self.login)}"
 
     def begin_update(self) -> None:
         """Enter the UPDATE state, which `end` does not interrupt and in which the lease is not renewed (RFC 1939 6)."""

@@ -10,7 +10,6 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from mailkit.errors import NotFound, PostriderError, Unauthorised, Unavailable
-from postrider.quotas import QUOTA_LEAST, QUOTA_MOST
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -192,15 +191,14 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def parse_size(text: str) -> int:
-    """Parse `25MB`, `2GB` or a number of bytes (binary multiples) as bytes, 25 MB to 2 GB (P2). Ends the command otherwise."""
+    """Parse `25MB`, `2GB` or a number of bytes (binary multiples) as bytes, and `none` as 0. Ends the command otherwise."""
+    if text.strip().lower() == "none":
+        return 0
     units = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
     plain = text.strip().upper()
     digits = plain.rstrip("BKMG")
     unit = plain[len(digits) :]
     digits = digits.strip()
     if not (digits.isascii() and digits.isdecimal()) or unit not in units:
-        fail(f"{text!r} is not a size; write for example 25MB or 2GB")
-    size = int(digits[:20]) * units[unit]
-    if not QUOTA_LEAST <= size <= QUOTA_MOST:
-        fail(f"a mailbox holds from 25 MB to 2 GB; {text} is outside")
-    return size
+        fail(f"{text!r} is not a size; write for example 25MB or 2GB, or none")
+    return int(digits[:20]) * units[unit]

@@ -36,14 +36,14 @@ def add(
     address: str,
     password_stdin: Stdin = False,
     password_hash: Hash = False,
-    quota: Annotated[str, typer.Option(help="25MB to 2GB.")] = "",
+    quota: Annotated[str, typer.Option(help="25MB to 2GB, or what the plan allows; left out: that of the plan.")] = "",
     json: Json = False,
 ) -> None:
     """Add a mailbox."""
     limit = parse_size(quota) if quota else None
     password = _password(password_stdin, password_hash)
     record = auth(lambda client: client.add_mailbox(address, quota_limit=limit, **password))
-    show(record, json, f"{record['address']} is added, with a quota of {record['quota_limit'] // 1024 // 1024} MB")
+    show(record, json, f"{record['address']} is added, with {_size(record['quota_limit'])}")
 
 
 @app.command("ls")
@@ -69,7 +69,7 @@ def show_one(address: str, json: Json = False) -> None:
     show(
         record,
         json,
-        f"{record['address']}: {record['state']}, {record['charged']} of {record['quota_limit']} octets used, "
+        f"{record['address']}: {record['state']}, {record['charged']} of {record['quota_limit'] or 'unlimited'} octets used, "
         f"{record['messages']} of {record['message_limit']} messages",
     )
 
@@ -107,13 +107,17 @@ def _password(from_stdin: bool, is_hash: bool) -> dict[str, str]:
 
 @app.command("quota")
 def quota(address: str, size: str, json: Json = False) -> None:
-    """Set the quota of a mailbox, 25MB to 2GB."""
+    """Set the quota of a mailbox: 25MB to 2GB, or what the plan of its domain's customer allows, as 10GB or none."""
     limit = parse_size(size)
     show(
         auth(lambda client: client.set_quota(address, limit)),
         json,
-        f"{address} has a quota of {limit // 1024 // 1024} MB",
+        f"{address} has {_size(limit)}",
     )
+
+
+def _size(quota: int) -> str:
+    return f"a quota of {quota // 1024 // 1024} MB" if quota else "no quota"
 
 
 @app.command("disable")

@@ -63,7 +63,7 @@ class Sessions:
         if not logins:
             return
         questions = [
-            SessionQuestion(login.mailbox_id, login.credential_version, login.proof)
+            SessionQuestion(login.mailbox_id, login.credential_version, login.proof, "smtp")
             for _, login in logins
             if login.mailbox_id
         ]

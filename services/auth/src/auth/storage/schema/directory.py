@@ -16,7 +16,6 @@ from sqlalchemy import (
     text,
 )
 
-from auth.storage.names import QUOTA_LEAST, QUOTA_MOST
 from auth.storage.schema.base import metadata
 from mailkit.postgres.tables import time
 
@@ -88,7 +87,7 @@ mailboxes = Table(
     time("last_pop3_login", nullable=True),
     time("created_at"),
     CheckConstraint("state in ('enabled', 'disabled', 'purging')", name="mailboxes_state"),
-    CheckConstraint(f"quota_limit between {QUOTA_LEAST} and {QUOTA_MOST}", name="mailboxes_quota"),
+    CheckConstraint("quota_limit > 0", name="mailboxes_quota_positive"),
     CheckConstraint("address = lower(address) and address like '%@' || domain", name="mailboxes_address"),
     Index("mailboxes_domain", "domain", "address"),
 )

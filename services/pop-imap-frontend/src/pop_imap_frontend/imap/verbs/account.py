@@ -14,6 +14,7 @@ _REFUSALS = {
     "too_soon": "[LIMIT] logged in too recently, try again later",
     "busy": "[UNAVAILABLE] too many logins at this moment, try again",
 }
+_OFF = "[AUTHORIZATIONFAILED] IMAP is off for this mailbox"
 
 
 async def capability(session: ImapSession, cursor: Cursor) -> str:
@@ -136,7 +137,7 @@ async def _ask(session: ImapSession, given: Given, exchange: Exchange | None = N
     if answer.outcome != "ok":
         if session.login_failed():
             raise Disconnect("too many failed logins")
-        raise No(_REFUSALS[answer.outcome])
+        raise No(_OFF if answer.off else _REFUSALS[answer.outcome])
     return answer
 
 

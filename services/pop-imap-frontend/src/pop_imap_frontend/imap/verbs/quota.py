@@ -1,5 +1,6 @@
 """Quota (RFC 9208): every folder of a mailbox has the same quota root, whose name is empty."""
 
+from auth_api.wire import NO_QUOTA
 from mailstore_api.wire import QuotaQuestion
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import No
@@ -10,14 +11,15 @@ _UNIT = 1024
 
 
 async def _send_quota(session: ImapSession) -> None:
-    """Send the QUOTA response; usage is rounded up and the limit down, so the room shown is there."""
+    """Send the QUOTA response; usage is rounded up and the limit down, so the room shown is there. One without a quota has no STORAGE."""
     account = session.account
     found = await session.context.mailstore.quota(
         QuotaQuestion(session.mailbox_id, account.quota_limit, account.limit_version)
     )
-    storage = -(-found.charged // _UNIT), found.limit // _UNIT
-    message = found.messages, found.message_limit
-    session.stream.write(b'* QUOTA "" (STORAGE %d %d MESSAGE %d %d)\r\n' % (*storage, *message))
+    limited = [b"MESSAGE %d %d" % (found.messages, found.message_limit)]
+    if found.limit < NO_QUOTA:
+        limited.insert(0, b"STORAGE %d %d" % (-(-found.charged // _UNIT), found.limit // _UNIT))
+    session.stream.write(b'* QUOTA "" (%b)\r\n' % b" ".join(limited))
 
 
 async def getquota(session: ImapSession, cursor: Cursor) -> str:

@@ -15,17 +15,16 @@ _REFUSALS = {"refused": refusals.REFUSED, "throttled": refusals.THROTTLED, "busy
 
 
 async def capa(session: Pop3Session, argument: str) -> None:
-    """List the capabilities (RFC 2449); USER and SASL only where logins are allowed; LOGIN-DELAY is P4."""
+    """List the capabilities (RFC 2449); USER and SASL only where logins are allowed; LOGIN-DELAY is P4. After the login, the account's plan is said."""
     names = [
         "TOP",
         "UIDL",
         "RESP-CODES",
         "AUTH-RESP-CODE",
         "PIPELINING",
-        "EXPIRE NEVER",
+        session.expiry(),
         "UTF8 USER",
         "LANG",
-        f"LOGIN-DELAY {session.context.login_delay}",
     ]
     if session.may_log_in():
         names += ["USER", " ".join(["SASL", *session.context.logins.mechanisms])]
@@ -145,11 +144,12 @@ async def _log_in(session: Pop3Session, given: Given, exchange: Exchange | None 
             await logins.undo_check(operation)  # P4 counts checks of mail; this was not one
     answer, ends = due, ends + due.delay
     if answer.outcome == "too_soon":  # P4
-        raise Refused(refusals.LOGIN_DELAY.format(seconds=session.context.login_delay), ends=True)
+        raise Refused(refusals.LOGIN_DELAY.format(seconds=session.login_delay(answer)), ends=True)
     if answer.outcome != "ok":
         if exchange is not None:
             await conclude(exchange, given, answer)
-        raise Refused(_REFUSALS[answer.outcome], ends=session.login_failed())
+        line = refusals.OFF if answer.off else _REFUSALS[answer.outcome]
+        raise Refused(line, ends=session.login_failed())
     session.proof = answer.proof  # to release the lock with, if mailstore does not say that it was taken
     if exchange is not None:
         left, concluded = ends - login_ends(), False

@@ -49,7 +49,7 @@ async def _auth(session: SmtpSession, argument: str) -> Reply:
         return replies.LOGIN_LATER
     if answer.outcome == "ok":
         session.login = answer
-    return _OUTCOMES[answer.outcome]
+    return replies.LOGIN_OFF if answer.off else _OUTCOMES[answer.outcome]
 
 
 def refusal(client: Client) -> Reply | None:

@@ -1,19 +1,15 @@
-"""What a plan limits, and the requests and records of plans and customers (docs/decisions/0114)."""
+"""What a plan limits, and the bounds of quotas (docs/decisions/0114). Pure functions."""
 
 import json
-import unicodedata
-from datetime import datetime
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
-from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from auth.admin.questions import Question
-from mailkit.errors import BadRequest
-from mailkit.postgres.rows import Row
+from auth_api.wire import NO_QUOTA
+from mailkit.errors import BadRequest, Conflict
 
-#: Longest name of a customer or plan (characters).
-LONGEST_NAME = 100
 #: The largest of all figures: more than any column of bytes that is compared with one holds, and less than 2^53, as JSON has it.
 _MOST = 10**15
 _Count = Annotated[int | None, Field(ge=0, le=_MOST)]
@@ -21,8 +17,10 @@ _Rate = Annotated[int | None, Field(ge=0, le=10**9)]
 _Days = Annotated[int | None, Field(ge=0, le=36_500)]
 
 
-class PlanLimits(Question):
+class PlanLimits(BaseModel):
     """What the domains of a plan's customers may have; null: no limit of the plan's. Fields of vpopmail have its meaning."""
+
+    model_config = ConfigDict(extra="forbid")
 
     mailboxes: _Count = Field(default=None, description="of a domain, with postmaster's (vpopmail: maxpopaccounts)")
     forwards: _Count = Field(default=None, description="of a domain, those with a target elsewhere (maxforwards)")
@@ -71,70 +69,69 @@ class PlanLimits(Question):
     junk_days: _Days = Field(default=None, description="days that mail stays in \\Junk")
 
 
-class CustomerPlan(BaseModel):
-    """A plan."""
-
-    id: UUID
-    name: str
-    limits: PlanLimits
-    customers: int = Field(description="who have it")
-    created_at: datetime
-
-
-class NewPlan(Question):
-    name: str
-    limits: PlanLimits = Field(default_factory=lambda: PlanLimits())
-
-
-class SetPlan(Question):
-    """The fields that are given are set, null as well; others stay."""
-
-    limits: PlanLimits
-
-
-class Customer(BaseModel):
-    """A customer, to whom domains belong."""
-
-    id: UUID
-    name: str
-    plan: str | None
-    domains: int
-    created_at: datetime
-
-
-class NewCustomer(Question):
-    name: str
-    plan: str | None = None
-
-
-class SetCustomer(Question):
-    """`plan` null: none, no limits."""
-
-    plan: str | None
-
-
-class SetDomainCustomer(Question):
-    """`customer` null: the operator's own."""
-
-    customer: str | None
-
-
-def plan_of(row: Row) -> CustomerPlan:
-    """Return the record of a row of `customers.sql`."""
-    return CustomerPlan(**{**row, "limits": limits_of(row["limits"])})
-
-
+@lru_cache(maxsize=10_000)
 def limits_of(stored: str | None) -> PlanLimits:
-    """Return the limits of a row's JSON; a newer release's fields are left out."""
+    """Return the limits of a row's JSON, None: no plan; a newer release's fields are left out."""
     found: dict[str, Any] = json.loads(stored) if stored else {}
     return PlanLimits(**{name: value for name, value in found.items() if name in PlanLimits.model_fields})
 
 
-def proper_name(text: str) -> str:
-    """Return the name of a customer or plan in NFC. Raises BadRequest."""
-    name = unicodedata.normalize("NFC", text[: LONGEST_NAME + 1]).strip()
-    if not 1 <= len(name) <= LONGEST_NAME or not name[0].isalnum() or not name.isprintable() or "/" in name:
-        raise BadRequest(
-            f"a name of a customer or plan has 1 to {LONGEST_NAME} characters, begins with a letter or digit, and has no /"
-        )
-    return name
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """The bounds of quotas and the default one, in octets (P2); `most` 0: there is no upper bound, and mailboxes without a quota."""
+
+    least: int
+    most: int
+    default: int
+
+    def chosen(self, asked: int | None, limits: PlanLimits) -> int:
+        """Return the quota to store; `asked` None: the plan's default, 0: none. Raises BadRequest if the plan or a bound forbids it."""
+        if asked is None:
+            asked = self.default if limits.quota is None else limits.quota
+            return asked or NO_QUOTA
+        most = self.most if limits.quota_most is None else limits.quota_most
+        if (asked == 0 and most == 0) or self.least <= asked <= (most or NO_QUOTA - 1):
+            return asked or NO_QUOTA
+        upper = f"to {_size(most)} ({self.least} to {most} bytes)" if most else f"({self.least} bytes)"
+        raise BadRequest(f"a mailbox holds from {_size(self.least)} {upper}; {asked} bytes are outside")
+
+
+@dataclass(frozen=True, slots=True)
+class DomainLimits:
+    """The limits of a domain, whose plan is `plan`; "": it has none."""
+
+    domain: str
+    plan: str
+    limits: PlanLimits
+
+    def refuse(self, most: int | None, needed: int, what: str) -> None:
+        """Raise Conflict if the domain would have more than `most`; None: no limit."""
+        if most is not None and needed > most:
+            raise Conflict(f"plan {self.plan} allows {self.domain} {most} {what}, and this needs {needed}")
+
+
+def may_grant(limits: PlanLimits) -> bool:
+    """Return whether a login gives a grant (S2), which is of use for relaying only."""
+    return limits.open_smtp and limits.relay
+
+
+def may_relay(how: str, limits: PlanLimits) -> bool:
+    """Return whether mail to addresses elsewhere is taken from a client by `auth` or `grant`."""
+    return limits.relay and (limits.smtp_auth if how == "auth" else limits.open_smtp)
+
+
+def may_log_in(protocol: str, limits: PlanLimits) -> bool:
+    """Return whether logins by `pop3`, `imap` or `smtp` are on."""
+    return {"pop3": limits.pop3, "imap": limits.imap, "smtp": limits.smtp_auth}[protocol]
+
+
+def shown(quota: int) -> int:
+    """Return a stored quota as the JSON API has it: 0 for none."""
+    return 0 if quota >= NO_QUOTA else quota
+
+
+def _size(octets: int) -> str:
+    for unit, size in (("GB", 1 << 30), ("MB", 1 << 20)):
+        if octets >= size and octets % size == 0:
+            return f"{octets // size} {unit}"
+    return f"{octets} bytes"
