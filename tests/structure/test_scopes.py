@@ -45,7 +45,7 @@ ID = new_id()
 AUTH: dict[str, tuple[tuple[str, ...], Any]] = {
     "POST /v1/senders": (("gateway",), None),
     "POST /v1/recipients": (("gateway",), None),
-    "POST /v1/uncharged-recipients": (("gateway",), None),
+    "POST /v1/uncharged-recipients": (("gateway", "queue"), None),
     "POST /v1/authors": (("gateway",), None),
     "POST /v1/bounce-signatures": (("queue",), None),
     "POST /v1/signatures": (("gateway",), None),

@@ -104,6 +104,7 @@ class Services:
         self.senders_asked: list[SenderQuestion] = []
         self.recipients_asked: list[RecipientQuestion] = []
         self.logins_asked: list[Login] = []
+        self.senders_led: list[str] = []
         self.taken: list[Submission] = []
         self.from_rule = "none"
         self.keys: dict[str, keys.PrivateKey] = {}
@@ -152,6 +153,10 @@ class Services:
         self.recipients_asked += items
         return [self.answers.get(item.address) or self._recipient(item) for item in items]
 
+    async def uncharged(self, items: Sequence[RecipientQuestion]) -> list[RecipientAnswer]:
+        self.senders_led += [item.address for item in items]
+        return [self.answers.get(item.address) or self._recipient(item) for item in items]
+
     def _recipient(self, item: RecipientQuestion) -> RecipientAnswer:
         if item.address.endswith("@here.test"):
             return RecipientAnswer("accepted", [Target(item.address, MAILBOX.mailbox_id, 1 << 30, 1)])
@@ -197,7 +202,7 @@ def context(
     return SmtpContext(
         told,
         SenderCheck(Batcher(of.senders), cast(Any, of)),
-        RecipientCheck(Batcher(of.recipients), Batcher(of.room)),
+        RecipientCheck(Batcher(of.recipients), Batcher(of.room), Batcher(of.uncharged)),
         AuthorCheck(Batcher(of.authors)),
         Signatures(Batcher(of.signatures), SystemClock()),
         ClientLimits(told, lambda: False),

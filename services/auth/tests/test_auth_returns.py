@@ -149,3 +149,14 @@ def test_a_malformed_domain_is_refused_and_a_host_s_odd_name_is_none() -> None:
     assert AuthSettings(helo_name="MX.Here.Test").returns_domain == "mx.here.test"
     with pytest.raises(ConfigError, match="POSTRIDER_SRS_DOMAIN"):
         _ = AuthSettings(srs_domain="not a domain").returns_domain
+
+
+async def test_a_sender_of_ours_counts_as_local_so_that_a_bounce_to_it_is_led_on(auth, forward):
+    """A provider that forwards back to us without SRS of its own: by MX, the bounce came to ourselves and was lost."""
+    made = await sender(auth)
+    assert (await auth.mail(made)).domain_local
+    assert not (await auth.mail("joe@srs.test")).domain_local, "the domain has no other addresses"
+    question = wire.RecipientQuestion(made, "", None, None)
+    for _ in range(3):
+        (answer,) = await auth.gateway.uncharged_recipients([question])
+        assert [each.address for each in answer.targets] == ["joe@sender.test"]

@@ -8,6 +8,7 @@ import pytest
 
 from bodystore import OtherDatabase
 from queue_worker.models import Outcome, clean
+from queue_worker_api.wire import SubmissionRecipient
 
 S9 = "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)"
 TOO_LONG = " I'm not going to try again; this message has been in the queue too long."
@@ -141,7 +142,6 @@ async def test_so_does_one_whose_body_is_in_another_database(world, postgres):
 
 
 async def test_a_forwarded_recipient_is_named_as_the_sender_wrote_it(world):
-    from queue_worker_api.wire import SubmissionRecipient
 
     raw = await bounced(world, SubmissionRecipient("far@far.test", "info@here.test"), says=refused())
     assert b"<info@here.test> (forwarded to <far@far.test>):" in raw
@@ -186,6 +186,20 @@ async def test_a_local_sender_finds_it_in_the_mailbox_and_a_full_one_is_no_excus
     assert filing.mailbox_id == sender.mailbox_id and filing.exempt
     assert filing.prefix == b"Return-Path: <>\r\nDelivered-To: a@here.test\r\n"
     assert b"User unknown" in await world.bodies.read(filing.body_id)
+
+
+async def test_a_sender_of_ours_that_leads_elsewhere_gets_it_there(world):
+    """By MX, a bounce to `sales@here.test` or to an SRS address of ours came back to ourselves, which is a loop."""
+    world.sink.says = lambda address: (Outcome.failed, "5.1.1", S13) if address == "b@far.test" else None
+    leading = SubmissionRecipient("boss@elsewhere.test", "sales@here.test")
+    await world.submit(world.message("b@far.test", sender="sales@here.test", sender_target=leading))
+    plain = SubmissionRecipient("a@sender.test", "a@sender.test")
+    await world.submit(world.message("b@far.test", sender="a@sender.test", sender_target=plain))
+    await world.work()
+    await world.work()
+    assert sorted(each.recipients[0] for each in world.sink.got) == ["a@sender.test", "boss@elsewhere.test"]
+    (led,) = [each for each in world.sink.got if each.recipients == ["boss@elsewhere.test"]]
+    assert led.mail_from == "" and read(led.body)["To"] == "sales@here.test"
 
 
 async def test_a_strangers_null_sender_opens_no_quota(world):

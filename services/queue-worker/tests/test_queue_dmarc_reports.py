@@ -243,6 +243,32 @@ async def test_what_was_refused_counts_once_and_what_comes_again_does_not(report
     assert list(worker.dmarc_counts.take().values()) == [1]
 
 
+async def test_a_report_to_an_address_here_goes_where_that_leads(reporting: QueueWithWorkers) -> None:
+    """By MX it would come back to ourselves, which is a loop: such domains got no reports."""
+    world, worker = reporting, reporting.worker()
+    box = world.auth.add_mailbox("dmarc@far.test", "secret")
+
+    async def reported(day: date) -> tuple[str, list[tuple[str, Any]]]:
+        before = {each["id"] for each in await world.rows("message")}
+        await DmarcResults(world.pool, world.clock).add(Counter([row(day, "far.test", POLICY, FACTS)]))
+        world.pass_time(86_400)
+        await worker.dmarc_reports.round()
+        rows = await world.pool.fetch("select message_id, address, mailbox_id from queue.recipient order by n")
+        left = "later" if await world.rows("dmarc_result") else "done"
+        return left, [(each["address"], each["mailbox_id"]) for each in rows if each["message_id"] not in before]
+
+    assert await reported(DAY) == ("done", [("dmarc@far.test", box.id)])
+    world.auth.forwards["dmarc@far.test"] = (["x@else.test"], True)
+    assert await reported(DAY + timedelta(days=1)) == ("done", [("dmarc@far.test", box.id), ("x@else.test", None)])
+    world.auth.away = True
+    assert await reported(DAY + timedelta(days=2)) == ("later", [])
+    world.auth.away = False
+    await worker.dmarc_reports.round()
+    assert await world.rows("dmarc_result") == []
+    del world.auth.mailboxes["dmarc@far.test"], world.auth.forwards["dmarc@far.test"]
+    assert await reported(DAY + timedelta(days=3)) == ("done", []), "no such address"
+
+
 async def test_off_by_default(world: QueueWithWorkers) -> None:
     worker = world.worker()
     await world.submit(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from auth_api.wire import RecipientQuestion
+from auth_api.wire import RecipientAnswer, RecipientQuestion, Target
 from mailkit.errors import (
     BadRequest,
     Conflict,
@@ -27,7 +27,7 @@ from smtp_gateway.smtp.budget import BodyBudget
 from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.receiving import Receiving
 from smtp_gateway.smtp.session import SmtpSession
-from tests.support.gateway import MAILBOX, Dialogue, Services, context
+from tests.support.gateway import MAILBOX, Dialogue, Services, context, send
 
 
 async def session_in_data() -> tuple[SmtpSession, SmtpContext]:
@@ -85,6 +85,19 @@ async def test_a_full_mailbox_refuses_mail_but_is_still_where_a_bounce_goes() ->
     assert refusal is not None
     assert str(refusal).startswith("452 4.2.2")
     assert await check.targets(question) == [MAILBOX]
+
+
+@pytest.mark.parametrize("sender", ["sales@here.test", "SRS0=abc=AB=far.test=joe@here.test"])
+async def test_a_sender_of_ours_that_leads_elsewhere_is_handed_over_with_where_it_leads(sender: str) -> None:
+    """By MX its bounces came back to ourselves, which is a loop. The question charges nobody."""
+    services = Services()
+    services.answers = {sender: RecipientAnswer("accepted", [Target("joe@far.test", via=sender)])}
+    answer = await send(b"From: a@b.test\r\n\r\nx\r\n.\r\n", context(services), sender=b"<%b>" % sender.encode())
+    assert answer.startswith(b"250 ")
+    (taken,) = services.taken
+    assert taken.sender_target is not None
+    assert (taken.sender_target.address, taken.sender_target.mailbox_id) == ("joe@far.test", None)
+    assert services.senders_led == [sender] and [each.address for each in services.recipients_asked] == ["u@here.test"]
 
 
 FINAL = [BadRequest("not a list"), Conflict("twice"), NotFound("no such endpoint"), TooLarge("too large")]

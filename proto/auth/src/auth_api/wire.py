@@ -2,7 +2,7 @@
 
 Endpoints: POST /v1/senders, /v1/recipients, /v1/uncharged-recipients, /v1/authors, /v1/signatures, /v1/bounce-signatures, /v1/logins, /v1/scram-offers,
 /v1/scram-logins, /v1/token-logins, /v1/undo-checks, /v1/sessions.
-Callers: queue (bounce-signatures), gateway (all but that and undo-checks; sessions for SMTP's long connections too), frontend (logins of both kinds, undo-checks,
+Callers: queue (bounce-signatures, uncharged-recipients), gateway (all but the first of these and undo-checks; sessions for SMTP's long connections too), frontend (logins of both kinds, undo-checks,
 sessions). The gateway's logins are by smtp, the
 front end's by pop3 and imap: a list with another protocol is refused (docs/decisions/0040).
 """

@@ -30,7 +30,7 @@ class AuthSettings(DatabaseSettings):
     token_frontend_auth: SecretStr = SecretStr("")
     """pop-imap-frontend's token: logins, sessions."""
     token_queue_auth: SecretStr = SecretStr("")
-    """queue-worker's token: signatures of our own bounces."""
+    """queue-worker's token: signatures of our own bounces, and where an address leads."""
     proof_key: SecretStr = SecretStr("")
     """The key of proofs of login, the same as mailstore's; a comma list (docs/operate/secrets.md)."""
 

@@ -91,6 +91,7 @@ def assemble(
     grants, exempt, proofs = settings.grants, settings.exempt, settings.proofs
     directory, store = Directory(questions), Accounts(pool, clock, settings.quotas)
     identities = Identities(directory, clock, grants)
+    returns = Returns(SrsKeys(questions), clock, settings.returns_domain, settings.classic_keys)
     dkim_keys = DkimKeys(pool, questions)
     dkim_rules = DkimRules(dkim_keys, store, clock, Resolver(settings.dns_servers, entries=0))
     window = timedelta(seconds=settings.login_failure_window_seconds)
@@ -116,7 +117,7 @@ def assemble(
     return Parts(
         pool,
         queue,
-        senders=Senders(directory, clock, grants, settings.sender_identity, identities, domains),
+        senders=Senders(directory, clock, grants, settings.sender_identity, identities, domains, returns),
         recipients=Recipients(
             directory,
             clock,
@@ -125,7 +126,7 @@ def assemble(
             per_hour=settings.recipients_per_hour,
             forwarded_per_hour=settings.forwarded_per_hour,
             returned_per_hour=settings.returned_per_hour,
-            returns=Returns(SrsKeys(questions), clock, settings.returns_domain, settings.classic_keys),
+            returns=returns,
             domains=domains,
             exempt=exempt,
         ),

@@ -66,6 +66,8 @@ class QueueEntry(msgspec.Struct, frozen=True):
     stamp: Stamp = Stamp()
     traceparent: str = ""
     """The trace of the message (docs/decisions/0102)."""
+    sender_address: str = ""
+    """Where its own bounce goes, if the sender is an address of ours that leads elsewhere."""
 
 
 class DsnRequest(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ from queue_worker.dmarc.report_to import DmarcReportTo
 from queue_worker.intake.group_commit import Intake
 from queue_worker.models import Pair
 from queue_worker.operators.bulk import Bulk
+from queue_worker.reports.leading import ReportAddresses
 from queue_worker.storage.actions import Actions
 from queue_worker.storage.claims import Claims
 from queue_worker.storage.dmarc_results import DmarcResults
@@ -136,7 +137,7 @@ def assemble(
     )
     dmarc_counts = DmarcCounts(clock if settings.dmarc_reports else None)
     report_to = DmarcReportTo(Resolver(settings.dns_servers)) if settings.dmarc_reports else None
-    reports = ReportQueue(Handovers(pool, bodies), clock, timedelta(seconds=lifetime))
+    reports = ReportQueue(Handovers(pool, bodies), clock, timedelta(seconds=lifetime), ReportAddresses(auth))
     maintain = once("maintain", MAINTAIN_SECONDS)
     disk = Disk(settings.disk_path, settings.disk_reserve_bytes)
     return Parts(

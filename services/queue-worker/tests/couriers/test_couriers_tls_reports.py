@@ -6,10 +6,12 @@ import json
 from collections import Counter
 from datetime import date, timedelta
 from email import message_from_bytes, policy
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from auth_api.client import AuthClient
+from auth_api.fake import FakeAuth
 from bodystore import SameDatabase
 from mailkit.ids import new_id
 from mailkit.net.dns import Resolver
@@ -17,6 +19,7 @@ from mailkit.postgres.singleton import RUNS, Singleton
 from mailkit.testing.sink import Sink
 from queue_worker.couriers import RemoteCourier
 from queue_worker.couriers.configured import with_policies
+from queue_worker.reports.leading import ReportAddresses
 from queue_worker.reports.mail import DayReport
 from queue_worker.storage.handovers import Handovers
 from queue_worker.storage.tls_results import TlsResults, TlsSession
@@ -41,7 +44,9 @@ def reporting(publisher: Any) -> tuple[RemoteCourier, TlsReports]:
     courier = with_policies(publisher.courier()._settings, publisher.rows, clock, reports=True)
     publisher.outside.couriers.append(courier)
     once = Singleton(pool, clock, new_id(), "queue", "tls_reports")
-    queue = ReportQueue(Handovers(pool, SameDatabase(pool)), clock, timedelta(days=1))
+    queue = ReportQueue(
+        Handovers(pool, SameDatabase(pool)), clock, timedelta(days=1), ReportAddresses(cast(AuthClient, FakeAuth()))
+    )
     return courier, TlsReports(courier, TlsResults(pool), queue, clock, once, "mx.here.test")
 
 
@@ -156,7 +161,9 @@ async def test_rounds_count_with_reports_and_mta_sts_off(publisher: Any) -> None
     clock.current += timedelta(days=1)
     for task in ("sts_off", "tls_reports_off"):
         once = Singleton(pool, clock, new_id(), "queue", task)
-        queue = ReportQueue(Handovers(pool, SameDatabase(pool)), clock, timedelta(days=1))
+        queue = ReportQueue(
+            Handovers(pool, SameDatabase(pool)), clock, timedelta(days=1), ReportAddresses(cast(AuthClient, FakeAuth()))
+        )
         upkeep = (
             StsRefresh(courier, clock, once)
             if task == "sts_off"

@@ -83,6 +83,7 @@ def assemble(settings: GatewaySettings) -> Parts:
         Limits(settings.gateway_connections, settings.connections_per_address, exempt, settings.connections_per_minute)
     )
     resolver, quota = Resolver(settings.dns_servers), Batcher(mailstore.room, patience=PATIENCE)
+    of_senders = Batcher(auth.uncharged_recipients, patience=PATIENCE)
 
     def crowded() -> bool:
         return connections.crowded
@@ -93,7 +94,7 @@ def assemble(settings: GatewaySettings) -> Parts:
     context = SmtpContext(
         settings=settings,
         senders=SenderCheck(Batcher(auth.senders, patience=PATIENCE), resolver),
-        recipients=RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), quota),
+        recipients=RecipientCheck(Batcher(auth.recipients, patience=PATIENCE), quota, of_senders),
         authors=AuthorCheck(Batcher(auth.authors, patience=PATIENCE)),
         signatures=Signatures(Batcher(auth.signatures, most=SIGNED_AT_ONCE, flights=2, patience=PATIENCE), clock),
         limits=ClientLimits(settings, crowded),
@@ -111,7 +112,7 @@ def assemble(settings: GatewaySettings) -> Parts:
     direct = replace(
         context,
         senders=SenderCheck(Batcher(without.senders, patience=PATIENCE), resolver),
-        recipients=RecipientCheck(Batcher(without.recipients, patience=PATIENCE), quota),
+        recipients=RecipientCheck(Batcher(without.recipients, patience=PATIENCE), quota, of_senders),
         authors=AuthorCheck(Batcher(without.authors, patience=PATIENCE)),
         signatures=Signatures(Batcher(without.signatures, most=SIGNED_AT_ONCE, flights=2, patience=PATIENCE), clock),
     )

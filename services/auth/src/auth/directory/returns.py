@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from auth.addresses import RecipientAddress, recipient_of
+from auth.addresses import RecipientAddress, Sender, recipient_of
 from auth.storage.srs import SrsKeys
 from mailauth import srs
 from mailkit.mail.address import Address, BadAddress, normalise_domain, parse_address
@@ -30,9 +30,9 @@ class Returns:
             self._keys = await self._store.all(self._clock.now())
             self._read = self._clock.timestamp()
 
-    def concerns(self, recipient: RecipientAddress) -> bool:
-        """Return whether a recipient is the sender of mail that was forwarded, or claims to be."""
-        return bool(self._domain) and recipient.domain == self._domain and srs.is_srs(recipient.key)
+    def concerns(self, address: RecipientAddress | Sender) -> bool:
+        """Return whether an address is the sender of mail that was forwarded, or claims to be."""
+        return bool(self._domain) and address.domain == self._domain and srs.is_srs(address.key)
 
     def original(self, recipient: RecipientAddress) -> RecipientAddress | None:
         """Return where mail for a recipient that `concerns` goes; None if it is forged or older than 21 days."""

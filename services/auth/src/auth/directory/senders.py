@@ -6,6 +6,7 @@ from typing import Literal
 from auth import metrics
 from auth.addresses import Sender, parse_sender
 from auth.directory.identity import Identities, Use
+from auth.directory.returns import Returns
 from auth.grants import GrantPolicy
 from auth.limits import may_grant
 from auth.login.domains import KnownDomain, KnownDomains
@@ -29,8 +30,10 @@ class Senders:
         identity: str,
         identities: Identities,
         domains: KnownDomains,
+        returns: Returns,
     ) -> None:
         self._domains = domains
+        self._returns = returns
         self._identities = identities
         self._directory = directory
         self._clock = clock
@@ -58,7 +61,7 @@ class Senders:
             answers.append(
                 SenderAnswer(
                     badmailfrom=row["bad"] and sender.key != "",
-                    domain_local=row["local"] and sender.exact,
+                    domain_local=(row["local"] or self._returns.concerns(sender)) and sender.exact,
                     relay=right,
                     identity_allowed=n not in refused and self._may_say(sender, right, row["domain"]),
                     from_rule="some" if n in ruled else "none" if right else "",

@@ -49,7 +49,7 @@ def add_endpoints(
     endpoint("/v1/senders", wire.SenderList, wire.SenderAnswers, senders.answer, "gateway")
     endpoint("/v1/recipients", wire.RecipientList, wire.RecipientAnswers, recipients.answer, "gateway")
     uncharged = partial(recipients.answer, charge=False)
-    endpoint("/v1/uncharged-recipients", wire.RecipientList, wire.RecipientAnswers, uncharged, "gateway")
+    endpoint("/v1/uncharged-recipients", wire.RecipientList, wire.RecipientAnswers, uncharged, "gateway", "queue")
     endpoint("/v1/authors", wire.AuthorList, wire.AuthorAnswers, authors.answer, "gateway")
     endpoint("/v1/signatures", wire.SignatureList, wire.SignatureAnswers, signatures.answer, "gateway")
     endpoint("/v1/bounce-signatures", wire.BounceSignatureList, wire.BounceSignatureAnswers, bounces.answer, "queue")

@@ -32,7 +32,8 @@ def bounce(
     `attached`: the original's body; empty if it is gone.
     """
     o = original
-    sender = SubmissionRecipient(o.mail_from, o.mail_from, o.sender_mailbox, o.sender_limit, o.sender_limit_version)
+    to = o.sender_address or o.mail_from
+    sender = SubmissionRecipient(to, o.mail_from, o.sender_mailbox, o.sender_limit, o.sender_limit_version)
     body = _render(original, attached, decisions, helo_name, now)
     return Submission(
         submission_id,
@@ -40,7 +41,7 @@ def bounce(
         [sender],
         body,
         eight_bit=not body.isascii(),
-        smtputf8=not original.mail_from.isascii(),
+        smtputf8=not f"{original.mail_from}{to}".isascii(),
         tls="required" if any(d.claim.tls == "required" for d in decisions) else "",  # RFC 8689 5
     )
 

@@ -41,6 +41,7 @@ def entry(submission: Submission, *, bounce_of: UUID | None = None, own: bool = 
         _asked(s),
         s.stamp,
         s.traceparent,
+        sender.address if sender and not sender.mailbox_id and sender.address != s.mail_from else "",
     )
 
 

@@ -48,13 +48,16 @@ async def insert(
     bodies, expires = bodies_of(entries), now + lifetime
     asked = [(e.queue_id, n, *msgspec.structs.astuple(a)) for e in entries for n, a in enumerate(e.asked)]
     traced = [(e.queue_id, e.traceparent) for e in entries if e.traceparent]
-    async with connection.transaction() if asked or traced else nullcontext():
+    leading = [(e.queue_id, e.sender_address) for e in entries if e.sender_address]
+    async with connection.transaction() if asked or traced or leading else nullcontext():
         rows = await entering.insert(connection, bodies, now, queries.enqueue, messages, recipients, now, expires)
         new = {row["id"] for row in rows}
         if asked := [row for row in asked if row[0] in new]:
             await connection.execute(queries.note_asked, *zip(*asked, strict=True))
         if traced := [row for row in traced if row[0] in new]:
             await connection.execute(queries.note_traced, *zip(*traced, strict=True))
+        if leading := [row for row in leading if row[0] in new]:
+            await connection.execute(queries.note_leading, *zip(*leading, strict=True))
     return new
 
 

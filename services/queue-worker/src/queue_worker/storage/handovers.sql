@@ -35,3 +35,7 @@ select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::tex
 -- name: note_traced
 -- Keep the trace that a message belongs to; with tracing off, none does.
 update queue.message m set traceparent = t.traceparent from unnest($1::uuid[], $2::text[]) as t(id, traceparent) where m.id = t.id
+
+-- name: note_leading
+-- Keep where bounces go whose senders are addresses of ours that lead elsewhere; few are.
+update queue.message m set sender_address = t.address from unnest($1::uuid[], $2::text[]) as t(id, address) where m.id = t.id

@@ -26,7 +26,7 @@ queries = Queries("queue_worker.storage", "records.sql", "outcomes.sql")
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """What a bounce needs of a message. `sender_mailbox`: the sender's, if it is a mailbox of ours."""
+    """What a bounce needs of a message. `sender_mailbox`: the sender's, if it is a mailbox of ours; `sender_address`: where it leads."""
 
     id: UUID
     mail_from: str
@@ -36,6 +36,7 @@ class Original:
     sender_mailbox: UUID | None
     sender_limit: int
     sender_limit_version: int
+    sender_address: str | None
 
 
 class Outcomes:

@@ -86,5 +86,5 @@ select body_id, first_seen from d
 
 -- name: bounce_facts
 -- What a bounce needs of the message.
-select id, mail_from, body_id, size, first_seen, sender_mailbox, sender_limit, sender_limit_version
+select id, mail_from, body_id, size, first_seen, sender_mailbox, sender_limit, sender_limit_version, sender_address
   from queue.message where id = any($1::uuid[])

@@ -6,15 +6,18 @@ from collections.abc import Hashable, Sequence
 from datetime import date, timedelta
 from typing import Generic, Protocol, TypeVar
 
+from mailkit.errors import PostriderError
 from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock
 from mailkit.process.logs import get_logger
+from mailkit.process.report import report as report_error
 from queue_worker import metrics
 from queue_worker.intake.enqueue import entry
 from queue_worker.reports.counts import Counts
+from queue_worker.reports.leading import ReportAddresses
 from queue_worker.reports.mail import DayReport, ReportKind
 from queue_worker.storage.handovers import Handovers
-from queue_worker_api.wire import Submission, SubmissionRecipient, TlsRequest
+from queue_worker_api.wire import Submission, TlsRequest
 
 log = get_logger()
 
@@ -46,18 +49,26 @@ class DayRows(Protocol[T]):
 class ReportQueue:
     """Queues reports as our own mail: from `<>`, signed as bounces are, never bounced. `lifetime`: how long it is tried."""
 
-    def __init__(self, handovers: Handovers, clock: Clock, lifetime: timedelta) -> None:
+    def __init__(self, handovers: Handovers, clock: Clock, lifetime: timedelta, addresses: ReportAddresses) -> None:
         self._handovers = handovers
+        self._addresses = addresses
         self._clock = clock
         self._lifetime = lifetime
 
-    async def send(self, report: DayReport, mail: bytes, addresses: Sequence[str], tls: TlsRequest = "") -> None:
-        """Queue the mail of `report`; repeated, it is the same one."""
+    async def send(self, report: DayReport, mail: bytes, addresses: Sequence[str], tls: TlsRequest = "") -> bool | None:
+        """Queue the mail of `report`; repeated, it is the same one. Return False to be called again later, None if it has nowhere to go."""
+        try:
+            recipients = await self._addresses.leading(addresses)
+        except PostriderError as error:
+            report_error(error, "lead_report")
+            return False
+        if not recipients:
+            return None
         now = self._clock.now()
         body = b"Date: %b\r\n" % f"{now:%a, %d %b %Y %H:%M:%S +0000}".encode() + mail
-        recipients = [SubmissionRecipient(address, address) for address in addresses]
         queued = entry(Submission(report.submission_id, "", recipients, body, tls=tls), own=True)
         await self._handovers.insert([queued], now, self._lifetime)
+        return True
 
 
 class DailyReports(ABC, Generic[T]):

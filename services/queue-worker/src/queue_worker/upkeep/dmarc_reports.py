@@ -54,5 +54,4 @@ class DmarcReports(DailyReports[DmarcRow]):
         addresses = [each.address for each in places if each.most is None or size <= each.most]
         if not addresses:
             return None
-        await self._queue.send(report, mail(report, told, addresses), addresses)
-        return True
+        return await self._queue.send(report, mail(report, told, addresses), addresses)

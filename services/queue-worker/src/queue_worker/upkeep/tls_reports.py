@@ -48,6 +48,5 @@ class TlsReports(DailyReports[TlsSession]):
         for url in [place for place in places if place.startswith("https:")]:
             done = await to.post(url, told) or done
         if addresses:
-            await self._queue.send(report, mail(report, told, addresses), addresses, "optional")
-            done = True
+            return await self._queue.send(report, mail(report, told, addresses), addresses, "optional") or done
         return done

@@ -22,14 +22,20 @@ _QUOTA = {"full": replies.MAILBOX_FULL, "never": replies.NEVER_FITS, "gone": rep
 
 
 class RecipientCheck:
-    """Checks recipients against auth and mailstore, both asked in lists."""
+    """Checks recipients against auth and mailstore, both asked in lists. `uncharged`: asks about senders; by default `ask` does."""
 
-    def __init__(self, ask: Batcher[RecipientQuestion, RecipientAnswer], quota: Batcher[RoomQuestion, str]) -> None:
+    def __init__(
+        self,
+        ask: Batcher[RecipientQuestion, RecipientAnswer],
+        quota: Batcher[RoomQuestion, str],
+        uncharged: Batcher[RecipientQuestion, RecipientAnswer] | None = None,
+    ) -> None:
         self._quota = AnswerCache(
             quota, key=lambda question: (question.mailbox_id, question.size), keeps=lambda answer: answer == "room"
         )
         # a local answer does not depend on the client; a remote one does, and is charged: it is never cached
         self._ask = AnswerCache(ask, key=lambda question: question.address, keeps=_is_local)
+        self._senders = AnswerCache(uncharged or ask, key=lambda question: question.address)
 
     async def check(
         self, question: RecipientQuestion, size: int, consulted: Note = unrecorded
@@ -62,8 +68,8 @@ class RecipientCheck:
         return None, answer.targets
 
     async def targets(self, question: RecipientQuestion) -> list[Target]:
-        """Return the final targets of an address, whatever their quota: bounces are exempt. Raises Unavailable."""
-        return (await self._ask.ask(question)).targets
+        """Return the final targets of a sender, whatever their quota: bounces are exempt. Raises Unavailable."""
+        return (await self._senders.ask(question)).targets
 
 
 def _is_local(answer: RecipientAnswer) -> bool:

@@ -38,6 +38,9 @@ message = Table(
     Column("sender_mailbox", Uuid, comment="Where a bounce goes when the sender is a mailbox of ours"),
     Column("sender_limit", BigInteger, nullable=False),
     Column("sender_limit_version", Integer, nullable=False),
+    Column(
+        "sender_address", Text, comment="Where a bounce goes when the sender is an address of ours that leads elsewhere"
+    ),
     Column("traceparent", Text, comment="The trace that its spans belong to (W3C Trace Context)"),
     Column(
         "folder",
