@@ -18,15 +18,26 @@ SCHEMAS = {"auth": {"auth"}, "mailstore": {"mailstore", "bodies"}, "queue": {"qu
 TABLES = {"auth": "mailboxes", "mailstore": "message", "queue": "recipient", "bodies": "body"}
 
 
+MADE = """
+do $$ begin
+    if not exists (select from pg_roles where rolname = 'postrider_scoped') then create role postrider_scoped nologin; end if;
+exception when duplicate_object or unique_violation then null;
+end $$
+"""
+
+
 @pytest.fixture
 def keeper(postgres):
     """A database whose owner may make roles and is no superuser, as operators hand it out."""
     dsn = postgres.create()
     name = dsn.partition("?")[0].rpartition("/")[2]
     postgres.execute("create role keeper login createrole")
+    postgres.execute(MADE)  # by whichever database of the server was first; its administrator lets the others have it
+    postgres.execute("grant postrider_scoped to keeper with admin option")
     postgres.execute(f'alter database "{name}" owner to keeper')
     yield dsn.replace("postgres@", "keeper@")
     postgres.drop(dsn)
+    postgres.execute("revoke postrider_scoped from keeper cascade")
     for role in ("auth", "mailstore", "queue"):
         postgres.execute(f"drop role if exists postrider_{role}")
     postgres.execute("drop role keeper")

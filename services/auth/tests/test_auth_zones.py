@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from auth.storage.callers import service
 from mailkit.errors import BadRequest, NotFound
 from mailkit.testing.dns import FakeDns
 
@@ -79,7 +80,8 @@ async def test_sending_hosts_are_checked_instead_of_our_own_name(auth, settings,
     dns.set("out1.host.test", A=["198.51.100.8"])
     dns.set("shop.test", TXT=['"v=spf1 a:out1.host.test -all"'], MX=["10 mx.test"])
     dns.set("mx.test", A=["198.51.100.9"])
-    report = (await parts.zones.of("shop.test")).model_dump()
+    with service():
+        report = (await parts.zones.of("shop.test")).model_dump()
     assert [(each["name"], each["state"]) for each in by_purpose(report, "source")] == [
         ("out1.host.test", "right"),
         ("out1.host.test", "missing"),

@@ -235,6 +235,36 @@ class AuthAdmin(AppPasswordCalls):
         """End one grant by its id; return it in a list."""
         return await self._records("DELETE", _at("grants", grant_id))
 
+    async def caller(self) -> Record:
+        """Return what the token in use may do: role, name, token_id, customer_id, domain, expires_at."""
+        return await self._record("GET", _at("caller"))
+
+    async def tokens(self, domain: str | None = None) -> list[Record]:
+        """Return tokens of one domain or all: id, name, role, customer, domain, made_by, created_at, expires_at, old_until."""
+        return await self._pages(_at("tokens"), _by("id"), domain=domain)
+
+    async def add_token(
+        self,
+        name: str,
+        role: str,
+        *,
+        customer: str | None = None,
+        domain: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> Record:
+        """Make a token; `token`, its text, is in this answer only."""
+        content = {"name": name, "role": role, "customer": customer, "domain": domain}
+        content["expires_at"] = expires_at.isoformat() if expires_at else None
+        return await self._record("POST", _at("tokens"), content)
+
+    async def rotate_token(self, token_id: str, keep_seconds: int) -> Record:
+        """Give a token another text; the present one is accepted for `keep_seconds`."""
+        return await self._record("POST", _at("tokens", token_id, "rotate"), {"keep_seconds": keep_seconds})
+
+    async def revoke_token(self, token_id: str) -> None:
+        """Revoke a token; NotFound if there is none."""
+        await self.json("DELETE", _at("tokens", token_id))
+
     async def _record(self, method: str, path: str, content: Any = None) -> Record:
         answer: Record = await self.json(method, path, content)
         return answer

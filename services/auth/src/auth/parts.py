@@ -10,6 +10,7 @@ from auth.admin.aliases import AliasRules
 from auth.admin.app_passwords import AppPasswordRules
 from auth.admin.customers import CustomerRules
 from auth.admin.dkim import DkimRules
+from auth.admin.tokens import TokenRules
 from auth.admin.zones import ZoneAdvice
 from auth.config import AuthSettings
 from auth.directory.authors import Authors, BounceSigner, HashSigner
@@ -36,6 +37,7 @@ from auth.rotation import Rotation
 from auth.storage.accounts import Accounts
 from auth.storage.aliases import Aliases
 from auth.storage.app_passwords import AppPasswords
+from auth.storage.callers import CallerPool
 from auth.storage.customers import Customers
 from auth.storage.directory import Directory
 from auth.storage.dkim import DkimKeys
@@ -43,6 +45,7 @@ from auth.storage.events import Events
 from auth.storage.logins import LoginRows
 from auth.storage.names import SCHEMA
 from auth.storage.srs import SrsKeys
+from auth.storage.tokens import TokenRows
 from auth.storage.verifiers import VerifierRows
 from mailkit.ids import new_id
 from mailkit.net.dns import Resolver
@@ -74,6 +77,7 @@ class Parts:
     events: Events
     noted: NotedLogins
     rotation: Rotation
+    tokens: TokenRules
 
 
 def assemble(
@@ -89,10 +93,11 @@ def assemble(
     Raises ConfigError or BadAddress if a network, name server or key of the settings is malformed.
     """
     grants, exempt, proofs = settings.grants, settings.exempt, settings.proofs
-    directory, store = Directory(questions), Accounts(pool, clock, settings.quotas)
+    callers = CallerPool(pool)
+    directory, store = Directory(questions), Accounts(callers, clock, settings.quotas)
     identities = Identities(directory, clock, grants)
     returns = Returns(SrsKeys(questions), clock, settings.returns_domain, settings.classic_keys)
-    dkim_keys = DkimKeys(pool, questions)
+    dkim_keys = DkimKeys(callers, questions)
     dkim_rules = DkimRules(dkim_keys, store, clock, Resolver(settings.dns_servers, entries=0))
     window = timedelta(seconds=settings.login_failure_window_seconds)
     throttle = Throttle(
@@ -112,7 +117,7 @@ def assemble(
         on=settings.scram != "none",
         iterations=settings.scram_iterations,
     )
-    events = Events(pool)
+    events = Events(pool, callers)
     noted = NotedLogins(events, clock)
     return Parts(
         pool,
@@ -156,9 +161,9 @@ def assemble(
             make_keys=make_all if settings.dkim_of_new_domains else list,
             identity=settings.identity_of_new_domains,
         ),
-        aliases=AliasRules(Aliases(pool, clock), store, clock),
-        customers=CustomerRules(Customers(pool, clock), store, clock),
-        app_passwords=AppPasswordRules(AppPasswords(pool, clock), store, clock),
+        aliases=AliasRules(Aliases(callers, clock), store, clock),
+        customers=CustomerRules(Customers(callers, clock), store, clock),
+        app_passwords=AppPasswordRules(AppPasswords(callers, clock), store, clock),
         authors=Authors(identities, dkim_keys),
         signatures=HashSigner(identities, dkim_keys, clock, proofs),
         bounces=BounceSigner(dkim_keys, settings.helo_name),
@@ -187,4 +192,5 @@ def assemble(
             Singleton(pool, clock, new_id(), SCHEMA, "rotate", period=ROTATION_PERIOD),
             lifetime=timedelta(days=settings.dkim_days),
         ),
+        tokens=TokenRules(TokenRows(pool, callers), clock),
     )

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from auth import metrics
 from auth.admin.dkim import DkimRules
+from auth.storage.callers import service
 from auth.storage.dkim import DkimKeys
 from mailkit.postgres.pool import translated
 from mailkit.postgres.rows import Row
@@ -38,7 +39,7 @@ class Rotation:
 
     async def run(self) -> None:
         """Do one round, unless another replica does it. Raises Unavailable."""
-        with suppress(LeaseLost), self._singleton.round():
+        with service(), suppress(LeaseLost), self._singleton.round():
             async with translated():
                 if not await self._singleton.mine():
                     return

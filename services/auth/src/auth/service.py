@@ -7,7 +7,8 @@ from typing import Any, cast
 from pydantic import SecretStr
 
 from auth.config import AuthSettings
-from auth.handlers import accounts, aliases, app_passwords, customers, dkim, endpoints, trace, zones
+from auth.handlers import accounts, aliases, app_passwords, customers, dkim, endpoints, tokens, trace, zones
+from auth.handlers.roles import CALLERS
 from auth.login.noted import STORE_SECONDS
 from auth.login.passwords import HashQueue, Passwords
 from auth.maintenance import PERIOD
@@ -20,7 +21,7 @@ from mailkit.postgres.pool import PLANNER, close, connect
 from mailkit.postgres.revisions import require_current
 from mailkit.process.clock import SystemClock
 from mailkit.process.lifecycle import Lifecycle
-from mailkit.rpc.app import OPERATORS, App, create_app
+from mailkit.rpc.app import App, create_app
 from mailkit.rpc.authority import Tokens
 from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.proof import SHORTEST_KEY
@@ -30,7 +31,7 @@ SERVICE = "auth"
 
 def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
     """Return the HTTP application: health, list endpoints, the operators' API."""
-    tokens = Tokens(
+    settled = Tokens(
         {
             "admin": settings.admin_token,
             "gateway": settings.token_gateway_auth,
@@ -42,7 +43,7 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
     async def database() -> None:
         await parts.pool.fetchval("select 1", timeout=4)
 
-    app = create_app(SERVICE, life, {"database": database}, tokens)
+    app = create_app(SERVICE, life, {"database": database}, settled)
     endpoints.add_endpoints(
         app,
         parts.senders,
@@ -54,13 +55,19 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
         parts.signatures,
         parts.bounces,
     )
-    app.include_router(accounts.router(parts.accounts), dependencies=OPERATORS)
-    app.include_router(aliases.router(parts.aliases), dependencies=OPERATORS)
-    app.include_router(customers.router(parts.customers), dependencies=OPERATORS)
-    app.include_router(app_passwords.router(parts.app_passwords), dependencies=OPERATORS)
-    app.include_router(trace.router(parts.events), dependencies=OPERATORS)
-    app.include_router(dkim.router(parts.dkim), dependencies=OPERATORS)
-    app.include_router(zones.router(parts.zones), dependencies=OPERATORS)
+    routers = (
+        accounts.router(parts.accounts),
+        aliases.router(parts.aliases),
+        customers.router(parts.customers),
+        trace.router(parts.events),
+        dkim.router(parts.dkim),
+        zones.router(parts.zones),
+        tokens.router(parts.tokens),
+        app_passwords.router(parts.app_passwords),
+    )
+    for router in routers:
+        app.include_router(router, dependencies=CALLERS)
+    app.authority.issued = parts.tokens.caller
     return app
 
 

@@ -21,6 +21,7 @@ from postrider.commands import (
     routing,
     simulate,
     suppressions,
+    tokens,
     trace,
     undelete,
 )
@@ -52,6 +53,7 @@ for _name, _command in pauses.COMMANDS.items():
 app.add_typer(routes.app, name="route")
 app.add_typer(suppressions.app, name="suppression")
 app.add_typer(certificates.app, name="certificate")
+app.add_typer(tokens.app, name="token")
 app.add_typer(importing.app, name="import")
 app.command("export")(exporting.export)
 app.command("trace")(trace.trace)

@@ -13,6 +13,8 @@ from mailkit.errors import ConfigError
 from mailkit.mail.scram_keys import LEAST_ITERATIONS, derive
 from mailkit.postgres.pool import DATABASE_ERRORS, Connection
 
+#: The role that auth takes for callers who see a part of the rows; the migrations of its schema make it (docs/decisions/0118).
+SCOPED = "postrider_scoped"
 #: Tables that only `migrate` writes.
 _READ_ONLY = ("schema_version", "schema_min_code")
 
@@ -56,6 +58,10 @@ async def ensure_role(dsn: str, role: str, password: str, schemas: Sequence[str]
                 await _login(connection, name, password)
                 for schema in sorted(schemas):
                     await _rights(connection, name, schema)
+                if "auth" in schemas:
+                    # may be taken, and is not inherited: its policies would confine the service itself
+                    await connection.execute(f"alter role {name} noinherit")
+                    await connection.execute(f"grant {SCOPED} to {name}")
         finally:
             await connection.close()
     except asyncpg.InsufficientPrivilegeError as error:

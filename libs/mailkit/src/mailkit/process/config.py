@@ -38,6 +38,7 @@ KNOWN_NAMES = frozenset(
         "GATEWAY_URL",
         "FRONTEND_URL",
         "ADMIN_TOKEN",
+        "TOKEN",
         "TOKEN_GATEWAY_AUTH",
         "TOKEN_GATEWAY_MAILSTORE",
         "TOKEN_GATEWAY_QUEUE",

@@ -68,6 +68,8 @@ class App(FastAPI):
             send = _last(send)
         try:
             most = self.authority.admit(scope)
+            if self.authority.issued is not None and isinstance(given := scope.get("caller"), bytes):
+                scope["caller"] = await self.authority.issued(given)
             body = b"" if most is None else await whole(receive, most)
         except PostriderError as error:
             await _refuse(error, scope, receive, send)

@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import Counter
@@ -12,6 +12,7 @@ from starlette.types import Message, Receive, Scope
 from mailkit.errors import BadRequest, Forbidden, TooLarge, Unauthorised
 from mailkit.process.config import secret_list
 from mailkit.process.metrics import from_zero
+from mailkit.rpc.caller import FIRST_OPERATOR, Caller
 
 #: Limit of a list, in octets: 8 MB of bodies (decision 3) and their envelopes.
 LARGEST_LIST = 16 * 1024 * 1024
@@ -37,17 +38,32 @@ class Tokens:
         self._tokens = [(name, part) for name, token in tokens.items() for part in secret_list(token)]
 
     def named(self, authorization: bytes) -> str:
-        """Return the caller whose token is in the Authorization header, compared in constant time. Raises Unauthorised."""
-        kind, _, given = authorization.partition(b" ")
+        """Return the caller whose token is in the Authorization header. Raises Unauthorised."""
+        found = self.find(bearer(authorization))
+        if not found:
+            raise unauthorised()
+        return found
+
+    def find(self, given: bytes) -> str:
+        """Return the caller with this token, compared in constant time; "" if there is none."""
         found = ""
-        if kind.lower() == b"bearer" and given:
+        if given:
             for name, token in self._tokens:
                 if hmac.compare_digest(token, given):
                     found = name
-        if not found:
-            REFUSED.labels("unauthorised").inc()
-            raise Unauthorised("a valid bearer token is required")
         return found
+
+
+def bearer(authorization: bytes) -> bytes:
+    """Return the token of an Authorization header, b"" if it has none."""
+    kind, _, given = authorization.partition(b" ")
+    return given if kind.lower() == b"bearer" else b""
+
+
+def unauthorised() -> Unauthorised:
+    """Count a request without a valid token and return its error."""
+    REFUSED.labels("unauthorised").inc()
+    return Unauthorised("a valid bearer token is required")
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,8 @@ class Rule:
 
 _OPERATORS = Rule(frozenset({"admin"}), LARGEST_FORM)
 _OPEN = Rule(frozenset(), 0)
+#: How tokens begin that a service has issued or signed; the others are settings.
+ISSUED = b"pt_"
 
 
 class Authority:
@@ -68,6 +86,8 @@ class Authority:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         self._rules: dict[str, Rule] = {}
+        self.issued: Callable[[bytes], Awaitable[Caller]] | None = None
+        """Returns the caller of a token that begins with ISSUED, on the operators' paths; raises Unauthorised. None: there are none."""
 
     def allow(self, path: str, *callers: str, most: int | None = LARGEST_LIST) -> None:
         """Let `callers` send requests of at most `most` octets to exactly `path`; None: its handler reads an endless body."""
@@ -76,6 +96,7 @@ class Authority:
     def admit(self, scope: Scope) -> int | None:
         """Return the limit of the request's body in octets (None: a stream) and set `scope["caller"]` to the caller's name.
 
+        On the operators' paths it is a `Caller`, or the token, as bytes, of which `issued` has to return the caller.
         Raises Unauthorised, Forbidden, and TooLarge for a Content-Length above the limit.
         """
         path = scope["path"]
@@ -86,12 +107,15 @@ class Authority:
                 authorization = value
             elif name == b"content-length":
                 length = int(value)  # the HTTP parser has checked that it is a number
-        if rule is not _OPEN:
+        given = bearer(authorization) if rule is _OPERATORS and self.issued is not None else b""
+        if given.startswith(ISSUED) and not self._tokens.find(given):
+            scope["caller"] = given
+        elif rule is not _OPEN:
             caller = self._tokens.named(authorization)
             if caller not in rule.callers:
                 REFUSED.labels("forbidden").inc()
                 raise Forbidden(f"{caller} may not send this request")
-            scope["caller"] = caller
+            scope["caller"] = FIRST_OPERATOR if rule is _OPERATORS else caller
         if rule.most is not None and length > rule.most:
             raise _too_large(rule.most)
         return rule.most

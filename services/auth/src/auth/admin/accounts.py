@@ -15,6 +15,7 @@ from auth.storage.verifiers import Verifier
 from mailkit.errors import BadRequest, Conflict, Unavailable
 from mailkit.mail.address import BadAddress, normalise_domain
 from mailkit.process.clock import Clock
+from mailkit.rpc.caller import Caller
 
 
 class AccountRules:
@@ -50,8 +51,8 @@ class AccountRules:
         await self._store.add_domain(name, self._identity, keys, now, alias_of, owner)
         return await self.domain(name)
 
-    async def domains(self, after: str, limit: int) -> list[models.Domain]:
-        return [models.domain_of(row) for row in await self._store.domains(after, limit)]
+    async def domains(self, caller: Caller, after: str, limit: int) -> list[models.Domain]:
+        return [models.domain_of(row) for row in await self._store.domains(caller, after, limit)]
 
     async def domain(self, name: str) -> models.Domain:
         return models.domain_of(await self._store.domain(domain_name(name)))

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from auth.admin import models
 from auth.admin.accounts import AccountRules
 from auth.handlers.pages import Asked, cut
+from auth.handlers.roles import Asker
 
 
 def router(rules: AccountRules) -> APIRouter:
@@ -12,9 +13,9 @@ def router(rules: AccountRules) -> APIRouter:
     api = APIRouter(prefix="/v1")
 
     @api.get("/domains", operation_id="domains", tags=["domains"])
-    async def domains(of: Asked, request: Request, response: Response) -> list[models.Domain]:
+    async def domains(who: Asker, of: Asked, request: Request, response: Response) -> list[models.Domain]:
         """List domains by name; `after` is a name."""
-        return cut(await rules.domains(of.after, of.asked), of, lambda row: row.name, request, response)
+        return cut(await rules.domains(who, of.after, of.asked), of, lambda row: row.name, request, response)
 
     @api.post("/domains", operation_id="add_domain", tags=["domains"], status_code=201)
     async def add_domain(question: models.NewDomain) -> models.Domain:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from auth.admin import models
 from auth.admin.aliases import AliasRules, grant_key
 from auth.handlers.pages import Asked, cut
+from auth.handlers.roles import Asker, named
 
 
 def router(rules: AliasRules) -> APIRouter:
@@ -15,9 +16,11 @@ def router(rules: AliasRules) -> APIRouter:
 
     @api.get("/forwards", operation_id="forwards", tags=["forwards"])
     async def forwards(
-        of: Asked, request: Request, response: Response, domain: str | None = None
+        who: Asker, of: Asked, request: Request, response: Response, domain: str | None = None
     ) -> list[models.Forward]:
         """List forwards by address; `after` is an address."""
+        domain = domain or who.domain
+        named(who, domain, "domain")
         rows = await rules.forwards(domain, of.after, of.asked)
         return cut(rows, of, lambda row: row.address, request, response)
 
@@ -51,17 +54,24 @@ def router(rules: AliasRules) -> APIRouter:
 
     @api.get("/grants", operation_id="grants", tags=["grants"])
     async def grants(
-        of: Asked, request: Request, response: Response, address: str | None = None, mailbox: str | None = None
+        who: Asker,
+        of: Asked,
+        request: Request,
+        response: Response,
+        address: str | None = None,
+        mailbox: str | None = None,
     ) -> list[models.Grant]:
         """List unexpired grants, of all or of one client address or mailbox.
 
         They are in the order of client address and mailbox; `after` is `address,mailbox_id`.
         """
+        named(who, mailbox, "mailbox")
         return cut(await rules.grants(address, mailbox, of.after, of.asked), of, grant_key, request, response)
 
     @api.delete("/grants", operation_id="revoke_grants", tags=["grants"])
-    async def revoke_grants(address: str | None = None, mailbox: str | None = None) -> list[models.Grant]:
+    async def revoke_grants(who: Asker, address: str | None = None, mailbox: str | None = None) -> list[models.Grant]:
         """End the grants of one client address, of one mailbox, or the one of both; return those that were ended."""
+        named(who, mailbox, "mailbox")
         return await rules.revoke(address, mailbox)
 
     @api.delete("/grants/{grant_id}", operation_id="revoke_grant", tags=["grants"])

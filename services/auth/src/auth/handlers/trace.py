@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from auth.handlers.roles import Asker, named
 from auth.storage.events import Events, WantedEvents
 from mailkit.ids import id_floor
 
@@ -39,6 +40,7 @@ def router(events: Events) -> APIRouter:
 
     @api.get("/trace", operation_id="trace", response_model=list[AccountEvent])
     async def trace(
+        who: Asker,
         request: Request,
         response: Response,
         address: Text | None = Query(default=None, description="a mailbox, a forward, a domain"),
@@ -52,6 +54,7 @@ def router(events: Events) -> APIRouter:
 
         A page looks at some thousand events and may be empty: while there are more, `Link` leads to the next page.
         """
+        named(who, address, "address")
         now = datetime.now(UTC).timestamp()
         low = id_floor(now - newer - 3600) if newer is not None else UUID(int=0)  # a login's id has its hour
         high = id_floor(now - older) if older is not None else _LAST

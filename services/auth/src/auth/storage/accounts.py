@@ -10,12 +10,14 @@ import asyncpg
 from auth.keys import NewKey
 from auth.limits import Quotas
 from auth.storage import counts, dkim, events
+from auth.storage.callers import CallerPool
 from auth.storage.customers import customer_id
 from auth.storage.verifiers import Verifier
 from mailkit.errors import Conflict, NotFound
 from mailkit.ids import new_id
-from mailkit.postgres.pool import Queries, translated
+from mailkit.postgres.pool import Connection, Queries, translated
 from mailkit.process.clock import Clock
+from mailkit.rpc.caller import Caller
 
 queries = Queries("auth.storage", "accounts.sql")
 Row = asyncpg.Record
@@ -24,15 +26,15 @@ Row = asyncpg.Record
 class Accounts:
     """The statements of `accounts.sql`. Each change is an event of the trace in its transaction."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, quotas: Quotas) -> None:
+    def __init__(self, pool: CallerPool, clock: Clock, quotas: Quotas) -> None:
         self._pool = pool
         self._quotas = quotas
         self._clock = clock
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
-            yield connection  # type: ignore[misc]  # the pool's proxy has all of a connection's methods
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        async with translated(), self._pool.acquire() as connection:
+            yield connection
 
     async def add_domain(
         self,
@@ -59,7 +61,7 @@ class Accounts:
                 await connection.execute(queries.add_mailbox, new_id(), f"postmaster@{name}", name, None, quota, now)
             await events.add(connection, "domain_added", name, now, detail=f"alias of {alias_of}" if alias_of else "")
 
-    async def _share_real(self, connection: asyncpg.Connection, name: str) -> None:
+    async def _share_real(self, connection: Connection, name: str) -> None:
         """Require an open domain that is no alias, until the transaction ends. Raises NotFound, Conflict."""
         row = await connection.fetchrow(queries.share_domain, name)
         if row is None or row["state"] != "open":
@@ -75,15 +77,19 @@ class Accounts:
             raise no_domain(name)
         return row
 
-    async def domains(self, after: str, limit: int) -> list[Row]:
-        """Return domains by name, above `after`."""
+    async def domains(self, caller: Caller, after: str, limit: int) -> list[Row]:
+        """Return the caller's domains by name, above `after`."""
         async with translated():
-            return list(await self._pool.fetch(queries.domains, after, limit))
+            if caller.domain is not None:
+                return await self._pool.fetch(queries.domain, caller.domain) if caller.domain > after else []
+            if caller.customer is not None:
+                return await self._pool.fetch(queries.domains_of, after, limit, caller.customer)
+            return await self._pool.fetch(queries.domains, after, limit)
 
     async def domains_of(self, customer: UUID, after: str, limit: int) -> list[Row]:
         """Return the domains of a customer by name, above `after`."""
         async with translated():
-            return list(await self._pool.fetch(queries.domains_of, after, limit, customer))
+            return await self._pool.fetch(queries.domains_of, after, limit, customer)
 
     async def close_domain(self, name: str) -> None:
         """Refuse mail and new mailboxes from now on. Raises NotFound, Conflict (mailboxes other than postmaster's)."""
@@ -101,7 +107,7 @@ class Accounts:
             await connection.execute(queries.delete_domain, name)
             await events.add(connection, "domain_deleted", name, self._clock.now())
 
-    async def _lock_empty(self, connection: asyncpg.Connection, name: str) -> None:
+    async def _lock_empty(self, connection: Connection, name: str) -> None:
         if await connection.fetchval(queries.lock_domain, name) is None:
             raise no_domain(name)
         left = await connection.fetchval(queries.others_than_postmaster, name)
@@ -171,7 +177,7 @@ class Accounts:
     async def mailboxes(self, domain: str, after: str, limit: int) -> list[Row]:
         """Return a domain's mailboxes by address, above `after`."""
         async with translated():
-            return list(await self._pool.fetch(queries.mailboxes, after, limit, domain))
+            return await self._pool.fetch(queries.mailboxes, after, limit, domain)
 
     async def set_password(self, address: str, hashed: str, verifier: Verifier | None, now: datetime) -> None:
         """Set a password; the mailbox's sessions and grants end (decision 9). Raises NotFound."""
@@ -181,7 +187,7 @@ class Accounts:
             await self._keep_verifier(connection, address, verifier, now)
 
     async def _keep_verifier(
-        self, connection: asyncpg.Connection, address: str, verifier: Verifier | None, now: datetime
+        self, connection: Connection, address: str, verifier: Verifier | None, now: datetime
     ) -> None:
         if verifier is not None:
             keys = verifier.keys
@@ -196,7 +202,7 @@ class Accounts:
             await self._change_and_drop_grants(connection, queries.disable, address, state, kind)
 
     async def _change_and_drop_grants(
-        self, connection: asyncpg.Connection, statement: str, address: str, value: str, kind: str
+        self, connection: Connection, statement: str, address: str, value: str, kind: str
     ) -> None:
         box = await connection.fetchval(statement, address, value)
         if box is None:

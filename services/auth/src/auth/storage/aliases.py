@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from auth.storage import counts, events
+from auth.storage.callers import CallerPool
 from mailkit.ids import new_id
 from mailkit.postgres.pool import Connection, Queries, translated
 from mailkit.process.clock import Clock
@@ -20,7 +21,7 @@ Check = Callable[[Connection], Awaitable[None]]
 class Aliases:
     """The statements of `aliases.sql`. Each change is an event of the trace in its transaction."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
+    def __init__(self, pool: CallerPool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
 
@@ -28,7 +29,7 @@ class Aliases:
         self, kind: str, address: str, statement: str, *values: Any, detail: str = "", first: Check | None = None
     ) -> bool:
         """Make a change and its event of the trace; False if it changes nothing. `first`: what may refuse it."""
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
+        async with translated(), self._pool.acquire() as connection:
             if first is not None:
                 await first(connection)
             changed = await connection.fetchval(statement, *values) is not None
@@ -58,8 +59,8 @@ class Aliases:
         """Return forwards by address, above `after`, of one domain or all."""
         async with translated():
             if domain is None:
-                return list(await self._pool.fetch(queries.forwards, after, limit))
-            return list(await self._pool.fetch(queries.forwards_of, after, limit, domain))
+                return await self._pool.fetch(queries.forwards, after, limit)
+            return await self._pool.fetch(queries.forwards_of, after, limit, domain)
 
     async def delete_forward(self, address: str) -> bool:
         return await self._change("forward_removed", address, queries.delete_forward, address)
@@ -75,7 +76,7 @@ class Aliases:
     async def badmailfrom(self, after: str, limit: int) -> list[Row]:
         """Return entries in order, above `after`."""
         async with translated():
-            return list(await self._pool.fetch(queries.badmailfrom, after, limit))
+            return await self._pool.fetch(queries.badmailfrom, after, limit)
 
     async def delete_badmailfrom(self, entry: str) -> bool:
         return await self._change("badmailfrom_removed", entry, queries.delete_badmailfrom, entry)
@@ -95,13 +96,13 @@ class Aliases:
         given = (now, *after, limit)
         async with translated():
             if mailbox is not None:
-                return list(await self._pool.fetch(queries.grants_of_mailbox, *given, mailbox, client))
+                return await self._pool.fetch(queries.grants_of_mailbox, *given, mailbox, client)
             if client is not None:
-                return list(await self._pool.fetch(queries.grants_of_client, *given, client))
-            return list(await self._pool.fetch(queries.grants, *given))
+                return await self._pool.fetch(queries.grants_of_client, *given, client)
+            return await self._pool.fetch(queries.grants, *given)
 
     async def revoke(self, grants: Sequence[UUID]) -> None:
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
+        async with translated(), self._pool.acquire() as connection:
             for row in await connection.fetch(queries.revoke, grants):
                 await events.add(
                     connection,

@@ -9,6 +9,7 @@ import asyncpg
 
 from auth.storage import events
 from auth.storage.accounts import nobody
+from auth.storage.callers import CallerPool
 from mailkit.ids import new_id
 from mailkit.postgres.pool import Queries, translated
 from mailkit.process.clock import Clock
@@ -31,14 +32,14 @@ class Secret:
 class AppPasswords:
     """The statements of `app_passwords.sql`. Each change is an event of the trace in its transaction."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
+    def __init__(self, pool: CallerPool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
 
     async def of(self, mailbox_id: UUID) -> list[Row]:
         """Return a mailbox's app passwords by name."""
         async with translated():
-            return list(await self._pool.fetch(queries.of, mailbox_id))
+            return await self._pool.fetch(queries.of, mailbox_id)
 
     async def make(
         self,
@@ -51,7 +52,7 @@ class AppPasswords:
         now: datetime,
     ) -> Row | None:
         """Add an app password; None if its mailbox has one of this name or MOST of them. Raises NotFound."""
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
+        async with translated(), self._pool.acquire() as connection:
             box = await connection.fetchval(queries.lock, address)
             if box is None:
                 raise nobody(address)
@@ -66,7 +67,7 @@ class AppPasswords:
 
         The grants go second: a login that was faster has committed its grant when the deletion no longer waits for it.
         """
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
+        async with translated(), self._pool.acquire() as connection:
             row = await connection.fetchrow(queries.revoke, address, id)
             if row is not None:
                 box = row["mailbox_id"]
@@ -77,7 +78,7 @@ class AppPasswords:
 
     async def set_main(self, address: str, enabled: bool) -> None:
         """Say whether the main password is good for mail clients; switched off, its sessions and grants end. Raises NotFound."""
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
+        async with translated(), self._pool.acquire() as connection:
             box = await connection.fetchval(queries.lock, address)
             if box is None:
                 raise nobody(address)

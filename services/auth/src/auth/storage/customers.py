@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from auth.storage import events
+from auth.storage.callers import CallerPool
 from mailkit.errors import Conflict, NotFound
 from mailkit.ids import new_id
 from mailkit.postgres.pool import Connection, Queries, translated
@@ -20,13 +21,13 @@ Row = asyncpg.Record
 class Customers:
     """The statements of `customers.sql`. Each change is an event of the trace in its transaction."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
+    def __init__(self, pool: CallerPool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
+        async with translated(), self._pool.acquire() as connection:
             yield connection
 
     async def add_plan(self, name: str, limits: str, now: datetime) -> None:
@@ -47,7 +48,7 @@ class Customers:
     async def plans(self, after: str, limit: int) -> list[Row]:
         """Return plans by name, above `after`."""
         async with translated():
-            return list(await self._pool.fetch(queries.plans, after, limit))
+            return await self._pool.fetch(queries.plans, after, limit)
 
     async def set_plan(self, name: str, limits: str) -> None:
         """Set the fields that `limits` (JSON) has. Raises NotFound."""
@@ -79,7 +80,7 @@ class Customers:
     async def customers(self, after: str, limit: int) -> list[Row]:
         """Return customers by name, above `after`."""
         async with translated():
-            return list(await self._pool.fetch(queries.customers, after, limit))
+            return await self._pool.fetch(queries.customers, after, limit)
 
     async def set_customer(self, name: str, plan: str | None) -> None:
         """Give a customer a plan, or none. Raises NotFound."""

@@ -15,7 +15,7 @@ select q.n,
   left join auth.domains d on d.name = q.domain
  cross join lateral (  -- as without the alias
        select coalesce(left(q.sender, -length(q.domain)) || d.alias_of, q.sender) as sender,
-              coalesce(d.alias_of, q.domain) as domain) c
+              case when d.alias_of is null then q.domain else d.alias_of end as domain) c  -- no coalesce, which is not leakproof (0118)
   left join auth.mailboxes login on login.id = q.login and login.state = 'enabled'
   left join lateral (
        select g.mailbox_id, g.granted_at
@@ -126,7 +126,7 @@ select q.n, d.rule as named_rule, d.identity_by as named_by, coalesce(d.signing,
                    when d.tags and not exists (select from auth.mailboxes o where o.address = q.address limit 1)
                                and not exists (select from auth.forwards o where o.address = q.address limit 1)
                    then split_part(q.address, '+', 1) || '@' || q.domain end as base,
-              coalesce(d.alias_of, q.domain) as domain) c
+              case when d.alias_of is null then q.domain else d.alias_of end as domain) c
   left join lateral (
        select m.id, m.address, m.domain, (select o.rule from auth.domains o where o.name = m.domain) as rule
          from auth.mailboxes m where m.id = q.login and m.state = 'enabled'

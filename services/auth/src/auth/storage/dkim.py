@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from auth.keys import NewKey
+from auth.storage.callers import CallerPool
 from mailkit.ids import new_id
 from mailkit.postgres.pool import Connection, Queries, translated
 from mailkit.postgres.singleton import Singleton
@@ -27,23 +28,23 @@ async def add(connection: Connection, domain: str, keys: Sequence[NewKey], now: 
 class DkimKeys:
     """The statements of `dkim.sql`. `questions`: connections of the mail flow."""
 
-    def __init__(self, pool: asyncpg.Pool, questions: asyncpg.Pool) -> None:
+    def __init__(self, pool: CallerPool, questions: asyncpg.Pool) -> None:
         self._pool = pool
         self._questions = questions
 
     async def of(self, domain: str) -> list[asyncpg.Record]:
         """Return a domain's keys, without the private ones."""
         async with translated():
-            return list(await self._pool.fetch(queries.keys, domain))
+            return await self._pool.fetch(queries.keys, domain)
 
     async def add(self, domain: str, keys: Sequence[NewKey], now: datetime) -> None:
         """Add new keys; of a selector or of a new key for an algorithm, the first one counts."""
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
+        async with translated(), self._pool.acquire() as connection:
             await add(connection, domain, keys, now)
 
     async def activate(self, domain: str, key: UUID, now: datetime) -> bool:
         """Sign with a new key from now on and no longer with the one that it replaces; False if it is not new."""
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
+        async with translated(), self._pool.acquire() as connection:
             await connection.fetchval(queries.lock_domain, domain)
             await connection.execute(queries.retire, key, now)
             activated = await connection.fetchval(queries.activate, key, now)
@@ -52,7 +53,7 @@ class DkimKeys:
 
     async def remove(self, domain: str) -> None:
         """Remove all keys of a domain, which signs nothing from now on."""
-        async with translated(), self._pool.acquire() as connection, connection.transaction():
+        async with translated(), self._pool.acquire() as connection:
             await connection.fetchval(queries.lock_domain, domain)
             await connection.execute(queries.remove_all, domain)
             await connection.execute(queries.signs, domain)
@@ -84,7 +85,7 @@ class DkimKeys:
     async def due(self, now: datetime, limit: int) -> list[asyncpg.Record]:
         """Return new keys whose record is to be looked for."""
         async with translated():
-            return list(await self._pool.fetch(queries.due, now, limit))
+            return await self._pool.fetch(queries.due, now, limit)
 
     async def postpone(self, key: UUID, until: datetime) -> None:
         """Look for the record of a new key again at `until`."""
@@ -94,7 +95,7 @@ class DkimKeys:
     async def aged(self, before: datetime, limit: int) -> list[asyncpg.Record]:
         """Return (domain, algorithm, selectors in use) of active keys from before `before` that have no successor."""
         async with translated():
-            return list(await self._pool.fetch(queries.aged, before, limit))
+            return await self._pool.fetch(queries.aged, before, limit)
 
     async def remove_old(self, singleton: Singleton, before: datetime) -> int:
         """Remove keys that were replaced before `before`; return their number. Raises LeaseLost."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from auth.storage.callers import CallerPool
 from mailkit.ids import id_floor, new_id
 from mailkit.postgres.pool import Connection, Queries, translated
 from mailkit.postgres.singleton import Singleton
@@ -28,8 +29,9 @@ class WantedEvents:
 class Events:
     """The statements of `events.sql`."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, callers: CallerPool) -> None:
         self._pool = pool
+        self._callers = callers
 
     async def note_logins(self, rows: Sequence[tuple[object, ...]]) -> None:
         """Insert logins (id, mailbox, at, address, client, protocol, detail, number of the app password or 0).
@@ -47,9 +49,9 @@ class Events:
         Return up to `limit` that match, the latest first, and before which one to go on, None if no more follow.
         """
         async with translated():
-            start = await self._pool.fetchval(queries.window_start, low, high, wanted.address, window)
+            start = await self._callers.fetchval(queries.window_start, low, high, wanted.address, window)
             floor = UUID(int=start.int - 1) if start else low
-            rows = await self._pool.fetch(queries.within, floor, high, wanted.address, wanted.client, limit)
+            rows = await self._callers.fetch(queries.within, floor, high, wanted.address, wanted.client, limit)
         return rows, rows[-1]["id"] if len(rows) == limit else start
 
 

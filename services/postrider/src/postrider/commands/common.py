@@ -20,7 +20,7 @@ EX_CONFIG = 78
 
 #: The settings in `postrider.env` by which a running service is reached. They are used together or not at all: mixed with
 #: those of another one, a mailbox would be disabled in one and purged in the other, and a token sent to the wrong one.
-_ENDPOINTS = ("AUTH_URL", "QUEUE_URL", "MAILSTORE_URL", "GATEWAY_URL", "ADMIN_TOKEN", "TOKEN_SIMULATE_GATEWAY")
+_ENDPOINTS = ("AUTH_URL", "QUEUE_URL", "MAILSTORE_URL", "GATEWAY_URL", "ADMIN_TOKEN", "TOKEN", "TOKEN_SIMULATE_GATEWAY")
 
 
 def settings() -> dict[str, str]:
@@ -45,9 +45,14 @@ def settings() -> dict[str, str]:
 
 
 def endpoint(name: str, authority: str = "ADMIN_TOKEN") -> tuple[str, str]:
-    """Return (URL, token) of AUTH, QUEUE, MAILSTORE or GATEWAY; `authority` is the name of the token. Ends the command if one is missing."""
+    """Return (URL, token) of AUTH, QUEUE, MAILSTORE or GATEWAY; `authority` is the name of the token, in place of the admin's POSTRIDER_TOKEN.
+
+    Ends the command if one is missing.
+    """
     known = settings()
     url, token = known.get(f"{name}_URL"), known.get(authority)
+    if authority == "ADMIN_TOKEN":
+        token = known.get("TOKEN") or token
     if url and token:
         return url, token
     missing = " and ".join(
@@ -83,6 +88,10 @@ def call(client_type: Any, name: str, work: Callable[[Any], Awaitable[T]], *, au
     try:
         return asyncio.run(run())
     except Unauthorised:
+        if authority == "ADMIN_TOKEN" and settings().get("TOKEN"):
+            fail(
+                f"{url} refuses POSTRIDER_TOKEN: it has ended, or was revoked or rotated; `postrider token add` makes another"
+            )
         fail(f"{url} refuses this token; set POSTRIDER_{authority} to the one it was started with")
     except Unavailable as error:
         fail(f"{error}; is the service running, and is POSTRIDER_{name}_URL ({url}) right?")
