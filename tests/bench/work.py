@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass
 
+from tests.bench.bodies import AT_ONCE, send_all
+from tests.bench.bodies import OCTETS as BODY_OCTETS
 from tests.bench.folder import large_folder
 from tests.bench.latency import one_by_one
 from tests.bench.lines import ImapLine
@@ -15,7 +17,7 @@ from tests.support.run import wait_for
 
 LIMIT = 300.0
 #: Methods of Work, in their order.
-STEPS = ("filing", "relaying", "connecting", "alone", "pop3", "imap", "folder")
+STEPS = ("filing", "relaying", "connecting", "alone", "bodies", "pop3", "imap", "folder")
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,19 @@ class Work:
             Value("relayed, one at a time, p99", relayed.percentile(0.99) * 1000, "ms"),
             Value("filed, one at a time, p50", filed.percentile(0.50) * 1000, "ms"),
             Value("filed, one at a time, p99", filed.percentile(0.99) * 1000, "ms"),
+        ]
+
+    def bodies(self) -> list[Value]:
+        """Fifty messages of 10 MB at once."""
+        names = ("smtp-gateway", "postfix")  # what takes mail in on either side
+        found = send_all(self.side.smtp_port, self.boxes, self.side.processes, lambda name: name in names)
+        self._drained()
+        what = f"{AT_ONCE} messages of {BODY_OCTETS // 1_000_000} MB at once"
+        return [
+            Value(f"{what}, all accepted", found.seconds, "s"),
+            Value(f"{what}, peak memory of what takes them in", found.peak, "MB"),
+            Value(f"{what}, refused for now before their octets", found.early, "times"),
+            Value(f"{what}, refused for now after them", found.late, "times"),
         ]
 
     def pop3(self) -> list[Value]:

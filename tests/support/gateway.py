@@ -184,8 +184,8 @@ class Services:
         self.taken += items
         return [SubmissionAnswer("queued", item.submission_id) for item in items]
 
-    async def submit_large(self, item: Submission, body: bytes, timeout: float) -> SubmissionAnswer:
-        return (await self.submit([structs.replace(item, body=body)], timeout))[0]
+    async def submit_large(self, item: Submission, *body: bytes, timeout: float) -> SubmissionAnswer:
+        return (await self.submit([structs.replace(item, body=b"".join(body))], timeout))[0]
 
 
 def context(

@@ -61,7 +61,7 @@ class MailstoreAdmin(ServiceClient):
 
     async def import_messages(self, head: wire.ImportList, messages: bytes) -> wire.Imported:
         """Import messages, whose octets follow each other, all or none. May be repeated: known ones are passed over."""
-        return await self.call_framed("/v1/imports/messages", head, messages, wire.Imported, timeout=120)
+        return await self.call_framed("/v1/imports/messages", head, messages, answer=wire.Imported, timeout=120)
 
     async def export_folders(self, mailbox_id: UUID) -> list[wire.ExportedFolder]:
         """Return the folders of a mailbox by name; none if it was never used."""

@@ -120,12 +120,14 @@ class MailstoreClient(ServiceClient):
         return await self._ask("/v1/messages/thread", question, wire.Threads, timeout=60)
 
     async def append(self, head: wire.Append, message: bytes) -> wire.Appended:
-        return await self.call_framed("/v1/messages/append", self._proven(head), message, wire.Appended, timeout=60)
+        return await self.call_framed(
+            "/v1/messages/append", self._proven(head), message, answer=wire.Appended, timeout=60
+        )
 
     async def append_list(self, head: wire.AppendList, messages: bytes) -> wire.Appended:
         """Append `messages`, whose octets follow each other; all or none."""
         path = "/v1/messages/append-list"
-        return await self.call_framed(path, self._proven(head), messages, wire.Appended, timeout=60)
+        return await self.call_framed(path, self._proven(head), messages, answer=wire.Appended, timeout=60)
 
     async def folders_changed(self, items: Sequence[wire.FollowedFolder]) -> list[bool]:
         """Compare MODSEQs; at most MOST_FOLLOWED items."""

@@ -26,10 +26,12 @@ class QueueClient(ServiceClient):
         ).items
 
     async def submit_large(
-        self, head: wire.Submission, body: bytes, *, timeout: float | None = None
+        self, head: wire.Submission, *body: bytes, timeout: float | None = None
     ) -> wire.SubmissionAnswer:
-        """Hand over one message whose body is over LARGE_BODY; `head.body` is empty."""
-        return await self.call_framed("/v1/submissions/large", head, body, wire.SubmissionAnswer, timeout=timeout)
+        """Hand over one message whose body, in pieces, is over LARGE_BODY; `head.body` is empty."""
+        return await self.call_framed(
+            "/v1/submissions/large", head, *body, answer=wire.SubmissionAnswer, timeout=timeout
+        )
 
     async def record_refusals(self, items: Sequence[wire.Refusal], *, timeout: float | None = None) -> None:
         """Record what was refused (at most MOST_REFUSALS); a list that was not answered may be sent again."""

@@ -3,9 +3,9 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 from uuid import UUID
-
-import msgspec
 
 from mailkit.errors import NoSpace, PostriderError, Unanswered, is_final
 from mailkit.ids import new_id
@@ -20,7 +20,7 @@ from smtp_gateway import metrics, replies, trace
 from smtp_gateway.journal import Journal
 from smtp_gateway.transaction import Transaction
 
-Send = Callable[[Sequence[Submission]], Awaitable[Sequence[SubmissionAnswer]]]
+T = TypeVar("T")
 
 #: How long a hand-over that was sent and not answered is repeated (seconds; decision 3).
 REPEAT_SECONDS = 60.0
@@ -57,11 +57,13 @@ class Acceptor:
         """
         started = time.perf_counter()
         submission_id = new_id(self._clock.timestamp())
+        top = self._top(transaction, body, header, clause, submission_id, above, added)
+        size = len(top) + len(body)
         submission = Submission(
             submission_id,
             transaction.mail_from or "",
             list(transaction.targets.values()),
-            self._top(transaction, body, header, clause, submission_id, above, added) + body,
+            b"" if size > LARGE_BODY else top + body,
             client_address,
             transaction.relay.mailbox_id if transaction.relay else None,
             transaction.eight_bit or not body.isascii(),
@@ -75,8 +77,9 @@ class Acceptor:
             transaction.tls,
         )
         try:
-            if len(submission.body) > LARGE_BODY:
-                answer = (await self._repeat(self._send_large, [submission]))[0]
+            if size > LARGE_BODY:  # in two pieces: a copy of each would be memory that is not counted
+                send = partial(self._queue.submit_large, submission, top, body, timeout=30)
+                answer = await self._repeat(send)
             else:
                 answer = await self._batch.ask(submission)
         except NoSpace:
@@ -96,7 +99,7 @@ class Acceptor:
             origin,
             submission.mail_from,
             transaction.recipients,
-            len(submission.body),
+            size,
             reply,
             transaction.stamp,
         )
@@ -110,17 +113,10 @@ class Acceptor:
 
     async def _send(self, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:
         metrics.BATCH.observe(len(items))
-        return await self._repeat(self._send_list, items)
+        return await self._repeat(partial(self._queue.submit, items, timeout=20))
 
-    async def _send_list(self, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:
-        return await self._queue.submit(items, timeout=20)
-
-    async def _send_large(self, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:
-        item = items[0]
-        return [await self._queue.submit_large(msgspec.structs.replace(item, body=b""), item.body, timeout=30)]
-
-    async def _repeat(self, send: Send, items: Sequence[Submission]) -> Sequence[SubmissionAnswer]:
-        """Send `items`; if the call is not answered, repeat it with the same ids, to any replica, for up to 60 s.
+    async def _repeat(self, send: Callable[[], Awaitable[T]]) -> T:
+        """Call `send`; if the call is not answered, repeat it with the same ids, to any replica, for up to 60 s.
 
         An error before any unanswered call is raised at once (451 if nothing was sent).
         """
@@ -128,7 +124,7 @@ class Acceptor:
         pause, unanswered = 0.1, False
         while True:
             try:
-                return await send(items)
+                return await send()
             except Unanswered:
                 unanswered = True
             except PostriderError:

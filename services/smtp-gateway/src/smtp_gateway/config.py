@@ -48,7 +48,8 @@ class GatewaySettings(ServiceSettings):
     smtp_repair_bare_lf: bool = False
     """Convert bare LF to CR LF in messages of clients with a right to relay, instead of refusing such messages."""
     gateway_body_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
-    """Octets of bodies held in memory by all sessions together; above it DATA is answered 452 4.3.1."""
+    """Octets of bodies held in memory by all sessions together, and of those announced by SIZE; above it MAIL and DATA are
+    answered 452 4.3.1."""
     gateway_connections: int = Field(default=10_000, ge=1)
     connections_per_address: int = Field(default=100, ge=1)
     connections_per_minute: int = Field(default=600, ge=0)

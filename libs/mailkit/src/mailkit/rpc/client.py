@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from mailkit.errors import BadRequest, InternalError, PostriderError, Unanswered, Unavailable
 from mailkit.process.config import secret_list
+from mailkit.rpc.gathered import Gathered
 from mailkit.rpc.refusals import OUTCOMES, outcome_of, refusal
 from mailkit.rpc.renewal import RenewedConnections
 
@@ -81,15 +82,16 @@ class ServiceClient:
         raw = await self.send("POST", path, data, {"content-type": "application/msgpack"}, timeout=timeout, most=most)
         return msgspec.msgpack.decode(raw, type=answer)
 
-    async def call_framed(
-        self, path: str, head: Any, body: bytes, answer: type[T], *, timeout: float | None = None
-    ) -> T:
-        """PUT a MessagePack head behind its length (4 bytes), then `body`; for large bodies. Raises the errors of `call`."""
+    async def call_framed(self, path: str, head: Any, *body: bytes, answer: type[T], timeout: float | None = None) -> T:
+        """PUT a MessagePack head behind its length (4 bytes), then `body` in pieces, which are not copied; for large bodies.
+
+        Raises the errors of `call`.
+        """
         packed = encode(head)
         raw = await self.send(
             "PUT",
             path,
-            len(packed).to_bytes(4, "big") + packed + body,
+            Gathered([len(packed).to_bytes(4, "big"), packed, *body]),
             {"content-type": "application/octet-stream"},
             timeout=timeout,
         )
@@ -111,7 +113,7 @@ class ServiceClient:
         self,
         method: str,
         path: str,
-        data: bytes | None,
+        data: bytes | Gathered | None,
         headers: dict[str, str],
         *,
         timeout: float | None = None,
@@ -140,7 +142,13 @@ class ServiceClient:
         return self._seconds[endpoint, outcome]
 
     async def _send(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str], timeout: float | None, most: int
+        self,
+        method: str,
+        path: str,
+        data: bytes | Gathered | None,
+        headers: dict[str, str],
+        timeout: float | None,
+        most: int,
     ) -> tuple[bytes, str]:
         """Return the octets of the answer and its Link header."""
         limit = aiohttp.ClientTimeout(total=timeout or self._timeout, sock_connect=3)

@@ -16,7 +16,6 @@ from smtp_gateway.smtp.chunks import Chunks
 from smtp_gateway.smtp.client import Client
 from smtp_gateway.smtp.context import SmtpContext
 from smtp_gateway.smtp.paths import client_name
-from smtp_gateway.smtp.receiving import Receiving
 from smtp_gateway.smtp.session import LONGEST_COMMAND
 from smtp_gateway.smtp.taking import inspect, judge, judge_author
 from smtp_gateway.smtp.verbs import auth, data, greeting, mail, rcpt
@@ -137,12 +136,12 @@ class Dialogue:
         return replies.LOGGED_IN
 
     async def _message(self) -> bool:
-        refusal = data.refusal(self._client, "")
-        if not self._said("DATA", refusal or replies.START_DATA):
-            return False
-        context = self._client.context
-        receiving = Receiving(context.settings.max_message_bytes, context.bodies)
+        receiving = data.begin(self._client, "")
+        if isinstance(receiving, Reply):
+            return self._said("DATA", receiving)
         try:
+            if not self._said("DATA", replies.START_DATA):
+                return False
             receiving.feed(self._written() + b".\r\n")
             found = receiving.result()
             reply = found if isinstance(found, Reply) else await self._answered(self._judged(found))

@@ -5,9 +5,13 @@ import asyncio
 from mailkit.mail.reply import Reply
 from mailkit.net.pieces import Pieces
 from smtp_gateway import replies
-from smtp_gateway.smtp.budget import BodyBudget
+from smtp_gateway.smtp.budget import Promise
 
 END = b"\r\n.\r\n"
+#: Room is kept for announced octets for so many seconds, and again for as long if so many octets arrived meanwhile (64 KB a
+#: second): of a client that is slower only what has arrived is counted.
+PROMISE_SECONDS = 30.0
+PROMISE_OCTETS = 2 * 1024 * 1024
 
 
 class DataReader:
@@ -59,8 +63,9 @@ class DataReader:
         """Return the message without the final dot and dot-stuffing (RFC 5321 4.5.2); None if it was too large."""
         if self.discarding:
             return None
-        raw = self._pieces.join()[:-3]
-        self._pieces.clear()
+        raw = self._pieces.join()
+        self._pieces.clear()  # first: at most two copies at a time
+        raw = raw[:-3]
         if raw[:1] == b".":
             raw = raw[1:]
         if b"\r\n." in raw:
@@ -71,14 +76,16 @@ class DataReader:
 class Receiving:
     """One message being received, counted towards the process's limit on bodies in memory (decision 3).
 
-    `done` is set at the final dot and cancelled if the client disconnects before it. The caller must call `give_back` at the
-    end.
+    `room`: what is kept for it. `done` is set at the final dot and cancelled if the client disconnects before it. The caller must
+    call `give_back` at the end.
     """
 
-    def __init__(self, limit: int, bodies: BodyBudget) -> None:
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, limit: int, room: Promise) -> None:
+        loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = loop.create_future()
         self._data = DataReader(limit)
-        self._bodies = bodies
+        self._room = room
+        self._kept = loop.call_later(PROMISE_SECONDS, self._keep, PROMISE_OCTETS)
         self._counted = 0
         self._no_room = False
 
@@ -87,7 +94,7 @@ class Receiving:
         before = self._data.held
         rest = self._data.feed(data)
         grown = self._data.held - before
-        if grown > 0 and not self._bodies.take(grown):
+        if grown > 0 and not self._room.take(grown):
             self._data.discard()
             self._no_room = True
             self.give_back()
@@ -99,6 +106,14 @@ class Receiving:
             self.done.set_result(None)
         return rest
 
+    def _keep(self, expected: int) -> None:
+        """Keep the rest of the room if `expected` octets have arrived, else give it up."""
+        if self._data.size < expected:
+            self._room.end()
+        else:
+            loop = asyncio.get_running_loop()
+            self._kept = loop.call_later(PROMISE_SECONDS, self._keep, self._data.size + PROMISE_OCTETS)
+
     def result(self) -> bytes | Reply:
         """Return the message, or the reply that refuses it."""
         if self._data.discarding and self._no_room:
@@ -107,8 +122,10 @@ class Receiving:
         return replies.TOO_BIG if body is None else body
 
     def give_back(self) -> None:
-        """Release the counted octets; a second call does nothing."""
-        self._bodies.give_back(self._counted)
+        """Release the counted octets and what is kept; a second call does nothing."""
+        self._kept.cancel()
+        self._room.end()
+        self._room.give_back(self._counted)
         self._counted = 0
 
     def drop(self) -> None:

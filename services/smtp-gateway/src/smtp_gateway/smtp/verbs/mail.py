@@ -42,6 +42,8 @@ async def decide(client: Client, argument: str) -> Reply:
     consulted("S7", refusal is replies.TOO_BIG, size=transaction.declared_size, most=context.settings.max_message_bytes)
     if refusal is not None:
         return refusal
+    if not context.bodies.fits(transaction.declared_size):
+        return replies.NO_ROOM
     answer = await context.senders.answer(path.address, address, client.login.mailbox_id if client.login else None)
     right = answer.relay
     needs = client.peer.listener != "smtp" and right is None
