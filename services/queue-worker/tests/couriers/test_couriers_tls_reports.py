@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from email import message_from_bytes, policy
 from typing import Any, cast
@@ -17,7 +18,7 @@ from mailkit.ids import new_id
 from mailkit.net.dns import Resolver
 from mailkit.postgres.singleton import RUNS, Singleton
 from mailkit.testing.sink import Sink
-from queue_worker.couriers import RemoteCourier
+from queue_worker.couriers import RemoteCourier, connecting
 from queue_worker.couriers.configured import with_policies
 from queue_worker.reports.leading import ReportAddresses
 from queue_worker.reports.mail import DayReport
@@ -96,6 +97,28 @@ async def test_a_day_is_counted_and_reported_once(publisher: Any, far: Sink) -> 
     assert failure["result-type"] == "certificate-host-mismatch"
     assert (failure["receiving-mx-hostname"], failure["receiving-ip"]) == ("mx10.far.test", far.address)
     assert kept and not await publisher.pool.fetch("select * from queue.tls_result")
+
+
+async def test_a_failure_names_the_address_that_we_sent_from_if_it_is_public(
+    publisher: Any, far: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.publish(POLICY.format("testing"))
+    publisher.certify(far, "mx.other.test")
+    courier, reports = reporting(publisher)
+    await publisher.result(courier)
+    assert {each.source for each in courier.policies.results.take()} == {""}, "an address behind NAT is not told"
+    await courier._idle.close()
+    monkeypatch.setattr(connecting, "is_public", lambda ip: True)
+    await publisher.result(courier)
+    (first,) = taken = courier.policies.results.take()
+    assert first.source == "127.0.0.1"
+    taken[replace(first, source="127.0.0.2")] = 2  # of another one of a pool, in the same minute
+    await TlsResults(publisher.pool).add(taken)
+    ((session, count),) = await TlsResults(publisher.pool).of(DAY, "far.test")
+    assert (session.source, count) == ("127.0.0.2", 3)
+    told = json.loads(gzip.decompress(content(DayReport("tls", "far.test", DAY, "mx.here.test"), [(session, count)])))
+    (detail,) = told["policies"][0]["failure-details"]
+    assert detail["sending-mta-ip"] == "127.0.0.2"
 
 
 async def test_https_places_and_domains_that_want_none(publisher: Any) -> None:

@@ -1,6 +1,7 @@
 """Connections to remote hosts: as many as an address allows, by the TLS policy of the host, logged in where a route says so."""
 
 import asyncio
+import ipaddress
 
 from queue_worker import metrics
 from queue_worker.couriers import trouble
@@ -8,10 +9,11 @@ from queue_worker.couriers.addresses import Addresses
 from queue_worker.couriers.conversation import Conversation
 from queue_worker.couriers.models import CourierSettings
 from queue_worker.couriers.opening import open_connection
+from queue_worker.couriers.public import is_public
 from queue_worker.couriers.submission import log_in
 from queue_worker.couriers.targets import HostAddress
 from queue_worker.couriers.trouble import Busy, Significance, Trouble
-from queue_worker.tls.policy import OPPORTUNISTIC
+from queue_worker.tls.policy import OPPORTUNISTIC, TlsPolicy
 from queue_worker.tls.results import INVALID, NO_STARTTLS, TlsCounts
 
 #: Seconds that a conversation waits for others to get the first answer of its address.
@@ -32,24 +34,29 @@ class Connecting:
 
         Raises Trouble.
         """
-        policy, where = target.policy, (target.host, target.address)
+        policy = target.policy
         talk = Conversation(self._settings.timeouts, target)
         try:
             await self._open(talk, tls_failed)
         except Trouble as found:
             if found.significance is Significance.tls:
                 metrics.TLS.labels(policy.kind, "failed").inc()
-                self._results.note(domain, policy, found.failure, *where)
+                self._note(domain, policy, found.failure, talk)
             if not (policy.only_reported and found.significance is Significance.tls):
                 raise
             talk = Conversation(self._settings.timeouts, target, OPPORTUNISTIC)
             await self._open(talk, tls_failed)
         else:
             unnamed = policy.only_reported and not policy.verifies
-            self._results.note(domain, policy, INVALID if unnamed else "" if talk.tls else NO_STARTTLS, *where)
+            self._note(domain, policy, INVALID if unnamed else "" if talk.tls else NO_STARTTLS, talk)
         secure = "verified" if talk.policy.authenticates else "encrypted"
         metrics.TLS.labels(talk.policy.kind, secure if talk.tls else "clear").inc()
         return talk
+
+    def _note(self, domain: str, policy: TlsPolicy, failure: str, talk: Conversation) -> None:
+        """Count a session; behind NAT our address tells its readers nothing."""
+        source = talk.source if talk.source and is_public(ipaddress.ip_address(talk.source.partition("%")[0])) else ""
+        self._results.note(domain, policy, failure, talk.host, talk.target.address, source)
 
     async def _open(self, talk: Conversation, tls_failed: Trouble | None) -> None:
         """Open `talk` when its address allows one more connection. Raises Trouble; Busy if it does not within BUSY_SECONDS."""

@@ -38,6 +38,8 @@ class Conversation(asyncio.Protocol):
         """The TLS version; None for plain text."""
         self.facts = target.facts("without TLS")
         """For the trace: the address, the TLS version and cipher, and whether the host's name was verified (S6)."""
+        self.source = ""
+        """Our address."""
         self.sent = 0
         """Messages whose final dot was sent on this connection."""
         self.late = False
@@ -69,6 +71,8 @@ class Conversation(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if local := transport.get_extra_info("sockname"):
+            self.source = str(local[0])
         if (sock := transport.get_extra_info("socket")) is not None:
             keep_alive(sock, CLIENT_IDLE_SECONDS, 0)
         if (session := transport.get_extra_info("ssl_object")) is not None:

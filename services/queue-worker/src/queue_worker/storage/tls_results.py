@@ -31,6 +31,8 @@ class TlsSession:
     strings: str = ""
     """The policy as published, and in `mx` its patterns, one a line."""
     mx: str = ""
+    source: str = ""
+    """Our address, if it is a public one; of sessions that are alike otherwise, one is kept."""
 
 
 class TlsResults:
@@ -41,7 +43,11 @@ class TlsResults:
 
     async def add(self, counted: Counter[TlsSession]) -> None:
         """Add counts to those that are there."""
-        columns = zip(*((*_facts(session), count) for session, count in sorted(counted.items(), key=_key)), strict=True)
+        rows: dict[tuple[object, ...], tuple[TlsSession, int]] = {}
+        for item in sorted(counted.items(), key=_key):
+            alike = rows.get(_key(item))
+            rows[_key(item)] = item[0], item[1] + (alike[1] if alike else 0)
+        columns = zip(*((*_facts(session), count) for session, count in rows.values()), strict=True)
         await self._pool.execute(queries.add, *map(list, columns), MOST)
 
     async def finished(self, today: date, after: tuple[date, str], limit: int) -> Sequence[tuple[date, str]]:
@@ -60,7 +66,7 @@ class TlsResults:
 
 
 def _facts(s: TlsSession) -> tuple[object, ...]:
-    return s.day, s.domain, s.policy, s.record, s.failure, s.host, s.address, s.strings, s.mx
+    return s.day, s.domain, s.policy, s.record, s.failure, s.host, s.address, s.strings, s.mx, s.source
 
 
 def _key(item: tuple[TlsSession, int]) -> tuple[object, ...]:

@@ -76,6 +76,8 @@ def _failure(session: TlsSession, count: int) -> dict[str, Any]:
     detail: dict[str, Any] = {"result-type": session.failure, "failed-session-count": count}
     if session.host:
         detail |= {"receiving-mx-hostname": session.host, "receiving-ip": session.address}
+    if session.source:
+        detail["sending-mta-ip"] = session.source
     return detail
 
 

@@ -38,15 +38,19 @@ class TlsCounts(Counts[TlsSession]):
         super().__init__(MOST_HELD)
         self._clock = clock
 
-    def note(self, domain: str, policy: TlsPolicy, failure: str, host: str = "", address: str = "") -> None:
-        """Count a session by `policy`; `failure` is its type, "" if it was successful."""
+    def note(
+        self, domain: str, policy: TlsPolicy, failure: str, host: str = "", address: str = "", source: str = ""
+    ) -> None:
+        """Count a session by `policy`, from our address `source`; `failure` is its type, "" if it was successful."""
         kind = _TYPES.get(policy.kind)
         if self._clock is None or kind is None or domain.startswith("["):
             return
         where = (host, address) if failure else ("", "")
         day = self._clock.now().date()
         published, mx = _cut(policy.published), _cut("\n".join(policy.mx))
-        self.add(TlsSession(day, domain, kind, policy.record, failure, *where, published, mx))
+        self.add(
+            TlsSession(day, domain, kind, policy.record, failure, *where, published, mx, source if failure else "")
+        )
 
 
 def _cut(lines: str) -> str:

@@ -1,6 +1,6 @@
 """What is known of TLS at other providers: MTA-STS policies, and the results of sessions."""
 
-from sqlalchemy import ARRAY, BigInteger, Column, Date, Index, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import ARRAY, BigInteger, Column, Date, Index, Integer, PrimaryKeyConstraint, Table, Text, text
 
 from mailkit.postgres.tables import time
 from queue_worker.storage.schema.metadata import metadata
@@ -37,6 +37,13 @@ tls_result = Table(
     Column("strings", Text, nullable=False, comment="The policy as published, in lines"),
     Column("mx", Text, nullable=False, comment="The patterns of its hosts, in lines"),
     Column("sessions", BigInteger, nullable=False),
+    Column(
+        "source",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="Our address in the last of them, if it is a public one",
+    ),
     PrimaryKeyConstraint("day", "domain", "policy", "record", "failure", "host", "address", name="tls_result_pkey"),
     comment="TLS sessions with other providers by day and domain, until they are reported (RFC 8460)",
 )
