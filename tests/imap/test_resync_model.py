@@ -116,17 +116,18 @@ async def walk(rng: random.Random, imap: Imap, other: Imap, empty: Imap) -> None
             model.open if rng.random() < 0.1 else model.step for model in chosen
         ]
         await asyncio.gather(*(step(random.Random(rng.random())) for step in steps))
+        opened = len(chosen) == 1 and steps[0] == chosen[0].open
         if rng.random() < 0.01:  # the expunges that some clients have not heard of are forgotten
             imap.store.pass_time(TOMBSTONES.total_seconds() + 1)
             await imap.store.parts.maintenance.round()
             for model in models:
                 await model.open(rng)
+            opened = False  # CLOSE of one that was opened later may have removed messages
         for front in (imap, other):
             if rng.random() < 0.5:
                 front.watch._mark_all()  # as the feed does
             if rng.random() < 0.02:
                 front.shared["folders"] = SharedFolders(front.shared["mailstore"])  # for the sessions from now on
-        opened = len(chosen) == 1 and steps[0] == chosen[0].open
         try:
             for model in chosen:
                 if not opened:  # then it has to be right without asking again

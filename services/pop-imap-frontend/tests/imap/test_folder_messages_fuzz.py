@@ -103,6 +103,7 @@ class Model(RuleBasedStateMachine):
             assert plain(messages) == model and len(messages) == len(model)
             waiting = [at for at, mask in enumerate(model.values()) if not mask & SEEN]
             assert messages.unseen == len(waiting)
+            assert messages.octets() == sum(part.octets() for part in messages.chunks)
             assert messages.first_unseen() == (waiting[0] if waiting else None)
             assert messages.last_uid() == max(model, default=0)
         assert all(len(each) <= self.size for each in self.messages.chunks)

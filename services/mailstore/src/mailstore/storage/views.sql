@@ -38,13 +38,15 @@ select messages from mailstore.folder where mailbox_id = $1 and name = $2
 -- A folder by its name with its messages, in one snapshot without a lock: UIDs and MODSEQs are allocated under the lock of
 -- the folder's row, so the row and the messages agree (decision 8). A message is one number, its UID and the low 32 bits of its
 -- flags, and the numbers come as the octets of an array: neither side makes an object for each (decision 54). Flags have more
--- bits in a folder with more than 24 keywords.
-select f.*, m.low, m.high
+-- bits in a folder with more than 24 keywords; only then are these read, as even a condition that is false costs for each row.
+select f.*,
+       array_send(array(
+           select (uid << 32) | (flags & 4294967295) from mailstore.message m
+            where m.mailbox_id = $1 and m.folder_id = f.folder_id order by uid)) as low,
+       case when cardinality(f.keywords) > 24 then array_send(array(
+           select flags >> 32 from mailstore.message m
+            where m.mailbox_id = $1 and m.folder_id = f.folder_id order by uid)) end as high
   from mailstore.folder f
-  left join lateral (
-       select array_send(array_agg((uid << 32) | (flags & 4294967295) order by uid)) as low,
-              array_send(array_agg(flags >> 32 order by uid) filter (where cardinality(f.keywords) > 24)) as high
-         from mailstore.message m where m.mailbox_id = $1 and m.folder_id = f.folder_id) m on true
  where f.mailbox_id = $1 and f.name = $2
 
 -- name: changes

@@ -41,13 +41,14 @@ class FolderMessages:
     Finding one takes two bisections. A change costs the chunks it touches, and one entry for each chunk of the folder.
     """
 
-    __slots__ = ("_firsts", "_starts", "chunks", "unseen")
+    __slots__ = ("_firsts", "_octets", "_starts", "chunks", "unseen")
 
     def __init__(self, chunks: Sequence[Chunk] = ()) -> None:
         self.chunks = chunks
         self._starts = [0, *accumulate(map(len, chunks))]
         self._firsts = [chunk.uids[0] for chunk in chunks]
         self.unseen = sum(chunk.unseen for chunk in chunks)
+        self._octets: int | None = None
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -79,7 +80,9 @@ class FolderMessages:
 
     def octets(self) -> int:
         """Return about how much memory the messages take."""
-        return sum(chunk.octets() for chunk in self.chunks)
+        if self._octets is None:
+            self._octets = sum(chunk.octets() for chunk in self.chunks)
+        return self._octets
 
     def first_unseen(self) -> int | None:
         """Return the position of the first message without \\Seen; None if all have it."""
@@ -108,12 +111,23 @@ class FolderMessages:
     def with_flags(self, uids: "array[int]", masks: "array[int]") -> tuple["FolderMessages", Changed]:
         """Return the messages with new `masks` of ascending `uids`, and those that changed. Unknown UIDs are skipped."""
         chunks, changed = list(self.chunks), Changed()
+        unseen = octets = 0
         for index, low, high in self._touched(uids):
             chunk, start = chunks[index], self._starts[index]
             if new := chunk.changed(uids[low:high], masks[low:high]):
-                chunks[index] = chunk.with_masks(new)
+                chunks[index] = replaced = chunk.with_masks(new)
+                unseen += replaced.unseen - chunk.unseen
+                octets += replaced.octets() - chunk.octets()
                 changed += [(start + at, chunk.uids[at], mask) for at, mask in new.items()]
-        return (FolderMessages(chunks) if changed else self), changed
+        return (self._same_uids(chunks, unseen, octets) if changed else self), changed
+
+    def _same_uids(self, chunks: Sequence[Chunk], unseen: int, octets: int) -> "FolderMessages":
+        """The same messages in other chunks of the same sizes, with so many more unseen ones and octets: nothing is counted anew."""
+        made = FolderMessages.__new__(FolderMessages)
+        made.chunks, made._starts, made._firsts = chunks, self._starts, self._firsts
+        made.unseen = self.unseen + unseen
+        made._octets = None if self._octets is None else self._octets + octets
+        return made
 
     def without(self, uids: "array[int]") -> tuple["FolderMessages", list[int]]:
         """Return the messages without ascending `uids`, and the positions these had. Unknown UIDs are skipped."""

@@ -130,6 +130,8 @@ async def _from_view(session: ImapSession, program: Node, keys: list[str]) -> Re
                 order = await session.context.folders.order(view.folder, keys[0], messages)
                 if order is None:
                     return None
+                if node == ["ALL"]:
+                    return ListedResults(order.uids, view)
     found = await from_view(node, view, days)
     return found if order is None else await _ordered(found, order, node, view, days)
 
