@@ -686,6 +686,7 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
         f"/v1/mailboxes/{new_id()}/deleted?limit=200",
         lambda n: None,
     ),
+    ("mailstore", "POST", "/v1/check", "", lambda n: {"after": "mailbox:" + "0" * n}),
     (
         "mailstore",
         "POST",

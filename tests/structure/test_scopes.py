@@ -198,6 +198,7 @@ REST = {
         "DELETE /v1/mailboxes/{mailbox_id}",
         "GET /v1/mailboxes/{mailbox_id}/deleted",
         "POST /v1/mailboxes/{mailbox_id}/undelete",
+        "POST /v1/check",
         "GET /v1/trace",
     },
     "queue-worker": {

@@ -23,7 +23,7 @@ STATEMENTS = [(file, *named) for file in FILES for named in Queries("mailstore.s
 #: What the modules insert, as an example.
 INSERTED = {"$columns": "m.uid", "$values": "", "$condition": "r.subject <> ''", "$after": "$3", "$limit": "200"}
 INSERTED |= {"$unsigned": "s.uid is null", "$signature": SIGNATURE}
-INSERTED |= {"$joined": RENDERED, "$order": "", "$sent": ""}
+INSERTED |= {"$joined": RENDERED, "$order": "", "$sent": "", "$direction": "", "$column": "uid"}
 TABLE = re.compile(r"\bmailstore\.(\w+)")
 PARTITION = re.compile("(filed|fetched|event)_")
 #: Partitioned by the time in an id, not kept with the mailbox (decisions 3 and 81).

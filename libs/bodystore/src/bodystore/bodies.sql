@@ -57,3 +57,9 @@ select id from b
 
 -- name: clear
 delete from bodies.candidate where id = any($1::uuid[])
+
+-- name: older
+select id from bodies.body where id > $1 and created_at < $2 order by id limit $3
+
+-- name: candidates_of
+select distinct body_id from bodies.candidate where body_id = any($1::uuid[])

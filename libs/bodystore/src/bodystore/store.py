@@ -134,6 +134,21 @@ class BodyStore(ABC):
         start = offset - first * CHUNK
         return data[start : start + length]
 
+    # -- for the check (in mailstore)
+
+    async def older(self, after: UUID, before: datetime, most: int) -> list[UUID]:
+        """Return at most `most` bodies with ids above `after`, in order, that were stored before a time."""
+        return [row["id"] for row in await self._pool.fetch(queries.older, after, before, most)]
+
+    async def candidates_of(self, body_ids: Sequence[UUID]) -> set[UUID]:
+        """Return those of the bodies that the collector is going to check; reads all candidates, which are those of an hour."""
+        rows = await self._pool.fetch(queries.candidates_of, list(body_ids))
+        return {row["body_id"] for row in rows}
+
+    async def note(self, body_ids: Sequence[UUID], now: datetime) -> None:
+        """Have the collector check these bodies an hour later."""
+        await note(self._pool, body_ids, now)
+
     # -- for the collector (in queue-worker, one at a time)
 
     async def due_candidates(self, now: datetime, most: int) -> list[tuple[UUID, UUID]]:

@@ -50,6 +50,14 @@ class MailstoreAdmin(ServiceClient):
             if after is None:
                 return
 
+    async def check(self, *, fix: bool = False, mailbox_id: str | None = None) -> AsyncIterator[Record]:
+        """Compare rows, bodies and counters part by part, and yield what each found: findings, mailboxes, messages, bodies, messages_about."""
+        asked: Record = {"after": "", "fix": fix, "mailbox_id": mailbox_id}
+        while asked["after"] is not None:
+            done = await self.json("POST", "/v1/check", asked, timeout=120)
+            yield done
+            asked["after"] = done["next"]
+
     async def import_folder(self, question: wire.ImportFolder) -> wire.ImportedFolder:
         """Make a folder that an import fills, unless it exists. May be repeated. Raises NotFound for a purged mailbox."""
         return await self.call("/v1/imports/folder", question, wire.ImportedFolder, timeout=60)

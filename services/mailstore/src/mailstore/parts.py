@@ -32,6 +32,7 @@ from mailstore.reading.text_index import TextIndex
 from mailstore.reading.usage import Usage
 from mailstore.storage.annotations import Annotations
 from mailstore.storage.backfill import Backfill
+from mailstore.storage.check import CheckRows
 from mailstore.storage.exports import ExportRows
 from mailstore.storage.fetch import FetchRows
 from mailstore.storage.filing import Filings
@@ -49,6 +50,7 @@ from mailstore.storage.sort import SortRows
 from mailstore.storage.trace import MailboxTraces
 from mailstore.storage.views import FolderViews
 from mailstore.upkeep.backfill import Filler
+from mailstore.upkeep.check import Checker
 from mailstore.upkeep.clear import Clearer
 from mailstore.upkeep.forget import Forgetter
 from mailstore.upkeep.maintain import PERIOD, Maintenance
@@ -84,6 +86,7 @@ class Parts:
     purger: Purger
     recoverable: RecoverableList
     undeleter: Undeleter
+    checker: Checker
     traces: MailboxTraces
     fetches: FirstFetches
     index: TextIndex | None
@@ -177,6 +180,7 @@ def assemble(
         purger,
         RecoverableList(recoverables, session_bodies, octets, clock, settings.undelete_days),
         undeleter,
+        Checker(CheckRows(pool, notifications), References(pool), bodies, clock),
         traces,
         fetches,
         index,

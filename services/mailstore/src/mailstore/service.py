@@ -19,7 +19,7 @@ from mailkit.rpc.authority import Tokens
 from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.proof import SHORTEST_KEY
 from mailstore.config import MailstoreSettings
-from mailstore.handlers import admin, endpoints, trace, undelete
+from mailstore.handlers import admin, check, endpoints, trace, undelete
 from mailstore.parts import Parts, assemble
 from mailstore.reading.first_fetch import STORE_SECONDS
 
@@ -44,6 +44,7 @@ def web(settings: MailstoreSettings, life: Lifecycle, parts: Parts) -> App:
     endpoints.add(app, parts.steps, life, settings.max_message_bytes)
     app.include_router(admin.router(parts.usage, parts.purger))
     app.include_router(undelete.router(parts.recoverable, parts.undeleter))
+    app.include_router(check.router(parts.checker))
     app.include_router(trace.router(parts.traces))
     return app
 

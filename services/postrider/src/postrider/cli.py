@@ -8,6 +8,7 @@ import typer
 from postrider.commands import (
     app_passwords,
     certificates,
+    checking,
     customers,
     domains,
     exporting,
@@ -54,6 +55,7 @@ app.add_typer(routes.app, name="route")
 app.add_typer(suppressions.app, name="suppression")
 app.add_typer(certificates.app, name="certificate")
 app.add_typer(tokens.app, name="token")
+app.add_typer(checking.app, name="mailstore")
 app.add_typer(importing.app, name="import")
 app.command("export")(exporting.export)
 app.command("trace")(trace.trace)
