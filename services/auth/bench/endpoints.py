@@ -67,6 +67,21 @@ async def work() -> None:
     await measure("recipients, forwarded, lists of 100", 100, lambda _: gateway.recipients(forwards))
     remote = [question(f"x{n}@far.test", "u0@site.com", "192.0.2.1", box) for n in range(100)]
     await measure("recipients, relayed and charged, lists of 100", 100, lambda _: gateway.recipients(remote))
+    boxes = [UUID((await admin.mailbox(f"u{n}@site.com"))["id"]) for n in range(100)]
+
+    def relayed(size: int) -> list[wire.RecipientQuestion]:
+        return [question(f"x{n}@far.test", "", "192.0.2.1", boxes[n], first=True) for n in range(size)]
+
+    await measure("recipients, relayed, of 100 accounts", 100, lambda _: gateway.recipients(relayed(100)))
+    await measure("recipients, relayed, lists of 1", 1, lambda _: gateway.recipients(relayed(1)))
+    await admin.add_plan(
+        "rates", dict.fromkeys(("messages_per_minute", "messages_per_day", "recipients_per_hour"), 10**9)
+    )
+    await admin.add_customer("site", "rates")
+    await admin.set_domain_customer("site.com", "site")
+    await asyncio.sleep(3)
+    await measure("recipients, of 100 accounts with rates by plan", 100, lambda _: gateway.recipients(relayed(100)))
+    await measure("recipients, with rates by plan, lists of 1", 1, lambda _: gateway.recipients(relayed(1)))
     senders = [wire.SenderQuestion("a@far.test", "192.0.2.1", None)] * 100
     await measure("senders, lists of 100", 100, lambda _: gateway.senders(senders))
 
@@ -78,7 +93,7 @@ async def work() -> None:
     await measure("logins, IMAP with grant, remembered, lists of 100", 100, lambda _: gateway.logins(logins("imap")))
     await measure("logins, POP3, remembered, lists of 100", 100, lambda _: gateway.logins(logins("pop3")))
     sessions = [wire.SessionQuestion(box, 1)] * 1000
-    await measure("sessions, lists of 1000", 1000, lambda _: gateway.sessions(sessions))
+    await measure("sessions, lists of 1000", 1000, lambda _: gateway.recheck(sessions))
     await admin.aclose()
     await gateway.aclose()
 

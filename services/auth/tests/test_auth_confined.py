@@ -19,6 +19,7 @@ OUT_OF_REACH = {
     "login_networks": "of logins alone",
     "operations": "logins under way",
     "relay_use": "counters of the mail flow",
+    "relay_rates": "counters of the mail flow",
     "schema_min_code": "of migrations",
     "schema_version": "of migrations",
     "secrets": "of all replicas",

@@ -163,9 +163,16 @@ async def test_maintenance_removes_what_is_over_and_nothing_else(auth, settings)
     from uuid import UUID
 
     await auth.rcpt("x@far.test", login=UUID(box))
+    none = {"relay_rates": 0}
     work = maintenance(auth)
     assert not any((await work.run()).values())
     auth.pass_time(601)
-    assert await work.run() == {"grants": 0, "operations": 2, "login_failures": 2, "login_networks": 0, "relay_use": 0}
+    assert (
+        await work.run()
+        == {"grants": 0, "operations": 2, "login_failures": 2, "login_networks": 0, "relay_use": 0} | none
+    )
     auth.pass_time(3600 * 3)
-    assert await work.run() == {"grants": 1, "operations": 0, "login_failures": 0, "login_networks": 0, "relay_use": 1}
+    assert (
+        await work.run()
+        == {"grants": 1, "operations": 0, "login_failures": 0, "login_networks": 0, "relay_use": 1} | none
+    )

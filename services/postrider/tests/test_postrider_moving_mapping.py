@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from postrider.cli import app
+from postrider.moving.limits import plan_name
 from postrider.moving.mapping import DomainPlan, PlannedCatchall, PlannedForward, plan
 from postrider.moving.meter import Meter
 from postrider.moving.notes import EXAMPLES, MOST_REASONS, Notes
@@ -86,6 +87,7 @@ def test_hashes(site, hashed, usable):
 )
 def test_bits(site, flags, disabled, note):
     site.account("anna", flags=flags, quota="50M")
+    site.account("jo", quota="50M")
     found, said = mapped(site)
     assert found.mailboxes[0].disabled is disabled
     assert said.get(("no place", "anna@site.com")) == note
@@ -154,9 +156,10 @@ def test_what_has_no_place_is_said(site):
     site.list("news")
     site.qmail("sales-default", "&a@b.test")
     site.qmail("a!b", "&a@b.test")
-    site.limits({"maxaliases": 5})
+    site.limits({"maxaliases": 5, "perm_account": 3})
     found, said = mapped(site)
     assert found.forwards == []
+    assert found.limits == {"groups": 5}
     assert {thing: reason for (kind, thing), reason in said.items() if kind == "no place"} == {
         ".qmail-info": "autoresponders",
         ".qmail-news": "mailing lists (ezmlm)",
@@ -164,8 +167,56 @@ def test_what_has_no_place_is_said(site):
         ".qmail-news-return-default": "mailing lists (ezmlm)",
         ".qmail-sales-default": "wildcards (.qmail-NAME-default)",
         ".qmail-a!b": "forwards whose name cannot be an address here",
-        ".qmailadmin-limits": "limits of a domain",
+        ".qmailadmin-limits": "permissions of a domain's administrator",
     }
+
+
+def test_limits_become_fields_of_a_plan(site):
+    counts = {"maxpopaccounts": 9, "maxaliases": 0, "maxforwards": -1, "maxautoresponders": 3, "maxmailinglists": 4}
+    sizes = {"quota": 100, "maxmsgcount": 5000, "default_quota": 50 * MB, "default_maxmsgcount": 700}
+    site.limits(counts | sizes, ["disable_pop", "disable_external_relay", "delete_spam"])
+    found, said = mapped(site)
+    assert found.limits == {
+        "mailboxes": 9,
+        "groups": 0,
+        "autoresponders": 3,
+        "lists": 4,
+        "domain_quota": 100 * MB,
+        "domain_messages": 5000,
+        "quota": 50 * MB,
+        "messages": 700,
+        "pop3": False,
+        "relay": False,
+        "delete_spam": True,
+    }
+    assert said["changed", "site.com"] == f"its limits and common switches become plan {plan_name(found.limits)}"
+    assert plan_name(dict(reversed(found.limits.items()))) == plan_name(found.limits) != plan_name({"groups": 1})
+    site.limits({"quota": 0, "maxmsgcount": -1, "default_quota": 0})
+    assert mapped(site)[0].limits == {}
+
+
+@pytest.mark.parametrize(
+    ("bit", "field"),
+    [
+        (Flags.NO_POP, "pop3"),
+        (Flags.NO_IMAP, "imap"),
+        (Flags.NO_SMTP, "smtp_auth"),
+        (Flags.NO_RELAY, "relay"),
+        (Flags.NO_PASSWORD_CHANGE, "password_change"),
+        (Flags.NO_WEBMAIL, "webmail"),
+        (Flags.NO_DIALUP, "dialup"),
+        (Flags.NO_MAILDROP, "maildrop"),
+        (Flags.NO_SPAMASSASSIN, "spam_filter"),
+    ],
+)
+def test_bits_that_all_accounts_have_are_switches_of_the_plan(site, bit, field):
+    site.account("anna", quota="50M", flags=bit)
+    site.account("gone", quota="50M", flags=Flags.NO_POP | Flags.NO_IMAP | Flags.NO_SMTP)  # is disabled
+    assert mapped(site)[0].limits == {field: False}
+    site.account("jo", quota="50M", flags=Flags.OVERRIDE)
+    found, said = mapped(site)
+    assert found.limits == {}
+    assert (("no place", "anna@site.com") in said) == (field in ("pop3", "imap", "smtp_auth", "relay"))
 
 
 def call(*words: str) -> Any:

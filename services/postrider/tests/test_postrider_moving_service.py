@@ -63,10 +63,22 @@ def test_a_host_moves_in(service: Run, tmp_path: Path) -> None:
     maildir.courier(1_400_000_000, {base(9): 5}, ".Work.2009")
     (maildir.path / "courierimapsubscribed").write_text("INBOX.Work.2009\n")
     host.alias("moved.net", site)
+    site.limits({"maxpopaccounts": 2, "maxforwards": 7})  # it has more accounts already: they come, and no others
     site.qmail("sales", "&jo@moved.test\n&x@far.test\n")
     site.qmail("default", "| /home/vpopmail/bin/vdelivermail '' anna@moved.test\n")
     first = service.cli("import", "vpopmail", str(tmp_path / "host"), "--notes", str(tmp_path / "notes"))
-    assert first["made"] == {"domains": 1, "alias_domains": 1, "mailboxes": 4, "forwards": 1, "catchalls": 1}
+    assert first["made"] == {
+        "domains": 1,
+        "alias_domains": 1,
+        "mailboxes": 4,
+        "forwards": 1,
+        "catchalls": 1,
+        "plans": 1,
+        "customers": 1,
+    }
+    customer = service.cli("customer", "show", "moved.test")
+    assert service.cli("plan", "show", customer["plan"])["limits"]["mailboxes"] == 2
+    assert customer["domain_names"] == ["moved.test"]
     assert first["messages"] == {"imported": 13, "known": 0, "renumbered": 0}, notes(tmp_path / "notes")
     states = {row["address"].partition("@")[0]: row for row in service.cli("mailbox", "ls", "moved.test")}
     assert {name: row["state"] for name, row in states.items()} == {

@@ -177,12 +177,16 @@ class BounceSignatureAnswers(Wire):
 
 
 class RecipientQuestion(Wire):
-    """Asked at RCPT: the final targets of `address`, and whether this client may send there."""
+    """Asked at RCPT: the final targets of `address`, and whether this client may send there.
+
+    `first`: no recipient of the message is elsewhere yet, so that this one begins a message that is relayed.
+    """
 
     address: str
     mail_from: str
     client_address: str | None
     login_mailbox: UUID | None
+    first: bool = False
 
 
 class Target(Wire):
@@ -216,12 +220,13 @@ class RecipientAnswer(Wire):
     """The verdict on a recipient. `targets` are final: forwards and catch-alls are expanded (decision 5).
 
     `account` is the mailbox that was charged: with one recipient for a remote address, with one for each remote address that
-    a forward leads to.
+    a forward leads to. `over`: with `too_many`, whose limit it is, that of a setting ("") or of the plan.
     """
 
     verdict: RecipientVerdict
     targets: list[Target]
     account: UUID | None = None
+    over: Literal["", "plan"] = ""
 
 
 class RecipientList(Wire):

@@ -97,6 +97,28 @@ class Quotas:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """What an account may relay: messages in any minute, hour and day, and recipients; None: no limit."""
+
+    messages_per_minute: int | None
+    messages_per_hour: int | None
+    messages_per_day: int | None
+    recipients_per_minute: int | None
+    recipients_per_hour: int | None
+    recipients_per_day: int | None
+
+
+def rates_of(limits: PlanLimits, per_hour: int) -> Rates | None:
+    """Return the rates of a plan, with the setting's recipients `per_hour` where it has none; None if it limits no rate."""
+    figures = [getattr(limits, name) for name in Rates.__slots__]
+    if all(figure is None for figure in figures):
+        return None
+    if limits.recipients_per_hour is None:
+        figures[4] = per_hour or None
+    return Rates(*figures)
+
+
+@dataclass(frozen=True, slots=True)
 class DomainLimits:
     """The limits of a domain, whose plan is `plan`; "": it has none."""
 

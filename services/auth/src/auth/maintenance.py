@@ -21,6 +21,8 @@ PERIOD = timedelta(seconds=60)
 REMEMBERED = timedelta(minutes=10)
 #: How long hourly counts of recipients are kept; only those of the current hour are read.
 RELAY_USE = timedelta(hours=2)
+#: How long after the last message what an account has relayed is kept: longer than the longest window, a day and a part.
+RELAY_RATES = timedelta(days=2)
 #: How long events of the trace are kept if nothing else is said, and the days for which partitions are made in advance.
 HISTORY = timedelta(days=8)
 AHEAD = 7
@@ -47,6 +49,7 @@ class Maintenance:
             "login_failures": failure_window,
             "login_networks": NETWORK_KNOWN,
             "relay_use": RELAY_USE,
+            "relay_rates": RELAY_RATES,
         }
         if not keep_verifiers:  # POSTRIDER_SCRAM may have been set before
             self._ages["scram_verifiers"] = timedelta(0)

@@ -50,11 +50,20 @@ KEY_FETCHES = from_zero(
 REMOVED = from_zero(
     Counter(
         "postrider_auth_maintenance_removed_total",
-        "Rows removed by maintenance, by table: grants, operations, login_failures, login_networks, relay_use, "
+        "Rows removed by maintenance, by table: grants, operations, login_failures, login_networks, relay_use, relay_rates, "
         "scram_verifiers (POSTRIDER_SCRAM is none), dkim_keys",
         ["table"],
     ),
-    ("grants", "operations", "login_failures", "login_networks", "relay_use", "scram_verifiers", "dkim_keys"),
+    (
+        "grants",
+        "operations",
+        "login_failures",
+        "login_networks",
+        "relay_use",
+        "relay_rates",
+        "scram_verifiers",
+        "dkim_keys",
+    ),
 )
 SIGNATURES = from_zero(
     Counter(

@@ -16,6 +16,7 @@ from auth.config import AuthSettings
 from auth.directory.authors import Authors, BounceSigner, HashSigner
 from auth.directory.identity import Identities
 from auth.directory.recipients import Recipients
+from auth.directory.relaying import Relaying
 from auth.directory.returns import Returns
 from auth.directory.senders import Senders
 from auth.keys import make_all
@@ -44,6 +45,7 @@ from auth.storage.dkim import DkimKeys
 from auth.storage.events import Events
 from auth.storage.logins import LoginRows
 from auth.storage.names import SCHEMA
+from auth.storage.rates import RateRows
 from auth.storage.srs import SrsKeys
 from auth.storage.tokens import TokenRows
 from auth.storage.verifiers import VerifierRows
@@ -126,14 +128,19 @@ def assemble(
         recipients=Recipients(
             directory,
             clock,
-            grants,
+            Relaying(
+                directory,
+                RateRows(questions),
+                clock,
+                grants,
+                domains,
+                per_hour=settings.recipients_per_hour,
+                exempt=exempt,
+            ),
             primary_domain=settings.primary_domain,
-            per_hour=settings.recipients_per_hour,
             forwarded_per_hour=settings.forwarded_per_hour,
             returned_per_hour=settings.returned_per_hour,
             returns=returns,
-            domains=domains,
-            exempt=exempt,
         ),
         logins=LoginService(
             LoginRows(pool),

@@ -59,6 +59,7 @@ FROM_DNS_TROUBLE = Reply(451, "4.4.3", "The domain in From cannot be looked up r
 FORWARD_LOOP = Reply(550, "5.4.6", "This address forwards in a circle")
 MAIL_LOOP = Reply(554, "5.4.6", "This message is going in circles")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
+TOO_MANY_BY_PLAN = Reply(452, "4.7.1", "Your plan's limit of messages or recipients is reached, try again later")
 TOO_MANY_THIS_HOUR = Reply(452, "4.7.1", "Too many recipients in this hour")
 TOO_MANY_MESSAGES = Reply(450, "4.7.1", "Too many messages from your address, try again later")
 MAILBOX_FULL = Reply(452, "4.2.2", "The mailbox is full")
@@ -87,7 +88,7 @@ _REASONS = {
     "no_mailbox": (NO_MAILBOX,),
     "too_large": (TOO_BIG, HEADER_TOO_BIG, NEVER_FITS),
     "mailbox_full": (MAILBOX_FULL,),
-    "throttled": (TOO_MANY_THIS_HOUR, TOO_MANY_MESSAGES, LOGIN_THROTTLED),
+    "throttled": (TOO_MANY_THIS_HOUR, TOO_MANY_BY_PLAN, TOO_MANY_MESSAGES, LOGIN_THROTTLED),
     "login_required": (NEEDS_LOGIN, NEEDS_TLS, NOT_YOUR_SENDER, NOT_YOUR_FROM),
     "login_failed": (LOGIN_REFUSED, LOGIN_OFF, BAD_AUTH, AUTH_CANCELLED, UNKNOWN_MECHANISM),
     "protocol": (

@@ -32,6 +32,8 @@ class Transaction:
     """What was found out about a message from outside."""
     traceparent: str = ""
     """The trace that the message's next steps belong to (docs/decisions/0102)."""
+    leaves: bool = False
+    """Whether a target is elsewhere."""
     recipients: list[str] = field(default_factory=list)
     """Addresses of the accepted RCPT commands, as written by the client."""
     targets: dict[UUID | str, SubmissionRecipient] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class Transaction:
         }
         if len(self.targets) + len(new) > most:
             return False
+        self.leaves = self.leaves or any(target.mailbox_id is None for target in targets)
         self.recipients.append(written)
         self.targets |= new
         return True

@@ -2,22 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from msgspec import structs
 
 from auth import metrics
-from auth.addresses import RecipientAddress, parse_recipient, parse_sender
+from auth.addresses import RecipientAddress, parse_recipient
 from auth.directory.expand import Expansion, Loop
+from auth.directory.relaying import Relaying
 from auth.directory.returns import Returns
-from auth.grants import GrantPolicy
-from auth.limits import may_relay
-from auth.login.domains import KnownDomains
-from auth.storage.directory import Directory, SenderRow
+from auth.storage.directory import Directory
 from auth_api.wire import BARE_POSTMASTER, RecipientAnswer, RecipientQuestion, Target
-from auth_api.wire import RecipientVerdict as Verdict
-from mailkit.mail.address import BadAddress, Networks, peer_address
+from mailkit.mail.address import BadAddress
 from mailkit.process.clock import Clock
 
 
@@ -28,26 +24,20 @@ class Recipients:
         self,
         directory: Directory,
         clock: Clock,
-        policy: GrantPolicy,
+        relaying: Relaying,
         *,
         primary_domain: str = "",
-        per_hour: int = 0,
         forwarded_per_hour: int = 0,
         returned_per_hour: int = 0,
         returns: Returns,
-        domains: KnownDomains,
-        exempt: Networks | None = None,
     ) -> None:
         self._directory = directory
         self._clock = clock
-        self._policy = policy
+        self._relaying = relaying
         self._primary = primary_domain
-        self._per_hour = per_hour
         self._forwarded_per_hour = forwarded_per_hour
         self._returned_per_hour = returned_per_hour
         self._returns = returns
-        self._domains = domains
-        self._exempt = exempt or Networks()
 
     async def answer(self, items: Sequence[RecipientQuestion], *, charge: bool = True) -> list[RecipientAnswer]:
         """Return one answer per question, in order. `charge` False: look at the hours, and count nothing. Raises Unavailable."""
@@ -70,16 +60,15 @@ class Recipients:
         bounced: dict[int, tuple[UUID, int]] = {}
         if leaving:
             weights = [_remote(answers[n]) or 1 for n in leaving]
-            relayed = await self._relay([items[n] for n in leaving], weights, charge)
-            for n, (verdict, account, own) in zip(leaving, relayed, strict=True):
+            relayed = await self._relaying.rights([items[n] for n in leaving], weights, charge)
+            for n, (verdict, account, own, whose) in zip(leaving, relayed, strict=True):
                 recipient, local = parsed[n], answers[n]
                 assert recipient is not None
                 if local is None:
-                    answers[n] = RecipientAnswer(
-                        verdict, [Target(recipient.address)] * (verdict == "accepted"), account
-                    )
+                    there = [Target(recipient.address)] * (verdict == "accepted")
+                    answers[n] = RecipientAnswer(verdict, there, account, whose)
                 elif verdict == "too_many":
-                    answers[n] = RecipientAnswer(verdict, [], account)
+                    answers[n] = RecipientAnswer(verdict, [], account, whose)
                 else:  # a forward needs no right: without one its domain is charged, or whoever its bounces go to
                     if (back := returned.get(n)) is not None:
                         bounced |= {n: (uuid5(NAMESPACE_DNS, back.key), 1)} if account is None else {}
@@ -103,48 +92,6 @@ class Recipients:
         domain = self._primary or await self._directory.oldest_domain()
         return _parse(f"{BARE_POSTMASTER}@{domain}") if domain else None
 
-    async def _relay(
-        self, items: Sequence[RecipientQuestion], weights: Sequence[int], charge: bool
-    ) -> list[tuple[Verdict, UUID | None, bool]]:
-        """Return (verdict, account, whether its sender is of a local domain) of remote recipients.
-
-        `not_relayed` (S10) without a right to relay; with one, each is charged to its account, up to the limit per hour.
-
-        `weights`: the number of remote addresses that each of them leads to.
-        """
-        rows = []
-        for item in items:
-            sender = parse_sender(item.mail_from)
-            rows.append(
-                SenderRow(sender.key, sender.domain, self._policy.holder(item.client_address), item.login_mailbox)
-            )
-        now = self._clock.now()
-        found = await self._directory.senders(rows, now)
-        known = await self._domains.of({row["domain"] for row in found if row["mailbox_id"]})
-        accounts: list[UUID | None] = [
-            row["mailbox_id"] if row["mailbox_id"] and may_relay(row["how"], known[row["domain"]].limits) else None
-            for row in found
-        ]
-        capped = [
-            account if self._per_hour and not self._is_exempt(item.client_address) else None
-            for item, account in zip(items, accounts, strict=True)
-        ]
-        counts: Counter[UUID] = Counter()
-        for account, weight in zip(capped, weights, strict=True):
-            if account is not None:
-                counts[account] += weight
-        room = await self._charge(counts, now, self._per_hour, charge)
-        answers: list[tuple[Verdict, UUID | None, bool]] = []
-        for row, account, charged, weight in zip(found, accounts, capped, weights, strict=True):
-            if account is None:
-                answers.append(("not_relayed", None, False))
-            elif charged is None:
-                answers.append(("accepted", account, row["local"]))
-            else:
-                room[charged] -= weight
-                answers.append(("accepted" if room[charged] >= 0 else "too_many", account, row["local"]))
-        return answers
-
     async def _over_the_hour(self, unpaid: Mapping[int, tuple[UUID, int]], per_hour: int, charge: bool) -> list[int]:
         """Charge mail of clients without a right to (key, addresses), by number; return the numbers over the limit."""
         if not unpaid or not per_hour:
@@ -152,29 +99,13 @@ class Recipients:
         counts: Counter[UUID] = Counter()
         for key, weight in unpaid.values():
             counts[key] += weight
-        room = await self._charge(counts, self._clock.now(), per_hour, charge)
+        room = await self._relaying.charge(counts, self._clock.now(), per_hour, charge)
         over = []
         for n, (key, weight) in unpaid.items():
             room[key] -= weight
             if room[key] < 0:
                 over.append(n)
         return over
-
-    async def _charge(self, counts: Counter[UUID], now: datetime, per_hour: int, charge: bool) -> dict[UUID, int]:
-        """Charge recipients; return how many of this list each account or domain may have, within its `per_hour`."""
-        if not counts:
-            return {}
-        hour = now.replace(minute=0, second=0, microsecond=0)
-        sums = await self._directory.charge(dict(sorted(counts.items())), hour, count=charge)
-        return {account: per_hour - (sums[account] - count) for account, count in counts.items()}
-
-    def _is_exempt(self, client: str | None) -> bool:
-        if client is None or not self._exempt:
-            return False
-        try:
-            return peer_address(client) in self._exempt
-        except BadAddress:
-            return False
 
 
 def _remote(answer: RecipientAnswer | None) -> int:

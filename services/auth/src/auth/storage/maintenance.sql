@@ -18,3 +18,6 @@ delete from auth.scram_verifiers where mailbox_id in (
 
 -- name: relay_use
 delete from auth.relay_use where hour < $1
+
+-- name: relay_rates
+delete from auth.relay_rates where at < $1

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from auth_api.admin import AuthAdmin
 from mailkit.errors import BadRequest, Conflict, NotFound
+from postrider.moving.limits import plan_name
 from postrider.moving.mapping import DomainPlan, PlannedForward, PlannedMailbox
 from postrider.moving.notes import Notes
 
@@ -48,7 +49,21 @@ class AccountImport:
         if domain["catchall"]["kind"] == "bounce":
             await self._catchall(plan)
         await _all(partial(self._alias, plan.name), plan.aliases)
+        if plan.limits and domain.get("customer") is None:
+            await self._plan(plan)
         return ids
+
+    async def _plan(self, plan: DomainPlan) -> None:
+        """Give a domain to a customer of its name, with its plan: last, since limits hold for what is added from then on."""
+        name = plan_name(plan.limits)
+        try:
+            if await _made(self._client.add_plan(name, plan.limits)):
+                self.made["plans"] += 1
+            if await _made(self._client.add_customer(plan.name, name)):
+                self.made["customers"] += 1
+            await self._client.set_domain_customer(plan.name, plan.name)
+        except (BadRequest, NotFound) as error:
+            self._notes.add("no place", plan.name, f"its limits: {error}")
 
     async def _alias(self, domain: str, alias: str) -> None:
         try:
@@ -105,6 +120,15 @@ class AccountImport:
             self.made["catchalls"] += 1
         except (BadRequest, NotFound) as error:
             self._notes.add("no place", plan.name, f"its catch-all: {error}")
+
+
+async def _made(adding: Awaitable[object]) -> bool:
+    """Await an addition; False if it is there already."""
+    try:
+        await adding
+    except Conflict:
+        return False
+    return True
 
 
 async def _all(do: Callable[[T], Awaitable[None]], items: Sequence[T]) -> None:

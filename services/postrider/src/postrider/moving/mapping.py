@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from mailkit.mail.address import BadAddress, parse_address
+from postrider.moving.limits import common_flags, has_permissions, plan_limits, plan_name
 from postrider.moving.notes import Notes
 from postrider.quotas import QUOTA_LEAST, QUOTA_MOST
 from vpopmail.domain import QmailAddress, VpopmailDomain
@@ -64,6 +66,8 @@ class DomainPlan:
 
     name: str
     aliases: tuple[str, ...]
+    limits: dict[str, Any] = field(default_factory=dict)
+    """Fields of its customer's plan, empty if it needs none."""
     mailboxes: list[PlannedMailbox] = field(default_factory=list)
     forwards: list[PlannedForward] = field(default_factory=list)
     catchall: PlannedCatchall = PlannedCatchall()
@@ -74,17 +78,23 @@ def plan(domain: VpopmailDomain, defaults: dict[str, int], notes: Notes) -> Doma
     made = DomainPlan(domain.name, domain.aliases)
     own = domain.limits()
     limits = defaults if own is None else own
-    if own:
-        notes.add("no place", domain.folder.below(".qmailadmin-limits"), "limits of a domain")
-    for account in domain.accounts():
-        if (mailbox := _mailbox(domain, account, limits, notes)) is not None:
+    accounts = list(domain.accounts())
+    flags = [each for account in accounts if (each := flags_in_force(account.flags, limits)) & _ALL_OFF != _ALL_OFF]
+    common = common_flags(flags, limits if not accounts else {})
+    made.limits = plan_limits(limits, common)
+    if made.limits:
+        notes.add("changed", domain.name, f"its limits and common switches become plan {plan_name(made.limits)}")
+    if has_permissions(limits):
+        notes.add("no place", domain.folder.below(".qmailadmin-limits"), "permissions of a domain's administrator")
+    for account in accounts:
+        if (mailbox := _mailbox(domain, account, limits, common, notes)) is not None:
             made.mailboxes.append(mailbox)
     _Forwards(domain, made, notes).add()
     return made
 
 
 def _mailbox(
-    domain: VpopmailDomain, account: VpopmailAccount, limits: dict[str, int], notes: Notes
+    domain: VpopmailDomain, account: VpopmailAccount, limits: dict[str, int], common: Flags, notes: Notes
 ) -> PlannedMailbox | None:
     address = f"{account.name}@{domain.name}"
     if not _LOCAL.fullmatch(account.name):
@@ -95,7 +105,8 @@ def _mailbox(
     if disabled:
         notes.add("changed", address, "POP3, IMAP and SMTP AUTH are off: the mailbox is disabled")
     for flag, what in _SWITCHES.items():
-        if flags & flag and not (disabled and flag in _ALL_OFF):
+        in_plan = flag in common and flag is not Flags.BOUNCE_MAIL
+        if flags & flag and not in_plan and not (disabled and flag in _ALL_OFF):
             notes.add("no place", address, what)
     if flags & Flags.DOMAIN_ADMIN:
         notes.add("no place", address, "rights of a domain's administrator")

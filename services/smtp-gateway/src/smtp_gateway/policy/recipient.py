@@ -56,7 +56,7 @@ class RecipientCheck:
             targets=[target.address for target in answer.targets[:MOST_NOTED]],
         )
         if not accepted:
-            return _VERDICTS[answer.verdict], []
+            return replies.TOO_MANY_BY_PLAN if answer.over else _VERDICTS[answer.verdict], []
         # one full mailbox must not stop a forward to several: the quota is checked again at filing (P2, S8)
         if len(answer.targets) == 1 and (mailbox := answer.targets[0]).mailbox_id is not None:
             verdict = await self._quota.ask(

@@ -130,3 +130,14 @@ relay_use = Table(
     PrimaryKeyConstraint("mailbox_id", "hour", name="relay_use_pkey"),
     Index("relay_use_hour", "hour"),
 )
+
+#: What accounts whose plan limits rates relayed until `at`: counts in rings of parts of a minute, an hour and a day (docs/decisions/0115).
+relay_rates = Table(
+    "relay_rates",
+    metadata,
+    Column("mailbox_id", Uuid, primary_key=True),
+    time("at"),
+    Column("messages", ARRAY(Integer), nullable=False),
+    Column("recipients", ARRAY(Integer), nullable=False),
+    Index("relay_rates_at", "at"),
+)

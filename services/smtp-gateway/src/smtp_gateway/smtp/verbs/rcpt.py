@@ -41,7 +41,11 @@ async def decide(client: Client, argument: str) -> Reply:
     if len(transaction.recipients) >= settings.recipients_per_message:
         return replies.TOO_MANY_RECIPIENTS
     question = RecipientQuestion(
-        path.address, transaction.mail_from, client.peer.address, client.login.mailbox_id if client.login else None
+        path.address,
+        transaction.mail_from,
+        client.peer.address,
+        client.login.mailbox_id if client.login else None,
+        first=transaction.relay is not None and not transaction.leaves,
     )
     refusal, targets = await client.context.recipients.check(question, transaction.declared_size, client.consulted)
     if refusal is not None:
