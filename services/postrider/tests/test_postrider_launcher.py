@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 from aiohttp import web
 
@@ -123,6 +124,23 @@ async def test_a_leftover_server_is_ended_and_its_file_names_no_process(tmp_path
         assert (tmp_path / "postmaster.pid").read_text() == f"{NO_PROCESS}\n{tmp_path}\n"
     finally:
         other.kill()
+
+
+async def test_the_buffers_of_a_new_cluster_are_the_operators_to_change(tmp_path: Path) -> None:
+    async def restarted() -> str:
+        server = EmbeddedPostgres(tmp_path / "postgres", tmp_path / "log")
+        await server.start()
+        try:
+            session = await asyncpg.connect(server.dsn)
+            found: str = await session.fetchval("show shared_buffers")
+            await session.execute("alter system set shared_buffers = '48MB'")
+            await session.close()
+            return found
+        finally:
+            await server.stop()
+
+    assert await restarted() == "64MB"
+    assert await restarted() == "48MB"
 
 
 def test_missing_programs_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

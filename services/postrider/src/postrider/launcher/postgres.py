@@ -33,7 +33,6 @@ _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "120",
-    "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "off",
@@ -42,6 +41,8 @@ _SETTINGS = {
     "log_min_messages": "warning",
     "timezone": "UTC",
 }
+#: Settings of a new cluster, which an operator changes by ALTER SYSTEM and a new start (decision 137).
+_NEW = {"shared_buffers": "64MB"}
 
 
 def binaries() -> Path:
@@ -142,6 +143,7 @@ class EmbeddedPostgres:
         shutil.rmtree(part, ignore_errors=True)
         self._own_folder(part)
         options = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]
+        options += [f"--set={name}={value}" for name, value in _NEW.items()]
         command = [str(binaries() / "initdb"), "-D", str(part), *options]
         status, text = await finish(command, cwd="/", preexec_fn=_end_with_parent, **self._credentials())
         if status:
