@@ -7,7 +7,7 @@ JOBS ?= 3
 # What mypy reads: the product, and the helpers of the tests.
 TYPED := libs/*/src services/*/src proto/*/src tests/support tests/cost tests/bench tests/monitoring tests/cluster
 
-.PHONY: help setup run test check types format bench bench-large bench-import bench-outside bench-queue bench-sign cost faults fuzz imap-model interop conformance chart-test lock sbom openapi check-openapi clean
+.PHONY: help setup run test check types format bench bench-large bench-import bench-logins bench-outside bench-queue bench-sign cost faults fuzz imap-model interop conformance chart-test lock sbom openapi check-openapi clean
 .PHONY: monitoring-test pictures images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
@@ -49,6 +49,9 @@ bench-large: setup ## what readers wait for in a folder of 100,000 messages, bes
 
 bench-import: setup ## a vpopmail host of 200 domains, 2,000 mailboxes and 100,000 messages moves in (DOMAINS=, MAILBOXES= of each, MESSAGES= of each)
 	$(BIN)/python -m tests.bench.moving $(or $(DOMAINS),200) $(or $(MAILBOXES),10) $(or $(MESSAGES),50)
+
+bench-logins: setup ## repeated logins and RCPT look-ups per second of a core of auth, with 20,000 mailboxes (MAILBOXES=)
+	$(BIN)/python -m tests.bench.logins $(or $(MAILBOXES),20000)
 
 bench-outside: setup ## what SPF, DKIM and DMARC of mail from outside cost, beside a run without them
 	$(BIN)/python -m tests.bench.outside

@@ -88,6 +88,7 @@ def test_without_the_clusters_networks_there_is_no_install(missing: str, wanted:
         "OPEN_SMTP",
         "REMOTE_DENY_NETWORKS",
         "GRANT_DENY_NETWORKS",
+        "GRANT_DENY_FILE",
         "GRANT_ALLOW_NETWORKS",
         "TRUSTED_PROXIES",
         "DIRECT_PORT_OFFSET",
@@ -128,3 +129,14 @@ def test_networks_many_people_share_hold_no_grant() -> None:
     objects = render(network={**NETWORKS, "grantDenyNetworks": ["203.0.113.0/24"]})
     deny = environment(workloads(objects)["auth"])["POSTRIDER_GRANT_DENY_NETWORKS"].split(",")
     assert set(deny) == {"10.244.0.0/16", "192.168.10.0/24", "203.0.113.0/24"}
+
+
+def test_a_list_of_shared_clouds_is_mounted_where_auth_reads_it() -> None:
+    objects = workloads(render(network={**NETWORKS, "grantDenyConfigMap": "clouds"}))
+    (container,) = objects["auth"]["spec"]["template"]["spec"]["containers"]
+    (mount,) = [each for each in container["volumeMounts"] if each["name"] == "grant-networks"]
+    assert environment(objects["auth"])["POSTRIDER_GRANT_DENY_FILE"] == f"{mount['mountPath']}/networks"
+    volumes = {each["name"]: each for each in objects["auth"]["spec"]["template"]["spec"]["volumes"]}
+    assert volumes["grant-networks"]["configMap"]["name"] == "clouds"
+    assert "clouds" not in str(objects["smtp-gateway"])
+    assert "GRANT_DENY_FILE" not in str(workloads(render(network=NETWORKS))["auth"])

@@ -87,6 +87,10 @@ spec:
           livenessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
       volumes:
         - {name: tmp, emptyDir: {}}
+        {{- if and (eq .name "auth") $root.Values.network.grantDenyConfigMap }}
+        - name: grant-networks
+          configMap: {name: {{ $root.Values.network.grantDenyConfigMap }}}
+        {{- end }}
         {{- if $service.database }}
         {{- include "postrider.databaseVolume" (dict "root" $root "who" $service.database) | nindent 8 }}
         {{- end }}
@@ -123,6 +127,9 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 securityContext: {{- include "postrider.containerSecurity" . | nindent 2 }}
 resources: {{- toYaml (index .root.Values .service.values).resources | nindent 2 }}
 volumeMounts:
+  {{- if and (eq .name "auth") .root.Values.network.grantDenyConfigMap }}
+  - {name: grant-networks, mountPath: /etc/postrider/grants, readOnly: true}
+  {{- end }}
   - {name: tmp, mountPath: /tmp}
   {{- if .service.database }}
   - {name: database, mountPath: /etc/postrider/database, readOnly: true}
@@ -167,6 +174,7 @@ volumeMounts:
 {{- end }}
 {{- if eq .name "auth" }}
 {{- $_ := set $env "GRANT_DENY_NETWORKS" (include "postrider.denyNetworks" .root) }}
+{{- if $values.network.grantDenyConfigMap }}{{ $_ := set $env "GRANT_DENY_FILE" "/etc/postrider/grants/networks" }}{{ end }}
 {{- with $values.network.grantAllowNetworks }}{{ $_ := set $env "GRANT_ALLOW_NETWORKS" . }}{{ end }}
 {{- end }}
 {{- if eq .name "queue-worker" }}

@@ -20,6 +20,7 @@ OUT_OF_REACH = {
     "operations": "logins under way",
     "relay_use": "counters of the mail flow",
     "relay_rates": "counters of the mail flow",
+    "remembered_passwords": "of logins alone",
     "schema_min_code": "of migrations",
     "schema_version": "of migrations",
     "secrets": "of all replicas",

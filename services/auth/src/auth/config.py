@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from auth.grants import GrantPolicy
 from auth.issuer import SIGNATURES, Issuer
 from auth.limits import Quotas
+from auth.network_file import NetworkFile
 from mailkit.errors import ConfigError
 from mailkit.mail.address import BadAddress, Networks, normalise_domain
 from mailkit.mail.scram_keys import LEAST_ITERATIONS, MOST_ITERATIONS
@@ -47,6 +48,9 @@ class AuthSettings(DatabaseSettings):
     """Networks that never hold a grant (a cluster's pod and node networks); deny wins over allow."""
     grant_allow_networks: CommaList = ()
     """Loopback, link-local, private and shared networks that may hold grants; others of these kinds may not."""
+    grant_deny_file: str = ""
+    """A file of networks, one to a line, that never hold a grant: shared clouds, whose addresses have another tenant within the
+    hour. It is read again within 10 s of a change."""
     trusted_proxies: CommaList = ()
     """Proxies that send PROXY headers: their own addresses never hold a grant."""
     limit_exempt_networks: CommaList = ()
@@ -131,7 +135,11 @@ class AuthSettings(DatabaseSettings):
         """Which addresses may hold a grant. Raises ConfigError."""
         try:
             return GrantPolicy(
-                self.grant_deny_networks, self.grant_allow_networks, self.trusted_proxies, on=self.open_smtp
+                self.grant_deny_networks,
+                self.grant_allow_networks,
+                self.trusted_proxies,
+                on=self.open_smtp,
+                file=NetworkFile(self.grant_deny_file),
             )
         except BadAddress as error:
             raise ConfigError(f"POSTRIDER_GRANT_DENY_NETWORKS, _ALLOW_NETWORKS or TRUSTED_PROXIES: {error}") from error

@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 
+from auth.network_file import NetworkFile
 from mailkit.errors import ConfigError
 from mailkit.mail.address import BadAddress, Networks, peer_address
 
@@ -31,11 +32,19 @@ class GrantPolicy:
     """
 
     def __init__(
-        self, deny: Sequence[str] = (), allow: Sequence[str] = (), proxies: Sequence[str] = (), *, on: bool = True
+        self,
+        deny: Sequence[str] = (),
+        allow: Sequence[str] = (),
+        proxies: Sequence[str] = (),
+        *,
+        on: bool = True,
+        file: NetworkFile | None = None,
     ) -> None:
-        """Build the policy. Raises BadAddress for a malformed network, ConfigError for an allowed /0."""
+        """Build the policy. `file`: more networks that are denied. Raises BadAddress for a malformed network, ConfigError for an allowed /0."""
         self.holder = lru_cache(maxsize=10_000)(self._holder)
         """Returns the normalised address under which a client's grant is stored; None if it may hold none."""
+        self.file = file or NetworkFile("")
+        self.file.on_change(self.holder.cache_clear)
         self._on = on
         self._deny = Networks((*deny, *proxies))
         self._allow = Networks(allow)
@@ -43,6 +52,10 @@ class GrantPolicy:
             raise ConfigError(
                 "POSTRIDER_GRANT_ALLOW_NETWORKS names a /0, which would let everybody relay; name networks"
             )
+
+    def rented(self, client: str | None) -> bool:
+        """Return whether this address, in normal form, may hold no grant because of the operator's file."""
+        return self._on and client is not None and client in self.file
 
     def _holder(self, client: str | None) -> str | None:
         if client is None or not self._on:
@@ -52,7 +65,7 @@ class GrantPolicy:
         except BadAddress:
             return None
         ip = ipaddress.ip_address(address)
-        if address in self._deny or ip.is_unspecified or ip.is_multicast:
+        if address in self._deny or address in self.file or ip.is_unspecified or ip.is_multicast:
             return None
         if address in SHARED and address not in self._allow:
             return None

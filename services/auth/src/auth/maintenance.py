@@ -19,6 +19,8 @@ log = get_logger()
 PERIOD = timedelta(seconds=60)
 #: How long an operation's answer is remembered (decision 3).
 REMEMBERED = timedelta(minutes=10)
+#: How long a password is recognised without its hash (docs/decisions/0125).
+PASSWORD_REMEMBERED = timedelta(days=1)
 #: How long hourly counts of recipients are kept; only those of the current hour are read.
 RELAY_USE = timedelta(hours=2)
 #: How long after the last message what an account has relayed is kept: longer than the longest window, a day and a part.
@@ -50,6 +52,7 @@ class Maintenance:
             "login_networks": NETWORK_KNOWN,
             "relay_use": RELAY_USE,
             "relay_rates": RELAY_RATES,
+            "remembered_passwords": PASSWORD_REMEMBERED,
         }
         if not keep_verifiers:  # POSTRIDER_SCRAM may have been set before
             self._ages["scram_verifiers"] = timedelta(0)

@@ -51,6 +51,7 @@ REMOVED = from_zero(
     Counter(
         "postrider_auth_maintenance_removed_total",
         "Rows removed by maintenance, by table: grants, operations, login_failures, login_networks, relay_use, relay_rates, "
+        "remembered_passwords, "
         "scram_verifiers (POSTRIDER_SCRAM is none), dkim_keys",
         ["table"],
     ),
@@ -61,6 +62,7 @@ REMOVED = from_zero(
         "login_networks",
         "relay_use",
         "relay_rates",
+        "remembered_passwords",
         "scram_verifiers",
         "dkim_keys",
     ),

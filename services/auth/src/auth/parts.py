@@ -19,6 +19,7 @@ from auth.directory.recipients import Recipients
 from auth.directory.relaying import Relaying
 from auth.directory.returns import Returns
 from auth.directory.senders import Senders
+from auth.grants import GrantPolicy
 from auth.keys import make_all
 from auth.login.domains import KnownDomains
 from auth.login.issuer_keys import IssuerKeys
@@ -61,6 +62,7 @@ class Parts:
 
     pool: asyncpg.Pool
     queue: HashQueue
+    grants: GrantPolicy
     senders: Senders
     recipients: Recipients
     logins: LoginService
@@ -124,6 +126,7 @@ def assemble(
     return Parts(
         pool,
         queue,
+        grants,
         senders=Senders(directory, clock, grants, settings.sender_identity, identities, domains, returns),
         recipients=Recipients(
             directory,
@@ -145,7 +148,7 @@ def assemble(
         logins=LoginService(
             LoginRows(pool),
             clock,
-            Judge(grants, passwords, queue, throttle, scram, exempt),
+            Judge(grants, passwords, queue, throttle, scram, exempt, proofs.derived(b"remembered passwords")),
             scram,
             names,
             pop3_delay=timedelta(seconds=settings.pop3_login_delay_seconds),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from typing import Any, cast
 
 from pydantic import SecretStr
@@ -27,6 +28,8 @@ from mailkit.rpc.http_server import HttpSide
 from mailkit.rpc.proof import SHORTEST_KEY
 
 SERVICE = "auth"
+#: Seconds between two looks at the operator's file of networks.
+FILE_SECONDS = 10.0
 
 
 def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
@@ -85,6 +88,7 @@ async def start(life: Lifecycle, parts: Parts, clock: DatabaseClock) -> None:
     life.every(60, clock.sync)
     life.every(PERIOD.total_seconds(), parts.maintenance.run)
     life.every(STORE_SECONDS, parts.noted.store)
+    life.every(FILE_SECONDS, partial(asyncio.to_thread, parts.grants.file.reload))
     life.every(ROTATION_PERIOD.total_seconds(), parts.rotation.run)
     await postgres_metrics.report(life, parts.pool)
 

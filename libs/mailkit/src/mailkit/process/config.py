@@ -102,6 +102,7 @@ KNOWN_NAMES = frozenset(
         "QUOTA_WARNING_PERCENT",
         "MAILSTORE_READ_BYTES",
         "TEXT_INDEX",
+        "GRANT_DENY_FILE",
         "GRANT_DENY_NETWORKS",
         "GRANT_ALLOW_NETWORKS",
         "LIMIT_EXEMPT_NETWORKS",

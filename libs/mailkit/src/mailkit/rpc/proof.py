@@ -49,6 +49,10 @@ class ProofKeys:
         """Return the same keys for proofs of logins by SMTP, which open no mailbox."""
         return ProofKeys(self._keys, _SENDING)
 
+    def derived(self, purpose: bytes) -> bytes:
+        """Return a key for another purpose, made of the first key: the same in all processes that have it."""
+        return hmac.digest(self._keys[0], b"postrider key for " + purpose, "sha256")
+
     def sign(self, mailbox_id: UUID, version: int, expires: float) -> bytes:
         """Return a proof for `mailbox_id` at credential version `version`, valid until `expires` (seconds since the epoch)."""
         head = int(expires).to_bytes(8, "big") + version.to_bytes(4, "big", signed=True)

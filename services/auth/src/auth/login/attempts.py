@@ -25,7 +25,8 @@ class Try:
     """One login attempt: its names normalised, its counters, and the address that may get a grant (`holder`).
 
     `secret`: if its password may be an app password. `address`: the client's, None if it is not known. `named`: what its
-    access token says, with the mailbox's account name.
+    access token says, with the mailbox's account name. `rented`: it gets no grant because the
+    address is in a shared cloud.
     """
 
     login: AnyLogin
@@ -39,6 +40,7 @@ class Try:
     address: str | None
     limits: PlanLimits
     named: Named | None = None
+    rented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Verdict:
     """The result of the check; `better` replaces an outdated hash.
 
     `delay`: seconds by which the answer is delayed, also for a right password if the network is not the account's own
-    (docs/decisions/0049). `app`: the number of the app password that was right, 0 if none was; `relays`: the login may give a grant.
+    (docs/decisions/0049). `app`: the number of the app password that was right, 0 if none was; `relays`: the login may give a grant. `remember`:
+    by which the password is recognised next time, if it was checked by its hash.
     """
 
     found: Found
@@ -55,6 +58,7 @@ class Verdict:
     delay: float = 0.0
     app: int = 0
     relays: bool = True
+    remember: bytes = b""
 
     def credential_version(self, row: Row) -> int:
         """Return what the login's sessions are checked by: the row's credential version, or the app password's number, negative."""
@@ -114,4 +118,5 @@ def record(attempt: Try, answer: LoginAnswer) -> None:
         client=attempt.login.client_address,
         outcome=answer.outcome,
         credential=max(0, -answer.credential_version),
+        **({"grant": "none: a shared cloud"} if attempt.rented and answer.outcome == "ok" else {}),
     )

@@ -28,15 +28,16 @@ class Judge:
         queue: HashQueue,
         throttle: Throttle,
         scram: Scram,
-        exempt: Networks | None = None,
+        exempt: Networks,
+        memory_key: bytes,
     ) -> None:
         self._policy = policy
         self._passwords = passwords
         self._queue = queue
         self._throttle = throttle
         self._scram = scram
-        self._exempt = exempt or Networks()
-        self._memory = PasswordCache()
+        self._exempt = exempt
+        self._memory = PasswordCache(memory_key)
         self.window = throttle.window
 
     def attempt(self, item: AnyLogin, account: str, named: Named | None, limits: PlanLimits) -> Try:
@@ -52,7 +53,8 @@ class Judge:
         network = client_network(client) if client and not exempt else None
         keys = CounterKeys(account, None if network is None else f"{account} {network}")
         secret = app_passwords.parse(item.password) if isinstance(item, Login) else None
-        return Try(item, account, keys, key, holder, exempt, network, secret, client, limits, named)
+        rented = item.protocol != "smtp" and self._policy.rented(client)
+        return Try(item, account, keys, key, holder, exempt, network, secret, client, limits, named, rented)
 
     def release(self, held: Iterable[str]) -> None:
         """End the counting of wrong proofs, whose failures are in the database."""
@@ -102,7 +104,7 @@ class Judge:
         if usable and app_passwords.allows(row, attempt.secret, login.protocol, attempt.address, times.now):
             return Verdict("good", delay=for_good, app=row["app_number"], relays="smtp" in row["app_protocols"])
         stored = row["password_hash"] if usable and row["main_password"] else None
-        if stored is not None and self._memory.knows(tag):
+        if stored is not None and self._memory.knows(row, tag):
             return Verdict("good", delay=for_good)
         password = login.password
         try:
@@ -112,7 +114,7 @@ class Judge:
         except QueueFull:
             return Verdict("busy", 1)
         if checked.good:
-            return Verdict("good", better=checked.replacement, delay=for_good)
+            return Verdict("good", better=checked.replacement, delay=for_good, remember=tag)
         return Verdict("wrong", delay=delay)
 
 

@@ -150,11 +150,16 @@ class LoginService:
                     metrics.GRANTS.inc()
 
     async def _renew(self, tries: Sequence[Try], rows: Sequence[Row], verdicts: Mapping[int, Verdict]) -> None:
-        """Replace outdated hashes, and keep verifiers for SCRAM where there are none, of passwords that were right."""
+        """Replace outdated hashes, remember passwords that cost a hash, and keep verifiers for SCRAM where there are none, of passwords that were right."""
         better = [(rows[n]["id"], rows[n]["password_hash"], v.better) for n, v in verdicts.items() if v.better]
         if better:
             await self._store.rehash(better)
             metrics.REHASHED.inc(len(better))
+        remembered = [
+            (rows[n]["id"], rows[n]["credential_version"], v.remember) for n, v in verdicts.items() if v.remember
+        ]
+        if remembered:
+            await self._store.remember(remembered, self._clock.now())
         await self._scram.keep(
             [
                 (rows[n], tries[n].account, login.password)

@@ -43,7 +43,8 @@ class NotedLogins:
         self._known[key] = None
         if len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
-        detail = ", ".join(part for part in ("grant" if grants else "", credential) if part)
+        grant = "grant" if grants else "no grant: a shared cloud" if attempt.rented else ""
+        detail = ", ".join(part for part in (grant, credential) if part)
         number = max(0, -answer.credential_version)
         self._waiting.append((key, answer.mailbox_id, now, answer.address, client, protocol, detail, number))
 

@@ -1,42 +1,39 @@
-"""A cache of checked passwords in the process, never in plain text (decision 15)."""
+"""Recognises passwords that were checked before, on any replica, and shares checks under way (decisions 15 and 125)."""
 
 import asyncio
 import hmac
-import os
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from uuid import UUID
 
 from auth import metrics
 from auth.login.passwords import Checked
-
-#: Limit of entries; each is 32 bytes and its share of the dictionary.
-MOST = 100_000
+from mailkit.postgres.rows import Row
 
 
 class PasswordCache:
-    """Recognises a repeated right password without a hash, and lets equal checks at the same time share one hash."""
+    """Recognises a repeated right password without a hash, and lets equal checks at the same time share one hash.
 
-    def __init__(self, most: int = MOST) -> None:
-        self._key = os.urandom(32)
-        self._good: OrderedDict[bytes, None] = OrderedDict()
+    `key`: the same for all replicas, and not in the database, where the tags are.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
         self._under_way: dict[bytes, tuple[asyncio.Future[Checked], tuple[str, ...]]] = {}
         self._trying: Counter[str] = Counter()
-        self._most = most
 
     def tag(self, mailbox: UUID | None, account: str, password: str, version: int) -> bytes:
-        """Return the HMAC over (user, password, credential version) under a key known only to this process."""
+        """Return the HMAC over (user, password, credential version)."""
         user = mailbox.bytes if mailbox else account.encode()
         message = len(user).to_bytes(4, "big") + user + version.to_bytes(8, "big") + password.encode()
         return hmac.digest(self._key, message, "sha256")
 
-    def knows(self, tag: bytes) -> bool:
-        """Return whether this password was found right before."""
-        if tag not in self._good:
-            return False
-        self._good.move_to_end(tag)
-        metrics.REMEMBERED.inc()
-        return True
+    def knows(self, row: Row, tag: bytes) -> bool:
+        """Return whether this password was found right before, by the tag in the row that has the credential version."""
+        known = row["remembered"] is not None and hmac.compare_digest(row["remembered"], tag)
+        if known:
+            metrics.REMEMBERED.inc()
+        return known
 
     def under_way(self, key: str, tag: bytes) -> int:
         """Return how many other passwords that count for `key` are being checked: they count before they have failed."""
@@ -55,7 +52,7 @@ class PasswordCache:
                 del self._trying[key]
 
     async def check(self, keys: tuple[str, ...], tag: bytes, work: Callable[[], Awaitable[Checked]]) -> Checked:
-        """Return the result of `work()`, which is run once for equal checks at the same time; a right password is cached.
+        """Return the result of `work()`, which is run once for equal checks at the same time.
 
         `keys`: the counters that a wrong password counts for. Raises what `work` raises.
         """
@@ -68,12 +65,7 @@ class PasswordCache:
 
     async def _run(self, keys: tuple[str, ...], tag: bytes, work: Callable[[], Awaitable[Checked]]) -> Checked:
         try:
-            checked = await work()
-            if checked.good:
-                self._good[tag] = None
-                if len(self._good) > self._most:
-                    self._good.popitem(last=False)
-            return checked
+            return await work()
         finally:
             del self._under_way[tag]
             self.release(keys)

@@ -142,6 +142,13 @@ class LoginRows:
                 queries.rehash, *(list(column) for column in zip(*better, strict=True)), timeout=PATIENCE
             )
 
+    async def remember(self, right: Sequence[tuple[UUID, int, bytes]], now: datetime) -> None:
+        """Keep the tags of right passwords: (mailbox, credential version, tag)."""
+        async with translated():
+            await self._pool.execute(
+                queries.remember, *(list(column) for column in zip(*right, strict=True)), now, timeout=PATIENCE
+            )
+
 
 def remembered_answer(row: asyncpg.Record) -> LoginAnswer | None:
     """Return the answer that a repeated operation got before; None if it is new."""

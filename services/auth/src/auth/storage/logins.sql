@@ -6,6 +6,7 @@ select q.n,
        a.credential_version as answered_version, a.quota_limit, a.limit_version,
        m.id, m.state, m.password_hash, m.main_password, m.credential_version, m.address as box_address,
        m.quota_limit as box_quota, m.limit_version as box_version,
+       k.tag as remembered,
        v.credential_version as scram_version, v.salt as scram_salt, v.iterations as scram_iterations,
        v.stored_key as scram_stored, v.server_key as scram_server,
        p.number as app_number, p.name as app_name, p.digest as app_digest, p.protocols as app_protocols,
@@ -18,6 +19,7 @@ select q.n,
        as q (n, op, account, client, network, selector)
   left join auth.answers a on a.operation_id = q.op
   left join auth.mailboxes m on m.address = q.account
+  left join auth.remembered_passwords k on k.mailbox_id = m.id
   left join auth.scram_verifiers v on v.mailbox_id = m.id
   left join auth.app_passwords p on p.mailbox_id = m.id and p.selector = q.selector
   left join auth.login_networks w on w.mailbox_id = m.id and w.network = q.network and w.seen_at > $8
@@ -169,3 +171,12 @@ returning mine.id
 update auth.mailboxes m set password_hash = q.better
   from unnest($1::uuid[], $2::text[], $3::text[]) as q (id, outdated, better)
  where m.id = q.id and m.password_hash = q.outdated
+
+-- name: remember
+-- A password that is no longer the mailbox's is not kept, and one that is changed meanwhile has another tag. Rows in key order.
+insert into auth.remembered_passwords as k (mailbox_id, tag, made_at)
+select m.id, q.tag, $4
+  from (select distinct on (id) * from unnest($1::uuid[], $2::int[], $3::bytea[]) as u (id, version, tag) order by id) q
+  join auth.mailboxes m on m.id = q.id and m.credential_version = q.version
+ order by m.id
+    on conflict (mailbox_id) do update set tag = excluded.tag, made_at = excluded.made_at

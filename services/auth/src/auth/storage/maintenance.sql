@@ -16,6 +16,11 @@ delete from auth.login_networks where seen_at < $1
 delete from auth.scram_verifiers where mailbox_id in (
     select mailbox_id from auth.scram_verifiers where made_at < $1 order by mailbox_id limit 10000)
 
+-- name: remembered_passwords
+-- At most a slice: the next round removes more.
+delete from auth.remembered_passwords where mailbox_id in (
+    select mailbox_id from auth.remembered_passwords where made_at < $1 order by made_at limit 10000)
+
 -- name: relay_use
 delete from auth.relay_use where hour < $1
 

@@ -65,6 +65,17 @@ scram_verifiers = Table(
     time("made_at"),
 )
 
+#: By which a mailbox's password is recognised without its hash; unlogged, since it can be made again (docs/decisions/0125).
+remembered_passwords = Table(
+    "remembered_passwords",
+    metadata,
+    Column("mailbox_id", Uuid, ForeignKey("auth.mailboxes.id", ondelete="cascade"), primary_key=True),
+    Column("tag", LargeBinary, nullable=False),
+    time("made_at"),
+    Index("remembered_passwords_made", "made_at"),
+    prefixes=["UNLOGGED"],
+)
+
 #: Passwords of a mailbox's devices and programs; `number` is never used again (docs/decisions/0123).
 app_passwords = Table(
     "app_passwords",
