@@ -75,7 +75,7 @@ async def test_what_rspamd_says_of_a_message_is_done(
     rspamd: str, pattern: str, action: str, folder: str | None
 ) -> None:
     services = Services()
-    shared = context(services, scanner_url=rspamd, scanner_seconds=patient(5))
+    shared = context(services, scanner_url=rspamd, scanner_seconds=min(60, patient(5)))
     text = f"From: a@far.test\r\nSubject: x\r\nMessage-ID: <{action.replace(' ', '')}@far.test>\r\n\r\nHello.\r\n{pattern}\r\n"
     answer = await send(text.encode() + b".\r\n", shared, sender=b"<a@far.test>")
     assert shared.scanner is not None
