@@ -171,6 +171,9 @@ class Services:
         self.logins_asked += items
         return [LoginAnswer("ok", ACCOUNT, "u@here.test", 1, proof=PROOF) for _ in items]
 
+    async def old_host_logins(self, items: Sequence[Login]) -> list[LoginAnswer]:
+        return await self.logins(items)
+
     async def scram_offers(self, items: Sequence[ScramQuestion]) -> list[ScramOffer]:
         return await self.auth.scram_offers(items)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from auth.storage import accounts, aliases, customers
+from auth.storage import accounts, aliases, customers, moves
 from auth_api import admin
 from mailkit.errors import BadRequest, NotFound
 
@@ -52,6 +52,11 @@ async def full(auth):
     )
     await auth.pool.execute("insert into auth.customers (id, name, created_at) values ($1, 'bulk', $2)", FIRST, now)
     await auth.pool.execute("update auth.domains set customer_id = case when name < 'd2' then id else $1 end", FIRST)
+    await auth.pool.execute(
+        "insert into auth.moves (domain, phase, imap_host, imap_port, networks, started_at, changed_at) "
+        "select name, 'old', 'localhost', 993, '{}', $1, $1 from auth.domains",
+        now,
+    )
     await auth.pool.execute("analyze")
     return auth
 
@@ -134,8 +139,10 @@ async def test_revoking_ends_more_grants_than_one_statement(full):
     assert await full.admin.grants() == []
 
 
-SOURCE = dict.fromkeys(("domains", "domains_of", "mailboxes"), accounts) | dict.fromkeys(
-    ("customers", "plans"), customers
+SOURCE = (
+    dict.fromkeys(("domains", "domains_of", "mailboxes"), accounts)
+    | dict.fromkeys(("customers", "plans"), customers)
+    | {"moves": moves}
 )
 GIVEN = {
     "domains": ["d5.test", 100],
@@ -143,6 +150,7 @@ GIVEN = {
     "forwards": ["fu5@bulk.test", 100],
     "forwards_of": ["fu5@bulk.test", 100, "bulk.test"],
     "domains_of": ["d5.test", 100, FIRST],
+    "moves": ["d5.test", 100],
     "customers": ["d5.test", 100],
     "plans": ["d5.test", 100],
     "badmailfrom": ["u5@bulk.test", 100],

@@ -323,8 +323,10 @@ async def test_a_list_of_a_hundred_costs_a_constant_number_of_statements(auth):
     finally:
         type(auth.pool).fetch = original
     assert {answer.verdict for answer in answers} == {"accepted"}
-    assert first == 6  # two levels of addresses, the keys of senders, the rights, the account's domain, the cap
-    assert len(counted) - first == 4  # neither the keys of senders nor the domain again
+    assert (
+        first == 7
+    )  # the moves, two levels of addresses, the keys of senders, the rights, the account's domain, the cap
+    assert len(counted) - first == 4  # neither the moves, nor the keys of senders, nor the domain again
 
 
 async def test_targets_name_the_forward_that_leads_to_them(auth):

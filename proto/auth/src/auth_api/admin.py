@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from auth_api.app_passwords import AppPasswordCalls
+from auth_api.moves import MoveCalls
 from auth_api.records import Record
 from auth_api.records import at as _at
 
@@ -26,7 +27,7 @@ def _by(*names: str) -> Callable[[Record], str]:
     return lambda record: ",".join(record[name] for name in names)
 
 
-class AuthAdmin(AppPasswordCalls):
+class AuthAdmin(AppPasswordCalls, MoveCalls):
     """The client for operators' changes; built from POSTRIDER_AUTH_URL and POSTRIDER_ADMIN_TOKEN."""
 
     async def domains(self) -> list[Record]:

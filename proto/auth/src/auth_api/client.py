@@ -44,6 +44,10 @@ class AuthClient(ServiceClient):
         """Return one answer per login, in order; a repeated `operation_id` gets its first answer again."""
         return (await self.call("/v1/logins", wire.LoginList(list(items)), wire.LoginAnswers)).items
 
+    async def old_host_logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
+        """Return the answers of `logins`, asking old hosts about those that were answered `elsewhere`."""
+        return (await self.call("/v1/old-host-logins", wire.LoginList(list(items)), wire.LoginAnswers)).items
+
     async def scram_offers(self, items: Sequence[wire.ScramQuestion]) -> list[wire.ScramOffer]:
         """Return one offer per beginning of a SCRAM exchange, in order."""
         return (await self.call("/v1/scram-offers", wire.ScramQuestionList(list(items)), wire.ScramOffers)).items

@@ -59,6 +59,8 @@ class FakeAuth:
     grants: dict[tuple[str, UUID], datetime] = field(default_factory=dict)
     answered: dict[UUID, wire.LoginAnswer] = field(default_factory=dict)
     checks: dict[UUID, tuple[UUID, datetime]] = field(default_factory=dict)
+    elsewhere: dict[str, wire.OldHost] = field(default_factory=dict)
+    """Addresses whose mail is at an old host."""
     delay: float = 0.0
     bounce_keys: list[tuple[wire.DkimSigner, Callable[[bytes], bytes]]] = field(default_factory=list)
     """Who signs our own bounces, with a function from a hash to its signature."""
@@ -117,8 +119,18 @@ class FakeAuth:
 
     async def logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
         self._look_away()
-        answers = [self.answered.setdefault(item.operation_id, self._login(item)) for item in items]
+        answers = []
+        for item in items:
+            answer = self.answered.get(item.operation_id) or self._login(item)
+            if answer.outcome != "elsewhere":
+                self.answered[item.operation_id] = answer
+            answers.append(answer)
         return [structs.replace(answer, delay=self.delay) for answer in answers]
+
+    async def old_host_logins(self, items: Sequence[wire.Login]) -> list[wire.LoginAnswer]:
+        """Return the answers of `logins`; those of `elsewhere` are handed to that host."""
+        self._look_away()
+        return [self.answered.setdefault(item.operation_id, self._login(item, here=False)) for item in items]
 
     async def scram_offers(self, items: Sequence[wire.ScramQuestion]) -> list[wire.ScramOffer]:
         self._look_away()
@@ -240,11 +252,17 @@ class FakeAuth:
             found += [new for new in self._expand(target, (*path, key)) if new not in found]
         return found
 
-    def _login(self, item: wire.Login) -> wire.LoginAnswer:
+    def _login(self, item: wire.Login, *, here: bool = True) -> wire.LoginAnswer:
         box = self._mailbox(item.login)
+        old_host = self.elsewhere.get(box.address) if box is not None else None
+        if old_host is not None and here:
+            return wire.LoginAnswer("elsewhere")
         if box is None or item.password != box.password:
             return wire.LoginAnswer("refused")
-        return self._let_in(item, box)
+        answer = self._let_in(item, box)
+        if old_host is None or item.protocol == "smtp":
+            return answer
+        return structs.replace(answer, old_host=old_host, proof=b"")
 
     def _scram_login(self, item: wire.ScramLogin) -> wire.LoginAnswer:
         box = self._mailbox(item.login)

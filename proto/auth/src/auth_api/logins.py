@@ -17,25 +17,40 @@ Mechanism = Callable[[Exchange], Awaitable[Given]]
 
 #: Lists of logins are short, since each may wait for hashes.
 _FLIGHTS, _MOST = 4, 20
+#: Logins that old hosts check at the same time, each in a call and on a connection of its own: a slow host delays no others.
+AT_OLD_HOSTS = 200
 
 
 class LoginEndpoints(Protocol):
     """What `LoginClient` needs of `auth_api.client.AuthClient`."""
 
     async def logins(self, items: Sequence[Login]) -> list[LoginAnswer]: ...
+    async def old_host_logins(self, items: Sequence[Login]) -> list[LoginAnswer]: ...
     async def scram_offers(self, items: Sequence[ScramQuestion]) -> list[ScramOffer]: ...
     async def token_logins(self, items: Sequence[TokenLogin]) -> list[LoginAnswer]: ...
     async def scram_logins(self, items: Sequence[ScramLogin]) -> list[LoginAnswer]: ...
 
 
 class LoginClient:
-    """`with_scram`: offer SCRAM-SHA-256. `with_oauth`: offer OAUTHBEARER and XOAUTH2. `patience`: deadline of a question in seconds; then Unavailable."""
+    """`with_scram`: offer SCRAM-SHA-256. `with_oauth`: offer OAUTHBEARER and XOAUTH2. `patience`: deadline of a question in seconds; then Unavailable.
+
+    `for_old_hosts`: a client with AT_OLD_HOSTS connections, for logins that old hosts check.
+    """
 
     def __init__(
-        self, auth: LoginEndpoints, *, with_scram: bool = False, with_oauth: bool = False, patience: float = 9.0
+        self,
+        auth: LoginEndpoints,
+        *,
+        with_scram: bool = False,
+        with_oauth: bool = False,
+        patience: float = 9.0,
+        for_old_hosts: LoginEndpoints | None = None,
     ) -> None:
         self._tokens = Batcher(auth.token_logins, flights=_FLIGHTS, most=_MOST, patience=patience)
         self._passwords = Batcher(auth.logins, flights=_FLIGHTS, most=_MOST, patience=patience)
+        self._at_old_hosts = Batcher(
+            (for_old_hosts or auth).old_host_logins, flights=AT_OLD_HOSTS, most=1, patience=patience
+        )
         self._offers = Batcher(auth.scram_offers, flights=_FLIGHTS, patience=patience)
         self._proofs = Batcher(auth.scram_logins, flights=_FLIGHTS, most=_MOST, patience=patience)
         self.mechanisms: Mapping[str, Mechanism] = {
@@ -53,7 +68,9 @@ class LoginClient:
         `conclude` ends the exchange then. Raises the errors of `mailkit.rpc.client.ServiceClient.call`.
         """
         if isinstance(given, Password):
-            return await self._passwords.ask(Login(operation, protocol, given.user, given.password, address))
+            login = Login(operation, protocol, given.user, given.password, address)
+            answer = await self._passwords.ask(login)
+            return answer if answer.outcome != "elsewhere" else await self._at_old_hosts.ask(login)
         if isinstance(given, oauth.Token):
             return await self._tokens.ask(TokenLogin(operation, protocol, given.user, given.token, address))
         answer = await self._proofs.ask(

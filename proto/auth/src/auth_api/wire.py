@@ -1,7 +1,7 @@
 """Messages to and from auth's list endpoints (decision 3). Fields are only added at the end, with defaults.
 
-Endpoints: POST /v1/senders, /v1/recipients, /v1/uncharged-recipients, /v1/authors, /v1/signatures, /v1/bounce-signatures, /v1/logins, /v1/scram-offers,
-/v1/scram-logins, /v1/token-logins, /v1/undo-checks, /v1/sessions.
+Endpoints: POST /v1/senders, /v1/recipients, /v1/uncharged-recipients, /v1/authors, /v1/signatures, /v1/bounce-signatures, /v1/logins,
+/v1/old-host-logins, /v1/scram-offers, /v1/scram-logins, /v1/token-logins, /v1/undo-checks, /v1/sessions.
 Callers: queue (bounce-signatures, uncharged-recipients), gateway (all but the first of these and undo-checks; sessions for SMTP's long connections too), frontend (logins of both kinds, undo-checks,
 sessions). The gateway's logins are by smtp, the
 front end's by pop3 and imap: a list with another protocol is refused (docs/decisions/0040).
@@ -211,6 +211,7 @@ RecipientVerdict = Literal[
     "no_mailbox",  # S14: 550 5.1.1
     "not_relayed",  # S10: 550 5.7.1
     "loop",  # forwards in a circle, deeper than 10 or more than 100 targets: 550 5.4.6
+    "moving",  # the old host sends mail for a domain that is still there: 451 4.4.6
     "too_many",  # the limit of recipients per hour of the account or the forwarding domain is reached: 452 4.7.1
     "bad_address",  # 501 5.1.3
 ]
@@ -260,8 +261,16 @@ LoginOutcome = Literal[
     "refused",  # unknown user, wrong password, disabled: one answer, one cost
     "throttled",  # too many failures by account or address: checked before hashing
     "too_soon",  # P4; the password was right
-    "busy",  # the hashing queue is full
+    "busy",  # the hashing queue is full, or an old host cannot be asked
+    "elsewhere",  # an old host has to be asked: /v1/old-host-logins
 ]
+
+
+class OldHost(Wire):
+    """The server of a moving domain's old host that has a mailbox's mail (docs/decisions/0126): TLS from the first octet."""
+
+    host: str
+    port: int
 
 
 class LoginAnswer(Wire):
@@ -285,6 +294,8 @@ class LoginAnswer(Wire):
     """P4's seconds by that plan; -1: the setting's."""
     expire: int = -1
     """Days for EXPIRE (RFC 2449 6.7) by that plan; -1: NEVER."""
+    old_host: OldHost | None = None
+    """Of pop3 and imap: where the session is to be handed to, with the same name (`address`) and password. There is no proof then."""
 
 
 class LoginList(Wire):

@@ -127,6 +127,8 @@ class AuthSettings(DatabaseSettings):
     """The claim that names the mailbox."""
     oauth_algorithms: CommaList = ("RS256", "ES256")
     """Signatures that are taken: of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA."""
+    old_host_ca_file: str = ""
+    """PEM file with further authorities, beside the system's, for certificates of the old hosts of moving domains."""
     hash_queue: int = Field(default=256, ge=1)
     """Passwords that may be in their hash or wait for it; one more is answered `busy`."""
 

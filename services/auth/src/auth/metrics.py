@@ -17,10 +17,10 @@ GRANTS = Counter("postrider_auth_grants_given_total", "OPEN-SMTP grants given or
 RECIPIENTS = from_zero(
     Counter(
         "postrider_auth_recipients_total",
-        "RCPT questions by verdict: accepted, no_mailbox (S14), not_relayed (S10), loop, too_many, bad_address",
+        "RCPT questions by verdict: accepted, no_mailbox (S14), not_relayed (S10), loop, too_many, bad_address, moving",
         ["verdict"],
     ),
-    ("accepted", "no_mailbox", "not_relayed", "loop", "too_many", "bad_address"),
+    ("accepted", "no_mailbox", "not_relayed", "loop", "too_many", "bad_address", "moving"),
 )
 SENDERS = from_zero(
     Counter(

@@ -10,6 +10,7 @@ from auth.admin.aliases import AliasRules
 from auth.admin.app_passwords import AppPasswordRules
 from auth.admin.customers import CustomerRules
 from auth.admin.dkim import DkimRules
+from auth.admin.moves import MoveRules
 from auth.admin.tokens import TokenRules
 from auth.admin.zones import ZoneAdvice
 from auth.config import AuthSettings
@@ -27,12 +28,14 @@ from auth.login.judge import Judge
 from auth.login.logins import LoginService
 from auth.login.names import LoginNames
 from auth.login.noted import NotedLogins
+from auth.login.old_hosts import OldHosts
 from auth.login.passwords import HashQueue, Passwords
 from auth.login.scram import Scram
 from auth.login.sessions import SessionChecks
 from auth.login.throttle import Throttle
 from auth.login.tokens import AccessTokens
 from auth.maintenance import PERIOD, Maintenance
+from auth.moves import Moves
 from auth.resolver import ZoneResolver
 from auth.rotation import PERIOD as ROTATION_PERIOD
 from auth.rotation import Rotation
@@ -45,6 +48,7 @@ from auth.storage.directory import Directory
 from auth.storage.dkim import DkimKeys
 from auth.storage.events import Events
 from auth.storage.logins import LoginRows
+from auth.storage.moves import MoveRows
 from auth.storage.names import SCHEMA
 from auth.storage.rates import RateRows
 from auth.storage.srs import SrsKeys
@@ -52,6 +56,7 @@ from auth.storage.tokens import TokenRows
 from auth.storage.verifiers import VerifierRows
 from mailkit.ids import new_id
 from mailkit.net.dns import Resolver
+from mailkit.net.old_host import trust
 from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock
 
@@ -82,6 +87,7 @@ class Parts:
     noted: NotedLogins
     rotation: Rotation
     tokens: TokenRules
+    moves: MoveRules
 
 
 def assemble(
@@ -123,6 +129,9 @@ def assemble(
     )
     events = Events(pool, callers)
     noted = NotedLogins(events, clock)
+    move_rows = MoveRows(callers, questions, clock)
+    moves = Moves(move_rows)
+    old_hosts = OldHosts(moves, move_rows, store, passwords, queue, clock, trust(settings.old_host_ca_file))
     return Parts(
         pool,
         queue,
@@ -144,11 +153,14 @@ def assemble(
             forwarded_per_hour=settings.forwarded_per_hour,
             returned_per_hour=settings.returned_per_hour,
             returns=returns,
+            moves=moves,
         ),
         logins=LoginService(
             LoginRows(pool),
             clock,
-            Judge(grants, passwords, queue, throttle, scram, exempt, proofs.derived(b"remembered passwords")),
+            Judge(
+                grants, passwords, queue, throttle, scram, old_hosts, exempt, proofs.derived(b"remembered passwords")
+            ),
             scram,
             names,
             pop3_delay=timedelta(seconds=settings.pop3_login_delay_seconds),
@@ -159,6 +171,7 @@ def assemble(
             tokens=AccessTokens(
                 settings.issuer, IssuerKeys(settings.oauth_jwks_url) if settings.issuer else None, clock
             ),
+            old_hosts=old_hosts,
         ),
         scram=scram,
         sessions=SessionChecks(directory, clock, proofs, domains),
@@ -203,4 +216,5 @@ def assemble(
             lifetime=timedelta(days=settings.dkim_days),
         ),
         tokens=TokenRules(TokenRows(pool, callers), clock),
+        moves=MoveRules(move_rows),
     )

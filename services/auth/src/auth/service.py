@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import SecretStr
 
 from auth.config import AuthSettings
-from auth.handlers import accounts, aliases, app_passwords, customers, dkim, endpoints, tokens, trace, zones
+from auth.handlers import accounts, aliases, app_passwords, customers, dkim, endpoints, moves, tokens, trace, zones
 from auth.handlers.roles import CALLERS
 from auth.login.noted import STORE_SECONDS
 from auth.login.passwords import HashQueue, Passwords
@@ -65,6 +65,7 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
         trace.router(parts.events),
         dkim.router(parts.dkim),
         zones.router(parts.zones),
+        moves.router(parts.moves),
         tokens.router(parts.tokens),
         app_passwords.router(parts.app_passwords),
     )

@@ -51,6 +51,8 @@ class FrontendSettings(ServiceSettings):
     """Allow IMAP logins without TLS, for old clients."""
     oauth: bool = False
     """Offer OAUTHBEARER and XOAUTH2 by POP3 and IMAP; auth has to know an issuer (POSTRIDER_OAUTH_ISSUER)."""
+    old_host_ca_file: str = ""
+    """PEM file with further authorities, beside the system's, for certificates of the old hosts of moving domains."""
     scram: Literal["none", "learn", "offer"] = "none"
     """`offer`: offer SCRAM-SHA-256 by POP3 and IMAP. auth has to be at `learn` or `offer` before (docs/decisions/0061)."""
     pop3_idle_seconds: float = Field(default=600, gt=0)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from auth_api.client import AuthClient
-from auth_api.logins import LoginClient
+from auth_api.logins import AT_OLD_HOSTS, LoginClient
 from mailkit.mail.address import Networks
 from mailkit.net.connections import Connections, Limits
 from mailkit.net.listener import Listener, Refusals
+from mailkit.net.old_host import trust
 from mailkit.net.ports import Public, open_ports
 from mailkit.net.tarpit import Tarpit
 from mailkit.net.tls import CertificateStore
@@ -42,6 +43,7 @@ class Parts:
     """The objects that exist once per process."""
 
     auth: AuthClient
+    for_old_hosts: AuthClient
     mailstore: MailstoreClient
     certificates: CertificateStore | None
     connections: Connections
@@ -53,20 +55,24 @@ class Parts:
 def assemble(settings: FrontendSettings) -> Parts:
     """Construct the parts; nothing runs. Raises ConfigError or BadAddress if a setting is malformed."""
     auth = AuthClient(settings.auth_url, settings.token_frontend_auth, timeout=8)
+    for_old_hosts = AuthClient(settings.auth_url, settings.token_frontend_auth, timeout=8, connections=AT_OLD_HOSTS)
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_frontend_mailstore, timeout=8, connections=256)
     minimums = tls_minimums(settings.tls_minimum, MAILBOX_LISTENERS)
     certificates = CertificateStore(settings.certificates, minimums) if settings.certificates else None
     tls = certificates.server_context if certificates else None
     watch = Watch(mailstore, auth)
     mailstore.proof_of = watch.proof
+    old_hosts = trust(settings.old_host_ca_file)
     exempt = Networks(settings.limit_exempt_networks)
     connections = Connections(Limits(settings.frontend_connections, settings.connections_per_address, exempt))
     tarpit = Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=lambda: connections.crowded)
-    logins = Logins(
-        LoginClient(auth, with_scram=settings.scram == "offer", with_oauth=settings.oauth), auth.undo_checks, tarpit
+    asking = LoginClient(
+        auth, with_scram=settings.scram == "offer", with_oauth=settings.oauth, for_old_hosts=for_old_hosts
     )
+    logins = Logins(asking, auth.undo_checks, tarpit)
     return Parts(
         auth,
+        for_old_hosts,
         mailstore,
         certificates,
         connections,
@@ -79,6 +85,7 @@ def assemble(settings: FrontendSettings) -> Parts:
             plaintext_logins=settings.imap_plaintext_auth,
             idle_seconds=settings.imap_idle_seconds,
             name=settings.helo_name,
+            old_host_tls=old_hosts,
             append_limit=settings.max_message_bytes,
             folders=SharedFolders(mailstore),
             commands=Budget("commands", settings.imap_commands_per_mailbox),
@@ -94,6 +101,7 @@ def assemble(settings: FrontendSettings) -> Parts:
             plaintext_logins=settings.pop3_plaintext_auth,
             idle_seconds=settings.pop3_idle_seconds,
             name=settings.helo_name,
+            old_host_tls=old_hosts,
             leases=MaildropLeases(mailstore),
             login_delay=settings.pop3_login_delay_seconds,
         ),
@@ -155,6 +163,7 @@ async def drain(
         await listener.cut()
     await http.stop()
     await parts.auth.aclose()
+    await parts.for_old_hosts.aclose()
     await parts.mailstore.aclose()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from auth_api.client import AuthClient
-from auth_api.logins import LoginClient
+from auth_api.logins import AT_OLD_HOSTS, LoginClient
 from mailkit.mail.address import Networks
 from mailkit.net.connections import Connections, Limits
 from mailkit.net.dns import Resolver
@@ -58,6 +58,7 @@ class Parts:
     """The objects that exist once per process. `direct`: the context of clients that connect without the proxy."""
 
     auth: AuthClient
+    for_old_hosts: AuthClient
     mailstore: MailstoreClient
     queue: QueueClient
     recording: QueueClient
@@ -73,6 +74,7 @@ class Parts:
 def assemble(settings: GatewaySettings) -> Parts:
     """Construct the parts; nothing runs. Raises ConfigError or BadAddress if a setting is malformed."""
     auth = AuthClient(settings.auth_url, settings.token_gateway_auth, timeout=8)
+    for_old_hosts = AuthClient(settings.auth_url, settings.token_gateway_auth, timeout=8, connections=AT_OLD_HOSTS)
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_gateway_mailstore, timeout=8)
     queue = QueueClient(settings.queue_url, settings.token_gateway_queue, timeout=20)
     recording = QueueClient(settings.queue_url, settings.token_gateway_queue, connections=1)
@@ -99,7 +101,13 @@ def assemble(settings: GatewaySettings) -> Parts:
         signatures=Signatures(Batcher(auth.signatures, most=SIGNED_AT_ONCE, flights=2, patience=PATIENCE), clock),
         limits=ClientLimits(settings, crowded),
         acceptor=Acceptor(queue, clock, settings.helo_name, journal),
-        logins=LoginClient(auth, with_scram=settings.scram == "offer", with_oauth=settings.oauth, patience=PATIENCE),
+        logins=LoginClient(
+            auth,
+            with_scram=settings.scram == "offer",
+            with_oauth=settings.oauth,
+            patience=PATIENCE,
+            for_old_hosts=for_old_hosts,
+        ),
         tarpit=Tarpit(settings.login_delays, settings.login_delays_per_network, crowded=crowded),
         bodies=BodyBudget(settings.gateway_body_bytes),
         sessions=Sessions(crowded),
@@ -118,7 +126,19 @@ def assemble(settings: GatewaySettings) -> Parts:
     )
     of_proxies = context if settings.open_smtp else direct
     simulator = Simulator(context, auth, mailstore.room, resolver, connections, patience=PATIENCE)
-    return Parts(auth, mailstore, queue, recording, refusals, certificates, connections, of_proxies, direct, simulator)
+    return Parts(
+        auth,
+        for_old_hosts,
+        mailstore,
+        queue,
+        recording,
+        refusals,
+        certificates,
+        connections,
+        of_proxies,
+        direct,
+        simulator,
+    )
 
 
 def _inspection(settings: GatewaySettings, clock: SystemClock) -> Inspection | None:
@@ -188,7 +208,7 @@ async def drain(settings: GatewaySettings, parts: Parts, http: HttpSide, listene
     await http.stop()
     if parts.context.scanner is not None:
         await parts.context.scanner.aclose()
-    for client in (parts.auth, parts.mailstore, parts.queue, parts.recording):
+    for client in (parts.auth, parts.for_old_hosts, parts.mailstore, parts.queue, parts.recording):
         await client.aclose()
 
 

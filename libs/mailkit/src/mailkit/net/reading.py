@@ -59,6 +59,13 @@ class Reading(Deadlines):
         if not self._buffer and not self._eof:
             await self._more(1, 1, self._by(0))
 
+    async def read_some(self) -> bytes:
+        """Return what has arrived, at least one octet; b"" at the end of the connection. Raises IdleTimeout."""
+        await self.arrival()
+        found = bytes(self._buffer)
+        self._consume(len(found))
+        return found
+
     async def readline(self, limit: int) -> bytes:
         """Return the next line without its line ending, at most `limit` octets.
 

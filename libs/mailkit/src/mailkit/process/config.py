@@ -86,6 +86,7 @@ KNOWN_NAMES = frozenset(
         "SUPPRESS_AFTER",
         "SUPPRESS_DAYS",
         "RETRY_FIRST_SECONDS",
+        "OLD_HOST_CA_FILE",
         "ROUTE_CA_FILE",
         "MTA_STS",
         "DANE",

@@ -9,8 +9,10 @@ from msgspec import structs
 from auth import metrics
 from auth.addresses import RecipientAddress, parse_recipient
 from auth.directory.expand import Expansion, Loop
+from auth.directory.moves import of_what_is_here
 from auth.directory.relaying import Relaying
 from auth.directory.returns import Returns
+from auth.moves import Move, Moves
 from auth.storage.directory import Directory
 from auth_api.wire import BARE_POSTMASTER, RecipientAnswer, RecipientQuestion, Target
 from mailkit.mail.address import BadAddress
@@ -30,6 +32,7 @@ class Recipients:
         forwarded_per_hour: int = 0,
         returned_per_hour: int = 0,
         returns: Returns,
+        moves: Moves,
     ) -> None:
         self._directory = directory
         self._clock = clock
@@ -38,16 +41,19 @@ class Recipients:
         self._forwarded_per_hour = forwarded_per_hour
         self._returned_per_hour = returned_per_hour
         self._returns = returns
+        self._moves = moves
 
     async def answer(self, items: Sequence[RecipientQuestion], *, charge: bool = True) -> list[RecipientAnswer]:
         """Return one answer per question, in order. `charge` False: look at the hours, and count nothing. Raises Unavailable."""
         postmaster = await self._postmaster() if any(_is_bare(item.address) for item in items) else None
         parsed = [postmaster if _is_bare(item.address) else _parse(item.address) for item in items]
         await self._returns.load()
+        moves = await self._moves.known()
         returned = {n: self._returns.original(r) for n, r in enumerate(parsed) if r and self._returns.concerns(r)}
         expansion = Expansion()
         await expansion.load(
-            [found for n, r in enumerate(parsed) if (found := returned.get(n, r))], self._directory.lookup
+            [found for n, r in enumerate(parsed) if (found := returned.get(n, r))],
+            of_what_is_here(self._directory.lookup, self._moves, moves),
         )
         answers: list[RecipientAnswer | None] = [
             _returned_answer(recipient, returned[n], expansion)
@@ -55,7 +61,14 @@ class Recipients:
             else _local_answer(recipient, expansion)
             for n, recipient in enumerate(parsed)
         ]
-        leaving = [n for n, answer in enumerate(answers) if answer is None or _remote(answer)]
+        handed = {
+            n: _handed(recipient, answers[n], move, items[n].client_address)
+            for n, recipient in enumerate(parsed)
+            if recipient and n not in returned and (move := moves.get(recipient.domain)) and _is_unknown(answers[n])
+        }
+        for n, answer in handed.items():
+            answers[n] = answer
+        leaving = [n for n, answer in enumerate(answers) if n not in handed and (answer is None or _remote(answer))]
         forwarded: dict[int, tuple[UUID, int]] = {}
         bounced: dict[int, tuple[UUID, int]] = {}
         if leaving:
@@ -142,6 +155,22 @@ def _returned_answer(
         return RecipientAnswer("no_mailbox", [])
     answer = _local_answer(original, expansion)
     return answer or RecipientAnswer("accepted", [Target(original.address, via=recipient.address)])
+
+
+def _is_unknown(answer: RecipientAnswer | None) -> bool:
+    return answer is None or answer.verdict == "no_mailbox"
+
+
+def _handed(
+    recipient: RecipientAddress, answer: RecipientAnswer | None, move: Move, client: str | None
+) -> RecipientAnswer:
+    """Return the answer for an address of a moving domain that is not here: its old host gets the mail (docs/decisions/0126).
+
+    From the old host itself it waits there until the domain is switched; what neither host knows is refused.
+    """
+    if not move.is_old_host(client):
+        return RecipientAnswer("accepted", [Target(recipient.address)])
+    return answer or RecipientAnswer("moving", [])
 
 
 def _local_answer(recipient: RecipientAddress | None, expansion: Expansion) -> RecipientAnswer | None:

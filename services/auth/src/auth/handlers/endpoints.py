@@ -54,6 +54,8 @@ def add_endpoints(
     endpoint("/v1/signatures", wire.SignatureList, wire.SignatureAnswers, signatures.answer, "gateway")
     endpoint("/v1/bounce-signatures", wire.BounceSignatureList, wire.BounceSignatureAnswers, bounces.answer, "queue")
     endpoint("/v1/logins", wire.LoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
+    at_old_hosts = partial(logins.answer, old_host=True)
+    endpoint("/v1/old-host-logins", wire.LoginList, wire.LoginAnswers, at_old_hosts, "gateway", "frontend")
     endpoint("/v1/scram-offers", wire.ScramQuestionList, wire.ScramOffers, scram.offers, "gateway", "frontend")
     endpoint("/v1/scram-logins", wire.ScramLoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")
     endpoint("/v1/token-logins", wire.TokenLoginList, wire.LoginAnswers, logins.answer, "gateway", "frontend")

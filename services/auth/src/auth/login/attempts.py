@@ -17,7 +17,7 @@ from mailkit.process.logs import get_logger
 log = get_logger()
 
 #: `stale`: refused and not counted, as no guess. `off`: right, and the plan of the account has this protocol off.
-Found = Literal["good", "wrong", "throttled", "busy", "stale", "off"]
+Found = Literal["good", "wrong", "throttled", "busy", "stale", "off", "elsewhere"]
 
 
 @dataclass(frozen=True, slots=True)

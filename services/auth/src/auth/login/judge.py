@@ -7,13 +7,15 @@ from auth.grants import GrantPolicy
 from auth.limits import PlanLimits, may_grant, may_log_in
 from auth.login import app_passwords
 from auth.login.attempts import Try, Verdict
+from auth.login.old_hosts import ELSEWHERE, OldHosts, remembered_as
 from auth.login.password_cache import PasswordCache
 from auth.login.passwords import HashQueue, Passwords, QueueFull
 from auth.login.scram import Scram
 from auth.login.throttle import CounterKeys, Throttle
 from auth.login.tokens import Named
+from auth.moves import Move
 from auth.storage.logins import Times
-from auth_api.wire import AnyLogin, Login, ScramLogin
+from auth_api.wire import AnyLogin, Login, ScramLogin, TokenLogin
 from mailkit.mail.address import BadAddress, Networks, client_host, client_network, peer_address
 from mailkit.postgres.rows import Row
 
@@ -28,6 +30,7 @@ class Judge:
         queue: HashQueue,
         throttle: Throttle,
         scram: Scram,
+        old_hosts: OldHosts,
         exempt: Networks,
         memory_key: bytes,
     ) -> None:
@@ -36,6 +39,7 @@ class Judge:
         self._queue = queue
         self._throttle = throttle
         self._scram = scram
+        self._old_hosts = old_hosts
         self._exempt = exempt
         self._memory = PasswordCache(memory_key)
         self.window = throttle.window
@@ -60,17 +64,22 @@ class Judge:
         """End the counting of wrong proofs, whose failures are in the database."""
         self._memory.release(held)
 
-    async def judge(self, attempt: Try, row: Row, times: Times, held: list[str]) -> Verdict:
-        """Check the attempt; a right password is of no use by a protocol that the plan has off. `held`: as `_check` says."""
-        verdict = await self._check(attempt, row, times, held)
+    async def judge(
+        self, attempt: Try, row: Row, times: Times, held: list[str], move: Move | None, *, old_host: bool
+    ) -> Verdict:
+        """Check the attempt; a right password is of no use by a protocol that the plan has off. The rest: as `_check` says."""
+        verdict = await self._check(attempt, row, times, held, move, old_host)
         if verdict.found == "good" and not may_log_in(attempt.login.protocol, attempt.limits):
             return Verdict("off", delay=verdict.delay)
         return verdict
 
-    async def _check(self, attempt: Try, row: Row, times: Times, held: list[str]) -> Verdict:
+    async def _check(
+        self, attempt: Try, row: Row, times: Times, held: list[str], move: Move | None, old_host: bool
+    ) -> Verdict:
         """Check the counters, then the credential.
 
-        `held` gets the counters of a wrong proof, for which it counts until it is in the database.
+        `held` gets the counters of a wrong proof, for which it counts until it is in the database. `move`: the login is its
+        old host's, which is asked if `old_host`.
         """
         usable = row["id"] is not None and row["state"] == "enabled"
         login = attempt.login
@@ -80,6 +89,8 @@ class Judge:
         if isinstance(login, Login):
             version = row["credential_version"] or 0
             tag = self._memory.tag(row["id"] if usable else None, attempt.account, login.password, version)
+            if move is not None:
+                tag = self._memory.tag(None, remembered_as(attempt.account), login.password, 0)
         delay = 0.0
         if not attempt.exempt:
             under_way = partial(self._memory.under_way, tag=tag)
@@ -90,8 +101,12 @@ class Judge:
         # an undelayed answer would disclose a right password; from the account's own networks there is no need to hide it
         for_good = delay if row["network_seen"] is None else 0.0
         counted = () if attempt.exempt else attempt.keys.of(row)
+        if move is not None and not _checks(login):
+            return Verdict("busy", 1)
         if attempt.named is not None:
             return _by_token(attempt, attempt.named, usable, delay, for_good)
+        if move is not None and not old_host:
+            return ELSEWHERE
         if isinstance(login, ScramLogin):
             if not self._scram.on:
                 return Verdict("busy", 1)
@@ -101,8 +116,19 @@ class Judge:
             held.extend(counted)
             return Verdict("wrong", delay=delay)
         assert isinstance(login, Login)
-        if usable and app_passwords.allows(row, attempt.secret, login.protocol, attempt.address, times.now):
+        if (
+            usable
+            and (move is None or login.protocol == "smtp")
+            and app_passwords.allows(row, attempt.secret, login.protocol, attempt.address, times.now)
+        ):
             return Verdict("good", delay=for_good, app=row["app_number"], relays="smtp" in row["app_protocols"])
+        if move is not None and (row["id"] is None or row["main_password"]):
+            check = partial(self._memory.check, counted, tag)
+            known = row["id"] is not None and self._old_hosts.remembers(tag)
+            found = await self._old_hosts.judge(login, attempt.account, row, move, check, known, delay, for_good)
+            if found.found == "good":
+                self._old_hosts.remember(tag)
+            return found
         stored = row["password_hash"] if usable and row["main_password"] else None
         if stored is not None and self._memory.knows(row, tag):
             return Verdict("good", delay=for_good)
@@ -116,6 +142,11 @@ class Judge:
         if checked.good:
             return Verdict("good", better=checked.replacement, delay=for_good, remember=tag)
         return Verdict("wrong", delay=delay)
+
+
+def _checks(login: AnyLogin) -> bool:
+    """Return whether a login of a mailbox that an old host has can be checked: there passwords only, for sessions and for SMTP."""
+    return isinstance(login, Login) or (isinstance(login, TokenLogin) and login.protocol == "smtp")
 
 
 def _by_token(attempt: Try, named: Named, usable: bool, delay: float, for_good: float) -> Verdict:

@@ -14,6 +14,7 @@ from auth.login.attempts import Try, Verdict, change, good_answer, record
 from auth.login.judge import Judge
 from auth.login.names import LoginNames
 from auth.login.noted import NotedLogins
+from auth.login.old_hosts import OldHosts, hand_over
 from auth.login.scram import Scram
 from auth.login.tokens import AccessTokens
 from auth.storage.logins import Change, LoginRows, Times, remembered_answer
@@ -23,7 +24,13 @@ from mailkit.process.clock import Clock
 from mailkit.rpc.proof import LIFE, ProofKeys
 
 #: Answers to attempts that change nothing.
-_UNCOUNTED: dict[str, LoginOutcome] = {"throttled": "throttled", "busy": "busy", "stale": "refused", "off": "refused"}
+_UNCOUNTED: dict[str, LoginOutcome] = {
+    "throttled": "throttled",
+    "busy": "busy",
+    "stale": "refused",
+    "off": "refused",
+    "elsewhere": "elsewhere",
+}
 
 
 class LoginService:
@@ -43,6 +50,7 @@ class LoginService:
         proofs: ProofKeys,
         noted: NotedLogins,
         tokens: AccessTokens,
+        old_hosts: OldHosts,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -55,16 +63,18 @@ class LoginService:
         self._proofs, self._sending = proofs, proofs.for_sending()
         self._noted = noted
         self._tokens = tokens
+        self._old_hosts = old_hosts
 
-    async def answer(self, items: Sequence[AnyLogin]) -> list[LoginAnswer]:
+    async def answer(self, items: Sequence[AnyLogin], *, old_host: bool = False) -> list[LoginAnswer]:
         """Return one answer per login, in order; equal operation ids get one answer.
 
+        `old_host`: ask old hosts about logins that are theirs, which may take seconds; the answer is `elsewhere` without.
         Raises Unavailable; the same logins may then be sent again.
         """
         unique: dict[UUID, AnyLogin] = {}
         for item in items:
             unique.setdefault(item.operation_id, item)
-        answers = dict(zip(unique, await self._answer(list(unique.values())), strict=True))
+        answers = dict(zip(unique, await self._answer(list(unique.values()), old_host=old_host), strict=True))
         return [answers[item.operation_id] for item in items]
 
     async def undo_checks(self, operations: Sequence[UUID]) -> list[bool]:
@@ -75,36 +85,52 @@ class LoginService:
         undone = await self._store.undo_checks(operations)
         return [operation in undone for operation in operations]
 
-    async def _answer(self, items: Sequence[AnyLogin]) -> list[LoginAnswer]:
+    async def _answer(self, items: Sequence[AnyLogin], *, old_host: bool) -> list[LoginAnswer]:
         times = Times(self._clock.now(), self._grant, self._judge.window)
         tries = await self._tries(items)
         if any(isinstance(item, ScramLogin) for item in items):
             await self._scram.ready()
-        rows = await self._store.read(
-            [item.operation_id for item in items],
-            [t.account for t in tries],
-            [t.client for t in tries],
-            [t.network for t in tries],
-            [t.secret.selector if t.secret else None for t in tries],
-            times,
-        )
+        rows = await self._read(tries, times)
+        away = await self._old_hosts.of([t.account for t in tries], rows)
         answers: list[LoginAnswer | None] = [remembered_answer(row) for row in rows]
         new = [n for n, answer in enumerate(answers) if answer is None]
         held: list[str] = []
         try:
-            found = await asyncio.gather(*(self._judge.judge(tries[n], rows[n], times, held) for n in new))
+            found = await asyncio.gather(
+                *(self._judge.judge(tries[n], rows[n], times, held, away.get(n), old_host=old_host) for n in new)
+            )
             verdicts = dict(zip(new, found, strict=True))
+            if changed := [n for n in away if n in verdicts and verdicts[n].found == "good"]:
+                # the mailbox or its password may be new
+                for n, row in zip(changed, await self._read([tries[n] for n in changed], times), strict=True):
+                    rows[n] = row
             await self._commit(tries, rows, verdicts, answers, times)
         finally:
             self._judge.release(held)
         await self._renew(tries, rows, verdicts)
         final = [answer for answer in answers if answer is not None]
         for t, row, answer in zip(tries, rows, final, strict=True):
-            record(t, answer)
+            if answer.outcome != "elsewhere":  # the login is asked about again
+                record(t, answer)
             if answer.outcome == "ok":
                 name, relays = credential(row, answer.credential_version)
                 self._noted.note(t, answer, "token" if t.named else name, relays and t.holder is not None)
-        return [self._prove(*each) for each in zip(tries, rows, final, strict=True)]
+        return [
+            hand_over(t, away[n], answer) if n in away and t.login.protocol != "smtp" else self._prove(t, row, answer)
+            for n, (t, row, answer) in enumerate(zip(tries, rows, final, strict=True))
+        ]
+
+    async def _read(self, tries: Sequence[Try], times: Times) -> list[Row]:
+        return list(
+            await self._store.read(
+                [t.login.operation_id for t in tries],
+                [t.account for t in tries],
+                [t.client for t in tries],
+                [t.network for t in tries],
+                [t.secret.selector if t.secret else None for t in tries],
+                times,
+            )
+        )
 
     async def _tries(self, items: Sequence[AnyLogin]) -> list[Try]:
         """Return the attempts, with what their access tokens say. Raises Unavailable."""

@@ -150,8 +150,10 @@ class Accounts:
         quota: int | None,
         now: datetime,
         verifier: Verifier | None = None,
+        *,
+        at_old_host: bool = False,
     ) -> None:
-        """Add a mailbox; `quota` None: the plan's, 0: none. Raises NotFound (the domain), Conflict, BadRequest (the quota)."""
+        """Add a mailbox; `quota` None: the plan's, 0: none. `at_old_host`: its mail is there until the domain is switched. Raises NotFound (the domain), Conflict, BadRequest (the quota)."""
         async with self._transaction() as connection:
             limits = await counts.limits_for(connection, domain)
             await self._share_real(connection, domain)
@@ -163,7 +165,10 @@ class Accounts:
             await counts.check_quota(connection, limits, address, chosen)
             if await connection.fetchval(queries.add_mailbox, mailbox_id, address, domain, hashed, chosen, now) is None:
                 raise Conflict(f"mailbox {address} exists already")
-            await events.add(connection, "mailbox_added", address, now, mailbox_id=mailbox_id)
+            if at_old_host:
+                await connection.execute(queries.mark_at_old_host, mailbox_id)
+            detail = "by a login at the old host" if at_old_host else ""
+            await events.add(connection, "mailbox_added", address, now, mailbox_id=mailbox_id, detail=detail)
             await self._keep_verifier(connection, address, verifier, now)
 
     async def mailbox(self, address: str) -> Row:

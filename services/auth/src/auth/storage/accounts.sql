@@ -84,6 +84,9 @@ values ($1, $2, $3, $4, $5, $6)
     on conflict (address) do nothing
 returning id
 
+-- name: mark_at_old_host
+insert into auth.moving_mailboxes (mailbox_id) values ($1)
+
 -- name: exists
 select true from auth.mailboxes where address = $1
 

@@ -23,3 +23,5 @@ class Context:
     """Autologout timer of a logged-in session."""
     name: str
     """Name of this server in the greeting."""
+    old_host_tls: ssl.SSLContext | None = None
+    """Verifies the old hosts to which sessions are handed; None: no session is."""

@@ -13,9 +13,11 @@ from prometheus_client import Gauge
 from auth_api.wire import LoginAnswer
 from mailkit.net.deadlines import IdleTimeout
 from mailkit.net.listener import Peer
+from mailkit.net.old_host import OldConnection
 from mailkit.net.stream import Stream
 from mailkit.net.tls_versions import warn_of_old
 from pop_imap_frontend.conversation.context import Context
+from pop_imap_frontend.conversation.old_host import relay
 
 MOST_BAD_COMMANDS = 20
 MOST_FAILED_LOGINS = 5
@@ -44,6 +46,8 @@ class Session(ABC):
         self.login: LoginAnswer | None = None
         self.proof = b""
         """The proof of the login, renewed by the re-check (docs/decisions/0040)."""
+        self.old_host: OldConnection | None = None
+        """The session at the old host, which has the mailbox (docs/decisions/0126)."""
         self.changed = asyncio.Event()
         """Set by the change feed if the mailbox changed since mailstore was last asked."""
         self.ending: str | None = None
@@ -92,13 +96,16 @@ class Session(ABC):
         except IdleTimeout:
             self.autologout()
         except asyncio.CancelledError:
-            self.bye(self.ending or _GOING_DOWN, temporary=True)
+            if self.old_host is None:  # what it says may be in the middle of anything
+                self.bye(self.ending or _GOING_DOWN, temporary=True)
         except (EOFError, OSError):
             pass
         finally:
             self.open_sessions.dec()
             if self._unwatch is not None:
                 self._unwatch()
+            if self.old_host is not None:
+                self.old_host.close()
             await self.release()
             await self.stream.aclose()
 
@@ -111,6 +118,8 @@ class Session(ABC):
             self.stream.set_idle(self.context.idle_seconds if self.login else LOGIN_SECONDS)
             await self.exchange()
             await self.stream.drain()
+            if self.old_host is not None and self.ending is None:
+                return await relay(self.stream, self.old_host, self.context.idle_seconds)
         if self.ending is not None and not self.over:
             self.bye(self.ending, temporary=True)
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from postrider.commands import zones
+from postrider.commands import moves, zones
 from postrider.commands.common import (
     Json,
     Record,
@@ -23,6 +23,7 @@ from postrider.commands.common import (
 app = typer.Typer(help="Domains we receive mail for.", no_args_is_help=True)
 dkim = typer.Typer(help="Keys with which a domain's mail is signed, and their DNS records.", no_args_is_help=True)
 app.add_typer(dkim, name="dkim")
+app.add_typer(moves.app, name="move")
 catchall = typer.Typer(help="Where mail for unknown names of a domain goes (L1).", no_args_is_help=True)
 
 

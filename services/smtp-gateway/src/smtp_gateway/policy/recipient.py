@@ -15,6 +15,7 @@ _VERDICTS = {
     "no_mailbox": replies.NO_MAILBOX,
     "not_relayed": replies.NOT_RELAYED,
     "loop": replies.FORWARD_LOOP,
+    "moving": replies.MOVING_LOOP,
     "too_many": replies.TOO_MANY_THIS_HOUR,
     "bad_address": replies.BAD_RECIPIENT,
 }

@@ -4,6 +4,9 @@ from auth_api.logins import Given, conclude
 from auth_api.wire import LoginAnswer
 from mailkit.errors import PostriderError
 from mailkit.mail.sasl import LONGEST_RESPONSE, Cancelled, Exchange, Malformed, Password
+from mailkit.net.old_host import WrongPassword
+from pop_imap_frontend.conversation.logins import login_ends
+from pop_imap_frontend.conversation.old_host import connect
 from pop_imap_frontend.imap.grammar import Cursor
 from pop_imap_frontend.imap.refusals import AWAY, BadCommand, Disconnect, No
 from pop_imap_frontend.imap.session import ImapSession
@@ -87,10 +90,10 @@ async def login(session: ImapSession, cursor: Cursor) -> str:
     cursor.end()
     _require_tls(session)
     try:
-        answer = await _ask(session, Password(user, password))
+        given = Password(user, password)
+        return await _logged_in(session, await _ask(session, given), given, "LOGIN")
     except PostriderError:
         raise No(AWAY) from None
-    return _logged_in(session, answer, "LOGIN")
 
 
 async def authenticate(session: ImapSession, cursor: Cursor) -> str:
@@ -108,14 +111,15 @@ async def authenticate(session: ImapSession, cursor: Cursor) -> str:
 
     exchange = Exchange(cursor.data[cursor.pos :].strip(), challenge)
     try:
-        answer = await _ask(session, await mechanism(exchange), exchange)
+        given = await mechanism(exchange)
+        answer = await _ask(session, given, exchange)
+        return await _logged_in(session, answer, given, "AUTHENTICATE")
     except Cancelled:
         raise BadCommand("cancelled") from None
     except Malformed as error:
         raise BadCommand(str(error)) from None
     except PostriderError:
         raise No(AWAY) from None
-    return _logged_in(session, answer, "AUTHENTICATE")
 
 
 def _require_tls(session: ImapSession) -> None:
@@ -135,15 +139,27 @@ async def _ask(session: ImapSession, given: Given, exchange: Exchange | None = N
     if exchange is not None:
         await conclude(exchange, given, answer)
     if answer.outcome != "ok":
-        if session.login_failed():
-            raise Disconnect("too many failed logins")
-        raise No(_OFF if answer.off else _REFUSALS[answer.outcome])
+        raise _failed(session, _OFF if answer.off else _REFUSALS[answer.outcome])
     return answer
 
 
-def _logged_in(session: ImapSession, answer: LoginAnswer, verb: str) -> str:
+async def _logged_in(session: ImapSession, answer: LoginAnswer, given: Given, verb: str) -> str:
+    """Begin the session, here or at an old host. Raises No, Disconnect, PostriderError."""
+    capabilities = session.capabilities
+    if answer.old_host is not None:
+        try:
+            old = await connect("imap", answer, given, session.context.old_host_tls, login_ends())
+        except WrongPassword:
+            raise _failed(session, _REFUSALS["refused"]) from None
+        session.old_host = old
+        capabilities = old.shown
     session.logged_in(answer)
-    return f"[CAPABILITY {session.capabilities().decode()}] {verb} completed"
+    found = capabilities().decode()
+    return f"[CAPABILITY {found}] {verb} completed" if found else f"{verb} completed"
+
+
+def _failed(session: ImapSession, text: str) -> No | Disconnect:
+    return Disconnect("too many failed logins") if session.login_failed() else No(text)
 
 
 async def enable(session: ImapSession, cursor: Cursor) -> str:

@@ -1,12 +1,17 @@
 """AUTHORIZATION: CAPA, STLS and the logins (RFC 1939 4 and 7, RFC 2449, RFC 2595, RFC 5034), UTF8 and LANG (RFC 6856)."""
 
+from uuid import UUID
+
 from auth_api.logins import Given, conclude
+from auth_api.wire import LoginAnswer
 from mailkit.errors import PostriderError
 from mailkit.ids import new_id
 from mailkit.mail.sasl import LONGEST_RESPONSE, Cancelled, Exchange, Malformed, Password
 from mailkit.mail.saslprep import saslprep
+from mailkit.net.old_host import WrongPassword
 from mailkit.net.reading import LineTooLong
 from pop_imap_frontend.conversation.logins import login_ends
+from pop_imap_frontend.conversation.old_host import connect
 from pop_imap_frontend.pop3 import refusals
 from pop_imap_frontend.pop3.refusals import Away, Refused
 from pop_imap_frontend.pop3.session import Pop3Session
@@ -160,6 +165,8 @@ async def _log_in(session: Pop3Session, given: Given, exchange: Exchange | None 
             if not concluded:
                 await logins.undo_check(operation)  # P4, as above
         ends = login_ends() + left
+    if answer.old_host is not None:
+        return await _hand_over(session, given, answer, ends, operation)
     try:
         drop = await session.lock.take(answer, ends)
     except Away:
@@ -167,3 +174,18 @@ async def _log_in(session: Pop3Session, given: Given, exchange: Exchange | None 
         raise
     session.open(answer, drop)
     session.reply(f"+OK {len(session.drop.uids)} messages ({session.drop.octets} octets)")
+
+
+async def _hand_over(session: Pop3Session, given: Given, answer: LoginAnswer, ends: float, operation: UUID) -> None:
+    """Go on at the old host, which has the mailbox (docs/decisions/0126). Raises Refused."""
+    try:
+        session.old_host = await connect("pop3", answer, given, session.context.old_host_tls, ends)
+    except WrongPassword:
+        raise Refused(refusals.REFUSED, ends=session.login_failed()) from None
+    except PostriderError:
+        raise Away from None
+    finally:
+        if session.old_host is None:
+            await session.context.logins.undo_check(operation)  # P4: this was no check of mail
+    session.logged_in(answer)
+    session.reply("+OK logged in")
