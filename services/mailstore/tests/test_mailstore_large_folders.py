@@ -171,3 +171,13 @@ async def test_the_index_is_made_beside_the_traffic_and_again_after_an_interrupt
     assert uids((await store.expunge(mailbox_id)).uids) == [1, 2]
     valid = "select indisvalid and indisready from pg_index where indexrelid = 'mailstore.message_deleted'::regclass"
     assert await pool.fetchval(valid)
+
+
+async def test_a_folder_with_more_keywords_than_a_half_of_a_number_holds(store, mailbox_id):
+    """Their bits come in an array of their own (storage/views.sql)."""
+    await store.deliver(mailbox_id, message(), message())
+    for number in range(30):
+        await store.store(mailbox_id, [(2, 2)], "add", f"k{number}")
+    snapshot = await store.open(mailbox_id)
+    assert uids(snapshot.uids) == [1, 2]
+    assert masks(snapshot.flags) == [0, sum(1 << (8 + number) for number in range(30))]
