@@ -7,7 +7,7 @@ JOBS ?= 3
 # What mypy reads: the product, and the helpers of the tests.
 TYPED := libs/*/src services/*/src proto/*/src tests/support tests/cost tests/bench tests/monitoring tests/cluster
 
-.PHONY: help setup run test check types format bench bench-large bench-import bench-logins bench-outside bench-queue bench-sign cost faults fuzz imap-model interop conformance chart-test lock sbom openapi check-openapi clean
+.PHONY: help setup run test check types format bench bench-large bench-import bench-logins bench-outside bench-queue bench-sign cost faults fuzz imap-model interop conformance objectstore chart-test lock sbom openapi check-openapi clean
 .PHONY: monitoring-test pictures images cluster cluster-down cluster-test cluster-test-short
 
 help: ## show this list
@@ -84,6 +84,9 @@ conformance: setup ## the published test suites of mail authentication (CONFORMA
 	scripts/install-conformance
 	@POSTRIDER_TEST_DKIM_MESSAGES=$(or $(DKIM_MESSAGES),2000) $(PYTEST) -q --timeout 1200 tests/conformance \
 		tests/e2e/test_L2_forwarded_signatures.py
+
+objectstore: setup ## old bodies on a real S3 server, SeaweedFS, built from its Go module (minutes the first time; MESSAGES=)
+	$(BIN)/python -m tests.bench.objects $(or $(MESSAGES),2000)
 
 interop-web: setup ## Debian's Roundcube in headless Chromium, and Thunderbird, against a running service (POSTRIDER_TEST_MESSAGES=10000: its long form)
 	scripts/install-web

@@ -82,7 +82,8 @@ def test_a_database_elsewhere_and_features_that_are_on() -> None:
     remote = {("queue-worker", "anywhere", port) for port in (25, 443, 2525)}
     scanner = {("smtp-gateway", "anywhere", 11333)}
     old_hosts = {(each, "anywhere", port) for each in ("auth", "pop-imap-frontend") for port in (993, 995)}
-    assert said(objects, "egress") == inner() | database | mail | dns | remote | scanner | old_hosts
+    store = {(each, "anywhere", 8333) for each in ("mailstore", "queue-worker")}
+    assert said(objects, "egress") == inner() | database | mail | dns | remote | scanner | old_hosts | store
     assert "postrider-postgres" not in kind(objects, "NetworkPolicy")
 
 

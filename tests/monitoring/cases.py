@@ -361,6 +361,12 @@ CASES = {
         labels=[{"job": "auth"}],
         value="950ms",
     ),
+    "PostriderObjectStoreAway": Case(
+        {'postrider_objects_failed_total{kind="ranges"}': "0+60x60"},
+        {'postrider_objects_failed_total{kind="ranges"}': "3x60"},
+        labels=[{"kind": "ranges"}],
+        value="1",
+    ),
     "PostriderOldTransaction": Case(
         {'postrider_postgres_oldest_transaction_seconds{job="mailstore"}': "700x60"},
         {'postrider_postgres_oldest_transaction_seconds{job="mailstore"}': "30x60"},

@@ -213,6 +213,12 @@ class Run:
 
     def close(self) -> None:
         """Whatever happened, nothing stays: no process, and no state folder but a given one."""
+        self.close_process()
+        if self._made:
+            shutil.rmtree(self.state, ignore_errors=True)
+
+    def close_process(self) -> None:
+        """Whatever happened, no process stays."""
         if self.process is not None and self.process.poll() is None:
             children = self.processes()
             self.process.terminate()
@@ -224,8 +230,6 @@ class Run:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
         self.process = None
-        if self._made:
-            shutil.rmtree(self.state, ignore_errors=True)
 
     def output(self) -> str:
         return (self.state / "launcher.out").read_text(errors="replace")

@@ -137,3 +137,16 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- $_ := set $metadata "labels" (mergeOverwrite (dict) $metadata.labels .Values.monitoring.labels) -}}
 {{- toYaml $metadata -}}
 {{- end }}
+
+{{/* Where bodies move after a day, for the two services that hold them. */}}
+{{- define "postrider.objectStoreEnv" -}}
+{{- $store := .Values.objectStore }}
+{{- $secret := required "objectStore.existingSecret: name the secret with accessKeyId and secretAccessKey." $store.existingSecret }}
+- {name: POSTRIDER_OBJECTS_URL, value: {{ $store.url | quote }}}
+- {name: POSTRIDER_OBJECTS_BUCKET, value: {{ required "objectStore.bucket: name the bucket for bodies." $store.bucket | quote }}}
+- {name: POSTRIDER_OBJECTS_REGION, value: {{ $store.region | quote }}}
+- name: POSTRIDER_OBJECTS_KEY_ID
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: accessKeyId}}
+- name: POSTRIDER_OBJECTS_SECRET
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: secretAccessKey}}
+{{- end }}

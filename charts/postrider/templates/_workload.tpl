@@ -190,5 +190,8 @@ volumeMounts:
 - name: POSTRIDER_{{ . }}
   valueFrom: {secretKeyRef: {name: {{ include "postrider.tokensSecret" $.root }}, key: POSTRIDER_{{ . }}}}
 {{- end }}
+{{- if and $values.objectStore.url (has .name (list "mailstore" "queue-worker")) }}
+{{ include "postrider.objectStoreEnv" .root }}
+{{- end }}
 {{- include "postrider.extraEnv" (concat $values.extraEnv $own.extraEnv) }}
 {{- end }}

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent.parent / "tools"
@@ -32,6 +32,8 @@ class Module:
     flags: tuple[str, ...] = ()
     ldflags: str = ""
     cgo: bool = False
+    node: bool = field(default=True, repr=False)
+    """Part of a node; the others are built by name only. Not in the name of the cache's folder."""
 
 
 #: In the order they are built: the small ones first, so that a mistake in the set-up shows early.
@@ -74,6 +76,7 @@ MODULES = (
     ),
     Module("coredns", {"coredns": "github.com/coredns/coredns"}),
     Module("metrics-server", {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
+    Module("objectstore", {"weed": "github.com/seaweedfs/seaweedfs/weed"}, node=False),
 )
 
 _OPERATOR = "github.com/prometheus-operator/prometheus-operator"
@@ -141,7 +144,7 @@ def build(module: Module) -> Path:
 def binaries(names: Iterable[str] = ()) -> dict[str, Path]:
     """Every program by name, built where it is missing. One builder at a time; a second one waits and finds it done."""
     wanted = set(names)
-    chosen = [module for module in MODULES if not wanted or wanted & set(module.programs)]
+    chosen = [module for module in MODULES if (wanted & set(module.programs) if wanted else module.node)]
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

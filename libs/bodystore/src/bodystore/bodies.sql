@@ -37,6 +37,13 @@ select data from bodies.chunk where body_id = $1 and n between $2 and $3 order b
 insert into bodies.candidate (id, body_id, due)
 select id, body_id, $3 from unnest($1::uuid[], $2::uuid[]) as t(id, body_id)
 
+-- name: erase
+update bodies.body set erased = true where id = any($1::uuid[])
+
+-- name: rewrite
+update bodies.pack set rewrite_at = $2
+ where id in (select pack from bodies.packed where body_id = any($1::uuid[]))
+
 -- name: due_candidates
 select id, body_id from bodies.candidate where due <= $1 order by due limit $2
 
@@ -47,11 +54,19 @@ update bodies.body set marked_at = $2 where id = any($1::uuid[]) returning id
 -- name: unmark
 update bodies.body set marked_at = null where id = any($1::uuid[]) and marked_at = $2
 
+-- name: hold
+select id from bodies.body where id = any($1::uuid[]) and marked_at = $2 order by id for update
+
 -- name: delete
 with b as (
     delete from bodies.body where id = any($1::uuid[]) and marked_at = $2 returning id
 ), c as (
     delete from bodies.chunk c using b where c.body_id = b.id
+), p as (
+    delete from bodies.packed p using b where p.body_id = b.id returning p.pack, p.octets
+), less as (
+    update bodies.pack k set live = k.live - p.octets
+      from (select pack, sum(octets) as octets from p group by pack) p where k.id = p.pack
 )
 select id from b
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from bodystore.chunks import Bodies
-from bodystore.store import BodyGone, BodyStore, Entering, Sharing, note, pin
+from bodystore.store import BodyGone, BodyStore, Entering, Sharing, erase, note, pin
 from mailkit.postgres.pool import Connection
 
 
@@ -33,6 +33,9 @@ class OtherDatabase(BodyStore):
 
     async def leaving(self, connection: Connection, body_ids: Sequence[UUID], now: datetime) -> None:
         await note(self._pool, body_ids, now)
+
+    async def erasing(self, connection: Connection, body_ids: Sequence[UUID], now: datetime) -> None:
+        await erase(self._pool, body_ids, now)
 
 
 class _Entering(Entering):

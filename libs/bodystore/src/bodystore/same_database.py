@@ -10,7 +10,8 @@ from uuid import UUID
 import asyncpg
 
 from bodystore.chunks import Bodies
-from bodystore.store import BodyStore, Entering, Sharing, note, pin, put_arguments, queries
+from bodystore.objects import Objects
+from bodystore.store import BodyStore, Entering, Sharing, erase, note, pin, put_arguments, queries
 from mailkit.postgres.pool import Connection
 
 #: Octets of bodies, of up to SMALL octets each, that stay in memory after `insert`; the oldest are dropped first.
@@ -24,8 +25,8 @@ _PARAMETER = re.compile(r"\$(\d+)")
 class SameDatabase(BodyStore):
     """Bodies that the caller's transaction stores itself: with the first reference, or not at all."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        super().__init__(pool)
+    def __init__(self, pool: asyncpg.Pool, objects: Objects | None = None) -> None:
+        super().__init__(pool, objects)
         self._fresh = _Fresh()
 
     @asynccontextmanager
@@ -38,6 +39,9 @@ class SameDatabase(BodyStore):
 
     async def leaving(self, connection: Connection, body_ids: Sequence[UUID], now: datetime) -> None:
         await note(connection, body_ids, now)
+
+    async def erasing(self, connection: Connection, body_ids: Sequence[UUID], now: datetime) -> None:
+        await erase(connection, body_ids, now)
 
     async def read_many(self, body_ids: Sequence[UUID]) -> dict[UUID, bytes]:
         found = self._fresh.find(body_ids)

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Index,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Uuid,
+    text,
 )
 
 from mailkit.postgres import tables
@@ -26,6 +28,8 @@ body = Table(
     Column("size", BigInteger, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("marked_at", DateTime(timezone=True)),
+    # it is not moved to a pack, and a pack that has it is rewritten
+    Column("erased", Boolean, nullable=False, server_default=text("false")),
 )
 
 #: Chunks of 256 KiB of a body, each compressed separately; the first octet is the method (0 none, 1 zstd).
@@ -46,6 +50,36 @@ candidate = Table(
     Column("body_id", Uuid, nullable=False),
     Column("due", DateTime(timezone=True), nullable=False),
     Index("candidate_due", "due"),
+)
+
+#: Objects of many bodies in the object store (docs/decisions/0138). `size`: stored octets of the bodies that were put in it;
+#: null: being written. `live`: of those that it still holds; `dead_at`: it holds none since then, and the object is deleted later. `rewrite_at`: it holds erased mail.
+pack = Table(
+    "pack",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("size", BigInteger),
+    Column("live", BigInteger, nullable=False, server_default=text("0")),
+    tables.time("made_at"),
+    tables.time("dead_at", nullable=True),
+    tables.time("rewrite_at", nullable=True),
+    Index(
+        "pack_sparse", "id", postgresql_where=text("dead_at is null and (live * 2 < size or rewrite_at is not null)")
+    ),
+    Index("pack_dead", "dead_at", postgresql_where=text("dead_at is not null")),
+    Index("pack_unfinished", "made_at", postgresql_where=text("size is null")),
+)
+
+#: Bodies in packs: the offset of the first stored chunk, and the stored octets of each, four octets big-endian.
+packed = Table(
+    "packed",
+    metadata,
+    Column("body_id", Uuid, primary_key=True),
+    Column("pack", Uuid, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("octets", BigInteger, nullable=False),
+    Column("lengths", LargeBinary, nullable=False),
+    Index("packed_pack", "pack"),
 )
 
 tables.schema_min_code(metadata)

@@ -1,7 +1,7 @@
 """The port of the body store, and what its two kinds have in common: reading, `put`, and the collector's methods."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,6 +9,8 @@ from uuid import UUID
 import asyncpg
 
 from bodystore.chunks import CHUNK, Bodies, pack, unpack
+from bodystore.cold import Cold
+from bodystore.objects import Objects
 from mailkit.errors import NotFound
 from mailkit.ids import new_ids
 from mailkit.postgres.pool import Connection, Queries
@@ -73,8 +75,9 @@ class BodyStore(ABC):
     - `mark` to `delete`: a body that was marked gets no reference, and one that is `alive` is marked after that block only.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, objects: Objects | None = None) -> None:
         self._pool = pool
+        self._cold = Cold(pool, objects)
 
     @abstractmethod
     def entering(self, bodies: Bodies, now: datetime) -> AbstractAsyncContextManager[Entering]:
@@ -91,6 +94,13 @@ class BodyStore(ABC):
     async def leaving(self, connection: Connection, body_ids: Sequence[UUID], now: datetime) -> None:
         """Add candidates for bodies that lose a reference in the transaction of `connection`, before it is committed."""
 
+    @abstractmethod
+    async def erasing(self, connection: Connection, body_ids: Sequence[UUID], now: datetime) -> None:
+        """Have these bodies, which lose their last references in the transaction of `connection`, leave the object store too.
+
+        Their packs are rewritten once the collector has deleted them, and the old objects deleted at once.
+        """
+
     async def put(self, bodies: Bodies, now: datetime) -> None:
         """Store `bodies`, each with a candidate due in an hour; they are durable on return, and have no reference yet."""
         if bodies:
@@ -103,7 +113,8 @@ class BodyStore(ABC):
     async def read_heads(self, body_ids: Sequence[UUID]) -> dict[UUID, bytes]:
         """Return the first chunk of each body, CHUNK octets or all of it: enough for most headers."""
         rows = await self._pool.fetch(queries.heads, list(set(body_ids)))
-        return dict(zip([row["body_id"] for row in rows], await unpack([row["data"] for row in rows]), strict=True))
+        heads = dict(zip([row["body_id"] for row in rows], await unpack([row["data"] for row in rows]), strict=True))
+        return {body_id: data[0] for body_id, data in (await self._packed(body_ids, heads, last=0)).items()} | heads
 
     async def read(self, body_id: UUID) -> bytes:
         """Return one whole body. Raises BodyGone."""
@@ -113,13 +124,14 @@ class BodyStore(ABC):
         return found[body_id]
 
     async def read_many(self, body_ids: Sequence[UUID]) -> dict[UUID, bytes]:
-        """Return whole bodies by id; those that are gone are missing. At most one query."""
+        """Return whole bodies by id; those that are gone are missing. At most one query, unless some are in packs."""
         if not body_ids:
             return {}
         rows = await self._pool.fetch(queries.chunks, list(set(body_ids)))
         parts: dict[UUID, list[bytes]] = {}
         for row, data in zip(rows, await unpack([row["data"] for row in rows]), strict=True):
             parts.setdefault(row["body_id"], []).append(data)
+        parts |= await self._packed(body_ids, parts)
         return {body_id: data[0] if len(data) == 1 else b"".join(data) for body_id, data in parts.items()}
 
     async def read_span(self, body_id: UUID, offset: int, length: int) -> bytes:
@@ -128,11 +140,25 @@ class BodyStore(ABC):
             return b""
         first, last = offset // CHUNK, (offset + length - 1) // CHUNK
         rows = await self._pool.fetch(queries.span, body_id, first, last)
-        if not rows:
+        pieces = await unpack([row["data"] for row in rows])
+        if not pieces:
+            pieces = (await self._packed([body_id], {}, first=first, last=last)).get(body_id, [])
+        if not pieces:
             raise BodyGone(f"body {body_id} is gone")
-        data = b"".join(await unpack([row["data"] for row in rows]))
+        data = b"".join(pieces)
         start = offset - first * CHUNK
         return data[start : start + length]
+
+    async def _packed(
+        self, body_ids: Sequence[UUID], found: Container[UUID], *, first: int = 0, last: int | None = None
+    ) -> dict[UUID, list[bytes]]:
+        """Return the chunks of those bodies that were not `found` in the table, and are in packs.
+
+        A body is moved in one transaction, so one that is not found there has left it before this question.
+        """
+        missing = [body_id for body_id in set(body_ids) if body_id not in found]
+        stored = await self._cold.chunks(missing, first, last) if missing else {}
+        return {body_id: await unpack(chunks) for body_id, chunks in stored.items()}
 
     # -- for the check (in mailstore)
 
@@ -165,7 +191,10 @@ class BodyStore(ABC):
 
     async def delete(self, body_ids: Sequence[UUID], marked: datetime) -> int:
         """Delete the bodies that still have the mark made at `marked`, so that a delayed collector deletes nothing."""
-        return len(await self._pool.fetch(queries.delete, list(body_ids), marked))
+        async with self._pool.acquire() as connection, connection.transaction():
+            # a body that is being moved is waited for: the second statement sees where it is then
+            await connection.execute(queries.hold, sorted(body_ids), marked)
+            return len(await connection.fetch(queries.delete, list(body_ids), marked))
 
     async def clear(self, candidate_ids: Sequence[UUID]) -> None:
         """Delete the candidate rows that were read, and only those."""
@@ -188,3 +217,10 @@ async def note(database: asyncpg.Pool | Connection, body_ids: Sequence[UUID], no
     if body_ids:
         ids = list(body_ids)
         await database.execute(queries.note, new_ids(len(ids)), ids, now + REST)
+
+
+async def erase(database: asyncpg.Pool | Connection, body_ids: Sequence[UUID], now: datetime) -> None:
+    """Mark bodies as erased, and their packs as to be rewritten."""
+    await database.execute(queries.erase, list(body_ids))
+    # a statement of its own: it sees a move that the first one waited for
+    await database.execute(queries.rewrite, list(body_ids), now)

@@ -5,11 +5,11 @@ from functools import cached_property
 
 from pydantic import Field, SecretStr
 
-from mailkit.postgres.dsn import BodiesSettings
+from bodystore import ObjectSettings
 from mailkit.rpc.proof import ProofKeys
 
 
-class MailstoreSettings(BodiesSettings):
+class MailstoreSettings(ObjectSettings):
     """Settings of mailstore, read from its environment."""
 
     http_port: int = Field(default=8003, ge=0, le=65535)

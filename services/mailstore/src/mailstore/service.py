@@ -7,7 +7,7 @@ from typing import Any, cast
 import asyncpg
 from pydantic import SecretStr
 
-from bodystore import body_store
+from bodystore import body_store, require_objects
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
 from mailkit.postgres.pool import PLANNER, close, connect
@@ -111,15 +111,17 @@ async def serve(life: Lifecycle, settings: MailstoreSettings) -> None:
     """Run the service until the process is asked to stop."""
     _ = settings.proofs  # a malformed key is refused before anything is opened
     pools = await Pools.open(settings)
+    objects = settings.objects()
+    await require_objects(pools.bodies, objects)
     clock = DatabaseClock(pools.filing, settings.clock_offset_seconds)
     await clock.sync()
     parts = assemble(
         settings,
         pools.filing,
-        body_store(pools.bodies, pools.filing),
+        body_store(pools.bodies, pools.filing, objects),
         clock,
         sessions=pools.sessions,
-        session_bodies=body_store(pools.session_bodies, pools.sessions),
+        session_bodies=body_store(pools.session_bodies, pools.sessions, objects),
     )
     await start(life, pools, clock, parts)
     http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port, settings.metrics_port)

@@ -5,11 +5,11 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from mailkit.postgres.dsn import BodiesSettings
+from bodystore import ObjectSettings
 from mailkit.process.config import CommaList
 
 
-class QueueSettings(BodiesSettings):
+class QueueSettings(ObjectSettings):
     """Settings that queue-worker reads from its environment."""
 
     http_port: int = Field(default=8002, ge=0, le=65535)
@@ -36,6 +36,10 @@ class QueueSettings(BodiesSettings):
     """Hard bounces of an address after which an account's mail to it is returned at once; 0: never (docs/decisions/0086)."""
     suppress_days: int = Field(default=30, ge=1, le=366)
     """How long hard bounces of an address are remembered after the last one."""
+    objects_after_hours: int = Field(default=24, ge=1)
+    """Age of a body at which it moves to the object store."""
+    objects_keep_days: int = Field(default=30, ge=1)
+    """Age of the oldest backup of the database that may be restored: objects that it refers to are kept as long."""
     max_message_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     """S7."""
     helo_name: str = Field(default_factory=socket.getfqdn)

@@ -142,3 +142,12 @@ SHAPING_LIMITED = Counter(
     "postrider_queue_shaping_limited_total", "Replies of an operator's hosts that asked for less", ["operator"]
 )
 COLLECTED = Counter("postrider_queue_bodies_collected_total", "Bodies deleted because nothing refers to them")
+PACKED = Counter(
+    "postrider_queue_bodies_packed_total", "Bodies moved from the database to the object store (decision 138)"
+)
+PACKS = Gauge("postrider_queue_packs", "Objects that hold bodies; set by the replica that moves them")
+PACK_OCTETS = Gauge(
+    "postrider_queue_pack_octets",
+    "Octets of these objects by kind: live, and dead (of deleted bodies, until the objects are compacted and no backup needs them)",
+    ["kind"],
+)

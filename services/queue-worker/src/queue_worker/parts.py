@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from auth_api.client import AuthClient
-from bodystore import BodyStore
+from bodystore import BodyStore, Mover
 from mailkit.net.dns import Resolver
 from mailkit.postgres.singleton import Singleton
 from mailkit.process.clock import Clock
@@ -47,6 +47,7 @@ from queue_worker.upkeep.collect import Collector
 from queue_worker.upkeep.daily_reports import REPORT_SECONDS, ReportQueue
 from queue_worker.upkeep.dmarc_reports import DmarcReports
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, MEASURE_SECONDS, Maintenance
+from queue_worker.upkeep.pack import PACK_SECONDS, Packing
 from queue_worker.upkeep.sts_refresh import REFRESH_SECONDS as STS_SECONDS
 from queue_worker.upkeep.sts_refresh import StsRefresh
 from queue_worker.upkeep.tls_reports import TlsReports
@@ -68,6 +69,7 @@ class Parts:
     delivery: Delivery
     intake: Intake
     collector: Collector
+    packing: Packing
     maintenance: Maintenance
     relays: Relays
     refresh: StsRefresh
@@ -90,6 +92,7 @@ def assemble(
     mailstore: MailstoreClient,
     remote: RemoteCourier,
     auth: AuthClient,
+    mover: Mover | None = None,
 ) -> Parts:
     """Construct the parts of one worker; nothing runs."""
 
@@ -152,6 +155,7 @@ def assemble(
         delivery=delivery,
         intake=Intake(Handovers(pool, bodies), clock, disk, dmarc_counts, lifetime_seconds=lifetime, wake=wake),
         collector=Collector(upkeep, bodies, mailstore, clock, once("collect", settings.body_collect_seconds)),
+        packing=Packing(mover, clock, once("pack", PACK_SECONDS)),
         maintenance=Maintenance(
             upkeep,
             Partitions(pool, maintain),

@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, cast
 
 from auth_api.client import AuthClient
-from bodystore import body_store
+from bodystore import Mover, body_store, require_objects
 from mailkit.ids import new_id
 from mailkit.postgres import metrics as postgres_metrics
 from mailkit.postgres.clock import DatabaseClock
@@ -33,6 +34,7 @@ from queue_worker.storage.sts_policies import StsPolicies
 from queue_worker.storage.trace import Traces
 from queue_worker.upkeep.daily_reports import REPORT_SECONDS, WRITE_SECONDS
 from queue_worker.upkeep.maintain import MAINTAIN_SECONDS, MEASURE_SECONDS
+from queue_worker.upkeep.pack import PACK_SECONDS
 from queue_worker.upkeep.sts_refresh import REFRESH_SECONDS as STS_SECONDS
 
 SERVICE = "queue-worker"
@@ -87,6 +89,7 @@ async def start(
     await postgres_metrics.report(life, parts.pool)
     life.every(RENEW_SECONDS, parts.leases.renew)
     life.every(settings.body_collect_seconds, parts.collector.collect)
+    life.every(PACK_SECONDS, parts.packing.round)
     life.every(60, parts.maintenance.minute)
     life.every(MEASURE_SECONDS, parts.maintenance.measure)
     life.every(STS_SECONDS, parts.refresh.round)
@@ -111,6 +114,7 @@ async def drain(
     await asyncio.gather(
         parts.maintenance.end(),
         parts.collector.end(),
+        parts.packing.end(),
         parts.refresh.end(),
         parts.tls_reports.end(),
         parts.dmarc_reports.end(),
@@ -128,9 +132,13 @@ async def serve(life: Lifecycle, settings: QueueSettings) -> None:
     await clock.sync()
     mailstore = MailstoreClient(settings.mailstore_url, settings.token_queue_mailstore)
     auth = AuthClient(settings.auth_url, settings.token_queue_auth)
-    bodies = body_store(bodies_pool, pool)
+    objects = settings.objects()
+    await require_objects(bodies_pool, objects)
+    bodies = body_store(bodies_pool, pool, objects)
+    age, keep = timedelta(hours=settings.objects_after_hours), timedelta(days=settings.objects_keep_days)
+    mover = Mover(bodies_pool, objects, age=age, keep=keep) if objects is not None else None
     remote = courier(settings, StsPolicies(pool), clock)
-    parts = assemble(settings, pool, bodies, clock, new_id(), mailstore, remote, auth)
+    parts = assemble(settings, pool, bodies, clock, new_id(), mailstore, remote, auth, mover)
     loops = await start(life, settings, parts, clock)
     http = HttpSide(web(settings, life, parts), settings.http_host, settings.http_port, settings.metrics_port)
     await http.start()

@@ -20,6 +20,13 @@ KNOWN_NAMES = frozenset(
     [
         "DATABASE_URL",
         "BODIES_DATABASE_URL",
+        "OBJECTS_URL",
+        "OBJECTS_BUCKET",
+        "OBJECTS_REGION",
+        "OBJECTS_KEY_ID",
+        "OBJECTS_SECRET",
+        "OBJECTS_AFTER_HOURS",
+        "OBJECTS_KEEP_DAYS",
         "DATABASE_POOL",
         "DATABASE_SECRET",
         "DATABASE_HOST",

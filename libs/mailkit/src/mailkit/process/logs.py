@@ -43,6 +43,7 @@ EVENTS = {
     "sts_policy": "the MTA-STS policy of `domain` could not be fetched (`outcome`, `error`)",
     "filed": "the message is in a mailbox",
     "collected": "bodies that no message refers to any more were deleted",
+    "packed": "bodies were moved to the object store",
     "body_lost": "a message's body is not in the store: restore it from a backup",
     "maintenance": "a step of a service's regular upkeep",
     "clock_moved": "this machine's clock was set, or differs from the database's",

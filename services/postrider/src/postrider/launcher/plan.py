@@ -40,6 +40,9 @@ TOKENS = {
     "pop-imap-frontend": ("TOKEN_FRONTEND_AUTH", "TOKEN_FRONTEND_MAILSTORE"),
 }
 DATABASE_OWNERS = ("auth", "mailstore", "queue-worker")
+#: Settings of the services that hold bodies.
+OBJECTS = ("OBJECTS_URL", "OBJECTS_BUCKET", "OBJECTS_REGION", "OBJECTS_KEY_ID", "OBJECTS_SECRET")
+BODY_OWNERS = ("mailstore", "queue-worker")
 SECRET_NAMES = tuple(sorted({name for names in TOKENS.values() for name in names} | {"ADMIN_TOKEN"}))
 #: Settings that a service gets from the launcher alone, never directly from the user's environment.
 _OURS = {
@@ -56,6 +59,7 @@ _OURS = {
     "PORT_OFFSET",
     "STATE",
     "DEMO_USERS",
+    *OBJECTS,
     *SECRET_NAMES,
 }
 
@@ -117,6 +121,9 @@ class Plan:
             ours["ADMIN_TOKEN"] = secrets["ADMIN_TOKEN"]
             ours["DATABASE_URL"] = dsn
             ours["BODIES_DATABASE_URL"] = self.environ.get("POSTRIDER_BODIES_DATABASE_URL") or dsn
+        if service in BODY_OWNERS:
+            given = {name: self.environ.get(f"POSTRIDER_{name}", "") for name in OBJECTS}
+            ours |= {name: value for name, value in given.items() if value}
         env |= {f"POSTRIDER_{name}": value for name, value in ours.items()}
         for name, value in defaults.items():
             env.setdefault(f"POSTRIDER_{name}", value)
