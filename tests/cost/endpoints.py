@@ -618,6 +618,7 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ("auth", "PUT", "/v1/forwards/{address}", "/v1/forwards/{long}", lambda n: {"targets": ["a@" + "b" * 400] * n}),
     ("auth", "DELETE", "/v1/forwards/{address}", "/v1/forwards/{long}", lambda n: None),
     ("auth", "GET", "/v1/caller", "", lambda n: None),
+    ("auth", "GET", "/v1/audit", "/v1/audit?object={long}", lambda n: None),
     ("auth", "GET", "/v1/tokens", "/v1/tokens?domain={long}", lambda n: None),
     ("auth", "POST", "/v1/tokens", "", lambda n: {"name": "n" * n, "role": "domain", "domain": "d." * n}),
     (

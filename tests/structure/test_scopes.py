@@ -192,6 +192,7 @@ REST = {
         "DELETE /v1/badmailfrom/{entry}",
         "GET /v1/grants",
         "GET /v1/caller",
+        "GET /v1/audit",
         "GET /v1/tokens",
         "POST /v1/tokens",
         "POST /v1/tokens/{token_id}/rotate",

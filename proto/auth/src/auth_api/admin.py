@@ -240,6 +240,13 @@ class AuthAdmin(AppPasswordCalls, MoveCalls):
         """Return what the token in use may do: role, name, token_id, customer_id, domain, expires_at."""
         return await self._record("GET", _at("caller"))
 
+    async def audit(self, **wanted: Any) -> AsyncIterator[list[Record]]:
+        """Yield pages of changes, the latest first. `wanted`: actor, object, since (ISO 8601), limit."""
+        path = f"/v1/audit?{urlencode(wanted)}"
+        while path:
+            page, path = await self.page(path)
+            yield page
+
     async def tokens(self, domain: str | None = None) -> list[Record]:
         """Return tokens of one domain or all: id, name, role, customer, domain, made_by, created_at, expires_at, old_until."""
         return await self._pages(_at("tokens"), _by("id"), domain=domain)

@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from auth import metrics
+from auth.storage.audit import remove_audit
 from auth.storage.events import drop_partitions, make_partition
 from auth.storage.logins import NETWORK_KNOWN
 from auth.storage.maintenance import remove
@@ -28,6 +29,8 @@ RELAY_RATES = timedelta(days=2)
 #: How long events of the trace are kept if nothing else is said, and the days for which partitions are made in advance.
 HISTORY = timedelta(days=8)
 AHEAD = 7
+#: How long the audit is kept.
+AUDIT = timedelta(days=400)
 
 
 class Maintenance:
@@ -73,6 +76,7 @@ class Maintenance:
                     await make_partition(self._singleton, midnight + timedelta(days=ahead))
                 await drop_partitions(self._singleton, (now - self._history).date())
                 await rotate(self._singleton, now)
+                metrics.REMOVED.labels("audit").inc(await remove_audit(self._singleton, now - AUDIT))
         if any(removed.values()):
             log.info("maintenance", **removed)
         return removed

@@ -52,7 +52,7 @@ REMOVED = from_zero(
         "postrider_auth_maintenance_removed_total",
         "Rows removed by maintenance, by table: grants, operations, login_failures, login_networks, relay_use, relay_rates, "
         "remembered_passwords, "
-        "scram_verifiers (POSTRIDER_SCRAM is none), dkim_keys",
+        "scram_verifiers (POSTRIDER_SCRAM is none), dkim_keys, audit",
         ["table"],
     ),
     (
@@ -65,6 +65,7 @@ REMOVED = from_zero(
         "remembered_passwords",
         "scram_verifiers",
         "dkim_keys",
+        "audit",
     ),
 )
 SIGNATURES = from_zero(

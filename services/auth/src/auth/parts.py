@@ -42,6 +42,7 @@ from auth.rotation import Rotation
 from auth.storage.accounts import Accounts
 from auth.storage.aliases import Aliases
 from auth.storage.app_passwords import AppPasswords
+from auth.storage.audit import Audit
 from auth.storage.callers import CallerPool
 from auth.storage.customers import Customers
 from auth.storage.directory import Directory
@@ -88,6 +89,7 @@ class Parts:
     rotation: Rotation
     tokens: TokenRules
     moves: MoveRules
+    audit: Audit
 
 
 def assemble(
@@ -217,4 +219,5 @@ def assemble(
         ),
         tokens=TokenRules(TokenRows(pool, callers), clock),
         moves=MoveRules(move_rows),
+        audit=Audit(callers),
     )

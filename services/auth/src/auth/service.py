@@ -8,7 +8,19 @@ from typing import Any, cast
 from pydantic import SecretStr
 
 from auth.config import AuthSettings
-from auth.handlers import accounts, aliases, app_passwords, customers, dkim, endpoints, moves, tokens, trace, zones
+from auth.handlers import (
+    accounts,
+    aliases,
+    app_passwords,
+    audit,
+    customers,
+    dkim,
+    endpoints,
+    moves,
+    tokens,
+    trace,
+    zones,
+)
 from auth.handlers.roles import CALLERS
 from auth.login.noted import STORE_SECONDS
 from auth.login.passwords import HashQueue, Passwords
@@ -67,6 +79,7 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
         zones.router(parts.zones),
         moves.router(parts.moves),
         tokens.router(parts.tokens),
+        audit.router(parts.audit),
         app_passwords.router(parts.app_passwords),
     )
     for router in routers:

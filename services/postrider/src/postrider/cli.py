@@ -7,6 +7,7 @@ import typer
 
 from postrider.commands import (
     app_passwords,
+    auditing,
     certificates,
     checking,
     customers,
@@ -58,6 +59,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(checking.app, name="mailstore")
 app.add_typer(importing.app, name="import")
 app.command("export")(exporting.export)
+app.command("audit")(auditing.audit)
 app.command("trace")(trace.trace)
 app.command("probe")(probing.probe)
 app.command("simulate")(simulate.simulate)

@@ -15,8 +15,8 @@ from mailkit.postgres.pool import DATABASE_ERRORS, Connection
 
 #: The role that auth takes for callers who see a part of the rows; the migrations of its schema make it (docs/decisions/0118).
 SCOPED = "postrider_scoped"
-#: Tables that only `migrate` writes.
-_READ_ONLY = ("schema_version", "schema_min_code")
+#: Tables that only `migrate` writes, and the audit, which triggers write.
+_READ_ONLY = ("schema_version", "schema_min_code", "audit")
 
 
 def read_password(folder: str, role: str) -> str:
@@ -94,4 +94,6 @@ async def _rights(connection: Connection, name: str, schema: str) -> None:
     await connection.execute(f"alter default privileges in schema {schema} grant {rows} on tables to {name}")
     await connection.execute(f"alter default privileges in schema {schema} grant execute on functions to {name}")
     for table in _READ_ONLY:
+        if not await connection.fetchval("select to_regclass($1)", f"{schema}.{table}"):
+            continue
         await connection.execute(f"revoke insert, update, delete on {schema}.{table} from {name}")

@@ -20,6 +20,7 @@ _RANK: dict[Level, int] = {"operator": 0, "customer": 1, "domain": 2}
 #: lists that concern everybody, and the ends of what an operator has done to stop abuse.
 MAY: dict[str, Level] = {
     "caller": "domain",
+    "audit": "domain",
     "domains": "domain",
     "add_domain": "operator",
     "domain": "domain",
