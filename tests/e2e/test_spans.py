@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(bool(release.given()), reason="the collector is 
 #: Written by each process at its end: what it had imported.
 LOOK = """
 import atexit, os, sys
-atexit.register(lambda: open(os.path.join({folder!r}, f"{{sys.orig_argv[2]}}.{{os.getpid()}}"), "w").write("\\n".join(sys.modules)))
+name = lambda: os.path.basename(sys.argv[0])  # of a forked service: its module
+atexit.register(lambda: open(os.path.join({folder!r}, f"{{name()}}.{{os.getpid()}}"), "w").write("\\n".join(sys.modules)))
 """
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from auth_api.admin import AuthAdmin
+from mailkit.testing.speed import patient
 
 #: What is only in the rows of the second customer: no answer to the first may have any of it.
 FOREIGN = "umbrella"
@@ -46,7 +47,9 @@ async def side(auth: Any, name: str, client: str) -> Side:
 
 async def asks(url: str, token: str, method: str, path: str, content: Any = None) -> httpx.Response:
     """Send a request with a token."""
-    async with httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=30) as client:
+    async with httpx.AsyncClient(
+        base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=patient(30)
+    ) as client:
         return await client.request(method, path, json=content)
 
 

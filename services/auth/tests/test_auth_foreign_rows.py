@@ -10,6 +10,7 @@ import pytest
 from auth.handlers import aliases, roles, trace
 from auth.service import web
 from mailkit.process.lifecycle import Lifecycle
+from mailkit.testing.speed import patient
 
 from .roles import FOREIGN, Side, side
 
@@ -122,7 +123,7 @@ async def test_no_answer_has_a_foreign_row_or_says_that_there_is_one(auth, setti
     before = await rows(auth.pool, other)
     assert len(before) > 15
     asked, seen = 0, set()
-    async with httpx.AsyncClient(base_url=auth.url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=auth.url, timeout=patient(60)) as client:
         for kind, token in tokens.items():
             theirs = calls(document, FOREIGN, other.named, acme.domain)
             none = calls(document, ABSENT, dict.fromkeys(other.named, ABSENT_ID), acme.domain)

@@ -174,14 +174,17 @@ async def test_a_grant_given_before_a_deny_is_not_honoured_after(auth, settings)
     await auth.make("a@site.com")
     await auth.login("a@site.com", client="203.0.113.9")
     from auth.directory.identity import Identities
+    from auth.directory.returns import Returns
     from auth.directory.senders import Senders
     from auth.login.domains import KnownDomains
     from auth.storage.directory import Directory
+    from auth.storage.srs import SrsKeys
     from auth_api.wire import SenderQuestion
 
     directory, policy = Directory(auth.pool), GrantPolicy(["203.0.113.0/24"])
     identities = Identities(directory, auth.clock, policy)
-    denying = Senders(directory, auth.clock, policy, "any", identities, KnownDomains(directory))
+    returns = Returns(SrsKeys(auth.pool), auth.clock, "")
+    denying = Senders(directory, auth.clock, policy, "any", identities, KnownDomains(directory), returns)
     assert (await denying.answer([SenderQuestion("", "203.0.113.9", None)]))[0].relay is None
 
 

@@ -22,6 +22,7 @@ class Session:
         self.changed = asyncio.Event()
         self.account = account
         self.proof = account.proof
+        self.protocol = "imap"
         self.follows_changes = follows_changes
         self.followed = None
         self.ended = ""
