@@ -85,7 +85,8 @@ def test_a_life_with_a_violent_end(own: Run) -> None:
                     assert reply.status == 200
         assert (own.state / "postrider.env").stat().st_mode & 0o777 == 0o600
         own.service("parent of the services")
-        assert memory(own) < MOST_MEMORY
+        # what only the start needed is given back within 10 s
+        wait_for(lambda: memory(own) < MOST_MEMORY, 20)
         user = own.mailbox(own.domain())
         with smtp(own) as client:
             client.sendmail("", [user.address], message("a@far.example", user.address))
