@@ -590,6 +590,13 @@ _RECORDS: list[tuple[str, str, str, str, Callable[[int], Any]]] = [
     ),
     ("auth", "POST", "/v1/mailboxes/{address}/disable", "/v1/mailboxes/{long}/disable", lambda n: {"removal": "x" * n}),
     ("auth", "POST", "/v1/mailboxes/{address}/enable", "/v1/mailboxes/{long}/enable", lambda n: None),
+    (
+        "auth",
+        "POST",
+        "/v1/mailboxes/{address}/rename",
+        "/v1/mailboxes/{long}/rename",
+        lambda n: {"to": "a@" + "b." * n},
+    ),
     ("auth", "DELETE", "/v1/mailboxes/{address}", "/v1/mailboxes/{long}", lambda n: None),
     ("auth", "GET", "/v1/mailboxes/{address}/app-passwords", "/v1/mailboxes/{long}/app-passwords", lambda n: None),
     (

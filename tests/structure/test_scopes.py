@@ -178,6 +178,7 @@ REST = {
         "PUT /v1/mailboxes/{address}/quota",
         "POST /v1/mailboxes/{address}/disable",
         "POST /v1/mailboxes/{address}/enable",
+        "POST /v1/mailboxes/{address}/rename",
         "DELETE /v1/mailboxes/{address}",
         "GET /v1/mailboxes/{address}/app-passwords",
         "POST /v1/mailboxes/{address}/app-passwords",

@@ -61,6 +61,7 @@ def calls(document: Any, name: str, ids: dict[str, str], own: str) -> Iterator[C
         ("put", "/v1/forwards/{address}"): [{"targets": ["x@far.test"]}],
         ("put", "/v1/mailboxes/{address}/password"): [{"password": "stolen password"}],
         ("put", "/v1/mailboxes/{address}/quota"): [{"quota_limit": 30 << 20}],
+        ("post", "/v1/mailboxes/{address}/rename"): [{"to": f"new@{domain}"}, {"to": f"new@{own}"}],
         ("post", "/v1/mailboxes/{address}/app-passwords"): [{"name": "phone"}],
         ("put", "/v1/mailboxes/{address}/main-password"): [{"enabled": False}],
         ("put", "/v1/domains/{name}/catchall"): [{"kind": "bounce"}],

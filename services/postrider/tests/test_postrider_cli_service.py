@@ -114,6 +114,17 @@ def test_a_mailbox_from_its_first_to_its_last_day(service: Run, domain: str) -> 
     assert mailbox(service, address)["id"] != made["id"]
 
 
+def test_a_mailbox_is_renamed_and_mail_to_the_old_address_still_comes(service: Run, domain: str) -> None:
+    made = mailbox(service, f"anna@{domain}")
+    renamed = service.cli("mailbox", "rename", f"anna@{domain}", f"maria@{domain}")
+    assert (renamed["id"], renamed["address"]) == (made["id"], f"maria@{domain}")
+    (forward,) = [each for each in service.cli("forward", "ls") if each["address"] == f"anna@{domain}"]
+    assert forward["targets"] == [f"maria@{domain}"]
+    again = service.cli("mailbox", "rename", "--no-keep-old", f"maria@{domain}", f"eva@{domain}")
+    assert again["id"] == made["id"]
+    assert f"maria@{domain}" in refused(service, "mailbox", "rename", f"maria@{domain}", f"x@{domain}")
+
+
 def test_a_removal_is_finished_whichever_step_it_stopped_at(service: Run, domain: str) -> None:
     for steps in (1, 2):
         address = f"m{steps}@{domain}"

@@ -189,6 +189,10 @@ class AuthAdmin(AppPasswordCalls, MoveCalls):
         """Undo `disable_mailbox`; Conflict if a removal has begun."""
         return await self._record("POST", _at("mailboxes", address, "enable"))
 
+    async def rename_mailbox(self, address: str, to: str, *, keep_old: bool = True) -> Record:
+        """Give a mailbox another address, with everything kept. `keep_old`: the old one forwards to it. Raises NotFound, Conflict."""
+        return await self._record("POST", _at("mailboxes", address, "rename"), {"to": to, "keep_old": keep_old})
+
     async def delete_mailbox(self, address: str) -> None:
         """Delete a mailbox, the last of the three steps; Conflict while it is enabled, and for postmaster (P5)."""
         await self.json("DELETE", _at("mailboxes", address))

@@ -11,6 +11,7 @@ from auth.admin.app_passwords import AppPasswordRules
 from auth.admin.customers import CustomerRules
 from auth.admin.dkim import DkimRules
 from auth.admin.moves import MoveRules
+from auth.admin.renames import RenameRules
 from auth.admin.tokens import TokenRules
 from auth.admin.zones import ZoneAdvice
 from auth.config import AuthSettings
@@ -52,6 +53,7 @@ from auth.storage.logins import LoginRows
 from auth.storage.moves import MoveRows
 from auth.storage.names import SCHEMA
 from auth.storage.rates import RateRows
+from auth.storage.renames import Renames
 from auth.storage.srs import SrsKeys
 from auth.storage.tokens import TokenRows
 from auth.storage.verifiers import VerifierRows
@@ -75,6 +77,7 @@ class Parts:
     scram: Scram
     sessions: SessionChecks
     accounts: AccountRules
+    renames: RenameRules
     aliases: AliasRules
     customers: CustomerRules
     app_passwords: AppPasswordRules
@@ -134,6 +137,15 @@ def assemble(
     move_rows = MoveRows(callers, questions, clock)
     moves = Moves(move_rows)
     old_hosts = OldHosts(moves, move_rows, store, passwords, queue, clock, trust(settings.old_host_ca_file))
+    accounts = AccountRules(
+        store,
+        clock,
+        passwords,
+        queue,
+        scram,
+        make_keys=make_all if settings.dkim_of_new_domains else list,
+        identity=settings.identity_of_new_domains,
+    )
     return Parts(
         pool,
         queue,
@@ -177,15 +189,8 @@ def assemble(
         ),
         scram=scram,
         sessions=SessionChecks(directory, clock, proofs, domains),
-        accounts=AccountRules(
-            store,
-            clock,
-            passwords,
-            queue,
-            scram,
-            make_keys=make_all if settings.dkim_of_new_domains else list,
-            identity=settings.identity_of_new_domains,
-        ),
+        accounts=accounts,
+        renames=RenameRules(Renames(callers, clock), accounts),
         aliases=AliasRules(Aliases(callers, clock), store, clock),
         customers=CustomerRules(Customers(callers, clock), store, clock),
         app_passwords=AppPasswordRules(AppPasswords(callers, clock), store, clock),

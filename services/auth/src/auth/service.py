@@ -17,6 +17,7 @@ from auth.handlers import (
     dkim,
     endpoints,
     moves,
+    renames,
     tokens,
     trace,
     zones,
@@ -72,6 +73,7 @@ def web(settings: AuthSettings, life: Lifecycle, parts: Parts) -> App:
     )
     routers = (
         accounts.router(parts.accounts),
+        renames.router(parts.renames),
         aliases.router(parts.aliases),
         customers.router(parts.customers),
         trace.router(parts.events),

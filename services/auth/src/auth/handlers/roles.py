@@ -48,6 +48,7 @@ MAY: dict[str, Level] = {
     "set_quota": "domain",
     "disable_mailbox": "operator",
     "enable_mailbox": "operator",
+    "rename_mailbox": "operator",
     "delete_mailbox": "domain",
     "app_passwords": "domain",
     "make_app_password": "domain",

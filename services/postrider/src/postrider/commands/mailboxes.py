@@ -120,6 +120,24 @@ def _size(quota: int) -> str:
     return f"a quota of {quota // 1024 // 1024} MB" if quota else "no quota"
 
 
+@app.command("rename")
+def rename(
+    address: str,
+    to: Annotated[str, typer.Argument(help="The new address, in this domain or another one of the same customer.")],
+    keep_old: Annotated[
+        bool, typer.Option("--keep-old/--no-keep-old", help="Let mail to the old address come to the new one.")
+    ] = True,
+    json: Json = False,
+) -> None:
+    """Give a mailbox another address; mail, passwords, sessions, grants, forwards and what is queued stay with it.
+
+    Forwards and catch-alls that name the old address name the new one. The owner logs in with the new address.
+    """
+    record = auth(lambda client: client.rename_mailbox(address, to, keep_old=keep_old))
+    kept = ", and the old address forwards to it" if keep_old else ""
+    show(record, json, f"{address} is {record['address']} now{kept}")
+
+
 @app.command("disable")
 def disable(
     address: str,

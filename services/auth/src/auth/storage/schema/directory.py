@@ -58,6 +58,7 @@ domains = Table(
         ),
     ),
     Index("domains_alias_of", "alias_of", postgresql_where=text("alias_of is not null")),
+    Index("domains_catchall_targets_key", "catchall_targets", postgresql_using="gin"),
     Index("domains_customer", "customer_id", "name", postgresql_where=text("customer_id is not null")),
     CheckConstraint("identity in ('off', 'log', 'enforce')", name="domains_identity"),
     CheckConstraint("identity_signing in ('log', 'enforce')", name="domains_identity_signing"),
@@ -104,6 +105,7 @@ forwards = Table(
     time("created_at"),
     CheckConstraint("cardinality(targets) between 1 and 100", name="forwards_targets"),
     Index("forwards_domain", "domain", "address"),
+    Index("forwards_targets_key", "targets", postgresql_using="gin"),
 )
 
 #: S12: an address or `@domain`, lower case.
