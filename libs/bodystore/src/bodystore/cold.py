@@ -12,14 +12,20 @@ from bodystore.objects import Objects
 from bodystore.pack import Packed, lengths_of
 from mailkit.errors import ConfigError, Unavailable
 from mailkit.postgres.pool import Queries
+from mailkit.process.metrics import from_zero
 
 #: Octets of stored chunks that stay in memory after they were read; the least recently used are dropped first.
 MEMORY = 16 * 1024 * 1024
 #: Objects that one question reads at a time, so that a long one leaves requests to the others.
 EACH = 4
 
-READ = Counter(
-    "postrider_cold_chunks_total", "Chunks of bodies in packs that were read, by source: memory, objects", ["source"]
+READ = from_zero(
+    Counter(
+        "postrider_cold_chunks_total",
+        "Chunks of bodies in packs that were read, by source: memory, objects",
+        ["source"],
+    ),
+    ("memory", "objects"),
 )
 
 queries = Queries("bodystore", "packs.sql")

@@ -11,19 +11,26 @@ from pydantic import SecretStr
 
 from mailkit.errors import ConfigError, Unavailable
 from mailkit.postgres.dsn import BodiesSettings
+from mailkit.process.metrics import from_zero
 
 #: Requests of a process at a time; further ones wait within their deadline.
 REQUESTS = 32
 #: Seconds of a read of ranges, and of a request for a whole object.
 READ_SECONDS, WHOLE_SECONDS = 10.0, 40.0
 
-SECONDS = Histogram(
-    "postrider_objects_seconds",
-    "Time of a request to the object store, by kind: put, get, ranges, delete",
-    ["kind"],
-    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 40),
+_KINDS = ("put", "get", "ranges", "delete")
+SECONDS = from_zero(
+    Histogram(
+        "postrider_objects_seconds",
+        "Time of a request to the object store, by kind: put, get, ranges, delete",
+        ["kind"],
+        buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 40),
+    ),
+    _KINDS,
 )
-FAILED = Counter("postrider_objects_failed_total", "Requests to the object store that failed, by kind", ["kind"])
+FAILED = from_zero(
+    Counter("postrider_objects_failed_total", "Requests to the object store that failed, by kind", ["kind"]), _KINDS
+)
 
 
 class ObjectSettings(BodiesSettings):

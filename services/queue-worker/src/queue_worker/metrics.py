@@ -146,8 +146,11 @@ PACKED = Counter(
     "postrider_queue_bodies_packed_total", "Bodies moved from the database to the object store (decision 138)"
 )
 PACKS = Gauge("postrider_queue_packs", "Objects that hold bodies; set by the replica that moves them")
-PACK_OCTETS = Gauge(
-    "postrider_queue_pack_octets",
-    "Octets of these objects by kind: live, and dead (of deleted bodies, until the objects are compacted and no backup needs them)",
-    ["kind"],
+PACK_OCTETS = from_zero(
+    Gauge(
+        "postrider_queue_pack_octets",
+        "Octets of these objects by kind: live, and dead (of deleted bodies, until the objects are compacted and no backup needs them)",
+        ["kind"],
+    ),
+    ("live", "dead"),
 )
