@@ -82,7 +82,7 @@ def test_kills_under_load(world: World) -> None:
         wait_for(lambda: run.api("GET", "queue", "/v1/queue") == [], 150, "the queue is empty")
         local = inbox(run, user)
         client = imap(run, user, HOME)
-        client.store("1:*", "+FLAGS", "\\Deleted")
+        assert client.store("1:*", "+FLAGS", "\\Deleted")[0] == "OK"
         assert client.expunge()[0] == "OK"
         run.service("mailstore").kill()
         wait_for(lambda: ready(run), 40, "ready again after messages were deleted")
