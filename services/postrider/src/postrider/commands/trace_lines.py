@@ -23,6 +23,8 @@ WHY = {
 }
 
 
+#: Seconds by which the clocks of two services may differ, since each follows the database's.
+_CLOCKS = 0.05
 #: Events that say where a recipient is now: they come last.
 _NOW = ("waiting", "claimed", "held")
 
@@ -32,9 +34,10 @@ def moment(record: Record) -> float:
     return datetime.fromisoformat(record["at"]).timestamp() if record["at"] else 0.0
 
 
-def place(event: Record) -> tuple[bool, float]:
-    """Return by what the events of a message are sorted."""
-    return event["event"] in _NOW, moment(event)
+def place(event: Record) -> tuple[bool, bool, float]:
+    """Return by what the events of a message are sorted: filing comes before the delivery that it is part of."""
+    early = _CLOCKS if event["event"] == "filed" else 0.0
+    return event["event"] in _NOW, event["event"] != "accepted", moment(event) - early
 
 
 def who(record: Record) -> str:
