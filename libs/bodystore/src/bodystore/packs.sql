@@ -78,7 +78,10 @@ update bodies.pack set dead_at = $2
 returning id
 
 -- name: empty
-select id from bodies.pack where dead_at is null and live = 0 and size is not null order by id limit $1
+-- The second condition follows from the first; it is that of the index.
+select id from bodies.pack
+ where dead_at is null and (live * 2 < size or rewrite_at is not null) and live = 0 and size is not null
+ order by id limit $1
 
 -- name: removable
 -- Objects of dead packs after the time for restores, $2 (of erased mail: $3), and what an interrupted move left, $1.

@@ -150,7 +150,7 @@ def _checks(login: AnyLogin) -> bool:
 
 
 def _by_token(attempt: Try, named: Named, usable: bool, delay: float, for_good: float) -> Verdict:
-    """Judge an access token, which nobody guesses: unknown and disabled accounts need not cost what wrong passwords do."""
+    """Judge an access token, which cannot be guessed: unknown and disabled accounts need not cost what wrong passwords do."""
     if named.found == "expired":
         return Verdict("stale", delay=delay)
     good = usable and named.found == "good" and named.mailbox == attempt.account

@@ -21,7 +21,7 @@ def add(
     ] = [],  # noqa: B006 - typer reads the default
     network: Annotated[list[str], typer.Option(help="Only from here, such as 192.0.2.0/24; may be repeated.")] = [],  # noqa: B006
     days: Annotated[
-        int | None, typer.Option(min=1, max=3650, help="Good for so many days; for ever when left out.")
+        int | None, typer.Option(min=1, max=3650, help="Days for which it is good; for ever when left out.")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -12,6 +12,8 @@ log = get_logger()
 
 #: Seconds between two rounds.
 PACK_SECONDS = 60.0
+#: Time between two counts of all packs, which read the whole table.
+FIGURES = timedelta(hours=1)
 #: Time after the start before the first body is moved: the pods of a release that knows no packs are gone by then.
 ROLLOUT = timedelta(hours=1)
 
@@ -24,6 +26,7 @@ class Packing:
         self._clock = clock
         self._singleton = singleton
         self._started: datetime | None = None
+        self._counted: datetime | None = None
 
     async def round(self) -> None:
         """Move what is due, compact one group of sparse packs, delete dead objects. Raises Unavailable."""
@@ -41,6 +44,9 @@ class Packing:
             if await self._singleton.mine():
                 await mover.compact(self._clock.now())
                 await mover.sweep(self._clock.now())
+                if self._counted is not None and now - self._counted < FIGURES:
+                    return
+                self._counted = now
                 figures = await mover.figures()
                 metrics.PACKS.set(figures.packs)
                 metrics.PACK_OCTETS.labels("live").set(figures.live)
